@@ -1,0 +1,38 @@
+//! The map of the crate.
+//!
+//! A request is a line of small stages with a named type between each two:
+//! text → [`odata::uri`] syntax → [`query`] bound against a [`feed`] → [`plan`] → [`fetch`] (through
+//! [`store`] and [`upstream`]) → [`frame`] → page. [`answer`] strings them together; [`web`] is the edge.
+//!
+//! Imports go one way, from high to low; `tests/architecture.rs` holds the list:
+//! 1. settings, clock, observe, odata, catalogue
+//! 2. upstream, feed
+//! 3. query
+//! 4. plan, frame
+//! 5. store
+//! 6. fetch
+//! 7. error
+//! 8. answer, indicators
+//! 9. refresh
+//! 10. web
+//!
+//! Beside them stands [`simulator`], which only main and the tests start.
+
+pub mod answer;
+pub mod catalogue;
+pub mod clock;
+pub mod error;
+pub mod feed;
+pub mod fetch;
+pub mod frame;
+pub mod indicators;
+pub mod observe;
+pub mod odata;
+pub mod plan;
+pub mod query;
+pub mod refresh;
+pub mod settings;
+pub mod simulator;
+pub mod store;
+pub mod upstream;
+pub mod web;

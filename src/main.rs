@@ -1,0 +1,3 @@
+//! Settings, tracing, build, serve; nothing else.
+
+fn main() {}
