@@ -1,0 +1,157 @@
+//! The entity data model as plain values: what a service offers, before anyone writes it down as CSDL.
+
+use super::value::PrimitiveType;
+
+/// One schema with its container: a whole service.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Schema {
+    pub namespace: String,
+    pub entity_types: Vec<EntityType>,
+    pub container: EntityContainer,
+}
+
+/// The shape of the entities of one or more sets.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct EntityType {
+    pub name: String,
+    /// Names of the key properties, in key order; empty only for the type of a singleton.
+    pub key: Vec<String>,
+    pub properties: Vec<Property>,
+    pub navigation: Vec<NavigationProperty>,
+    pub annotations: Vec<Annotation>,
+}
+
+/// A structural property.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Property {
+    pub name: String,
+    pub primitive: PrimitiveType,
+    pub collection: bool,
+    pub nullable: bool,
+    pub max_length: Option<u32>,
+    pub precision: Option<u32>,
+    pub scale: Option<Scale>,
+    pub annotations: Vec<Annotation>,
+}
+
+impl Property {
+    /// A property of a primitive type; a decimal gets `Scale="variable"`, for without it the standard allows no decimals.
+    #[must_use]
+    pub fn new(name: impl Into<String>, primitive: PrimitiveType, nullable: bool) -> Self {
+        Self {
+            name: name.into(),
+            primitive,
+            collection: false,
+            nullable,
+            max_length: None,
+            precision: None,
+            scale: (primitive == PrimitiveType::Decimal).then_some(Scale::Variable),
+            annotations: Vec::new(),
+        }
+    }
+
+    /// The same property with one more annotation.
+    #[must_use]
+    pub fn annotated(mut self, term: &'static str, value: AnnotationValue) -> Self {
+        self.annotations.push(Annotation::new(term, value));
+        self
+    }
+}
+
+/// Decimals of an `Edm.Decimal`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scale {
+    Fixed(u32),
+    Variable,
+}
+
+/// A navigation property; this service declares them only between its code lists and `Observations`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NavigationProperty {
+    pub name: String,
+    /// Name of the entity type at the other end.
+    pub target: String,
+    pub collection: bool,
+    pub nullable: bool,
+    /// The navigation property that leads back.
+    pub partner: Option<String>,
+    /// Pairs of a property here and the property there that it equals.
+    pub constraints: Vec<(String, String)>,
+    pub annotations: Vec<Annotation>,
+}
+
+/// What a service offers by name.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct EntityContainer {
+    pub name: String,
+    pub sets: Vec<EntitySet>,
+    pub singletons: Vec<Singleton>,
+    pub annotations: Vec<Annotation>,
+}
+
+/// A named collection of entities.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct EntitySet {
+    pub name: String,
+    pub entity_type: String,
+    /// Pairs of a navigation property and the set that it leads to.
+    pub bindings: Vec<(String, String)>,
+    /// What a person reads in a navigator.
+    pub title: Option<String>,
+    pub annotations: Vec<Annotation>,
+}
+
+/// A named single entity.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Singleton {
+    pub name: String,
+    pub entity_type: String,
+    pub title: Option<String>,
+    pub annotations: Vec<Annotation>,
+}
+
+/// A statement about a model element.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Annotation {
+    /// The term, with the alias of its vocabulary: `Core.Description`.
+    pub term: &'static str,
+    pub qualifier: Option<String>,
+    pub value: AnnotationValue,
+}
+
+impl Annotation {
+    /// An annotation without a qualifier.
+    #[must_use]
+    pub fn new(term: &'static str, value: AnnotationValue) -> Self {
+        Self {
+            term,
+            qualifier: None,
+            value,
+        }
+    }
+}
+
+/// The constant and dynamic expressions that annotations here are made of.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AnnotationValue {
+    Bool(bool),
+    Int(i64),
+    String(String),
+    Date(chrono::NaiveDate),
+    /// A member of an enumeration type, `Namespace.Type/Member`; never written against a string-typed term.
+    EnumMember(String),
+    PropertyPath(String),
+    NavigationPropertyPath(String),
+    Collection(Vec<AnnotationValue>),
+    Record(Vec<(&'static str, AnnotationValue)>),
+}
+
+impl Schema {
+    /// The entity type of that name.
+    #[must_use]
+    pub fn entity_type(&self, name: &str) -> Option<&EntityType> {
+        self.entity_types
+            .iter()
+            .find(|entity_type| entity_type.name == name)
+    }
+}
