@@ -1,1 +1,45 @@
-//! (to be written)
+//! What the databank offers: subjects, measurements, dimensions, members, periods and measures, as pure values.
+//!
+//! Knows no network, no disk and no OData. [`upstream`](crate::upstream) fills it, [`feed`](crate::feed) gives it names.
+
+pub mod area;
+pub mod dimension;
+pub mod id;
+pub mod measure;
+pub mod measurement;
+pub mod period;
+pub mod value;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use crate::catalogue::id::MeasurementId;
+use crate::catalogue::measurement::{Measurement, MeasurementHead, Subject};
+
+/// Everything that is known of one origin at one moment: an immutable snapshot, swapped whole.
+#[derive(Debug, Clone, Default)]
+pub struct Catalogue {
+    pub subjects: Vec<Subject>,
+    /// One entry per table that the upstream lists.
+    pub heads: BTreeMap<MeasurementId, Arc<MeasurementHead>>,
+    /// The tables whose parts have been read; a subset of the heads.
+    pub measurements: BTreeMap<MeasurementId, Arc<Measurement>>,
+    /// When the list of tables was last read.
+    pub read_at: Option<DateTime<Utc>>,
+}
+
+impl Catalogue {
+    /// The head of a table, whatever the case its id is written in.
+    #[must_use]
+    pub fn head(&self, id: &str) -> Option<&Arc<MeasurementHead>> {
+        self.heads.get(&MeasurementId::from(id.to_lowercase()))
+    }
+
+    /// A table whose parts have been read, whatever the case its id is written in.
+    #[must_use]
+    pub fn measurement(&self, id: &str) -> Option<&Arc<Measurement>> {
+        self.measurements.get(&MeasurementId::from(id.to_lowercase()))
+    }
+}

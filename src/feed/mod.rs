@@ -1,1 +1,138 @@
-//! (to be written)
+//! A measurement as a typed OData service: sets, columns, names, types. Pure: it says what could be read, and fetches nothing.
+
+pub mod column;
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+
+use crate::catalogue::area::AreaKind;
+use crate::catalogue::id::PeriodTypeId;
+use crate::catalogue::measurement::Measurement;
+use crate::feed::column::Column;
+use crate::odata::edm::Schema;
+
+/// One OData service: the catalogue's, or that of one measurement.
+#[derive(Debug, Clone)]
+pub struct Feed {
+    pub sets: Vec<Set>,
+    /// What `$metadata` says; names, keys and types equal those of the sets.
+    pub schema: Schema,
+}
+
+impl Feed {
+    /// The index of the set that a request names. Names are exact, but for table ids, which any case will do for.
+    #[must_use]
+    pub fn set_index(&self, name: &str) -> Option<usize> {
+        let exact = self.sets.iter().position(|set| set.name == name);
+        exact.or_else(|| {
+            self.sets
+                .iter()
+                .position(|set| set.alias.as_deref().is_some_and(|alias| alias.eq_ignore_ascii_case(name)))
+        })
+    }
+}
+
+/// A named collection of rows, or a single row.
+#[derive(Debug, Clone)]
+pub struct Set {
+    pub name: String,
+    /// Another name that is understood but not given out: a table's id in the catalogue service.
+    pub alias: Option<String>,
+    pub title: String,
+    pub rows: RowSource,
+    pub columns: Vec<Column>,
+    /// Indexes of the key columns, in key order.
+    pub key: Vec<usize>,
+    pub singleton: bool,
+    pub navigation: Vec<Navigation>,
+}
+
+impl Set {
+    /// The index of the column of that name.
+    #[must_use]
+    pub fn column_index(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.name == name)
+    }
+}
+
+/// A way from the rows of one set to those of another of the same feed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Navigation {
+    pub name: String,
+    /// Index of the set at the other end.
+    pub target: usize,
+    pub collection: bool,
+    /// The column here and the column there that are equal.
+    pub from_column: usize,
+    pub to_column: usize,
+}
+
+/// Where the rows of a set come from.
+#[derive(Clone)]
+pub enum RowSource {
+    /// Figures of a measurement, fetched when they are asked for.
+    Cells(Arc<CellSource>),
+    /// Rows that the catalogue itself holds; columns as in the set.
+    List(RecordBatch),
+}
+
+impl fmt::Debug for RowSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cells(source) => write!(f, "Cells({:?} of {})", source.form, source.measurement.id),
+            Self::List(batch) => write!(f, "List({} rows)", batch.num_rows()),
+        }
+    }
+}
+
+/// Which cells of a measurement a set is made of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CellSource {
+    pub measurement: Arc<Measurement>,
+    pub form: CellForm,
+    /// Only periods of this type; `None` for all.
+    pub period_type: Option<PeriodTypeId>,
+    /// What the set takes of each dimension of the measurement, in the measurement's order.
+    pub extents: Vec<Extent>,
+}
+
+/// How cells stand in rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CellForm {
+    /// One row per combination of members, one column per measure.
+    Wide,
+    /// One row per combination of members and measure.
+    Long,
+}
+
+/// What a set takes of one dimension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// The total, or the member that the dimension is pinned to; no column.
+    Resting,
+    /// Every member, the total included.
+    Whole,
+    /// Every member but the total.
+    Parts,
+    /// Areas of one kind.
+    Areas(AreaKind),
+}
+
+impl CellSource {
+    /// Whether the set's extent of that dimension holds the member.
+    #[must_use]
+    pub fn holds(&self, dimension: usize, member: usize) -> bool {
+        let Some(of) = self.measurement.dimensions.get(dimension) else { return false };
+        match self.extents.get(dimension) {
+            Some(Extent::Whole) => member < of.members.len(),
+            Some(Extent::Parts) => of.members.get(member).is_some_and(|member| !member.is_total()),
+            Some(Extent::Areas(kind)) => {
+                of.members.get(member).is_some_and(|member| member.area == Some(*kind))
+            }
+            Some(Extent::Resting) => of.resting_member() == Some(member),
+            None => false,
+        }
+    }
+}

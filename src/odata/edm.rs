@@ -123,11 +123,7 @@ impl Annotation {
     /// An annotation without a qualifier.
     #[must_use]
     pub fn new(term: &'static str, value: AnnotationValue) -> Self {
-        Self {
-            term,
-            qualifier: None,
-            value,
-        }
+        Self { term, qualifier: None, value }
     }
 }
 
@@ -150,8 +146,6 @@ impl Schema {
     /// The entity type of that name.
     #[must_use]
     pub fn entity_type(&self, name: &str) -> Option<&EntityType> {
-        self.entity_types
-            .iter()
-            .find(|entity_type| entity_type.name == name)
+        self.entity_types.iter().find(|entity_type| entity_type.name == name)
     }
 }

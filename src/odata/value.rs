@@ -125,9 +125,7 @@ impl Value {
             (Self::Duration(a), Self::Duration(b)) => Some(a.cmp(b)),
             (Self::Guid(a), Self::Guid(b)) => Some(a.cmp(b)),
             (Self::Binary(a), Self::Binary(b)) => Some(a.cmp(b)),
-            (Self::Double(_), _) | (_, Self::Double(_)) => {
-                self.as_double()?.partial_cmp(&other.as_double()?)
-            }
+            (Self::Double(_), _) | (_, Self::Double(_)) => self.as_double()?.partial_cmp(&other.as_double()?),
             _ => Some(self.as_decimal()?.cmp(&other.as_decimal()?)),
         }
     }

@@ -1,1 +1,4 @@
-//! (to be written)
+//! Which cells a query needs, and the requests that bring them. Pure: it counts and splits, and sends nothing.
+
+pub mod chunk;
+pub mod selection;

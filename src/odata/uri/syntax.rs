@@ -26,11 +26,7 @@ pub struct ResourcePath {
 #[derive(Debug, Clone, PartialEq)]
 pub enum PathSegment {
     /// A name, perhaps with parentheses behind it.
-    Name {
-        name: String,
-        key: Option<KeySyntax>,
-        span: Span,
-    },
+    Name { name: String, key: Option<KeySyntax>, span: Span },
     /// `$metadata`, `$batch`, `$entity`, `$all`, `$count`, `$value`, `$ref`, `$crossjoin(…)`, `$query`, `$it`, `$root`
     System { name: SystemSegment, span: Span },
     /// `$each`, `$filter(…)` as a path segment.

@@ -1,0 +1,120 @@
+//! Areas: what kind of place a name stands for, and its official code. The upstream gives names only, so codes are joined by
+//! name from `metadata/area_codes.csv`; a name that is not there (a new region, say) simply has no code.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+/// The dimension that every measurement has.
+pub const AREA_DIMENSION: &str = "_omrade";
+
+/// The country's code among area codes.
+const COUNTRY_CODE: &str = "000";
+
+static CODES: LazyLock<HashMap<(&'static str, &'static str), &'static str>> = LazyLock::new(|| {
+    include_str!("../../metadata/area_codes.csv")
+        .lines()
+        .skip(1)
+        .filter_map(|line| {
+            let mut cells = line.splitn(3, ';');
+            let (kind, code, name) = (cells.next()?, cells.next()?, cells.next()?);
+            Some(((kind, name), code))
+        })
+        .collect()
+});
+
+/// What kind of place an area is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AreaKind {
+    Country,
+    Region,
+    Municipality,
+    /// One of the regional labour-market council areas.
+    Rar,
+    Unknown,
+    Other,
+}
+
+impl AreaKind {
+    /// The kind of the place of that name.
+    #[must_use]
+    pub fn of(name: &str, is_root: bool) -> Self {
+        if is_root {
+            Self::Country
+        } else if name.starts_with("Uoplyst") {
+            Self::Unknown
+        } else if name.starts_with("Region ") {
+            Self::Region
+        } else if name.starts_with("RAR ") {
+            Self::Rar
+        } else if CODES.contains_key(&("municipality", name)) {
+            Self::Municipality
+        } else {
+            Self::Other
+        }
+    }
+
+    /// The level as clients see it; `None` where the upstream's own level name says more.
+    #[must_use]
+    pub fn label(self) -> Option<&'static str> {
+        match self {
+            Self::Country => Some("Land"),
+            Self::Region => Some("Region"),
+            Self::Municipality => Some("Kommune"),
+            Self::Rar => Some("RAR"),
+            Self::Unknown => Some("Uoplyst"),
+            Self::Other => None,
+        }
+    }
+
+    /// The official code of the place of that name, if it has one.
+    #[must_use]
+    pub fn code(self, name: &str) -> Option<&'static str> {
+        match self {
+            Self::Country => Some(COUNTRY_CODE),
+            Self::Region => CODES.get(&("region", name)).copied(),
+            Self::Municipality => CODES.get(&("municipality", name)).copied(),
+            Self::Rar | Self::Unknown | Self::Other => None,
+        }
+    }
+}
+
+/// Where an area hierarchy stands among others when they are united: the country first, then municipalities, regions, others, and
+/// regions over municipalities last.
+#[must_use]
+pub fn hierarchy_rank(hierarchy_id: &str) -> u8 {
+    match hierarchy_id {
+        "_hele_landet" => 0,
+        "_nykom" => 1,
+        "_region" => 2,
+        "_reko" => 4,
+        _ => 3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_of_codes_is_whole() {
+        let of = |kind: &str| CODES.keys().filter(|(k, _)| *k == kind).count();
+        assert_eq!((of("region"), of("municipality")), (5, 98));
+        assert!(CODES.iter().all(|((kind, _), code)| code.len() == if *kind == "region" { 4 } else { 3 }));
+    }
+
+    #[test]
+    fn names_become_kinds_and_codes() {
+        let cases = [
+            ("Hele landet", true, AreaKind::Country, Some("000")),
+            ("Aarhus", false, AreaKind::Municipality, Some("751")),
+            ("Region Sjælland", false, AreaKind::Region, Some("1085")),
+            ("Region Østdanmark", false, AreaKind::Region, None),
+            ("Uoplyst område", false, AreaKind::Unknown, None),
+            ("Christiansø", false, AreaKind::Other, None),
+        ];
+        for (name, is_root, kind, code) in cases {
+            assert_eq!(AreaKind::of(name, is_root), kind, "{name}");
+            assert_eq!(kind.code(name), code, "{name}");
+        }
+    }
+}

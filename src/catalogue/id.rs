@@ -1,0 +1,62 @@
+//! Ids as types of their own, so that a dimension's id never stands where a hierarchy's belongs.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::sync::Arc;
+
+macro_rules! text_id {
+    ($($(#[$doc:meta])* $name:ident;)+) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// The id as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl<T: Into<Arc<str>>> From<T> for $name {
+            fn from(text: T) -> Self {
+                Self(text.into())
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    )+};
+}
+
+text_id! {
+    /// A table's id, in lower case: `y25i01`.
+    MeasurementId;
+    /// A theme to divide by: `_kon`.
+    DimensionId;
+    /// One way of dividing: `_nykom`.
+    HierarchyId;
+    /// One layer of a hierarchy: `kon`.
+    LevelId;
+    /// A path in a hierarchy as the upstream writes it: `/2/4/`.
+    MemberPath;
+    /// A member's id as clients see it: `T`, `2.4`, `region.1`.
+    MemberId;
+    /// A group of measures: `mgrpa02_1`.
+    MeasureGroupId;
+    /// A measure: `measi14_1`.
+    MeasureId;
+    /// A period type: `M`.
+    PeriodTypeId;
+    /// A period: `2026M07`.
+    PeriodId;
+}

@@ -1,0 +1,84 @@
+//! Measurements: the upstream's tables, as heads in the list of all and in full once read.
+
+use chrono::NaiveDate;
+
+use crate::catalogue::area::AREA_DIMENSION;
+use crate::catalogue::dimension::Dimension;
+use crate::catalogue::id::{DimensionId, MeasurementId, PeriodTypeId};
+use crate::catalogue::measure::Measure;
+use crate::catalogue::period::{Period, PeriodKind};
+
+/// A subject of the databank's menu.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    pub id: String,
+    pub label: String,
+    /// The heading that it stands under.
+    pub group: String,
+}
+
+/// What the list of tables says of one table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MeasurementHead {
+    pub id: MeasurementId,
+    pub title: String,
+    pub subject: String,
+    pub subject_id: Option<String>,
+    /// The table group's label.
+    pub group: String,
+    pub page_url: Option<String>,
+    pub update_frequency: Option<String>,
+    pub update_latest: Option<NaiveDate>,
+    pub update_next: Option<NaiveDate>,
+    /// Period types as the list of tables gives them: type, first and last period.
+    pub period_types: Vec<(PeriodTypeId, String, String)>,
+}
+
+/// A table in full.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measurement {
+    pub id: MeasurementId,
+    pub title: String,
+    /// In the upstream's order, groups one after the other.
+    pub measures: Vec<Measure>,
+    /// Labels of the period types, in the upstream's order.
+    pub period_types: Vec<PeriodType>,
+    /// Of all types, the newest first.
+    pub periods: Vec<Period>,
+    /// The area dimension first, the others in the upstream's order.
+    pub dimensions: Vec<Dimension>,
+}
+
+/// A period type that a table has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeriodType {
+    pub id: PeriodTypeId,
+    pub kind: PeriodKind,
+    pub label: String,
+}
+
+impl Measurement {
+    /// The index of the dimension with that id.
+    #[must_use]
+    pub fn dimension_index(&self, id: &DimensionId) -> Option<usize> {
+        self.dimensions.iter().position(|dimension| dimension.id == *id)
+    }
+
+    /// The index of the area dimension, which every table of the databank has.
+    #[must_use]
+    pub fn area(&self) -> Option<usize> {
+        self.dimensions.iter().position(|dimension| dimension.id.as_str() == AREA_DIMENSION)
+    }
+
+    /// The index of the period with that id.
+    #[must_use]
+    pub fn period_index(&self, id: &str) -> Option<usize> {
+        self.periods.iter().position(|period| period.id.as_str() == id)
+    }
+
+    /// The shortest period type that the table has: what most people want, unmixed with longer ones.
+    #[must_use]
+    pub fn shortest_period_type(&self) -> Option<&PeriodType> {
+        self.period_types.iter().min_by_key(|period_type| period_type.kind)
+    }
+}
