@@ -84,6 +84,10 @@ fn check_navigation(
 
 fn check_set(schema: &Schema, set: &EntitySet) -> Result<(), CsdlError> {
     let entity_type = find_type(schema, &set.name, &set.entity_type)?;
+    if entity_type.key.is_empty() {
+        let (place, name) = (set.name.clone(), set.entity_type.clone());
+        return Err(CsdlError::MissingKey { place, name });
+    }
     for (path, target) in &set.bindings {
         if !entity_type.navigation.iter().any(|item| item.name == *path) {
             return Err(CsdlError::UnknownProperty {
