@@ -251,6 +251,8 @@ fn names_that_make_power_bi_refuse_a_service_are_refused_here() {
             "{name}"
         );
     }
+    let namespace = |schema: &mut Schema| schema.namespace = "Jobmarked..Ledighed".to_owned();
+    assert!(matches!(refusal(namespace), CsdlError::InvalidName { .. }));
     let long = |schema: &mut Schema| {
         schema.entity_types[2].properties[0].name = "ø".repeat(128);
         schema.container.sets[0].entity_type = "Ukendt".to_owned();

@@ -427,6 +427,14 @@ fn lists_and_doubles_have_their_forms() {
         String::from_utf8(out).unwrap(),
         r#"{"L":[1,null],"D":0.1},{"L":[],"D":"NaN"},{"L":null,"D":"-INF"}"#
     );
+    let full = JsonContext {
+        metadata: MetadataLevel::Full,
+        ..CONTEXT
+    };
+    let found: Value =
+        serde_json::from_str(&entity(&full, &output(&batch, &properties), 0)).unwrap();
+    assert_eq!(found["L@odata.type"], "#Collection(Int32)");
+    assert_eq!(found.get("D@odata.type"), None);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What real clients write in `Accept`, and what they must get.
 
+use proptest::prelude::*;
+
 use super::*;
 
 const POWER_QUERY: &str = "application/json;odata.metadata=minimal;q=1.0,\
@@ -212,4 +214,18 @@ fn what_nothing_satisfies_is_refused_with_what_is_offered() {
     }
     assert_eq!(content_type("text/html", Kind::Metadata), None);
     assert_eq!(by_format("atom", Kind::Metadata), None);
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_client_writes_the_answer_is_a_sound_header(
+        accept in "(application/json|\\*/\\*|[a-zA-Z/+*]{0,9})([;,= \"\r\n]|charset|q|utf-8|[0-9.]|\\PC){0,20}",
+    ) {
+        for kind in [Kind::Data, Kind::Metadata, Kind::Count] {
+            if let Ok(negotiated) = negotiate(Some(&accept), None, kind) {
+                let sound = |next: char| next.is_ascii_graphic();
+                prop_assert!(negotiated.content_type.chars().all(sound), "{}", negotiated.content_type);
+            }
+        }
+    }
 }
