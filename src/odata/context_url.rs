@@ -136,12 +136,12 @@ mod tests {
             ),
             (shape(&["*"], &[]), "Observations(*)", "Observations(*)"),
             (
-                shape(&[], &[plain.clone()]),
+                shape(&[], std::slice::from_ref(&plain)),
                 "Observations",
                 "Observations(AreaCode())",
             ),
             (
-                shape(&["Value"], &[plain.clone()]),
+                shape(&["Value"], std::slice::from_ref(&plain)),
                 "Observations(Value)",
                 "Observations(Value,AreaCode())",
             ),

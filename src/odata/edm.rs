@@ -196,3 +196,17 @@ impl EntityContainer {
         self.annotations.iter().chain(sets).chain(singletons)
     }
 }
+
+/// Whether a name is one that the standard allows and every client reads: a letter or `_` first, then letters, digits and
+/// `_`, at most 128 characters. The standard's rarer characters (letter numbers, marks, joiners) are not used here.
+#[must_use]
+pub fn is_identifier(name: &str) -> bool {
+    const MAX_CHARS: usize = 128;
+    let begins_well = !name.starts_with(|first: char| first.is_ascii_digit());
+    // Not `is_alphanumeric`, which would let in `²` and `½`.
+    let is_allowed = |next: char| next == '_' || next.is_alphabetic() || next.is_ascii_digit();
+    !name.is_empty()
+        && begins_well
+        && name.chars().all(is_allowed)
+        && name.chars().count() <= MAX_CHARS
+}

@@ -3,15 +3,16 @@
 use std::collections::HashSet;
 
 use super::CsdlError;
-use crate::odata::edm::{EntitySet, EntityType, NavigationProperty, Schema};
+use crate::odata::edm::{
+    EntitySet, EntityType, NavigationProperty, Property, Schema, is_identifier,
+};
 use crate::odata::value::PrimitiveType;
-
-const MAX_NAME_CHARS: usize = 128;
 
 /// Refuses names that are not identifiers or occur twice, and references that lead nowhere.
 pub(super) fn check(schema: &Schema) -> Result<(), CsdlError> {
     let container = &schema.container;
     let types = schema.entity_types.iter().map(|item| item.name.as_str());
+    check_namespace(&schema.namespace)?;
     check_names(&schema.namespace, types.chain([container.name.as_str()]))?;
     schema
         .entity_types
@@ -28,6 +29,17 @@ pub(super) fn check(schema: &Schema) -> Result<(), CsdlError> {
     container.singletons.iter().try_for_each(|singleton| {
         find_type(schema, &singleton.name, &singleton.entity_type).map(|_| ())
     })
+}
+
+/// A namespace is identifiers joined by dots.
+fn check_namespace(namespace: &str) -> Result<(), CsdlError> {
+    match namespace.split('.').all(is_identifier) {
+        true => Ok(()),
+        false => Err(CsdlError::InvalidName {
+            place: "the schema".to_owned(),
+            name: namespace.to_owned(),
+        }),
+    }
 }
 
 fn check_type(schema: &Schema, entity_type: &EntityType) -> Result<(), CsdlError> {
@@ -84,6 +96,10 @@ fn check_navigation(
 
 fn check_set(schema: &Schema, set: &EntitySet) -> Result<(), CsdlError> {
     let entity_type = find_type(schema, &set.name, &set.entity_type)?;
+    if entity_type.key.is_empty() {
+        let (place, name) = (set.name.clone(), set.entity_type.clone());
+        return Err(CsdlError::MissingKey { place, name });
+    }
     for (path, target) in &set.bindings {
         if !entity_type.navigation.iter().any(|item| item.name == *path) {
             return Err(CsdlError::UnknownProperty {
@@ -114,7 +130,7 @@ fn find_property<'a>(
     entity_type: &'a EntityType,
     place: &str,
     name: &str,
-) -> Result<&'a crate::odata::edm::Property, CsdlError> {
+) -> Result<&'a Property, CsdlError> {
     entity_type
         .property(name)
         .ok_or_else(|| CsdlError::UnknownProperty {
@@ -135,15 +151,4 @@ fn check_names<'a>(place: &str, names: impl Iterator<Item = &'a str>) -> Result<
         }
     }
     Ok(())
-}
-
-/// The standard's identifier, but for the letter numbers and joiners that no name here needs.
-fn is_identifier(name: &str) -> bool {
-    let mut chars = name.chars();
-    let starts_well = chars
-        .next()
-        .is_some_and(|first| first == '_' || first.is_alphabetic());
-    starts_well
-        && chars.all(|next| next == '_' || next.is_alphanumeric())
-        && name.chars().count() <= MAX_NAME_CHARS
 }

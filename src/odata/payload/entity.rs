@@ -135,11 +135,7 @@ impl<'a> PropertyWriter<'a> {
         let cells = Cells::of(output.batch, property)?;
         Ok(Self {
             name,
-            // A list of texts is what JSON shows; lists of other types do not occur.
-            type_annotation: match cells {
-                Cells::List(_, _) => None,
-                _ => type_annotation(context, property.name, property.primitive),
-            },
+            type_annotation: type_annotation(context, property.name, property.primitive, &cells),
             cells,
             quoted: is_quoted(context, property.primitive),
         })
@@ -303,23 +299,28 @@ pub(super) fn type_annotation(
     context: &JsonContext<'_>,
     property: &str,
     primitive: PrimitiveType,
+    cells: &Cells<'_>,
 ) -> Option<Vec<u8>> {
+    let many = matches!(cells, Cells::List(_, _));
     let evident = matches!(
         primitive,
         PrimitiveType::String | PrimitiveType::Boolean | PrimitiveType::Double
     );
-    if evident || context.metadata != MetadataLevel::Full {
+    if (evident && !many) || context.metadata != MetadataLevel::Full {
         return None;
     }
     let mut out = Vec::new();
     write_control_name(&mut out, context, property, "type");
-    let name = primitive.name().trim_start_matches("Edm.");
     // 4.01 drops the hash in front of built-in types.
-    let hash = if context.version == Version::V4 {
-        "#"
-    } else {
-        ""
+    let hash = match context.version {
+        Version::V4 => "#",
+        Version::V401 => "",
     };
-    scalar::write_string(&mut out, &format!("{hash}{name}"));
+    let name = primitive.name().trim_start_matches("Edm.");
+    let name = match many {
+        true => format!("{hash}Collection({name})"),
+        false => format!("{hash}{name}"),
+    };
+    scalar::write_string(&mut out, &name);
     Some(out)
 }

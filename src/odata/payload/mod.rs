@@ -171,7 +171,7 @@ pub fn write_property(
     let cells = checked_cells(batch, property, row)?;
     out.push(b'{');
     write_context(out, context);
-    if let Some(annotation) = entity::type_annotation(context, "", property.primitive) {
+    if let Some(annotation) = entity::type_annotation(context, "", property.primitive, &cells) {
         scalar::separate(out);
         out.extend_from_slice(&annotation);
     }

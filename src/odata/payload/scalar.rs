@@ -186,6 +186,9 @@ pub(super) fn write_timestamp(out: &mut Vec<u8>, milliseconds: i64) -> Option<()
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use rust_decimal::Decimal;
+
     use super::*;
 
     fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
@@ -213,6 +216,22 @@ mod tests {
         }
         assert!(DecimalScale::new(-1).is_none());
         assert!(DecimalScale::new(39).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn any_string_reads_back(text in any::<String>()) {
+            let json = written(|out| write_string(out, &text));
+            prop_assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
+        }
+
+        #[test]
+        fn any_decimal_is_written_as_its_shortest_digits(number in any::<i64>(), scale in 0..=28_i8) {
+            let expected = Decimal::new(number, scale.unsigned_abs().into()).normalize();
+            let scale = DecimalScale::new(scale).unwrap();
+            let found = written(|out| write_decimal(out, number.into(), scale));
+            prop_assert_eq!(found, expected.to_string());
+        }
     }
 
     #[test]
