@@ -1,0 +1,541 @@
+//! Expressions, by precedence climbing: from the operator that binds loosest (`or`) to the unary ones, which bind tightest.
+//!
+//! Trees stay shallow, for whoever walks them does so on the stack. Brackets are counted as they open. Chains of `and` and
+//! `or`, which clients make thousands long, are built balanced; chains of other operators lean to the left and are limited.
+
+use super::error::{Expected, SyntaxErrorKind};
+use super::functions;
+use super::lexer::{Parsed, Parser, is_identifier_start};
+use super::literal::constant;
+use super::syntax::{
+    BinaryOp, Expr, ExprKind, KeySyntax, Literal, MemberStep, PathRoot, Span, TypeFunction, UnaryOp,
+};
+use super::tree::balanced;
+use crate::odata::value::Value;
+
+/// What an operator's word means; `in` stands beside the binary operators for what it takes on its right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Operator {
+    Binary(BinaryOp),
+    In,
+}
+
+impl Operator {
+    fn from_word(word: &str) -> Option<Self> {
+        Some(Self::Binary(match word.to_ascii_lowercase().as_str() {
+            "or" => BinaryOp::Or,
+            "and" => BinaryOp::And,
+            "eq" => BinaryOp::Eq,
+            "ne" => BinaryOp::Ne,
+            "lt" => BinaryOp::Lt,
+            "le" => BinaryOp::Le,
+            "gt" => BinaryOp::Gt,
+            "ge" => BinaryOp::Ge,
+            "has" => BinaryOp::Has,
+            "add" => BinaryOp::Add,
+            "sub" => BinaryOp::Sub,
+            "mul" => BinaryOp::Mul,
+            "div" => BinaryOp::Div,
+            "divby" => BinaryOp::DivBy,
+            "mod" => BinaryOp::Mod,
+            "in" => return Some(Self::In),
+            _ => return None,
+        }))
+    }
+
+    /// Higher binds tighter.
+    fn strength(self) -> u8 {
+        match self {
+            Self::Binary(BinaryOp::Or) => 1,
+            Self::Binary(BinaryOp::And) => 2,
+            Self::Binary(BinaryOp::Eq | BinaryOp::Ne) => 3,
+            Self::Binary(BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge) => 4,
+            Self::In | Self::Binary(BinaryOp::Has) => 4,
+            Self::Binary(BinaryOp::Add | BinaryOp::Sub) => 5,
+            Self::Binary(BinaryOp::Mul | BinaryOp::Div | BinaryOp::DivBy | BinaryOp::Mod) => 6,
+        }
+    }
+
+    /// Whether a chain of it may be bracketed anyhow.
+    fn is_associative(self) -> bool {
+        matches!(self, Self::Binary(BinaryOp::And | BinaryOp::Or))
+    }
+}
+
+impl Parser<'_> {
+    /// Any expression.
+    pub(super) fn expression(&mut self) -> Parsed<Expr> {
+        self.binary(1)
+    }
+
+    /// Operators of at least this strength, with their operands.
+    fn binary(&mut self, strength: u8) -> Parsed<Expr> {
+        let outer = std::mem::take(&mut self.height);
+        let mut left = self.unary()?;
+        while let Some(operator) = self.operator(strength)? {
+            left = if operator.is_associative() {
+                self.chain(left, operator)?
+            } else {
+                self.operation(left, operator)?
+            };
+        }
+        self.grow(1)?;
+        self.height = self.height.max(outer);
+        Ok(left)
+    }
+
+    /// An operator of at least this strength, and the blanks around it.
+    fn operator(&mut self, strength: u8) -> Parsed<Option<Operator>> {
+        let start = self.position();
+        if self.blanks() {
+            let word = self.take_while(|char| char.is_ascii_alphabetic());
+            let operator = Operator::from_word(&word);
+            if let Some(operator) = operator.filter(|found| found.strength() >= strength) {
+                if !self.blanks() && self.peek() != Some('(') {
+                    return Err(self.unexpected(Expected::Blank));
+                }
+                return Ok(Some(operator));
+            }
+        }
+        self.rewind(start);
+        Ok(None)
+    }
+
+    /// One operator that leans to the left.
+    fn operation(&mut self, left: Expr, operator: Operator) -> Parsed<Expr> {
+        self.count_node()?;
+        let joined = match operator {
+            Operator::In => {
+                let right = self.in_operand()?;
+                let span = Span {
+                    start: left.span.start,
+                    end: right.span.end,
+                };
+                let kind = ExprKind::In(Box::new(left), Box::new(right));
+                Expr { kind, span }
+            }
+            Operator::Binary(op) => join(op, left, self.binary(operator.strength() + 1)?),
+        };
+        self.grow(1)?;
+        Ok(joined)
+    }
+
+    /// A chain of one associative operator whose first sign has been read, as a balanced tree.
+    fn chain(&mut self, first: Expr, operator: Operator) -> Parsed<Expr> {
+        let Operator::Binary(op) = operator else {
+            return Ok(first);
+        };
+        let mut operands = vec![first, self.binary(operator.strength() + 1)?];
+        loop {
+            let start = self.position();
+            if self.operator(operator.strength())? != Some(operator) {
+                self.rewind(start);
+                break;
+            }
+            self.count_node()?;
+            operands.push(self.binary(operator.strength() + 1)?);
+        }
+        self.grow(operands.len().ilog2() as usize + 1)?;
+        self.count_node()?;
+        balanced(operands, |a, b| join(op, a, b))
+            .ok_or_else(|| self.unexpected(Expected::Expression))
+    }
+
+    /// What stands to the right of `in`: a list, or an expression that is one.
+    fn in_operand(&mut self) -> Parsed<Expr> {
+        if self.peek() != Some('(') {
+            return self.binary(Operator::In.strength() + 1);
+        }
+        let start = self.position();
+        let items = self.parenthesised_list()?;
+        self.node(ExprKind::List(items), start)
+    }
+
+    fn parenthesised_list(&mut self) -> Parsed<Vec<Expr>> {
+        self.nested(|parser| {
+            parser.open()?;
+            let items = match parser.peek() {
+                Some(')') => Vec::new(),
+                _ => parser.list(Self::expression)?,
+            };
+            parser.close()?;
+            Ok(items)
+        })
+    }
+
+    /// A sign or a negation with its operand, or a primary.
+    fn unary(&mut self) -> Parsed<Expr> {
+        let start = self.position();
+        if self.peek() == Some('-') {
+            if let Some(literal) = self.bare_literal()? {
+                return self.node(ExprKind::Literal(literal), start);
+            }
+            self.advance(1);
+            self.blanks();
+            return self.prefixed(UnaryOp::Negate, start);
+        }
+        if self.eats_not() {
+            return self.prefixed(UnaryOp::Not, start);
+        }
+        self.primary()
+    }
+
+    fn prefixed(&mut self, op: UnaryOp, start: usize) -> Parsed<Expr> {
+        let operand = self.nested(Self::unary)?;
+        self.grow(1)?;
+        self.node(ExprKind::Unary(op, Box::new(operand)), start)
+    }
+
+    /// Passes `not` if it is the operator and no name.
+    fn eats_not(&mut self) -> bool {
+        let start = self.position();
+        let word = self.take_while(|char| char.is_ascii_alphabetic());
+        if word.eq_ignore_ascii_case("not")
+            && (self.blanks() || self.peek() == Some('('))
+            && !matches!(self.peek(), None | Some(')' | ','))
+        {
+            return true;
+        }
+        self.rewind(start);
+        false
+    }
+
+    fn primary(&mut self) -> Parsed<Expr> {
+        let start = self.position();
+        let kind = match self.peek() {
+            Some('(') => return self.parenthesised(),
+            Some('[') => ExprKind::List(self.array()?),
+            Some('{') => ExprKind::Object(self.object()?),
+            Some('\'') => ExprKind::Literal(self.literal()?),
+            Some('@') => self.alias_or_annotation()?,
+            Some('$') => self.rooted()?,
+            _ => match self.bare_literal()? {
+                Some(literal) => ExprKind::Literal(literal),
+                None => self.named()?,
+            },
+        };
+        self.node(kind, start)
+    }
+
+    fn parenthesised(&mut self) -> Parsed<Expr> {
+        self.nested(|parser| {
+            parser.open()?;
+            let inner = parser.expression()?;
+            parser.close()?;
+            Ok(inner)
+        })
+    }
+
+    /// `@p`, `@p/Name`, `@Namespace.Term`.
+    fn alias_or_annotation(&mut self) -> Parsed<ExprKind> {
+        let start = self.position();
+        let name = self.annotation()?;
+        if self.peek() == Some('/') || name.contains(['.', '#']) {
+            let first = self.name_step(name, None, start);
+            return self.path(PathRoot::Implicit, vec![first]);
+        }
+        Ok(ExprKind::Alias(name.trim_start_matches('@').to_owned()))
+    }
+
+    /// What begins with `$it`, `$this`, `$root` or `$these`.
+    fn rooted(&mut self) -> Parsed<ExprKind> {
+        let (root, needs_path) = if self.eat_word("$it") {
+            (PathRoot::It, false)
+        } else if self.eat_word("$this") {
+            (PathRoot::This, false)
+        } else if self.eat_word("$root") {
+            (PathRoot::Root, true)
+        } else if self.eat_word("$these") {
+            (PathRoot::These, true)
+        } else {
+            return Err(self.unexpected(Expected::Expression));
+        };
+        if needs_path && self.peek() != Some('/') {
+            return Err(self.unexpected(Expected::Text("/")));
+        }
+        self.path(root, Vec::new())
+    }
+
+    /// What begins with a word: a constant, a literal with its type in front, a call, or a path.
+    fn named(&mut self) -> Parsed<ExprKind> {
+        if !self.peek().is_some_and(is_identifier_start) {
+            return Err(self.unexpected(Expected::Expression));
+        }
+        let start = self.position();
+        let name = self.dotted_name()?;
+        match self.peek() {
+            Some('\'') => return Ok(ExprKind::Literal(self.prefixed_literal(&name, start)?)),
+            Some('(') => return self.call(name, start),
+            Some('/') => {}
+            _ => {
+                if let Some(value) = constant(&name) {
+                    return Ok(ExprKind::Literal(Literal::Value(value)));
+                }
+            }
+        }
+        let first = self.name_step(name, None, start);
+        self.path(PathRoot::Implicit, vec![first])
+    }
+
+    /// A name with parentheses behind it: a function of the language, one of the model, or a key.
+    fn call(&mut self, name: String, start: usize) -> Parsed<ExprKind> {
+        match name.to_ascii_lowercase().as_str() {
+            "case" => return self.nested(Self::case),
+            "cast" => return self.nested(|parser| parser.type_call(TypeFunction::Cast)),
+            "isof" => return self.nested(|parser| parser.type_call(TypeFunction::IsOf)),
+            "any" | "all" => {
+                self.rewind(start);
+                return Err(self.unexpected(Expected::PathInFront));
+            }
+            _ => {}
+        }
+        if let Some(signature) = functions::find(&name) {
+            return self.known_call(signature, start);
+        }
+        let arguments = self.arguments()?;
+        let is_path = name.contains('.') || self.peek() == Some('/');
+        match arguments {
+            Arguments::Positional(args) if args.len() == 1 && is_path && is_key(&args) => {
+                let key = args.into_iter().next().map(KeySyntax::Single);
+                let first = self.name_step(name, key, start);
+                self.path(PathRoot::Implicit, vec![first])
+            }
+            Arguments::Positional(args) if !is_path => Ok(ExprKind::Call { name, args }),
+            Arguments::Positional(_) => Err(self.error_at(
+                start + name.chars().count() + 1,
+                SyntaxErrorKind::Unexpected {
+                    expected: Expected::KeyValue,
+                    found: self.since(start),
+                },
+            )),
+            Arguments::Key(KeySyntax::Empty) if !is_path => Ok(ExprKind::Call {
+                name,
+                args: Vec::new(),
+            }),
+            Arguments::Key(key) => {
+                let first = self.name_step(name, Some(key), start);
+                self.path(PathRoot::Implicit, vec![first])
+            }
+        }
+    }
+
+    /// A call of a function of the language.
+    fn known_call(&mut self, signature: functions::Signature, start: usize) -> Parsed<ExprKind> {
+        let (name, min, max) = signature;
+        let args = self.parenthesised_list()?;
+        if !(min..=max).contains(&args.len()) {
+            let kind = SyntaxErrorKind::ArgumentCount {
+                name: name.to_owned(),
+                min,
+                max,
+                found: args.len(),
+            };
+            return Err(self.error_at(start, kind));
+        }
+        Ok(ExprKind::Call {
+            name: name.to_owned(),
+            args,
+        })
+    }
+
+    /// `case(condition:value,…)`
+    fn case(&mut self) -> Parsed<ExprKind> {
+        self.open()?;
+        let pairs = self.list(|parser| {
+            let condition = parser.expression()?;
+            parser.blanks();
+            parser.expect(":")?;
+            parser.blanks();
+            Ok((condition, parser.expression()?))
+        })?;
+        self.close()?;
+        Ok(ExprKind::Case(pairs))
+    }
+
+    /// `cast(T)`, `cast(x,T)`, `isof(T)`, `isof(x,T)`
+    fn type_call(&mut self, name: TypeFunction) -> Parsed<ExprKind> {
+        self.open()?;
+        let start = self.position();
+        if let Ok(type_name) = self.type_name()
+            && self.close().is_ok()
+        {
+            return Ok(ExprKind::TypeCall {
+                name,
+                operand: None,
+                type_name,
+            });
+        }
+        self.rewind(start);
+        let operand = Some(Box::new(self.expression()?));
+        self.required_comma()?;
+        let type_name = self.type_name()?;
+        self.close()?;
+        Ok(ExprKind::TypeCall {
+            name,
+            operand,
+            type_name,
+        })
+    }
+
+    /// The name of a type or of a collection of them.
+    fn type_name(&mut self) -> Parsed<String> {
+        let start = self.position();
+        if self.eat_text("Collection(") {
+            self.dotted_name()?;
+            self.expect(")")?;
+            return Ok(self.since(start));
+        }
+        self.dotted_name()
+            .map_err(|_| self.unexpected(Expected::TypeName))
+    }
+
+    // What stands in parentheses behind a name.
+
+    /// Arguments in order, or the parts of a key or parameters by name.
+    fn arguments(&mut self) -> Parsed<Arguments> {
+        self.nested(|parser| {
+            parser.open()?;
+            if parser.eat(')') {
+                return Ok(Arguments::Key(KeySyntax::Empty));
+            }
+            let arguments = if parser.at_parameter() {
+                Arguments::Key(KeySyntax::Named(parser.list(Self::parameter)?))
+            } else {
+                Arguments::Positional(parser.list(Self::expression)?)
+            };
+            parser.close()?;
+            Ok(arguments)
+        })
+    }
+
+    fn at_parameter(&mut self) -> bool {
+        let start = self.position();
+        let found = self.identifier().is_ok() && self.peek() == Some('=');
+        self.rewind(start);
+        found
+    }
+
+    fn parameter(&mut self) -> Parsed<(String, Expr)> {
+        let name = self.identifier()?;
+        self.expect("=")?;
+        self.blanks();
+        Ok((name, self.expression()?))
+    }
+
+    /// Key or parameters behind a name within a path, if there are any.
+    pub(super) fn optional_key(&mut self) -> Parsed<Option<KeySyntax>> {
+        if self.peek() != Some('(') {
+            return Ok(None);
+        }
+        let start = self.position();
+        match self.arguments()? {
+            Arguments::Key(key) => Ok(Some(key)),
+            Arguments::Positional(args) if args.len() == 1 && is_key(&args) => {
+                Ok(args.into_iter().next().map(KeySyntax::Single))
+            }
+            Arguments::Positional(_) => {
+                self.rewind(start + 1);
+                Err(self.unexpected(Expected::KeyValue))
+            }
+        }
+    }
+
+    // JSON within URLs.
+
+    fn array(&mut self) -> Parsed<Vec<Expr>> {
+        self.nested(|parser| {
+            parser.expect("[")?;
+            parser.blanks();
+            let items = match parser.peek() {
+                Some(']') => Vec::new(),
+                _ => parser.list(Self::json_value)?,
+            };
+            parser.blanks();
+            parser.expect("]")?;
+            Ok(items)
+        })
+    }
+
+    fn object(&mut self) -> Parsed<Vec<(String, Expr)>> {
+        self.nested(|parser| {
+            parser.expect("{")?;
+            parser.blanks();
+            let members = match parser.peek() {
+                Some('}') => Vec::new(),
+                _ => parser.list(Self::json_member)?,
+            };
+            parser.blanks();
+            parser.expect("}")?;
+            Ok(members)
+        })
+    }
+
+    fn json_member(&mut self) -> Parsed<(String, Expr)> {
+        let name = self.json_string()?;
+        self.blanks();
+        self.expect(":")?;
+        self.blanks();
+        Ok((name, self.json_value()?))
+    }
+
+    fn json_value(&mut self) -> Parsed<Expr> {
+        if self.peek() != Some('"') {
+            return self.expression();
+        }
+        let start = self.position();
+        let text = Value::string(&self.json_string()?);
+        self.node(ExprKind::Literal(Literal::Value(text)), start)
+    }
+
+    /// A string as JSON writes it.
+    fn json_string(&mut self) -> Parsed<String> {
+        let start = self.position();
+        self.expect("\"")?;
+        while let Some(char) = self.peek() {
+            self.advance(if char == '\\' { 2 } else { 1 });
+            if char == '"' {
+                return serde_json::from_str(&self.since(start))
+                    .map_err(|_| self.invalid_literal(start));
+            }
+        }
+        Err(self.unexpected(Expected::ClosingQuote))
+    }
+
+    // Nodes.
+
+    fn node(&mut self, kind: ExprKind, start: usize) -> Parsed<Expr> {
+        self.count_node()?;
+        let span = self.span_from(start);
+        Ok(Expr { kind, span })
+    }
+
+    fn name_step(&self, name: String, key: Option<KeySyntax>, start: usize) -> MemberStep {
+        MemberStep::Name {
+            name,
+            key,
+            span: self.span_from(start),
+        }
+    }
+}
+
+/// What stood in the parentheses behind a name, before it is known what the name is.
+enum Arguments {
+    Positional(Vec<Expr>),
+    Key(KeySyntax),
+}
+
+/// Whether these could be a key: literals and aliases only.
+fn is_key(args: &[Expr]) -> bool {
+    args.iter()
+        .all(|arg| matches!(arg.kind, ExprKind::Literal(_) | ExprKind::Alias(_)))
+}
+
+/// Two operands under one operator.
+fn join(op: BinaryOp, left: Expr, right: Expr) -> Expr {
+    let span = Span {
+        start: left.span.start,
+        end: right.span.end,
+    };
+    let kind = ExprKind::Binary(op, Box::new(left), Box::new(right));
+    Expr { kind, span }
+}

@@ -1,0 +1,45 @@
+//! The URL language against the grammar cases of OASIS: what is in the language is read, what is not is refused.
+
+mod cases;
+mod rules;
+
+use cases::Case;
+
+/// A case that is deliberately not met, with the reason.
+const EXCEPTIONS: [(&str, u64, &str); 0] = [];
+
+fn outcome(case: &Case) -> Result<(), String> {
+    match (rules::read(case), case.is_negative()) {
+        (Ok(()), false) | (Err(_), true) => Ok(()),
+        (Err(error), false) => Err(format!("refused: {error}")),
+        (Ok(()), true) => Err("accepted".to_owned()),
+    }
+}
+
+#[test]
+fn every_grammar_case_has_its_outcome() {
+    let mut failures = Vec::new();
+    let (mut positive, mut negative) = (0, 0);
+    for case in cases::all() {
+        if case.is_negative() {
+            negative += 1;
+        } else {
+            positive += 1;
+        }
+        let is_exception = EXCEPTIONS
+            .iter()
+            .any(|(file, number, _)| *file == case.file && *number == case.number);
+        match outcome(&case) {
+            Ok(()) if is_exception => failures.push(format!("no exception any more: {case}")),
+            Err(reason) if !is_exception => failures.push(format!("{case}: {reason}")),
+            _ => {}
+        }
+    }
+    assert!(
+        failures.is_empty(),
+        "{} of {positive} positive and {negative} negative cases fail:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
+    assert_eq!((positive, negative), (473, 55), "cases were lost or added");
+}
