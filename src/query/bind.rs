@@ -47,6 +47,7 @@ fn refuse_unoffered(options: &QueryOptions) -> Result<(), QueryError> {
         ("$levels", options.levels.is_some(), Lack::Navigation),
         ("$index", options.index.is_some(), Lack::NotBuilt),
         ("$id", options.id.is_some(), Lack::NotBuilt),
+        ("$at", !options.temporal.is_empty(), Lack::NotBuilt),
     ];
     match unoffered.into_iter().find(|(_, given, _)| *given) {
         Some((option, _, lack)) => {

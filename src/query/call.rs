@@ -39,10 +39,14 @@ impl Binder<'_> {
         if let Some((_, lack)) = UNOFFERED.into_iter().find(|(known, _)| is(known)) {
             return Err(self.not_offered(expr, name, lack));
         }
+        Err(self.unknown_function(expr, name))
+    }
+
+    pub(super) fn unknown_function(&self, expr: &Expr, name: &str) -> QueryError {
         let offered = Function::ALL.iter().map(|function| function.name());
         let suggestion = closest(name, offered.chain(CONSTANTS).chain([MATCHES_PATTERN]));
         let kind = QueryErrorKind::UnknownFunction { name: name.to_owned(), suggestion };
-        Err(self.place.error(expr.span.start, kind))
+        self.place.error(expr.span.start, kind)
     }
 
     fn function(&self, expr: &Expr, signature: Signature, arguments: &[Expr]) -> Bound {

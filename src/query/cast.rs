@@ -1,9 +1,10 @@
 //! From one primitive type to another: what `cast` does, and what a text literal becomes where another type is expected.
 
-use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat};
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, SecondsFormat};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
+use crate::odata::uri::literal;
 use crate::odata::value::{PrimitiveType, Value};
 
 /// The primitive type of that name, if values can be cast to it.
@@ -53,48 +54,27 @@ pub(super) fn cast(value: &Value, to: PrimitiveType) -> Value {
 pub(super) fn from_text(text: &str, to: PrimitiveType) -> Option<Value> {
     match to {
         PrimitiveType::String => Some(Value::string(text)),
-        PrimitiveType::Boolean => match text {
-            "true" => Some(Value::Boolean(true)),
-            "false" => Some(Value::Boolean(false)),
-            _ => None,
-        },
-        PrimitiveType::Date => text.parse::<NaiveDate>().ok().map(Value::Date),
-        PrimitiveType::TimeOfDay => text.parse::<NaiveTime>().ok().map(Value::TimeOfDay),
+        PrimitiveType::Boolean => literal::boolean(text).map(Value::Boolean),
+        PrimitiveType::Binary => literal::binary(text).map(Value::Binary),
+        PrimitiveType::Duration => literal::duration(text).map(Value::Duration),
         PrimitiveType::DateTimeOffset => instant(text).map(Value::DateTimeOffset),
-        PrimitiveType::Guid => text.parse().ok().map(Value::Guid),
-        _ if to.is_numeric() => as_number(&number(text)?, to),
-        _ => None,
+        _ if to.is_numeric() => as_number(&literal::bare_value(text)?, to),
+        _ => literal::bare_value(text).filter(|value| type_of(value) == Some(to)),
     }
 }
 
 /// An instant; without a zone it is taken for UTC, without a time for midnight.
 fn instant(text: &str) -> Option<DateTime<FixedOffset>> {
-    let zoned = DateTime::parse_from_rfc3339(text).ok();
-    let local = || text.parse::<NaiveDateTime>().ok().map(|local| local.and_utc().fixed_offset());
-    let day = || text.parse::<NaiveDate>().ok().and_then(midnight);
-    zoned.or_else(local).or_else(day)
+    match literal::bare_value(text) {
+        Some(Value::DateTimeOffset(instant)) => Some(instant),
+        Some(Value::Date(day)) => midnight(day),
+        _ => text.parse::<NaiveDateTime>().ok().map(|local| local.and_utc().fixed_offset()),
+    }
 }
 
 /// The instant at which a day begins, in UTC.
-pub(super) fn midnight(date: NaiveDate) -> Option<DateTime<FixedOffset>> {
+fn midnight(date: NaiveDate) -> Option<DateTime<FixedOffset>> {
     Some(date.and_hms_opt(0, 0, 0)?.and_utc().fixed_offset())
-}
-
-fn number(text: &str) -> Option<Value> {
-    // Other spellings that a float parser knows, such as `inf`, are none of OData's.
-    let written = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
-    match text {
-        "INF" => Some(Value::Double(f64::INFINITY)),
-        "-INF" => Some(Value::Double(f64::NEG_INFINITY)),
-        "NaN" => Some(Value::Double(f64::NAN)),
-        _ if !written => None,
-        _ => text
-            .parse()
-            .map(Value::Integer)
-            .or_else(|_| Decimal::from_str_exact(text).map(Value::Decimal))
-            .or_else(|_| text.parse().map(Value::Double))
-            .ok(),
-    }
 }
 
 /// The number in another numeric type. Fractions are cut off for whole numbers; what does not fit is nothing.

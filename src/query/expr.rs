@@ -115,8 +115,8 @@ impl<'a> Binder<'a> {
 
     /// A path to a column. Ways to other sets are known, and not offered.
     fn path(&self, expr: &Expr, path: &MemberPath) -> Bound {
-        if let PathRoot::This | PathRoot::Root = path.root {
-            return Err(self.not_offered(expr, "$this/$root", Lack::NotBuilt));
+        if let PathRoot::This | PathRoot::Root | PathRoot::These = path.root {
+            return Err(self.not_offered(expr, "$this/$root/$these", Lack::NotBuilt));
         }
         let mut steps = path.steps.iter();
         let Some(MemberStep::Name { name, key, span }) = steps.next() else {
@@ -141,6 +141,7 @@ impl<'a> Binder<'a> {
                 Err(self.place.error(span.start, unknown))
             }
             (Some(_), ..) => Err(self.not_offered(expr, name, Lack::NoCollections)),
+            (None, Some(_), _) => Err(self.unknown_function(expr, name)),
             (None, ..) => Err(self.place.error(span.start, unknown_property(self.set, name))),
         }
     }

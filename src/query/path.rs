@@ -67,7 +67,7 @@ impl Path<'_> {
             [PathSegment::System { name: SystemSegment::Count, .. }, next, ..] => {
                 Err(self.unknown(next, "$count"))
             }
-            [PathSegment::System { .. } | PathSegment::Filter { .. }, ..] => {
+            [PathSegment::System { .. } | PathSegment::Filter { .. } | PathSegment::Key { .. }, ..] => {
                 Err(self.refused(rest, Lack::NotBuilt))
             }
             [PathSegment::Name { name, span, .. }, ..] => {
@@ -198,6 +198,7 @@ fn text(segment: &PathSegment) -> (String, Span) {
     match segment {
         PathSegment::Name { name, span, .. } => (name.clone(), *span),
         PathSegment::Filter { span, .. } => ("$filter(…)".to_owned(), *span),
+        PathSegment::Key { span, .. } => ("(…)".to_owned(), *span),
         PathSegment::System { name, span } => {
             let name = match name {
                 SystemSegment::Metadata => "$metadata",

@@ -33,6 +33,7 @@ fn column(set: &Set, term: &SelectTerm) -> Result<Option<usize>, QueryError> {
     match &term.item {
         SelectItem::Star => Ok(None),
         SelectItem::QualifiedStar(name) => not_offered(&format!("{name}.*"), Lack::NotBuilt),
+        SelectItem::Operation(path, _) => not_offered(&format!("{}(…)", path.join("/")), Lack::NotBuilt),
         SelectItem::Path(path) => match path.as_slice() {
             [name] if set.column_index(name).is_some() => Ok(set.column_index(name)),
             [name, ..] if set.navigation.iter().any(|way| way.name == *name) => {
