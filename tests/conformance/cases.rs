@@ -6,8 +6,14 @@ use serde_json::Value;
 
 const FILES: [(&str, &str); 3] = [
     ("core", include_str!("cases/odata-abnf-testcases.json")),
-    ("aggregation", include_str!("cases/odata-aggregation-testcases.json")),
-    ("temporal", include_str!("cases/odata-temporal-testcases.json")),
+    (
+        "aggregation",
+        include_str!("cases/odata-aggregation-testcases.json"),
+    ),
+    (
+        "temporal",
+        include_str!("cases/odata-temporal-testcases.json"),
+    ),
 ];
 
 /// One text and the grammar rule that the whole of it must match, or must not.
@@ -15,6 +21,7 @@ pub struct Case {
     pub file: &'static str,
     pub number: u64,
     pub rule: String,
+    pub scope: String,
     pub input: String,
     fails_at: Option<u64>,
 }
@@ -28,12 +35,19 @@ impl Case {
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = if self.is_negative() { "wrong" } else { "right" };
-        write!(f, "{} {} ({kind} {}) {:?}", self.file, self.number, self.rule, self.input)
+        write!(
+            f,
+            "{} {} ({kind} {}) {:?}",
+            self.file, self.number, self.rule, self.input
+        )
     }
 }
 
 pub fn all() -> Vec<Case> {
-    FILES.iter().flat_map(|(file, text)| read(file, text)).collect()
+    FILES
+        .iter()
+        .flat_map(|(file, text)| read(file, text))
+        .collect()
 }
 
 fn read(file: &'static str, text: &str) -> Vec<Case> {
@@ -45,7 +59,14 @@ fn read(file: &'static str, text: &str) -> Vec<Case> {
             file,
             number: case["n"].as_u64().expect("a case has a number"),
             rule: case["rule"].as_str().expect("a case has a rule").to_owned(),
-            input: case["input"].as_str().expect("a case has a text").to_owned(),
+            scope: case["scope"]
+                .as_str()
+                .expect("a case has a scope")
+                .to_owned(),
+            input: case["input"]
+                .as_str()
+                .expect("a case has a text")
+                .to_owned(),
             fails_at: case["failAt"].as_u64(),
         })
         .collect()
