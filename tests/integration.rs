@@ -1,0 +1,5 @@
+//! One binary for all integration tests: the program talking HTTP to the simulator.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod simulator;
