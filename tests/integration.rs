@@ -1,4 +1,5 @@
-//! All integration tests, in one binary.
+//! One binary for all integration tests: the program talking HTTP to the simulator.
+
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod odata;
+mod simulator;
