@@ -1,1 +1,3 @@
-//! (to be written)
+//! What can happen, as values; who counts, logs or shows them is a sink's concern.
+
+pub mod upstream;
