@@ -1,7 +1,9 @@
-//! Expressions, by precedence climbing: from the operator that binds loosest (`or`) to the unary ones, which bind tightest.
+//! Expressions, by operator precedence: an operator waits on a stack of its own until one that binds looser comes, so that
+//! only brackets and unary operators cost the parser's own stack.
 //!
-//! Trees stay shallow, for whoever walks them does so on the stack. Brackets are counted as they open. Chains of `and` and
-//! `or`, which clients make thousands long, are built balanced; chains of other operators lean to the left and are limited.
+//! Trees stay shallow, for whoever walks them does so on the stack too. Brackets are counted as they open. Chains of `and`
+//! and `or`, which clients make thousands long, are built balanced; chains of other operators lean to the left and are
+//! limited.
 
 use super::error::{Expected, SyntaxErrorKind};
 use super::functions;
@@ -62,35 +64,71 @@ impl Operator {
     }
 }
 
+/// An operand and how tall its tree is.
+struct Operand {
+    expr: Expr,
+    height: usize,
+}
+
+/// An operator that waits for its last operand.
+struct Pending {
+    operator: Operator,
+    operands: Vec<Operand>,
+}
+
+impl Pending {
+    /// Whether it takes the operand between itself and the next operator.
+    fn binds_before(&self, next: Option<Operator>) -> bool {
+        next.is_none_or(|next| {
+            let (own, next_strength) = (self.operator.strength(), next.strength());
+            own > next_strength || (own == next_strength && !self.operator.is_associative())
+        })
+    }
+}
+
 impl Parser<'_> {
     /// Any expression.
     pub(super) fn expression(&mut self) -> Parsed<Expr> {
-        self.binary(1)
-    }
-
-    /// Operators of at least this strength, with their operands.
-    fn binary(&mut self, strength: u8) -> Parsed<Expr> {
-        let outer = std::mem::take(&mut self.height);
-        let mut left = self.unary()?;
-        while let Some(operator) = self.operator(strength)? {
-            left = if operator.is_associative() {
-                self.chain(left, operator)?
-            } else {
-                self.operation(left, operator)?
-            };
+        let outer = self.height;
+        let mut pending: Vec<Pending> = Vec::new();
+        let mut operand = self.operand(None)?;
+        loop {
+            let operator = self.operator()?;
+            while let Some(last) = pending.pop_if(|last| last.binds_before(operator)) {
+                operand = self.build(last, operand)?;
+            }
+            let Some(operator) = operator else { break };
+            match pending.last_mut() {
+                Some(last) if last.operator == operator => last.operands.push(operand),
+                _ => pending.push(Pending {
+                    operator,
+                    operands: vec![operand],
+                }),
+            }
+            operand = self.operand(Some(operator))?;
         }
-        self.grow(1)?;
-        self.height = self.height.max(outer);
-        Ok(left)
+        self.height = outer.max(operand.height);
+        Ok(operand.expr)
     }
 
-    /// An operator of at least this strength, and the blanks around it.
-    fn operator(&mut self, strength: u8) -> Parsed<Option<Operator>> {
+    /// What stands behind an operator, or at the beginning.
+    fn operand(&mut self, operator: Option<Operator>) -> Parsed<Operand> {
+        self.height = 0;
+        let expr = match operator {
+            Some(Operator::In) => self.in_operand()?,
+            _ => self.unary()?,
+        };
+        self.grow(1)?;
+        let height = self.height;
+        Ok(Operand { expr, height })
+    }
+
+    /// An operator and the blanks around it.
+    fn operator(&mut self) -> Parsed<Option<Operator>> {
         let start = self.position();
         if self.blanks() {
             let word = self.take_while(|char| char.is_ascii_alphabetic());
-            let operator = Operator::from_word(&word);
-            if let Some(operator) = operator.filter(|found| found.strength() >= strength) {
+            if let Some(operator) = Operator::from_word(&word) {
                 if !self.blanks() && self.peek() != Some('(') {
                     return Err(self.unexpected(Expected::Blank));
                 }
@@ -101,50 +139,29 @@ impl Parser<'_> {
         Ok(None)
     }
 
-    /// One operator that leans to the left.
-    fn operation(&mut self, left: Expr, operator: Operator) -> Parsed<Expr> {
+    /// The tree of a pending operator, now that its last operand is there.
+    fn build(&mut self, pending: Pending, last: Operand) -> Parsed<Operand> {
         self.count_node()?;
-        let joined = match operator {
-            Operator::In => {
-                let right = self.in_operand()?;
-                let span = Span {
-                    start: left.span.start,
-                    end: right.span.end,
-                };
-                let kind = ExprKind::In(Box::new(left), Box::new(right));
-                Expr { kind, span }
-            }
-            Operator::Binary(op) => join(op, left, self.binary(operator.strength() + 1)?),
-        };
-        self.grow(1)?;
-        Ok(joined)
-    }
-
-    /// A chain of one associative operator whose first sign has been read, as a balanced tree.
-    fn chain(&mut self, first: Expr, operator: Operator) -> Parsed<Expr> {
-        let Operator::Binary(op) = operator else {
-            return Ok(first);
-        };
-        let mut operands = vec![first, self.binary(operator.strength() + 1)?];
-        loop {
-            let start = self.position();
-            if self.operator(operator.strength())? != Some(operator) {
-                self.rewind(start);
-                break;
-            }
-            self.count_node()?;
-            operands.push(self.binary(operator.strength() + 1)?);
-        }
-        self.grow(operands.len().ilog2() as usize + 1)?;
-        self.count_node()?;
-        balanced(operands, |a, b| join(op, a, b))
+        let mut operands = pending.operands;
+        operands.push(last);
+        let levels = (operands.len() - 1).ilog2() as usize + 1;
+        self.height = operands
+            .iter()
+            .map(|operand| operand.height)
+            .max()
+            .unwrap_or(0);
+        self.grow(levels)?;
+        let height = self.height;
+        let exprs = operands.into_iter().map(|operand| operand.expr).collect();
+        balanced(exprs, |left, right| join(pending.operator, left, right))
+            .map(|expr| Operand { expr, height })
             .ok_or_else(|| self.unexpected(Expected::Expression))
     }
 
     /// What stands to the right of `in`: a list, or an expression that is one.
     fn in_operand(&mut self) -> Parsed<Expr> {
         if self.peek() != Some('(') {
-            return self.binary(Operator::In.strength() + 1);
+            return self.unary();
         }
         let start = self.position();
         let items = self.parenthesised_list()?;
@@ -531,11 +548,15 @@ fn is_key(args: &[Expr]) -> bool {
 }
 
 /// Two operands under one operator.
-fn join(op: BinaryOp, left: Expr, right: Expr) -> Expr {
+fn join(operator: Operator, left: Expr, right: Expr) -> Expr {
     let span = Span {
         start: left.span.start,
         end: right.span.end,
     };
-    let kind = ExprKind::Binary(op, Box::new(left), Box::new(right));
+    let (left, right) = (Box::new(left), Box::new(right));
+    let kind = match operator {
+        Operator::Binary(op) => ExprKind::Binary(op, left, right),
+        Operator::In => ExprKind::In(left, right),
+    };
     Expr { kind, span }
 }

@@ -21,7 +21,7 @@ pub(super) struct Parser<'a> {
     option: &'a str,
     limits: &'a Limits,
     depth: usize,
-    /// Height of the tallest tree built since the present expression began; see `expression.rs`.
+    /// Height of the tallest tree built for the present operand; see `expression.rs`.
     pub(super) height: usize,
     nodes: usize,
 }

@@ -28,6 +28,7 @@ mod functions;
 mod geo;
 mod lexer;
 pub mod literal;
+pub mod literal_text;
 mod member;
 mod options;
 mod path;
