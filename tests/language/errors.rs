@@ -11,7 +11,12 @@ const REFUSED: [(&str, &str, usize, &str); 44] = [
         "expected an expression, found the end",
     ),
     ("A?$filter= A eq 1", "$filter", 0, "expected an expression"),
-    ("A?$filter=A eq", "$filter", 1, "expected an operator"),
+    (
+        "A?$filter=A eq",
+        "$filter",
+        4,
+        "expected an expression, found the end",
+    ),
     ("A?$filter=A eq ", "$filter", 5, "expected an expression"),
     ("A?$filter=A eq 'x", "$filter", 7, "closing quote"),
     ("A?$filter=(A eq 1", "$filter", 7, "expected ')'"),
@@ -21,7 +26,7 @@ const REFUSED: [(&str, &str, usize, &str); 44] = [
         6,
         "expected an operator or the end",
     ),
-    ("A?$filter=A === 1", "$filter", 1, "expected an operator"),
+    ("A?$filter=A === 1", "$filter", 2, "expected an operator"),
     (
         "A?$filter=A eq 2026M06",
         "$filter",

@@ -188,7 +188,7 @@ fn nodes_are_limited() {
 
 #[test]
 fn eight_kibibytes_of_honest_filter_are_read() {
-    let terms: Vec<String> = (0..400)
+    let terms: Vec<String> = (0..450)
         .map(|number| format!("(Area eq '{number}')"))
         .collect();
     let filter = format!("$filter={}", terms.join(" or "));

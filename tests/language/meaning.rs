@@ -51,7 +51,7 @@ fn long_chains_keep_their_order_and_stay_shallow() {
 #[test]
 fn words_are_operators_only_where_an_operator_can_stand() {
     means("and eq or", "(eq and or)");
-    means("not eq 1", "(eq not 1)");
+    means("not/A eq 1", "(eq not/A 1)");
     means("in in (in)", "(in in [in])");
     means("null/A eq true/B", "(eq null/A true/B)");
     means("A EQ 1 AnD Not B", "(and (eq A 1) (not B))");

@@ -129,7 +129,11 @@ impl Parser<'_> {
         if self.blanks() {
             let word = self.take_while(|char| char.is_ascii_alphabetic());
             if let Some(operator) = Operator::from_word(&word) {
-                if !self.blanks() && self.peek() != Some('(') {
+                let is_apart = self.blanks() || self.peek() == Some('(');
+                if self.at_end() {
+                    return Err(self.unexpected(Expected::Expression));
+                }
+                if !is_apart {
                     return Err(self.unexpected(Expected::Blank));
                 }
                 return Ok(Some(operator));

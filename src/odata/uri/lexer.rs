@@ -269,12 +269,21 @@ impl<'a> Parser<'a> {
 
     /// Runs what stands inside brackets, one level deeper.
     pub(super) fn nested<T>(&mut self, inner: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
-        if self.depth >= self.limits.depth {
+        self.nested_by(1, inner)
+    }
+
+    /// Runs what stands inside brackets that count for several levels.
+    pub(super) fn nested_by<T>(
+        &mut self,
+        levels: usize,
+        inner: impl FnOnce(&mut Self) -> Parsed<T>,
+    ) -> Parsed<T> {
+        if self.depth + levels > self.limits.depth {
             return Err(self.too_deep());
         }
-        self.depth += 1;
+        self.depth += levels;
         let result = inner(self);
-        self.depth -= 1;
+        self.depth -= levels;
         result
     }
 
