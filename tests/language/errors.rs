@@ -3,7 +3,7 @@
 use super::request;
 
 /// Address, option and position of the fault, and a part of what is said about it.
-const REFUSED: [(&str, &str, usize, &str); 44] = [
+const REFUSED: [(&str, &str, usize, &str); 54] = [
     (
         "A?$filter=",
         "$filter",
@@ -121,6 +121,21 @@ const REFUSED: [(&str, &str, usize, &str); 44] = [
     ("A?$search=(a", "$search", 2, "expected ')'"),
     ("A//B", "path", 2, "expected a path segment"),
     ("A/$count/B", "path", 9, "expected the end of the path"),
+    ("A(1)(2)", "path", 4, "expected the end"),
+    ("A(1,2)", "path", 2, "expected a key value"),
+    ("A(null)", "path", 2, "expected a key value"),
+    ("A(x=1)(y", "path", 8, "expected ')'"),
+    (".A", "path", 0, "expected a path segment"),
+    ("N.A", "path", 1, "expected"),
+    ("A/$foo", "path", 2, "expected a path segment"),
+    ("$count", "path", 0, "expected a path segment"),
+    ("$entity", "path", 0, "$id is required here"),
+    (
+        "$entity?$id=A(1)&$select=B",
+        "$select",
+        0,
+        "not allowed here",
+    ),
     ("A(B)", "path", 2, "expected a key value"),
     ("$metadata?$filter=true", "$filter", 0, "not allowed here"),
 ];
@@ -142,6 +157,10 @@ fn every_refusal_says_where_and_why() {
 fn the_danish_message_is_one_sentence_that_says_what_to_do() {
     for (address, option, ..) in REFUSED {
         let message = request(address).expect_err(address).danish();
+        if address == "$entity" {
+            assert_eq!(message, "Tilføj $id: den er nødvendig her.");
+            continue;
+        }
         let place = if option == "path" {
             "adressens sti"
         } else {

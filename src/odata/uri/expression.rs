@@ -5,15 +5,13 @@
 //! and `or`, which clients make thousands long, are built balanced; chains of other operators lean to the left and are
 //! limited.
 
-use super::error::{Expected, SyntaxErrorKind};
-use super::functions;
+use super::error::Expected;
 use super::lexer::{Parsed, Parser, is_identifier_start};
 use super::literal::constant;
 use super::syntax::{
-    BinaryOp, Expr, ExprKind, KeySyntax, Literal, MemberStep, PathRoot, Span, TypeFunction, UnaryOp,
+    BinaryOp, Expr, ExprKind, KeySyntax, Literal, MemberStep, PathRoot, Span, UnaryOp,
 };
 use super::tree::balanced;
-use crate::odata::value::Value;
 
 /// What an operator's word means; `in` stands beside the binary operators for what it takes on its right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,7 +170,7 @@ impl Parser<'_> {
         self.node(ExprKind::List(items), start)
     }
 
-    fn parenthesised_list(&mut self) -> Parsed<Vec<Expr>> {
+    pub(super) fn parenthesised_list(&mut self) -> Parsed<Vec<Expr>> {
         self.nested(|parser| {
             parser.open()?;
             let items = match parser.peek() {
@@ -298,257 +296,24 @@ impl Parser<'_> {
         self.path(PathRoot::Implicit, vec![first])
     }
 
-    /// A name with parentheses behind it: a function of the language, one of the model, or a key.
-    fn call(&mut self, name: String, start: usize) -> Parsed<ExprKind> {
-        match name.to_ascii_lowercase().as_str() {
-            "case" => return self.nested(Self::case),
-            "cast" => return self.nested(|parser| parser.type_call(TypeFunction::Cast)),
-            "isof" => return self.nested(|parser| parser.type_call(TypeFunction::IsOf)),
-            "any" | "all" => {
-                self.rewind(start);
-                return Err(self.unexpected(Expected::PathInFront));
-            }
-            _ => {}
-        }
-        if let Some(signature) = functions::find(&name) {
-            return self.known_call(signature, start);
-        }
-        let arguments = self.arguments()?;
-        let is_path = name.contains('.') || self.peek() == Some('/');
-        match arguments {
-            Arguments::Positional(args) if args.len() == 1 && is_path && is_key(&args) => {
-                let key = args.into_iter().next().map(KeySyntax::Single);
-                let first = self.name_step(name, key, start);
-                self.path(PathRoot::Implicit, vec![first])
-            }
-            Arguments::Positional(args) if !is_path => Ok(ExprKind::Call { name, args }),
-            Arguments::Positional(_) => Err(self.error_at(
-                start + name.chars().count() + 1,
-                SyntaxErrorKind::Unexpected {
-                    expected: Expected::KeyValue,
-                    found: self.since(start),
-                },
-            )),
-            Arguments::Key(KeySyntax::Empty) if !is_path => Ok(ExprKind::Call {
-                name,
-                args: Vec::new(),
-            }),
-            Arguments::Key(key) => {
-                let first = self.name_step(name, Some(key), start);
-                self.path(PathRoot::Implicit, vec![first])
-            }
-        }
-    }
-
-    /// A call of a function of the language.
-    fn known_call(&mut self, signature: functions::Signature, start: usize) -> Parsed<ExprKind> {
-        let (name, min, max) = signature;
-        let args = self.parenthesised_list()?;
-        if !(min..=max).contains(&args.len()) {
-            let kind = SyntaxErrorKind::ArgumentCount {
-                name: name.to_owned(),
-                min,
-                max,
-                found: args.len(),
-            };
-            return Err(self.error_at(start, kind));
-        }
-        Ok(ExprKind::Call {
-            name: name.to_owned(),
-            args,
-        })
-    }
-
-    /// `case(condition:value,…)`
-    fn case(&mut self) -> Parsed<ExprKind> {
-        self.open()?;
-        let pairs = self.list(|parser| {
-            let condition = parser.expression()?;
-            parser.blanks();
-            parser.expect(":")?;
-            parser.blanks();
-            Ok((condition, parser.expression()?))
-        })?;
-        self.close()?;
-        Ok(ExprKind::Case(pairs))
-    }
-
-    /// `cast(T)`, `cast(x,T)`, `isof(T)`, `isof(x,T)`
-    fn type_call(&mut self, name: TypeFunction) -> Parsed<ExprKind> {
-        self.open()?;
-        let start = self.position();
-        if let Ok(type_name) = self.type_name()
-            && self.close().is_ok()
-        {
-            return Ok(ExprKind::TypeCall {
-                name,
-                operand: None,
-                type_name,
-            });
-        }
-        self.rewind(start);
-        let operand = Some(Box::new(self.expression()?));
-        self.required_comma()?;
-        let type_name = self.type_name()?;
-        self.close()?;
-        Ok(ExprKind::TypeCall {
-            name,
-            operand,
-            type_name,
-        })
-    }
-
-    /// The name of a type or of a collection of them.
-    fn type_name(&mut self) -> Parsed<String> {
-        let start = self.position();
-        if self.eat_text("Collection(") {
-            self.dotted_name()?;
-            self.expect(")")?;
-            return Ok(self.since(start));
-        }
-        self.dotted_name()
-            .map_err(|_| self.unexpected(Expected::TypeName))
-    }
-
-    // What stands in parentheses behind a name.
-
-    /// Arguments in order, or the parts of a key or parameters by name.
-    fn arguments(&mut self) -> Parsed<Arguments> {
-        self.nested(|parser| {
-            parser.open()?;
-            if parser.eat(')') {
-                return Ok(Arguments::Key(KeySyntax::Empty));
-            }
-            let arguments = if parser.at_parameter() {
-                Arguments::Key(KeySyntax::Named(parser.list(Self::parameter)?))
-            } else {
-                Arguments::Positional(parser.list(Self::expression)?)
-            };
-            parser.close()?;
-            Ok(arguments)
-        })
-    }
-
-    fn at_parameter(&mut self) -> bool {
-        let start = self.position();
-        let found = self.identifier().is_ok() && self.peek() == Some('=');
-        self.rewind(start);
-        found
-    }
-
-    fn parameter(&mut self) -> Parsed<(String, Expr)> {
-        let name = self.identifier()?;
-        self.expect("=")?;
-        self.blanks();
-        Ok((name, self.expression()?))
-    }
-
-    /// Key or parameters behind a name within a path, if there are any.
-    pub(super) fn optional_key(&mut self) -> Parsed<Option<KeySyntax>> {
-        if self.peek() != Some('(') {
-            return Ok(None);
-        }
-        let start = self.position();
-        match self.arguments()? {
-            Arguments::Key(key) => Ok(Some(key)),
-            Arguments::Positional(args) if args.len() == 1 && is_key(&args) => {
-                Ok(args.into_iter().next().map(KeySyntax::Single))
-            }
-            Arguments::Positional(_) => {
-                self.rewind(start + 1);
-                Err(self.unexpected(Expected::KeyValue))
-            }
-        }
-    }
-
-    // JSON within URLs.
-
-    fn array(&mut self) -> Parsed<Vec<Expr>> {
-        self.nested(|parser| {
-            parser.expect("[")?;
-            parser.blanks();
-            let items = match parser.peek() {
-                Some(']') => Vec::new(),
-                _ => parser.list(Self::json_value)?,
-            };
-            parser.blanks();
-            parser.expect("]")?;
-            Ok(items)
-        })
-    }
-
-    fn object(&mut self) -> Parsed<Vec<(String, Expr)>> {
-        self.nested(|parser| {
-            parser.expect("{")?;
-            parser.blanks();
-            let members = match parser.peek() {
-                Some('}') => Vec::new(),
-                _ => parser.list(Self::json_member)?,
-            };
-            parser.blanks();
-            parser.expect("}")?;
-            Ok(members)
-        })
-    }
-
-    fn json_member(&mut self) -> Parsed<(String, Expr)> {
-        let name = self.json_string()?;
-        self.blanks();
-        self.expect(":")?;
-        self.blanks();
-        Ok((name, self.json_value()?))
-    }
-
-    fn json_value(&mut self) -> Parsed<Expr> {
-        if self.peek() != Some('"') {
-            return self.expression();
-        }
-        let start = self.position();
-        let text = Value::string(&self.json_string()?);
-        self.node(ExprKind::Literal(Literal::Value(text)), start)
-    }
-
-    /// A string as JSON writes it.
-    fn json_string(&mut self) -> Parsed<String> {
-        let start = self.position();
-        self.expect("\"")?;
-        while let Some(char) = self.peek() {
-            self.advance(if char == '\\' { 2 } else { 1 });
-            if char == '"' {
-                return serde_json::from_str(&self.since(start))
-                    .map_err(|_| self.invalid_literal(start));
-            }
-        }
-        Err(self.unexpected(Expected::ClosingQuote))
-    }
-
-    // Nodes.
-
-    fn node(&mut self, kind: ExprKind, start: usize) -> Parsed<Expr> {
+    pub(super) fn node(&mut self, kind: ExprKind, start: usize) -> Parsed<Expr> {
         self.count_node()?;
         let span = self.span_from(start);
         Ok(Expr { kind, span })
     }
 
-    fn name_step(&self, name: String, key: Option<KeySyntax>, start: usize) -> MemberStep {
+    pub(super) fn name_step(
+        &self,
+        name: String,
+        key: Option<KeySyntax>,
+        start: usize,
+    ) -> MemberStep {
         MemberStep::Name {
             name,
             key,
             span: self.span_from(start),
         }
     }
-}
-
-/// What stood in the parentheses behind a name, before it is known what the name is.
-enum Arguments {
-    Positional(Vec<Expr>),
-    Key(KeySyntax),
-}
-
-/// Whether these could be a key: literals and aliases only.
-fn is_key(args: &[Expr]) -> bool {
-    args.iter()
-        .all(|arg| matches!(arg.kind, ExprKind::Literal(_) | ExprKind::Alias(_)))
 }
 
 /// Two operands under one operator.
