@@ -200,13 +200,13 @@ impl Parser<'_> {
     /// What is aggregated and how, and whether the result needs a name of its own.
     fn aggregate_what(&mut self) -> Parsed<(AggregateWhat, bool)> {
         if self.eat_word("$count") {
-            let has_from = self.from_with_method()?;
+            let has_from = self.grouped_from()?;
             return Ok((or_other(AggregateWhat::Count(Vec::new()), has_from), true));
         }
         let expr = self.expression()?;
         if self.keyword_between("with")? {
             let method = self.aggregation_method()?;
-            let has_from = self.from_with_method()?;
+            let has_from = self.grouped_from()?;
             return Ok((
                 or_other(AggregateWhat::With { expr, method }, has_from),
                 true,
@@ -216,10 +216,10 @@ impl Parser<'_> {
             return Err(self.unexpected(Expected::Text("with")));
         };
         if is_count {
-            let has_from = self.from_with_method()?;
+            let has_from = self.grouped_from()?;
             return Ok((or_other(AggregateWhat::Count(path), has_from), true));
         }
-        let has_from = self.custom_from()?;
+        let has_from = self.custom_grouped_from()?;
         Ok((or_other(AggregateWhat::Custom(path), has_from), false))
     }
 
@@ -235,7 +235,7 @@ impl Parser<'_> {
     }
 
     /// `from A,B with m` any number of times; says whether there was any.
-    fn from_with_method(&mut self) -> Parsed<bool> {
+    fn grouped_from(&mut self) -> Parsed<bool> {
         let mut any = false;
         while self.keyword_between("from")? {
             self.list(Self::grouping_path)?;
@@ -249,7 +249,7 @@ impl Parser<'_> {
     }
 
     /// The same for a custom aggregate, which has a method of its own.
-    fn custom_from(&mut self) -> Parsed<bool> {
+    fn custom_grouped_from(&mut self) -> Parsed<bool> {
         let mut any = false;
         while self.keyword_between("from")? {
             self.list(Self::grouping_path)?;

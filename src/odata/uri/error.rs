@@ -177,13 +177,20 @@ impl SyntaxError {
                 danish_found(found)
             ),
             Kind::UnknownOption { name } => {
-                format!("Fjern eller ret {name}: der findes ingen OData-indstilling med det navn.")
+                let place = if self.option.eq_ignore_ascii_case(name) {
+                    String::new()
+                } else {
+                    format!(" i {option} ved tegn {place}")
+                };
+                format!(
+                    "Fjern eller ret {name}{place}: der findes ingen OData-indstilling med det navn."
+                )
             }
             Kind::DuplicateOption { name } => {
-                format!("Angiv {name} kun én gang: den står flere gange i adressen.")
+                format!("Angiv {name} kun én gang: den gentages i {option}.")
             }
             Kind::OptionNotAllowed { name } => {
-                format!("Fjern {name} fra {option} ved tegn {place}: den kan ikke bruges dér.")
+                format!("Fjern {name} i {option} ved tegn {place}: den kan ikke bruges her.")
             }
             Kind::MissingValue { name } => {
                 format!("Skriv en værdi efter {name}, f.eks. {name}=…, eller fjern den.")

@@ -1,17 +1,17 @@
-//! Expressions, by precedence climbing: from the operator that binds loosest (`or`) to the unary ones, which bind tightest.
+//! Expressions, by operator precedence: an operator waits on a stack of its own until one that binds looser comes, so that
+//! only brackets and unary operators cost the parser's own stack.
 //!
-//! Trees stay shallow, for whoever walks them does so on the stack. Brackets are counted as they open. Chains of `and` and
-//! `or`, which clients make thousands long, are built balanced; chains of other operators lean to the left and are limited.
+//! Trees stay shallow, for whoever walks them does so on the stack too. Brackets are counted as they open. Chains of `and`
+//! and `or`, which clients make thousands long, are built balanced; chains of other operators lean to the left and are
+//! limited.
 
-use super::error::{Expected, SyntaxErrorKind};
-use super::functions;
+use super::error::Expected;
 use super::lexer::{Parsed, Parser, is_identifier_start};
 use super::literal::constant;
 use super::syntax::{
-    BinaryOp, Expr, ExprKind, KeySyntax, Literal, MemberStep, PathRoot, Span, TypeFunction, UnaryOp,
+    BinaryOp, Expr, ExprKind, KeySyntax, Literal, MemberStep, PathRoot, Span, UnaryOp,
 };
 use super::tree::balanced;
-use crate::odata::value::Value;
 
 /// What an operator's word means; `in` stands beside the binary operators for what it takes on its right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,36 +62,76 @@ impl Operator {
     }
 }
 
+/// An operand and how tall its tree is.
+struct Operand {
+    expr: Expr,
+    height: usize,
+}
+
+/// An operator that waits for its last operand.
+struct Pending {
+    operator: Operator,
+    operands: Vec<Operand>,
+}
+
+impl Pending {
+    /// Whether it takes the operand between itself and the next operator.
+    fn binds_before(&self, next: Option<Operator>) -> bool {
+        next.is_none_or(|next| {
+            let (own, next_strength) = (self.operator.strength(), next.strength());
+            own > next_strength || (own == next_strength && !self.operator.is_associative())
+        })
+    }
+}
+
 impl Parser<'_> {
     /// Any expression.
     pub(super) fn expression(&mut self) -> Parsed<Expr> {
-        self.binary(1)
-    }
-
-    /// Operators of at least this strength, with their operands.
-    fn binary(&mut self, strength: u8) -> Parsed<Expr> {
-        let outer = std::mem::take(&mut self.height);
-        let mut left = self.unary()?;
-        while let Some(operator) = self.operator(strength)? {
-            left = if operator.is_associative() {
-                self.chain(left, operator)?
-            } else {
-                self.operation(left, operator)?
-            };
+        let outer = self.height;
+        let mut pending: Vec<Pending> = Vec::new();
+        let mut operand = self.operand(None)?;
+        loop {
+            let operator = self.operator()?;
+            while let Some(last) = pending.pop_if(|last| last.binds_before(operator)) {
+                operand = self.build(last, operand)?;
+            }
+            let Some(operator) = operator else { break };
+            match pending.last_mut() {
+                Some(last) if last.operator == operator => last.operands.push(operand),
+                _ => pending.push(Pending {
+                    operator,
+                    operands: vec![operand],
+                }),
+            }
+            operand = self.operand(Some(operator))?;
         }
-        self.grow(1)?;
-        self.height = self.height.max(outer);
-        Ok(left)
+        self.height = outer.max(operand.height);
+        Ok(operand.expr)
     }
 
-    /// An operator of at least this strength, and the blanks around it.
-    fn operator(&mut self, strength: u8) -> Parsed<Option<Operator>> {
+    /// What stands behind an operator, or at the beginning.
+    fn operand(&mut self, operator: Option<Operator>) -> Parsed<Operand> {
+        self.height = 0;
+        let expr = match operator {
+            Some(Operator::In) => self.in_operand()?,
+            _ => self.unary()?,
+        };
+        self.grow(1)?;
+        let height = self.height;
+        Ok(Operand { expr, height })
+    }
+
+    /// An operator and the blanks around it.
+    fn operator(&mut self) -> Parsed<Option<Operator>> {
         let start = self.position();
         if self.blanks() {
             let word = self.take_while(|char| char.is_ascii_alphabetic());
-            let operator = Operator::from_word(&word);
-            if let Some(operator) = operator.filter(|found| found.strength() >= strength) {
-                if !self.blanks() && self.peek() != Some('(') {
+            if let Some(operator) = Operator::from_word(&word) {
+                let is_apart = self.blanks() || self.peek() == Some('(');
+                if self.at_end() {
+                    return Err(self.unexpected(Expected::Expression));
+                }
+                if !is_apart {
                     return Err(self.unexpected(Expected::Blank));
                 }
                 return Ok(Some(operator));
@@ -101,57 +141,36 @@ impl Parser<'_> {
         Ok(None)
     }
 
-    /// One operator that leans to the left.
-    fn operation(&mut self, left: Expr, operator: Operator) -> Parsed<Expr> {
+    /// The tree of a pending operator, now that its last operand is there.
+    fn build(&mut self, pending: Pending, last: Operand) -> Parsed<Operand> {
         self.count_node()?;
-        let joined = match operator {
-            Operator::In => {
-                let right = self.in_operand()?;
-                let span = Span {
-                    start: left.span.start,
-                    end: right.span.end,
-                };
-                let kind = ExprKind::In(Box::new(left), Box::new(right));
-                Expr { kind, span }
-            }
-            Operator::Binary(op) => join(op, left, self.binary(operator.strength() + 1)?),
-        };
-        self.grow(1)?;
-        Ok(joined)
-    }
-
-    /// A chain of one associative operator whose first sign has been read, as a balanced tree.
-    fn chain(&mut self, first: Expr, operator: Operator) -> Parsed<Expr> {
-        let Operator::Binary(op) = operator else {
-            return Ok(first);
-        };
-        let mut operands = vec![first, self.binary(operator.strength() + 1)?];
-        loop {
-            let start = self.position();
-            if self.operator(operator.strength())? != Some(operator) {
-                self.rewind(start);
-                break;
-            }
-            self.count_node()?;
-            operands.push(self.binary(operator.strength() + 1)?);
-        }
-        self.grow(operands.len().ilog2() as usize + 1)?;
-        self.count_node()?;
-        balanced(operands, |a, b| join(op, a, b))
+        let mut operands = pending.operands;
+        operands.push(last);
+        let levels = (operands.len() - 1).ilog2() as usize + 1;
+        self.height = operands
+            .iter()
+            .map(|operand| operand.height)
+            .max()
+            .unwrap_or(0);
+        self.grow(levels)?;
+        let height = self.height;
+        let exprs = operands.into_iter().map(|operand| operand.expr).collect();
+        balanced(exprs, |left, right| join(pending.operator, left, right))
+            .map(|expr| Operand { expr, height })
             .ok_or_else(|| self.unexpected(Expected::Expression))
     }
 
     /// What stands to the right of `in`: a list, or an expression that is one.
     fn in_operand(&mut self) -> Parsed<Expr> {
         if self.peek() != Some('(') {
-            return self.binary(Operator::In.strength() + 1);
+            return self.unary();
         }
         let start = self.position();
         let items = self.parenthesised_list()?;
         self.node(ExprKind::List(items), start)
     }
 
-    fn parenthesised_list(&mut self) -> Parsed<Vec<Expr>> {
+    pub(super) fn parenthesised_list(&mut self) -> Parsed<Vec<Expr>> {
         self.nested(|parser| {
             parser.open()?;
             let items = match parser.peek() {
@@ -277,239 +296,18 @@ impl Parser<'_> {
         self.path(PathRoot::Implicit, vec![first])
     }
 
-    /// A name with parentheses behind it: a function of the language, one of the model, or a key.
-    fn call(&mut self, name: String, start: usize) -> Parsed<ExprKind> {
-        match name.to_ascii_lowercase().as_str() {
-            "case" => return self.nested(Self::case),
-            "cast" => return self.nested(|parser| parser.type_call(TypeFunction::Cast)),
-            "isof" => return self.nested(|parser| parser.type_call(TypeFunction::IsOf)),
-            "any" | "all" => {
-                self.rewind(start);
-                return Err(self.unexpected(Expected::PathInFront));
-            }
-            _ => {}
-        }
-        if let Some(signature) = functions::find(&name) {
-            return self.known_call(signature, start);
-        }
-        let arguments = self.arguments()?;
-        let is_path = name.contains('.') || self.peek() == Some('/');
-        match arguments {
-            Arguments::Positional(args) if args.len() == 1 && is_path && is_key(&args) => {
-                let key = args.into_iter().next().map(KeySyntax::Single);
-                let first = self.name_step(name, key, start);
-                self.path(PathRoot::Implicit, vec![first])
-            }
-            Arguments::Positional(args) if !is_path => Ok(ExprKind::Call { name, args }),
-            Arguments::Positional(_) => Err(self.error_at(
-                start + name.chars().count() + 1,
-                SyntaxErrorKind::Unexpected {
-                    expected: Expected::KeyValue,
-                    found: self.since(start),
-                },
-            )),
-            Arguments::Key(KeySyntax::Empty) if !is_path => Ok(ExprKind::Call {
-                name,
-                args: Vec::new(),
-            }),
-            Arguments::Key(key) => {
-                let first = self.name_step(name, Some(key), start);
-                self.path(PathRoot::Implicit, vec![first])
-            }
-        }
-    }
-
-    /// A call of a function of the language.
-    fn known_call(&mut self, signature: functions::Signature, start: usize) -> Parsed<ExprKind> {
-        let (name, min, max) = signature;
-        let args = self.parenthesised_list()?;
-        if !(min..=max).contains(&args.len()) {
-            let kind = SyntaxErrorKind::ArgumentCount {
-                name: name.to_owned(),
-                min,
-                max,
-                found: args.len(),
-            };
-            return Err(self.error_at(start, kind));
-        }
-        Ok(ExprKind::Call {
-            name: name.to_owned(),
-            args,
-        })
-    }
-
-    /// `case(condition:value,…)`
-    fn case(&mut self) -> Parsed<ExprKind> {
-        self.open()?;
-        let pairs = self.list(|parser| {
-            let condition = parser.expression()?;
-            parser.blanks();
-            parser.expect(":")?;
-            parser.blanks();
-            Ok((condition, parser.expression()?))
-        })?;
-        self.close()?;
-        Ok(ExprKind::Case(pairs))
-    }
-
-    /// `cast(T)`, `cast(x,T)`, `isof(T)`, `isof(x,T)`
-    fn type_call(&mut self, name: TypeFunction) -> Parsed<ExprKind> {
-        self.open()?;
-        let start = self.position();
-        if let Ok(type_name) = self.type_name()
-            && self.close().is_ok()
-        {
-            return Ok(ExprKind::TypeCall {
-                name,
-                operand: None,
-                type_name,
-            });
-        }
-        self.rewind(start);
-        let operand = Some(Box::new(self.expression()?));
-        self.required_comma()?;
-        let type_name = self.type_name()?;
-        self.close()?;
-        Ok(ExprKind::TypeCall {
-            name,
-            operand,
-            type_name,
-        })
-    }
-
-    /// The name of a type or of a collection of them.
-    fn type_name(&mut self) -> Parsed<String> {
-        let start = self.position();
-        if self.eat_text("Collection(") {
-            self.dotted_name()?;
-            self.expect(")")?;
-            return Ok(self.since(start));
-        }
-        self.dotted_name()
-            .map_err(|_| self.unexpected(Expected::TypeName))
-    }
-
-    // What stands in parentheses behind a name.
-
-    /// Arguments in order, or the parts of a key or parameters by name.
-    fn arguments(&mut self) -> Parsed<Arguments> {
-        self.nested(|parser| {
-            parser.open()?;
-            if parser.eat(')') {
-                return Ok(Arguments::Key(KeySyntax::Empty));
-            }
-            let arguments = if parser.at_parameter() {
-                Arguments::Key(KeySyntax::Named(parser.list(Self::parameter)?))
-            } else {
-                Arguments::Positional(parser.list(Self::expression)?)
-            };
-            parser.close()?;
-            Ok(arguments)
-        })
-    }
-
-    fn at_parameter(&mut self) -> bool {
-        let start = self.position();
-        let found = self.identifier().is_ok() && self.peek() == Some('=');
-        self.rewind(start);
-        found
-    }
-
-    fn parameter(&mut self) -> Parsed<(String, Expr)> {
-        let name = self.identifier()?;
-        self.expect("=")?;
-        self.blanks();
-        Ok((name, self.expression()?))
-    }
-
-    /// Key or parameters behind a name within a path, if there are any.
-    pub(super) fn optional_key(&mut self) -> Parsed<Option<KeySyntax>> {
-        if self.peek() != Some('(') {
-            return Ok(None);
-        }
-        let start = self.position();
-        match self.arguments()? {
-            Arguments::Key(key) => Ok(Some(key)),
-            Arguments::Positional(args) if args.len() == 1 && is_key(&args) => {
-                Ok(args.into_iter().next().map(KeySyntax::Single))
-            }
-            Arguments::Positional(_) => {
-                self.rewind(start + 1);
-                Err(self.unexpected(Expected::KeyValue))
-            }
-        }
-    }
-
-    // JSON within URLs.
-
-    fn array(&mut self) -> Parsed<Vec<Expr>> {
-        self.nested(|parser| {
-            parser.expect("[")?;
-            parser.blanks();
-            let items = match parser.peek() {
-                Some(']') => Vec::new(),
-                _ => parser.list(Self::json_value)?,
-            };
-            parser.blanks();
-            parser.expect("]")?;
-            Ok(items)
-        })
-    }
-
-    fn object(&mut self) -> Parsed<Vec<(String, Expr)>> {
-        self.nested(|parser| {
-            parser.expect("{")?;
-            parser.blanks();
-            let members = match parser.peek() {
-                Some('}') => Vec::new(),
-                _ => parser.list(Self::json_member)?,
-            };
-            parser.blanks();
-            parser.expect("}")?;
-            Ok(members)
-        })
-    }
-
-    fn json_member(&mut self) -> Parsed<(String, Expr)> {
-        let name = self.json_string()?;
-        self.blanks();
-        self.expect(":")?;
-        self.blanks();
-        Ok((name, self.json_value()?))
-    }
-
-    fn json_value(&mut self) -> Parsed<Expr> {
-        if self.peek() != Some('"') {
-            return self.expression();
-        }
-        let start = self.position();
-        let text = Value::string(&self.json_string()?);
-        self.node(ExprKind::Literal(Literal::Value(text)), start)
-    }
-
-    /// A string as JSON writes it.
-    fn json_string(&mut self) -> Parsed<String> {
-        let start = self.position();
-        self.expect("\"")?;
-        while let Some(char) = self.peek() {
-            self.advance(if char == '\\' { 2 } else { 1 });
-            if char == '"' {
-                return serde_json::from_str(&self.since(start))
-                    .map_err(|_| self.invalid_literal(start));
-            }
-        }
-        Err(self.unexpected(Expected::ClosingQuote))
-    }
-
-    // Nodes.
-
-    fn node(&mut self, kind: ExprKind, start: usize) -> Parsed<Expr> {
+    pub(super) fn node(&mut self, kind: ExprKind, start: usize) -> Parsed<Expr> {
         self.count_node()?;
         let span = self.span_from(start);
         Ok(Expr { kind, span })
     }
 
-    fn name_step(&self, name: String, key: Option<KeySyntax>, start: usize) -> MemberStep {
+    pub(super) fn name_step(
+        &self,
+        name: String,
+        key: Option<KeySyntax>,
+        start: usize,
+    ) -> MemberStep {
         MemberStep::Name {
             name,
             key,
@@ -518,24 +316,16 @@ impl Parser<'_> {
     }
 }
 
-/// What stood in the parentheses behind a name, before it is known what the name is.
-enum Arguments {
-    Positional(Vec<Expr>),
-    Key(KeySyntax),
-}
-
-/// Whether these could be a key: literals and aliases only.
-fn is_key(args: &[Expr]) -> bool {
-    args.iter()
-        .all(|arg| matches!(arg.kind, ExprKind::Literal(_) | ExprKind::Alias(_)))
-}
-
 /// Two operands under one operator.
-fn join(op: BinaryOp, left: Expr, right: Expr) -> Expr {
+fn join(operator: Operator, left: Expr, right: Expr) -> Expr {
     let span = Span {
         start: left.span.start,
         end: right.span.end,
     };
-    let kind = ExprKind::Binary(op, Box::new(left), Box::new(right));
+    let (left, right) = (Box::new(left), Box::new(right));
+    let kind = match operator {
+        Operator::Binary(op) => ExprKind::Binary(op, left, right),
+        Operator::In => ExprKind::In(left, right),
+    };
     Expr { kind, span }
 }

@@ -21,7 +21,7 @@ pub(super) struct Parser<'a> {
     option: &'a str,
     limits: &'a Limits,
     depth: usize,
-    /// Height of the tallest tree built since the present expression began; see `expression.rs`.
+    /// Height of the tallest tree built for the present operand; see `expression.rs`.
     pub(super) height: usize,
     nodes: usize,
 }
@@ -269,12 +269,21 @@ impl<'a> Parser<'a> {
 
     /// Runs what stands inside brackets, one level deeper.
     pub(super) fn nested<T>(&mut self, inner: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
-        if self.depth >= self.limits.depth {
+        self.nested_by(1, inner)
+    }
+
+    /// Runs what stands inside brackets that count for several levels.
+    pub(super) fn nested_by<T>(
+        &mut self,
+        levels: usize,
+        inner: impl FnOnce(&mut Self) -> Parsed<T>,
+    ) -> Parsed<T> {
+        if self.depth + levels > self.limits.depth {
             return Err(self.too_deep());
         }
-        self.depth += 1;
+        self.depth += levels;
         let result = inner(self);
-        self.depth -= 1;
+        self.depth -= levels;
         result
     }
 

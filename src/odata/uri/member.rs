@@ -2,7 +2,7 @@
 
 use super::error::Expected;
 use super::lexer::{Parsed, Parser};
-use super::syntax::{Expr, ExprKind, LambdaOp, MemberPath, MemberStep, PathRoot};
+use super::syntax::{Expr, ExprKind, KeySyntax, LambdaOp, MemberPath, MemberStep, PathRoot};
 
 impl Parser<'_> {
     /// The steps behind a root or a first step that has been read.
@@ -14,10 +14,8 @@ impl Parser<'_> {
                 return Err(self.unexpected(Expected::Operator));
             }
             steps.push(self.step()?);
-            if self.peek() == Some('(')
-                && let Some(key) = self.function_key()?
-            {
-                steps.push(key);
+            if self.peek() == Some('(') && steps.last().is_some_and(may_be_function) {
+                steps.push(self.function_key()?);
             }
         }
         if let (Some(first), PathRoot::Root) = (steps.first(), &root)
@@ -51,11 +49,11 @@ impl Parser<'_> {
     }
 
     /// A key behind the parentheses of a function, which then gave a collection.
-    fn function_key(&mut self) -> Parsed<Option<MemberStep>> {
+    fn function_key(&mut self) -> Parsed<MemberStep> {
         let start = self.position();
-        let key = self.optional_key()?;
+        let key = self.optional_key()?.unwrap_or(KeySyntax::Empty);
         let span = self.span_from(start);
-        Ok(key.map(|key| MemberStep::Key { key, span }))
+        Ok(MemberStep::Key { key, span })
     }
 
     fn dollar_step(&mut self, start: usize) -> Parsed<MemberStep> {
@@ -130,5 +128,16 @@ fn may_be_followed(step: &MemberStep) -> bool {
     !matches!(
         step,
         MemberStep::Count { .. } | MemberStep::Lambda { .. } | MemberStep::Aggregate { .. }
+    )
+}
+
+/// Whether the parentheses of the step can be those of a function.
+fn may_be_function(step: &MemberStep) -> bool {
+    matches!(
+        step,
+        MemberStep::Name {
+            key: Some(KeySyntax::Empty | KeySyntax::Named(_)),
+            ..
+        }
     )
 }

@@ -7,7 +7,7 @@
 //! request     = path [ "?" option *( "&" option ) ]           path.rs, options.rs
 //! path        = segment *( "/" segment )                      path.rs
 //! select      = term *( "," term ), likewise expand, orderby, compute   terms.rs
-//! expression  = unary *( operator unary )                     expression.rs
+//! expression  = unary *( operator unary )                     expression.rs, call.rs, json.rs
 //! unary       = [ "-" / "not" ] primary
 //! primary     = literal / list / object / call / path / "(" expression ")"
 //! path        = [ "$it" / "$this" / "$root" / "$these" ] *( "/" step )  member.rs
@@ -21,13 +21,16 @@
 //! is read all the same and stands in the tree under its name.
 
 mod apply;
+mod call;
 mod decode;
 mod error;
 mod expression;
 mod functions;
 mod geo;
+mod json;
 mod lexer;
 pub mod literal;
+pub mod literal_text;
 mod member;
 mod options;
 mod path;

@@ -127,6 +127,9 @@ impl Place {
     }
 }
 
+/// How many levels of brackets one level of nested options counts for: they take more room, and no one nests them deeply.
+const OPTION_LEVELS: usize = 4;
+
 /// Options as they are collected, with the names that were seen.
 #[derive(Debug, Default)]
 struct Collected {
@@ -278,7 +281,7 @@ impl Parser<'_> {
 
     /// Options in parentheses with semicolons between them.
     pub(super) fn nested_options(&mut self, place: Place) -> Parsed<QueryOptions> {
-        self.nested(|parser| {
+        self.nested_by(OPTION_LEVELS, |parser| {
             parser.open()?;
             let mut collected = Collected::default();
             loop {

@@ -111,10 +111,10 @@ impl Parser<'_> {
             return self.key_segment(before);
         }
         let key = self.path_key()?;
-        let has_key = key.is_some();
+        let may_be_function = matches!(key, Some(KeySyntax::Empty | KeySyntax::Named(_)));
         let span = self.span_from(start);
         before.push(PathSegment::Name { name, key, span });
-        if has_key && self.peek() == Some('(') {
+        if may_be_function && self.peek() == Some('(') {
             let start = self.position();
             if let Some(key) = self.path_key()? {
                 let span = self.span_from(start);
