@@ -1,1 +1,4 @@
-//! (to be written)
+//! What can be seen of the program from outside.
+
+pub mod metrics;
+mod process;
