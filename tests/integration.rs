@@ -1,6 +1,4 @@
-//! One binary for all integration tests: the program talking HTTP to the simulator.
-
+//! All integration tests, in one binary.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod conformance;
-mod language;
+mod indicators;

@@ -1,3 +1,4 @@
-//! What can happen, as values; who counts, logs or shows them is a sink's concern.
+//! What can be seen of the program from outside.
 
-pub mod upstream;
+pub mod metrics;
+mod process;

@@ -1,1 +1,3 @@
-//! (to be written)
+//! What is brought up to date in the background, and when.
+
+pub mod indicators;
