@@ -17,16 +17,10 @@ pub struct CellLimit {
 impl CellLimit {
     fn check(self, selection: &Selection) -> Result<(), Refusal> {
         let labels = 1 + selection.divisions.len() as u64;
-        let columns =
-            selection.measures.len() as u64 + if self.count_all_columns { labels } else { 0 };
-        let members = selection
-            .divisions
-            .iter()
-            .map(|division| division.nodes.len() as u64);
-        let cells = members.fold(
-            (selection.moments.len() as u64).saturating_mul(columns),
-            u64::saturating_mul,
-        );
+        let columns = selection.measures.len() as u64 + if self.count_all_columns { labels } else { 0 };
+        let members = selection.divisions.iter().map(|division| division.nodes.len() as u64);
+        let cells =
+            members.fold((selection.moments.len() as u64).saturating_mul(columns), u64::saturating_mul);
         if cells > self.cells {
             let limit = self.cells;
             return Err(Refusal::new(
@@ -71,34 +65,19 @@ pub fn rows(view: &View<'_>, selection: &Selection, limit: CellLimit) -> Result<
     Ok(rows)
 }
 
-fn figures(
-    view: &View<'_>,
-    selection: &Selection,
-    cell: &Cell,
-    moment: &Moment,
-) -> Vec<Option<i64>> {
-    selection
-        .measures
-        .iter()
-        .map(|measure| view.value(cell, *measure, moment))
-        .collect()
+fn figures(view: &View<'_>, selection: &Selection, cell: &Cell, moment: &Moment) -> Vec<Option<i64>> {
+    selection.measures.iter().map(|measure| view.value(cell, *measure, moment)).collect()
 }
 
 /// Every combination of the nodes asked for, the last dimension changing fastest.
 fn combinations(selection: &Selection) -> Vec<Vec<usize>> {
-    selection
-        .divisions
-        .iter()
-        .fold(vec![vec![]], |combinations, division| {
-            let longer = |nodes: &Vec<usize>| {
-                let nodes = nodes.clone();
-                division
-                    .nodes
-                    .iter()
-                    .map(move |node| nodes.iter().copied().chain([*node]).collect())
-            };
-            combinations.iter().flat_map(longer).collect()
-        })
+    selection.divisions.iter().fold(vec![vec![]], |combinations, division| {
+        let longer = |nodes: &Vec<usize>| {
+            let nodes = nodes.clone();
+            division.nodes.iter().map(move |node| nodes.iter().copied().chain([*node]).collect())
+        };
+        combinations.iter().flat_map(longer).collect()
+    })
 }
 
 fn cell(view: &View<'_>, selection: &Selection, nodes: &[usize]) -> Cell {
@@ -119,10 +98,6 @@ fn shuffle_blocks(view: &View<'_>, selection: &Selection, rows: &mut [Row]) {
     let seed = chance::seed(&view.table.id);
     rows.sort_by_key(|row| {
         let period = selection.moments[row.moment].period;
-        (
-            row.nodes.clone(),
-            chance::mix(seed, u64::from(period.year)) % 7,
-            row.moment,
-        )
+        (row.nodes.clone(), chance::mix(seed, u64::from(period.year)) % 7, row.moment)
     });
 }

@@ -36,16 +36,11 @@ pub enum DumpError {
 /// `dimensions` names what is not at its total: `_kon=/1/|_akassedp=/4/`. A hidden figure is an empty field.
 pub fn dump(writer: impl io::Write, options: &DumpOptions) -> Result<(), DumpError> {
     let databank = Databank::get()?;
-    let unknown = options
-        .tables
-        .iter()
-        .find(|id| databank.metadata.table(id).is_none());
+    let unknown = options.tables.iter().find(|id| databank.metadata.table(id).is_none());
     if let Some(id) = unknown {
         return Err(DumpError::UnknownTable(id.clone()));
     }
-    let mut lines = csv::WriterBuilder::new()
-        .delimiter(b';')
-        .from_writer(writer);
+    let mut lines = csv::WriterBuilder::new().delimiter(b';').from_writer(writer);
     lines.write_record([
         "table",
         "period_type",
@@ -88,13 +83,8 @@ fn for_each_combination(
     full_cube: bool,
     call: &mut impl FnMut(&[usize]) -> Result<(), DumpError>,
 ) -> Result<(), DumpError> {
-    let sizes: Vec<_> = view
-        .table
-        .dimensions
-        .iter()
-        .skip(1)
-        .map(|dimension| dimension.hierarchies[0].nodes.len())
-        .collect();
+    let sizes: Vec<_> =
+        view.table.dimensions.iter().skip(1).map(|dimension| dimension.hierarchies[0].nodes.len()).collect();
     let mut nodes = vec![0; sizes.len()];
     call(&nodes)?;
     if full_cube {
@@ -133,20 +123,9 @@ fn dump_cell(
     nodes: &[usize],
 ) -> Result<(), DumpError> {
     let cell = view.cell(place, nodes);
-    let named = view
-        .table
-        .dimensions
-        .iter()
-        .skip(1)
-        .zip(nodes)
-        .filter(|(_, node)| **node != 0);
+    let named = view.table.dimensions.iter().skip(1).zip(nodes).filter(|(_, node)| **node != 0);
     let named: Vec<_> = named
-        .map(|(dimension, node)| {
-            format!(
-                "{}={}",
-                dimension.id, dimension.hierarchies[0].nodes[*node].id
-            )
-        })
+        .map(|(dimension, node)| format!("{}={}", dimension.id, dimension.hierarchies[0].nodes[*node].id))
         .collect();
     let dimensions = named.join("|");
     for range in &view.table.periods {

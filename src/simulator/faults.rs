@@ -106,11 +106,7 @@ impl Faults {
         let mut merged = serde_json::to_value(self)?;
         match (&mut merged, changes) {
             (Value::Object(merged), Value::Object(changes)) => {
-                merged.extend(
-                    changes
-                        .iter()
-                        .map(|(key, value)| (key.clone(), value.clone())),
-                );
+                merged.extend(changes.iter().map(|(key, value)| (key.clone(), value.clone())));
             }
             _ => return Ok(serde_json::from_value(changes.clone())?),
         }
@@ -130,10 +126,7 @@ impl Faults {
             (&mut self.drop, Fault::Drop),
             (&mut self.forbidden, Fault::Forbidden),
             (&mut self.server_error, Fault::ServerError),
-            (
-                &mut self.rate_limited.count,
-                Fault::RateLimited { retry_after },
-            ),
+            (&mut self.rate_limited.count, Fault::RateLimited { retry_after }),
             (&mut self.html, Fault::Html),
             (&mut self.unauthorized, Fault::Unauthorized),
             (&mut self.truncate, Fault::Truncate),
@@ -153,56 +146,25 @@ mod tests {
 
     #[test]
     fn a_counted_fault_hits_as_often_as_it_says() {
-        let mut faults = Faults {
-            forbidden: 2,
-            ..Faults::default()
-        };
-        let taken: Vec<_> = (0..3)
-            .map(|_| faults.take(Endpoint::Data, Some("y25i01")))
-            .collect();
-        assert_eq!(
-            taken,
-            [Some(Fault::Forbidden), Some(Fault::Forbidden), None]
-        );
+        let mut faults = Faults { forbidden: 2, ..Faults::default() };
+        let taken: Vec<_> = (0..3).map(|_| faults.take(Endpoint::Data, Some("y25i01"))).collect();
+        assert_eq!(taken, [Some(Fault::Forbidden), Some(Fault::Forbidden), None]);
     }
 
     #[test]
     fn a_fault_hits_only_the_calls_and_the_table_it_is_meant_for() {
-        let mut faults = Faults {
-            drop: 1,
-            table: Some("y25i01".into()),
-            ..Faults::default()
-        };
+        let mut faults = Faults { drop: 1, table: Some("y25i01".into()), ..Faults::default() };
         assert_eq!(faults.take(Endpoint::Tables, None), None);
         assert_eq!(faults.take(Endpoint::Data, Some("y01a02")), None);
-        assert_eq!(
-            faults.take(Endpoint::Data, Some("y25i01")),
-            Some(Fault::Drop)
-        );
+        assert_eq!(faults.take(Endpoint::Data, Some("y25i01")), Some(Fault::Drop));
     }
 
     #[test]
     fn changes_leave_the_other_faults_alone() {
-        let faults = Faults {
-            delay_ms: 5,
-            ..Faults::default()
-        };
-        let changed = faults
-            .changed_by(&serde_json::json!({ "hang": 1 }))
-            .unwrap();
-        assert_eq!(
-            changed,
-            Faults {
-                delay_ms: 5,
-                hang: 1,
-                ..Faults::default()
-            }
-        );
-        assert!(
-            faults
-                .changed_by(&serde_json::json!({ "hangs": 1 }))
-                .is_err()
-        );
+        let faults = Faults { delay_ms: 5, ..Faults::default() };
+        let changed = faults.changed_by(&serde_json::json!({ "hang": 1 })).unwrap();
+        assert_eq!(changed, Faults { delay_ms: 5, hang: 1, ..Faults::default() });
+        assert!(faults.changed_by(&serde_json::json!({ "hangs": 1 })).is_err());
         assert!(faults.changed_by(&serde_json::json!([])).is_err());
     }
 }

@@ -68,19 +68,8 @@ struct Anchor {
 }
 
 impl<'a> View<'a> {
-    pub fn new(
-        table: &'a Table,
-        places: &'a Places,
-        published: &'a Published,
-        edition: Edition,
-    ) -> Self {
-        Self {
-            table,
-            places,
-            published,
-            edition,
-            seed: chance::seed(&table.id),
-        }
+    pub fn new(table: &'a Table, places: &'a Places, published: &'a Published, edition: Edition) -> Self {
+        Self { table, places, published, edition, seed: chance::seed(&table.id) }
     }
 
     fn rank(&self) -> usize {
@@ -100,12 +89,8 @@ impl<'a> View<'a> {
             periods.extend(more.skip(1).take(steps));
         } else if steps > 0 && self.table.periods[0].kind() == kind {
             let published = self.published.newest(kind, self.rank());
-            let kept =
-                published.and_then(|newest| periods.iter().position(|period| *period == newest));
-            let kept = kept
-                .map_or(0, |index| index + 1)
-                .max(periods.len().saturating_sub(steps))
-                .max(1);
+            let kept = published.and_then(|newest| periods.iter().position(|period| *period == newest));
+            let kept = kept.map_or(0, |index| index + 1).max(periods.len().saturating_sub(steps)).max(1);
             periods.truncate(kept);
         }
         periods
@@ -117,11 +102,7 @@ impl<'a> View<'a> {
         let newest = periods.len().saturating_sub(1);
         let moment = |(index, period): (usize, &Period)| {
             let age = newest - index;
-            Moment {
-                period: *period,
-                age,
-                revision: self.revision(*period, age),
-            }
+            Moment { period: *period, age, revision: self.revision(*period, age) }
         };
         periods.iter().enumerate().map(moment).collect()
     }
@@ -134,16 +115,9 @@ impl<'a> View<'a> {
         let touched = |edition: &i64| {
             let years_ago = (number - edition) as usize;
             age.saturating_sub(years_ago) < REVISED
-                && chance::mix(
-                    chance::mix(self.seed, u64::from(period.code())),
-                    *edition as u64,
-                ) % 8
-                    == 0
+                && chance::mix(chance::mix(self.seed, u64::from(period.code())), *edition as u64) % 8 == 0
         };
-        (number - 6..=number)
-            .rev()
-            .find(touched)
-            .map_or(0, |edition| chance::mix(0, edition as u64))
+        (number - 6..=number).rev().find(touched).map_or(0, |edition| chance::mix(0, edition as u64))
     }
 
     /// The cell at one node of every dimension: `place` is an area, `nodes` the nodes of the named dimensions.
@@ -163,11 +137,7 @@ impl<'a> View<'a> {
             lean: self.lean(key),
             above: above
                 .into_iter()
-                .map(|key| Anchor {
-                    key,
-                    share: self.share(key),
-                    lean: self.lean(key),
-                })
+                .map(|key| Anchor { key, share: self.share(key), lean: self.lean(key) })
                 .collect(),
             pinned: self.is_pinned(key),
         }
@@ -202,11 +172,7 @@ impl<'a> View<'a> {
         let lean = |dimension: usize| match key.code(dimension) {
             0 => 1.0,
             code => {
-                0.82 + 0.36
-                    * chance::unit(chance::mix(
-                        chance::mix(self.seed, dimension as u64),
-                        code as u64,
-                    ))
+                0.82 + 0.36 * chance::unit(chance::mix(chance::mix(self.seed, dimension as u64), code as u64))
             }
         };
         (0..self.table.dimensions.len()).map(lean).product()
@@ -215,9 +181,7 @@ impl<'a> View<'a> {
     /// Whether the combination has a row in the period.
     pub fn exists(&self, cell: &Cell, moment: &Moment) -> bool {
         let measures = 0..self.table.measures.len();
-        if measures
-            .clone()
-            .any(|measure| self.looked_up(cell.key, measure, moment).is_some())
+        if measures.clone().any(|measure| self.looked_up(cell.key, measure, moment).is_some())
             || cell.key.depth() < 2
         {
             return !self.is_left_out(cell, moment);
@@ -233,34 +197,21 @@ impl<'a> View<'a> {
             return false;
         }
         let measures = 0..self.table.measures.len();
-        if measures
-            .clone()
-            .any(|measure| self.looked_up(cell.key, measure, moment).is_some())
-        {
+        if measures.clone().any(|measure| self.looked_up(cell.key, measure, moment).is_some()) {
             return false;
         }
         let counts = |measure: &usize| self.table.measures[*measure].kind == Kind::Count;
         measures.clone().any(|measure| counts(&measure))
-            && measures
-                .filter(counts)
-                .all(|measure| self.value(cell, measure, moment).is_none())
+            && measures.filter(counts).all(|measure| self.value(cell, measure, moment).is_none())
     }
 
     fn looked_up(&self, key: Key, measure: usize, moment: &Moment) -> Option<Figure> {
-        let figure = self
-            .published
-            .figure(key, measure, moment.period, self.rank())?;
+        let figure = self.published.figure(key, measure, moment.period, self.rank())?;
         let revised = self.edition.revises_published
             && key == Key::default()
             && (1..=PROVISIONAL).contains(&moment.age);
         // Only totals move, and only upward, so that no part comes to lie above one.
-        Some(figure.map(|figure| {
-            if revised {
-                figure + figure / 400 + 1
-            } else {
-                figure
-            }
-        }))
+        Some(figure.map(|figure| if revised { figure + figure / 400 + 1 } else { figure }))
     }
 
     /// The figure of a cell in units of the measure's last decimal, or none where it is hidden or not yet there.
@@ -289,10 +240,7 @@ impl<'a> View<'a> {
     }
 
     fn noise(&self, cell: &Cell, measure: usize, moment: &Moment) -> f64 {
-        let seed = chance::mix(
-            chance::mix(cell.seed, u64::from(moment.period.code())),
-            measure as u64,
-        );
+        let seed = chance::mix(chance::mix(cell.seed, u64::from(moment.period.code())), measure as u64);
         chance::unit(chance::mix(seed, moment.revision))
     }
 
@@ -331,16 +279,8 @@ impl<'a> View<'a> {
         let month = f64::from(period.last_month());
         let phase = std::f64::consts::TAU * chance::unit(self.seed);
         let wave = |length: f64| (std::f64::consts::TAU * month / length + phase).sin();
-        let season = if matches!(period.kind, PeriodType::M) {
-            self.table.season * wave(12.0)
-        } else {
-            0.0
-        };
-        let swing = if about.level > 0.0 {
-            0.11 * wave(103.0) + 0.04 * wave(41.0)
-        } else {
-            0.0
-        };
+        let season = if matches!(period.kind, PeriodType::M) { self.table.season * wave(12.0) } else { 0.0 };
+        let swing = if about.level > 0.0 { 0.11 * wave(103.0) + 0.04 * wave(41.0) } else { 0.0 };
         let months = match (about.kind, period.kind) {
             (Kind::Amount, PeriodType::Y | PeriodType::Qmat) => 12.0,
             (Kind::Amount, PeriodType::Q) => 3.0,
@@ -354,14 +294,8 @@ impl<'a> View<'a> {
         let about = &self.table.measures[measure];
         let jitter = 0.98 + NOISE * self.noise(cell, measure, moment);
         if let Some(dimension) = self.whole_of(about) {
-            let share = self.table.dimensions[dimension].hierarchies[0].nodes
-                [cell.key.code(dimension)]
-            .share;
-            return if cell.key.code(dimension) == 0 {
-                100.0
-            } else {
-                100.0 * share * jitter
-            };
+            let share = self.table.dimensions[dimension].hierarchies[0].nodes[cell.key.code(dimension)].share;
+            return if cell.key.code(dimension) == 0 { 100.0 } else { 100.0 * share * jitter };
         }
         match self.nearest(cell, measure, moment) {
             Some((anchor, figure)) => figure * cell.lean / anchor.lean * jitter,
@@ -372,19 +306,11 @@ impl<'a> View<'a> {
     /// The dimension over whose members the measure comes to 100 per cent.
     fn whole_of(&self, about: &Measure) -> Option<usize> {
         let id = about.adds_up_over.as_ref()?;
-        self.table
-            .dimensions
-            .iter()
-            .position(|dimension| dimension.id == *id)
+        self.table.dimensions.iter().position(|dimension| dimension.id == *id)
     }
 
     /// The most detailed published figure above a cell.
-    fn nearest<'c>(
-        &self,
-        cell: &'c Cell,
-        measure: usize,
-        moment: &Moment,
-    ) -> Option<(&'c Anchor, f64)> {
+    fn nearest<'c>(&self, cell: &'c Cell, measure: usize, moment: &Moment) -> Option<(&'c Anchor, f64)> {
         let unit = 10f64.powi(self.table.measures[measure].decimals as i32);
         cell.above.iter().find_map(|anchor| {
             let figure = self.looked_up(anchor.key, measure, moment)??;
@@ -394,18 +320,11 @@ impl<'a> View<'a> {
 
     /// A mean over people who are too few to be counted is hidden with them.
     fn average(&self, cell: &Cell, measure: usize, moment: &Moment) -> Figure {
-        let counted = self
-            .table
-            .measures
-            .iter()
-            .position(|other| other.kind == Kind::Count);
+        let counted = self.table.measures.iter().position(|other| other.kind == Kind::Count);
         if counted.is_some_and(|count| self.value(cell, count, moment).is_none()) {
             return None;
         }
-        Some(scale(
-            self.rate(cell, measure, moment),
-            &self.table.measures[measure],
-        ))
+        Some(scale(self.rate(cell, measure, moment), &self.table.measures[measure]))
     }
 
     /// The same bend for all measures, so that the curve keeps falling.
@@ -423,19 +342,11 @@ impl<'a> View<'a> {
         if !self.places.is_municipality(place) {
             return None;
         }
-        let others = chance::mix(
-            chance::mix(self.seed, cell.key.with(0, 0).0),
-            u64::from(moment.period.code()),
-        );
+        let others =
+            chance::mix(chance::mix(self.seed, cell.key.with(0, 0).0), u64::from(moment.period.code()));
         let draw = |place: usize| chance::mix(others, place as u64);
         let own = draw(place);
-        Some(
-            1 + self
-                .places
-                .municipalities()
-                .filter(|other| draw(*other) < own)
-                .count() as i64,
-        )
+        Some(1 + self.places.municipalities().filter(|other| draw(*other) < own).count() as i64)
     }
 }
 

@@ -55,14 +55,7 @@ pub struct HierarchyError {
 impl Hierarchy {
     /// A hierarchy that holds nothing but its root.
     pub fn new(id: &str, name: &str, total: &str, levels: Vec<Level>) -> Self {
-        let root = Node {
-            id: "/".into(),
-            name: total.into(),
-            parent: 0,
-            depth: 0,
-            code: 0,
-            share: 1.0,
-        };
+        let root = Node { id: "/".into(), name: total.into(), parent: 0, depth: 0, code: 0, share: 1.0 };
         Self {
             id: id.into(),
             name: name.into(),
@@ -81,20 +74,12 @@ impl Hierarchy {
         share: f64,
         code: Option<usize>,
     ) -> Result<(), HierarchyError> {
-        let error = |problem| HierarchyError {
-            hierarchy: self.id.clone(),
-            member: id.into(),
-            problem,
-        };
-        let inner = id
-            .strip_prefix('/')
-            .and_then(|rest| rest.strip_suffix('/'))
-            .filter(|inner| !inner.is_empty());
+        let error = |problem| HierarchyError { hierarchy: self.id.clone(), member: id.into(), problem };
+        let inner =
+            id.strip_prefix('/').and_then(|rest| rest.strip_suffix('/')).filter(|inner| !inner.is_empty());
         let inner = inner.ok_or_else(|| error("the path does not begin and end with a slash"))?;
         let parent_id = inner.rfind('/').map_or("/", |end| &id[..end + 2]);
-        let parent = self
-            .position(parent_id)
-            .ok_or_else(|| error("its parent is not listed before it"))?;
+        let parent = self.position(parent_id).ok_or_else(|| error("its parent is not listed before it"))?;
         if self.position(id).is_some() {
             return Err(error("it is listed twice"));
         }
@@ -104,14 +89,7 @@ impl Hierarchy {
         }
         let share = share.min(self.nodes[parent].share * LARGEST_SHARE);
         let code = code.unwrap_or(self.nodes.len());
-        self.nodes.push(Node {
-            id: id.into(),
-            name: name.into(),
-            parent,
-            depth,
-            code,
-            share,
-        });
+        self.nodes.push(Node { id: id.into(), name: name.into(), parent, depth, code, share });
         Ok(())
     }
 
@@ -119,13 +97,7 @@ impl Hierarchy {
     pub fn join_only_children(&mut self) {
         for index in 1..self.nodes.len() {
             let parent = self.nodes[index].parent;
-            let only = self
-                .nodes
-                .iter()
-                .skip(1)
-                .filter(|node| node.parent == parent)
-                .count()
-                == 1;
+            let only = self.nodes.iter().skip(1).filter(|node| node.parent == parent).count() == 1;
             if parent != 0 && only && self.nodes[index].name == self.nodes[parent].name {
                 self.nodes[index].code = self.nodes[parent].code;
                 self.nodes[index].share = self.nodes[parent].share;
@@ -139,10 +111,7 @@ impl Hierarchy {
 
     /// The level that a node belongs to; the root has none of its own here.
     pub fn level_of(&self, node: usize) -> Option<&Level> {
-        self.nodes[node]
-            .depth
-            .checked_sub(1)
-            .and_then(|depth| self.levels.get(depth))
+        self.nodes[node].depth.checked_sub(1).and_then(|depth| self.levels.get(depth))
     }
 
     /// The codes of a node and everything above it but the root, nearest first.

@@ -100,10 +100,7 @@ pub enum SimulatorError {
     Metadata(String),
     /// The address cannot be listened on.
     #[error("the simulator cannot listen on {listen}: {source}")]
-    Listen {
-        listen: SocketAddr,
-        source: io::Error,
-    },
+    Listen { listen: SocketAddr, source: io::Error },
 }
 
 /// A running simulator; stops when [`Simulator::stop`] is called or the runtime ends.
@@ -131,11 +128,7 @@ pub async fn start(options: SimulatorOptions) -> Result<Simulator, SimulatorErro
     let server = server.run();
     let handle = server.handle();
     tokio::spawn(server);
-    Ok(Simulator {
-        address,
-        server: handle,
-        state,
-    })
+    Ok(Simulator { address, server: handle, state })
 }
 
 impl Simulator {

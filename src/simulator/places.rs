@@ -17,10 +17,7 @@ pub enum PlacesError {
     #[error("metadata/simulator/areas.json is no valid JSON: {0}")]
     Json(#[from] serde_json::Error),
     #[error("municipality {municipality} lies in region {region}, which does not exist")]
-    Region {
-        municipality: String,
-        region: String,
-    },
+    Region { municipality: String, region: String },
 }
 
 #[derive(Debug, Deserialize)]
@@ -71,17 +68,9 @@ impl Places {
     pub fn read() -> Result<Self, PlacesError> {
         let raw: RawAreas = serde_json::from_str(AREAS)?;
         let regions = raw.regions.len();
-        let codes: Vec<_> = raw
-            .regions
-            .iter()
-            .map(|region| region.code.clone())
-            .collect();
+        let codes: Vec<_> = raw.regions.iter().map(|region| region.code.clone()).collect();
         let mut places = vec![Place::new(raw.country, COUNTRY)];
-        places.extend(
-            raw.regions
-                .into_iter()
-                .map(|region| Place::new(region, COUNTRY)),
-        );
+        places.extend(raw.regions.into_iter().map(|region| Place::new(region, COUNTRY)));
         for municipality in raw.municipalities {
             let region = codes.iter().position(|code| *code == municipality.region);
             let region = region.ok_or_else(|| PlacesError::Region {
@@ -158,12 +147,7 @@ impl Places {
             "_hele_landet" => Hierarchy::new(id, "Hele landet", country, vec![]),
             "_nykom" => Hierarchy::new(id, "Kommuner", country, vec![municipality()]),
             "_region" => Hierarchy::new(id, "Regioner", country, vec![region()]),
-            "_reko" => Hierarchy::new(
-                id,
-                "Regioner og kommuner",
-                country,
-                vec![region(), municipality()],
-            ),
+            "_reko" => Hierarchy::new(id, "Regioner og kommuner", country, vec![region(), municipality()]),
             _ => return Ok(None),
         };
         // The upstream lists the root in some hierarchies only.
@@ -174,11 +158,7 @@ impl Places {
             "_reko" => self.add_nested(&mut hierarchy)?,
             _ => return Ok(Some(hierarchy)),
         }
-        self.add(
-            &mut hierarchy,
-            &self.places[self.unknown()].id,
-            self.unknown(),
-        )?;
+        self.add(&mut hierarchy, &self.places[self.unknown()].id, self.unknown())?;
         Ok(Some(hierarchy))
     }
 
@@ -187,18 +167,13 @@ impl Places {
         hierarchy: &mut Hierarchy,
         places: std::ops::Range<usize>,
     ) -> Result<(), HierarchyError> {
-        places
-            .into_iter()
-            .try_for_each(|place| self.add(hierarchy, &self.places[place].id, place))
+        places.into_iter().try_for_each(|place| self.add(hierarchy, &self.places[place].id, place))
     }
 
     fn add_nested(&self, hierarchy: &mut Hierarchy) -> Result<(), HierarchyError> {
         for region in self.regions() {
             self.add(hierarchy, &self.places[region].id, region)?;
-            for place in self
-                .municipalities()
-                .filter(|place| self.parent(*place) == region)
-            {
+            for place in self.municipalities().filter(|place| self.parent(*place) == region) {
                 let id = format!("{}{}", self.places[region].id, &self.places[place].id[1..]);
                 self.add(hierarchy, &id, place)?;
             }
@@ -212,20 +187,11 @@ impl Places {
 }
 
 fn level(id: &str, name: &str) -> Level {
-    Level {
-        id: id.into(),
-        name: name.into(),
-    }
+    Level { id: id.into(), name: name.into() }
 }
 
 impl Place {
     fn new(raw: RawPlace, parent: usize) -> Self {
-        Self {
-            id: raw.id,
-            official_code: raw.code,
-            name: raw.name,
-            parent,
-            weight: raw.weight,
-        }
+        Self { id: raw.id, official_code: raw.code, name: raw.name, parent, weight: raw.weight }
     }
 }

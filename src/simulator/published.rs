@@ -28,9 +28,7 @@ impl Key {
 
     /// How many dimensions stand at something else than their total.
     pub fn depth(self) -> usize {
-        (0..8)
-            .filter(|dimension| self.code(*dimension) != 0)
-            .count()
+        (0..8).filter(|dimension| self.code(*dimension) != 0).count()
     }
 }
 
@@ -63,11 +61,7 @@ pub struct Library {
 impl Library {
     pub fn read() -> Result<Self, MetadataError> {
         let mut lines: HashMap<String, Vec<Line>> = HashMap::new();
-        for line in csv::ReaderBuilder::new()
-            .delimiter(b';')
-            .from_reader(FIGURES.as_bytes())
-            .deserialize()
-        {
+        for line in csv::ReaderBuilder::new().delimiter(b';').from_reader(FIGURES.as_bytes()).deserialize() {
             let line: Line = line?;
             lines.entry(line.table.clone()).or_default().push(line);
         }
@@ -76,21 +70,11 @@ impl Library {
 
     /// What was published of one table.
     pub fn of(&self, table: &Table, places: &Places) -> Result<Published, MetadataError> {
-        let lines = self
-            .lines
-            .get(&table.id)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
+        let lines = self.lines.get(&table.id).map(Vec::as_slice).unwrap_or_default();
         let retrievals: BTreeSet<_> = lines.iter().map(|line| line.moment()).collect();
-        let mut published = Published {
-            retrievals: retrievals.len(),
-            ..Published::default()
-        };
+        let mut published = Published { retrievals: retrievals.len(), ..Published::default() };
         for line in lines {
-            let rank = retrievals
-                .iter()
-                .position(|moment| *moment == line.moment())
-                .unwrap_or_default();
+            let rank = retrievals.iter().position(|moment| *moment == line.moment()).unwrap_or_default();
             published.add(line, rank, table, places)?;
         }
         published.add_missing_totals(table);
@@ -106,30 +90,18 @@ impl Line {
     }
 
     fn error(&self, what: &'static str, text: &str) -> MetadataError {
-        MetadataError::Figure {
-            table: self.table.clone(),
-            what,
-            text: text.into(),
-        }
+        MetadataError::Figure { table: self.table.clone(), what, text: text.into() }
     }
 
     fn key(&self, table: &Table, places: &Places) -> Result<Key, MetadataError> {
-        let place = places
-            .named(&self.area)
-            .ok_or_else(|| self.error("area", &self.area))?;
+        let place = places.named(&self.area).ok_or_else(|| self.error("area", &self.area))?;
         let mut key = Key::default().with(0, place);
         for filter in self.filters.split('|').filter(|filter| !filter.is_empty()) {
-            let (name, label) = filter
-                .split_once('=')
-                .ok_or_else(|| self.error("filter", filter))?;
-            let dimension = table
-                .dimension_named(name)
-                .ok_or_else(|| self.error("dimension", name))?;
+            let (name, label) = filter.split_once('=').ok_or_else(|| self.error("filter", filter))?;
+            let dimension = table.dimension_named(name).ok_or_else(|| self.error("dimension", name))?;
             let nodes = &table.dimensions[dimension].hierarchies[0].nodes;
-            let node = nodes
-                .iter()
-                .find(|node| node.name == label)
-                .ok_or_else(|| self.error("member", label))?;
+            let node =
+                nodes.iter().find(|node| node.name == label).ok_or_else(|| self.error("member", label))?;
             key = key.with(dimension, node.code);
         }
         Ok(key)
@@ -156,24 +128,15 @@ pub struct Published {
 }
 
 impl Published {
-    fn add(
-        &mut self,
-        line: &Line,
-        rank: usize,
-        table: &Table,
-        places: &Places,
-    ) -> Result<(), MetadataError> {
+    fn add(&mut self, line: &Line, rank: usize, table: &Table, places: &Places) -> Result<(), MetadataError> {
         let key = line.key(table, places)?;
-        let measure = table
-            .measure_named(&line.measure)
-            .ok_or_else(|| line.error("measure", &line.measure))?;
+        let measure =
+            table.measure_named(&line.measure).ok_or_else(|| line.error("measure", &line.measure))?;
         for text in line.figures.split(' ') {
-            let (period, figure) = text
-                .split_once('=')
-                .ok_or_else(|| line.error("figure", text))?;
+            let (period, figure) = text.split_once('=').ok_or_else(|| line.error("figure", text))?;
             let period: Period = period.parse().map_err(|_| line.error("period", period))?;
-            let figure = scaled(figure, table.measures[measure].decimals)
-                .ok_or_else(|| line.error("figure", text))?;
+            let figure =
+                scaled(figure, table.measures[measure].decimals).ok_or_else(|| line.error("figure", text))?;
             self.insert(key, measure, period, rank, figure);
         }
         Ok(())
@@ -190,13 +153,10 @@ impl Published {
         let newest = self.newest.entry((period.kind, rank)).or_insert(period);
         *newest = period.max(*newest);
         if self.keys.insert(key) {
-            let shape: Vec<_> = (0..8)
-                .filter(|dimension| key.code(*dimension) != 0)
-                .collect();
+            let shape: Vec<_> = (0..8).filter(|dimension| key.code(*dimension) != 0).collect();
             if !shape.is_empty() && !self.shapes.contains(&shape) {
                 self.shapes.push(shape);
-                self.shapes
-                    .sort_by_key(|shape| std::cmp::Reverse(shape.len()));
+                self.shapes.sort_by_key(|shape| std::cmp::Reverse(shape.len()));
             }
         }
     }
@@ -208,11 +168,7 @@ impl Published {
             return None;
         }
         let versions = self.figures.get(&(key, slot))?;
-        let known = versions
-            .iter()
-            .rev()
-            .find(|(retrieved, _)| *retrieved <= rank)
-            .or(versions.first());
+        let known = versions.iter().rev().find(|(retrieved, _)| *retrieved <= rank).or(versions.first());
         known.map(|(_, figure)| *figure)
     }
 
@@ -227,9 +183,7 @@ impl Published {
 
     /// The newest period that had been published at a retrieval.
     pub fn newest(&self, kind: PeriodType, rank: usize) -> Option<Period> {
-        (0..=rank)
-            .filter_map(|rank| self.newest.get(&(kind, rank)).copied())
-            .max()
+        (0..=rank).filter_map(|rank| self.newest.get(&(kind, rank)).copied()).max()
     }
 
     /// The published keys above a cell, the most detailed first; `chains` holds for each dimension the codes from the
@@ -239,19 +193,13 @@ impl Published {
         for shape in &self.shapes {
             let mut keys = vec![Key::default()];
             for dimension in shape {
-                let codes = chains
-                    .get(*dimension)
-                    .map(Vec::as_slice)
-                    .unwrap_or_default();
+                let codes = chains.get(*dimension).map(Vec::as_slice).unwrap_or_default();
                 keys = keys
                     .iter()
                     .flat_map(|key| codes.iter().map(|code| key.with(*dimension, *code)))
                     .collect();
             }
-            above.extend(
-                keys.into_iter()
-                    .filter(|other| *other != key && self.holds(*other)),
-            );
+            above.extend(keys.into_iter().filter(|other| *other != key && self.holds(*other)));
         }
         if key != Key::default() && self.holds(Key::default()) {
             above.push(Key::default());
@@ -261,36 +209,26 @@ impl Published {
 
     /// Where a dimension has no total, what the table says without it is the sum of the parts.
     fn add_missing_totals(&mut self, table: &Table) {
-        let without: Vec<_> = (1..table.dimensions.len())
-            .filter(|d| !table.dimensions[*d].hierarchies[0].has_total)
-            .collect();
+        let without: Vec<_> =
+            (1..table.dimensions.len()).filter(|d| !table.dimensions[*d].hierarchies[0].has_total).collect();
         for dimension in without {
             let members = table.dimensions[dimension].hierarchies[0].nodes.len() - 1;
             let mut sums: HashMap<(Key, Slot, usize), (usize, i64)> = HashMap::new();
             for ((key, slot), versions) in &self.figures {
-                for (rank, figure) in versions
-                    .iter()
-                    .filter_map(|(rank, figure)| figure.map(|figure| (*rank, figure)))
+                for (rank, figure) in
+                    versions.iter().filter_map(|(rank, figure)| figure.map(|figure| (*rank, figure)))
                 {
-                    let sum = sums
-                        .entry((key.with(dimension, 0), *slot, rank))
-                        .or_default();
+                    let sum = sums.entry((key.with(dimension, 0), *slot, rank)).or_default();
                     *sum = (sum.0 + 1, sum.1 + figure);
                 }
             }
-            for ((key, slot, rank), (_, sum)) in
-                sums.into_iter().filter(|(_, (parts, _))| *parts == members)
+            for ((key, slot, rank), (_, sum)) in sums.into_iter().filter(|(_, (parts, _))| *parts == members)
             {
-                self.figures
-                    .entry((key, slot))
-                    .or_default()
-                    .push((rank, Some(sum)));
+                self.figures.entry((key, slot)).or_default().push((rank, Some(sum)));
                 self.keys.insert(key);
             }
         }
-        self.figures
-            .values_mut()
-            .for_each(|versions| versions.sort_unstable_by_key(|(rank, _)| *rank));
+        self.figures.values_mut().for_each(|versions| versions.sort_unstable_by_key(|(rank, _)| *rank));
     }
 
     fn bound_from_below(&mut self, table: &Table, places: &Places) {
@@ -298,18 +236,13 @@ impl Published {
         for ((key, slot), versions) in &self.figures {
             let measure = (*slot >> 27) as usize;
             let largest = versions.iter().filter_map(|(_, figure)| *figure).max();
-            let Some(largest) = largest.filter(|_| table.measures[measure].kind == Kind::Count)
-            else {
+            let Some(largest) = largest.filter(|_| table.measures[measure].kind == Kind::Count) else {
                 continue;
             };
             let rest = *slot & ((1 << 27) - 1);
-            for measure in
-                std::iter::successors(Some(measure), |measure| table.measures[*measure].at_most)
-            {
+            for measure in std::iter::successors(Some(measure), |measure| table.measures[*measure].at_most) {
                 for above in totals_of(*key, table, places) {
-                    let bound = bounds
-                        .entry((above, (measure as u32) << 27 | rest))
-                        .or_default();
+                    let bound = bounds.entry((above, (measure as u32) << 27 | rest)).or_default();
                     *bound = largest.max(*bound);
                 }
             }
@@ -327,20 +260,14 @@ fn totals_of(key: Key, table: &Table, places: &Places) -> Vec<Key> {
             vec![places.parent(code), 0]
         } else {
             let hierarchy = &table.dimensions[dimension].hierarchies[0];
-            hierarchy
-                .nodes
-                .iter()
-                .position(|node| node.code == code)
-                .map_or(vec![0], |node| {
-                    let mut codes = hierarchy.codes_up(node);
-                    codes.push(0);
-                    codes
-                })
+            hierarchy.nodes.iter().position(|node| node.code == code).map_or(vec![0], |node| {
+                let mut codes = hierarchy.codes_up(node);
+                codes.push(0);
+                codes
+            })
         };
-        let more: Vec<_> = keys
-            .iter()
-            .flat_map(|key| upward.iter().map(|code| key.with(dimension, *code)))
-            .collect();
+        let more: Vec<_> =
+            keys.iter().flat_map(|key| upward.iter().map(|code| key.with(dimension, *code))).collect();
         keys.extend(more);
         keys.sort_unstable();
         keys.dedup();
@@ -359,8 +286,5 @@ fn scaled(text: &str, decimals: u32) -> Option<Figure> {
     if fraction.len() > digits {
         return None;
     }
-    format!("{whole}{fraction:0<digits$}")
-        .parse()
-        .ok()
-        .map(Some)
+    format!("{whole}{fraction:0<digits$}").parse().ok().map(Some)
 }

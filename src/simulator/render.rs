@@ -19,10 +19,7 @@ pub fn subjects(metadata: &Metadata) -> Value {
     let mut groups: Vec<Value> = Vec::new();
     for subject in &metadata.subjects {
         let entry = json!({ "subject_id": subject.id, "subject_name": subject.name });
-        match groups
-            .iter_mut()
-            .find(|group| group["subject_group_id"] == subject.group_id)
-        {
+        match groups.iter_mut().find(|group| group["subject_group_id"] == subject.group_id) {
             Some(group) => {
                 if let Some(subjects) = group["subjects"].as_array_mut() {
                     subjects.push(entry);
@@ -54,7 +51,9 @@ pub fn tables<'a>(
     let wanted = |id: &str| wanted.is_none_or(|ids| ids.contains(&id));
     let subjects = metadata.subjects.iter().filter(|subject| wanted(&subject.id)).map(|subject| {
         let mut groups: Vec<Value> = Vec::new();
-        for (index, table) in metadata.tables.iter().enumerate().filter(|(_, table)| table.subject == subject.id) {
+        for (index, table) in
+            metadata.tables.iter().enumerate().filter(|(_, table)| table.subject == subject.id)
+        {
             let (view, dates) = state(index);
             let head = head(&view, &dates);
             let found = groups.iter_mut().find(|group| group["table_group_name"] == table.group);
@@ -154,11 +153,8 @@ pub fn table(view: &View<'_>) -> Value {
 
 fn period_type(view: &View<'_>, kind: PeriodType) -> Value {
     let periods = view.periods(kind);
-    let values: Vec<_> = periods
-        .iter()
-        .rev()
-        .map(|period| json!({ "period_id": period.to_string() }))
-        .collect();
+    let values: Vec<_> =
+        periods.iter().rev().map(|period| json!({ "period_id": period.to_string() })).collect();
     json!({ "periodtype_id": kind.id(), "periodtype_name": kind.name(), "values": values })
 }
 
@@ -188,18 +184,10 @@ fn levels(hierarchy: &Hierarchy) -> Vec<Value> {
 
 /// The headings of an answer: period, area, named dimensions, measures.
 pub fn columns(table: &Table, selection: &Selection) -> Vec<String> {
-    let divisions = selection
-        .divisions
-        .iter()
-        .map(|division| table.dimensions[division.dimension].name.clone());
-    let measures = selection
-        .measures
-        .iter()
-        .map(|measure| table.heading(*measure));
-    std::iter::once("Periode".to_owned())
-        .chain(divisions)
-        .chain(measures)
-        .collect()
+    let divisions =
+        selection.divisions.iter().map(|division| table.dimensions[division.dimension].name.clone());
+    let measures = selection.measures.iter().map(|measure| table.heading(*measure));
+    std::iter::once("Periode".to_owned()).chain(divisions).chain(measures).collect()
 }
 
 fn label<'a>(table: &'a Table, division: &Division, node: usize) -> &'a str {
@@ -213,11 +201,7 @@ pub fn json_rows(table: &Table, selection: &Selection, columns: &[String], rows:
     let labels = quoted_labels(table, selection);
     for (index, row) in rows.iter().enumerate() {
         let separator = if index == 0 { "" } else { "," };
-        let _ = write!(
-            text,
-            "{separator}[\"{}\"",
-            selection.moments[row.moment].period
-        );
+        let _ = write!(text, "{separator}[\"{}\"", selection.moments[row.moment].period);
         for (labels, node) in labels.iter().zip(&row.nodes) {
             text.push(',');
             text.push_str(&labels[*node]);
@@ -225,9 +209,7 @@ pub fn json_rows(table: &Table, selection: &Selection, columns: &[String], rows:
         for (measure, figure) in selection.measures.iter().zip(&row.figures) {
             text.push(',');
             match figure {
-                Some(figure) => {
-                    push_number(&mut text, *figure, table.measures[*measure].decimals, '.')
-                }
+                Some(figure) => push_number(&mut text, *figure, table.measures[*measure].decimals, '.'),
                 None => text.push_str("null"),
             }
         }
@@ -241,10 +223,7 @@ pub fn json_rows(table: &Table, selection: &Selection, columns: &[String], rows:
 fn quoted_labels(table: &Table, selection: &Selection) -> Vec<Vec<String>> {
     let quote = |division: &Division| {
         let nodes = &table.dimensions[division.dimension].hierarchies[division.hierarchy].nodes;
-        nodes
-            .iter()
-            .map(|node| json!(node.name).to_string())
-            .collect()
+        nodes.iter().map(|node| json!(node.name).to_string()).collect()
     };
     selection.divisions.iter().map(quote).collect()
 }
@@ -255,11 +234,8 @@ pub fn csv_rows(table: &Table, selection: &Selection, columns: &[String], rows: 
     push_line(&mut text, columns.iter().map(String::as_str));
     for row in rows {
         let period = selection.moments[row.moment].period.to_string();
-        let labels = selection
-            .divisions
-            .iter()
-            .zip(&row.nodes)
-            .map(|(division, node)| label(table, division, *node));
+        let labels =
+            selection.divisions.iter().zip(&row.nodes).map(|(division, node)| label(table, division, *node));
         let figures: Vec<_> = selection
             .measures
             .iter()
@@ -272,9 +248,7 @@ pub fn csv_rows(table: &Table, selection: &Selection, columns: &[String], rows: 
                 number
             })
             .collect();
-        let fields = std::iter::once(period.as_str())
-            .chain(labels)
-            .chain(figures.iter().map(String::as_str));
+        let fields = std::iter::once(period.as_str()).chain(labels).chain(figures.iter().map(String::as_str));
         push_line(&mut text, fields);
     }
     text
@@ -301,12 +275,6 @@ pub fn push_number(text: &mut String, figure: i64, decimals: u32, mark: char) {
     let sign = if figure < 0 { "-" } else { "" };
     let _ = match decimals {
         0 => write!(text, "{sign}{size}"),
-        _ => write!(
-            text,
-            "{sign}{}{mark}{:02$}",
-            size / unit,
-            size % unit,
-            decimals as usize
-        ),
+        _ => write!(text, "{sign}{}{mark}{:02$}", size / unit, size % unit, decimals as usize),
     };
 }

@@ -15,10 +15,7 @@ pub struct Refusal {
 
 impl Refusal {
     pub fn new(status: u16, cause: impl Into<String>) -> Self {
-        Self {
-            status,
-            cause: cause.into(),
-        }
+        Self { status, cause: cause.into() }
     }
 
     fn unprocessable(cause: impl Into<String>) -> Self {
@@ -51,21 +48,15 @@ impl Parameters {
                 .map(|text| text.into_owned())
                 .map_err(|_| Refusal::new(400, "The query is not valid UTF-8."))
         };
-        let pairs = query
-            .split('&')
-            .filter(|pair| !pair.is_empty())
-            .map(|pair| {
-                let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-                Ok((decode(key)?, decode(value)?))
-            });
+        let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            Ok((decode(key)?, decode(value)?))
+        });
         pairs.collect::<Result<_, _>>().map(Self)
     }
 
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(name, _)| name == key)
-            .map(|(_, value)| value.as_str())
+        self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
     }
 
     /// The format, which every request must state.
@@ -79,23 +70,16 @@ impl Parameters {
     }
 
     fn with_prefix<'a>(&'a self, prefix: &'static str) -> Vec<(&'a str, &'a str)> {
-        let strip =
-            |(key, value): &'a (String, String)| Some((key.strip_prefix(prefix)?, value.as_str()));
+        let strip = |(key, value): &'a (String, String)| Some((key.strip_prefix(prefix)?, value.as_str()));
         self.0.iter().filter_map(strip).collect()
     }
 
     fn unknown(&self) -> Vec<&str> {
         let known = |key: &str| {
             key == "format"
-                || ["mgroup.", "period.", "hierarchy."]
-                    .iter()
-                    .any(|prefix| key.starts_with(prefix))
+                || ["mgroup.", "period.", "hierarchy."].iter().any(|prefix| key.starts_with(prefix))
         };
-        self.0
-            .iter()
-            .map(|(key, _)| key.as_str())
-            .filter(|key| !known(key))
-            .collect()
+        self.0.iter().map(|(key, _)| key.as_str()).filter(|key| !known(key)).collect()
     }
 }
 
@@ -133,19 +117,10 @@ impl Selection {
         let mut divisions = Vec::new();
         for (dimension, hierarchy, values) in chosen {
             let tree = &view.table.dimensions[dimension].hierarchies[hierarchy];
-            divisions.push(Division {
-                dimension,
-                hierarchy,
-                nodes: members(tree, values)?,
-            });
+            divisions.push(Division { dimension, hierarchy, nodes: members(tree, values)? });
         }
         divisions.sort_by_key(|division| division.dimension);
-        Ok(Self {
-            kind,
-            moments,
-            measures: measures(parameters, view)?,
-            divisions,
-        })
+        Ok(Self { kind, moments, measures: measures(parameters, view)?, divisions })
     }
 
     fn hierarchies<'a>(
@@ -153,24 +128,16 @@ impl Selection {
         view: &View<'_>,
     ) -> Result<Vec<(usize, usize, &'a str)>, Refusal> {
         let find = |id: &str| {
-            view.table
-                .dimensions
-                .iter()
-                .enumerate()
-                .find_map(|(dimension, about)| {
-                    about
-                        .hierarchies
-                        .iter()
-                        .position(|hierarchy| hierarchy.id == id)
-                        .map(|hierarchy| (dimension, hierarchy))
-                })
+            view.table.dimensions.iter().enumerate().find_map(|(dimension, about)| {
+                about
+                    .hierarchies
+                    .iter()
+                    .position(|hierarchy| hierarchy.id == id)
+                    .map(|hierarchy| (dimension, hierarchy))
+            })
         };
         let asked = parameters.with_prefix("hierarchy.");
-        let unknown: Vec<_> = asked
-            .iter()
-            .map(|(id, _)| *id)
-            .filter(|id| find(id).is_none())
-            .collect();
+        let unknown: Vec<_> = asked.iter().map(|(id, _)| *id).filter(|id| find(id).is_none()).collect();
         if !unknown.is_empty() {
             return Err(Refusal::listing("Unknown hierarchies", &unknown));
         }
@@ -181,20 +148,14 @@ impl Selection {
             };
             if let Some((_, other, _)) = chosen.iter().find(|(other, ..)| *other == dimension) {
                 let other = &view.table.dimensions[dimension].hierarchies[*other].id;
-                return Err(Refusal::listing(
-                    "More than one hierarchy of the same dimension",
-                    &[other, id],
-                ));
+                return Err(Refusal::listing("More than one hierarchy of the same dimension", &[other, id]));
             }
             chosen.push((dimension, hierarchy, values));
         }
         Ok(chosen)
     }
 
-    fn periods(
-        parameters: &Parameters,
-        view: &View<'_>,
-    ) -> Result<(PeriodType, Vec<Moment>), Refusal> {
+    fn periods(parameters: &Parameters, view: &View<'_>) -> Result<(PeriodType, Vec<Moment>), Refusal> {
         let asked = parameters.with_prefix("period.");
         let [(id, wanted)] = asked.as_slice() else {
             let types: Vec<_> = asked.iter().map(|(id, _)| *id).collect();
@@ -218,9 +179,8 @@ impl Selection {
 }
 
 fn latest(count: &str, kind: PeriodType, mut moments: Vec<Moment>) -> Result<Vec<Moment>, Refusal> {
-    let wanted: usize = count
-        .parse()
-        .map_err(|_| Refusal::listing("Unknown periods", &[&format!("latest:{count}")]))?;
+    let wanted: usize =
+        count.parse().map_err(|_| Refusal::listing("Unknown periods", &[&format!("latest:{count}")]))?;
     if wanted == 0 {
         return Err(Refusal::listing("Unknown periods", &["latest:0"]));
     }
@@ -236,15 +196,8 @@ fn latest(count: &str, kind: PeriodType, mut moments: Vec<Moment>) -> Result<Vec
 
 fn listed(wanted: &str, moments: Vec<Moment>) -> Result<Vec<Moment>, Refusal> {
     let wanted: Vec<_> = wanted.split(',').collect();
-    let ids: Vec<_> = moments
-        .iter()
-        .map(|moment| moment.period.to_string())
-        .collect();
-    let unknown: Vec<_> = wanted
-        .iter()
-        .copied()
-        .filter(|id| !ids.iter().any(|known| known == id))
-        .collect();
+    let ids: Vec<_> = moments.iter().map(|moment| moment.period.to_string()).collect();
+    let unknown: Vec<_> = wanted.iter().copied().filter(|id| !ids.iter().any(|known| known == id)).collect();
     if !unknown.is_empty() {
         return Err(Refusal::listing("Unknown periods", &unknown));
     }
@@ -264,25 +217,14 @@ fn members(tree: &Hierarchy, wanted: &str) -> Result<Vec<usize>, Refusal> {
         if !tree.levels.iter().any(|level| level.id == id) {
             return Err(Refusal::listing("Unknown levels", &[id]));
         }
-        return Ok(all
-            .filter(|node| tree.level_of(*node).is_some_and(|level| level.id == id))
-            .collect());
+        return Ok(all.filter(|node| tree.level_of(*node).is_some_and(|level| level.id == id)).collect());
     }
     let ids: Vec<_> = wanted.split(',').collect();
-    let unknown: Vec<_> = ids
-        .iter()
-        .copied()
-        .filter(|id| tree.position(id).is_none())
-        .collect();
+    let unknown: Vec<_> = ids.iter().copied().filter(|id| tree.position(id).is_none()).collect();
     if !unknown.is_empty() {
-        return Err(Refusal::listing(
-            &format!("Unknown values for hierarchy {}", tree.id),
-            &unknown,
-        ));
+        return Err(Refusal::listing(&format!("Unknown values for hierarchy {}", tree.id), &unknown));
     }
-    Ok(all
-        .filter(|node| ids.contains(&tree.nodes[*node].id.as_str()))
-        .collect())
+    Ok(all.filter(|node| ids.contains(&tree.nodes[*node].id.as_str())).collect())
 }
 
 /// The id of the level that the root has to itself, in hierarchies that list it.
@@ -294,11 +236,8 @@ fn measures(parameters: &Parameters, view: &View<'_>) -> Result<Vec<usize>, Refu
     let asked = parameters.with_prefix("mgroup.");
     let table = view.table;
     let exists = |group: &str| table.measures.iter().any(|measure| measure.group == group);
-    let unknown: Vec<_> = asked
-        .iter()
-        .map(|(group, _)| *group)
-        .filter(|id| *id != "*" && !exists(id))
-        .collect();
+    let unknown: Vec<_> =
+        asked.iter().map(|(group, _)| *group).filter(|id| *id != "*" && !exists(id)).collect();
     if !unknown.is_empty() {
         return Err(Refusal::listing("Unknown measure groups", &unknown));
     }

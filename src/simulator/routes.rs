@@ -17,7 +17,8 @@ use super::state::{Publish, State};
 use super::{SimulatorError, render};
 
 const FORBIDDEN: &str = "You do not have permission to view this directory or page.";
-const HTML: &str = "<!DOCTYPE html><html><head><title>Jobindsats</title></head><body><h1>Velkommen</h1></body></html>";
+const HTML: &str =
+    "<!DOCTYPE html><html><head><title>Jobindsats</title></head><body><h1>Velkommen</h1></body></html>";
 
 /// Registers all addresses.
 pub fn configure(state: &Arc<State>) -> impl FnOnce(&mut ServiceConfig) + use<> {
@@ -56,10 +57,7 @@ struct Answer {
 
 impl Answer {
     fn json(value: &Value) -> Self {
-        Self {
-            content_type: "application/json",
-            body: value.to_string(),
-        }
+        Self { content_type: "application/json", body: value.to_string() }
     }
 }
 
@@ -80,19 +78,11 @@ async fn subjects(request: HttpRequest, state: Data<State>) -> HttpResponse {
 async fn tables(request: HttpRequest, state: Data<State>) -> HttpResponse {
     let answer = |parameters: Parameters, _: Option<Fault>| {
         parameters.format(false)?;
-        let wanted: Option<Vec<_>> = parameters
-            .get("subject_id")
-            .map(|ids| ids.split(',').collect());
+        let wanted: Option<Vec<_>> = parameters.get("subject_id").map(|ids| ids.split(',').collect());
         let count = state.databank.metadata.tables.len();
-        let views = (0..count)
-            .map(|table| state.view(table))
-            .collect::<Result<Vec<_>, _>>()?;
+        let views = (0..count).map(|table| state.view(table)).collect::<Result<Vec<_>, _>>()?;
         let stands = |table: usize| (views[table], state.dates(table));
-        Ok(Answer::json(&render::tables(
-            state.databank.metadata,
-            wanted.as_deref(),
-            stands,
-        )))
+        Ok(Answer::json(&render::tables(state.databank.metadata, wanted.as_deref(), stands)))
     };
     respond(&request, &state, Endpoint::Tables, None, answer).await
 }
@@ -100,41 +90,20 @@ async fn tables(request: HttpRequest, state: Data<State>) -> HttpResponse {
 async fn table(request: HttpRequest, path: Path<String>, state: Data<State>) -> HttpResponse {
     let answer = |parameters: Parameters, _: Option<Fault>| {
         parameters.format(false)?;
-        Ok(Answer::json(&render::table(
-            &state.view(find(&state, &path)?)?,
-        )))
+        Ok(Answer::json(&render::table(&state.view(find(&state, &path)?)?)))
     };
-    respond(
-        &request,
-        &state,
-        Endpoint::Table,
-        Some(path.as_str()),
-        answer,
-    )
-    .await
+    respond(&request, &state, Endpoint::Table, Some(path.as_str()), answer).await
 }
 
 async fn data(request: HttpRequest, path: Path<String>, state: Data<State>) -> HttpResponse {
-    let answer =
-        |parameters: Parameters, fault: Option<Fault>| read_data(&state, &path, &parameters, fault);
-    let response = respond(
-        &request,
-        &state,
-        Endpoint::Data,
-        Some(path.as_str()),
-        answer,
-    )
-    .await;
+    let answer = |parameters: Parameters, fault: Option<Fault>| read_data(&state, &path, &parameters, fault);
+    let response = respond(&request, &state, Endpoint::Data, Some(path.as_str()), answer).await;
     state.answered(&path);
     response
 }
 
 fn find(state: &State, id: &str) -> Result<usize, Refusal> {
-    state
-        .databank
-        .metadata
-        .table(id)
-        .ok_or_else(|| Refusal::new(404, format!("Unknown table: {id}")))
+    state.databank.metadata.table(id).ok_or_else(|| Refusal::new(404, format!("Unknown table: {id}")))
 }
 
 fn read_data(
@@ -174,9 +143,7 @@ fn read_data(
 /// The period type of a request that was refused for another reason than its hierarchies.
 fn refused_type(refusal: Refusal, parameters: &Parameters) -> Result<&'static str, Refusal> {
     let kinds = ["M", "Q", "QMAT", "Y", "MYTD"];
-    let asked = kinds
-        .into_iter()
-        .find(|kind| parameters.get(&format!("period.{kind}")).is_some());
+    let asked = kinds.into_iter().find(|kind| parameters.get(&format!("period.{kind}")).is_some());
     match asked {
         Some(kind) if !refusal.cause.contains("hierarch") => Ok(kind),
         _ => Err(refusal),
@@ -191,10 +158,7 @@ async fn respond(
     table: Option<&str>,
     answer: impl FnOnce(Parameters, Option<Fault>) -> Result<Answer, Refusal>,
 ) -> HttpResponse {
-    let target = request
-        .uri()
-        .path_and_query()
-        .map_or("", |target| target.as_str());
+    let target = request.uri().path_and_query().map_or("", |target| target.as_str());
     let fault = state.receive(endpoint, table, target);
     let delay = state.delay_ms();
     if delay > 0 {
@@ -208,18 +172,12 @@ async fn respond(
     if let Some(response) = instead(fault).await {
         return response;
     }
-    let authorization = request
-        .headers()
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok());
+    let authorization = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     if fault == Some(Fault::Unauthorized) || !state.admits(authorization) {
         return refuse(&Refusal::new(401, "Unauthorized"));
     }
-    match Parameters::parse(request.query_string()).and_then(|parameters| answer(parameters, fault))
-    {
-        Ok(answer) => HttpResponse::Ok()
-            .content_type(answer.content_type)
-            .body(spoil(answer.body, fault)),
+    match Parameters::parse(request.query_string()).and_then(|parameters| answer(parameters, fault)) {
+        Ok(answer) => HttpResponse::Ok().content_type(answer.content_type).body(spoil(answer.body, fault)),
         Err(refusal) => refuse(&refusal),
     }
 }
@@ -233,31 +191,23 @@ async fn instead(fault: Option<Fault>) -> Option<HttpResponse> {
         }
         Fault::Drop => {
             // A length is promised and the stream fails before the first byte, so the connection breaks.
-            let broken =
-                futures_util::stream::once(async { Err::<Bytes, _>(io::Error::other("dropped")) });
-            HttpResponse::Ok()
-                .content_type("application/json")
-                .no_chunking(1000)
-                .streaming(broken)
+            let broken = futures_util::stream::once(async { Err::<Bytes, _>(io::Error::other("dropped")) });
+            HttpResponse::Ok().content_type("application/json").no_chunking(1000).streaming(broken)
         }
-        Fault::Forbidden => HttpResponse::Forbidden()
-            .content_type("text/plain; charset=utf-8")
-            .body(FORBIDDEN),
-        Fault::ServerError => HttpResponse::InternalServerError()
-            .content_type("text/plain")
-            .body("Internal Server Error"),
+        Fault::Forbidden => {
+            HttpResponse::Forbidden().content_type("text/plain; charset=utf-8").body(FORBIDDEN)
+        }
+        Fault::ServerError => {
+            HttpResponse::InternalServerError().content_type("text/plain").body("Internal Server Error")
+        }
         Fault::RateLimited { retry_after } => {
             let mut response = HttpResponse::TooManyRequests();
             if let Some(seconds) = retry_after {
                 response.insert_header((header::RETRY_AFTER, seconds));
             }
-            response
-                .content_type("text/plain")
-                .body("Too Many Requests")
+            response.content_type("text/plain").body("Too Many Requests")
         }
-        Fault::Html => HttpResponse::Ok()
-            .content_type("text/html; charset=utf-8")
-            .body(HTML),
+        Fault::Html => HttpResponse::Ok().content_type("text/html; charset=utf-8").body(HTML),
         Fault::Unauthorized
         | Fault::Truncate
         | Fault::WrongColumns
@@ -270,10 +220,7 @@ async fn instead(fault: Option<Fault>) -> Option<HttpResponse> {
 fn spoil(body: String, fault: Option<Fault>) -> String {
     match fault {
         Some(Fault::Truncate) => {
-            let half = (0..=body.len() / 2)
-                .rev()
-                .find(|end| body.is_char_boundary(*end))
-                .unwrap_or(0);
+            let half = (0..=body.len() / 2).rev().find(|end| body.is_char_boundary(*end)).unwrap_or(0);
             body[..half].to_owned()
         }
         Some(Fault::WrongTypes) => respell(&body, |cell| match cell {
@@ -285,9 +232,7 @@ fn spoil(body: String, fault: Option<Fault>) -> String {
             let mut left = 1;
             respell(&body, |cell| {
                 if left > 0
-                    && cell
-                        .as_str()
-                        .is_some_and(|text| !text.starts_with(|c: char| c.is_ascii_digit()))
+                    && cell.as_str().is_some_and(|text| !text.starts_with(|c: char| c.is_ascii_digit()))
                 {
                     left -= 1;
                     *cell = json!("Nyoprettet kategori");
@@ -304,9 +249,7 @@ fn respell(body: &str, mut change: impl FnMut(&mut Value)) -> String {
         return body.to_owned();
     };
     let rows = answer["rows"].as_array_mut().into_iter().flatten();
-    rows.filter_map(Value::as_array_mut)
-        .flatten()
-        .for_each(&mut change);
+    rows.filter_map(Value::as_array_mut).flatten().for_each(&mut change);
     answer.to_string()
 }
 

@@ -35,15 +35,9 @@ impl Databank {
             let metadata = Metadata::get().map_err(ToString::to_string)?;
             let library = Library::read().map_err(|error| error.to_string())?;
             let published = metadata.tables.iter().map(|_| OnceLock::new()).collect();
-            Ok(Databank {
-                metadata,
-                library,
-                published,
-            })
+            Ok(Databank { metadata, library, published })
         });
-        databank
-            .as_ref()
-            .map_err(|cause| SimulatorError::Metadata(cause.clone()))
+        databank.as_ref().map_err(|cause| SimulatorError::Metadata(cause.clone()))
     }
 
     /// What was published of a table; read at the first use.
@@ -57,36 +51,17 @@ impl Databank {
     }
 
     /// A table in an edition.
-    pub fn view(
-        &'static self,
-        table: usize,
-        edition: Edition,
-    ) -> Result<View<'static>, SimulatorError> {
+    pub fn view(&'static self, table: usize, edition: Edition) -> Result<View<'static>, SimulatorError> {
         let about = &self.metadata.tables[table];
-        Ok(View::new(
-            about,
-            &self.metadata.places,
-            self.published(table)?,
-            edition,
-        ))
+        Ok(View::new(about, &self.metadata.places, self.published(table)?, edition))
     }
 
     /// What was filled in because nothing real was known, by subject and table.
     pub fn made_up(&self) -> MadeUp {
-        let subjects = self
-            .metadata
-            .subjects
-            .iter()
-            .map(|subject| (subject.id.clone(), subject.made_up.clone()));
-        let tables = self
-            .metadata
-            .tables
-            .iter()
-            .map(|table| (table.id.clone(), table.made_up.clone()));
-        MadeUp {
-            subjects: subjects.collect(),
-            tables: tables.collect(),
-        }
+        let subjects =
+            self.metadata.subjects.iter().map(|subject| (subject.id.clone(), subject.made_up.clone()));
+        let tables = self.metadata.tables.iter().map(|table| (table.id.clone(), table.made_up.clone()));
+        MadeUp { subjects: subjects.collect(), tables: tables.collect() }
     }
 }
 
@@ -170,36 +145,17 @@ pub struct State {
 
 impl fmt::Debug for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("State")
-            .field("options", &self.options)
-            .finish_non_exhaustive()
+        f.debug_struct("State").field("options", &self.options).finish_non_exhaustive()
     }
 }
 
 impl State {
     pub fn new(databank: &'static Databank, options: SimulatorOptions) -> Self {
-        let edition = Edition {
-            number: options.edition,
-            revises_published: false,
-        };
-        let tables = vec![
-            TableState {
-                edition,
-                published_on: None
-            };
-            databank.metadata.tables.len()
-        ];
-        let changing = Changing {
-            faults: options.faults.clone(),
-            tables,
-            planned: vec![],
-            log: RequestLog::default(),
-        };
-        Self {
-            databank,
-            options,
-            changing: Mutex::new(changing),
-        }
+        let edition = Edition { number: options.edition, revises_published: false };
+        let tables = vec![TableState { edition, published_on: None }; databank.metadata.tables.len()];
+        let changing =
+            Changing { faults: options.faults.clone(), tables, planned: vec![], log: RequestLog::default() };
+        Self { databank, options, changing: Mutex::new(changing) }
     }
 
     fn changing(&self) -> MutexGuard<'_, Changing> {
@@ -213,11 +169,7 @@ impl State {
         if endpoint == Endpoint::Data {
             let table = table.unwrap_or_default().to_owned();
             let log = &mut changing.log.requests;
-            log.push_back(LoggedRequest {
-                at: self.options.clock.now(),
-                table,
-                target: target.to_owned(),
-            });
+            log.push_back(LoggedRequest { at: self.options.clock.now(), table, target: target.to_owned() });
             if log.len() > LOGGED {
                 log.pop_front();
             }
@@ -243,8 +195,7 @@ impl State {
     }
 
     pub fn is_closed(&self) -> bool {
-        let by_clock =
-            || self.options.closed_hour && self.options.clock.copenhagen().hour() == CLOSED_HOUR;
+        let by_clock = || self.options.closed_hour && self.options.clock.copenhagen().hour() == CLOSED_HOUR;
         self.changing().faults.closed.unwrap_or_else(by_clock)
     }
 
@@ -259,22 +210,14 @@ impl State {
     pub fn cell_limit(&self) -> CellLimit {
         let changing = self.changing();
         CellLimit {
-            cells: changing
-                .faults
-                .cell_limit
-                .unwrap_or(self.options.cell_limit),
-            count_all_columns: changing
-                .faults
-                .count_all_columns
-                .unwrap_or(self.options.count_all_columns),
+            cells: changing.faults.cell_limit.unwrap_or(self.options.cell_limit),
+            count_all_columns: changing.faults.count_all_columns.unwrap_or(self.options.count_all_columns),
         }
     }
 
     /// Whether the header opens the door: `Bearer` and the right token, or any if none was given at the start.
     pub fn admits(&self, authorization: Option<&str>) -> bool {
-        let token = authorization
-            .and_then(|header| header.strip_prefix("Bearer "))
-            .map(str::trim);
+        let token = authorization.and_then(|header| header.strip_prefix("Bearer ")).map(str::trim);
         token.is_some_and(|token| match &self.options.token {
             Some(expected) => token == expected,
             None => !token.is_empty(),
@@ -298,10 +241,7 @@ impl State {
     }
 
     fn index(&self, table: &str) -> Result<usize, UnknownTable> {
-        self.databank
-            .metadata
-            .table(table)
-            .ok_or_else(|| UnknownTable(table.to_owned()))
+        self.databank.metadata.table(table).ok_or_else(|| UnknownTable(table.to_owned()))
     }
 
     /// Makes an update of a table, or plans it.
@@ -327,31 +267,15 @@ impl State {
         state.edition.number += 1;
         state.edition.revises_published |= publish.revise_published;
         // The upstream's own dates hold as long as its own editions do; either way an update moves the date.
-        let real = latest(
-            table,
-            &TableState {
-                published_on: None,
-                ..*state
-            },
-        );
+        let real = latest(table, &TableState { published_on: None, ..*state });
         let moves = state.edition.number <= 0 && real > before;
-        state.published_on = if moves {
-            None
-        } else {
-            Some(today.max(before + chrono::Days::new(1)))
-        };
+        state.published_on = if moves { None } else { Some(today.max(before + chrono::Days::new(1))) };
     }
 
     /// Sets one table, or all, to an edition.
     pub fn set_edition(&self, table: Option<&str>, number: i32) -> Result<(), UnknownTable> {
         let only = table.map(|table| self.index(table)).transpose()?;
-        let state = TableState {
-            edition: Edition {
-                number,
-                revises_published: false,
-            },
-            published_on: None,
-        };
+        let state = TableState { edition: Edition { number, revises_published: false }, published_on: None };
         let mut changing = self.changing();
         for (index, table) in changing.tables.iter_mut().enumerate() {
             if only.is_none_or(|only| only == index) {
@@ -370,10 +294,7 @@ impl State {
         let state = self.changing().tables[table];
         let table = &self.databank.metadata.tables[table];
         let today = self.options.clock.copenhagen().date_naive();
-        UpdateDates {
-            latest: latest(table, &state).to_string(),
-            next: next(table, today),
-        }
+        UpdateDates { latest: latest(table, &state).to_string(), next: next(table, today) }
     }
 }
 
@@ -388,11 +309,8 @@ fn months(table: &Table) -> u32 {
 /// The date of the update that made the edition that stands.
 fn latest(table: &Table, state: &TableState) -> NaiveDate {
     let earlier = state.edition.number.min(0).unsigned_abs() * months(table);
-    let scheduled = table
-        .update
-        .latest
-        .checked_sub_months(Months::new(earlier))
-        .unwrap_or(table.update.latest);
+    let scheduled =
+        table.update.latest.checked_sub_months(Months::new(earlier)).unwrap_or(table.update.latest);
     state.published_on.unwrap_or(scheduled)
 }
 
@@ -403,13 +321,7 @@ fn next(table: &Table, today: NaiveDate) -> String {
     };
     let step = Months::new(months(table));
     let back = std::iter::successors(Some(planned), |date| date.checked_sub_months(step));
-    let start = back
-        .take_while(|date| *date > today)
-        .last()
-        .unwrap_or(planned);
+    let start = back.take_while(|date| *date > today).last().unwrap_or(planned);
     let forth = std::iter::successors(Some(start), |date| date.checked_add_months(step));
-    forth
-        .into_iter()
-        .find(|date| *date > today)
-        .map_or_else(String::new, |date| date.to_string())
+    forth.into_iter().find(|date| *date > today).map_or_else(String::new, |date| date.to_string())
 }

@@ -17,20 +17,13 @@ const TABLES: &str = include_str!("../../metadata/simulator/tables.json");
 #[derive(Debug, thiserror::Error)]
 pub enum MetadataError {
     #[error("metadata/simulator/{file} is no valid JSON: {source}")]
-    Json {
-        file: &'static str,
-        source: serde_json::Error,
-    },
+    Json { file: &'static str, source: serde_json::Error },
     #[error(transparent)]
     Hierarchy(#[from] HierarchyError),
     #[error(transparent)]
     Places(#[from] PlacesError),
     #[error("table {table} names {what} {name}, which does not exist")]
-    Unknown {
-        table: String,
-        what: &'static str,
-        name: String,
-    },
+    Unknown { table: String, what: &'static str, name: String },
     #[error("{what} {name} occurs twice")]
     Twice { what: &'static str, name: String },
     #[error("table {table} has no {what}")]
@@ -38,11 +31,7 @@ pub enum MetadataError {
     #[error("metadata/simulator/figures.csv cannot be read: {0}")]
     Figures(#[from] csv::Error),
     #[error("figure of table {table}: {what} '{text}' is unknown")]
-    Figure {
-        table: String,
-        what: &'static str,
-        text: String,
-    },
+    Figure { table: String, what: &'static str, text: String },
 }
 
 /// A subject of the databank's menu.
@@ -261,22 +250,12 @@ impl Table {
     /// The column heading of a measure: with its group in front when the group has several.
     pub fn heading(&self, measure: usize) -> String {
         let measure = &self.measures[measure];
-        let fellows = self
-            .measures
-            .iter()
-            .filter(|other| other.group == measure.group)
-            .count();
-        if fellows > 1 {
-            format!("{}: {}", measure.group_name, measure.name)
-        } else {
-            measure.name.clone()
-        }
+        let fellows = self.measures.iter().filter(|other| other.group == measure.group).count();
+        if fellows > 1 { format!("{}: {}", measure.group_name, measure.name) } else { measure.name.clone() }
     }
 
     pub fn dimension_named(&self, name: &str) -> Option<usize> {
-        self.dimensions
-            .iter()
-            .position(|dimension| dimension.name == name)
+        self.dimensions.iter().position(|dimension| dimension.name == name)
     }
 }
 
@@ -300,22 +279,12 @@ impl Metadata {
     }
 
     fn read() -> Result<Self, MetadataError> {
-        let raw: RawMetadata =
-            serde_json::from_str(TABLES).map_err(|source| MetadataError::Json {
-                file: "tables.json",
-                source,
-            })?;
+        let raw: RawMetadata = serde_json::from_str(TABLES)
+            .map_err(|source| MetadataError::Json { file: "tables.json", source })?;
         let places = Places::read()?;
-        let subjects: HashSet<_> = raw
-            .subjects
-            .iter()
-            .map(|subject| subject.id.as_str())
-            .collect();
+        let subjects: HashSet<_> = raw.subjects.iter().map(|subject| subject.id.as_str()).collect();
         unique("subject", raw.subjects.iter().map(|subject| &subject.id))?;
-        unique(
-            "dimension",
-            raw.dimensions.iter().map(|dimension| &dimension.id),
-        )?;
+        unique("dimension", raw.dimensions.iter().map(|dimension| &dimension.id))?;
         unique("table", raw.tables.iter().map(|table| &table.id))?;
         let tables = raw
             .tables
@@ -331,25 +300,15 @@ impl Metadata {
                 table.resolve(&raw.dimensions, &places)
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self {
-            subjects: raw.subjects,
-            tables,
-            places,
-        })
+        Ok(Self { subjects: raw.subjects, tables, places })
     }
 }
 
-fn unique<'a>(
-    what: &'static str,
-    ids: impl Iterator<Item = &'a String>,
-) -> Result<(), MetadataError> {
+fn unique<'a>(what: &'static str, ids: impl Iterator<Item = &'a String>) -> Result<(), MetadataError> {
     let mut seen = HashSet::new();
     for id in ids {
         if !seen.insert(id) {
-            return Err(MetadataError::Twice {
-                what,
-                name: id.clone(),
-            });
+            return Err(MetadataError::Twice { what, name: id.clone() });
         }
     }
     Ok(())
@@ -383,25 +342,15 @@ impl RawTable {
     }
 
     fn unknown(&self, what: &'static str, name: &str) -> MetadataError {
-        MetadataError::Unknown {
-            table: self.id.clone(),
-            what,
-            name: name.into(),
-        }
+        MetadataError::Unknown { table: self.id.clone(), what, name: name.into() }
     }
 
     fn check(&self) -> Result<(), MetadataError> {
         unique("measure", self.measures.iter().map(|measure| &measure.id))?;
-        let sizes = [
-            ("measures", self.measures.len()),
-            ("periods", self.periods.len()),
-            ("areas", self.areas.len()),
-        ];
+        let sizes =
+            [("measures", self.measures.len()), ("periods", self.periods.len()), ("areas", self.areas.len())];
         if let Some((what, _)) = sizes.into_iter().find(|(_, size)| *size == 0) {
-            return Err(MetadataError::Empty {
-                table: self.id.clone(),
-                what,
-            });
+            return Err(MetadataError::Empty { table: self.id.clone(), what });
         }
         for index in 0..self.measures.len() {
             self.check_references(index)?;
@@ -425,12 +374,7 @@ impl RawTable {
                     .measures
                     .get(index)
                     .ok_or_else(|| self.unknown("measure number", &index.to_string()));
-                measure.map(|measure| {
-                    measure
-                        .at_most
-                        .into_iter()
-                        .chain(measure.of.into_iter().flatten())
-                })
+                measure.map(|measure| measure.at_most.into_iter().chain(measure.of.into_iter().flatten()))
             };
             waiting = waiting
                 .into_iter()
@@ -452,26 +396,15 @@ impl RawTable {
             let hierarchy = places.hierarchy(id)?;
             hierarchies.push(hierarchy.ok_or_else(|| self.unknown("area hierarchy", id))?);
         }
-        Ok(Dimension {
-            id: "_omrade".into(),
-            name: self.area_heading.clone(),
-            hierarchies,
-        })
+        Ok(Dimension { id: "_omrade".into(), name: self.area_heading.clone(), hierarchies })
     }
 }
 
 impl RawDimension {
     fn resolve(&self, lists_totals: bool) -> Result<Dimension, MetadataError> {
-        let hierarchies = self
-            .hierarchies
-            .iter()
-            .map(|raw| raw.resolve(lists_totals))
-            .collect::<Result<_, _>>()?;
-        Ok(Dimension {
-            id: self.id.clone(),
-            name: self.name.clone(),
-            hierarchies,
-        })
+        let hierarchies =
+            self.hierarchies.iter().map(|raw| raw.resolve(lists_totals)).collect::<Result<_, _>>()?;
+        Ok(Dimension { id: self.id.clone(), name: self.name.clone(), hierarchies })
     }
 }
 
@@ -480,17 +413,10 @@ impl RawHierarchy {
         let levels = self
             .levels
             .iter()
-            .map(|level| Level {
-                id: level.id.clone(),
-                name: level.name.clone(),
-            })
+            .map(|level| Level { id: level.id.clone(), name: level.name.clone() })
             .collect();
-        let mut hierarchy = Hierarchy::new(
-            &self.id,
-            &self.name,
-            self.total.as_deref().unwrap_or_default(),
-            levels,
-        );
+        let mut hierarchy =
+            Hierarchy::new(&self.id, &self.name, self.total.as_deref().unwrap_or_default(), levels);
         hierarchy.has_total = self.total.is_some();
         hierarchy.lists_total = hierarchy.has_total && lists_totals;
         for member in &self.members {

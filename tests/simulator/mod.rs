@@ -1,5 +1,6 @@
 //! The simulator, asked over HTTP as the upstream would be.
 
+mod figures;
 mod wire;
 
 use jobindsats_bridge::simulator::{Simulator, SimulatorOptions, start};
@@ -34,38 +35,22 @@ impl Reply {
 
     pub fn rows(&self) -> Vec<Vec<Value>> {
         assert_eq!(self.status, 200, "{}", self.body);
-        self.json()["rows"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|row| row.as_array().unwrap().clone())
-            .collect()
+        self.json()["rows"].as_array().unwrap().iter().map(|row| row.as_array().unwrap().clone()).collect()
     }
 }
 
 fn texts(list: &Value) -> Vec<String> {
-    list.as_array()
-        .unwrap()
-        .iter()
-        .map(|text| text.as_str().unwrap().to_owned())
-        .collect()
+    list.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
 }
 
 impl Upstream {
     /// A simulator that is never closed by the clock.
     pub async fn open() -> Self {
-        Self::with(SimulatorOptions {
-            closed_hour: false,
-            ..SimulatorOptions::default()
-        })
-        .await
+        Self::with(SimulatorOptions { closed_hour: false, ..SimulatorOptions::default() }).await
     }
 
     pub async fn with(options: SimulatorOptions) -> Self {
-        Self {
-            simulator: start(options).await.unwrap(),
-            client: reqwest::Client::new(),
-        }
+        Self { simulator: start(options).await.unwrap(), client: reqwest::Client::new() }
     }
 
     /// GETs a path below `/v3` with a token.
@@ -87,42 +72,19 @@ impl Upstream {
 
     /// Asks for figures as JSON.
     pub async fn data(&self, table: &str, selection: &str) -> Reply {
-        self.get(&format!("/data/{table}?{selection}&format=json"))
-            .await
+        self.get(&format!("/data/{table}?{selection}&format=json")).await
     }
 
     /// Calls the control path.
     pub async fn control(&self, method: reqwest::Method, path: &str, body: &str) -> Reply {
         let url = self.simulator.url().replace("/v3", path);
-        read(
-            self.client
-                .request(method, url)
-                .body(body.to_owned())
-                .send()
-                .await
-                .unwrap(),
-        )
-        .await
-        .unwrap()
+        read(self.client.request(method, url).body(body.to_owned()).send().await.unwrap()).await.unwrap()
     }
 }
 
 async fn read(response: reqwest::Response) -> reqwest::Result<Reply> {
-    let header = |name| {
-        response
-            .headers()
-            .get(name)
-            .map(|value| value.to_str().unwrap().to_owned())
-    };
-    let (content_type, retry_after) = (
-        header("content-type").unwrap_or_default(),
-        header("retry-after"),
-    );
+    let header = |name| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+    let (content_type, retry_after) = (header("content-type").unwrap_or_default(), header("retry-after"));
     let status = response.status().as_u16();
-    Ok(Reply {
-        status,
-        content_type,
-        retry_after,
-        body: response.text().await?,
-    })
+    Ok(Reply { status, content_type, retry_after, body: response.text().await? })
 }
