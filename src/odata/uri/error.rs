@@ -160,6 +160,14 @@ impl fmt::Display for Expected {
 }
 
 impl SyntaxError {
+    pub(super) fn new(option: &str, position: usize, kind: SyntaxErrorKind) -> Self {
+        Self {
+            option: option.to_owned(),
+            position,
+            kind,
+        }
+    }
+
     /// One sentence for the user: where it is wrong and what to do.
     #[must_use]
     pub fn danish(&self) -> String {

@@ -53,8 +53,9 @@ pub(super) fn check_options(
     };
     let present = options.present();
     if let Some(name) = present.iter().find(|name| !allowed.contains(name)) {
-        return Err(refuse(
+        return Err(SyntaxError::new(
             name,
+            0,
             SyntaxErrorKind::OptionNotAllowed {
                 name: (*name).to_owned(),
             },
@@ -62,17 +63,13 @@ pub(super) fn check_options(
     }
     if *name == SystemSegment::Entity && options.id.is_none() {
         let name = "$id".to_owned();
-        return Err(refuse(PATH, SyntaxErrorKind::MissingOption { name }));
+        return Err(SyntaxError::new(
+            PATH,
+            0,
+            SyntaxErrorKind::MissingOption { name },
+        ));
     }
     Ok(())
-}
-
-fn refuse(option: &str, kind: SyntaxErrorKind) -> SyntaxError {
-    SyntaxError {
-        option: option.to_owned(),
-        position: 0,
-        kind,
-    }
 }
 
 impl Parser<'_> {
