@@ -254,7 +254,8 @@ fn parse_alias(
 }
 
 impl Parser<'_> {
-    /// The value of a system query option, up to where its grammar ends.
+    /// The value of a system query option, up to where its grammar ends. The grammar has no blanks at either end; those
+    /// behind are passed, for they mislead no one.
     pub(super) fn option_value(
         &mut self,
         option: SystemOption,
