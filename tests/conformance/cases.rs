@@ -1,8 +1,11 @@
 //! The cases as files hold them.
 
 use std::fmt;
+use std::rc::Rc;
 
 use serde_json::Value;
+
+use super::model::Model;
 
 const FILES: [(&str, &str); 3] = [
     ("core", include_str!("cases/odata-abnf-testcases.json")),
@@ -23,6 +26,8 @@ pub struct Case {
     pub rule: String,
     pub scope: String,
     pub input: String,
+    /// The model in which the names of its file stand.
+    pub model: Rc<Model>,
     fails_at: Option<u64>,
 }
 
@@ -52,6 +57,7 @@ pub fn all() -> Vec<Case> {
 
 fn read(file: &'static str, text: &str) -> Vec<Case> {
     let document: Value = serde_json::from_str(text).expect("the file is JSON");
+    let model = Rc::new(Model::new(&document["constraints"]));
     let cases = document["cases"].as_array().expect("the file has cases");
     cases
         .iter()
@@ -67,6 +73,7 @@ fn read(file: &'static str, text: &str) -> Vec<Case> {
                 .as_str()
                 .expect("a case has a text")
                 .to_owned(),
+            model: Rc::clone(&model),
             fails_at: case["failAt"].as_u64(),
         })
         .collect()

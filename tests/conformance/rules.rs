@@ -7,17 +7,20 @@ use jobindsats_bridge::odata::value::{PrimitiveType, Value};
 use percent_encoding::percent_decode_str;
 
 use super::cases::Case;
+use super::model::Model;
 
 type Outcome = Result<(), String>;
 
-/// Reads a case as its rule says; the error is the refusal.
+/// Reads a case as its rule says and looks its names up in its model; the error is the refusal.
 pub fn read(case: &Case) -> Outcome {
     let input = case.input.as_str();
     match case.rule.to_ascii_lowercase().as_str() {
-        "odatauri" => uri(input),
-        "odatarelativeuri" | "resourcepath" => relative_uri(input),
+        "odatauri" => uri(input, &case.model),
+        "odatarelativeuri" | "resourcepath" => relative_uri(input, &case.model),
         "queryoptions" | "filter" | "select" | "expand" | "orderby" | "compute" | "search"
-        | "skiptoken" | "systemqueryoption" | "customqueryoption" => options(input),
+        | "skiptoken" | "systemqueryoption" | "customqueryoption" => {
+            request("Products", input, &case.model)
+        }
         "commonexpr" | "boolcommonexpr" | "firstmemberexpr" | "propertypathexpr" => {
             expression(input).map(|_| ())
         }
@@ -31,7 +34,7 @@ pub fn read(case: &Case) -> Outcome {
 }
 
 /// An absolute address: which part of its path is the service root, only the service knows, so any part may be.
-fn uri(input: &str) -> Outcome {
+fn uri(input: &str, model: &Model) -> Outcome {
     let rest = ["http://", "https://"]
         .iter()
         .find_map(|scheme| input.strip_prefix(scheme))
@@ -43,26 +46,22 @@ fn uri(input: &str) -> Outcome {
     let path_length = path.find(['?', '#']).unwrap_or(path.len());
     std::iter::once(0)
         .chain(path[..path_length].match_indices('/').map(|(at, _)| at + 1))
-        .map(|root| relative_uri(&path[root..]))
+        .map(|root| relative_uri(&path[root..], model))
         .reduce(Result::or)
         .expect("there is at least one root")
 }
 
-fn relative_uri(input: &str) -> Outcome {
+fn relative_uri(input: &str, model: &Model) -> Outcome {
     // A fragment never reaches a server.
     let input = input.split('#').next().unwrap_or_default();
     let (path, query) = input.split_once('?').unwrap_or((input, ""));
-    request(path, query)
+    request(path, query, model)
 }
 
-fn options(query: &str) -> Outcome {
-    request("Products", query)
-}
-
-fn request(path: &str, query: &str) -> Outcome {
-    parse_request(path, query, &Limits::default())
-        .map(|_| ())
-        .map_err(|error| error.to_string())
+fn request(path: &str, query: &str, model: &Model) -> Outcome {
+    let request =
+        parse_request(path, query, &Limits::default()).map_err(|error| error.to_string())?;
+    model.check(&request)
 }
 
 fn expression(input: &str) -> Result<Expr, String> {

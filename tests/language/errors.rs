@@ -3,7 +3,7 @@
 use super::request;
 
 /// Address, option and position of the fault, and a part of what is said about it.
-const REFUSED: [(&str, &str, usize, &str); 54] = [
+const REFUSED: [(&str, &str, usize, &str); 57] = [
     (
         "A?$filter=",
         "$filter",
@@ -127,6 +127,9 @@ const REFUSED: [(&str, &str, usize, &str); 54] = [
     ("A(x=1)(y", "path", 8, "expected ')'"),
     (".A", "path", 0, "expected a path segment"),
     ("N.A", "path", 1, "expected"),
+    ("$all/A/B", "path", 7, "expected the end of the path"),
+    ("$all/$count", "path", 5, "expected the end of the path"),
+    ("A/$each/$count", "path", 8, "expected the end of the path"),
     ("A/$foo", "path", 2, "expected a path segment"),
     ("$count", "path", 0, "expected a path segment"),
     ("$entity", "path", 0, "$id is required here"),
@@ -189,6 +192,14 @@ fn a_danish_message_reads_like_danish() {
     assert_eq!(
         message("A?$top=-1"),
         "Ret $top ved tegn 1: her skal stå et helt tal, som ikke er for stort, men der står \"-1\"."
+    );
+    assert_eq!(
+        message("A?$filter=D eq 2024-01-31T12:00:00+01:00"),
+        "Ret værdien \"2024-01-31T12:00:00\" i $filter ved tegn 6: den er ikke en gyldig værdi (skriv tidspunkter som 2024-01-31T12:00:00Z, og et plus som %2B)."
+    );
+    assert_eq!(
+        message("A?$filter=A eq 2026M06"),
+        "Ret værdien \"2026M06\" i $filter ved tegn 6: den er ikke en gyldig værdi (skriv tekst i enkelte anførselstegn)."
     );
     assert_eq!(
         message("A?$foo=1"),

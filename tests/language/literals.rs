@@ -39,6 +39,10 @@ fn numbers_are_exact_as_long_as_they_fit() {
     );
     assert_eq!(read("1e-101"), Value::Double(1e-101));
     assert_eq!(read("1e300"), Value::Double(1e300));
+    assert_eq!(
+        read("-2.2072493542045057e-9").as_double(),
+        Some(-2.2072493542045057e-9)
+    );
     assert_eq!(read("5L"), Value::Integer(5));
     assert_eq!(read("5M"), decimal("5"));
     assert_eq!(read("5.5d"), Value::Double(5.5));

@@ -98,6 +98,7 @@ fn paths_keep_their_steps() {
     means("A(1)/B", "A(1)/B");
     means("N.F(a=1,b=@p)/B", "N.F(a=1,b=@p)/B");
     means("A/N.F(a=1)(2)/B", "A/N.F(a=1)/(2)/B");
+    means("F()(2)/B eq N.F(a=1)(2)", "(eq F()/(2)/B N.F(a=1)/(2))");
     means("$root/A('x')/B", "$root/A('x')/B");
     means("@p eq @q/A", "(eq @p @q/A)");
     means("A/@N.T#Q eq 1", "(eq A/@N.T#Q 1)");

@@ -18,34 +18,33 @@ impl Parser<'_> {
             }
             _ => {}
         }
-        if let Some(signature) = functions::find(&name) {
-            return self.known_call(signature, start);
+        match functions::find(&name) {
+            Some(signature) => self.known_call(signature, start),
+            None => self.model_call(name, start),
         }
+    }
+
+    /// A name of the model: only with a namespace or a path behind it the parentheses may hold a key.
+    fn model_call(&mut self, name: String, start: usize) -> Parsed<ExprKind> {
         let arguments = self.arguments()?;
-        let is_path = name.contains('.') || self.peek() == Some('/');
-        match arguments {
-            Arguments::Positional(args) if args.len() == 1 && is_path && is_key(&args) => {
-                let key = args.into_iter().next().map(KeySyntax::Single);
-                let first = self.name_step(name, key, start);
-                self.path(PathRoot::Implicit, vec![first])
+        let is_path = name.contains('.') || matches!(self.peek(), Some('/' | '('));
+        let key = match arguments {
+            Arguments::Positional(args) if !is_path => return Ok(ExprKind::Call { name, args }),
+            Arguments::Key(KeySyntax::Empty) if !is_path => {
+                let args = Vec::new();
+                return Ok(ExprKind::Call { name, args });
             }
-            Arguments::Positional(args) if !is_path => Ok(ExprKind::Call { name, args }),
-            Arguments::Positional(_) => Err(self.error_at(
-                start + name.chars().count() + 1,
-                SyntaxErrorKind::Unexpected {
-                    expected: Expected::KeyValue,
-                    found: self.since(start),
-                },
-            )),
-            Arguments::Key(KeySyntax::Empty) if !is_path => Ok(ExprKind::Call {
-                name,
-                args: Vec::new(),
-            }),
-            Arguments::Key(key) => {
-                let first = self.name_step(name, Some(key), start);
-                self.path(PathRoot::Implicit, vec![first])
-            }
-        }
+            Arguments::Positional(args) => match single_key(args) {
+                Some(key) => key,
+                None => {
+                    self.rewind(start + name.chars().count() + 1);
+                    return Err(self.unexpected(Expected::KeyValue));
+                }
+            },
+            Arguments::Key(key) => key,
+        };
+        let first = self.name_step(name, Some(key), start);
+        self.path(PathRoot::Implicit, vec![first])
     }
 
     /// A call of a function of the language.
@@ -157,16 +156,15 @@ impl Parser<'_> {
             return Ok(None);
         }
         let start = self.position();
-        match self.arguments()? {
-            Arguments::Key(key) => Ok(Some(key)),
-            Arguments::Positional(args) if args.len() == 1 && is_key(&args) => {
-                Ok(args.into_iter().next().map(KeySyntax::Single))
-            }
-            Arguments::Positional(_) => {
-                self.rewind(start + 1);
-                Err(self.unexpected(Expected::KeyValue))
-            }
+        let key = match self.arguments()? {
+            Arguments::Key(key) => Some(key),
+            Arguments::Positional(args) => single_key(args),
+        };
+        if key.is_none() {
+            self.rewind(start + 1);
+            return Err(self.unexpected(Expected::KeyValue));
         }
+        Ok(key)
     }
 }
 
@@ -176,8 +174,9 @@ enum Arguments {
     Key(KeySyntax),
 }
 
-/// Whether these could be a key: literals and aliases only.
-fn is_key(args: &[Expr]) -> bool {
-    args.iter()
-        .all(|arg| matches!(arg.kind, ExprKind::Literal(_) | ExprKind::Alias(_)))
+/// A key of one value: a literal or an alias.
+fn single_key(mut args: Vec<Expr>) -> Option<KeySyntax> {
+    let only = args.pop().filter(|_| args.is_empty())?;
+    matches!(only.kind, ExprKind::Literal(_) | ExprKind::Alias(_))
+        .then_some(KeySyntax::Single(only))
 }

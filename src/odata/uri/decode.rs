@@ -37,7 +37,7 @@ pub(super) fn decode(raw: &str, option: &str, plus: Plus) -> Result<Text, Syntax
     let decoded = std::str::from_utf8(&bytes).map_err(|error| {
         let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
         let position = String::from_utf8_lossy(valid).chars().count();
-        refuse(option, position, SyntaxErrorKind::BadEncoding)
+        SyntaxError::new(option, position, SyntaxErrorKind::BadEncoding)
     })?;
     let mut text = Text {
         chars: Vec::with_capacity(decoded.len()),
@@ -46,7 +46,11 @@ pub(super) fn decode(raw: &str, option: &str, plus: Plus) -> Result<Text, Syntax
     for (at, char) in decoded.char_indices() {
         if char.is_control() && !matches!(char, '\t' | '\n' | '\r') {
             let position = text.chars.len();
-            return Err(refuse(option, position, SyntaxErrorKind::ControlCharacter));
+            return Err(SyntaxError::new(
+                option,
+                position,
+                SyntaxErrorKind::ControlCharacter,
+            ));
         }
         text.chars.push(char);
         text.encoded.push(encoded.get(at).copied().unwrap_or(false));
@@ -62,7 +66,13 @@ fn decode_bytes(raw: &str, option: &str, plus: Plus) -> Result<(Vec<u8>, Vec<boo
         let (decoded, was_encoded) = match byte {
             b'%' => match (rest.next().and_then(hex), rest.next().and_then(hex)) {
                 (Some(high), Some(low)) => (high * 16 + low, true),
-                _ => return Err(refuse(option, bytes.len(), SyntaxErrorKind::BadEncoding)),
+                _ => {
+                    return Err(SyntaxError::new(
+                        option,
+                        bytes.len(),
+                        SyntaxErrorKind::BadEncoding,
+                    ));
+                }
             },
             b'+' if plus == Plus::Blank => (b' ', false),
             other => (other, false),
@@ -77,12 +87,4 @@ fn hex(byte: u8) -> Option<u8> {
     char::from(byte)
         .to_digit(16)
         .and_then(|digit| u8::try_from(digit).ok())
-}
-
-fn refuse(option: &str, position: usize, kind: SyntaxErrorKind) -> SyntaxError {
-    SyntaxError {
-        option: option.to_owned(),
-        position,
-        kind,
-    }
 }

@@ -160,6 +160,14 @@ impl fmt::Display for Expected {
 }
 
 impl SyntaxError {
+    pub(super) fn new(option: &str, position: usize, kind: SyntaxErrorKind) -> Self {
+        Self {
+            option: option.to_owned(),
+            position,
+            kind,
+        }
+    }
+
     /// One sentence for the user: where it is wrong and what to do.
     #[must_use]
     pub fn danish(&self) -> String {
@@ -201,7 +209,8 @@ impl SyntaxError {
                 limit.texts().1
             ),
             Kind::InvalidLiteral { text } => format!(
-                "Ret værdien {text:?} i {option} ved tegn {place}: den er ikke en gyldig værdi (skriv tekst i enkelte anførselstegn)."
+                "Ret værdien {text:?} i {option} ved tegn {place}: den er ikke en gyldig værdi ({}).",
+                literal_hint(text)
             ),
             Kind::ArgumentCount {
                 name,
@@ -219,6 +228,15 @@ impl SyntaxError {
                 format!("Fjern styretegnet i {option} ved tegn {place}: det må ikke bruges.")
             }
         }
+    }
+}
+
+/// What most often makes a value of this look invalid.
+fn literal_hint(text: &str) -> &'static str {
+    if text.starts_with(|char: char| char.is_ascii_digit()) && text.contains('T') {
+        "skriv tidspunkter som 2024-01-31T12:00:00Z, og et plus som %2B"
+    } else {
+        "skriv tekst i enkelte anførselstegn"
     }
 }
 

@@ -318,11 +318,7 @@ impl<'a> Parser<'a> {
     }
 
     pub(super) fn error_at(&self, position: usize, kind: SyntaxErrorKind) -> SyntaxError {
-        SyntaxError {
-            option: self.option.to_owned(),
-            position: self.base + position,
-            kind,
-        }
+        SyntaxError::new(self.option, self.base + position, kind)
     }
 
     fn limit(&self, position: usize, limit: Limit, max: usize) -> SyntaxError {

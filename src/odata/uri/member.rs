@@ -7,16 +7,18 @@ use super::syntax::{Expr, ExprKind, KeySyntax, LambdaOp, MemberPath, MemberStep,
 impl Parser<'_> {
     /// The steps behind a root or a first step that has been read.
     pub(super) fn path(&mut self, root: PathRoot, mut steps: Vec<MemberStep>) -> Parsed<ExprKind> {
-        while self.eat('/') {
-            self.count_node()?;
-            let may_follow = steps.last().is_none_or(may_be_followed);
-            if !may_follow {
-                return Err(self.unexpected(Expected::Operator));
-            }
-            steps.push(self.step()?);
+        loop {
             if self.peek() == Some('(') && steps.last().is_some_and(may_be_function) {
                 steps.push(self.function_key()?);
             }
+            if !self.eat('/') {
+                break;
+            }
+            self.count_node()?;
+            if !steps.last().is_none_or(may_be_followed) {
+                return Err(self.unexpected(Expected::Operator));
+            }
+            steps.push(self.step()?);
         }
         if let (Some(first), PathRoot::Root) = (steps.first(), &root)
             && !matches!(first, MemberStep::Name { name, .. } if !name.contains(['.', '@']))

@@ -133,12 +133,9 @@ fn check_length(length: usize, limits: &Limits) -> Result<(), SyntaxError> {
     if length <= limits.url_length {
         return Ok(());
     }
-    Err(SyntaxError {
-        option: "URL".to_owned(),
-        position: limits.url_length,
-        kind: SyntaxErrorKind::LimitExceeded {
-            limit: Limit::UrlLength,
-            max: limits.url_length,
-        },
-    })
+    let kind = SyntaxErrorKind::LimitExceeded {
+        limit: Limit::UrlLength,
+        max: limits.url_length,
+    };
+    Err(SyntaxError::new("URL", limits.url_length, kind))
 }

@@ -174,49 +174,60 @@ fn parse_piece(piece: &str, collected: &mut Collected, limits: &Limits) -> Resul
         None => (piece, None),
     };
     let name = decode(raw_name, "query", Plus::Blank)?.into_string();
-    let refuse = |kind| SyntaxError {
-        option: name.clone(),
-        position: 0,
-        kind,
-    };
-    let missing = |name: &str| {
-        refuse(SyntaxErrorKind::MissingValue {
-            name: name.to_owned(),
-        })
-    };
-    if let Some(option) =
-        SystemOption::from_name(&name).filter(|option| Place::Request.allows(*option))
-    {
-        collected.note(option).map_err(refuse)?;
-        let value = value.ok_or_else(|| missing(option.name()))?;
-        let plus = if option.is_opaque() {
-            Plus::Itself
-        } else {
-            Plus::Blank
-        };
-        let text = decode(value, option.name(), plus)?;
-        let mut parser = Parser::new(&text, option.name(), limits);
-        parser.option_value(option, &mut collected.options)?;
-        return parser.end(Expected::Operator);
+    let system = SystemOption::from_name(&name).filter(|option| Place::Request.allows(*option));
+    if let Some(option) = system {
+        collected
+            .note(option)
+            .map_err(|kind| SyntaxError::new(&name, 0, kind))?;
+        let value = required(value, option.name())?;
+        return parse_system(option, value, &mut collected.options, limits);
     }
     if name.starts_with('$') {
-        let kind = match SystemOption::from_name(&name) {
-            Some(_) => SyntaxErrorKind::OptionNotAllowed { name: name.clone() },
-            None => SyntaxErrorKind::UnknownOption { name: name.clone() },
-        };
-        return Err(refuse(kind));
+        return Err(not_an_option(name));
     }
     if name.starts_with('@') {
-        return parse_alias(
-            &name,
-            value.ok_or_else(|| missing(&name))?,
-            collected,
-            limits,
-        );
+        return parse_alias(&name, required(value, &name)?, collected, limits);
     }
     let value = decode(value.unwrap_or_default(), &name, Plus::Blank)?.into_string();
     collected.options.custom.push((name, value));
     Ok(())
+}
+
+fn required<'a>(value: Option<&'a str>, name: &str) -> Result<&'a str, SyntaxError> {
+    value.ok_or_else(|| {
+        let kind = SyntaxErrorKind::MissingValue {
+            name: name.to_owned(),
+        };
+        SyntaxError::new(name, 0, kind)
+    })
+}
+
+/// A name with a dollar sign that is no option at all, or none of a whole request.
+fn not_an_option(name: String) -> SyntaxError {
+    let option = name.clone();
+    let kind = match SystemOption::from_name(&name) {
+        Some(_) => SyntaxErrorKind::OptionNotAllowed { name },
+        None => SyntaxErrorKind::UnknownOption { name },
+    };
+    SyntaxError::new(&option, 0, kind)
+}
+
+/// The raw value of a system query option.
+fn parse_system(
+    option: SystemOption,
+    value: &str,
+    options: &mut QueryOptions,
+    limits: &Limits,
+) -> Result<(), SyntaxError> {
+    let plus = if option.is_opaque() {
+        Plus::Itself
+    } else {
+        Plus::Blank
+    };
+    let text = decode(value, option.name(), plus)?;
+    let mut parser = Parser::new(&text, option.name(), limits);
+    parser.option_value(option, options)?;
+    parser.end(Expected::Operator)
 }
 
 /// `@name=value`
@@ -231,11 +242,9 @@ fn parse_alias(
     name_parser.expect("@")?;
     let alias = name_parser.dotted_name()?;
     name_parser.end(Expected::End)?;
-    collected.note_alias(&alias).map_err(|kind| SyntaxError {
-        option: name.to_owned(),
-        position: 0,
-        kind,
-    })?;
+    collected
+        .note_alias(&alias)
+        .map_err(|kind| SyntaxError::new(name, 0, kind))?;
     let text = decode(value, name, Plus::Blank)?;
     let mut parser = Parser::new(&text, name, limits);
     let expr = parser.alias_value()?;
@@ -245,7 +254,8 @@ fn parse_alias(
 }
 
 impl Parser<'_> {
-    /// The value of a system query option, up to where its grammar ends.
+    /// The value of a system query option, up to where its grammar ends. The grammar has no blanks at either end; those
+    /// behind are passed, for they mislead no one.
     pub(super) fn option_value(
         &mut self,
         option: SystemOption,

@@ -53,8 +53,9 @@ pub(super) fn check_options(
     };
     let present = options.present();
     if let Some(name) = present.iter().find(|name| !allowed.contains(name)) {
-        return Err(refuse(
+        return Err(SyntaxError::new(
             name,
+            0,
             SyntaxErrorKind::OptionNotAllowed {
                 name: (*name).to_owned(),
             },
@@ -62,26 +63,19 @@ pub(super) fn check_options(
     }
     if *name == SystemSegment::Entity && options.id.is_none() {
         let name = "$id".to_owned();
-        return Err(refuse(PATH, SyntaxErrorKind::MissingOption { name }));
+        return Err(SyntaxError::new(
+            PATH,
+            0,
+            SyntaxErrorKind::MissingOption { name },
+        ));
     }
     Ok(())
-}
-
-fn refuse(option: &str, kind: SyntaxErrorKind) -> SyntaxError {
-    SyntaxError {
-        option: option.to_owned(),
-        position: 0,
-        kind,
-    }
 }
 
 impl Parser<'_> {
     /// One segment, which is the whole text.
     fn segment(&mut self, before: &mut Vec<PathSegment>) -> Parsed<()> {
-        if !before
-            .last()
-            .is_none_or(|last| may_be_followed(last, before.len()))
-        {
+        if !may_follow(before, self.peek() == Some('$')) {
             return Err(self.unexpected(Expected::LastSegment));
         }
         match self.peek() {
@@ -211,12 +205,18 @@ fn is_null(expr: &Expr) -> bool {
     matches!(expr.kind, ExprKind::Literal(Literal::Value(Value::Null)))
 }
 
-/// Whether anything may stand behind this segment, which is the path's `count`th.
-fn may_be_followed(segment: &PathSegment, count: usize) -> bool {
-    match segment {
-        PathSegment::System { name, .. } => match name {
-            SystemSegment::Entity | SystemSegment::All => count == 1,
-            SystemSegment::Crossjoin(_) | SystemSegment::Each => true,
+/// Whether a segment may stand behind these; names and keys in other places than those with a dollar sign.
+fn may_follow(before: &[PathSegment], has_dollar: bool) -> bool {
+    use SystemSegment as System;
+    if let Some(PathSegment::System { name, .. }) = before.first()
+        && matches!(name, System::Entity | System::All)
+    {
+        return before.len() == 1 && !has_dollar;
+    }
+    match before.last() {
+        Some(PathSegment::System { name, .. }) => match name {
+            System::Crossjoin(_) => has_dollar,
+            System::Each => !has_dollar,
             _ => false,
         },
         _ => true,
