@@ -1,1 +1,3 @@
-//! (to be written)
+//! What happens in the background: the catalogue is read and kept.
+
+pub mod catalogue;
