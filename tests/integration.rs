@@ -1,4 +1,6 @@
-//! All integration tests, in one binary.
+//! Everything that needs more than one part: one binary, one module per part.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod indicators;
+mod refresh;
+mod support;
+mod upstream;

@@ -1,3 +1,3 @@
-//! What is brought up to date in the background, and when.
+//! What happens in the background: the catalogue is read and kept.
 
-pub mod indicators;
+pub mod catalogue;

@@ -96,7 +96,7 @@ struct Call<'a> {
     path_and_query: String,
 }
 
-/// An answer's status and body, and what is needed to complain of it.
+/// A successful answer, and what is needed to complain of it.
 struct Answer {
     body: Bytes,
     request_id: Option<String>,
@@ -207,10 +207,9 @@ impl HttpUpstream {
         call: &Call<'_>,
         read: impl Fn(&[u8]) -> Result<T, DecodeError> + Send,
     ) -> Result<T, UpstreamError> {
-        let answer = self.answer(call).await.map_err(|failed| self.redacted(call.error(failed)))?;
+        let answer = self.answer(call).await.map_err(|failed| call.error(failed))?;
         read(&answer.body).map_err(|error| {
-            let failed = FailedTry { failure: Failure::Decode(error), request_id: answer.request_id };
-            self.redacted(call.error(failed))
+            call.error(FailedTry { failure: Failure::Decode(error), request_id: answer.request_id })
         })
     }
 
@@ -289,6 +288,7 @@ impl HttpUpstream {
         };
         let status = response.status();
         let (retry_after, request_id) = verdict::headers(response.headers(), self.clock.now());
+        let request_id = request_id.map(|id| self.redacted(id));
         let body = match self.body(response).await {
             Ok(body) => body,
             Err(failure @ Failure::Decode(_)) => {
@@ -314,7 +314,7 @@ impl HttpUpstream {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Bytes::from(body))
+        Ok(self.redacted_body(body))
     }
 
     fn network_failure(&self, error: reqwest::Error) -> Failure {
@@ -332,24 +332,22 @@ impl HttpUpstream {
             request_id = failed.request_id,
             pause_seconds = pause.as_secs_f64(),
             "upstream: {}; trying again",
-            self.redact(&failed.failure.to_string())
+            failed.failure
         );
     }
 
-    fn redact(&self, text: &str) -> String {
-        self.key.as_ref().map_or_else(|| text.to_owned(), |key| key.redact(text))
+    /// A text from the upstream, without the key in case it repeats it.
+    fn redacted(&self, text: String) -> String {
+        match &self.key {
+            Some(key) => key.redact(&text).unwrap_or(text),
+            None => text,
+        }
     }
 
-    /// An error in which nothing that the upstream sent repeats the key.
-    fn redacted(&self, mut error: UpstreamError) -> UpstreamError {
-        error.request_id = error.request_id.map(|id| self.redact(&id));
-        if let Failure::Refused { cause, .. }
-        | Failure::Updating { cause }
-        | Failure::TooLarge { cause, .. } = &mut error.failure
-        {
-            *cause = self.redact(cause);
-        }
-        error
+    /// A body from the upstream, without the key: nothing that is made of it can show the key then.
+    fn redacted_body(&self, body: Vec<u8>) -> Bytes {
+        let redacted = self.key.as_ref().and_then(|key| key.redact(&String::from_utf8_lossy(&body)));
+        redacted.map_or_else(|| Bytes::from(body), Bytes::from)
     }
 }
 

@@ -5,6 +5,8 @@ use std::fmt;
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
+/// The word that version 3 wants before the key.
+const SCHEME: &str = "Bearer";
 const REDACTED: &str = "[redacted]";
 
 /// A key to the upstream.
@@ -23,8 +25,11 @@ impl ApiKey {
     /// If what is left is empty or not one word of visible ASCII.
     pub fn new(text: &str) -> Result<Self, InvalidKey> {
         let text = text.trim();
-        let key = text.strip_prefix("Bearer ").map_or(text, str::trim_start);
-        if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let key = match text.split_once(char::is_whitespace) {
+            Some((SCHEME, key)) => key.trim_start(),
+            _ => text,
+        };
+        if key.is_empty() || key == SCHEME || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(InvalidKey);
         }
         Ok(Self(SecretString::from(key)))
@@ -33,14 +38,15 @@ impl ApiKey {
     /// The header that carries the key, marked so that libraries do not print it either.
     pub(crate) fn header(&self) -> Result<HeaderValue, InvalidKey> {
         let mut header =
-            HeaderValue::try_from(format!("Bearer {}", self.0.expose_secret())).map_err(|_| InvalidKey)?;
+            HeaderValue::try_from(format!("{SCHEME} {}", self.0.expose_secret())).map_err(|_| InvalidKey)?;
         header.set_sensitive(true);
         Ok(header)
     }
 
-    /// A text from outside, without the key in case it repeats it.
-    pub(crate) fn redact(&self, text: &str) -> String {
-        text.replace(self.0.expose_secret(), REDACTED)
+    /// A text without the key, if the text repeats it.
+    pub(crate) fn redact(&self, text: &str) -> Option<String> {
+        let key = self.0.expose_secret();
+        text.contains(key).then(|| text.replace(key, REDACTED))
     }
 }
 
@@ -57,15 +63,16 @@ mod tests {
     #[test]
     fn a_key_is_never_printed() {
         let key = ApiKey::new("hemmelig-1234").unwrap();
-        let shown =
-            format!("{key:?} {:?} {}", key.header().unwrap(), key.redact("token hemmelig-1234 is unknown"));
+        let echo = key.redact("token hemmelig-1234 is unknown").unwrap();
+        let shown = format!("{key:?} {:?} {echo}", key.header().unwrap());
         assert!(!shown.contains("hemmelig"), "{shown}");
         assert!(shown.starts_with("[redacted] "), "{shown}");
+        assert_eq!(key.redact("token is unknown"), None);
     }
 
     #[test]
     fn a_pasted_key_is_sent_with_the_word_bearer_once() {
-        for pasted in ["abc", " abc\n", "Bearer abc", " Bearer  abc "] {
+        for pasted in ["abc", " abc\n", "Bearer abc", " Bearer  abc ", "Bearer\tabc"] {
             assert_eq!(ApiKey::new(pasted).unwrap().header().unwrap(), "Bearer abc", "{pasted:?}");
         }
     }

@@ -7,8 +7,12 @@ pub mod decode;
 pub mod error;
 pub mod key;
 pub mod opening;
+pub mod read;
 pub mod request;
 pub mod retry;
 pub mod wire;
 
+mod hints;
 mod verdict;
+
+pub use hints::TableHints;

@@ -41,7 +41,7 @@ fn is_worth_another_try(failure: &Failure) -> bool {
     failure.is_outage() || matches!(failure, Failure::Updating { .. })
 }
 
-/// A request for figures that timed out twice is too large rather than unlucky: its caller asks for less.
+/// A request for figures that times out on a further try is too large rather than unlucky: its caller asks for less.
 fn gives_up_early(endpoint: Endpoint, failure: &Failure, tries: usize) -> bool {
     endpoint == Endpoint::Data && matches!(failure, Failure::Timeout { .. }) && tries >= 2
 }

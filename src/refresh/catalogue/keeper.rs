@@ -1,0 +1,420 @@
+//! Keeps the catalogue: one immutable snapshot at a time, swapped whole, and whoever watches it is told.
+//!
+//! Reads the list of tables at most every 15 minutes, and a table's parts when they are asked for or in the background. What many ask
+//! for at once is read once. A failure changes nothing.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use futures_util::{StreamExt, stream};
+use serde::Serialize;
+use tokio::sync::{Mutex as AsyncMutex, watch};
+
+use crate::catalogue::Catalogue;
+use crate::catalogue::id::MeasurementId;
+use crate::catalogue::measurement::Measurement;
+use crate::clock::Clock;
+use crate::refresh::catalogue::store::{CatalogueStore, Kept};
+use crate::upstream::TableHints;
+use crate::upstream::client::Upstream;
+use crate::upstream::error::{Failure, UpstreamError};
+use crate::upstream::read::{self, ReadError};
+
+/// The list of tables is not looked up more often than this.
+const LIST_MAX_AGE: TimeDelta = TimeDelta::minutes(15);
+/// A table's parts are read again in the background after this long, whatever its dates say.
+const TABLE_MAX_AGE: TimeDelta = TimeDelta::days(1);
+/// After a failure the list is not looked up again for so long: those who ask share the failure.
+const LIST_PAUSE: TimeDelta = TimeDelta::minutes(1);
+/// So long a known table waits for its own renewal.
+const RENEWAL_WAIT: Duration = Duration::from_secs(20);
+
+/// Why a part of the catalogue could not be had.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum CatalogueError {
+    #[error("the upstream lists no table {id}")]
+    UnknownTable { id: String },
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// How far a synchronisation has come.
+#[derive(Debug)]
+pub struct SyncProgress<'a> {
+    pub done: usize,
+    pub total: usize,
+    pub table: &'a MeasurementId,
+    pub result: Result<(), &'a CatalogueError>,
+}
+
+/// Which tables a synchronisation reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SyncScope {
+    All,
+    /// Those not yet read, changed since, or read long ago.
+    Due,
+}
+
+/// What a synchronisation did.
+#[derive(Debug, Default)]
+pub struct SyncReport {
+    pub read: usize,
+    pub failed: Vec<(MeasurementId, CatalogueError)>,
+}
+
+/// The catalogue's keeper.
+#[derive(Debug)]
+pub struct CatalogueKeeper {
+    store: CatalogueStore,
+    upstream: Arc<dyn Upstream>,
+    clock: Clock,
+    hints: TableHints,
+    current: watch::Sender<Arc<Catalogue>>,
+    /// Held while the list is read; when and why that last failed.
+    list: AsyncMutex<Option<(DateTime<Utc>, CatalogueError)>>,
+    tables: Mutex<HashMap<MeasurementId, Arc<TableSlot>>>,
+}
+
+/// What is known of the reading of one table.
+#[derive(Debug, Default)]
+struct TableSlot {
+    /// Held while the table is read; how often it has been.
+    turn: AsyncMutex<u64>,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Known {
+    readings: u64,
+    read_at: Option<DateTime<Utc>>,
+    update_latest: Option<NaiveDate>,
+    renewal_failed_at: Option<DateTime<Utc>>,
+}
+
+impl CatalogueKeeper {
+    /// A keeper that starts with what was read before in that folder. Nothing is asked of the upstream.
+    #[must_use]
+    pub fn open(folder: &Path, upstream: Arc<dyn Upstream>, clock: Clock, hints: TableHints) -> Self {
+        let keeper = Self {
+            store: CatalogueStore::new(folder),
+            upstream,
+            clock,
+            hints,
+            current: watch::Sender::new(Arc::default()),
+            list: AsyncMutex::default(),
+            tables: Mutex::default(),
+        };
+        let catalogue = keeper.load();
+        keeper.current.send_replace(Arc::new(catalogue));
+        keeper
+    }
+
+    /// The catalogue as it is now.
+    #[must_use]
+    pub fn current(&self) -> Arc<Catalogue> {
+        Arc::clone(&self.current.borrow())
+    }
+
+    /// Is told of every new catalogue.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<Arc<Catalogue>> {
+        self.current.subscribe()
+    }
+
+    /// A catalogue whose list of tables was looked up in the last 15 minutes.
+    ///
+    /// # Errors
+    /// If the list is older and cannot be read; the catalogue stays as it was.
+    pub async fn fresh_list(&self) -> Result<Arc<Catalogue>, CatalogueError> {
+        let mut failed = self.list.lock().await;
+        let (now, current) = (self.clock.now(), self.current());
+        if current.read_at.is_some_and(|read_at| now - read_at < LIST_MAX_AGE) {
+            return Ok(current);
+        }
+        if let Some((at, error)) = failed.as_ref().filter(|(at, _)| now - *at < LIST_PAUSE) {
+            tracing::debug!("catalogue: the list failed at {at} and is left alone");
+            return Err(error.clone());
+        }
+        let read = self.read_list(now).await;
+        *failed = read.as_ref().err().map(|error| (now, error.clone()));
+        read.map(|()| self.current())
+    }
+
+    /// Reads the list of tables and the menu now.
+    ///
+    /// # Errors
+    /// If the list cannot be read; the catalogue stays as it was.
+    pub async fn refresh_list(&self) -> Result<(), CatalogueError> {
+        let mut failed = self.list.lock().await;
+        let now = self.clock.now();
+        self.read_menu(now).await;
+        let read = self.read_list(now).await;
+        *failed = read.as_ref().err().map(|error| (now, error.clone()));
+        read
+    }
+
+    /// A table's parts: those that are known unless the table has changed since, else as read now.
+    ///
+    /// # Errors
+    /// If there is no such table, or it was never read and cannot be now.
+    pub async fn measurement(&self, id: &str) -> Result<Arc<Measurement>, CatalogueError> {
+        let id = self.listed(id).await?;
+        let known = self.current().measurements.get(&id).cloned();
+        match known {
+            Some(known) if !self.has_changed(&id) => Ok(known),
+            Some(known) => Ok(self.renewed(&id).await.unwrap_or(known)),
+            None => self.reread(&id).await,
+        }
+    }
+
+    /// A changed table as it is now, if that can be had soon. What was known serves else, and the background tries on.
+    async fn renewed(&self, id: &MeasurementId) -> Option<Arc<Measurement>> {
+        let slot = self.slot(id);
+        let now = self.clock.now();
+        if slot.known().renewal_failed_at.is_some_and(|at| now - at < LIST_MAX_AGE) {
+            return None;
+        }
+        let renewal = tokio::time::timeout(RENEWAL_WAIT, self.reread(id)).await;
+        let problem = match renewal {
+            Ok(Ok(measurement)) => return Some(measurement),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "it takes too long".to_owned(),
+        };
+        tracing::warn!(table = %id, "catalogue: a changed table is not renewed: {problem}");
+        slot.set(|known| known.renewal_failed_at = Some(now));
+        None
+    }
+
+    /// Reads a table's parts again. Those who ask while it is being read share that answer.
+    ///
+    /// # Errors
+    /// If the table cannot be read; what is known of it stays.
+    pub async fn reread(&self, id: &MeasurementId) -> Result<Arc<Measurement>, CatalogueError> {
+        let slot = self.slot(id);
+        let asked_at = slot.known().readings;
+        let mut turn = slot.turn.lock().await;
+        let known = self.current().measurements.get(id).cloned();
+        if let Some(known) = known.filter(|_| *turn > asked_at) {
+            return Ok(known);
+        }
+        let measurement = self.read_table(id, &slot).await?;
+        *turn += 1;
+        slot.set(|known| known.readings = *turn);
+        Ok(measurement)
+    }
+
+    /// Reads the list and then tables, so many at a time; tells of each.
+    ///
+    /// # Errors
+    /// If the list cannot be read. Tables that cannot are in the report.
+    pub async fn sync(
+        &self,
+        scope: SyncScope,
+        concurrency: usize,
+        mut progress: impl FnMut(SyncProgress<'_>),
+    ) -> Result<SyncReport, CatalogueError> {
+        self.refresh_list().await?;
+        let due: Vec<_> = self
+            .current()
+            .heads
+            .keys()
+            .filter(|id| scope == SyncScope::All || self.is_due(id))
+            .cloned()
+            .collect();
+        let total = due.len();
+        let mut results = stream::iter(due)
+            .map(async |id| {
+                let result = self.reread(&id).await.map(|_| ());
+                (id, result)
+            })
+            .buffer_unordered(concurrency.max(1));
+        let mut report = SyncReport::default();
+        let mut done = 0;
+        while let Some((id, result)) = results.next().await {
+            done += 1;
+            progress(SyncProgress { done, total, table: &id, result: result.as_ref().map(|&()| ()) });
+            match result {
+                Ok(()) => report.read += 1,
+                Err(error) => {
+                    let hopeless = concerns_every_table(&error);
+                    report.failed.push((id, error));
+                    if hopeless {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(report)
+    }
+
+    /// What was kept on disk. A table that is no longer listed is left where it is.
+    fn load(&self) -> Catalogue {
+        let Some(tables) = self.store.tables() else {
+            return Catalogue::default();
+        };
+        let Ok(heads) = read::heads(&tables.answer) else {
+            return Catalogue::default();
+        };
+        let subjects = self.store.subjects().map(|kept| read::subjects(&kept.answer));
+        let measurements = heads.keys().filter_map(|id| Some((id.clone(), self.load_table(id)?))).collect();
+        Catalogue {
+            subjects: subjects.unwrap_or_default(),
+            heads,
+            measurements,
+            read_at: Some(tables.read_at),
+        }
+    }
+
+    fn load_table(&self, id: &MeasurementId) -> Option<Arc<Measurement>> {
+        let kept = self.store.table(id)?;
+        let measurement = read::measurement(id, &kept.answer, &self.hints)
+            .inspect_err(|error| tracing::warn!(table = %id, "kept catalogue: going on without: {error}"))
+            .ok()?;
+        self.slot(id).set(|known| {
+            known.read_at = Some(kept.read_at);
+            known.update_latest = kept.update_latest;
+        });
+        Some(Arc::new(measurement))
+    }
+
+    async fn read_list(&self, now: DateTime<Utc>) -> Result<(), CatalogueError> {
+        let tables = self.upstream.tables().await?;
+        let heads = read::heads(&tables)?;
+        self.swap(|catalogue| {
+            catalogue.measurements.retain(|id, _| heads.contains_key(id));
+            catalogue.heads = heads;
+            catalogue.read_at = Some(now);
+        });
+        self.keep(kept(now, tables), CatalogueStore::save_tables).await;
+        Ok(())
+    }
+
+    /// The menu is only headings: without it everything else works.
+    async fn read_menu(&self, now: DateTime<Utc>) {
+        let subjects = match self.upstream.subjects().await {
+            Ok(subjects) => subjects,
+            Err(error) => return tracing::warn!("catalogue: the menu stays as it was: {error}"),
+        };
+        let menu = read::subjects(&subjects);
+        if menu.is_empty() {
+            return tracing::warn!("catalogue: the menu stays as it was: expected subjects, found none");
+        }
+        self.swap(|catalogue| catalogue.subjects = menu);
+        self.keep(kept(now, subjects), CatalogueStore::save_subjects).await;
+    }
+
+    async fn read_table(
+        &self,
+        id: &MeasurementId,
+        slot: &TableSlot,
+    ) -> Result<Arc<Measurement>, CatalogueError> {
+        // The date as it was before: if it moves meanwhile, the table is read once more.
+        let update_latest = self.listed_date(id);
+        let table = self.upstream.table(id).await?;
+        let measurement = Arc::new(read::measurement(id, &table, &self.hints)?);
+        let read_at = self.clock.now();
+        slot.set(|known| {
+            known.read_at = Some(read_at);
+            known.update_latest = update_latest;
+        });
+        self.swap(|catalogue| {
+            if catalogue.heads.contains_key(id) {
+                catalogue.measurements.insert(id.clone(), Arc::clone(&measurement));
+            }
+        });
+        let file = id.clone();
+        let kept = Kept { read_at, update_latest, answer: table };
+        self.keep(kept, move |store, kept| store.save_table(&file, kept)).await;
+        Ok(measurement)
+    }
+
+    /// The id of a table that the upstream lists, looked up there if it is not known.
+    async fn listed(&self, id: &str) -> Result<MeasurementId, CatalogueError> {
+        let find = |catalogue: &Catalogue| catalogue.head(id).map(|head| head.id.clone());
+        if let Some(id) = find(&self.current()) {
+            return Ok(id);
+        }
+        let unknown = || CatalogueError::UnknownTable { id: id.to_owned() };
+        match self.fresh_list().await {
+            Ok(catalogue) => find(&catalogue).ok_or_else(unknown),
+            // What is known of the list, if anything is, answers for it.
+            Err(error) if self.current().read_at.is_none() => Err(error),
+            Err(_) => Err(unknown()),
+        }
+    }
+
+    fn listed_date(&self, id: &MeasurementId) -> Option<NaiveDate> {
+        self.current().heads.get(id)?.update_latest
+    }
+
+    /// Whether the list says that the table was updated after it was read.
+    fn has_changed(&self, id: &MeasurementId) -> bool {
+        self.slot(id).known().update_latest != self.listed_date(id)
+    }
+
+    fn is_due(&self, id: &MeasurementId) -> bool {
+        let now = self.clock.now();
+        let is_old = self.slot(id).known().read_at.is_none_or(|read_at| now - read_at >= TABLE_MAX_AGE);
+        is_old || self.has_changed(id) || !self.current().measurements.contains_key(id)
+    }
+
+    fn slot(&self, id: &MeasurementId) -> Arc<TableSlot> {
+        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(tables.entry(id.clone()).or_default())
+    }
+
+    /// Makes a new snapshot of the current one. Those who hold the old one keep it.
+    fn swap(&self, change: impl FnOnce(&mut Catalogue)) {
+        self.current.send_modify(|current| {
+            let mut next = Catalogue::clone(current);
+            change(&mut next);
+            *current = Arc::new(next);
+        });
+    }
+
+    /// Saves, away from the threads that answer. A disk that refuses costs the next start its head start, nothing more.
+    async fn keep<T: Serialize + Send + 'static>(
+        &self,
+        kept: Kept<T>,
+        save: impl FnOnce(&CatalogueStore, &Kept<T>) -> std::io::Result<()> + Send + 'static,
+    ) {
+        let store = self.store.clone();
+        let saved = tokio::task::spawn_blocking(move || save(&store, &kept)).await;
+        if let Err(error) = saved.map_err(std::io::Error::other).and_then(|saved| saved) {
+            tracing::warn!("kept catalogue: cannot be saved: {error}");
+        }
+    }
+}
+
+impl TableSlot {
+    fn known(&self) -> Known {
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, change: impl FnOnce(&mut Known)) {
+        change(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+fn kept<T>(read_at: DateTime<Utc>, answer: T) -> Kept<T> {
+    Kept { read_at, update_latest: None, answer }
+}
+
+/// Whether the next table would fail in the same way.
+fn concerns_every_table(error: &CatalogueError) -> bool {
+    let CatalogueError::Upstream(error) = error else {
+        return false;
+    };
+    matches!(
+        error.failure,
+        Failure::Unauthorized
+            | Failure::Closed { .. }
+            | Failure::CircuitOpen { .. }
+            | Failure::RateLimited { .. }
+    )
+}

@@ -1,0 +1,206 @@
+//! What was read of the upstream's metadata, on disk, in the shape it travels in.
+//!
+//! One file per answer, replaced whole: a crash leaves the old one or the new one. A damaged file is set aside and is as if it had
+//! never been read. Knows nothing of what the answers mean, nor of which origin's folder it is given.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::catalogue::id::MeasurementId;
+use crate::upstream::wire::{Subjects, Table, Tables};
+
+const SUBJECTS: &str = "subjects.json";
+const TABLES: &str = "tables.json";
+const TABLE_FOLDER: &str = "table";
+
+/// A folder of answers.
+#[derive(Debug, Clone)]
+pub struct CatalogueStore {
+    folder: PathBuf,
+}
+
+/// An answer and when it was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept<T> {
+    pub read_at: DateTime<Utc>,
+    /// The table's date in the list when it was read, for an answer about one table.
+    #[serde(default)]
+    pub update_latest: Option<NaiveDate>,
+    pub answer: T,
+}
+
+impl CatalogueStore {
+    /// The store in that folder, which is made when something is first saved.
+    #[must_use]
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: folder.into() }
+    }
+
+    /// The menu, if it was saved.
+    #[must_use]
+    pub fn subjects(&self) -> Option<Kept<Subjects>> {
+        load(&self.folder.join(SUBJECTS))
+    }
+
+    /// The list of tables, if it was saved.
+    #[must_use]
+    pub fn tables(&self) -> Option<Kept<Tables>> {
+        load(&self.folder.join(TABLES))
+    }
+
+    /// One table's parts, if they were saved.
+    #[must_use]
+    pub fn table(&self, id: &MeasurementId) -> Option<Kept<Table>> {
+        load(&self.table_path(id))
+    }
+
+    /// Saves the menu.
+    ///
+    /// # Errors
+    /// If the disk refuses; what was saved before is still there then.
+    pub fn save_subjects(&self, subjects: &Kept<Subjects>) -> io::Result<()> {
+        save(&self.folder.join(SUBJECTS), subjects)
+    }
+
+    /// Saves the list of tables.
+    ///
+    /// # Errors
+    /// If the disk refuses; what was saved before is still there then.
+    pub fn save_tables(&self, tables: &Kept<Tables>) -> io::Result<()> {
+        save(&self.folder.join(TABLES), tables)
+    }
+
+    /// Saves one table's parts.
+    ///
+    /// # Errors
+    /// If the disk refuses; what was saved before is still there then.
+    pub fn save_table(&self, id: &MeasurementId, table: &Kept<Table>) -> io::Result<()> {
+        save(&self.table_path(id), table)
+    }
+
+    /// An id comes from outside: nothing in it leads out of the folder.
+    fn table_path(&self, id: &MeasurementId) -> PathBuf {
+        let name = utf8_percent_encode(id.as_str(), NON_ALPHANUMERIC);
+        self.folder.join(TABLE_FOLDER).join(format!("{name}.json"))
+    }
+}
+
+fn load<T: DeserializeOwned>(path: &Path) -> Option<T> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => return None,
+        Err(error) => {
+            tracing::warn!(path = %path.display(), "kept catalogue: cannot be opened, going on without: {error}");
+            return None;
+        }
+    };
+    match serde_json::from_slice(&bytes) {
+        Ok(kept) => Some(kept),
+        Err(error) => {
+            set_aside(path, &error);
+            None
+        }
+    }
+}
+
+fn set_aside(path: &Path, error: &serde_json::Error) {
+    let aside = path.with_extension("json.damaged");
+    let moved = fs::rename(path, &aside).is_ok();
+    tracing::warn!(path = %path.display(), set_aside = moved, "kept catalogue: damaged file, going on without: {error}");
+}
+
+fn save<T: Serialize>(path: &Path, kept: &T) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let temporary = path.with_extension(format!("{}.tmp", uuid::Uuid::new_v4().simple()));
+    let written = write_and_rename(&temporary, path, &serde_json::to_vec(kept)?);
+    if written.is_err() {
+        // Nothing more can be done about a file that cannot be removed either.
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+fn write_and_rename(temporary: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(temporary, path)?;
+    match path.parent() {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upstream::wire::Text;
+
+    fn kept(name: &str) -> Kept<Table> {
+        Kept {
+            read_at: "2026-09-01T08:00:00Z".parse().unwrap(),
+            update_latest: NaiveDate::from_ymd_opt(2026, 8, 14),
+            answer: Table {
+                table_id: Text("y1".to_owned()),
+                table_name: Text(name.to_owned()),
+                ..Table::default()
+            },
+        }
+    }
+
+    #[test]
+    fn the_last_one_saved_is_loaded_and_nothing_else_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = CatalogueStore::new(folder.path().join("simulator/catalogue"));
+        let id = MeasurementId::from("y1");
+        assert_eq!(store.table(&id), None);
+        for name in ["første", "anden"] {
+            store.save_table(&id, &kept(name)).unwrap();
+            assert_eq!(store.table(&id), Some(kept(name)));
+        }
+        assert_eq!(fs::read_dir(folder.path().join("simulator/catalogue/table")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_damaged_file_is_set_aside_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = CatalogueStore::new(folder.path());
+        let id = MeasurementId::from("y1");
+        store.save_table(&id, &kept("hel")).unwrap();
+        let path = folder.path().join("table/y1.json");
+        let whole = fs::read(&path).unwrap();
+        fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+        assert_eq!(store.table(&id), None);
+        assert!(!path.exists());
+        assert!(folder.path().join("table/y1.json.damaged").exists());
+    }
+
+    #[test]
+    fn an_id_never_leads_out_of_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = CatalogueStore::new(folder.path().join("inner"));
+        for id in ["../../out", "/etc/x", "..", "a\0b", "ø"] {
+            let id = MeasurementId::from(id);
+            store.save_table(&id, &kept("x")).unwrap();
+            assert_eq!(store.table(&id), Some(kept("x")));
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(folder.path().join("inner/table")).unwrap().count(), 5);
+    }
+
+    #[test]
+    fn a_save_that_fails_says_so_and_keeps_what_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("table"), "a file in the folder's place").unwrap();
+        let store = CatalogueStore::new(folder.path());
+        assert!(store.save_table(&MeasurementId::from("y1"), &kept("x")).is_err());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

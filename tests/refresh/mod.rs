@@ -1,0 +1,3 @@
+//! Background work against a server that answers as the upstream does, and as it should not.
+
+mod catalogue;

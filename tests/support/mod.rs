@@ -1,0 +1,3 @@
+//! What several parts' tests share.
+
+pub mod canned;
