@@ -2,7 +2,7 @@
 
 use chrono::{NaiveDate, TimeDelta};
 
-use super::error::{Lack, QueryError, QueryErrorKind, Shape, closest};
+use super::error::{Lack, QueryError, QueryErrorKind, Shape, closest, excerpt};
 use super::expr::{Binder, Bound};
 use super::functions::{Gives, Signature};
 use super::{BoundExpr, BoundExprKind, Function, Pattern, cast};
@@ -118,7 +118,7 @@ impl Binder<'_> {
                 return self.not_offered(at, MATCHES_PATTERN, Lack::UnboundedPattern);
             }
             let reason = reason.lines().last().unwrap_or_default().to_owned();
-            let kind = QueryErrorKind::InvalidPattern { pattern: text.to_owned(), reason };
+            let kind = QueryErrorKind::InvalidPattern { pattern: excerpt(text), reason };
             self.place.error(at.span.start, kind)
         })
     }
