@@ -11,6 +11,9 @@ use crate::odata::value::{PrimitiveType, Value};
 
 const MATCHES_PATTERN: &str = "matchesPattern";
 
+/// What a pattern counts for among the nodes of an expression: compiling one takes the time of many.
+const PATTERN_NODES: usize = 4_000;
+
 /// Functions without arguments: constants of the request.
 const CONSTANTS: [&str; 3] = ["now", "mindatetime", "maxdatetime"];
 
@@ -111,6 +114,7 @@ impl Binder<'_> {
     }
 
     fn pattern(&self, at: &Expr, text: &str) -> Result<Pattern, QueryError> {
+        self.charge(PATTERN_NODES)?;
         Pattern::new(text).map_err(|error| {
             let reason = error.to_string();
             // The engine knows these constructs well enough to name them, and refuses them for their cost.

@@ -59,6 +59,8 @@ pub enum QueryErrorKind {
         "with its parameter aliases filled in, the expression has more than {nodes} nodes or {depth} levels"
     )]
     ExpressionTooLarge { nodes: usize, depth: usize },
+    #[error("at most {max} terms are sorted by, and at most {max_computed} that are not just columns")]
+    TooManyTerms { max: usize, max_computed: usize },
     #[error("{construct} is not offered: {}", lack.english())]
     NotOffered { construct: String, lack: Lack },
 }
@@ -124,6 +126,7 @@ impl QueryError {
             QueryErrorKind::Evaluation(_) => "Evaluation",
             QueryErrorKind::InvalidPattern { .. } => "InvalidPattern",
             QueryErrorKind::ExpressionTooLarge { .. } => "ExpressionTooLarge",
+            QueryErrorKind::TooManyTerms { .. } => "TooManyTerms",
             QueryErrorKind::NotOffered { .. } => "NotOffered",
         }
     }
@@ -185,6 +188,9 @@ impl QueryErrorKind {
             }
             Self::ExpressionTooLarge { .. } => {
                 "Udtrykket er for stort; skriv det kortere eller uden parametre i hinanden.".to_owned()
+            }
+            Self::TooManyTerms { max, max_computed } => {
+                format!("Sortér efter højst {max} kolonner, heraf højst {max_computed} beregnede.")
             }
             Self::NotOffered { construct, lack } => {
                 format!("{construct} kan ikke bruges her; {}.", lack.danish())

@@ -17,8 +17,11 @@ use crate::odata::uri::syntax::{
 use crate::odata::value::{PrimitiveType, Value};
 
 /// Nodes that the expressions of one option may have once their aliases are filled in. The parser limits what is written; an
-/// alias used many times multiplies it.
+/// alias that is used many times multiplies it.
 const NODE_LIMIT: usize = 200_000;
+
+/// Bytes of a text that count as one more node: constants that are joined again and again grow too.
+const BYTES_PER_NODE: usize = 64;
 
 /// How deep expressions may nest once their aliases are filled in; chains of operators do not nest.
 const DEPTH_LIMIT: usize = 200;
@@ -59,7 +62,7 @@ impl<'a> Binder<'a> {
 
     /// Any expression with a single value.
     pub(super) fn bind(&self, expr: &Expr) -> Bound {
-        self.count_node()?;
+        self.charge(1)?;
         self.deeper(|| self.bind_kind(expr))
     }
 
@@ -115,6 +118,10 @@ impl<'a> Binder<'a> {
     fn literal(&self, expr: &Expr, literal: &Literal) -> Bound {
         match literal {
             Literal::Value(Value::List(_)) => Err(self.unexpected_list(expr)),
+            Literal::Value(Value::String(text)) => {
+                self.charge(text.len() / BYTES_PER_NODE)?;
+                Ok(BoundExpr::literal(Value::String(text.clone()), Some(PrimitiveType::String)))
+            }
             Literal::Value(value) => Ok(BoundExpr::literal(value.clone(), cast::type_of(value))),
             Literal::Typed(primitive, value) => Ok(BoundExpr::literal(value.clone(), Some(*primitive))),
             Literal::Enum { type_name, .. } => {
@@ -175,7 +182,7 @@ impl<'a> Binder<'a> {
         }
         let mut bound = self.bind(innermost)?;
         for (expr, operator, left, right) in outer.into_iter().rev() {
-            self.count_node()?;
+            self.charge(1)?;
             bound = match super::comparison::of(operator) {
                 Some(comparison) => self.comparison(expr, comparison, (left, bound), right)?,
                 None => self.arithmetic(expr, operator, (left, bound), right)?,
@@ -208,8 +215,9 @@ impl<'a> Binder<'a> {
         }
     }
 
-    pub(super) fn count_node(&self) -> Result<(), QueryError> {
-        let left = self.nodes_left.get().checked_sub(1).ok_or_else(|| self.too_large())?;
+    /// Takes nodes from what the request may still use.
+    pub(super) fn charge(&self, nodes: usize) -> Result<(), QueryError> {
+        let left = self.nodes_left.get().checked_sub(nodes).ok_or_else(|| self.too_large())?;
         self.nodes_left.set(left);
         Ok(())
     }

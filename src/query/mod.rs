@@ -179,18 +179,24 @@ impl BoundExpr {
         }
     }
 
+    /// The expression and all that is below it, in no particular order.
+    pub fn nodes(&self) -> impl Iterator<Item = &Self> {
+        let mut open = vec![self];
+        std::iter::from_fn(move || {
+            let expr = open.pop()?;
+            open.extend(expr.operands());
+            Some(expr)
+        })
+    }
+
     /// The columns that the expression reads, each once, in ascending order.
     #[must_use]
     pub fn columns(&self) -> Vec<usize> {
-        let mut found = BTreeSet::new();
-        let mut open = vec![self];
-        while let Some(expr) = open.pop() {
-            if let BoundExprKind::Column(column) = expr.kind {
-                found.insert(column);
-            }
-            open.extend(expr.operands());
-        }
-        found.into_iter().collect()
+        let columns = self.nodes().filter_map(|expr| match expr.kind {
+            BoundExprKind::Column(column) => Some(column),
+            _ => None,
+        });
+        columns.collect::<BTreeSet<_>>().into_iter().collect()
     }
 }
 

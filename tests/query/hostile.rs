@@ -44,6 +44,29 @@ fn aliases_cannot_multiply_an_expression_or_refer_to_themselves() {
 }
 
 #[test]
+fn small_requests_cannot_make_large_expressions() {
+    let started = Instant::now();
+    let text = "x".repeat(8_000);
+    let doubled: Vec<_> = (0..17).map(|n| format!("@a{n}=concat(@a{},@a{})", n + 1, n + 1)).collect();
+    let doubling = format!("$filter=Område eq @a0&{}&@a17='{text}'", doubled.join("&"));
+    let operand = vec!["Nr eq 1"; 300].join(" and ");
+    let crossed = format!("$filter=({operand} and Åben) in ({})", vec!["Åben"; 3000].join(","));
+    let patterns = vec!["matchesPattern(Område,'(a{50}){50}')"; 100].join(" or ");
+    for query in [doubling, crossed, format!("$filter={patterns}")] {
+        assert_eq!(ask("Hovedtal", &query).unwrap_err().code(), "ExpressionTooLarge");
+    }
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+}
+
+#[test]
+fn an_order_has_a_limit() {
+    let terms: Vec<_> = (0..5).map(|n| format!("Nr add {n}")).collect();
+    assert_eq!(ask("Hovedtal", &format!("$orderby={}", terms.join(","))).unwrap_err().code(), "TooManyTerms");
+    let repeated = vec!["Nr"; 1000].join(",");
+    assert_eq!(ask("Hovedtal", &format!("$orderby={repeated}")).unwrap().order.len(), 1);
+}
+
+#[test]
 fn a_pattern_takes_linear_time() {
     let started = Instant::now();
     let text = format!("matchesPattern('{}','^(a+)+$')", "a".repeat(5000) + "b");
