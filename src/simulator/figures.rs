@@ -19,12 +19,18 @@ pub struct Edition {
     pub revises_published: bool,
 }
 
-/// How much lower than its share a part may come out, so that parts do not add up to their total.
-const NOISE: f64 = 0.04;
+/// How far figures scatter around what shares and leanings would give.
+const NOISE: f64 = 0.01;
+/// How much a count falls short of its share for each dimension that it is divided by. More than the noise, so that
+/// noise never lifts a part to its total, and parts add up to a little less.
+const SHORTFALL: f64 = 0.012;
 /// For how many of the newest periods figures are provisional.
 const PROVISIONAL: usize = 3;
 /// For how many periods back an update may still change figures.
 const REVISED: usize = 36;
+
+/// How often a combination of two or more dimensions does not exist in a year.
+const MISSING: f64 = 0.02;
 
 /// A table, its published figures and the edition that stands.
 #[derive(Clone, Copy, Debug)]
@@ -180,29 +186,28 @@ impl<'a> View<'a> {
 
     /// Whether the combination has a row in the period.
     pub fn exists(&self, cell: &Cell, moment: &Moment) -> bool {
-        let measures = 0..self.table.measures.len();
-        if measures.clone().any(|measure| self.looked_up(cell.key, measure, moment).is_some())
-            || cell.key.depth() < 2
-        {
-            return !self.is_left_out(cell, moment);
-        }
         let year = chance::mix(cell.seed, u64::from(moment.period.year));
-        chance::unit(year) > 0.02 && !self.is_left_out(cell, moment)
+        let rare = cell.key.depth() >= 2 && chance::unit(year) < MISSING;
+        !(rare && !self.is_published(cell.key, moment)) && !self.is_left_out(cell, moment)
+    }
+
+    fn is_published(&self, key: Key, moment: &Moment) -> bool {
+        (0..self.table.measures.len()).any(|measure| self.looked_up(key, measure, moment).is_some())
     }
 
     /// Whether the table leaves out the row because there is nothing in it.
     fn is_left_out(&self, cell: &Cell, moment: &Moment) -> bool {
         let named = (1..self.table.dimensions.len()).any(|dimension| cell.key.code(dimension) != 0);
-        if !self.table.leaves_out_empty || !named {
+        if !self.table.leaves_out_empty || !named || self.is_published(cell.key, moment) {
             return false;
         }
-        let measures = 0..self.table.measures.len();
-        if measures.clone().any(|measure| self.looked_up(cell.key, measure, moment).is_some()) {
-            return false;
+        if self.published.holds(cell.key) && self.is_published(Key::default(), moment) {
+            return true;
         }
         let counts = |measure: &usize| self.table.measures[*measure].kind == Kind::Count;
-        measures.clone().any(|measure| counts(&measure))
-            && measures.filter(counts).all(|measure| self.value(cell, measure, moment).is_none())
+        (0..self.table.measures.len())
+            .filter(counts)
+            .all(|measure| self.value(cell, measure, moment).is_none())
     }
 
     fn looked_up(&self, key: Key, measure: usize, moment: &Moment) -> Option<Figure> {
@@ -259,7 +264,9 @@ impl<'a> View<'a> {
         if self.looked_up(Key::default(), measure, moment).is_none() {
             count = count.min(self.usual(measure, moment.period) * cell.share);
         }
-        count *= 1.0 - NOISE * self.noise(cell, measure, moment);
+        if cell.key != Key::default() {
+            count *= 1.0 - SHORTFALL * cell.key.depth() as f64 - NOISE * self.noise(cell, measure, moment);
+        }
         let mut count = count.round() as i64;
         if let Some(at_least) = self.published.at_least(cell.key, measure, moment.period) {
             count = count.max(at_least);
@@ -292,7 +299,7 @@ impl<'a> View<'a> {
 
     fn rate(&self, cell: &Cell, measure: usize, moment: &Moment) -> f64 {
         let about = &self.table.measures[measure];
-        let jitter = 0.98 + NOISE * self.noise(cell, measure, moment);
+        let jitter = 1.0 + 2.0 * NOISE * (self.noise(cell, measure, moment) - 0.5);
         if let Some(dimension) = self.whole_of(about) {
             let share = self.table.dimensions[dimension].hierarchies[0].nodes[cell.key.code(dimension)].share;
             return if cell.key.code(dimension) == 0 { 100.0 } else { 100.0 * share * jitter };
@@ -329,7 +336,7 @@ impl<'a> View<'a> {
 
     /// The same bend for all measures, so that the curve keeps falling.
     fn survival(&self, cell: &Cell, measure: usize, moment: &Moment) -> f64 {
-        let bend = cell.lean * (0.98 + NOISE * self.noise(cell, 0, moment));
+        let bend = cell.lean * (1.0 + 2.0 * NOISE * (self.noise(cell, 0, moment) - 0.5));
         let (start, bend) = match self.nearest(cell, measure, moment) {
             Some((anchor, figure)) => (figure, bend / anchor.lean),
             None => (self.table.measures[measure].level, bend),
