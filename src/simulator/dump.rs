@@ -155,3 +155,38 @@ fn dump_cell(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dumped(options: &DumpOptions) -> Vec<String> {
+        let mut bytes = Vec::new();
+        dump(&mut bytes, options).unwrap();
+        String::from_utf8(bytes).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_dump_holds_published_figures_by_area_and_by_dimension() {
+        let lines = dumped(&DumpOptions { tables: vec!["y25i03".into()], full_cube: false });
+        assert_eq!(lines[0], "table;period_type;period;area_hierarchy;area;dimensions;measure;value");
+        assert!(lines.contains(&"y25i03;M;2026M07;_hele_landet;/;;measi03_2;3.1".to_owned()));
+        assert!(lines.iter().any(|line| line.contains(";_ygrpi09=/2/;")));
+        assert!(!lines.iter().any(|line| line.contains('|')));
+    }
+
+    #[test]
+    fn a_full_cube_crosses_dimensions() {
+        let few = dumped(&DumpOptions { tables: vec!["y25i03".into()], full_cube: false }).len();
+        let all = dumped(&DumpOptions { tables: vec!["y25i03".into()], full_cube: true });
+        assert!(all.len() > 4 * few);
+        assert!(all.iter().any(|line| line.contains("_ygrpi09=/2/|_kon=/1/")));
+    }
+
+    #[test]
+    fn a_table_that_does_not_exist_cannot_be_dumped() {
+        let error =
+            dump(io::sink(), &DumpOptions { tables: vec!["y99".into()], full_cube: false }).unwrap_err();
+        assert_eq!(error.to_string(), "unknown table y99");
+    }
+}

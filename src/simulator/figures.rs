@@ -121,7 +121,8 @@ impl<'a> View<'a> {
         let touched = |edition: &i64| {
             let years_ago = (number - edition) as usize;
             age.saturating_sub(years_ago) < REVISED
-                && chance::mix(chance::mix(self.seed, u64::from(period.code())), *edition as u64) % 8 == 0
+                && chance::mix(chance::mix(self.seed, u64::from(period.code())), *edition as u64)
+                    .is_multiple_of(8)
         };
         (number - 6..=number).rev().find(touched).map_or(0, |edition| chance::mix(0, edition as u64))
     }
@@ -188,7 +189,8 @@ impl<'a> View<'a> {
     pub fn exists(&self, cell: &Cell, moment: &Moment) -> bool {
         let year = chance::mix(cell.seed, u64::from(moment.period.year));
         let rare = cell.key.depth() >= 2 && chance::unit(year) < MISSING;
-        !(rare && !self.is_published(cell.key, moment)) && !self.is_left_out(cell, moment)
+        let is_there = !rare || self.is_published(cell.key, moment);
+        is_there && !self.is_left_out(cell, moment)
     }
 
     fn is_published(&self, key: Key, moment: &Moment) -> bool {

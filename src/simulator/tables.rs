@@ -426,3 +426,83 @@ impl RawHierarchy {
         Ok(hierarchy)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_json_holds_together() {
+        let metadata = Metadata::get().unwrap();
+        assert_eq!((metadata.subjects.len(), metadata.tables.len()), (24, 103));
+        for table in &metadata.tables {
+            assert!(table.dimensions.len() <= 8, "{}: a key has a byte for each dimension", table.id);
+            let mut names: Vec<_> = table.dimensions.iter().map(|dimension| &dimension.name).collect();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(
+                names.len(),
+                table.dimensions.len(),
+                "{}: columns would be told apart by nothing",
+                table.id
+            );
+            for hierarchy in table.dimensions.iter().flat_map(|dimension| &dimension.hierarchies) {
+                assert!(hierarchy.nodes.len() <= 256, "{}: a key has a byte for each member", hierarchy.id);
+                assert!(
+                    hierarchy.nodes.iter().all(|node| !node.name.is_empty() || !hierarchy.has_total),
+                    "{}",
+                    hierarchy.id
+                );
+            }
+            for dimension in &table.dimensions[1..] {
+                assert_eq!(
+                    dimension.hierarchies.len(),
+                    1,
+                    "{}: keys know one hierarchy of {}",
+                    table.id,
+                    dimension.id
+                );
+                let shares: f64 = dimension.hierarchies[0]
+                    .nodes
+                    .iter()
+                    .filter(|node| node.depth == 1)
+                    .map(|node| node.share)
+                    .sum();
+                assert!(
+                    (0.5..=1.06).contains(&shares),
+                    "{} of {}: shares come to {shares}",
+                    dimension.id,
+                    table.id
+                );
+            }
+            assert!(table.made_up.iter().any(|part| part == "table group"), "{}", table.id);
+        }
+    }
+
+    #[test]
+    fn a_pinned_dimension_and_member_exist() {
+        let metadata = Metadata::get().unwrap();
+        for table in &metadata.tables {
+            let Some(pin) = &table.pinned else { continue };
+            let dimension = table.dimensions.iter().find(|dimension| dimension.id == pin.dimension).unwrap();
+            assert!(dimension.hierarchies[0].position(&pin.member).is_some(), "{}", table.id);
+        }
+    }
+
+    #[test]
+    fn broken_tables_are_refused() {
+        let raw: RawMetadata = serde_json::from_str(TABLES).unwrap();
+        let places = Places::read().unwrap();
+        let broken = |change: fn(&mut RawTable)| {
+            let mut table = serde_json::from_str::<RawMetadata>(TABLES).unwrap().tables.swap_remove(0);
+            change(&mut table);
+            table.resolve(&raw.dimensions, &places).unwrap_err().to_string()
+        };
+        assert!(broken(|table| table.measures.clear()).ends_with("has no measures"));
+        assert!(broken(|table| table.areas = vec!["_rar".into()]).contains("area hierarchy _rar"));
+        assert!(broken(|table| table.dimensions.push("_x".into())).contains("dimension _x"));
+        assert!(broken(|table| table.measures[0].at_most = Some(99)).contains("measure number 99"));
+        assert!(broken(|table| table.measures[0].at_most = Some(0)).contains("measure in a circle"));
+        assert!(broken(|table| table.measures[1].id = table.measures[0].id.clone()).contains("occurs twice"));
+    }
+}
