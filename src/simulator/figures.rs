@@ -362,3 +362,81 @@ impl<'a> View<'a> {
 fn scale(value: f64, measure: &Measure) -> i64 {
     (value * 10f64.powi(measure.decimals as i32)).round() as i64
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::state::Databank;
+    use super::*;
+
+    /// A table in an edition, chosen by numbers.
+    fn view(table: usize, number: i32, revises_published: bool) -> View<'static> {
+        let databank = Databank::get().unwrap();
+        databank.view(table % databank.metadata.tables.len(), Edition { number, revises_published }).unwrap()
+    }
+
+    fn some_nodes(view: &View<'_>, choices: &[usize]) -> Vec<usize> {
+        let named = view.table.dimensions.iter().skip(1);
+        // Half of the dimensions stay at their total, as in most requests.
+        let pick = |(dimension, choice): (&super::super::tables::Dimension, &usize)| match choice % 2 {
+            0 => 0,
+            _ => choice / 2 % dimension.hierarchies[0].nodes.len(),
+        };
+        named.zip(choices).map(pick).collect()
+    }
+
+    fn parent_of(view: &View<'_>, place: usize, nodes: &[usize], dimension: usize) -> (usize, Vec<usize>) {
+        let mut nodes = nodes.to_vec();
+        if dimension == 0 || nodes.is_empty() {
+            return (view.places.parent(place), nodes);
+        }
+        let index = (dimension - 1) % nodes.len();
+        nodes[index] = view.table.dimensions[index + 1].hierarchies[0].nodes[nodes[index]].parent;
+        (place, nodes)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(3000))]
+
+        #[test]
+        fn no_part_exceeds_its_parent_in_any_edition(
+            table in 0usize..103, place in 0usize..105, choices in prop::array::uniform7(0usize..400),
+            dimension in 0usize..7, number in -3..4i32, revises in any::<bool>(), back in 0usize..40,
+        ) {
+            let view = view(table, number, revises);
+            let nodes = some_nodes(&view, &choices);
+            let part = view.cell(place, &nodes);
+            let (place, nodes) = parent_of(&view, place, &nodes, dimension);
+            let whole = view.cell(place, &nodes);
+            let moments = view.moments(view.table.periods[0].kind());
+            let moment = &moments[moments.len() - 1 - back % moments.len()];
+            for (measure, about) in view.table.measures.iter().enumerate() {
+                if !matches!(about.kind, Kind::Count | Kind::Amount) { continue }
+                if let Some(figure) = view.value(&part, measure, moment) {
+                    let total = view.value(&whole, measure, moment);
+                    prop_assert!(
+                        total.is_some_and(|total| figure <= total),
+                        "{} {} {}: {figure} of {total:?} in {:?}", view.table.id, about.name, moment.period, part.key
+                    );
+                }
+            }
+        }
+
+        #[test]
+        fn full_time_persons_are_never_more_than_persons(
+            table in 0usize..103, place in 0usize..105, choices in prop::array::uniform7(0usize..400), back in 0usize..40,
+        ) {
+            let view = view(table, 0, false);
+            let cell = view.cell(place, &some_nodes(&view, &choices));
+            let moments = view.moments(view.table.periods[0].kind());
+            let moment = &moments[moments.len() - 1 - back % moments.len()];
+            for (measure, about) in view.table.measures.iter().enumerate() {
+                let Some(upper) = about.at_most else { continue };
+                if let (Some(figure), Some(upper)) = (view.value(&cell, measure, moment), view.value(&cell, upper, moment)) {
+                    prop_assert!(figure <= upper, "{} {}: {figure} of {upper}", view.table.id, about.name);
+                }
+            }
+        }
+    }
+}
