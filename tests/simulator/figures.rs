@@ -132,21 +132,46 @@ fn without_totals(cell: &Cell) -> Cell {
     cell
 }
 
+/// Every cell with its figure as it stood at the latest retrieval that `counts`.
+fn as_of(counts: impl Fn(&Cell, &str) -> bool) -> BTreeMap<Cell, Option<f64>> {
+    let cells = published();
+    // A cell may be written with and without its totals; the latest of both stands.
+    let mut latest: BTreeMap<Cell, (&str, Option<f64>)> = BTreeMap::new();
+    for (cell, versions) in &cells {
+        for (moment, figure) in versions.iter().filter(|(moment, _)| counts(cell, moment)) {
+            let entry = latest.entry(without_totals(cell)).or_insert((moment, *figure));
+            if moment.as_str() >= entry.0 {
+                *entry = (moment, *figure);
+            }
+        }
+    }
+    cells.keys().filter_map(|cell| Some((cell.clone(), latest.get(&without_totals(cell))?.1))).collect()
+}
+
+#[tokio::test]
+async fn earlier_retrievals_are_earlier_editions() {
+    let options = SimulatorOptions { edition: -1, closed_hour: false, ..SimulatorOptions::default() };
+    let upstream = Upstream::with(options).await;
+    let earlier =
+        |cell: &Cell, moment: &str| moment == "2026-07-27" && cell.0 != "y25i06b" && cell.0 != "y01c01";
+    let wanted = as_of(earlier);
+    let newest = as_of(|_, _| true);
+    let revised = wanted.iter().filter(|(cell, figure)| newest[*cell] != **figure).count();
+    assert!(revised > 60, "{revised} figures were revised");
+    for table in ["y01dia02", "y01h01", "y25i01", "y25i05", "y25i06", "y25i09"] {
+        let of_table: BTreeMap<_, _> = wanted
+            .iter()
+            .filter(|(cell, _)| cell.0 == table)
+            .map(|(cell, figure)| (cell.clone(), *figure))
+            .collect();
+        assert_eq!(check_table(&upstream, table, &of_table).await, of_table.len(), "{table}");
+    }
+}
+
 #[tokio::test]
 async fn every_published_figure_comes_back_as_last_retrieved() {
     let upstream = Upstream::open().await;
-    let cells = published();
-    // A cell may be written with and without its totals; the latest of both stands.
-    let mut latest: BTreeMap<Cell, (String, Option<f64>)> = BTreeMap::new();
-    for (cell, versions) in &cells {
-        let (moment, figure) = versions.last().unwrap();
-        let entry = latest.entry(without_totals(cell)).or_insert((moment.clone(), *figure));
-        if *moment >= entry.0 {
-            *entry = (moment.clone(), *figure);
-        }
-    }
-    let wanted: BTreeMap<Cell, Option<f64>> =
-        cells.keys().map(|cell| (cell.clone(), latest[&without_totals(cell)].1)).collect();
+    let wanted = as_of(|_, _| true);
     let tables: BTreeSet<_> = wanted.keys().map(|cell| cell.0.clone()).collect();
     let mut right = 0;
     for table in tables {
@@ -200,6 +225,7 @@ fn some_member(hierarchy: &Value, choice: usize) -> String {
 #[test]
 fn no_part_exceeds_its_total() {
     property(async |upstream, table, [by, other]| {
+        upstream.simulator.control().set_edition(None, other as i32 % 5 - 2).unwrap();
         let ids = Ids::of(upstream, &table).await;
         let hierarchies = ids.all_hierarchies();
         let (by, beside) = (&hierarchies[by % hierarchies.len()], &hierarchies[other % hierarchies.len()]);
