@@ -7,9 +7,10 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde::Deserialize;
 
+use super::metadata::MetadataError;
 use super::periods::{Period, PeriodType};
 use super::places::Places;
-use super::tables::{Kind, MetadataError, Table};
+use super::tables::{Kind, Table};
 
 const FIGURES: &str = include_str!("../../metadata/simulator/figures.csv");
 
@@ -291,7 +292,7 @@ fn scaled(text: &str, decimals: u32) -> Option<Figure> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tables::Metadata;
+    use super::super::metadata::Metadata;
     use super::*;
 
     #[test]

@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 use super::answer::Row;
 use super::figures::View;
 use super::hierarchy::Hierarchy;
+use super::metadata::Metadata;
 use super::periods::PeriodType;
 use super::request::{Division, Selection, total_level_id};
-use super::tables::{Dimension, Metadata, Table};
+use super::tables::{Dimension, Table};
 
 /// What a reader of figures is led to when it asks for more about a table.
 const SITE: &str = "https://jobindsats.dk/";
