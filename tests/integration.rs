@@ -1,4 +1,5 @@
 //! All integration tests, in one binary.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod grafana;
 mod indicators;
