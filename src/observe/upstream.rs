@@ -1,0 +1,129 @@
+//! Calls to the upstream, as values that metrics can count. They never hold a key, an address or a figure.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The upstream's four calls: the fixed list behind the label `endpoint`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    Subjects,
+    Tables,
+    Table,
+    Data,
+}
+
+impl Endpoint {
+    /// Every call.
+    pub const ALL: [Self; 4] = [Self::Subjects, Self::Tables, Self::Table, Self::Data];
+
+    /// The first segment of the call's path.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Subjects => "subjects",
+            Self::Tables => "tables",
+            Self::Table => "table",
+            Self::Data => "data",
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One try of one call, when it was over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamCall {
+    pub endpoint: Endpoint,
+    pub table: Option<Arc<str>>,
+    pub outcome: CallOutcome,
+    pub duration: Duration,
+    /// The id that the agency can search its logs for.
+    pub request_id: Option<String>,
+}
+
+/// How a try ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallOutcome {
+    /// An answer came whole, with this status.
+    Status(u16),
+    Timeout,
+    /// No connection, or one that broke.
+    Connect,
+}
+
+impl CallOutcome {
+    /// The value of the label `code`.
+    #[must_use]
+    pub fn code(self) -> Cow<'static, str> {
+        match self {
+            Self::Status(status) => Cow::Owned(status.to_string()),
+            Self::Timeout => Cow::Borrowed("timeout"),
+            Self::Connect => Cow::Borrowed("connect"),
+        }
+    }
+}
+
+/// Why a refresh failed: the closed set behind the label `reason`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FailureReason {
+    Timeout,
+    Connect,
+    Http4xx,
+    Http5xx,
+    Unauthorized,
+    RateLimited,
+    Decode,
+    Validation,
+    CircuitOpen,
+}
+
+impl FailureReason {
+    /// Every reason, for counters that start at zero.
+    pub const ALL: [Self; 9] = [
+        Self::Timeout,
+        Self::Connect,
+        Self::Http4xx,
+        Self::Http5xx,
+        Self::Unauthorized,
+        Self::RateLimited,
+        Self::Decode,
+        Self::Validation,
+        Self::CircuitOpen,
+    ];
+
+    /// The value of the label `reason`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Connect => "connect",
+            Self::Http4xx => "http_4xx",
+            Self::Http5xx => "http_5xx",
+            Self::Unauthorized => "unauthorized",
+            Self::RateLimited => "rate_limited",
+            Self::Decode => "decode",
+            Self::Validation => "validation",
+            Self::CircuitOpen => "circuit_open",
+        }
+    }
+}
+
+/// Is told of every try.
+pub trait UpstreamObserver: Send + Sync + fmt::Debug {
+    /// A try is over.
+    fn upstream_call(&self, call: &UpstreamCall);
+}
+
+/// Watches nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unobserved;
+
+impl UpstreamObserver for Unobserved {
+    fn upstream_call(&self, _: &UpstreamCall) {}
+}

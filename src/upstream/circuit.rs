@@ -1,0 +1,184 @@
+//! Leaving an upstream in trouble alone: after some failures in a row nothing is asked for a while, then one call tries again.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::clock::Clock;
+
+/// So many failures in a row open the circuit.
+const FAILURES: u32 = 5;
+const FIRST_PAUSE: Duration = Duration::from_secs(30);
+const LONGEST_PAUSE: Duration = Duration::from_secs(600);
+
+/// Whether calls may go out.
+#[derive(Debug)]
+pub struct Circuit {
+    clock: Clock,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    failures: u32,
+    open: Option<Open>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    until: DateTime<Utc>,
+    pause: Duration,
+    probing: bool,
+}
+
+/// Leave for one call. Dropped without a verdict, it says nothing of the upstream.
+#[derive(Debug)]
+pub struct Leave<'a> {
+    circuit: &'a Circuit,
+    is_probe: bool,
+}
+
+impl Circuit {
+    /// A closed circuit: everything may go out.
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        Self { clock, state: Mutex::default() }
+    }
+
+    /// Whether nothing but a probe is asked.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.state().open.is_some()
+    }
+
+    /// Asks for leave to make one call.
+    ///
+    /// # Errors
+    /// With the time to wait, if the circuit is open and it is not yet time for a probe, or one is out.
+    pub fn admit(&self) -> Result<Leave<'_>, Duration> {
+        let now = self.clock.now();
+        let mut state = self.state();
+        let Some(open) = &mut state.open else {
+            return Ok(Leave { circuit: self, is_probe: false });
+        };
+        match (open.until - now).to_std() {
+            Ok(wait) if !wait.is_zero() => Err(wait),
+            _ if open.probing => Err(open.pause),
+            _ => {
+                open.probing = true;
+                Ok(Leave { circuit: self, is_probe: true })
+            }
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Leave<'_> {
+    /// The upstream answered.
+    pub fn succeeded(self) {
+        let mut state = self.circuit.state();
+        // Only the probe closes an open circuit; a late answer to an older call says little of the present.
+        if self.is_probe || state.open.is_none() {
+            *state = State::default();
+        }
+    }
+
+    /// The upstream is in trouble.
+    pub fn failed(self) {
+        let mut state = self.circuit.state();
+        state.failures = state.failures.saturating_add(1);
+        let pause = match state.open {
+            Some(open) if self.is_probe => (open.pause * 2).min(LONGEST_PAUSE),
+            None if state.failures >= FAILURES => FIRST_PAUSE,
+            _ => return,
+        };
+        state.open = Some(Open { until: self.circuit.clock.now() + pause, pause, probing: false });
+    }
+}
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        if self.is_probe
+            && let Some(open) = &mut self.circuit.state().open
+        {
+            open.probing = false;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn circuit() -> (Clock, Circuit) {
+        let clock = Clock::fixed("2026-09-01T08:00:00Z".parse().unwrap());
+        (clock.clone(), Circuit::new(clock))
+    }
+
+    fn fail(circuit: &Circuit, times: u32) {
+        for _ in 0..times {
+            circuit.admit().unwrap().failed();
+        }
+    }
+
+    #[test]
+    fn five_failures_in_a_row_open_it_and_a_success_between_starts_over() {
+        let (_, circuit) = circuit();
+        fail(&circuit, 4);
+        circuit.admit().unwrap().succeeded();
+        fail(&circuit, 4);
+        assert!(!circuit.is_open());
+        fail(&circuit, 1);
+        assert_eq!(circuit.admit().unwrap_err(), Duration::from_secs(30));
+    }
+
+    #[test]
+    fn each_failed_probe_doubles_the_pause_up_to_ten_minutes() {
+        let (clock, circuit) = circuit();
+        fail(&circuit, 5);
+        for seconds in [30, 60, 120, 240, 480, 600, 600] {
+            let pause = Duration::from_secs(seconds);
+            assert_eq!(circuit.admit().unwrap_err(), pause);
+            clock.advance(pause);
+            circuit.admit().unwrap().failed();
+        }
+    }
+
+    #[test]
+    fn one_probe_goes_out_at_a_time_and_its_success_closes_the_circuit() {
+        let (clock, circuit) = circuit();
+        fail(&circuit, 5);
+        clock.advance(FIRST_PAUSE);
+        let probe = circuit.admit().unwrap();
+        assert!(circuit.admit().is_err());
+        probe.succeeded();
+        assert!(!circuit.is_open());
+        fail(&circuit, 4);
+        assert!(!circuit.is_open(), "the count starts anew");
+    }
+
+    #[test]
+    fn a_probe_that_is_given_up_lets_the_next_one_go() {
+        let (clock, circuit) = circuit();
+        fail(&circuit, 5);
+        clock.advance(FIRST_PAUSE);
+        drop(circuit.admit().unwrap());
+        assert!(circuit.is_open());
+        circuit.admit().unwrap().succeeded();
+        assert!(!circuit.is_open());
+    }
+
+    #[test]
+    fn calls_from_before_it_opened_neither_close_it_nor_lengthen_the_pause() {
+        let (_, circuit) = circuit();
+        let (late_success, late_failure) = (circuit.admit().unwrap(), circuit.admit().unwrap());
+        fail(&circuit, 5);
+        late_success.succeeded();
+        late_failure.failed();
+        assert_eq!(circuit.admit().unwrap_err(), FIRST_PAUSE);
+    }
+}

@@ -1,0 +1,375 @@
+//! Calls to the upstream: one at a time per permit, never into the closed hour, tried again where that helps, left alone when
+//! the upstream is in trouble.
+//!
+//! Knows how to ask and how to judge an answer; what the answer means is read elsewhere.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use reqwest::{Client, Response, Url, redirect};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::catalogue::id::MeasurementId;
+use crate::clock::Clock;
+use crate::observe::upstream::{CallOutcome, Endpoint, UpstreamCall, UpstreamObserver};
+use crate::upstream::circuit::Circuit;
+use crate::upstream::data::DataTable;
+use crate::upstream::decode::{self, DecodeError};
+use crate::upstream::error::{Failure, UpstreamError};
+use crate::upstream::key::{ApiKey, InvalidKey};
+use crate::upstream::opening;
+use crate::upstream::request::{DataRequest, metadata_path};
+use crate::upstream::retry::Retry;
+use crate::upstream::verdict::{self, Refusal};
+use crate::upstream::wire::{OneTable, Subjects, Table, Tables};
+
+const USER_AGENT: &str = concat!("jobindsats-bridge/", env!("CARGO_PKG_VERSION"));
+/// A connection that takes longer is no connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// The largest answer that is read: 200,000 cells take a tenth of it.
+const BODY_LIMIT: usize = 128 * 1024 * 1024;
+
+/// The databank's four calls.
+#[async_trait]
+pub trait Upstream: Send + Sync + fmt::Debug {
+    /// The menu.
+    async fn subjects(&self) -> Result<Subjects, UpstreamError>;
+    /// Every table with its dates.
+    async fn tables(&self) -> Result<Tables, UpstreamError>;
+    /// One table's measures, periods and dimensions.
+    async fn table(&self, table: &MeasurementId) -> Result<Table, UpstreamError>;
+    /// Figures of one table.
+    async fn data(&self, request: &DataRequest) -> Result<DataTable, UpstreamError>;
+}
+
+/// How to reach the upstream.
+#[derive(Debug, Clone)]
+pub struct ClientOptions {
+    /// The root, with or without a slash behind.
+    pub base_url: String,
+    pub key: Option<ApiKey>,
+    /// The longest that one try may take, its answer read to the end.
+    pub timeout: Duration,
+    /// So many calls are out at a time, whoever makes them.
+    pub concurrency: usize,
+    /// Whether the upstream closes from 22 to 23; only a simulator may not.
+    pub closed_hour: bool,
+    pub retry: Retry,
+    pub clock: Clock,
+    pub observer: Arc<dyn UpstreamObserver>,
+}
+
+/// The options do not make a client.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    #[error("the upstream's address: expected http:// or https:// with a host, found {found:?}")]
+    Address { found: String },
+    #[error(transparent)]
+    Key(#[from] InvalidKey),
+    #[error("the HTTP client cannot be set up: {0}")]
+    Setup(#[source] reqwest::Error),
+}
+
+/// The upstream over HTTP.
+#[derive(Debug)]
+pub struct HttpUpstream {
+    http: Client,
+    root: Url,
+    key: Option<ApiKey>,
+    timeout: Duration,
+    concurrency: usize,
+    permits: Semaphore,
+    closed_hour: bool,
+    retry: Retry,
+    circuit: Circuit,
+    clock: Clock,
+    observer: Arc<dyn UpstreamObserver>,
+}
+
+/// One call, whatever the number of tries.
+struct Call<'a> {
+    endpoint: Endpoint,
+    table: Option<&'a MeasurementId>,
+    path_and_query: String,
+}
+
+/// An answer's status and body, and what is needed to complain of it.
+struct Answer {
+    body: Bytes,
+    request_id: Option<String>,
+}
+
+/// A try that failed, before it is known which call it belongs to.
+struct FailedTry {
+    failure: Failure,
+    request_id: Option<String>,
+}
+
+impl From<Failure> for FailedTry {
+    fn from(failure: Failure) -> Self {
+        Self { failure, request_id: None }
+    }
+}
+
+#[async_trait]
+impl Upstream for HttpUpstream {
+    async fn subjects(&self) -> Result<Subjects, UpstreamError> {
+        self.ask(&Call::metadata(Endpoint::Subjects, None), decode::json).await
+    }
+
+    async fn tables(&self) -> Result<Tables, UpstreamError> {
+        self.ask(&Call::metadata(Endpoint::Tables, None), decode::json).await
+    }
+
+    async fn table(&self, table: &MeasurementId) -> Result<Table, UpstreamError> {
+        let OneTable(table) = self.ask(&Call::metadata(Endpoint::Table, Some(table)), decode::json).await?;
+        Ok(table)
+    }
+
+    async fn data(&self, request: &DataRequest) -> Result<DataTable, UpstreamError> {
+        let call = Call {
+            endpoint: Endpoint::Data,
+            table: Some(&request.table),
+            path_and_query: request.path_and_query(),
+        };
+        let read = |body: &[u8]| DataTable::parse(body, request.label_count(), request.measure_count);
+        self.ask(&call, read).await
+    }
+}
+
+impl<'a> Call<'a> {
+    fn metadata(endpoint: Endpoint, table: Option<&'a MeasurementId>) -> Self {
+        Self { endpoint, table, path_and_query: metadata_path(endpoint.as_str(), table) }
+    }
+
+    fn error(&self, failed: FailedTry) -> UpstreamError {
+        UpstreamError {
+            endpoint: self.endpoint,
+            table: self.table.cloned(),
+            request_id: failed.request_id,
+            failure: failed.failure,
+        }
+    }
+}
+
+impl HttpUpstream {
+    /// A client for that upstream. Nothing is asked yet.
+    ///
+    /// # Errors
+    /// If the address is not one, or the key cannot be sent.
+    pub fn new(options: ClientOptions) -> Result<Self, ClientError> {
+        let root = root(&options.base_url)?;
+        let mut builder = Client::builder()
+            .user_agent(USER_AGENT)
+            .gzip(true)
+            .redirect(redirect::Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT.min(options.timeout))
+            .timeout(options.timeout);
+        if is_loopback(&root) {
+            builder = builder.no_proxy();
+        }
+        if let Some(key) = &options.key {
+            builder = builder
+                .default_headers([(reqwest::header::AUTHORIZATION, key.header()?)].into_iter().collect());
+        }
+        Ok(Self {
+            http: builder.build().map_err(ClientError::Setup)?,
+            root,
+            key: options.key,
+            timeout: options.timeout,
+            concurrency: options.concurrency.max(1),
+            permits: Semaphore::new(options.concurrency.max(1)),
+            closed_hour: options.closed_hour,
+            retry: options.retry,
+            circuit: Circuit::new(options.clock.clone()),
+            clock: options.clock,
+            observer: options.observer,
+        })
+    }
+
+    /// How many calls are out.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.concurrency.saturating_sub(self.permits.available_permits())
+    }
+
+    /// Whether the upstream is left alone after failures in a row.
+    #[must_use]
+    pub fn circuit_is_open(&self) -> bool {
+        self.circuit.is_open()
+    }
+
+    async fn ask<T>(
+        &self,
+        call: &Call<'_>,
+        read: impl Fn(&[u8]) -> Result<T, DecodeError> + Send,
+    ) -> Result<T, UpstreamError> {
+        let answer = self.answer(call).await.map_err(|failed| self.redacted(call.error(failed)))?;
+        read(&answer.body).map_err(|error| {
+            let failed = FailedTry { failure: Failure::Decode(error), request_id: answer.request_id };
+            self.redacted(call.error(failed))
+        })
+    }
+
+    /// Tries until there is an answer or no further try helps.
+    async fn answer(&self, call: &Call<'_>) -> Result<Answer, FailedTry> {
+        let mut earlier = None;
+        for tries in 1_usize.. {
+            let failed = match self.one_try(call).await {
+                Ok(answer) => return Ok(answer),
+                Err(failed) => failed,
+            };
+            // That nothing more is asked says less than why.
+            if let (Failure::CircuitOpen { .. }, Some(earlier)) = (&failed.failure, earlier.take()) {
+                return Err(earlier);
+            }
+            let Some(pause) = self.retry.pause(call.endpoint, &failed.failure, tries) else {
+                return Err(failed);
+            };
+            self.log_another_try(call, &failed, pause);
+            earlier = Some(failed);
+            tokio::time::sleep(pause).await;
+        }
+        Err(Failure::Connect { detail: "no try was made".to_owned() }.into())
+    }
+
+    async fn one_try(&self, call: &Call<'_>) -> Result<Answer, FailedTry> {
+        let _permit = self.permit().await?;
+        if self.closed_hour {
+            opening::may_start(self.clock.now(), self.timeout)
+                .map_err(|closed| Failure::Closed { opens_at: closed.opens_at })?;
+        }
+        let leave = self.circuit.admit().map_err(|retry_after| Failure::CircuitOpen { retry_after })?;
+        let result = self.observed(call).await;
+        match &result {
+            Err(failed) if failed.failure.is_outage() => leave.failed(),
+            _ => leave.succeeded(),
+        }
+        result
+    }
+
+    async fn permit(&self) -> Result<SemaphorePermit<'_>, FailedTry> {
+        let closed = |_| Failure::Connect { detail: "the client is shut down".to_owned() };
+        Ok(self.permits.acquire().await.map_err(closed)?)
+    }
+
+    /// Sends, and tells the observer how it ended.
+    async fn observed(&self, call: &Call<'_>) -> Result<Answer, FailedTry> {
+        let started = Instant::now();
+        let (outcome, result) = self.send(call).await;
+        let request_id = match &result {
+            Ok(answer) => answer.request_id.clone(),
+            Err(failed) => failed.request_id.clone(),
+        };
+        self.observer.upstream_call(&UpstreamCall {
+            endpoint: call.endpoint,
+            table: call.table.map(|table| Arc::from(table.as_str())),
+            outcome,
+            duration: started.elapsed(),
+            request_id,
+        });
+        result
+    }
+
+    async fn send(&self, call: &Call<'_>) -> (CallOutcome, Result<Answer, FailedTry>) {
+        let broken = |failure: Failure| {
+            let outcome = match failure {
+                Failure::Timeout { .. } => CallOutcome::Timeout,
+                _ => CallOutcome::Connect,
+            };
+            (outcome, Err(FailedTry::from(failure)))
+        };
+        let address = format!("{}{}", self.root, call.path_and_query);
+        let response = match self.http.get(address).send().await {
+            Ok(response) => response,
+            Err(error) => return broken(self.network_failure(error)),
+        };
+        let status = response.status();
+        let (retry_after, request_id) = verdict::headers(response.headers(), self.clock.now());
+        let body = match self.body(response).await {
+            Ok(body) => body,
+            Err(failure @ Failure::Decode(_)) => {
+                return (CallOutcome::Status(status.as_u16()), Err(FailedTry { failure, request_id }));
+            }
+            Err(failure) => return broken(failure),
+        };
+        let result = if status.is_success() {
+            Ok(Answer { body, request_id })
+        } else {
+            let refusal = Refusal::new(status, &body, retry_after);
+            let request_id = refusal.request_id().map(str::to_owned).or(request_id);
+            Err(FailedTry { failure: refusal.into_failure(call.endpoint), request_id })
+        };
+        (CallOutcome::Status(status.as_u16()), result)
+    }
+
+    async fn body(&self, mut response: Response) -> Result<Bytes, Failure> {
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.network_failure(error))? {
+            if body.len() + chunk.len() > BODY_LIMIT {
+                return Err(Failure::Decode(DecodeError::TooLong { limit: BODY_LIMIT }));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Bytes::from(body))
+    }
+
+    fn network_failure(&self, error: reqwest::Error) -> Failure {
+        if error.is_timeout() {
+            Failure::Timeout { after: self.timeout }
+        } else {
+            Failure::Connect { detail: innermost(&error.without_url()) }
+        }
+    }
+
+    fn log_another_try(&self, call: &Call<'_>, failed: &FailedTry, pause: Duration) {
+        tracing::warn!(
+            endpoint = %call.endpoint,
+            table = call.table.map(MeasurementId::as_str),
+            request_id = failed.request_id,
+            pause_seconds = pause.as_secs_f64(),
+            "upstream: {}; trying again",
+            self.redact(&failed.failure.to_string())
+        );
+    }
+
+    fn redact(&self, text: &str) -> String {
+        self.key.as_ref().map_or_else(|| text.to_owned(), |key| key.redact(text))
+    }
+
+    /// An error in which nothing that the upstream sent repeats the key.
+    fn redacted(&self, mut error: UpstreamError) -> UpstreamError {
+        error.request_id = error.request_id.map(|id| self.redact(&id));
+        if let Failure::Refused { cause, .. }
+        | Failure::Updating { cause }
+        | Failure::TooLarge { cause, .. } = &mut error.failure
+        {
+            *cause = self.redact(cause);
+        }
+        error
+    }
+}
+
+fn root(base_url: &str) -> Result<Url, ClientError> {
+    let wrong = || ClientError::Address { found: decode::shown(base_url) };
+    let url = Url::parse(&format!("{}/", base_url.trim_end_matches('/'))).map_err(|_| wrong())?;
+    let is_web = matches!(url.scheme(), "http" | "https") && url.has_host();
+    (is_web && url.query().is_none() && url.fragment().is_none()).then_some(url).ok_or_else(wrong)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// The cause at the bottom: what the layers above add is their own names.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(below) = cause.source() {
+        cause = below;
+    }
+    decode::shown(&cause.to_string())
+}

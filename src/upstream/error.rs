@@ -1,0 +1,147 @@
+//! Failed calls as values. What failed, on which table, and the upstream's request id; never the key, never a whole body.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::catalogue::id::MeasurementId;
+use crate::observe::upstream::{Endpoint, FailureReason};
+use crate::upstream::decode::DecodeError;
+
+/// A call that brought no answer.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{}: {failure}{}", self.call(), self.shown_request_id())]
+pub struct UpstreamError {
+    pub endpoint: Endpoint,
+    pub table: Option<MeasurementId>,
+    /// The id that the agency can search its logs for.
+    pub request_id: Option<String>,
+    pub failure: Failure,
+}
+
+/// Why a call brought no answer.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Failure {
+    #[error("401, the key was refused or is missing")]
+    Unauthorized,
+    /// The gateway's page, which comes and goes and says nothing of the key.
+    #[error("403, the upstream's gateway turned the call away")]
+    Forbidden,
+    #[error("{status}, refused: {cause}")]
+    Refused { status: u16, cause: String },
+    /// A period type that the table is known to have is unknown for a while: the table is being updated.
+    #[error("422, the table seems to be in the middle of an update: {cause}")]
+    Updating { cause: String },
+    /// The answer would pass the upstream's cell limit.
+    #[error("{status}, too large: {cause}")]
+    TooLarge { status: u16, cause: String },
+    #[error("429, too many calls")]
+    RateLimited { retry_after: Option<Duration> },
+    #[error("{status}, the upstream failed")]
+    Server { status: u16, retry_after: Option<Duration> },
+    #[error("no whole answer within {} s", .after.as_secs_f32())]
+    Timeout { after: Duration },
+    #[error("no connection, or it broke: {detail}")]
+    Connect { detail: String },
+    #[error("the answer cannot be read: {0}")]
+    Decode(#[from] DecodeError),
+    /// Not asked: it is, or would become, the closed hour.
+    #[error("not asked, the upstream is closed until {opens_at}")]
+    Closed { opens_at: DateTime<Utc> },
+    /// Not asked: too many calls failed in a row.
+    #[error("not asked, too many calls failed; next try in {} s", .retry_after.as_secs_f32())]
+    CircuitOpen { retry_after: Duration },
+}
+
+impl Failure {
+    /// Whether the same call may well succeed later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Forbidden
+            | Self::Updating { .. }
+            | Self::RateLimited { .. }
+            | Self::Server { .. }
+            | Self::Timeout { .. }
+            | Self::Connect { .. }
+            | Self::Closed { .. }
+            | Self::CircuitOpen { .. } => true,
+            Self::Unauthorized | Self::Refused { .. } | Self::TooLarge { .. } | Self::Decode(_) => false,
+        }
+    }
+
+    /// Whether the upstream as a whole is in trouble: such failures in a row open the circuit. A refusal with a reason is an
+    /// answer.
+    #[must_use]
+    pub fn is_outage(&self) -> bool {
+        matches!(
+            self,
+            Self::Forbidden
+                | Self::RateLimited { .. }
+                | Self::Server { .. }
+                | Self::Timeout { .. }
+                | Self::Connect { .. }
+        )
+    }
+
+    /// How long the upstream, or our own caution, wants us to wait.
+    #[must_use]
+    pub fn retry_after(&self, now: DateTime<Utc>) -> Option<Duration> {
+        match self {
+            Self::CircuitOpen { retry_after } => Some(*retry_after),
+            Self::Closed { opens_at } => (*opens_at - now).to_std().ok(),
+            _ => self.asked_pause(),
+        }
+    }
+
+    /// The pause that the upstream's answer asks for.
+    #[must_use]
+    pub fn asked_pause(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited { retry_after } | Self::Server { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// The word that metrics count it under.
+    #[must_use]
+    pub fn reason(&self) -> FailureReason {
+        match self {
+            Self::Unauthorized => FailureReason::Unauthorized,
+            Self::Forbidden | Self::Refused { .. } | Self::Updating { .. } | Self::TooLarge { .. } => {
+                FailureReason::Http4xx
+            }
+            Self::RateLimited { .. } => FailureReason::RateLimited,
+            Self::Server { .. } => FailureReason::Http5xx,
+            Self::Timeout { .. } => FailureReason::Timeout,
+            Self::Connect { .. } => FailureReason::Connect,
+            Self::Decode(_) => FailureReason::Decode,
+            Self::Closed { .. } | Self::CircuitOpen { .. } => FailureReason::CircuitOpen,
+        }
+    }
+}
+
+impl UpstreamError {
+    /// Whether the same call may well succeed later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        self.failure.is_transient()
+    }
+
+    /// The word that metrics count it under.
+    #[must_use]
+    pub fn reason(&self) -> FailureReason {
+        self.failure.reason()
+    }
+
+    fn call(&self) -> String {
+        match &self.table {
+            Some(table) => format!("{}/{table}", self.endpoint),
+            None => self.endpoint.to_string(),
+        }
+    }
+
+    fn shown_request_id(&self) -> String {
+        self.request_id.as_ref().map_or_else(String::new, |id| format!(" (request_id {id})"))
+    }
+}

@@ -1,0 +1,80 @@
+//! The organisation's key. It can be sent, and nothing else: it is never printed, logged or compared in the open.
+
+use std::fmt;
+
+use reqwest::header::HeaderValue;
+use secrecy::{ExposeSecret, SecretString};
+
+const REDACTED: &str = "[redacted]";
+
+/// A key to the upstream.
+#[derive(Clone)]
+pub struct ApiKey(SecretString);
+
+/// The text cannot be a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a key is one word of visible ASCII characters")]
+pub struct InvalidKey;
+
+impl ApiKey {
+    /// Reads a key as it is pasted: with space around it, or with the word `Bearer` in front.
+    ///
+    /// # Errors
+    /// If what is left is empty or not one word of visible ASCII.
+    pub fn new(text: &str) -> Result<Self, InvalidKey> {
+        let text = text.trim();
+        let key = text.strip_prefix("Bearer ").map_or(text, str::trim_start);
+        if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(InvalidKey);
+        }
+        Ok(Self(SecretString::from(key)))
+    }
+
+    /// The header that carries the key, marked so that libraries do not print it either.
+    pub(crate) fn header(&self) -> Result<HeaderValue, InvalidKey> {
+        let mut header =
+            HeaderValue::try_from(format!("Bearer {}", self.0.expose_secret())).map_err(|_| InvalidKey)?;
+        header.set_sensitive(true);
+        Ok(header)
+    }
+
+    /// A text from outside, without the key in case it repeats it.
+    pub(crate) fn redact(&self, text: &str) -> String {
+        text.replace(self.0.expose_secret(), REDACTED)
+    }
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(REDACTED)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_never_printed() {
+        let key = ApiKey::new("hemmelig-1234").unwrap();
+        let shown =
+            format!("{key:?} {:?} {}", key.header().unwrap(), key.redact("token hemmelig-1234 is unknown"));
+        assert!(!shown.contains("hemmelig"), "{shown}");
+        assert!(shown.starts_with("[redacted] "), "{shown}");
+    }
+
+    #[test]
+    fn a_pasted_key_is_sent_with_the_word_bearer_once() {
+        for pasted in ["abc", " abc\n", "Bearer abc", " Bearer  abc "] {
+            assert_eq!(ApiKey::new(pasted).unwrap().header().unwrap(), "Bearer abc", "{pasted:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_a_key_is_refused_without_repeating_it() {
+        for pasted in ["", "  ", "Bearer ", "a b", "nøgle", "a\nb"] {
+            let error = ApiKey::new(pasted).unwrap_err();
+            assert_eq!(error.to_string(), "a key is one word of visible ASCII characters", "{pasted:?}");
+        }
+    }
+}

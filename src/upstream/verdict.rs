@@ -1,0 +1,156 @@
+//! What an answer that is not a success means. Bodies of errors are JSON at times, a page at others, or nothing.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use serde::Deserialize;
+
+use crate::observe::upstream::Endpoint;
+use crate::upstream::decode;
+use crate::upstream::error::Failure;
+use crate::upstream::wire::Text;
+
+/// An answer that is not a success.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    status: StatusCode,
+    body: Option<ErrorBody>,
+    retry_after: Option<Duration>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ErrorBody {
+    #[serde(default)]
+    cause: Text,
+    #[serde(default)]
+    request_id: Text,
+}
+
+impl Refusal {
+    pub(super) fn new(status: StatusCode, body: &[u8], retry_after: Option<Duration>) -> Self {
+        Self { status, body: serde_json::from_slice(body).ok(), retry_after }
+    }
+
+    pub(super) fn request_id(&self) -> Option<&str> {
+        self.body.as_ref()?.request_id.filled()
+    }
+
+    pub(super) fn into_failure(self, endpoint: Endpoint) -> Failure {
+        let status = self.status.as_u16();
+        let cause = self.cause();
+        match status {
+            401 => Failure::Unauthorized,
+            // The interface itself would give its reason as JSON.
+            403 if self.body.is_none() => Failure::Forbidden,
+            408 => Failure::Server { status, retry_after: self.retry_after },
+            429 => Failure::RateLimited { retry_after: self.retry_after },
+            500.. => Failure::Server { status, retry_after: self.retry_after },
+            413 => Failure::TooLarge { status, cause },
+            400 | 422 if speaks_of_size(&cause) => Failure::TooLarge { status, cause },
+            422 if endpoint == Endpoint::Data && cause.starts_with("Unknown period type") => {
+                Failure::Updating { cause }
+            }
+            _ => Failure::Refused { status, cause },
+        }
+    }
+
+    fn cause(&self) -> String {
+        let told = self.body.as_ref().and_then(|body| body.cause.filled());
+        told.map_or_else(|| "no reason given".to_owned(), decode::shown)
+    }
+}
+
+/// The wording of a passed limit is not known: what is known is that the other causes do not speak of these things.
+fn speaks_of_size(cause: &str) -> bool {
+    let cause = cause.to_lowercase();
+    ["cell", "limit", "too large", "too many", "200000", "200,000", "200.000"]
+        .iter()
+        .any(|word| cause.contains(word))
+}
+
+/// How long the upstream wants us to wait, and the id that it searches its logs for.
+pub(super) fn headers(headers: &HeaderMap, now: DateTime<Utc>) -> (Option<Duration>, Option<String>) {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let retry_after = text(RETRY_AFTER.as_str()).and_then(|text| wait(text, now));
+    let request_id = text("x-request-id").filter(|id| !id.is_empty()).map(decode::shown);
+    (retry_after, request_id)
+}
+
+/// `Retry-After`: seconds, or a date.
+fn wait(text: &str, now: DateTime<Utc>) -> Option<Duration> {
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = DateTime::parse_from_rfc2822(text).ok()?;
+    Some((date.to_utc() - now).to_std().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(endpoint: Endpoint, status: u16, body: &str) -> Failure {
+        Refusal::new(StatusCode::from_u16(status).unwrap(), body.as_bytes(), None).into_failure(endpoint)
+    }
+
+    fn cause(cause: &str) -> String {
+        serde_json::json!({"code": 422, "cause": cause, "request_id": "r-1"}).to_string()
+    }
+
+    #[test]
+    fn each_cause_of_422_is_what_it_means() {
+        let unknown = "Unknown period type: M";
+        assert_eq!(
+            failure(Endpoint::Data, 422, &cause(unknown)),
+            Failure::Updating { cause: unknown.to_owned() }
+        );
+        for told in [
+            "Unknown hierarchies: ['_x', '_y']",
+            "Requested latest:60 for type M, but only 28 periods are available.",
+        ] {
+            let refused = Failure::Refused { status: 422, cause: told.to_owned() };
+            assert_eq!(failure(Endpoint::Data, 422, &cause(told)), refused);
+        }
+    }
+
+    #[test]
+    fn a_passed_cell_limit_is_known_by_any_of_its_statuses() {
+        for status in [400, 413, 422] {
+            let told = "The request exceeds the limit of 200000 cells.";
+            let expected = Failure::TooLarge { status, cause: told.to_owned() };
+            assert_eq!(failure(Endpoint::Data, status, &cause(told)), expected);
+        }
+        assert!(matches!(failure(Endpoint::Data, 413, "<html>"), Failure::TooLarge { .. }));
+        assert!(matches!(failure(Endpoint::Data, 400, &cause("Bad format")), Failure::Refused { .. }));
+    }
+
+    #[test]
+    fn the_gateways_page_is_not_a_refusal_by_the_interface() {
+        let page = "You do not have permission to view this directory or page.";
+        assert_eq!(failure(Endpoint::Table, 403, page), Failure::Forbidden);
+        assert_eq!(failure(Endpoint::Table, 403, &format!("<html>{page}</html>")), Failure::Forbidden);
+        assert!(matches!(failure(Endpoint::Table, 403, &cause("No")), Failure::Refused { status: 403, .. }));
+    }
+
+    #[test]
+    fn bodies_of_any_kind_are_borne() {
+        for body in
+            ["", "nope", "null", "[]", "{}", r#"{"cause": null, "request_id": 7}"#, r#"{"cause": {"a": 1}}"#]
+        {
+            assert_eq!(failure(Endpoint::Table, 401, body), Failure::Unauthorized, "{body}");
+            let refused = Failure::Refused { status: 404, cause: "no reason given".to_owned() };
+            assert_eq!(failure(Endpoint::Table, 404, body), refused, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_wait_is_seconds_or_a_date() {
+        let now = "2015-10-21T07:27:00Z".parse().unwrap();
+        assert_eq!(wait("120", now), Some(Duration::from_secs(120)));
+        assert_eq!(wait("Wed, 21 Oct 2015 07:28:00 GMT", now), Some(Duration::from_secs(60)));
+        assert_eq!(wait("Wed, 21 Oct 2015 07:20:00 GMT", now), Some(Duration::ZERO));
+        assert_eq!((wait("soon", now), wait("-5", now), wait("", now)), (None, None, None));
+    }
+}
