@@ -1,5 +1,5 @@
 //! Everything that needs more than one part: one binary, one module per part.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod conformance;
-mod query;
+mod grafana;
+mod indicators;
