@@ -1,5 +1,4 @@
-//! Everything that needs more than one part: one binary, one module per part.
+//! Everything that is tested from outside, in one binary.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod grafana;
-mod indicators;
+mod feed;
