@@ -12,6 +12,8 @@ use prometheus::{
 };
 
 use crate::observe::process::ProcessCollector;
+use crate::observe::store::StoreObserver;
+use crate::observe::upstream::{UpstreamCall, UpstreamObserver};
 
 /// What a body in Prometheus' text format is called.
 pub const EXPOSITION_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -274,5 +276,21 @@ mod tests {
         assert!(
             text.contains("\njobindsats_bridge_config_last_reload_success_timestamp_seconds 1700000000.5\n")
         );
+    }
+}
+
+impl UpstreamObserver for Metrics {
+    fn upstream_call(&self, call: &UpstreamCall) {
+        Metrics::upstream_call(self, call.endpoint.as_str(), &call.outcome.code(), call.duration);
+    }
+}
+
+impl StoreObserver for Metrics {
+    fn store_request(&self, found: bool) {
+        self.cache_request(found);
+    }
+
+    fn stale_served(&self) {
+        self.cache_stale_served();
     }
 }

@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// The upstream's four calls: the fixed list behind the label `endpoint`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Endpoint {
@@ -70,11 +72,14 @@ impl CallOutcome {
 }
 
 /// Why a refresh failed: the closed set behind the label `reason`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum FailureReason {
     Timeout,
     Connect,
+    #[serde(rename = "http_4xx")]
     Http4xx,
+    #[serde(rename = "http_5xx")]
     Http5xx,
     Unauthorized,
     RateLimited,
@@ -126,4 +131,15 @@ pub struct Unobserved;
 
 impl UpstreamObserver for Unobserved {
     fn upstream_call(&self, _: &UpstreamCall) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FailureReason;
+
+    #[test]
+    fn the_word_that_is_kept_and_the_label_are_one() {
+        let words = FailureReason::ALL.map(FailureReason::as_str);
+        assert_eq!(serde_json::to_value(FailureReason::ALL).unwrap(), serde_json::to_value(words).unwrap());
+    }
 }
