@@ -206,10 +206,7 @@ impl<'a> View<'a> {
         if self.published.holds(cell.key) && self.is_published(Key::default(), moment) {
             return true;
         }
-        let counts = |measure: &usize| self.table.measures[*measure].kind == Kind::Count;
-        (0..self.table.measures.len())
-            .filter(counts)
-            .all(|measure| self.value(cell, measure, moment).is_none())
+        self.counts().all(|measure| self.value(cell, measure, moment).is_none())
     }
 
     fn looked_up(&self, key: Key, measure: usize, moment: &Moment) -> Option<Figure> {
@@ -329,11 +326,16 @@ impl<'a> View<'a> {
 
     /// A mean over people who are too few to be counted is hidden with them.
     fn average(&self, cell: &Cell, measure: usize, moment: &Moment) -> Figure {
-        let counted = self.table.measures.iter().position(|other| other.kind == Kind::Count);
-        if counted.is_some_and(|count| self.value(cell, count, moment).is_none()) {
+        if self.counts().count() > 0 && self.counts().all(|count| self.value(cell, count, moment).is_none()) {
             return None;
         }
         Some(scale(self.rate(cell, measure, moment), &self.table.measures[measure]))
+    }
+
+    /// The measures that count something.
+    fn counts(&self) -> impl Iterator<Item = usize> {
+        let table = self.table;
+        (0..table.measures.len()).filter(|measure| table.measures[*measure].kind == Kind::Count)
     }
 
     /// The same bend for all measures, so that the curve keeps falling.
