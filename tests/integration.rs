@@ -1,6 +1,7 @@
 //! Everything that is tested from outside, in one binary.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod answer;
 mod conformance;
 mod feed;
 mod grafana;

@@ -1,3 +1,4 @@
 //! What several parts' tests share.
 
+pub mod app;
 pub mod canned;

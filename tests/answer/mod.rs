@@ -1,0 +1,3 @@
+//! Requests from end to end: the service that is shipped, over HTTP, on the simulator.
+
+mod main_job;
