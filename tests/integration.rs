@@ -1,6 +1,7 @@
-//! Everything that needs more than one part: one binary, one module per part.
+//! All integration tests, in one binary.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod indicators;
 mod refresh;
 mod support;
 mod upstream;

@@ -94,7 +94,22 @@ impl Period {
             PeriodKind::Quarter => format!("{year:04}KW{ordinal:02}"),
             PeriodKind::Year => format!("{year:04}JJ00"),
             PeriodKind::RollingYear => format!("{year:04}X0{ordinal:02}"),
-            PeriodKind::YearToDate => format!("{year:04}X1{ordinal:02}"),
+            // Their date helper knows no other letters for a span of its own making than `X0`.
+            PeriodKind::YearToDate => format!("{year:04}X01{ordinal:02}"),
+            PeriodKind::Unknown => self.id.to_string(),
+        }
+    }
+
+    /// The period as a reader would say it, in Danish; an unknown pattern keeps its id.
+    #[must_use]
+    pub fn label(&self) -> String {
+        let (year, ordinal) = (self.year, self.ordinal);
+        match self.kind {
+            PeriodKind::Month => format!("{} {year}", month_name(ordinal)),
+            PeriodKind::Quarter => format!("{ordinal}. kvartal {year}"),
+            PeriodKind::Year => year.to_string(),
+            PeriodKind::RollingYear => format!("året til og med {ordinal}. kvartal {year}"),
+            PeriodKind::YearToDate => format!("år til dato, {} {year}", month_name(ordinal)),
             PeriodKind::Unknown => self.id.to_string(),
         }
     }
@@ -128,6 +143,25 @@ impl Period {
         };
         Some(self.sequence()? - step)
     }
+}
+
+fn month_name(month: u32) -> &'static str {
+    const NAMES: [&str; 12] = [
+        "januar",
+        "februar",
+        "marts",
+        "april",
+        "maj",
+        "juni",
+        "juli",
+        "august",
+        "september",
+        "oktober",
+        "november",
+        "december",
+    ];
+    let index = usize::try_from(month).ok().and_then(|month| month.checked_sub(1));
+    index.and_then(|index| NAMES.get(index)).copied().unwrap_or_default()
 }
 
 fn parts(id: &str, type_id: &str) -> Option<(i32, u32)> {
@@ -166,20 +200,20 @@ mod tests {
     }
 
     #[test]
-    fn every_known_pattern_has_its_days_and_its_code() {
+    fn every_known_pattern_has_its_days_its_code_and_its_label() {
         let cases = [
-            ("M", "2026M02", "2026-02-01", "2026-02-28", "2026MM02"),
-            ("Q", "2026Q01", "2026-01-01", "2026-03-31", "2026KW01"),
-            ("QMAT", "2025QMAT04", "2025-01-01", "2025-12-31", "2025X004"),
-            ("QMAT", "2025QMAT02", "2024-07-01", "2025-06-30", "2025X002"),
-            ("Y", "2025Y01", "2025-01-01", "2025-12-31", "2025JJ00"),
-            ("MYTD", "2026MYTD07", "2026-01-01", "2026-07-31", "2026X107"),
+            ("M", "2026M02", "2026-02-01", "2026-02-28", "2026MM02", "februar 2026"),
+            ("Q", "2026Q01", "2026-01-01", "2026-03-31", "2026KW01", "1. kvartal 2026"),
+            ("QMAT", "2025QMAT04", "2025-01-01", "2025-12-31", "2025X004", "året til og med 4. kvartal 2025"),
+            ("QMAT", "2025QMAT02", "2024-07-01", "2025-06-30", "2025X002", "året til og med 2. kvartal 2025"),
+            ("Y", "2025Y01", "2025-01-01", "2025-12-31", "2025JJ00", "2025"),
+            ("MYTD", "2026MYTD07", "2026-01-01", "2026-07-31", "2026X0107", "år til dato, juli 2026"),
         ];
-        for (type_id, id, first, last, code) in cases {
+        for (type_id, id, first, last, code, label) in cases {
             let period = period(type_id, id);
             assert_eq!(period.first_day().map(|day| day.to_string()).as_deref(), Some(first), "{id}");
             assert_eq!(period.last_day().map(|day| day.to_string()).as_deref(), Some(last), "{id}");
-            assert_eq!(period.cbs_code(), code);
+            assert_eq!((period.cbs_code().as_str(), period.label().as_str()), (code, label));
         }
     }
 
@@ -200,7 +234,7 @@ mod tests {
                 (PeriodKind::Unknown, None, None),
                 "{id}"
             );
-            assert_eq!(period.cbs_code(), id);
+            assert_eq!((period.cbs_code().as_str(), period.label().as_str()), (id, id));
         }
     }
 

@@ -1,6 +1,15 @@
 //! A measurement as a typed OData service: sets, columns, names, types. Pure: it says what could be read, and fetches nothing.
 
+pub mod catalogue;
+mod cells;
+mod codes;
 pub mod column;
+mod draft;
+mod listing;
+pub mod naming;
+pub mod origin;
+pub mod registry;
+pub mod table;
 
 use std::fmt;
 use std::sync::Arc;
@@ -110,8 +119,10 @@ pub enum CellForm {
 /// What a set takes of one dimension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
-    /// The total, or the member that the dimension is pinned to; no column.
+    /// The total; no column.
     Resting,
+    /// The member that the dimension is pinned to, with its columns: a reader should see what the figures are about.
+    Pinned,
     /// Every member, the total included.
     Whole,
     /// Every member but the total.
@@ -131,7 +142,8 @@ impl CellSource {
             Some(Extent::Areas(kind)) => {
                 of.members.get(member).is_some_and(|member| member.area == Some(*kind))
             }
-            Some(Extent::Resting) => of.resting_member() == Some(member),
+            Some(Extent::Resting) => of.total() == Some(member),
+            Some(Extent::Pinned) => of.pinned == Some(member),
             None => false,
         }
     }

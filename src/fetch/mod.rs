@@ -1,1 +1,1 @@
-//! (to be written)
+//! Runs a plan: what is in store first, then the upstream, chunk by chunk.

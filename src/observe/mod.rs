@@ -1,3 +1,5 @@
-//! What can happen, as values; who counts, logs or shows them is a sink's concern.
+//! What can be seen of the program from outside: what happens, as values, and the metrics that count it.
 
+pub mod metrics;
+mod process;
 pub mod upstream;

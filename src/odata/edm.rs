@@ -149,3 +149,64 @@ impl Schema {
         self.entity_types.iter().find(|entity_type| entity_type.name == name)
     }
 }
+
+impl Schema {
+    /// The qualified name of something that the schema declares.
+    #[must_use]
+    pub fn qualified(&self, name: &str) -> String {
+        format!("{}.{name}", self.namespace)
+    }
+
+    /// Every annotation of the schema, wherever it stands.
+    pub fn annotations(&self) -> impl Iterator<Item = &Annotation> {
+        let types = self
+            .entity_types
+            .iter()
+            .flat_map(EntityType::all_annotations);
+        types.chain(self.container.all_annotations())
+    }
+}
+
+impl EntityType {
+    /// The structural property of that name.
+    #[must_use]
+    pub fn property(&self, name: &str) -> Option<&Property> {
+        self.properties
+            .iter()
+            .find(|property| property.name == name)
+    }
+
+    fn all_annotations(&self) -> impl Iterator<Item = &Annotation> {
+        let properties = self.properties.iter().flat_map(|item| &item.annotations);
+        let navigation = self.navigation.iter().flat_map(|item| &item.annotations);
+        self.annotations.iter().chain(properties).chain(navigation)
+    }
+}
+
+impl EntityContainer {
+    /// The entity set of that name.
+    #[must_use]
+    pub fn set(&self, name: &str) -> Option<&EntitySet> {
+        self.sets.iter().find(|set| set.name == name)
+    }
+
+    fn all_annotations(&self) -> impl Iterator<Item = &Annotation> {
+        let sets = self.sets.iter().flat_map(|item| &item.annotations);
+        let singletons = self.singletons.iter().flat_map(|item| &item.annotations);
+        self.annotations.iter().chain(sets).chain(singletons)
+    }
+}
+
+/// Whether a name is one that the standard allows and every client reads: a letter or `_` first, then letters, digits and
+/// `_`, at most 128 characters. The standard's rarer characters (letter numbers, marks, joiners) are not used here.
+#[must_use]
+pub fn is_identifier(name: &str) -> bool {
+    const MAX_CHARS: usize = 128;
+    let begins_well = !name.starts_with(|first: char| first.is_ascii_digit());
+    // Not `is_alphanumeric`, which would let in `²` and `½`.
+    let is_allowed = |next: char| next == '_' || next.is_alphabetic() || next.is_ascii_digit();
+    !name.is_empty()
+        && begins_well
+        && name.chars().all(is_allowed)
+        && name.chars().count() <= MAX_CHARS
+}

@@ -140,12 +140,13 @@ impl Value {
         }
     }
 
-    /// The number as a double, if it is a number.
+    /// The number as the nearest double, if it is a number.
     #[must_use]
     pub fn as_double(&self) -> Option<f64> {
         match self {
             Self::Double(number) => Some(*number),
-            other => rust_decimal::prelude::ToPrimitive::to_f64(&other.as_decimal()?),
+            // By way of its digits: the direct conversion is off by a bit for some.
+            other => other.as_decimal()?.to_string().parse().ok(),
         }
     }
 }

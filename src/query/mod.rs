@@ -1,6 +1,29 @@
 //! A request read against a feed: names become sets and columns, literals become values, and what cannot be meant is refused
 //! with a sentence. Knows no network; says nothing about how the rows are found.
+//!
+//! One file per option; [`bind`] strings them together. Options apply in one order, whatever their order in the address:
+//! `$filter`, then `$count`, then `$orderby`, then `$skip`, then `$top`, and `$select` last.
 
+mod arithmetic;
+pub mod bind;
+mod call;
+mod cast;
+mod comparison;
+pub mod error;
+pub mod eval;
+mod expr;
+mod filter;
+mod functions;
+mod membership;
+mod orderby;
+mod path;
+mod pattern;
+mod place;
+mod select;
+
+pub use pattern::Pattern;
+
+use crate::feed::Set;
 use crate::odata::value::{PrimitiveType, Value};
 
 /// What a request asks for.
@@ -17,6 +40,31 @@ pub struct BoundQuery {
     pub top: Option<u64>,
     pub skip: u64,
     pub count: bool,
+}
+
+impl BoundQuery {
+    /// What rows of the set must meet to be in the answer: the filter, or the key that was given. `None` if all are.
+    #[must_use]
+    pub fn condition(&self, set: &Set) -> Option<BoundExpr> {
+        let (Target::Entity(key) | Target::Property { key, .. }) = &self.target else {
+            return self.filter.clone();
+        };
+        let mut terms: Vec<BoundExpr> = set
+            .key
+            .iter()
+            .zip(key)
+            .map(|(column, value)| {
+                let primitive = set.columns.get(*column).map(|column| column.primitive);
+                let left = BoundExpr { kind: BoundExprKind::Column(*column), primitive };
+                let right = BoundExpr::literal(value.clone(), primitive);
+                BoundExpr::boolean(BoundExprKind::Compare(Comparison::Eq, Box::new(left), Box::new(right)))
+            })
+            .collect();
+        match terms.len() {
+            0 | 1 => terms.pop(),
+            _ => Some(BoundExpr::boolean(BoundExprKind::And(terms))),
+        }
+    }
 }
 
 /// Which part of the set is the answer.
@@ -57,12 +105,72 @@ pub enum BoundExprKind {
     Column(usize),
     Not(Box<BoundExpr>),
     Negate(Box<BoundExpr>),
-    And(Box<BoundExpr>, Box<BoundExpr>),
-    Or(Box<BoundExpr>, Box<BoundExpr>),
+    /// Two terms or more, none of them a conjunction itself.
+    And(Vec<BoundExpr>),
+    /// Two terms or more, none of them a disjunction itself; several `x eq …` of one of them stand as one [`Self::In`].
+    Or(Vec<BoundExpr>),
+    /// A column against a literal always has the column on the left.
     Compare(Comparison, Box<BoundExpr>, Box<BoundExpr>),
+    /// The values are of the operand's type, or null.
     In(Box<BoundExpr>, Vec<Value>),
     Arithmetic(Arithmetic, Box<BoundExpr>, Box<BoundExpr>),
     Call(Function, Vec<BoundExpr>),
+    /// `matchesPattern`, with the pattern compiled once.
+    Matches(Box<BoundExpr>, Pattern),
+    Cast(PrimitiveType, Box<BoundExpr>),
+}
+
+impl BoundExpr {
+    /// A constant.
+    #[must_use]
+    pub fn literal(value: Value, primitive: Option<PrimitiveType>) -> Self {
+        Self { kind: BoundExprKind::Literal(value), primitive }
+    }
+
+    /// An expression that is true, false or unknown.
+    #[must_use]
+    pub fn boolean(kind: BoundExprKind) -> Self {
+        Self { kind, primitive: Some(PrimitiveType::Boolean) }
+    }
+
+    /// The value, if the expression is a constant.
+    #[must_use]
+    pub fn as_literal(&self) -> Option<&Value> {
+        match &self.kind {
+            BoundExprKind::Literal(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The expressions directly below this one.
+    #[must_use]
+    pub fn operands(&self) -> Vec<&Self> {
+        use BoundExprKind as Kind;
+        match &self.kind {
+            Kind::Literal(_) | Kind::Column(_) => Vec::new(),
+            Kind::Not(operand)
+            | Kind::Negate(operand)
+            | Kind::In(operand, _)
+            | Kind::Matches(operand, _)
+            | Kind::Cast(_, operand) => vec![operand],
+            Kind::Compare(_, left, right) | Kind::Arithmetic(_, left, right) => vec![left, right],
+            Kind::And(terms) | Kind::Or(terms) | Kind::Call(_, terms) => terms.iter().collect(),
+        }
+    }
+
+    /// The columns that the expression reads, each once, in ascending order.
+    #[must_use]
+    pub fn columns(&self) -> Vec<usize> {
+        let mut found = std::collections::BTreeSet::new();
+        let mut open = vec![self];
+        while let Some(expr) = open.pop() {
+            if let BoundExprKind::Column(column) = expr.kind {
+                found.insert(column);
+            }
+            open.extend(expr.operands());
+        }
+        found.into_iter().collect()
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +183,33 @@ pub enum Comparison {
     Ge,
 }
 
+impl Comparison {
+    /// The same comparison with its sides exchanged.
+    #[must_use]
+    pub fn mirrored(self) -> Self {
+        match self {
+            Self::Lt => Self::Gt,
+            Self::Le => Self::Ge,
+            Self::Gt => Self::Lt,
+            Self::Ge => Self::Le,
+            same => same,
+        }
+    }
+
+    /// Whether two values that stand to each other like this satisfy the comparison.
+    #[must_use]
+    pub fn holds(self, ordering: std::cmp::Ordering) -> bool {
+        match self {
+            Self::Eq => ordering.is_eq(),
+            Self::Ne => ordering.is_ne(),
+            Self::Lt => ordering.is_lt(),
+            Self::Le => ordering.is_le(),
+            Self::Gt => ordering.is_gt(),
+            Self::Ge => ordering.is_ge(),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arithmetic {
     Add,
@@ -85,7 +220,7 @@ pub enum Arithmetic {
     Mod,
 }
 
-/// The functions that are offered.
+/// The functions that are offered. Those without arguments, such as `now()`, are constants once bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Function {
     Contains,
@@ -98,7 +233,6 @@ pub enum Function {
     ToUpper,
     Trim,
     Concat,
-    MatchesPattern,
     Year,
     Month,
     Day,
@@ -110,9 +244,6 @@ pub enum Function {
     TotalSeconds,
     Date,
     Time,
-    Now,
-    MinDateTime,
-    MaxDateTime,
     Round,
     Floor,
     Ceiling,

@@ -1,3 +1,4 @@
-//! What happens in the background: the catalogue is read and kept.
+//! What is brought up to date in the background, and when.
 
 pub mod catalogue;
+pub mod indicators;

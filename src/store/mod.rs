@@ -1,1 +1,3 @@
-//! (to be written)
+//! Cells that we have: blocks of figures with the revision that they belong to.
+
+pub mod block;

@@ -1,4 +1,141 @@
-//! The URL language of OData: from the text of a request to its syntax. Knows names as text; what they mean is the binder's
-//! business.
+//! The URL language of OData 4.01 for reading: from the text of a request to its syntax. Knows names as text; what they
+//! mean is the binder's business.
+//!
+//! The grammar is that of the OData ABNF with its aggregation and temporal extensions, read by hand in one pass:
+//!
+//! ```text
+//! request     = path [ "?" option *( "&" option ) ]           path.rs, options.rs
+//! path        = segment *( "/" segment )                      path.rs
+//! select      = term *( "," term ), likewise expand, orderby, compute   terms.rs
+//! expression  = unary *( operator unary )                     expression.rs, call.rs, json.rs
+//! unary       = [ "-" / "not" ] primary
+//! primary     = literal / list / object / call / path / "(" expression ")"
+//! path        = [ "$it" / "$this" / "$root" / "$these" ] *( "/" step )  member.rs
+//! literal     = number / string / date / duration / …         literal.rs, geo.rs
+//! search      = term *( [ "AND" / "OR" ] term )               search.rs
+//! apply       = transformation *( "/" transformation )        apply.rs
+//! ```
+//!
+//! The URL is split before it is decoded, and every piece is read once from left to right, so that the time is linear in
+//! its length. [`Limits`] are counted while reading. What the language has and no service of published figures can offer
+//! is read all the same and stands in the tree under its name.
 
+mod apply;
+mod call;
+mod decode;
+mod error;
+mod expression;
+mod functions;
+mod geo;
+mod json;
+mod lexer;
+pub mod literal;
+pub mod literal_text;
+mod member;
+mod options;
+mod path;
+mod search;
 pub mod syntax;
+mod terms;
+mod tree;
+
+pub use error::{Expected, Limit, SyntaxError, SyntaxErrorKind};
+
+use decode::Text;
+use lexer::Parser;
+use syntax::{Expr, Literal, QueryOptions, RequestSyntax, ResourcePath};
+
+/// How large a request may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of path and query together.
+    pub url_length: usize,
+    /// Brackets, and operators before their operand, inside one another.
+    pub depth: usize,
+    /// Nodes of the tree of one option.
+    pub nodes: usize,
+    /// Items of one list.
+    pub list_items: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            url_length: 64 * 1024,
+            depth: 100,
+            nodes: 20_000,
+            list_items: 5_000,
+        }
+    }
+}
+
+/// Reads a request: the raw resource path below the service root and the raw query without its question mark.
+///
+/// # Errors
+/// [`SyntaxError`] if the text is not in the language or exceeds a limit.
+pub fn parse_request(
+    path: &str,
+    query: &str,
+    limits: &Limits,
+) -> Result<RequestSyntax, SyntaxError> {
+    check_length(path.len() + query.len(), limits)?;
+    let path = path::parse(path, limits)?;
+    let options = options::parse(query, limits)?;
+    path::check_options(&path, &options)?;
+    Ok(RequestSyntax { path, options })
+}
+
+/// Reads a raw resource path alone.
+///
+/// # Errors
+/// [`SyntaxError`] if the text is not in the language or exceeds a limit.
+pub fn parse_path(path: &str, limits: &Limits) -> Result<ResourcePath, SyntaxError> {
+    check_length(path.len(), limits)?;
+    path::parse(path, limits)
+}
+
+/// Reads raw query options alone.
+///
+/// # Errors
+/// [`SyntaxError`] if the text is not in the language or exceeds a limit.
+pub fn parse_query_options(query: &str, limits: &Limits) -> Result<QueryOptions, SyntaxError> {
+    check_length(query.len(), limits)?;
+    options::parse(query, limits)
+}
+
+/// Reads one expression from decoded text, such as the value of `$filter`.
+///
+/// # Errors
+/// [`SyntaxError`] if the text is not in the language or exceeds a limit.
+pub fn parse_expression(text: &str, limits: &Limits) -> Result<Expr, SyntaxError> {
+    check_length(text.len(), limits)?;
+    let text = Text::plain(text);
+    let mut parser = Parser::new(&text, "expression", limits);
+    let expr = parser.expression()?;
+    parser.end(Expected::Operator)?;
+    Ok(expr)
+}
+
+/// Reads one primitive literal from decoded text, such as a key.
+///
+/// # Errors
+/// [`SyntaxError`] if the text is no literal or exceeds a limit.
+pub fn parse_literal(text: &str, limits: &Limits) -> Result<Literal, SyntaxError> {
+    check_length(text.len(), limits)?;
+    let text = Text::plain(text);
+    let mut parser = Parser::new(&text, "literal", limits);
+    let literal = parser.literal()?;
+    parser.end(Expected::End)?;
+    Ok(literal)
+}
+
+fn check_length(length: usize, limits: &Limits) -> Result<(), SyntaxError> {
+    if length <= limits.url_length {
+        return Ok(());
+    }
+    let kind = SyntaxErrorKind::LimitExceeded {
+        limit: Limit::UrlLength,
+        max: limits.url_length,
+    };
+    Err(SyntaxError::new("URL", limits.url_length, kind))
+}

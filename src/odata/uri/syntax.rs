@@ -26,10 +26,16 @@ pub struct ResourcePath {
 #[derive(Debug, Clone, PartialEq)]
 pub enum PathSegment {
     /// A name, perhaps with parentheses behind it.
-    Name { name: String, key: Option<KeySyntax>, span: Span },
-    /// `$metadata`, `$batch`, `$entity`, `$all`, `$count`, `$value`, `$ref`, `$crossjoin(…)`, `$query`, `$it`, `$root`
+    Name {
+        name: String,
+        key: Option<KeySyntax>,
+        span: Span,
+    },
+    /// A key in parentheses behind the parentheses of a function: `F(a=1)(2)`.
+    Key { key: KeySyntax, span: Span },
+    /// `$metadata`, `$batch`, `$entity`, `$all`, `$count`, `$value`, `$ref`, `$each`, `$crossjoin(…)`, `$query`
     System { name: SystemSegment, span: Span },
-    /// `$each`, `$filter(…)` as a path segment.
+    /// `$filter(…)` as a path segment.
     Filter { expr: Box<Expr>, span: Span },
 }
 
@@ -80,10 +86,44 @@ pub struct QueryOptions {
     pub levels: Option<Levels>,
     pub index: Option<i64>,
     pub id: Option<String>,
-    /// Parameter aliases, `@p=…`.
+    /// `$at`, `$from`, `$to`, `$toInclusive` of the temporal extension: recognised, not offered.
+    pub temporal: Vec<(String, Expr)>,
+    /// Parameter aliases, `@p=…`, by their names without the `@`.
     pub aliases: Vec<(String, Expr)>,
     /// Options without a dollar sign that are none of the system's: passed by, but kept for callers who know some.
     pub custom: Vec<(String, String)>,
+}
+
+impl QueryOptions {
+    /// The names of the system query options that are given.
+    #[must_use]
+    pub fn present(&self) -> Vec<&str> {
+        let given = [
+            (self.select.is_some(), "$select"),
+            (self.expand.is_some(), "$expand"),
+            (self.filter.is_some(), "$filter"),
+            (self.orderby.is_some(), "$orderby"),
+            (self.top.is_some(), "$top"),
+            (self.skip.is_some(), "$skip"),
+            (self.count.is_some(), "$count"),
+            (self.search.is_some(), "$search"),
+            (self.compute.is_some(), "$compute"),
+            (self.apply.is_some(), "$apply"),
+            (self.format.is_some(), "$format"),
+            (self.skiptoken.is_some(), "$skiptoken"),
+            (self.deltatoken.is_some(), "$deltatoken"),
+            (self.schemaversion.is_some(), "$schemaversion"),
+            (self.levels.is_some(), "$levels"),
+            (self.index.is_some(), "$index"),
+            (self.id.is_some(), "$id"),
+        ];
+        let temporal = self.temporal.iter().map(|(name, _)| name.as_str());
+        given
+            .into_iter()
+            .filter_map(|(is_given, name)| is_given.then_some(name))
+            .chain(temporal)
+            .collect()
+    }
 }
 
 /// One term of `$select`.
@@ -102,6 +142,8 @@ pub enum SelectItem {
     /// `Namespace.*`
     QualifiedStar(String),
     Path(Vec<String>),
+    /// An operation by its path and the names of its parameters: `Namespace.F(a,b)`.
+    Operation(Vec<String>, Vec<String>),
 }
 
 /// One term of `$expand`.
@@ -175,6 +217,7 @@ pub enum ExprKind {
     List(Vec<Expr>),
     /// A JSON object; only functions with complex parameters take one.
     Object(Vec<(String, Expr)>),
+    /// A call with arguments in order. Functions of the language bear the name that the standard writes.
     Call {
         name: String,
         args: Vec<Expr>,
@@ -185,6 +228,7 @@ pub enum ExprKind {
         operand: Option<Box<Expr>>,
         type_name: String,
     },
+    /// `@p`, by its name without the `@`.
     Alias(String),
     /// A case expression: pairs of condition and value.
     Case(Vec<(Expr, Expr)>),
@@ -210,14 +254,21 @@ pub enum PathRoot {
     It,
     This,
     Root,
+    /// `$these` of the aggregation extension: the collection that the instance belongs to.
+    These,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum MemberStep {
-    /// A property, navigation property, type cast, lambda variable or annotation (`@Core.x`).
+    /// A property, navigation property, type cast, function, lambda variable, alias (`@p`) or annotation (`@Core.x`).
     Name {
         name: String,
         key: Option<KeySyntax>,
+        span: Span,
+    },
+    /// A key behind the parentheses of a function.
+    Key {
+        key: KeySyntax,
         span: Span,
     },
     Count {
@@ -234,12 +285,6 @@ pub enum MemberStep {
         op: LambdaOp,
         variable: Option<String>,
         body: Option<Box<Expr>>,
-        span: Span,
-    },
-    Value {
-        span: Span,
-    },
-    Ref {
         span: Span,
     },
     /// `/aggregate(…)` of the aggregation extension.

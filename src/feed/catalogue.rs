@@ -1,0 +1,148 @@
+//! The catalogue service: what there is to read, and one wide set per table that has been read.
+
+use std::collections::HashSet;
+
+use crate::catalogue::Catalogue;
+use crate::catalogue::measurement::{Measurement, MeasurementHead, Subject};
+use crate::catalogue::period::PeriodKind;
+use crate::catalogue::value::RowStatus;
+use crate::feed::Feed;
+use crate::feed::cells::{Named, label_or_id};
+use crate::feed::draft::{Draft, assemble};
+use crate::feed::listing::Listing;
+use crate::feed::origin::{CATALOG, LANGUAGE, Origin};
+use crate::feed::registry::NameRegistry;
+use crate::feed::table::published;
+
+/// The catalogue as a service.
+#[must_use]
+pub fn catalogue_feed(catalogue: &Catalogue, origin: &Origin, names: &mut NameRegistry) -> Feed {
+    let tables: Vec<_> =
+        catalogue.measurements.values().map(|measurement| table(catalogue, measurement, names)).collect();
+    let mut drafts = vec![
+        datasets(catalogue, &tables, origin),
+        catalogs(origin),
+        subjects(&catalogue.subjects),
+        status_codes(),
+    ];
+    drafts.extend(tables);
+    assemble("Jobindsats".to_owned(), drafts)
+}
+
+/// A table's `Hovedtal` under a name that says whose they are.
+fn table(
+    catalogue: &Catalogue,
+    measurement: &std::sync::Arc<Measurement>,
+    names: &mut NameRegistry,
+) -> Draft {
+    let subject = catalogue.heads.get(&measurement.id).map_or("", |head| head.subject.as_str());
+    let name = names.name_table(&measurement.id, subject, &measurement.title);
+    let title = label_or_id(&measurement.title, measurement.id.as_str());
+    let title = format!("{}: {title}", measurement.id.as_str().to_uppercase());
+    let mut draft = Named::new(measurement, names).overview(name, title);
+    draft.alias = Some(measurement.id.to_string());
+    draft
+}
+
+struct Dataset<'a> {
+    head: &'a MeasurementHead,
+    description: String,
+    period_types: String,
+    address: String,
+    set: Option<&'a str>,
+}
+
+impl<'a> Dataset<'a> {
+    fn new(head: &'a MeasurementHead, tables: &'a [Draft], origin: &Origin) -> Self {
+        let types: Vec<_> = head.period_types.iter().map(|(id, ..)| id.as_str()).collect();
+        let set = tables.iter().find(|table| table.alias.as_deref() == Some(head.id.as_str()));
+        Self {
+            head,
+            description: origin.describe(label_or_id(&head.title, head.id.as_str())),
+            period_types: types.join(", "),
+            address: format!("{CATALOG}/{}/", head.id),
+            set: set.map(|table| table.name.as_str()),
+        }
+    }
+
+    /// First and last period of the shortest type, which is the one that the wide sets hold.
+    fn periods(&'a self) -> Option<(&'a str, &'a str)> {
+        let types = self.head.period_types.iter();
+        let (_, first, last) = types.min_by_key(|(id, ..)| PeriodKind::of(id.as_str()))?;
+        Some((first, last))
+    }
+}
+
+fn datasets(catalogue: &Catalogue, tables: &[Draft], origin: &Origin) -> Draft {
+    let rows: Vec<_> = catalogue.heads.values().map(|head| Dataset::new(head, tables, origin)).collect();
+    Listing::of(&rows)
+        .key("Identifier", "Tabellens id.", |row| row.head.id.as_str())
+        .text("Title", "Tabellens titel.", |row| label_or_id(&row.head.title, row.head.id.as_str()))
+        .text("Catalog", "Katalog.", |_| CATALOG)
+        .text("Description", "Hvad tabellen viser.", |row| &row.description)
+        .optional_instant("Modified", "Hvornår tabellen sidst blev opdateret.", |row| {
+            published(row.head.update_latest)
+        })
+        .optional_instant("ObservationsModified", "Hvornår tallene sidst blev opdateret.", |row| {
+            published(row.head.update_latest)
+        })
+        .optional_count("ObservationCount", "Antal observationer; tom, så længe det ikke er kendt.", |_| {
+            None
+        })
+        .text("Subject", "Emne.", |row| &row.head.subject)
+        .optional_text("SubjectId", "Emnets id; se Subjects.", |row| row.head.subject_id.as_deref())
+        .text("Group", "Gruppe af tabeller.", |row| &row.head.group)
+        .text("PeriodTypes", "Tabellens periodetyper.", |row| &row.period_types)
+        .optional_text("FirstPeriod", "Første periode af den korteste type.", |row| {
+            row.periods().map(|(first, _)| first)
+        })
+        .optional_text("LastPeriod", "Seneste periode af den korteste type.", |row| {
+            row.periods().map(|(_, last)| last)
+        })
+        .optional_date("NextUpdate", "Hvornår tabellen ventes opdateret.", |row| row.head.update_next)
+        .optional_text("UpdateFrequency", "Hvor ofte tabellen opdateres.", |row| {
+            row.head.update_frequency.as_deref()
+        })
+        .text("Address", "Adressen på tabellens egen tjeneste, regnet fra denne.", |row| &row.address)
+        .flag("Read", "Om tabellen er læst og kan hentes her.", |row| row.set.is_some())
+        .optional_text("Set", "Tabellens sæt i denne tjeneste.", |row| row.set)
+        .optional_text("Page", "Tabellens side hos Jobindsats.", |row| row.head.page_url.as_deref())
+        .draft("Datasets", "Tabeller", "Alle tabeller i databanken, også dem der endnu ikke er læst.")
+}
+
+fn catalogs(origin: &Origin) -> Draft {
+    let description = origin.describe("Tal for det danske arbejdsmarked");
+    Listing::of(&[CATALOG])
+        .key("Identifier", "Katalogets id.", |id| id)
+        .text("Title", "Katalogets titel.", |_| "Jobindsats")
+        .text("Description", "Hvad kataloget er.", |_| &description)
+        .text("Publisher", "Hvor tallene kommer fra.", |_| origin.source())
+        .text("Language", "Sprog.", |_| LANGUAGE)
+        .draft("Catalogs", "Kataloger", "Kataloger i denne tjeneste.")
+}
+
+fn subjects(subjects: &[Subject]) -> Draft {
+    let mut seen = HashSet::new();
+    let rows: Vec<_> = subjects.iter().filter(|subject| seen.insert(&subject.id)).collect();
+    Listing::of(&rows)
+        .key("Identifier", "Emnets id.", |subject| &subject.id)
+        .text("Title", "Emnets titel.", |subject| label_or_id(&subject.label, &subject.id))
+        .text("Group", "Overskriften, som emnet står under.", |subject| &subject.group)
+        .draft("Subjects", "Emner", "Emnerne i databankens menu.")
+}
+
+fn status_codes() -> Draft {
+    let statuses = [
+        (RowStatus::Partial, "Delvis", "Nogle af rækkens tal er skjult eller ikke offentliggjort."),
+        (RowStatus::Missing, "Mangler", "Ingen af rækkens tal er offentliggjort; de kan også være skjult."),
+    ];
+    let rows: Vec<_> = statuses
+        .iter()
+        .filter_map(|(status, title, description)| Some((status.code()?, *title, *description)))
+        .collect();
+    Listing::of(&rows)
+        .key("Identifier", "Koden, som den står i Status.", |(code, ..)| code)
+        .text("Title", "Kodens titel.", |(_, title, _)| title)
+        .text("Description", "Hvad koden betyder.", |(.., description)| description)
+        .draft("StatusCodes", "Statuskoder", "Hvad koderne i kolonnen Status betyder.")
+}

@@ -1,0 +1,364 @@
+//! Sets whose rows are figures: the wide ones, and `Observations`.
+
+use std::sync::Arc;
+
+use crate::catalogue::area::AreaKind;
+use crate::catalogue::dimension::Dimension;
+use crate::catalogue::id::PeriodTypeId;
+use crate::catalogue::measure::{Additivity, Measure, Unit};
+use crate::catalogue::measurement::Measurement;
+use crate::feed::column::{Fact, MemberFact, PeriodFact};
+use crate::feed::draft::{Draft, DraftColumn, Way};
+use crate::feed::registry::{Kind, NameRegistry, Part};
+use crate::feed::{CellForm, CellSource, Extent, RowSource};
+use crate::odata::edm::AnnotationValue;
+use crate::odata::value::PrimitiveType;
+
+pub(super) const PERIOD: &str = "Periode";
+pub(super) const AREA: &str = "Område";
+pub(super) const OBSERVATIONS: &str = "Observations";
+
+/// The longest status code, `mangler`.
+const STATUS_LENGTH: u32 = 7;
+/// The longest official area code, a region's.
+const AREA_CODE_LENGTH: u32 = 4;
+
+/// A measurement with the names that its parts have for clients.
+pub(super) struct Named<'a> {
+    pub measurement: &'a Arc<Measurement>,
+    /// In the measurement's order.
+    pub dimensions: Vec<String>,
+    /// In the measurement's order.
+    pub measures: Vec<String>,
+}
+
+impl<'a> Named<'a> {
+    /// Names a measurement's parts. The area dimension is called the same everywhere, whatever a table's heading says.
+    pub fn new(measurement: &'a Arc<Measurement>, names: &mut NameRegistry) -> Self {
+        let others = measurement.dimensions.iter().filter(|dimension| !dimension.is_area());
+        let dimensions = others.map(|dimension| Part {
+            kind: Kind::Dimension,
+            id: dimension.id.as_str(),
+            label: &dimension.label,
+        });
+        let measures = measurement.measures.iter().map(|measure| Part {
+            kind: Kind::Measure,
+            id: measure.id.as_str(),
+            label: &measure.heading,
+        });
+        let parts: Vec<_> = dimensions.chain(measures).collect();
+        let mut given = names.name_parts(&measurement.id, &parts).into_iter();
+        let mut name = |dimension: &Dimension| {
+            if dimension.is_area() { AREA.to_owned() } else { given.next().unwrap_or_default() }
+        };
+        let dimensions = measurement.dimensions.iter().map(&mut name).collect();
+        Self { measurement, dimensions, measures: given.collect() }
+    }
+
+    /// `Hovedtal`: what most people want.
+    pub fn overview(&self, name: String, title: String) -> Draft {
+        let description =
+            "Seneste og tidligere tal for hvert område. Øvrige opdelinger står på deres offentliggjorte \
+                           total."
+                .to_owned();
+        self.wide(name, title, description, self.shortest(), self.resting())
+    }
+
+    /// `Landet`, `Regioner` and `Kommuner`, as far as the table has them.
+    pub fn levels(&self) -> Vec<Draft> {
+        let kinds = [
+            ("Landet", "Hele landet", AreaKind::Country),
+            ("Regioner", "Regionerne", AreaKind::Region),
+            ("Kommuner", "Kommunerne", AreaKind::Municipality),
+        ];
+        kinds
+            .into_iter()
+            .filter_map(|(name, places, kind)| {
+                let area = self.measurement.area()?;
+                let members = &self.measurement.dimensions[area].members;
+                members.iter().any(|member| member.area == Some(kind)).then(|| {
+                    let mut extents = self.resting();
+                    extents[area] = Extent::Areas(kind);
+                    let title = format!("{places}: {}", self.measurement.title);
+                    let description =
+                        "Som Hovedtal, men kun ét geografisk niveau, så tallene kan vises i diagrammer uden \
+                                       at tælle de samme personer flere gange."
+                            .to_owned();
+                    self.wide(name.to_owned(), title, description, self.shortest(), extents)
+                })
+            })
+            .collect()
+    }
+
+    /// `Fordelt_på_…`: one set per dimension but the area.
+    pub fn breakdowns(&self) -> Vec<Draft> {
+        let dimensions = self.measurement.dimensions.iter().zip(&self.dimensions).enumerate();
+        dimensions
+            .filter(|(_, (dimension, _))| !dimension.is_area())
+            .map(|(index, (dimension, name))| {
+                let mut extents = self.resting();
+                extents[index] = Extent::Parts;
+                let label = label_or_id(&dimension.label, dimension.id.as_str());
+                let title = format!("{} fordelt på {label}", self.measurement.title);
+                let description = format!(
+                    "Tal for hvert område og hver værdi af {label}, uden dens total. {MAY_NOT_ADD_UP}"
+                );
+                self.wide(format!("Fordelt_på_{name}"), title, description, self.shortest(), extents)
+            })
+            .collect()
+    }
+
+    /// `Data`: the whole cube.
+    pub fn cube(&self) -> Draft {
+        let title = format!("Alle tal: {}", self.measurement.title);
+        let description = format!(
+            "Alle kombinationer af periode, område og opdelinger, med totaler og alle periodetyper. {MAY_NOT_ADD_UP}"
+        );
+        self.wide("Data".to_owned(), title, description, None, self.whole())
+    }
+
+    /// `Observations`: the long form in the layout of Statistics Netherlands.
+    pub fn observations(&self) -> Draft {
+        let source = CellSource {
+            measurement: Arc::clone(self.measurement),
+            form: CellForm::Long,
+            period_type: None,
+            extents: self.whole(),
+        };
+        Draft {
+            name: OBSERVATIONS.to_owned(),
+            alias: None,
+            title: format!("Observationer: {}", self.measurement.title),
+            description: format!("Ét tal pr. række, med koder i stedet for tekster. {MAY_NOT_ADD_UP}"),
+            rows: RowSource::Cells(Arc::new(source)),
+            columns: self.long_columns(),
+            singleton: false,
+            ways: self.ways(),
+        }
+    }
+
+    /// Ways from an observation to its codes.
+    pub fn ways(&self) -> Vec<Way> {
+        let stems = ["Measure", PERIOD].into_iter().chain(self.dimensions.iter().map(String::as_str));
+        stems
+            .map(|stem| Way {
+                name: format!("{stem}Code"),
+                target: format!("{stem}Codes"),
+                collection: false,
+                from: stem.to_owned(),
+                to: "Identifier".to_owned(),
+                partner: OBSERVATIONS.to_owned(),
+            })
+            .collect()
+    }
+
+    fn wide(
+        &self,
+        name: String,
+        title: String,
+        description: String,
+        period_type: Option<PeriodTypeId>,
+        extents: Vec<Extent>,
+    ) -> Draft {
+        let columns = self.wide_columns(&extents);
+        let source = CellSource {
+            measurement: Arc::clone(self.measurement),
+            form: CellForm::Wide,
+            period_type,
+            extents,
+        };
+        Draft {
+            name,
+            alias: None,
+            title,
+            description,
+            rows: RowSource::Cells(Arc::new(source)),
+            columns,
+            singleton: false,
+            ways: Vec::new(),
+        }
+    }
+
+    fn shortest(&self) -> Option<PeriodTypeId> {
+        self.measurement.shortest_period_type().map(|period_type| period_type.id.clone())
+    }
+
+    fn whole(&self) -> Vec<Extent> {
+        vec![Extent::Whole; self.measurement.dimensions.len()]
+    }
+
+    /// What a set takes of each dimension that it is not about.
+    fn resting(&self) -> Vec<Extent> {
+        let extent = |dimension: &Dimension| {
+            if dimension.is_area() {
+                Extent::Whole
+            } else if dimension.pinned.is_some() {
+                Extent::Pinned
+            } else if dimension.total().is_none() {
+                Extent::Whole
+            } else {
+                Extent::Resting
+            }
+        };
+        self.measurement.dimensions.iter().map(extent).collect()
+    }
+
+    fn wide_columns(&self, extents: &[Extent]) -> Vec<DraftColumn> {
+        let mut columns = Vec::from(period_columns());
+        for (index, (dimension, name)) in self.measurement.dimensions.iter().zip(&self.dimensions).enumerate()
+        {
+            if dimension.is_area() {
+                columns.extend(area_columns(index));
+            } else if extents[index] != Extent::Resting {
+                columns.extend(dimension_columns(
+                    index,
+                    name,
+                    label_or_id(&dimension.label, dimension.id.as_str()),
+                ));
+            }
+        }
+        let measures = self.measurement.measures.iter().zip(&self.measures).enumerate();
+        columns.extend(measures.map(|(index, (measure, name))| measure_column(index, measure, name)));
+        columns.extend(state_columns());
+        columns
+    }
+
+    fn long_columns(&self) -> Vec<DraftColumn> {
+        let text = |name: &str, fact, description: &str| {
+            DraftColumn::new(name, PrimitiveType::String, fact, description)
+        };
+        let mut columns = vec![
+            text("Id", Fact::ObservationId, "Observationens nøgle: koderne for periode, mål og opdelinger.")
+                .key(),
+            text("Measure", Fact::MeasureCode, "Kode for målet; se MeasureCodes."),
+            text(
+                "ValueAttribute",
+                Fact::ValueAttribute,
+                "Tom, når tallet er offentliggjort, ellers mangler.",
+            )
+            .nullable()
+            .max_length(STATUS_LENGTH),
+            DraftColumn::new(
+                "Value",
+                PrimitiveType::Decimal,
+                Fact::Value,
+                &format!("Tallet. {MAY_NOT_ADD_UP}"),
+            )
+            .nullable(),
+            text(PERIOD, Fact::Period(PeriodFact::CbsCode), "Kode for perioden; se PeriodeCodes."),
+        ];
+        columns.extend(self.dimensions.iter().enumerate().map(|(index, name)| {
+            text(
+                name,
+                Fact::Member(index, MemberFact::Id),
+                &format!("Kode i opdelingen {name}; se {name}Codes."),
+            )
+        }));
+        columns
+    }
+}
+
+/// The rule that every measure and every set of parts tells its readers.
+pub(super) const MAY_NOT_ADD_UP: &str = "Tallene må ikke lægges sammen: samme person kan tælle med flere steder, små tal kan \
+                                         være skjult, og andele kan ikke summeres. Brug den offentliggjorte total.";
+
+/// What a reader is told of a measure.
+pub(super) fn measure_description(measure: &Measure) -> String {
+    let label = label_or_id(&measure.heading, measure.id.as_str());
+    let Additivity::NotAdditive = measure.additivity();
+    format!("{label} ({}). {MAY_NOT_ADD_UP}", measure.unit().label())
+}
+
+/// What is missing a label is called by its id.
+pub(super) fn label_or_id<'a>(label: &'a str, id: &'a str) -> &'a str {
+    if label.trim().is_empty() { id } else { label }
+}
+
+fn period_columns() -> [DraftColumn; 4] {
+    let of = |name, primitive, fact, description| {
+        DraftColumn::new(name, primitive, Fact::Period(fact), description)
+    };
+    [
+        of(
+            PERIOD,
+            PrimitiveType::String,
+            PeriodFact::Id,
+            "Periodens kode, for eksempel 2026M07 for juli 2026.",
+        )
+        .key(),
+        of(
+            "Periodetype",
+            PrimitiveType::String,
+            PeriodFact::Type,
+            "M er måned, Q kvartal, Y år, QMAT rullende år, MYTD år til dato.",
+        ),
+        of("Fra", PrimitiveType::Date, PeriodFact::FirstDay, "Periodens første dag.").nullable(),
+        of("Til", PrimitiveType::Date, PeriodFact::LastDay, "Periodens sidste dag.").nullable(),
+    ]
+}
+
+fn area_columns(index: usize) -> [DraftColumn; 4] {
+    let of = |name, fact, description| {
+        DraftColumn::new(name, PrimitiveType::String, Fact::Member(index, fact), description)
+    };
+    [
+        of(AREA, MemberFact::Label, "Områdets navn."),
+        of("Område_id", MemberFact::Id, "Områdets kode i denne tjeneste; T er hele landet.").key(),
+        of("Områdekode", MemberFact::Code, "Officiel kode: 000, regionens fire cifre eller kommunens tre.")
+            .nullable()
+            .max_length(AREA_CODE_LENGTH),
+        // Nothing but its label is known of a member that the upstream has not listed yet.
+        of("Områdeniveau", MemberFact::Level, "Land, Region, Kommune, RAR, Uoplyst eller et andet niveau.")
+            .nullable(),
+    ]
+}
+
+fn dimension_columns(index: usize, name: &str, label: &str) -> [DraftColumn; 4] {
+    let of = |ending: &str, primitive, fact, description: &str| {
+        DraftColumn::new(format!("{name}{ending}"), primitive, Fact::Member(index, fact), description)
+    };
+    [
+        of("", PrimitiveType::String, MemberFact::Label, label),
+        of("_id", PrimitiveType::String, MemberFact::Id, &format!("Kode for {label}; T er totalen.")).key(),
+        of(
+            "_niveau",
+            PrimitiveType::String,
+            MemberFact::Level,
+            &format!("Niveau i {label}; totalens er I alt."),
+        )
+        .nullable(),
+        of("_nr", PrimitiveType::Int32, MemberFact::Number, &format!("Rækkefølge i {label}, til sortering."))
+            .nullable(),
+    ]
+}
+
+fn measure_column(index: usize, measure: &Measure, name: &str) -> DraftColumn {
+    let unit = measure.unit();
+    let description = measure_description(measure);
+    let column = DraftColumn::new(name, PrimitiveType::Decimal, Fact::Measure(index), &description)
+        .nullable()
+        .annotated("Measures.Scale", AnnotationValue::Int(i64::from(unit.decimals())));
+    match unit {
+        Unit::Kroner => column.annotated("Measures.ISOCurrency", AnnotationValue::String("DKK".to_owned())),
+        _ => column.annotated("Measures.Unit", AnnotationValue::String(unit.label().to_owned())),
+    }
+}
+
+fn state_columns() -> [DraftColumn; 2] {
+    [
+        DraftColumn::new(
+            "Status",
+            PrimitiveType::String,
+            Fact::Status,
+            "Tom, når alle rækkens tal er offentliggjort; delvis, når nogle mangler; mangler, når ingen er det.",
+        )
+        .nullable()
+        .max_length(STATUS_LENGTH),
+        DraftColumn::new(
+            "Opdateret",
+            PrimitiveType::DateTimeOffset,
+            Fact::Updated,
+            "Hvornår et tal for perioden sidst sås ændret; til trinvis opdatering.",
+        ),
+    ]
+}

@@ -1,0 +1,269 @@
+//! A table's lists: dimensions, measures, periods and members with their groups, in the layout of Statistics Netherlands.
+
+use std::collections::HashSet;
+
+use crate::catalogue::dimension::{Dimension, Member};
+use crate::catalogue::measure::Measure;
+use crate::catalogue::period::Period;
+use crate::feed::cells::{AREA, Named, OBSERVATIONS, PERIOD, label_or_id, measure_description};
+use crate::feed::draft::Draft;
+use crate::feed::listing::Listing;
+
+const TOTAL_DESCRIPTION: &str = "Den offentliggjorte total. Den er ikke nødvendigvis summen af delene.";
+const PINNED_DESCRIPTION: &str = "Tabellens øvrige sæt viser tal for denne værdi.";
+
+/// Every list of a table but `Properties`.
+pub(super) fn lists(named: &Named<'_>) -> Vec<Draft> {
+    let measurement = named.measurement;
+    let mut drafts =
+        vec![dimensions(named), measures(named), measure_groups(named), periods(named), period_groups(named)];
+    for (dimension, name) in measurement.dimensions.iter().zip(&named.dimensions) {
+        drafts.push(members(dimension, name));
+        drafts.push(member_groups(dimension, name));
+    }
+    lead_back(&mut drafts, named);
+    drafts
+}
+
+/// Gives every code list the way back from its codes to their observations.
+fn lead_back(drafts: &mut [Draft], named: &Named<'_>) {
+    for way in named.ways() {
+        if let Some(codes) = drafts.iter_mut().find(|draft| draft.name == way.target) {
+            codes.ways.push(way.back(OBSERVATIONS, true));
+        }
+    }
+}
+
+struct DimensionRow<'a> {
+    identifier: &'a str,
+    title: &'a str,
+    description: String,
+    kind: &'static str,
+    has_total: bool,
+    pinned_to: Option<&'a str>,
+    source_id: Option<&'a str>,
+}
+
+fn dimensions(named: &Named<'_>) -> Draft {
+    let period = DimensionRow {
+        identifier: PERIOD,
+        title: PERIOD,
+        description: "Perioder af alle tabellens periodetyper.".to_owned(),
+        kind: "TimeDimension",
+        has_total: false,
+        pinned_to: None,
+        source_id: None,
+    };
+    let dimensions = named.measurement.dimensions.iter().zip(&named.dimensions);
+    let rows: Vec<_> = std::iter::once(period)
+        .chain(dimensions.map(|(dimension, name)| dimension_row(dimension, name)))
+        .collect();
+    Listing::of(&rows)
+        .key("Identifier", "Opdelingens navn, som i Observations.", |row| row.identifier)
+        .text("Title", "Opdelingens titel.", |row| row.title)
+        .text("Description", "Hvad opdelingen er.", |row| &row.description)
+        .text("Kind", "TimeDimension, GeoDimension eller Dimension.", |row| row.kind)
+        .flag("ContainsGroups", "Om koderne er samlet i grupper.", |_| true)
+        .flag("HasTotal", "Om opdelingen har en offentliggjort total.", |row| row.has_total)
+        .optional_text("PinnedTo", "Koden, som de øvrige sæt står fast på.", |row| row.pinned_to)
+        .optional_text("SourceId", "Opdelingens id hos Jobindsats.", |row| row.source_id)
+        .draft("Dimensions", "Opdelinger", "Tabellens opdelinger.")
+}
+
+fn dimension_row<'a>(dimension: &'a Dimension, name: &'a str) -> DimensionRow<'a> {
+    let title = if dimension.is_area() { AREA } else { label_or_id(&dimension.label, dimension.id.as_str()) };
+    let total = if dimension.total().is_some() { "" } else { " Den har ingen total." };
+    DimensionRow {
+        identifier: name,
+        title,
+        description: format!("Fordeling efter {title}.{total}"),
+        kind: if dimension.is_area() { "GeoDimension" } else { "Dimension" },
+        has_total: dimension.total().is_some(),
+        pinned_to: dimension.pinned.and_then(|index| Some(dimension.members.get(index)?.id.as_str())),
+        source_id: Some(dimension.id.as_str()),
+    }
+}
+
+struct MeasureRow<'a> {
+    measure: &'a Measure,
+    column: &'a str,
+    description: String,
+    index: i32,
+}
+
+fn measures(named: &Named<'_>) -> Draft {
+    let measures = named.measurement.measures.iter().zip(&named.measures).zip(1..);
+    let rows: Vec<_> = measures
+        .map(|((measure, column), index)| MeasureRow {
+            measure,
+            column,
+            description: measure_description(measure),
+            index,
+        })
+        .collect();
+    Listing::of(&rows)
+        .key("Identifier", "Målets kode, som i Observations.", |row| row.measure.id.as_str())
+        .text("Title", "Målets titel.", |row| label_or_id(&row.measure.heading, row.measure.id.as_str()))
+        .text("Description", "Hvad målet viser, og hvordan det må bruges.", |row| &row.description)
+        .text("Unit", "Enhed.", |row| row.measure.unit().label())
+        .number("Decimals", "Hvor mange decimaler tallet vises med.", |row| {
+            i32::from(row.measure.unit().decimals())
+        })
+        .text("MeasureGroupId", "Gruppen, som målet hører til.", |row| row.measure.group_id.as_str())
+        .text("DataType", "Tallenes type.", |_| "Decimal")
+        .number("Index", "Rækkefølge.", |row| row.index)
+        .text("Column", "Kolonnen, som målet har i de brede sæt.", |row| row.column)
+        .draft("MeasureCodes", "Mål", "Tabellens mål med enhed og decimaler.")
+}
+
+fn measure_groups(named: &Named<'_>) -> Draft {
+    let mut seen = HashSet::new();
+    let rows: Vec<Group> = named
+        .measurement
+        .measures
+        .iter()
+        .filter(|measure| seen.insert(&measure.group_id))
+        .map(|measure| Group {
+            id: measure.group_id.to_string(),
+            parent: None,
+            title: label_or_id(&measure.group_label, measure.group_id.as_str()).to_owned(),
+        })
+        .collect();
+    groups(&rows, "MeasureGroups", "Grupper af mål")
+}
+
+struct PeriodRow<'a> {
+    period: &'a Period,
+    code: String,
+    title: String,
+    index: i32,
+}
+
+fn periods(named: &Named<'_>) -> Draft {
+    let periods = named.measurement.periods.iter().zip(1..);
+    let rows: Vec<_> = periods
+        .map(|(period, index)| PeriodRow { period, code: period.cbs_code(), title: period.label(), index })
+        .collect();
+    Listing::of(&rows)
+        .key("Identifier", "Periodens kode, som i Observations.", |row| &row.code)
+        .text("Title", "Perioden som tekst.", |row| &row.title)
+        .number("Index", "Rækkefølge, nyeste først.", |row| row.index)
+        .text("DimensionGroupId", "Periodens type; se PeriodeGroups.", |row| row.period.type_id.as_str())
+        .text("PeriodId", "Periodens kode, som i de brede sæt.", |row| row.period.id.as_str())
+        .optional_date("FirstDay", "Periodens første dag.", |row| row.period.first_day())
+        .optional_date("LastDay", "Periodens sidste dag.", |row| row.period.last_day())
+        .draft("PeriodeCodes", "Perioder", "Tabellens perioder, nyeste først.")
+}
+
+fn period_groups(named: &Named<'_>) -> Draft {
+    let rows: Vec<Group> = named
+        .measurement
+        .period_types
+        .iter()
+        .map(|period_type| Group {
+            id: period_type.id.to_string(),
+            parent: None,
+            title: label_or_id(&period_type.label, period_type.id.as_str()).to_owned(),
+        })
+        .collect();
+    groups(&rows, "PeriodeGroups", "Periodetyper")
+}
+
+struct MemberRow<'a> {
+    dimension: &'a Dimension,
+    member: &'a Member,
+    position: usize,
+    index: i32,
+    group: String,
+}
+
+impl<'a> MemberRow<'a> {
+    fn description(&'a self) -> Option<&'a str> {
+        if self.dimension.pinned == Some(self.position) {
+            Some(PINNED_DESCRIPTION)
+        } else {
+            self.member.is_total().then_some(TOTAL_DESCRIPTION)
+        }
+    }
+
+    fn parent(&'a self) -> Option<&'a str> {
+        Some(self.dimension.members.get(self.member.parent?)?.id.as_str())
+    }
+}
+
+fn members(dimension: &Dimension, name: &str) -> Draft {
+    let numbered = dimension.members.iter().enumerate().zip(1..);
+    let rows: Vec<_> = numbered
+        .map(|((position, member), index)| MemberRow {
+            dimension,
+            member,
+            position,
+            index,
+            group: group_of(dimension, position, member),
+        })
+        .collect();
+    let mut listing = Listing::of(&rows)
+        .key("Identifier", "Værdiens kode, som i Observations.", |row| row.member.id.as_str())
+        .text("Title", "Værdiens tekst.", |row| label_or_id(&row.member.label, row.member.id.as_str()))
+        .optional_text("Description", "Hvad der er særligt ved værdien.", MemberRow::description)
+        .number("Index", "Rækkefølge.", |row| row.index)
+        .text("DimensionGroupId", "Gruppen, som værdien hører til.", |row| &row.group)
+        .flag("IsTotal", "Om værdien er den offentliggjorte total.", |row| row.member.is_total())
+        .text("Level", "Niveau.", |row| &row.member.level)
+        .optional_text("ParentId", "Koden for værdien et niveau højere.", MemberRow::parent);
+    if dimension.is_area() {
+        listing = listing.optional_text("Code", "Officiel kode for området.", |row| row.member.code);
+    }
+    let label = label_or_id(&dimension.label, dimension.id.as_str());
+    let title = format!("Koder: {label}");
+    listing.draft(format!("{name}Codes"), title, &format!("Værdierne i opdelingen {label}."))
+}
+
+fn member_groups(dimension: &Dimension, name: &str) -> Draft {
+    let mut rows = Vec::new();
+    for (index, hierarchy) in dimension.hierarchies.iter().enumerate() {
+        rows.push(Group {
+            id: group_id(dimension, index, None),
+            parent: None,
+            title: label_or_id(&hierarchy.label, hierarchy.id.as_str()).to_owned(),
+        });
+        rows.extend(hierarchy.levels.iter().enumerate().map(|(level, of)| Group {
+            id: group_id(dimension, index, Some(level)),
+            parent: Some(group_id(dimension, index, None)),
+            title: label_or_id(&of.label, of.id.as_str()).to_owned(),
+        }));
+    }
+    let label = label_or_id(&dimension.label, dimension.id.as_str());
+    groups(&rows, &format!("{name}Groups"), &format!("Grupper: {label}"))
+}
+
+/// A group of codes: a hierarchy, or a level of one.
+fn group_id(dimension: &Dimension, hierarchy: usize, level: Option<usize>) -> String {
+    let hierarchy = &dimension.hierarchies[hierarchy];
+    match level {
+        Some(level) => format!("{}.{}", hierarchy.id, hierarchy.levels[level].id),
+        None => hierarchy.id.to_string(),
+    }
+}
+
+/// The group of a member: the level that lists it, in the hierarchy that it is asked for in.
+fn group_of(dimension: &Dimension, position: usize, member: &Member) -> String {
+    // The nodes stand in the order of their members.
+    let nodes = &dimension.hierarchies[member.hierarchy].nodes;
+    let node = nodes.binary_search_by_key(&position, |node| node.member).ok();
+    group_id(dimension, member.hierarchy, node.and_then(|node| nodes[node].level))
+}
+
+struct Group {
+    id: String,
+    parent: Option<String>,
+    title: String,
+}
+
+fn groups(rows: &[Group], name: &str, title: &str) -> Draft {
+    Listing::of(rows)
+        .key("Id", "Gruppens kode.", |row| &row.id)
+        .optional_text("ParentId", "Koden for gruppen et niveau højere.", |row| row.parent.as_deref())
+        .text("Title", "Gruppens titel.", |row| &row.title)
+        .draft(name, title, "Grupper, som koderne hører til.")
+}

@@ -1,0 +1,278 @@
+//! Sets as they are drawn up, each with what `$metadata` says of it, and the one place where a feed and its schema are made
+//! from them, so that the two cannot differ.
+
+use crate::feed::column::{Column, Fact};
+use crate::feed::{Feed, Navigation, RowSource, Set};
+use crate::odata::edm::{
+    Annotation, AnnotationValue, EntityContainer, EntitySet, EntityType, NavigationProperty, Property,
+    Schema, Singleton,
+};
+use crate::odata::value::PrimitiveType;
+
+/// What the service conforms to. Raise it when the whole list of the next level passes.
+const CONFORMANCE_LEVEL: &str = "Org.OData.Capabilities.V1.ConformanceLevelType/Intermediate";
+const ODATA_VERSIONS: &str = "4.0";
+const FORMATS: &[&str] = &["application/json", "application/xml"];
+/// Functions that the query language offers; Power Query pushes down only those that stand here.
+pub const FILTER_FUNCTIONS: &[&str] = &[
+    "contains",
+    "startswith",
+    "endswith",
+    "length",
+    "indexof",
+    "substring",
+    "tolower",
+    "toupper",
+    "trim",
+    "concat",
+    "matchesPattern",
+    "year",
+    "month",
+    "day",
+    "hour",
+    "minute",
+    "second",
+    "fractionalseconds",
+    "date",
+    "time",
+    "now",
+    "round",
+    "floor",
+    "ceiling",
+];
+
+/// A set and what is said of it.
+pub(super) struct Draft {
+    pub name: String,
+    pub alias: Option<String>,
+    pub title: String,
+    pub description: String,
+    pub rows: RowSource,
+    pub columns: Vec<DraftColumn>,
+    pub singleton: bool,
+    pub ways: Vec<Way>,
+}
+
+/// A column and what is said of it.
+#[derive(Clone)]
+pub(super) struct DraftColumn {
+    pub column: Column,
+    pub is_key: bool,
+    max_length: Option<u32>,
+    annotations: Vec<Annotation>,
+}
+
+/// A navigation property, by the names of what it joins.
+#[derive(Clone)]
+pub(super) struct Way {
+    pub name: String,
+    pub target: String,
+    pub collection: bool,
+    pub from: String,
+    pub to: String,
+    pub partner: String,
+}
+
+impl DraftColumn {
+    pub fn new(name: impl Into<String>, primitive: PrimitiveType, fact: Fact, description: &str) -> Self {
+        let column = Column { name: name.into(), primitive, nullable: false, fact };
+        let description =
+            Annotation::new("Core.Description", AnnotationValue::String(description.to_owned()));
+        Self { column, is_key: false, max_length: None, annotations: vec![description] }
+    }
+
+    pub fn nullable(mut self) -> Self {
+        self.column.nullable = true;
+        self
+    }
+
+    pub fn key(mut self) -> Self {
+        self.is_key = true;
+        self
+    }
+
+    pub fn max_length(mut self, characters: u32) -> Self {
+        self.max_length = Some(characters);
+        self
+    }
+
+    pub fn annotated(mut self, term: &'static str, value: AnnotationValue) -> Self {
+        self.annotations.push(Annotation::new(term, value));
+        self
+    }
+
+    fn property(&self) -> Property {
+        let Column { name, primitive, nullable, .. } = &self.column;
+        let mut property = Property::new(name, *primitive, *nullable);
+        property.max_length = self.max_length;
+        // Without it the standard allows whole seconds only.
+        property.precision = (*primitive == PrimitiveType::DateTimeOffset).then_some(3);
+        property.annotations.clone_from(&self.annotations);
+        property
+    }
+}
+
+impl Draft {
+    fn key(&self) -> impl Iterator<Item = usize> {
+        self.columns.iter().enumerate().filter(|(_, column)| column.is_key).map(|(index, _)| index)
+    }
+
+    /// The type's name differs from every column's: clients that make classes of types trip over it otherwise.
+    fn type_name(&self) -> String {
+        let mut name = format!("{}Type", self.name);
+        while self.columns.iter().any(|column| column.column.name.eq_ignore_ascii_case(&name)) {
+            name.push('_');
+        }
+        name
+    }
+
+    fn entity_type(&self, drafts: &[Self]) -> EntityType {
+        EntityType {
+            name: self.type_name(),
+            key: self.key().map(|index| self.columns[index].column.name.clone()).collect(),
+            properties: self.columns.iter().map(DraftColumn::property).collect(),
+            navigation: self.ways.iter().map(|way| way.property(drafts)).collect(),
+            annotations: Vec::new(),
+        }
+    }
+
+    fn entity_set(&self) -> EntitySet {
+        EntitySet {
+            name: self.name.clone(),
+            entity_type: self.type_name(),
+            bindings: self.ways.iter().map(|way| (way.name.clone(), way.target.clone())).collect(),
+            title: Some(self.title.clone()),
+            annotations: self.annotations(),
+        }
+    }
+
+    fn as_singleton(&self) -> Singleton {
+        Singleton {
+            name: self.name.clone(),
+            entity_type: self.type_name(),
+            title: Some(self.title.clone()),
+            annotations: self.annotations(),
+        }
+    }
+
+    fn annotations(&self) -> Vec<Annotation> {
+        let refused = |term, property| {
+            Annotation::new(term, AnnotationValue::Record(vec![(property, AnnotationValue::Bool(false))]))
+        };
+        let mut annotations =
+            vec![Annotation::new("Core.Description", AnnotationValue::String(self.description.clone()))];
+        if !self.singleton {
+            annotations.push(refused("Capabilities.InsertRestrictions", "Insertable"));
+        }
+        annotations.push(refused("Capabilities.UpdateRestrictions", "Updatable"));
+        annotations.push(refused("Capabilities.DeleteRestrictions", "Deletable"));
+        annotations
+    }
+
+    fn set(self, targets: &[Target]) -> Set {
+        let key = self.key().collect();
+        let columns: Vec<Column> = self.columns.into_iter().map(|column| column.column).collect();
+        let navigation = self.ways.into_iter().filter_map(|way| way.bind(&columns, targets)).collect();
+        Set {
+            name: self.name,
+            alias: self.alias,
+            title: self.title,
+            rows: self.rows,
+            columns,
+            key,
+            singleton: self.singleton,
+            navigation,
+        }
+    }
+}
+
+/// What a way needs to know of the set that it leads to.
+struct Target {
+    name: String,
+    columns: Vec<String>,
+}
+
+impl Way {
+    /// The way back.
+    pub fn back(&self, source: &str, collection: bool) -> Self {
+        Self {
+            name: self.partner.clone(),
+            target: source.to_owned(),
+            collection,
+            from: self.to.clone(),
+            to: self.from.clone(),
+            partner: self.name.clone(),
+        }
+    }
+
+    fn bind(self, columns: &[Column], targets: &[Target]) -> Option<Navigation> {
+        let target = targets.iter().position(|target| target.name == self.target)?;
+        Some(Navigation {
+            from_column: columns.iter().position(|column| column.name == self.from)?,
+            to_column: targets[target].columns.iter().position(|name| *name == self.to)?,
+            name: self.name,
+            target,
+            collection: self.collection,
+        })
+    }
+
+    fn property(&self, drafts: &[Draft]) -> NavigationProperty {
+        let target = drafts.iter().find(|draft| draft.name == self.target);
+        let constraint = (!self.collection).then(|| (self.from.clone(), self.to.clone()));
+        NavigationProperty {
+            name: self.name.clone(),
+            target: target.map(Draft::type_name).unwrap_or_default(),
+            collection: self.collection,
+            // A code that the upstream has not listed yet leads nowhere.
+            nullable: true,
+            partner: Some(self.partner.clone()),
+            constraints: constraint.into_iter().collect(),
+            annotations: Vec::new(),
+        }
+    }
+}
+
+/// Makes a service of its sets.
+pub(super) fn assemble(namespace: String, drafts: Vec<Draft>) -> Feed {
+    let schema = schema(namespace, &drafts);
+    let targets: Vec<Target> = drafts
+        .iter()
+        .map(|draft| Target {
+            name: draft.name.clone(),
+            columns: draft.columns.iter().map(|column| column.column.name.clone()).collect(),
+        })
+        .collect();
+    Feed { sets: drafts.into_iter().map(|draft| draft.set(&targets)).collect(), schema }
+}
+
+fn schema(namespace: String, drafts: &[Draft]) -> Schema {
+    let of_kind = |singleton: bool| drafts.iter().filter(move |draft| draft.singleton == singleton);
+    Schema {
+        namespace,
+        entity_types: drafts.iter().map(|draft| draft.entity_type(drafts)).collect(),
+        container: EntityContainer {
+            name: "Container".to_owned(),
+            sets: of_kind(false).map(Draft::entity_set).collect(),
+            singletons: of_kind(true).map(Draft::as_singleton).collect(),
+            annotations: container_annotations(),
+        },
+    }
+}
+
+fn container_annotations() -> Vec<Annotation> {
+    let texts = |texts: &[&str]| {
+        AnnotationValue::Collection(
+            texts.iter().map(|text| AnnotationValue::String((*text).to_owned())).collect(),
+        )
+    };
+    vec![
+        Annotation::new(
+            "Capabilities.ConformanceLevel",
+            AnnotationValue::EnumMember(CONFORMANCE_LEVEL.to_owned()),
+        ),
+        Annotation::new("Core.ODataVersions", AnnotationValue::String(ODATA_VERSIONS.to_owned())),
+        Annotation::new("Capabilities.SupportedFormats", texts(FORMATS)),
+        Annotation::new("Capabilities.FilterFunctions", texts(FILTER_FUNCTIONS)),
+        Annotation::new("Capabilities.BatchSupported", AnnotationValue::Bool(false)),
+    ]
+}

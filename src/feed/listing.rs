@@ -1,0 +1,132 @@
+//! Sets whose rows the catalogue itself holds: columns and rows are made from the same list of things, column by column.
+
+use std::sync::Arc;
+
+use arrow_array::{
+    ArrayRef, BooleanArray, Date32Array, Int32Array, Int64Array, RecordBatch, RecordBatchOptions,
+    StringArray, TimestampMillisecondArray,
+};
+use arrow_schema::{Field, Schema};
+use chrono::{DateTime, NaiveDate, Utc};
+
+use crate::feed::RowSource;
+use crate::feed::column::Fact;
+use crate::feed::draft::{Draft, DraftColumn};
+use crate::odata::value::PrimitiveType;
+
+/// A list under construction.
+pub(super) struct Listing<'a, T> {
+    rows: &'a [T],
+    columns: Vec<DraftColumn>,
+    arrays: Vec<ArrayRef>,
+}
+
+impl<'a, T> Listing<'a, T> {
+    pub fn of(rows: &'a [T]) -> Self {
+        Self { rows, columns: Vec::new(), arrays: Vec::new() }
+    }
+
+    /// A text that tells the rows apart.
+    pub fn key(self, name: &str, description: &str, text: impl Fn(&'a T) -> &'a str) -> Self {
+        let mut listing = self.text(name, description, text);
+        if let Some(last) = listing.columns.pop() {
+            listing.columns.push(last.key());
+        }
+        listing
+    }
+
+    pub fn text(self, name: &str, description: &str, text: impl Fn(&'a T) -> &'a str) -> Self {
+        let array = StringArray::from_iter_values(self.rows.iter().map(text));
+        self.with(name, PrimitiveType::String, description, false, Arc::new(array))
+    }
+
+    pub fn optional_text(
+        self,
+        name: &str,
+        description: &str,
+        text: impl Fn(&'a T) -> Option<&'a str>,
+    ) -> Self {
+        let array: StringArray = self.rows.iter().map(text).collect();
+        self.with(name, PrimitiveType::String, description, true, Arc::new(array))
+    }
+
+    pub fn number(self, name: &str, description: &str, number: impl Fn(&'a T) -> i32) -> Self {
+        let array = Int32Array::from_iter_values(self.rows.iter().map(number));
+        self.with(name, PrimitiveType::Int32, description, false, Arc::new(array))
+    }
+
+    pub fn optional_count(self, name: &str, description: &str, count: impl Fn(&'a T) -> Option<i64>) -> Self {
+        let array: Int64Array = self.rows.iter().map(count).collect();
+        self.with(name, PrimitiveType::Int64, description, true, Arc::new(array))
+    }
+
+    pub fn flag(self, name: &str, description: &str, flag: impl Fn(&'a T) -> bool) -> Self {
+        let array: BooleanArray = self.rows.iter().map(|row| Some(flag(row))).collect();
+        self.with(name, PrimitiveType::Boolean, description, false, Arc::new(array))
+    }
+
+    pub fn optional_date(
+        self,
+        name: &str,
+        description: &str,
+        date: impl Fn(&'a T) -> Option<NaiveDate>,
+    ) -> Self {
+        let days =
+            |date: NaiveDate| i32::try_from(date.signed_duration_since(NaiveDate::default()).num_days()).ok();
+        let array: Date32Array = self.rows.iter().map(|row| date(row).and_then(days)).collect();
+        self.with(name, PrimitiveType::Date, description, true, Arc::new(array))
+    }
+
+    pub fn optional_instant(
+        self,
+        name: &str,
+        description: &str,
+        instant: impl Fn(&'a T) -> Option<DateTime<Utc>>,
+    ) -> Self {
+        let milliseconds = |row| instant(row).map(|instant| instant.timestamp_millis());
+        let array: TimestampMillisecondArray = self.rows.iter().map(milliseconds).collect();
+        let array = Arc::new(array.with_timezone("UTC"));
+        self.with(name, PrimitiveType::DateTimeOffset, description, true, array)
+    }
+
+    /// The finished list as a set.
+    pub fn draft(self, name: impl Into<String>, title: impl Into<String>, description: &str) -> Draft {
+        let rows = RowSource::List(self.batch());
+        Draft {
+            name: name.into(),
+            alias: None,
+            title: title.into(),
+            description: description.to_owned(),
+            rows,
+            columns: self.columns,
+            singleton: false,
+            ways: Vec::new(),
+        }
+    }
+
+    fn with(
+        mut self,
+        name: &str,
+        primitive: PrimitiveType,
+        description: &str,
+        nullable: bool,
+        array: ArrayRef,
+    ) -> Self {
+        let column = DraftColumn::new(name, primitive, Fact::Listed(self.columns.len()), description);
+        self.columns.push(if nullable { column.nullable() } else { column });
+        self.arrays.push(array);
+        self
+    }
+
+    fn batch(&self) -> RecordBatch {
+        let fields = self.columns.iter().zip(&self.arrays).map(|(column, array)| {
+            Field::new(&column.column.name, array.data_type().clone(), column.column.nullable)
+        });
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let options = RecordBatchOptions::new().with_row_count(Some(self.rows.len()));
+        let batch = RecordBatch::try_new_with_options(Arc::clone(&schema), self.arrays.clone(), &options);
+        // Every array was made from the same rows and by the type of its column, so there is nothing to fail.
+        debug_assert!(batch.is_ok(), "{batch:?}");
+        batch.unwrap_or_else(|_| RecordBatch::new_empty(schema))
+    }
+}

@@ -1,0 +1,253 @@
+//! Names once given: a registry that only grows, so that what the upstream retitles keeps its name with every client.
+//!
+//! Where it is kept is not known here; one writer reads it, lets the feeds be built, and keeps it when it has [changed].
+//!
+//! [changed]: NameRegistry::is_changed
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::catalogue::id::MeasurementId;
+use crate::feed::naming::{self, DIMENSION_LIMIT, NAME_LIMIT, TABLE_SET_LIMIT};
+
+/// Columns that every wide set or `Observations` has, and so no measure or dimension.
+const FIXED_COLUMNS: &[&str] = &[
+    "Periode",
+    "Periodetype",
+    "Fra",
+    "Til",
+    "Område",
+    "Områdekode",
+    "Områdeniveau",
+    "Status",
+    "Opdateret",
+    "Id",
+    "Measure",
+    "ValueAttribute",
+    "Value",
+];
+
+/// Sets of the catalogue service that are no table's, those to come included.
+const CATALOGUE_SETS: &[&str] = &["Datasets", "Catalogs", "Subjects", "StatusCodes", "Revisions"];
+
+/// Words that an expression reads as something else than a column.
+const KEYWORDS: &[&str] = &[
+    "true", "false", "null", "nan", "inf", "not", "and", "or", "eq", "ne", "gt", "ge", "lt", "le", "in",
+    "has", "add", "sub", "mul", "div", "divby", "mod",
+];
+
+/// What is named: the two share the columns of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Dimension,
+    Measure,
+}
+
+/// Something of a table that needs a name.
+#[derive(Debug, Clone, Copy)]
+pub struct Part<'a> {
+    pub kind: Kind,
+    pub id: &'a str,
+    pub label: &'a str,
+}
+
+/// Every name that was ever given in this origin.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct NameRegistry {
+    tables: BTreeMap<String, TableNames>,
+    #[serde(skip)]
+    changed: bool,
+}
+
+/// Names of one table and its parts, by the upstream's ids.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct TableNames {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    set: Option<String>,
+    dimensions: BTreeMap<String, String>,
+    measures: BTreeMap<String, String>,
+}
+
+/// What is wrong with a registry that was read.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    #[error("the registry of names is no registry")]
+    Unreadable(#[from] serde_json::Error),
+    #[error("table {table}: the recorded name {name:?} is no identifier")]
+    NotAnIdentifier { table: String, name: String },
+    #[error("table {table}: the recorded name {name:?} stands for two things")]
+    Doubled { table: String, name: String },
+}
+
+impl NameRegistry {
+    /// Reads a registry, and refuses one whose names could not be served.
+    pub fn from_json(text: &str) -> Result<Self, RegistryError> {
+        let registry: Self = serde_json::from_str(text)?;
+        registry.check()?;
+        Ok(registry)
+    }
+
+    /// The registry as it is kept.
+    pub fn to_json(&self) -> Result<String, RegistryError> {
+        Ok(serde_json::to_string_pretty(self)?)
+    }
+
+    /// Whether names were given since it was read or last kept.
+    #[must_use]
+    pub fn is_changed(&self) -> bool {
+        self.changed
+    }
+
+    /// Says that the registry as it is now has been kept.
+    pub fn mark_kept(&mut self) {
+        self.changed = false;
+    }
+
+    /// The names of parts of a table, in their order: recorded ones, or new ones that are then recorded. Parts that would be
+    /// called the same all get their id behind, so the names do not depend on the order in which the upstream lists them.
+    pub fn name_parts(&mut self, table: &MeasurementId, parts: &[Part<'_>]) -> Vec<String> {
+        let names = self.tables.entry(table.as_str().to_owned()).or_default();
+        let mut taken = names.claims();
+        let wishes = wishes(parts.iter().filter(|part| !names.of(part.kind).contains_key(part.id)));
+        for part in parts {
+            if names.of(part.kind).contains_key(part.id) {
+                continue;
+            }
+            let wish = part.wish();
+            let contested = |claim: &String| taken.contains(claim) || wishes.get(claim) > Some(&1);
+            let name = if claims(part.kind, &wish).iter().any(contested) {
+                told_apart(&wish, part.id, part.limit(), |name| {
+                    !claims(part.kind, name).iter().any(|claim| taken.contains(claim))
+                })
+            } else {
+                wish
+            };
+            taken.extend(claims(part.kind, &name));
+            names.of_mut(part.kind).insert(part.id.to_owned(), name);
+            self.changed = true;
+        }
+        parts.iter().map(|part| names.of(part.kind).get(part.id).cloned().unwrap_or_default()).collect()
+    }
+
+    /// The name of a table's set in the catalogue service.
+    pub fn name_table(&mut self, table: &MeasurementId, subject: &str, title: &str) -> String {
+        if let Some(name) = self.tables.get(table.as_str()).and_then(|names| names.set.clone()) {
+            return name;
+        }
+        let taken = self.set_names();
+        let is_free = |name: &str| !taken.contains(&name.to_lowercase());
+        let wish = naming::table_set_name(table.as_str(), subject, title);
+        let name =
+            if is_free(&wish) { wish } else { told_apart(&wish, table.as_str(), TABLE_SET_LIMIT, is_free) };
+        self.tables.entry(table.as_str().to_owned()).or_default().set = Some(name.clone());
+        self.changed = true;
+        name
+    }
+
+    fn set_names(&self) -> HashSet<String> {
+        let given = self.tables.values().filter_map(|names| names.set.as_deref());
+        given.chain(CATALOGUE_SETS.iter().copied()).map(str::to_lowercase).collect()
+    }
+
+    fn check(&self) -> Result<(), RegistryError> {
+        let mut sets: HashSet<String> = CATALOGUE_SETS.iter().map(|name| name.to_lowercase()).collect();
+        for (table, names) in &self.tables {
+            let mut taken = fixed_claims();
+            let parts = names.given().map(|(kind, name)| (name, claims(kind, name)));
+            let set = names.set.iter().map(|name| (name, vec![name.to_lowercase()]));
+            let all = parts.map(|part| (part, false)).chain(set.map(|set| (set, true)));
+            for ((name, claims), is_set) in all {
+                let (table, name) = (table.clone(), name.clone());
+                if !naming::is_identifier(&name) {
+                    return Err(RegistryError::NotAnIdentifier { table, name });
+                }
+                let among = if is_set { &mut sets } else { &mut taken };
+                if !claims.into_iter().all(|claim| among.insert(claim)) {
+                    return Err(RegistryError::Doubled { table, name });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl TableNames {
+    fn of(&self, kind: Kind) -> &BTreeMap<String, String> {
+        match kind {
+            Kind::Dimension => &self.dimensions,
+            Kind::Measure => &self.measures,
+        }
+    }
+
+    fn of_mut(&mut self, kind: Kind) -> &mut BTreeMap<String, String> {
+        match kind {
+            Kind::Dimension => &mut self.dimensions,
+            Kind::Measure => &mut self.measures,
+        }
+    }
+
+    fn given(&self) -> impl Iterator<Item = (Kind, &String)> {
+        let dimensions = self.dimensions.values().map(|name| (Kind::Dimension, name));
+        dimensions.chain(self.measures.values().map(|name| (Kind::Measure, name)))
+    }
+
+    fn claims(&self) -> HashSet<String> {
+        let given = self.given().flat_map(|(kind, name)| claims(kind, name));
+        given.chain(fixed_claims()).collect()
+    }
+}
+
+impl Part<'_> {
+    fn limit(&self) -> usize {
+        match self.kind {
+            Kind::Dimension => DIMENSION_LIMIT,
+            Kind::Measure => NAME_LIMIT,
+        }
+    }
+
+    fn wish(&self) -> String {
+        naming::column_name(self.id, self.label, self.limit())
+    }
+}
+
+/// What else a name uses up, without regard to case: a dimension has several columns, sets and a navigation property.
+fn claims(kind: Kind, name: &str) -> Vec<String> {
+    let name = name.to_lowercase();
+    match kind {
+        Kind::Measure => vec![name],
+        Kind::Dimension => ["", "_id", "_niveau", "_nr", "code", "codes", "groups"]
+            .iter()
+            .map(|ending| format!("{name}{ending}"))
+            .chain([format!("fordelt_på_{name}")])
+            .collect(),
+    }
+}
+
+fn fixed_claims() -> HashSet<String> {
+    let stems = ["Periode", "Område", "Measure"].iter().flat_map(|name| claims(Kind::Dimension, name));
+    let plain = FIXED_COLUMNS.iter().chain(KEYWORDS).map(|name| name.to_lowercase());
+    stems.chain(plain).collect()
+}
+
+/// How many of the parts would claim each name.
+fn wishes<'a>(parts: impl Iterator<Item = &'a Part<'a>>) -> HashMap<String, usize> {
+    let mut wishes = HashMap::new();
+    for part in parts {
+        for claim in claims(part.kind, &part.wish()) {
+            *wishes.entry(claim).or_default() += 1;
+        }
+    }
+    wishes
+}
+
+/// The name with its id behind, and a number behind that if even so it is not free.
+fn told_apart(name: &str, id: &str, limit: usize, is_free: impl Fn(&str) -> bool) -> String {
+    let first = naming::with_id(name, id, limit);
+    let numbered = (2_u32..).map(|number| {
+        let ending = format!("_{number}");
+        format!("{}{ending}", naming::shorten(&first, limit - ending.len()))
+    });
+    std::iter::once(first.clone()).chain(numbered).find(|name| is_free(name)).unwrap_or_default()
+}

@@ -1,0 +1,71 @@
+//! The service of one table.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use crate::catalogue::measurement::{Measurement, MeasurementHead};
+use crate::clock;
+use crate::feed::Feed;
+use crate::feed::cells::{Named, label_or_id};
+use crate::feed::codes;
+use crate::feed::draft::{Draft, assemble};
+use crate::feed::listing::Listing;
+use crate::feed::naming;
+use crate::feed::origin::{CATALOG, LANGUAGE, Origin};
+use crate::feed::registry::NameRegistry;
+
+/// A measurement as a service of its own. The head is what the list of tables says of it, where it stands there.
+#[must_use]
+pub fn table_feed(
+    measurement: &Arc<Measurement>,
+    head: Option<&MeasurementHead>,
+    origin: &Origin,
+    names: &mut NameRegistry,
+) -> Feed {
+    let named = Named::new(measurement, names);
+    let title = label_or_id(&measurement.title, measurement.id.as_str());
+    let mut drafts = vec![named.overview("Hovedtal".to_owned(), format!("Hovedtal for {title}"))];
+    drafts.extend(named.levels());
+    drafts.extend(named.breakdowns());
+    drafts.push(named.cube());
+    drafts.push(named.observations());
+    drafts.extend(codes::lists(&named));
+    drafts.push(properties(measurement, head, origin));
+    assemble(format!("Jobindsats.{}", naming::id_name(measurement.id.as_str())), drafts)
+}
+
+/// When figures of that day became known: its first instant in Copenhagen, for the upstream gives no time of day.
+pub(super) fn published(day: Option<NaiveDate>) -> Option<DateTime<Utc>> {
+    day.map(clock::start_of_day)
+}
+
+fn properties(measurement: &Measurement, head: Option<&MeasurementHead>, origin: &Origin) -> Draft {
+    let title = label_or_id(&measurement.title, measurement.id.as_str());
+    let description = origin.describe(title);
+    let row = (measurement, head);
+    let mut draft = Listing::of(&[row])
+        .key("Identifier", "Tabellens id.", |(measurement, _)| measurement.id.as_str())
+        .text("Title", "Tabellens titel.", |_| title)
+        .text("Description", "Hvad tabellen viser.", |_| &description)
+        .text("Language", "Sprog.", |_| LANGUAGE)
+        .text("Catalog", "Katalog.", |_| CATALOG)
+        .text("Source", "Hvor tallene kommer fra.", |_| origin.source())
+        .optional_text("Subject", "Emne.", |(_, head)| head.map(|head| head.subject.as_str()))
+        .optional_text("Group", "Gruppe af tabeller.", |(_, head)| head.map(|head| head.group.as_str()))
+        .optional_instant("Modified", "Hvornår tabellen sidst blev opdateret.", |(_, head)| {
+            published(head.and_then(|head| head.update_latest))
+        })
+        .optional_date("NextUpdate", "Hvornår tabellen ventes opdateret.", |(_, head)| {
+            head.and_then(|head| head.update_next)
+        })
+        .optional_text("UpdateFrequency", "Hvor ofte tabellen opdateres.", |(_, head)| {
+            head.and_then(|head| head.update_frequency.as_deref())
+        })
+        .optional_text("Page", "Tabellens side hos Jobindsats.", |(_, head)| {
+            head.and_then(|head| head.page_url.as_deref())
+        })
+        .draft("Properties", "Om tabellen", "Tabellens titel, kilde og opdateringer.");
+    draft.singleton = true;
+    draft
+}

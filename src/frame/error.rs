@@ -1,0 +1,22 @@
+//! What can go wrong with rows that are there.
+
+use arrow_schema::{ArrowError, DataType};
+use thiserror::Error;
+
+use crate::query::eval::EvalError;
+
+/// A frame that an operation cannot work on.
+#[derive(Debug, Error)]
+pub enum FrameError {
+    /// The request's own fault: an expression that has no value for a row.
+    #[error(transparent)]
+    Eval(#[from] EvalError),
+    #[error("column {column} of the set is not in the frame")]
+    MissingColumn { column: usize },
+    #[error("column {column} of the frame has the type {found}, which no value is read from")]
+    UnreadableColumn { column: String, found: DataType },
+    #[error("a frame of {rows} rows is too large to sort")]
+    TooManyRows { rows: usize },
+    #[error(transparent)]
+    Arrow(#[from] ArrowError),
+}

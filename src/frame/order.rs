@@ -1,0 +1,105 @@
+//! `$orderby` over a batch. The sort is stable, so rows that are equal keep the order they came in, which is the set's own.
+
+use std::cmp::Ordering;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int32Type;
+use arrow_array::{Array, DictionaryArray, UInt32Array};
+use arrow_ord::ord::{DynComparator, make_comparator};
+use arrow_schema::{DataType, SortOptions};
+
+use super::cells::Cells;
+use super::error::FrameError;
+use crate::odata::value::Value;
+use crate::query::eval::evaluate;
+use crate::query::{BoundExprKind, OrderKey};
+
+/// The places of the rows in their new order; of all, or of the first `limit`. Nulls come first in ascending order and last in
+/// descending.
+///
+/// # Errors
+/// When an expression has no value for a row, or reads a column that the batch does not have.
+pub fn order(cells: Cells<'_>, keys: &[OrderKey], limit: Option<usize>) -> Result<UInt32Array, FrameError> {
+    let rows = cells.len();
+    let end = u32::try_from(rows).map_err(|_| FrameError::TooManyRows { rows })?;
+    let comparators = keys.iter().map(|key| comparator(cells, key)).collect::<Result<Vec<_>, _>>()?;
+    let compare = |a: &u32, b: &u32| {
+        let differing = comparators.iter().map(|compare| compare(*a as usize, *b as usize));
+        differing.into_iter().find(|ordering| ordering.is_ne()).unwrap_or_else(|| a.cmp(b))
+    };
+    let mut places: Vec<u32> = (0..end).collect();
+    if let Some(limit) = limit.filter(|limit| *limit < rows) {
+        // Only what is shown needs to be sorted.
+        places.select_nth_unstable_by(limit, compare);
+        places.truncate(limit);
+    }
+    places.sort_unstable_by(compare);
+    Ok(UInt32Array::from(places))
+}
+
+/// How two rows relate by one term.
+fn comparator(cells: Cells<'_>, key: &OrderKey) -> Result<DynComparator, FrameError> {
+    let descending = key.descending;
+    let BoundExprKind::Column(column) = key.expr.kind else { return by_values(cells, key) };
+    let array = cells.column(column)?;
+    if let DataType::Dictionary(..) = array.data_type() {
+        let ranks = ranks(array.as_dictionary::<Int32Type>());
+        return Ok(Box::new(move |a, b| directed(ranks.get(a).cmp(&ranks.get(b)), descending)));
+    }
+    let options = SortOptions { descending, nulls_first: !descending };
+    Ok(make_comparator(array, array, options)?)
+}
+
+/// For each row the place of its value among the distinct values; nulls come before all.
+fn ranks(dictionary: &DictionaryArray<Int32Type>) -> Vec<Option<usize>> {
+    let values = dictionary.values().as_string::<i32>();
+    let mut sorted: Vec<&str> = values.iter().flatten().collect();
+    sorted.sort_unstable();
+    sorted.dedup();
+    let ranks: Vec<Option<usize>> = values.iter().map(|value| sorted.binary_search(&value?).ok()).collect();
+    let rank = |key: Option<i32>| ranks.get(usize::try_from(key?).ok()?).copied().flatten();
+    dictionary.keys().iter().map(rank).collect()
+}
+
+fn by_values(cells: Cells<'_>, key: &OrderKey) -> Result<DynComparator, FrameError> {
+    for column in key.expr.columns() {
+        cells.column(column)?;
+    }
+    let values = (0..cells.len()).map(|row| evaluate(&key.expr, &cells.row(row)));
+    let values = comparable(values.collect::<Result<Vec<_>, _>>()?);
+    let descending = key.descending;
+    Ok(Box::new(move |a, b| {
+        let ordering = match (values.get(a), values.get(b)) {
+            (Some(a), Some(b)) => total_order(a, b),
+            (a, b) => a.is_some().cmp(&b.is_some()),
+        };
+        directed(ordering, descending)
+    }))
+}
+
+/// The values such that comparing them is an order: where one number is a double all are, for a decimal and its neighbour may
+/// both equal the same double.
+fn comparable(mut values: Vec<Value>) -> Vec<Value> {
+    if values.iter().any(|value| matches!(value, Value::Double(_))) {
+        for value in &mut values {
+            if let Some(number) = value.as_double() {
+                *value = Value::Double(number);
+            }
+        }
+    }
+    values
+}
+
+/// Null before all, what is not a number next, then the rest by value.
+fn total_order(a: &Value, b: &Value) -> Ordering {
+    let class = |value: &Value| match value {
+        Value::Null => 0,
+        Value::Double(number) if number.is_nan() => 1,
+        _ => 2,
+    };
+    class(a).cmp(&class(b)).then_with(|| a.compare(b).unwrap_or(Ordering::Equal))
+}
+
+fn directed(ordering: Ordering, descending: bool) -> Ordering {
+    if descending { ordering.reverse() } else { ordering }
+}

@@ -1,0 +1,189 @@
+//! Refreshes indicators and publishes what is known of them. A failed refresh changes nothing that is served but says so;
+//! readers get a whole snapshot and its rendering, made once per refresh, and never wait for one.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use chrono::{NaiveDate, TimeDelta};
+
+use crate::catalogue::id::MeasurementId;
+use crate::clock::Clock;
+use crate::indicators::definition::{Definition, Definitions};
+use crate::indicators::exposition::Rendered;
+use crate::indicators::figures::Figures;
+use crate::indicators::kept;
+use crate::indicators::resolve::resolve;
+use crate::indicators::snapshot::{IndicatorState, Snapshot};
+use crate::indicators::source::{FigureSource, SourceError};
+
+/// Figures are read anew at least this often, for they are revised without a new date.
+const FULL_CHECK: TimeDelta = TimeDelta::hours(24);
+
+/// A snapshot with its rendering: what readers get.
+#[derive(Debug)]
+pub struct Published {
+    pub snapshot: Arc<Snapshot>,
+    pub rendered: Rendered,
+}
+
+/// Keeps the indicators of one origin.
+#[derive(Debug)]
+pub struct Collector {
+    source: Arc<dyn FigureSource>,
+    clock: Clock,
+    file: PathBuf,
+    published: RwLock<Arc<Published>>,
+    /// Held while a new snapshot is made from the present one.
+    change: Mutex<()>,
+    /// Held while the file is written; remembers what it holds.
+    saved: Mutex<Arc<Snapshot>>,
+}
+
+/// What a successful refresh brought.
+struct Refreshed {
+    /// `None`: what is kept is still what is published.
+    figures: Option<Figures>,
+    update_next: Option<NaiveDate>,
+}
+
+impl Collector {
+    /// Starts with what is kept in the file. A file that cannot be read is said and left behind: the figures can be had again.
+    #[must_use]
+    pub fn start(
+        source: Arc<dyn FigureSource>,
+        clock: Clock,
+        origin: &str,
+        definitions: &Definitions,
+        file: PathBuf,
+    ) -> Self {
+        let indicators = kept::load(&file).unwrap_or_else(|error| {
+            tracing::warn!(file = %file.display(), %error, "kept indicators cannot be read; starting without");
+            Vec::new()
+        });
+        let snapshot = Arc::new(Snapshot { origin: origin.into(), indicators }.redefined(definitions));
+        Self {
+            source,
+            clock,
+            file,
+            published: RwLock::new(Published::of(Arc::clone(&snapshot))),
+            change: Mutex::new(()),
+            saved: Mutex::new(snapshot),
+        }
+    }
+
+    /// What is known now.
+    #[must_use]
+    pub fn published(&self) -> Arc<Published> {
+        Arc::clone(&self.published.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes other definitions into use; indicators that stand for the same figures as before go on as they were.
+    pub fn redefine(&self, definitions: &Definitions) {
+        self.publish(|snapshot| snapshot.redefined(definitions));
+    }
+
+    /// Refreshes one indicator and publishes the outcome; says whether it succeeded. An id that is not defined is no failure.
+    pub async fn refresh(&self, id: &str) -> bool {
+        let Some(state) = self.published().snapshot.indicator(id).cloned() else { return true };
+        let begun = self.clock.now();
+        let outcome = self.read(&state).await;
+        let took = (self.clock.now() - begun).to_std().unwrap_or(Duration::ZERO);
+        let up = outcome.is_ok();
+        let next = self.state_after(&state, outcome, took);
+        self.publish(|snapshot| snapshot.with(next));
+        up
+    }
+
+    /// Writes what is known to disk, unless the file holds it already. Blocks: call it where that may be.
+    pub fn save(&self) {
+        let snapshot = Arc::clone(&self.published().snapshot);
+        let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
+        if Arc::ptr_eq(&saved, &snapshot) {
+            return;
+        }
+        match kept::save(&self.file, &snapshot) {
+            Ok(()) => *saved = snapshot,
+            Err(error) => {
+                tracing::error!(file = %self.file.display(), %error, "indicators cannot be kept on disk");
+            }
+        }
+    }
+
+    fn publish(&self, change: impl FnOnce(&Snapshot) -> Snapshot) {
+        let _one_at_a_time = self.change.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = Published::of(Arc::new(change(&self.published().snapshot)));
+        *self.published.write().unwrap_or_else(PoisonError::into_inner) = next;
+    }
+
+    async fn read(&self, state: &IndicatorState) -> Result<Refreshed, SourceError> {
+        let table = MeasurementId::from(state.definition.table.to_lowercase());
+        let head = self.source.head(&table).await?;
+        let update_next = head.update_next;
+        if state.figures.as_deref().is_some_and(|figures| self.is_current(figures, head.update_latest)) {
+            return Ok(Refreshed { figures: None, update_next });
+        }
+        let figures = self.read_figures(&state.definition, &table).await?;
+        if let Some(kept) = &state.figures {
+            figures.plausible_after(kept).map_err(|error| SourceError::validation(&error))?;
+        }
+        Ok(Refreshed { figures: Some(figures), update_next })
+    }
+
+    fn is_current(&self, figures: &Figures, update_latest: Option<NaiveDate>) -> bool {
+        figures.update_latest == update_latest && self.clock.now() - figures.read_at < FULL_CHECK
+    }
+
+    async fn read_figures(
+        &self,
+        definition: &Arc<Definition>,
+        table: &MeasurementId,
+    ) -> Result<Figures, SourceError> {
+        let measurement = self.source.measurement(table).await?;
+        let resolved = resolve(definition, &measurement).map_err(|error| SourceError::validation(&error))?;
+        let blocks = self.source.cells(&measurement, &resolved.selection).await?;
+        Figures::assemble(&resolved, &blocks, self.clock.now())
+            .map_err(|error| SourceError::validation(&error))
+    }
+
+    fn state_after(
+        &self,
+        state: &IndicatorState,
+        outcome: Result<Refreshed, SourceError>,
+        took: Duration,
+    ) -> IndicatorState {
+        let mut next = state.clone();
+        match outcome {
+            Ok(refreshed) => {
+                next.health = state.health.succeeded(self.clock.now(), took);
+                next.health.update_next = refreshed.update_next;
+                if let Some(figures) = refreshed.figures {
+                    next.health.revisions += revisions(state, &figures);
+                    next.figures = Some(Arc::new(figures));
+                }
+            }
+            Err(error) => {
+                let (indicator, reason) = (&state.definition.id, error.reason.word());
+                tracing::warn!(%indicator, reason, %error, "indicator not refreshed; what was known stays");
+                next.health = state.health.failed(&error, took);
+            }
+        }
+        next
+    }
+}
+
+impl Published {
+    fn of(snapshot: Arc<Snapshot>) -> Arc<Self> {
+        let rendered = Rendered::of(&snapshot);
+        Arc::new(Self { snapshot, rendered })
+    }
+}
+
+fn revisions(state: &IndicatorState, figures: &Figures) -> u64 {
+    let count = state.figures.as_deref().map_or(0, |kept| figures.revisions_since(kept));
+    if count > 0 {
+        let indicator = &state.definition.id;
+        tracing::info!(%indicator, count, "published figures were revised");
+    }
+    count as u64
+}

@@ -1,0 +1,435 @@
+//! Definitions of indicators, as people write them in a file. Checks what the file alone can tell; whether a table has the
+//! measure and the members is for [`resolve`](super::resolve) to say.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use crate::catalogue::area::AreaKind;
+use crate::catalogue::measure::Unit;
+
+/// The definitions that the program carries.
+const BUILT_IN: &str = include_str!("../../metadata/indicators.json");
+/// Series of one area: the value and its change from two baselines.
+const SERIES_PER_AREA: usize = 3;
+/// Series about one indicator, whatever its areas.
+const SERIES_ABOUT: usize = 25;
+/// How many of the largest indicators an error names.
+const LARGEST_NAMED: usize = 5;
+
+/// Why a set of definitions cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DefinitionError {
+    #[error("the indicators' file {path} cannot be read: {source}")]
+    Unreadable { path: String, source: std::io::Error },
+    #[error("the indicators are not as their schema says: {0}")]
+    Malformed(#[from] serde_json::Error),
+    #[error("there are no indicators: expected at least one")]
+    Empty,
+    #[error("the indicator `{0}` is defined twice: expected each id once")]
+    Duplicate(IndicatorId),
+    #[error("the indicator `{id}` has an empty `{field}`: expected a text")]
+    Blank { id: IndicatorId, field: &'static str },
+    #[error(
+        "the indicators may become {series} series, above the limit of {limit} (BRIDGE_SERIES_LIMIT); the largest are {largest}"
+    )]
+    TooManySeries { series: usize, limit: usize, largest: String },
+}
+
+/// An indicator's id: a small letter, then at most 62 small letters, digits and underscores.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct IndicatorId(Arc<str>);
+
+impl IndicatorId {
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for IndicatorId {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let starts = text.starts_with(|first: char| first.is_ascii_lowercase());
+        let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        if starts && text.len() <= 63 && text.bytes().all(letter) {
+            Ok(Self(text.into()))
+        } else {
+            Err(format!("the id `{text}` is not of the form [a-z][a-z0-9_]{{0,62}}"))
+        }
+    }
+}
+
+impl From<IndicatorId> for String {
+    fn from(id: IndicatorId) -> Self {
+        id.0.as_ref().to_owned()
+    }
+}
+
+impl fmt::Display for IndicatorId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What an indicator is: one table, one measure, one fixed choice of every dimension but the area.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Definition {
+    pub id: IndicatorId,
+    /// What people read, in Danish.
+    pub title: String,
+    pub table: String,
+    /// The measure's label, heading or id.
+    pub measure: String,
+    pub period_type: String,
+    pub quantity: Quantity,
+    /// Empty: every level that the table has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub levels: Vec<AreaLevel>,
+    /// Dimension id to member id or label; the total of those that are not here.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub members: BTreeMap<String, String>,
+}
+
+impl Definition {
+    /// The most series that the indicator can become.
+    #[must_use]
+    pub fn series_bound(&self) -> usize {
+        let levels: &[AreaLevel] = if self.levels.is_empty() { &AreaLevel::ALL } else { &self.levels };
+        let areas: usize = levels.iter().map(|level| level.area_count()).sum();
+        areas * SERIES_PER_AREA + SERIES_ABOUT
+    }
+
+    /// Whether both stand for the same figures, whatever their titles.
+    #[must_use]
+    pub fn same_figures(&self, other: &Self) -> bool {
+        *self == Self { title: self.title.clone(), ..other.clone() }
+    }
+
+    fn check(&self) -> Result<(), DefinitionError> {
+        let fields = [
+            ("title", &self.title),
+            ("table", &self.table),
+            ("measure", &self.measure),
+            ("period_type", &self.period_type),
+        ];
+        match fields.into_iter().find(|(_, text)| text.trim().is_empty()) {
+            Some((field, _)) => Err(DefinitionError::Blank { id: self.id.clone(), field }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A layer of areas that become series. Each is a family of its own: a total among its parts would ruin every sum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AreaLevel {
+    Country,
+    Region,
+    Municipality,
+}
+
+impl AreaLevel {
+    pub const ALL: [Self; 3] = [Self::Country, Self::Region, Self::Municipality];
+
+    /// The level as it stands in metric names and definitions.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Country => "country",
+            Self::Region => "region",
+            Self::Municipality => "municipality",
+        }
+    }
+
+    /// The kind of area that the level is made of.
+    #[must_use]
+    pub fn kind(self) -> AreaKind {
+        match self {
+            Self::Country => AreaKind::Country,
+            Self::Region => AreaKind::Region,
+            Self::Municipality => AreaKind::Municipality,
+        }
+    }
+
+    /// How many such areas Denmark has.
+    fn area_count(self) -> usize {
+        match self {
+            Self::Country => 1,
+            Self::Region => 5,
+            Self::Municipality => 98,
+        }
+    }
+}
+
+/// What a published figure counts, which gives the metric its base unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Quantity {
+    Persons,
+    FullTimePersons,
+    Spells,
+    Percent,
+    Fraction,
+    Weeks,
+    Days,
+    Kroner,
+    Value,
+}
+
+impl Quantity {
+    pub const ALL: [Self; 9] = [
+        Self::Persons,
+        Self::FullTimePersons,
+        Self::Spells,
+        Self::Percent,
+        Self::Fraction,
+        Self::Weeks,
+        Self::Days,
+        Self::Kroner,
+        Self::Value,
+    ];
+
+    /// The base unit that the metric is in.
+    #[must_use]
+    pub fn base(self) -> BaseUnit {
+        match self {
+            Self::Persons => BaseUnit::Persons,
+            Self::FullTimePersons => BaseUnit::FullTimePersons,
+            Self::Spells => BaseUnit::Spells,
+            Self::Percent | Self::Fraction => BaseUnit::Ratio,
+            Self::Weeks | Self::Days => BaseUnit::DurationSeconds,
+            Self::Kroner => BaseUnit::Kroner,
+            Self::Value => BaseUnit::Value,
+        }
+    }
+
+    /// The published figure in the base unit. Worked out in decimals, so that 2.9 per cent is 0.029 and nothing beside it.
+    #[must_use]
+    pub fn in_base_unit(self, figure: Decimal) -> Decimal {
+        match self {
+            Self::Percent => figure / Decimal::ONE_HUNDRED,
+            Self::Weeks => figure * Decimal::from(604_800),
+            Self::Days => figure * Decimal::from(86_400),
+            Self::Persons
+            | Self::FullTimePersons
+            | Self::Spells
+            | Self::Fraction
+            | Self::Kroner
+            | Self::Value => figure,
+        }
+    }
+
+    /// Whether a measure of that unit can be meant. Counts whose label names no unit can be any count.
+    #[must_use]
+    pub fn fits(self, unit: Unit) -> bool {
+        match self {
+            Self::Persons => matches!(unit, Unit::Persons | Unit::Count),
+            Self::FullTimePersons => matches!(unit, Unit::FullTimePersons | Unit::Count),
+            Self::Spells => matches!(unit, Unit::Spells | Unit::Count),
+            Self::Percent => unit == Unit::Percent,
+            Self::Fraction => unit == Unit::Fraction,
+            Self::Weeks => unit == Unit::Weeks,
+            Self::Days => matches!(unit, Unit::Weeks | Unit::Count),
+            Self::Kroner => unit == Unit::Kroner,
+            Self::Value => matches!(unit, Unit::Count | Unit::Hours | Unit::PercentagePoints),
+        }
+    }
+}
+
+/// The unit at the end of a metric's name; a family holds one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum BaseUnit {
+    Persons,
+    FullTimePersons,
+    Spells,
+    Ratio,
+    DurationSeconds,
+    Kroner,
+    Value,
+}
+
+impl BaseUnit {
+    pub const ALL: [Self; 7] = [
+        Self::Persons,
+        Self::FullTimePersons,
+        Self::Spells,
+        Self::Ratio,
+        Self::DurationSeconds,
+        Self::Kroner,
+        Self::Value,
+    ];
+
+    /// The end of the metric's name.
+    #[must_use]
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Self::Persons => "persons",
+            Self::FullTimePersons => "full_time_persons",
+            Self::Spells => "spells",
+            Self::Ratio => "ratio",
+            Self::DurationSeconds => "duration_seconds",
+            Self::Kroner => "kroner",
+            Self::Value => "value",
+        }
+    }
+}
+
+/// A set of definitions that fits together, in the file's order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Definitions(Vec<Arc<Definition>>);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DefinitionsFile {
+    #[serde(rename = "$schema")]
+    _schema: Option<String>,
+    indicators: Vec<Definition>,
+}
+
+impl Definitions {
+    /// The definitions that the program carries.
+    pub fn built_in(series_limit: usize) -> Result<Self, DefinitionError> {
+        Self::parse(BUILT_IN, series_limit)
+    }
+
+    /// Reads the definitions of a file.
+    pub fn read(path: &Path, series_limit: usize) -> Result<Self, DefinitionError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| DefinitionError::Unreadable { path: path.display().to_string(), source })?;
+        Self::parse(&text, series_limit)
+    }
+
+    /// Reads definitions from text.
+    pub fn parse(text: &str, series_limit: usize) -> Result<Self, DefinitionError> {
+        let file: DefinitionsFile = serde_json::from_str(text)?;
+        if file.indicators.is_empty() {
+            return Err(DefinitionError::Empty);
+        }
+        let mut seen = BTreeSet::new();
+        for definition in &file.indicators {
+            definition.check()?;
+            if !seen.insert(&definition.id) {
+                return Err(DefinitionError::Duplicate(definition.id.clone()));
+            }
+        }
+        check_series(&file.indicators, series_limit)?;
+        Ok(Self(file.indicators.into_iter().map(Arc::new).collect()))
+    }
+
+    /// All definitions, in the file's order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Definition>> {
+        self.0.iter()
+    }
+}
+
+fn check_series(definitions: &[Definition], limit: usize) -> Result<(), DefinitionError> {
+    let mut sizes: Vec<_> = definitions.iter().map(|one| (one.series_bound(), &one.id)).collect();
+    let series = sizes.iter().map(|(size, _)| size).sum();
+    if series <= limit {
+        return Ok(());
+    }
+    sizes.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
+    let largest: Vec<_> =
+        sizes.iter().take(LARGEST_NAMED).map(|(size, id)| format!("{id} ({size})")).collect();
+    Err(DefinitionError::TooManySeries { series, limit, largest: largest.join(", ") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(change: impl FnOnce(&mut serde_json::Value)) -> Result<Definitions, DefinitionError> {
+        let mut indicator = serde_json::json!({
+            "id": "a", "title": "A", "table": "y25i01", "measure": "Antal", "period_type": "M", "quantity": "persons"
+        });
+        change(&mut indicator);
+        Definitions::parse(&serde_json::json!({ "indicators": [indicator] }).to_string(), 1000)
+    }
+
+    #[test]
+    fn the_built_in_definitions_are_what_a_labour_market_department_wants() {
+        let definitions = Definitions::built_in(20_000).unwrap();
+        let tables: BTreeSet<_> = definitions.iter().map(|one| one.table.as_str()).collect();
+        for table in ["y25i01", "y25i03", "y25i09", "y25i05", "y25i07", "y60a02", "y07a02", "y01h01"] {
+            assert!(tables.contains(table), "{table}");
+        }
+        assert!(definitions.iter().all(|one| one.quantity.fits(Unit::of(&one.measure))), "a unit is wrong");
+    }
+
+    #[test]
+    fn the_schema_and_the_code_know_the_same_words() {
+        let schema: serde_json::Value =
+            serde_json::from_str(include_str!("../../metadata/indicators.schema.json")).unwrap();
+        let properties = &schema["$defs"]["indicator"]["properties"];
+        let quantities = serde_json::to_value(Quantity::ALL).unwrap();
+        let levels = serde_json::to_value(AreaLevel::ALL).unwrap();
+        assert_eq!(properties["quantity"]["enum"], quantities);
+        assert_eq!(properties["levels"]["items"]["enum"], levels);
+        assert_eq!(levels, serde_json::to_value(AreaLevel::ALL.map(AreaLevel::word)).unwrap());
+        let whole = Definition {
+            levels: AreaLevel::ALL.to_vec(),
+            members: BTreeMap::from([("_kon".into(), "1".into())]),
+            ..Definition::clone(Definitions::built_in(20_000).unwrap().iter().next().unwrap())
+        };
+        let written = serde_json::to_value(whole).unwrap();
+        let fields: Vec<_> = written.as_object().unwrap().keys().collect();
+        let described: Vec<_> = properties.as_object().unwrap().keys().collect();
+        assert_eq!(fields.iter().collect::<BTreeSet<_>>(), described.iter().collect());
+    }
+
+    #[test]
+    fn ids_that_are_no_label_are_refused() {
+        for id in ["", "A", "1a", "_a", "a-b", "æ", "a b", &"a".repeat(64)] {
+            let error = one(|it| it["id"] = id.into()).unwrap_err().to_string();
+            assert!(error.contains("[a-z][a-z0-9_]{0,62}"), "{id}: {error}");
+        }
+        assert!(one(|it| it["id"] = "a".repeat(63).into()).is_ok());
+    }
+
+    #[test]
+    fn unknown_words_and_missing_fields_are_named() {
+        let wrong_word = one(|it| it["quantity"] = "procent".into()).unwrap_err().to_string();
+        assert!(wrong_word.contains("procent") && wrong_word.contains("`percent`"), "{wrong_word}");
+        let unknown_field = one(|it| it["mesure"] = "x".into()).unwrap_err().to_string();
+        assert!(unknown_field.contains("mesure") && unknown_field.contains("`measure`"), "{unknown_field}");
+        let blank = one(|it| it["title"] = "  ".into()).unwrap_err().to_string();
+        assert!(blank.contains("`a`") && blank.contains("`title`"), "{blank}");
+        assert!(matches!(Definitions::parse(r#"{"indicators":[]}"#, 1), Err(DefinitionError::Empty)));
+        assert!(Definitions::parse("[]", 1).is_err());
+    }
+
+    #[test]
+    fn an_id_stands_for_one_indicator() {
+        let definition =
+            r#"{"id":"a","title":"A","table":"t","measure":"m","period_type":"M","quantity":"value"}"#;
+        let twice = format!(r#"{{"indicators":[{definition},{definition}]}}"#);
+        let error = Definitions::parse(&twice, 1000).unwrap_err();
+        assert!(matches!(error, DefinitionError::Duplicate(id) if id.as_str() == "a"));
+    }
+
+    #[test]
+    fn too_many_series_name_the_largest() {
+        let error = Definitions::built_in(1000).unwrap_err().to_string();
+        assert!(error.contains("limit of 1000") && error.contains("dagpenge_personer (337)"), "{error}");
+        assert!(!error.contains("saesonkorrigeret"), "the smallest are not the largest: {error}");
+        assert!(one(|it| it["levels"] = serde_json::json!(["country"])).is_ok());
+    }
+
+    #[test]
+    fn figures_become_base_units_exactly() {
+        let percent = Quantity::Percent.in_base_unit(Decimal::new(29, 1));
+        assert_eq!(percent.to_string().parse::<f64>().unwrap(), 0.029);
+        assert_eq!(Quantity::Weeks.in_base_unit(Decimal::new(15, 1)), Decimal::from(907_200));
+        assert_eq!(Quantity::Fraction.in_base_unit(Decimal::new(25, 2)), Decimal::new(25, 2));
+        assert_eq!(Quantity::Days.in_base_unit(Decimal::TWO), Decimal::from(172_800));
+    }
+}

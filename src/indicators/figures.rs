@@ -1,0 +1,258 @@
+//! The figures of one indicator: every area in every period, as published. Says which period is the newest, how figures have
+//! moved and what was revised; refuses answers that cannot be right.
+
+use std::collections::{HashMap, HashSet};
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int32Type;
+use arrow_array::{Array, DictionaryArray};
+use chrono::{DateTime, NaiveDate, Utc};
+use rust_decimal::Decimal;
+
+use crate::catalogue::area::AREA_DIMENSION;
+use crate::catalogue::id::DimensionId;
+use crate::catalogue::period::Period;
+use crate::catalogue::value::{Figure, from_stored};
+use crate::indicators::resolve::{Area, ResolvedIndicator};
+use crate::store::block::{CellBlock, PERIOD_COLUMN, SharedBlock};
+
+/// Why an answer is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FiguresError {
+    #[error("the answer has no column `{0}`")]
+    MissingColumn(String),
+    #[error("the column `{column}` holds `{found}`, which is not one of the table's")]
+    UnknownMember { column: String, found: String },
+    #[error("row {row} of the column `{column}` is empty")]
+    EmptyMember { column: String, row: usize },
+    #[error("row {row} holds a figure that is no decimal number")]
+    NotANumber { row: usize },
+    #[error("{area} has two different figures in {period}")]
+    Contradiction { area: String, period: String },
+    #[error("no figure is published in any of the {rows} rows")]
+    NothingPublished { rows: usize },
+    #[error("only {found} rows came, fewer than half of the {kept} of last time")]
+    TooFewRows { found: usize, kept: usize },
+}
+
+/// What baseline a change is measured from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Baseline {
+    PreviousPeriod,
+    YearBefore,
+}
+
+impl Baseline {
+    pub const ALL: [Self; 2] = [Self::PreviousPeriod, Self::YearBefore];
+
+    /// The label's value.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::PreviousPeriod => "previous_period",
+            Self::YearBefore => "year_before",
+        }
+    }
+
+    fn sequence(self, period: &Period) -> Option<i64> {
+        match self {
+            Self::PreviousPeriod => Some(period.sequence()? - 1),
+            Self::YearBefore => period.sequence_a_year_before(),
+        }
+    }
+}
+
+/// Every published figure of one indicator.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Figures {
+    /// The measure's heading as the table has it.
+    pub measure: String,
+    /// The newest first.
+    pub periods: Vec<Period>,
+    /// By level, then by code.
+    pub areas: Vec<Area>,
+    /// Area by area, in each the periods in their order; `None` is a figure that is not published.
+    pub(super) values: Vec<Figure>,
+    /// How many rows the answer had.
+    pub rows: usize,
+    /// The table's update that the figures belong to; of several the oldest.
+    pub update_latest: Option<NaiveDate>,
+    /// When they were read in full.
+    pub read_at: DateTime<Utc>,
+}
+
+impl Figures {
+    /// Puts the blocks of a refresh together.
+    pub fn assemble(
+        resolved: &ResolvedIndicator,
+        blocks: &[SharedBlock],
+        read_at: DateTime<Utc>,
+    ) -> Result<Self, FiguresError> {
+        let periods: Vec<_> = (resolved.selection.periods.iter())
+            .filter_map(|&index| resolved.measurement.periods.get(index).cloned())
+            .collect();
+        let cells = resolved.areas.len() * periods.len();
+        let mut figures = Self {
+            measure: resolved.measurement.measures[resolved.measure].heading.clone(),
+            periods,
+            areas: resolved.areas.clone(),
+            values: vec![None; cells],
+            rows: blocks.iter().map(|block| block.row_count()).sum(),
+            update_latest: blocks.iter().map(|block| block.revision.update_latest).min().flatten(),
+            read_at,
+        };
+        let mut seen = HashSet::new();
+        for block in blocks {
+            figures.take(resolved, block, &mut seen)?;
+        }
+        match figures.newest() {
+            Some(_) => Ok(figures),
+            None => Err(FiguresError::NothingPublished { rows: figures.rows }),
+        }
+    }
+
+    /// Refuses figures that have shrunk too much to be the same table.
+    pub fn plausible_after(&self, kept: &Self) -> Result<(), FiguresError> {
+        if self.rows * 2 < kept.rows {
+            return Err(FiguresError::TooFewRows { found: self.rows, kept: kept.rows });
+        }
+        Ok(())
+    }
+
+    /// The figure of an area in a period, both by index.
+    #[must_use]
+    pub fn figure(&self, area: usize, period: usize) -> Figure {
+        self.values.get(area * self.periods.len() + period).copied().flatten()
+    }
+
+    /// Index of the newest period in which any area has a figure.
+    #[must_use]
+    pub fn newest(&self) -> Option<usize> {
+        (0..self.periods.len()).find(|&period| self.published(period) > 0)
+    }
+
+    /// How many areas have a figure in a period.
+    #[must_use]
+    pub fn published(&self, period: usize) -> usize {
+        (0..self.areas.len()).filter(|&area| self.figure(area, period).is_some()).count()
+    }
+
+    /// Index of the period that a change of another is measured from, if the table has it.
+    #[must_use]
+    pub fn baseline(&self, period: usize, baseline: Baseline) -> Option<usize> {
+        let wanted = baseline.sequence(self.periods.get(period)?)?;
+        self.periods.iter().position(|other| other.sequence() == Some(wanted))
+    }
+
+    /// How far an area's figure has moved, as a share of the earlier one; nothing where either is missing or the earlier is zero.
+    #[must_use]
+    pub fn change(&self, area: usize, period: usize, baseline: usize) -> Option<Decimal> {
+        let (now, before) = (self.figure(area, period)?, self.figure(area, baseline)?);
+        now.checked_sub(before)?.checked_div(before)
+    }
+
+    /// How many figures of periods that had been published before are not what they were.
+    #[must_use]
+    pub fn revisions_since(&self, kept: &Self) -> usize {
+        let areas: HashMap<_, _> =
+            kept.areas.iter().enumerate().map(|(index, area)| (&area.member, index)).collect();
+        let periods: HashMap<_, _> = (kept.periods.iter().enumerate())
+            .filter(|(index, _)| kept.published(*index) > 0)
+            .map(|(index, period)| (&period.id, index))
+            .collect();
+        let shared_areas: Vec<_> = (self.areas.iter().enumerate())
+            .filter_map(|(index, area)| Some((index, *areas.get(&area.member)?)))
+            .collect();
+        let shared_periods = self.periods.iter().enumerate();
+        shared_periods
+            .filter_map(|(index, period)| Some((index, *periods.get(&period.id)?)))
+            .map(|(now, then)| {
+                shared_areas.iter().filter(|(a, b)| self.figure(*a, now) != kept.figure(*b, then)).count()
+            })
+            .sum()
+    }
+
+    fn take(
+        &mut self,
+        resolved: &ResolvedIndicator,
+        block: &CellBlock,
+        seen: &mut HashSet<usize>,
+    ) -> Result<(), FiguresError> {
+        let measure = &resolved.measurement.measures[resolved.measure].id;
+        let stored =
+            block.figures(measure).ok_or_else(|| FiguresError::MissingColumn(measure.to_string()))?;
+        let periods = self.period_lookup(block)?;
+        let areas = self.area_lookup(block)?;
+        for row in 0..block.row_count() {
+            let cell = areas.at(row)? * self.periods.len() + periods.at(row)?;
+            let figure = if stored.is_null(row) {
+                None
+            } else {
+                Some(from_stored(stored.value(row)).ok_or(FiguresError::NotANumber { row })?)
+            };
+            if !seen.insert(cell) && self.values[cell] != figure {
+                return Err(self.contradiction(cell));
+            }
+            self.values[cell] = figure;
+        }
+        Ok(())
+    }
+
+    fn period_lookup<'a>(&self, block: &'a CellBlock) -> Result<Lookup<'a>, FiguresError> {
+        let column = block.periods().ok_or_else(|| FiguresError::MissingColumn(PERIOD_COLUMN.to_owned()))?;
+        Ok(Lookup::new(PERIOD_COLUMN, column, |id| {
+            self.periods.iter().position(|period| period.id.as_str() == id)
+        }))
+    }
+
+    /// A block without areas is about the whole country.
+    fn area_lookup<'a>(&self, block: &'a CellBlock) -> Result<Lookup<'a>, FiguresError> {
+        match block.members(&DimensionId::from(AREA_DIMENSION)) {
+            Some(column) => Ok(Lookup::new(AREA_DIMENSION, column, |id| {
+                self.areas.iter().position(|area| area.member.as_str() == id)
+            })),
+            None if self.areas.len() == 1 => Ok(Lookup::Always(0)),
+            None => Err(FiguresError::MissingColumn(AREA_DIMENSION.to_owned())),
+        }
+    }
+
+    fn contradiction(&self, cell: usize) -> FiguresError {
+        let (area, period) = (cell / self.periods.len(), cell % self.periods.len());
+        FiguresError::Contradiction {
+            area: self.areas[area].name.clone(),
+            period: self.periods[period].id.to_string(),
+        }
+    }
+}
+
+/// Indexes for the ids of a column, each different id looked up once.
+enum Lookup<'a> {
+    Always(usize),
+    Column { name: &'static str, column: &'a DictionaryArray<Int32Type>, indexes: Vec<Option<usize>> },
+}
+
+impl<'a> Lookup<'a> {
+    fn new(
+        name: &'static str,
+        column: &'a DictionaryArray<Int32Type>,
+        find: impl Fn(&str) -> Option<usize>,
+    ) -> Self {
+        let texts = column.values().as_string_opt::<i32>();
+        let indexes = texts.map(|texts| texts.iter().map(|id| find(id?)).collect()).unwrap_or_default();
+        Self::Column { name, column, indexes }
+    }
+
+    fn at(&self, row: usize) -> Result<usize, FiguresError> {
+        match self {
+            Self::Always(index) => Ok(*index),
+            Self::Column { name, column, indexes } => {
+                let empty = || FiguresError::EmptyMember { column: (*name).to_owned(), row };
+                let key = column.key(row).ok_or_else(empty)?;
+                indexes.get(key).copied().flatten().ok_or_else(|| FiguresError::UnknownMember {
+                    column: (*name).to_owned(),
+                    found: crate::store::block::text_at(column, row).unwrap_or_default().to_owned(),
+                })
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The last good figures on disk, so that a restart while the upstream is closed loses nothing.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, BufWriter, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use crate::catalogue::id::{MemberId, PeriodTypeId};
+use crate::catalogue::period::Period;
+use crate::indicators::definition::{AreaLevel, Definition};
+use crate::indicators::figures::Figures;
+use crate::indicators::resolve::Area;
+use crate::indicators::snapshot::{Health, IndicatorState, Snapshot};
+
+/// The form of the file; another is not read.
+const VERSION: u32 = 1;
+
+/// Why kept figures cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum KeptError {
+    #[error("{0}")]
+    Disk(#[from] io::Error),
+    #[error("{0}")]
+    Malformed(#[from] serde_json::Error),
+    #[error("the file has the form {found}, expected {VERSION}")]
+    Version { found: u32 },
+}
+
+#[derive(Serialize, Deserialize)]
+struct KeptFile {
+    version: u32,
+    indicators: Vec<KeptIndicator>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct KeptIndicator {
+    definition: Definition,
+    health: Health,
+    figures: Option<KeptFigures>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct KeptFigures {
+    measure: String,
+    rows: usize,
+    update_latest: Option<NaiveDate>,
+    read_at: DateTime<Utc>,
+    periods: Vec<String>,
+    areas: Vec<KeptArea>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct KeptArea {
+    level: AreaLevel,
+    member: String,
+    code: String,
+    name: String,
+    /// In the order of the periods.
+    values: Vec<Option<Decimal>>,
+}
+
+/// Writes a snapshot beside the old one and then in its place, so that a crash leaves one of the two whole.
+pub(super) fn save(path: &Path, snapshot: &Snapshot) -> Result<(), KeptError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let beside = path.with_extension("json.new");
+    let mut writer = BufWriter::new(File::create(&beside)?);
+    let indicators = snapshot.indicators.iter().map(|state| KeptIndicator::of(state)).collect();
+    serde_json::to_writer(&mut writer, &KeptFile { version: VERSION, indicators })?;
+    writer.write_all(b"\n")?;
+    writer.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+    fs::rename(&beside, path)?;
+    File::open(folder)?.sync_all()?;
+    Ok(())
+}
+
+/// Reads the states that were kept; none where nothing has been kept yet. What is served from them is not the work of a
+/// refresh of this run, so none of them is up.
+pub(super) fn load(path: &Path) -> Result<Vec<Arc<IndicatorState>>, KeptError> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other?,
+    };
+    let kept: KeptFile = serde_json::from_reader(BufReader::new(file))?;
+    if kept.version != VERSION {
+        return Err(KeptError::Version { found: kept.version });
+    }
+    Ok(kept.indicators.into_iter().map(|one| Arc::new(one.into_state())).collect())
+}
+
+impl KeptIndicator {
+    fn of(state: &IndicatorState) -> Self {
+        Self {
+            definition: Definition::clone(&state.definition),
+            health: state.health.clone(),
+            figures: state.figures.as_deref().map(KeptFigures::of),
+        }
+    }
+
+    fn into_state(self) -> IndicatorState {
+        let period_type = PeriodTypeId::from(self.definition.period_type.as_str());
+        IndicatorState {
+            figures: self.figures.map(|figures| Arc::new(figures.into_figures(&period_type))),
+            definition: Arc::new(self.definition),
+            health: Health { up: false, ..self.health },
+        }
+    }
+}
+
+impl KeptFigures {
+    fn of(figures: &Figures) -> Self {
+        let area = |(index, area): (usize, &Area)| KeptArea {
+            level: area.level,
+            member: area.member.to_string(),
+            code: area.code.clone(),
+            name: area.name.clone(),
+            values: (0..figures.periods.len()).map(|period| figures.figure(index, period)).collect(),
+        };
+        Self {
+            measure: figures.measure.clone(),
+            rows: figures.rows,
+            update_latest: figures.update_latest,
+            read_at: figures.read_at,
+            periods: figures.periods.iter().map(|period| period.id.to_string()).collect(),
+            areas: figures.areas.iter().enumerate().map(area).collect(),
+        }
+    }
+
+    fn into_figures(self, period_type: &PeriodTypeId) -> Figures {
+        let count = self.periods.len();
+        let mut values = Vec::with_capacity(count * self.areas.len());
+        let mut areas = Vec::with_capacity(self.areas.len());
+        for mut area in self.areas {
+            area.values.resize(count, None);
+            values.append(&mut area.values);
+            areas.push(Area {
+                level: area.level,
+                member: MemberId::from(area.member),
+                code: area.code,
+                name: area.name,
+            });
+        }
+        Figures {
+            measure: self.measure,
+            periods: self.periods.iter().map(|id| Period::new(period_type, id)).collect(),
+            areas,
+            values,
+            rows: self.rows,
+            update_latest: self.update_latest,
+            read_at: self.read_at,
+        }
+    }
+}

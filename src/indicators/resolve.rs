@@ -1,0 +1,299 @@
+//! A definition read against the table that it names: labels become indexes, and what the table does not have is refused with
+//! the name that was probably meant.
+
+use std::sync::Arc;
+
+use crate::catalogue::Catalogue;
+use crate::catalogue::dimension::{Dimension, Member};
+use crate::catalogue::id::{MeasurementId, MemberId, PeriodTypeId};
+use crate::catalogue::measurement::Measurement;
+use crate::indicators::definition::{AreaLevel, Definition, Definitions, IndicatorId};
+use crate::plan::selection::{Members, Selection};
+
+/// How many of the offered names an error lists when none is close.
+const OFFERED_NAMED: usize = 6;
+
+/// Why a definition cannot be read against its table.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the indicator `{indicator}` on table `{table}`: {fault}")]
+pub struct ResolveError {
+    pub indicator: IndicatorId,
+    pub table: String,
+    pub fault: Fault,
+}
+
+/// What does not fit.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    #[error("the databank has no such table; {0}")]
+    Table(String),
+    #[error("no measure is called `{name}`; {hint}")]
+    Measure { name: String, hint: String },
+    #[error("several measures are called `{name}`: name one by its heading or id, {headings}")]
+    AmbiguousMeasure { name: String, headings: String },
+    #[error("the measure `{measure}` is in {unit}, which is not `{quantity}`")]
+    Unit { measure: String, unit: &'static str, quantity: String },
+    #[error("there are no periods of type `{name}`; {hint}")]
+    PeriodType { name: String, hint: String },
+    #[error("no dimension has the id `{name}`; {hint}")]
+    Dimension { name: String, hint: String },
+    #[error("the area is what an indicator is divided by; choose `levels`, not a member of `{0}`")]
+    AreaChosen(String),
+    #[error("the dimension `{dimension}` has no member `{name}`; {hint}")]
+    Member { dimension: String, name: String, hint: String },
+    #[error("the dimension `{dimension}` has no total: choose one of its members in `members`; {hint}")]
+    NoTotal { dimension: String, hint: String },
+    #[error("there are no areas of level `{level}`; the table has {offered}")]
+    Level { level: &'static str, offered: String },
+}
+
+/// An indicator whose every name is found in its table.
+#[derive(Debug, Clone)]
+pub struct ResolvedIndicator {
+    pub definition: Arc<Definition>,
+    pub measurement: Arc<Measurement>,
+    /// Index of the measure in the measurement.
+    pub measure: usize,
+    /// All periods of the type, all areas of the levels.
+    pub selection: Selection,
+    /// The areas that become series: by level, then by code.
+    pub areas: Vec<Area>,
+}
+
+/// A place that has a series.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Area {
+    pub level: AreaLevel,
+    pub member: MemberId,
+    /// The official code; the member's id where there is none, as for a region that is newer than the list of codes.
+    pub code: String,
+    pub name: String,
+}
+
+/// Reads a definition against its table.
+pub fn resolve(
+    definition: &Arc<Definition>,
+    measurement: &Arc<Measurement>,
+) -> Result<ResolvedIndicator, ResolveError> {
+    resolve_parts(definition, measurement).map_err(|fault| failed(definition, fault))
+}
+
+/// Everything that is wrong with definitions, as far as the catalogue has been read.
+#[must_use]
+pub fn check(definitions: &Definitions, catalogue: &Catalogue) -> Vec<ResolveError> {
+    definitions.iter().filter_map(|definition| check_one(definition, catalogue).err()).collect()
+}
+
+fn check_one(definition: &Arc<Definition>, catalogue: &Catalogue) -> Result<(), ResolveError> {
+    if let Some(measurement) = catalogue.measurement(&definition.table) {
+        return resolve(definition, measurement).map(|_| ());
+    }
+    if catalogue.heads.is_empty() || catalogue.head(&definition.table).is_some() {
+        return Ok(());
+    }
+    let hint = hint(&definition.table, catalogue.heads.keys().map(MeasurementId::as_str));
+    Err(failed(definition, Fault::Table(hint)))
+}
+
+fn failed(definition: &Definition, fault: Fault) -> ResolveError {
+    ResolveError { indicator: definition.id.clone(), table: definition.table.clone(), fault }
+}
+
+fn resolve_parts(
+    definition: &Arc<Definition>,
+    measurement: &Arc<Measurement>,
+) -> Result<ResolvedIndicator, Fault> {
+    let measure = measure_index(definition, measurement)?;
+    let periods = period_indexes(definition, measurement)?;
+    refuse_unknown_dimensions(definition, measurement)?;
+    let mut members = Vec::with_capacity(measurement.dimensions.len());
+    let mut areas = Vec::new();
+    for dimension in &measurement.dimensions {
+        if dimension.is_area() {
+            let chosen = area_indexes(definition, dimension)?;
+            areas = areas_of(dimension, &chosen);
+            members.push(named(dimension, chosen));
+        } else {
+            members.push(chosen_member(definition, dimension)?);
+        }
+    }
+    let selection = Selection { periods, members, measures: vec![measure] };
+    Ok(ResolvedIndicator {
+        definition: Arc::clone(definition),
+        measurement: Arc::clone(measurement),
+        measure,
+        selection,
+        areas,
+    })
+}
+
+fn measure_index(definition: &Definition, measurement: &Measurement) -> Result<usize, Fault> {
+    let name = definition.measure.trim();
+    let measures = || measurement.measures.iter().enumerate();
+    let same = |text: &str| text.trim().to_lowercase() == name.to_lowercase();
+    let exact = measures().find(|(_, measure)| measure.id.as_str() == name || same(&measure.heading));
+    let index = match exact {
+        Some((index, _)) => index,
+        None => {
+            let labelled: Vec<_> = measures().filter(|(_, measure)| same(&measure.label)).collect();
+            match labelled.as_slice() {
+                [(index, _)] => *index,
+                [] => {
+                    let headings = measurement.measures.iter().map(|measure| measure.heading.as_str());
+                    return Err(Fault::Measure { name: name.to_owned(), hint: hint(name, headings) });
+                }
+                several => {
+                    let headings: Vec<_> =
+                        several.iter().map(|(_, measure)| format!("`{}`", measure.heading)).collect();
+                    let headings = headings.join(", ");
+                    return Err(Fault::AmbiguousMeasure { name: name.to_owned(), headings });
+                }
+            }
+        }
+    };
+    let measure = &measurement.measures[index];
+    if definition.quantity.fits(measure.unit()) {
+        return Ok(index);
+    }
+    let quantity = serde_json::to_value(definition.quantity).unwrap_or_default();
+    Err(Fault::Unit {
+        measure: measure.heading.clone(),
+        unit: measure.unit().label(),
+        quantity: quantity.as_str().unwrap_or_default().to_owned(),
+    })
+}
+
+fn period_indexes(definition: &Definition, measurement: &Measurement) -> Result<Vec<usize>, Fault> {
+    let wanted = PeriodTypeId::from(definition.period_type.as_str());
+    let of_type = measurement.periods.iter().enumerate().filter(|(_, period)| period.type_id == wanted);
+    let indexes: Vec<_> = of_type.map(|(index, _)| index).collect();
+    if !indexes.is_empty() {
+        return Ok(indexes);
+    }
+    let offered = measurement.period_types.iter().map(|period_type| period_type.id.as_str());
+    Err(Fault::PeriodType {
+        name: definition.period_type.clone(),
+        hint: hint(&definition.period_type, offered),
+    })
+}
+
+fn refuse_unknown_dimensions(definition: &Definition, measurement: &Measurement) -> Result<(), Fault> {
+    for name in definition.members.keys() {
+        match measurement.dimensions.iter().find(|dimension| dimension.id.as_str() == name) {
+            Some(dimension) if dimension.is_area() => return Err(Fault::AreaChosen(name.clone())),
+            Some(_) => {}
+            None => {
+                let offered = measurement.dimensions.iter().filter(|dimension| !dimension.is_area());
+                let hint = hint(name, offered.map(|dimension| dimension.id.as_str()));
+                return Err(Fault::Dimension { name: name.clone(), hint });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn chosen_member(definition: &Definition, dimension: &Dimension) -> Result<Members, Fault> {
+    let chosen = match definition.members.get(dimension.id.as_str()) {
+        Some(name) => member_index(dimension, name)?,
+        None => dimension.resting_member().ok_or_else(|| Fault::NoTotal {
+            dimension: dimension.id.to_string(),
+            hint: hint("", dimension.members.iter().map(|member| member.label.as_str())),
+        })?,
+    };
+    Ok(named(dimension, vec![chosen]))
+}
+
+fn member_index(dimension: &Dimension, name: &str) -> Result<usize, Fault> {
+    let by_label = || dimension.members.iter().position(|member| member.label == name);
+    dimension.member_index(name).or_else(by_label).ok_or_else(|| Fault::Member {
+        dimension: dimension.id.to_string(),
+        name: name.to_owned(),
+        hint: hint(name, dimension.members.iter().map(|member| member.label.as_str())),
+    })
+}
+
+/// The total alone needs no naming.
+fn named(dimension: &Dimension, members: Vec<usize>) -> Members {
+    match members.as_slice() {
+        [only] if dimension.total() == Some(*only) => Members::Unnamed,
+        _ => Members::Named(members),
+    }
+}
+
+fn area_indexes(definition: &Definition, dimension: &Dimension) -> Result<Vec<usize>, Fault> {
+    let has = |level: AreaLevel| dimension.members.iter().any(|member| member.area == Some(level.kind()));
+    let offered: Vec<_> = AreaLevel::ALL.into_iter().filter(|level| has(*level)).collect();
+    let wanted = if definition.levels.is_empty() { &offered } else { &definition.levels };
+    if let Some(missing) = wanted.iter().find(|level| !offered.contains(level)) {
+        let offered: Vec<_> = offered.iter().map(|level| level.word()).collect();
+        return Err(Fault::Level { level: missing.word(), offered: listed(&offered) });
+    }
+    let indexes = 0..dimension.members.len();
+    Ok(indexes
+        .filter(|&index| level_of(&dimension.members[index]).is_some_and(|it| wanted.contains(&it)))
+        .collect())
+}
+
+fn level_of(member: &Member) -> Option<AreaLevel> {
+    AreaLevel::ALL.into_iter().find(|level| member.area == Some(level.kind()))
+}
+
+fn areas_of(dimension: &Dimension, indexes: &[usize]) -> Vec<Area> {
+    let members = indexes.iter().map(|&index| &dimension.members[index]);
+    let mut areas: Vec<_> = members.filter_map(|member| Some(area_of(level_of(member)?, member))).collect();
+    areas.sort_by(|a, b| (a.level, &a.code).cmp(&(b.level, &b.code)));
+    areas
+}
+
+fn area_of(level: AreaLevel, member: &Member) -> Area {
+    Area {
+        level,
+        member: member.id.clone(),
+        code: member.code.map_or_else(|| member.id.to_string(), str::to_owned),
+        name: member.label.clone(),
+    }
+}
+
+/// The closest of the offered names if one is close, else some of them.
+fn hint<'a>(name: &str, offered: impl Iterator<Item = &'a str>) -> String {
+    let offered: Vec<_> = offered.collect();
+    match closest(name, &offered) {
+        Some(close) => format!("did you mean `{close}`?"),
+        None => format!("it has {}", listed(&offered)),
+    }
+}
+
+fn listed(names: &[&str]) -> String {
+    let mut text =
+        names.iter().take(OFFERED_NAMED).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(OFFERED_NAMED) {
+        _ if names.is_empty() => "none".clone_into(&mut text),
+        0 => {}
+        more => text.push_str(&format!(" and {more} more")),
+    }
+    text
+}
+
+/// The name that the fewest keystrokes lead to, if they are few beside its length.
+fn closest<'a>(name: &str, offered: &[&'a str]) -> Option<&'a str> {
+    let name = name.to_lowercase();
+    let distance = |other: &str| keystrokes(&name, &other.to_lowercase());
+    let (best, keystrokes) = offered.iter().map(|&other| (other, distance(other))).min_by_key(|it| it.1)?;
+    (keystrokes <= name.chars().count() / 3).then_some(best)
+}
+
+/// How many letters must be put in, taken out or exchanged to turn one text into the other.
+fn keystrokes(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (i, a) in from.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in to.iter().enumerate() {
+            let exchanged = diagonal + usize::from(a != *b);
+            diagonal = row[j + 1];
+            row[j + 1] = exchanged.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[to.len()]
+}

@@ -1,0 +1,116 @@
+//! What is known of all indicators at one moment: immutable, and replaced one indicator at a time by making a new one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::indicators::definition::{Definition, Definitions};
+use crate::indicators::figures::Figures;
+use crate::indicators::source::{FailureReason, SourceError};
+
+/// All indicators, in the definitions' order.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Snapshot {
+    /// The constant label `source` of every figure.
+    pub origin: Arc<str>,
+    pub indicators: Vec<Arc<IndicatorState>>,
+}
+
+/// One indicator: its last good figures and how its refreshes go.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IndicatorState {
+    pub definition: Arc<Definition>,
+    /// `None` before the first success.
+    pub figures: Option<Arc<Figures>>,
+    pub health: Health,
+}
+
+/// How an indicator's refreshes go.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Health {
+    /// Whether the last refresh succeeded.
+    pub up: bool,
+    pub last_success: Option<DateTime<Utc>>,
+    pub last_duration: Duration,
+    pub refreshes: u64,
+    pub failures: BTreeMap<FailureReason, u64>,
+    /// Why the last refresh failed, if it did.
+    pub last_failure: Option<String>,
+    pub revisions: u64,
+    /// When the upstream says that the table will next be updated.
+    pub update_next: Option<NaiveDate>,
+}
+
+impl Health {
+    /// The state after one more refresh that succeeded.
+    #[must_use]
+    pub fn succeeded(&self, at: DateTime<Utc>, took: Duration) -> Self {
+        Self {
+            up: true,
+            last_success: Some(at),
+            last_duration: took,
+            refreshes: self.refreshes + 1,
+            last_failure: None,
+            ..self.clone()
+        }
+    }
+
+    /// The state after one more refresh that failed.
+    #[must_use]
+    pub fn failed(&self, error: &SourceError, took: Duration) -> Self {
+        let mut health = Self {
+            up: false,
+            last_duration: took,
+            refreshes: self.refreshes + 1,
+            last_failure: Some(error.message.clone()),
+            ..self.clone()
+        };
+        *health.failures.entry(error.reason).or_default() += 1;
+        health
+    }
+}
+
+impl Snapshot {
+    /// The state of the indicator with that id.
+    #[must_use]
+    pub fn indicator(&self, id: &str) -> Option<&Arc<IndicatorState>> {
+        self.indicators.iter().find(|state| state.definition.id.as_str() == id)
+    }
+
+    /// The same moment under other definitions: an indicator that still stands for the same figures keeps all it has, another
+    /// starts anew, and one that is no longer defined is gone.
+    #[must_use]
+    pub fn redefined(&self, definitions: &Definitions) -> Self {
+        let indicators = definitions.iter().map(|definition| {
+            let kept = self.indicators.iter().find(|state| state.definition.same_figures(definition));
+            let mut state = IndicatorState::new(Arc::clone(definition));
+            if let Some(kept) = kept {
+                state.figures.clone_from(&kept.figures);
+                state.health.clone_from(&kept.health);
+            }
+            Arc::new(state)
+        });
+        Self { origin: Arc::clone(&self.origin), indicators: indicators.collect() }
+    }
+
+    /// The same moment with one indicator's state replaced, if it is still defined as that state says.
+    #[must_use]
+    pub fn with(&self, state: IndicatorState) -> Self {
+        let mut indicators = self.indicators.clone();
+        if let Some(place) = indicators.iter_mut().find(|old| old.definition == state.definition) {
+            *place = Arc::new(state);
+        }
+        Self { origin: Arc::clone(&self.origin), indicators }
+    }
+}
+
+impl IndicatorState {
+    /// An indicator that has never been refreshed.
+    #[must_use]
+    pub fn new(definition: Arc<Definition>) -> Self {
+        Self { definition, figures: None, health: Health::default() }
+    }
+}

@@ -1,0 +1,278 @@
+//! Facts about this process, in a registry of its own: calls to the upstream, cells in store, requests answered. Figures are not
+//! here; they come out of a snapshot of the indicators.
+//!
+//! A label's value comes from a fixed list or a matched pattern, never from what a request says.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use prometheus::{
+    Encoder, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts,
+    Registry, TextEncoder,
+};
+
+use crate::observe::process::ProcessCollector;
+
+/// What a body in Prometheus' text format is called.
+pub const EXPOSITION_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// The route of requests that match none.
+pub const UNMATCHED_ROUTE: &str = "unmatched";
+
+const UPSTREAM_SECONDS: [f64; 10] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0];
+const HTTP_SECONDS: [f64; 11] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 100.0];
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+/// The process' own metrics. Counting never fails and never waits.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    upstream_requests: IntCounterVec,
+    upstream_duration: HistogramVec,
+    upstream_in_flight: IntGauge,
+    upstream_circuit_open: IntGauge,
+    cache_requests: IntCounter,
+    cache_hits: IntCounter,
+    cache_stale_served: IntCounter,
+    cache_entries: IntGauge,
+    cache_size_bytes: IntGauge,
+    http_requests: IntCounterVec,
+    http_duration: HistogramVec,
+    reload_successful: IntGauge,
+    reload_success: Gauge,
+}
+
+/// A call to the upstream that is under way; it is over when this is dropped, however that comes about.
+#[derive(Debug)]
+pub struct InFlight(IntGauge);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// Makes metrics and registers each.
+struct Builder(Registry);
+
+impl Metrics {
+    /// Registers every metric. Fails only if two had the same name.
+    pub fn new(version: &str, revision: &str) -> Result<Self, prometheus::Error> {
+        let make = Builder(Registry::new());
+        make.build_info(version, revision)?;
+        make.0.register(Box::new(ProcessCollector))?;
+        Ok(Self {
+            upstream_requests: make.counters(
+                "upstream_requests_total",
+                "Calls to Jobindsats.",
+                &["endpoint", "code"],
+            )?,
+            upstream_duration: make.histograms(
+                "upstream_request_duration_seconds",
+                "How long calls to Jobindsats took.",
+                "endpoint",
+                &UPSTREAM_SECONDS,
+            )?,
+            upstream_in_flight: make
+                .gauge("upstream_in_flight_requests", "Calls to Jobindsats that are under way.")?,
+            upstream_circuit_open: make.gauge(
+                "upstream_circuit_open",
+                "Whether calls to Jobindsats are held back after failures (1) or not (0).",
+            )?,
+            cache_requests: make
+                .counter("cache_requests_total", "Times that stored figures were looked for.")?,
+            cache_hits: make.counter("cache_hits_total", "Times that fresh stored figures were found.")?,
+            cache_stale_served: make.counter(
+                "cache_stale_served_total",
+                "Times that figures past their age were served because Jobindsats did not answer.",
+            )?,
+            cache_entries: make.gauge("cache_entries", "Blocks of figures in memory.")?,
+            cache_size_bytes: make.gauge("cache_size_bytes", "Bytes of figures in memory.")?,
+            http_requests: make.counters(
+                "http_requests_total",
+                "Requests answered.",
+                &["route", "method", "code"],
+            )?,
+            http_duration: make.histograms(
+                "http_request_duration_seconds",
+                "How long requests took to answer.",
+                "route",
+                &HTTP_SECONDS,
+            )?,
+            reload_successful: make.gauge(
+                "config_last_reload_successful",
+                "Whether the last reading of the configuration succeeded (1) or the earlier one is still used (0).",
+            )?,
+            reload_success: make.decimal_gauge(
+                "config_last_reload_success_timestamp_seconds",
+                "When the configuration was last read successfully.",
+            )?,
+            registry: make.0,
+        })
+    }
+
+    /// A call to the upstream begins.
+    #[must_use]
+    pub fn upstream_started(&self) -> InFlight {
+        self.upstream_in_flight.inc();
+        InFlight(self.upstream_in_flight.clone())
+    }
+
+    /// A call to the upstream is over. The code is its HTTP status, or a word for why there is none.
+    pub fn upstream_call(&self, endpoint: &'static str, code: &str, took: Duration) {
+        self.upstream_requests.with_label_values(&[endpoint, code]).inc();
+        self.upstream_duration.with_label_values(&[endpoint]).observe(took.as_secs_f64());
+    }
+
+    /// Whether calls are held back after failures.
+    pub fn circuit(&self, open: bool) {
+        self.upstream_circuit_open.set(i64::from(open));
+    }
+
+    /// Stored figures were looked for.
+    pub fn cache_request(&self, hit: bool) {
+        self.cache_requests.inc();
+        if hit {
+            self.cache_hits.inc();
+        }
+    }
+
+    /// Figures past their age were served.
+    pub fn cache_stale_served(&self) {
+        self.cache_stale_served.inc();
+    }
+
+    /// How much is held in memory.
+    pub fn cache_size(&self, entries: usize, bytes: usize) {
+        self.cache_entries.set(i64::try_from(entries).unwrap_or(i64::MAX));
+        self.cache_size_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// A request was answered. The route is the pattern that matched; the scrapes themselves are not told.
+    pub fn http_request(&self, route: Option<&str>, method: &str, code: u16, took: Duration) {
+        let route = route.unwrap_or(UNMATCHED_ROUTE);
+        let method = METHODS.into_iter().find(|known| *known == method).unwrap_or("other");
+        self.http_requests.with_label_values(&[route, method, &code.to_string()]).inc();
+        self.http_duration.with_label_values(&[route]).observe(took.as_secs_f64());
+    }
+
+    /// The configuration was read, at the start or again; `None` if it could not be used.
+    pub fn configuration_read(&self, succeeded_at: Option<DateTime<Utc>>) {
+        self.reload_successful.set(i64::from(succeeded_at.is_some()));
+        if let Some(instant) = succeeded_at {
+            self.reload_success.set(instant.timestamp_millis() as f64 / 1000.0);
+        }
+    }
+
+    /// Everything, in Prometheus' text format.
+    #[must_use]
+    pub fn render(&self) -> Vec<u8> {
+        let mut text = Vec::new();
+        if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
+            tracing::error!(%error, "metrics cannot be rendered in full");
+        }
+        text
+    }
+}
+
+impl Builder {
+    fn opts(name: &str, help: &str) -> Opts {
+        Opts::new(name, help).namespace("jobindsats").subsystem("bridge")
+    }
+
+    fn register<M: prometheus::core::Collector + Clone + 'static>(
+        &self,
+        metric: M,
+    ) -> Result<M, prometheus::Error> {
+        self.0.register(Box::new(metric.clone()))?;
+        Ok(metric)
+    }
+
+    fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+        self.register(IntCounter::with_opts(Self::opts(name, help))?)
+    }
+
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+        self.register(IntCounterVec::new(Self::opts(name, help), labels)?)
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+        self.register(IntGauge::with_opts(Self::opts(name, help))?)
+    }
+
+    fn decimal_gauge(&self, name: &str, help: &str) -> Result<Gauge, prometheus::Error> {
+        self.register(Gauge::with_opts(Self::opts(name, help))?)
+    }
+
+    fn histograms(
+        &self,
+        name: &str,
+        help: &str,
+        label: &str,
+        seconds: &[f64],
+    ) -> Result<HistogramVec, prometheus::Error> {
+        let opts = HistogramOpts::from(Self::opts(name, help)).buckets(seconds.to_vec());
+        self.register(HistogramVec::new(opts, &[label])?)
+    }
+
+    fn build_info(&self, version: &str, revision: &str) -> Result<(), prometheus::Error> {
+        let opts = Self::opts("build_info", "Which build this is; always 1.");
+        let info = self.register(GaugeVec::new(opts, &["version", "revision"])?)?;
+        info.with_label_values(&[version, revision]).set(1.0);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(metrics: &Metrics) -> String {
+        String::from_utf8(metrics.render()).unwrap()
+    }
+
+    #[test]
+    fn what_happens_is_counted_under_names_from_fixed_lists() {
+        let metrics = Metrics::new("1.2.3", "abc").unwrap();
+        metrics.upstream_call("data", "200", Duration::from_millis(300));
+        metrics.http_request(Some("/odata/{table}"), "GET", 200, Duration::from_millis(3));
+        metrics.http_request(None, "PROPFIND", 404, Duration::ZERO);
+        metrics.cache_request(true);
+        metrics.cache_request(false);
+        let text = text(&metrics);
+        for line in [
+            r#"jobindsats_bridge_build_info{revision="abc",version="1.2.3"} 1"#,
+            r#"jobindsats_bridge_upstream_requests_total{code="200",endpoint="data"} 1"#,
+            r#"jobindsats_bridge_upstream_request_duration_seconds_bucket{endpoint="data",le="0.25"} 0"#,
+            r#"jobindsats_bridge_upstream_request_duration_seconds_bucket{endpoint="data",le="0.5"} 1"#,
+            r#"jobindsats_bridge_http_requests_total{code="200",method="GET",route="/odata/{table}"} 1"#,
+            r#"jobindsats_bridge_http_requests_total{code="404",method="other",route="unmatched"} 1"#,
+            "jobindsats_bridge_cache_requests_total 2",
+            "jobindsats_bridge_cache_hits_total 1",
+            "jobindsats_bridge_cache_stale_served_total 0",
+        ] {
+            assert!(text.lines().any(|it| it == line), "{line} is not in\n{text}");
+        }
+        assert!(text.ends_with('\n'));
+    }
+
+    #[test]
+    fn a_call_is_in_flight_until_it_is_let_go() {
+        let metrics = Metrics::new("1", "a").unwrap();
+        let call = metrics.upstream_started();
+        assert!(text(&metrics).contains("\njobindsats_bridge_upstream_in_flight_requests 1\n"));
+        drop(call);
+        assert!(text(&metrics).contains("\njobindsats_bridge_upstream_in_flight_requests 0\n"));
+    }
+
+    #[test]
+    fn a_failed_reload_keeps_the_time_of_the_last_good_one() {
+        let metrics = Metrics::new("1", "a").unwrap();
+        metrics.configuration_read(DateTime::from_timestamp(1_700_000_000, 500_000_000));
+        metrics.configuration_read(None);
+        let text = text(&metrics);
+        assert!(text.contains("\njobindsats_bridge_config_last_reload_successful 0\n"));
+        assert!(
+            text.contains("\njobindsats_bridge_config_last_reload_success_timestamp_seconds 1700000000.5\n")
+        );
+    }
+}

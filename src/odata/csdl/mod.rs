@@ -1,0 +1,37 @@
+//! The entity data model written down: CSDL as XML and as JSON.
+//!
+//! In charge of the two document formats and of refusing a model that neither could hold. Refuses to know what a model is
+//! about; it adds no element and no annotation of its own.
+
+mod check;
+pub mod json;
+pub mod vocabulary;
+pub mod xml;
+
+/// Why a model cannot be written as CSDL. Each is a fault of the program that made the model, never of a request.
+#[derive(Debug, thiserror::Error)]
+pub enum CsdlError {
+    #[error("`{name}` in {place} is not an OData identifier: letters, digits and `_`, at most 128")]
+    InvalidName { place: String, name: String },
+    #[error("`{name}` is declared twice in {place}; names must differ in more than case")]
+    DuplicateName { place: String, name: String },
+    #[error("{place} refers to the entity type `{name}`, which the schema does not declare")]
+    UnknownEntityType { place: String, name: String },
+    #[error("{place} refers to the property `{name}`, which its entity type does not declare")]
+    UnknownProperty { place: String, name: String },
+    #[error("{place} refers to the entity set `{name}`, which the container does not declare")]
+    UnknownEntitySet { place: String, name: String },
+    #[error("the key property `{name}` of {place} is nullable or of a type that cannot be a key")]
+    InvalidKey { place: String, name: String },
+    #[error(
+        "the entity type `{name}` of the set {place} has no key; expected one property at least"
+    )]
+    MissingKey { place: String, name: String },
+    #[error(
+        "the vocabulary of the term `{term}` is not known; expected one of {}",
+        vocabulary::aliases()
+    )]
+    UnknownVocabulary { term: String },
+    #[error("the document could not be written: {0}")]
+    Write(#[from] std::io::Error),
+}

@@ -1,0 +1,83 @@
+//! Entity tags: whether what a client holds is still what it would get.
+
+/// Whether `If-None-Match` names this tag, so that the answer is 304. Reading compares weakly, as HTTP prescribes.
+#[must_use]
+pub fn matches(if_none_match: &str, current: &str) -> bool {
+    let mut rest = if_none_match.trim_start();
+    if rest.trim_end() == "*" {
+        return true;
+    }
+    while let Some((tag, after)) = next_tag(rest) {
+        if tag == opaque(current) {
+            return true;
+        }
+        rest = after.trim_start_matches([',', ' ', '\t']);
+    }
+    false
+}
+
+/// A weak tag around an opaque text: the same figures, not the same bytes, for formats and encodings differ.
+#[must_use]
+pub fn weak(opaque: &str) -> String {
+    let sound: String = opaque.chars().filter(|next| is_tag_char(*next)).collect();
+    format!("W/\"{sound}\"")
+}
+
+/// The first tag of a list without its weakness, and what follows it. A tag may itself hold a comma.
+fn next_tag(list: &str) -> Option<(&str, &str)> {
+    let quoted = opaque(list).strip_prefix('"')?;
+    let end = quoted.find('"')?;
+    let tag = opaque(list).get(..end + 2)?;
+    Some((tag, quoted.get(end + 1..)?))
+}
+
+fn opaque(tag: &str) -> &str {
+    tag.strip_prefix("W/").unwrap_or(tag)
+}
+
+fn is_tag_char(next: char) -> bool {
+    next.is_ascii_graphic() && next != '"'
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_is_found_wherever_it_stands_and_however_weak() {
+        for list in [
+            "*",
+            " * ",
+            "\"a\"",
+            "W/\"a\"",
+            "\"x\", \"a\"",
+            "\"x\",W/\"a\" , \"y\"",
+            "\"p,q\",\"a\"",
+        ] {
+            assert!(matches(list, "W/\"a\""), "{list}");
+            assert!(matches(list, "\"a\""), "{list}");
+        }
+    }
+
+    #[test]
+    fn other_tags_and_nonsense_do_not_match() {
+        for list in [
+            "",
+            "\"b\"",
+            "a",
+            "\"a",
+            "\"aa\"",
+            "\"x,\"a\"\"",
+            "W/",
+            "**",
+            "w/\"a\"",
+        ] {
+            assert!(!matches(list, "\"a\""), "{list}");
+        }
+    }
+
+    #[test]
+    fn a_tag_holds_only_what_a_header_can_carry() {
+        assert_eq!(weak("2026\"-Ø\n7"), "W/\"2026-7\"");
+    }
+}

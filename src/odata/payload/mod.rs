@@ -1,0 +1,246 @@
+//! Answers written as OData JSON and as raw text.
+//!
+//! Rows arrive as record batches of arrow and leave as bytes appended to a buffer, so that a page can be sent piece by piece.
+//! In charge of names, order and form of what stands in a payload; which rows and columns those are, the caller says.
+
+mod cells;
+mod documents;
+mod entity;
+mod scalar;
+
+use std::ops::Range;
+
+use arrow_array::RecordBatch;
+
+use super::media_type::MetadataLevel;
+use super::value::PrimitiveType;
+use super::version::Version;
+use cells::Cells;
+use entity::EntityWriter;
+
+pub use documents::{ErrorBody, ErrorDetail, write_error, write_service_document};
+
+/// How a JSON answer is written, the same for all its parts.
+#[derive(Debug, Clone, Copy)]
+pub struct JsonContext<'a> {
+    pub version: Version,
+    pub metadata: MetadataLevel,
+    /// `Edm.Int64`, `Edm.Decimal` and counts as strings.
+    pub ieee754_compatible: bool,
+    /// Leave out properties that are null; only when the client asked for it.
+    pub omit_nulls: bool,
+    /// The absolute context URL.
+    pub context_url: &'a str,
+}
+
+/// Rows of a batch and what is shown of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Output<'a> {
+    pub batch: &'a RecordBatch,
+    pub properties: &'a [OutputProperty<'a>],
+    pub expands: &'a [OutputExpand<'a>],
+    /// Who the entities are; without it, nothing says so at `metadata=full`, as for the rows of an aggregation.
+    pub identity: Option<Identity<'a>>,
+    /// Write only the entity ids, as `/$ref` asks.
+    pub references: bool,
+}
+
+/// A property and the column of the batch that holds it.
+#[derive(Debug, Clone, Copy)]
+pub struct OutputProperty<'a> {
+    pub name: &'a str,
+    pub column: usize,
+    pub primitive: PrimitiveType,
+}
+
+/// What the ids and links of entities are made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Identity<'a> {
+    /// The qualified name of the entity type.
+    pub entity_type: &'a str,
+    /// The address of the set or singleton, percent-encoded; the key in parentheses is appended.
+    pub set_url: &'a str,
+    /// The key properties in key order; empty for a singleton.
+    pub key: &'a [OutputProperty<'a>],
+    /// Names of the navigation properties.
+    pub navigation: &'a [&'a str],
+}
+
+/// An expanded navigation property.
+#[derive(Debug, Clone, Copy)]
+pub struct OutputExpand<'a> {
+    pub name: &'a str,
+    /// The entities at the other end, of which each row here takes some.
+    pub target: &'a Output<'a>,
+    pub rows: ExpandedRows<'a>,
+}
+
+/// Which rows of the target belong to a row here. All slices are indexed by the row number here.
+#[derive(Debug, Clone, Copy)]
+pub enum ExpandedRows<'a> {
+    /// At most one.
+    One(&'a [Option<usize>]),
+    /// Any number, with the numbers before `$top` and `$skip` when `$count=true` asks for them.
+    Many {
+        rows: &'a [Vec<usize>],
+        counts: Option<&'a [u64]>,
+    },
+    /// Only how many, for `$expand=Name/$count`.
+    Count(&'a [u64]),
+}
+
+/// Why rows cannot be written. Each is a fault of the program that made the rows, never of a request.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PayloadError {
+    #[error("the property `{property}` is in column {column}, but the batch has {columns} columns")]
+    NoSuchColumn {
+        property: String,
+        column: usize,
+        columns: usize,
+    },
+    #[error("the property `{property}` has the arrow type {found}, which has no OData form here")]
+    UnsupportedColumn { property: String, found: String },
+    #[error("row {row} was asked for, but there are {rows} rows")]
+    NoSuchRow { row: usize, rows: usize },
+    #[error("row {row} holds a date or time beyond the calendar")]
+    BeyondCalendar { row: usize },
+    #[error("entity references need an identity")]
+    NoIdentity,
+}
+
+/// Begins a collection: context and count first, so that the rest can be streamed.
+pub fn write_collection_start(out: &mut Vec<u8>, context: &JsonContext<'_>, count: Option<u64>) {
+    out.push(b'{');
+    write_context(out, context);
+    if let Some(count) = count {
+        scalar::separate(out);
+        write_control_name(out, context, "", "count");
+        write_count(out, context, count);
+    }
+    scalar::separate(out);
+    out.extend_from_slice(b"\"value\":[");
+}
+
+/// Appends rows to a collection; `first` says that none stand before them.
+pub fn write_rows(
+    out: &mut Vec<u8>,
+    context: &JsonContext<'_>,
+    output: &Output<'_>,
+    rows: Range<usize>,
+    first: bool,
+) -> Result<(), PayloadError> {
+    let writer = EntityWriter::new(context, output)?;
+    for row in rows.clone() {
+        if !first || row != rows.start {
+            out.push(b',');
+        }
+        writer.write(out, row, false)?;
+    }
+    Ok(())
+}
+
+/// Ends a collection, with the address of the next page if there is one.
+pub fn write_collection_end(out: &mut Vec<u8>, context: &JsonContext<'_>, next_link: Option<&str>) {
+    out.push(b']');
+    if let Some(next_link) = next_link {
+        out.push(b',');
+        write_control_name(out, context, "", "nextLink");
+        scalar::write_string(out, next_link);
+    }
+    out.push(b'}');
+}
+
+/// One entity as a whole answer.
+pub fn write_entity(
+    out: &mut Vec<u8>,
+    context: &JsonContext<'_>,
+    output: &Output<'_>,
+    row: usize,
+) -> Result<(), PayloadError> {
+    EntityWriter::new(context, output)?.write(out, row, true)
+}
+
+/// One property as a whole answer. A null one has no body: ask [`is_null`] first and answer 204.
+pub fn write_property(
+    out: &mut Vec<u8>,
+    context: &JsonContext<'_>,
+    batch: &RecordBatch,
+    property: &OutputProperty<'_>,
+    row: usize,
+) -> Result<(), PayloadError> {
+    let cells = checked_cells(batch, property, row)?;
+    out.push(b'{');
+    write_context(out, context);
+    if let Some(annotation) = entity::type_annotation(context, "", property.primitive, &cells) {
+        scalar::separate(out);
+        out.extend_from_slice(&annotation);
+    }
+    scalar::separate(out);
+    out.extend_from_slice(b"\"value\":");
+    cells.write_json(out, row, entity::is_quoted(context, property.primitive))?;
+    out.push(b'}');
+    Ok(())
+}
+
+/// The text of a property for `/$value`; nothing for null.
+pub fn write_raw_value(
+    out: &mut Vec<u8>,
+    batch: &RecordBatch,
+    property: &OutputProperty<'_>,
+    row: usize,
+) -> Result<(), PayloadError> {
+    let cells = checked_cells(batch, property, row)?;
+    match cells.is_null(row) {
+        true => Ok(()),
+        false => cells.write_raw(out, row),
+    }
+}
+
+/// Whether a property is null in a row.
+pub fn is_null(
+    batch: &RecordBatch,
+    property: &OutputProperty<'_>,
+    row: usize,
+) -> Result<bool, PayloadError> {
+    Ok(checked_cells(batch, property, row)?.is_null(row))
+}
+
+fn checked_cells<'a>(
+    batch: &'a RecordBatch,
+    property: &OutputProperty<'_>,
+    row: usize,
+) -> Result<Cells<'a>, PayloadError> {
+    let rows = batch.num_rows();
+    if row >= rows {
+        return Err(PayloadError::NoSuchRow { row, rows });
+    }
+    Cells::of(batch, property)
+}
+
+fn write_context(out: &mut Vec<u8>, context: &JsonContext<'_>) {
+    if context.metadata != MetadataLevel::None {
+        write_control_name(out, context, "", "context");
+        scalar::write_string(out, context.context_url);
+    }
+}
+
+/// A number that the standard writes as a string for clients whose numbers are doubles.
+fn write_count(out: &mut Vec<u8>, context: &JsonContext<'_>, count: u64) {
+    let quote: &[u8] = if context.ieee754_compatible {
+        b"\""
+    } else {
+        b""
+    };
+    out.extend_from_slice(quote);
+    scalar::write_digits(out, count.into());
+    out.extend_from_slice(quote);
+}
+
+/// `"@odata.name":` or `"Property@odata.name":`, without the prefix in 4.01.
+fn write_control_name(out: &mut Vec<u8>, context: &JsonContext<'_>, property: &str, name: &str) {
+    out.push(b'"');
+    scalar::write_escaped(out, property);
+    out.extend_from_slice(context.version.control_prefix().as_bytes());
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+}

@@ -1,0 +1,266 @@
+//! Skip tokens: where the next page begins.
+//!
+//! A token carries the last row's place in the order rather than an offset, so that deep pages cost what the first one costs.
+//! It belongs to one query and one revision of the data. To clients it is opaque; a checksum tells damage from content, but it
+//! is no secret and no signature: whoever forges a token only asks another question.
+
+mod binary;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+
+use super::value::Value;
+use binary::{Reader, Writer};
+
+const FORMAT: u8 = 1;
+const CHECKSUM_BYTES: usize = 8;
+/// Longer than any token made here; what is longer is not decoded at all.
+const MAX_TEXT_BYTES: usize = 16 * 1024;
+
+/// What a query was, in sixteen bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fingerprint([u8; 16]);
+
+impl Fingerprint {
+    /// The fingerprint of a query's normalised text: the path and all options but `$skiptoken`.
+    #[must_use]
+    pub fn of(query: &str) -> Self {
+        let mut bytes = [0; 16];
+        for (byte, hashed) in bytes.iter_mut().zip(Sha256::digest(query)) {
+            *byte = hashed;
+        }
+        Self(bytes)
+    }
+}
+
+/// Where a download stands after a page.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SkipToken {
+    pub fingerprint: Fingerprint,
+    /// The revision of the data that the first page was read from.
+    pub revision: String,
+    /// The last row's values of the order terms, and of its key.
+    pub last_key: Vec<Value>,
+    /// How many rows have been delivered so far, for `$top`.
+    pub delivered: u64,
+}
+
+/// Why a token cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SkipTokenError {
+    #[error("the skip token is damaged; expected one taken unchanged from a next link")]
+    Damaged,
+    #[error(
+        "the skip token has format {found}; expected format {FORMAT}, so the download must begin anew"
+    )]
+    Format { found: u8 },
+    #[error("the skip token belongs to another query; expected the next link unchanged")]
+    OtherQuery,
+}
+
+impl SkipToken {
+    /// The token as text that needs no encoding in a URL.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let mut writer = Writer::default();
+        writer.byte(FORMAT);
+        writer.raw(&self.fingerprint.0);
+        writer.unsigned(self.delivered);
+        writer.bytes(self.revision.as_bytes());
+        writer.values(&self.last_key);
+        let mut bytes = writer.into_bytes();
+        let checksum = checksum(&bytes);
+        bytes.extend_from_slice(&checksum);
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// Reads a token that must belong to the query.
+    pub fn decode(text: &str, query: Fingerprint) -> Result<Self, SkipTokenError> {
+        let bytes = verified(text).ok_or(SkipTokenError::Damaged)?;
+        let mut reader = Reader::new(&bytes);
+        let format = reader.byte().ok_or(SkipTokenError::Damaged)?;
+        if format != FORMAT {
+            return Err(SkipTokenError::Format { found: format });
+        }
+        let token = Self::read(&mut reader).ok_or(SkipTokenError::Damaged)?;
+        match token.fingerprint == query {
+            true => Ok(token),
+            false => Err(SkipTokenError::OtherQuery),
+        }
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let token = Self {
+            fingerprint: Fingerprint(reader.array()?),
+            delivered: reader.unsigned()?,
+            revision: reader.text()?.to_owned(),
+            last_key: reader.values()?,
+        };
+        reader.is_empty().then_some(token)
+    }
+}
+
+/// The bytes of a token without its checksum, if that is right.
+fn verified(text: &str) -> Option<Vec<u8>> {
+    if text.len() > MAX_TEXT_BYTES {
+        return None;
+    }
+    let mut bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+    let length = bytes.len().checked_sub(CHECKSUM_BYTES)?;
+    let found = bytes.split_off(length);
+    (found == checksum(&bytes)).then_some(bytes)
+}
+
+fn checksum(bytes: &[u8]) -> Vec<u8> {
+    Sha256::digest(bytes)
+        .into_iter()
+        .take(CHECKSUM_BYTES)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, TimeDelta};
+    use proptest::prelude::*;
+    use rust_decimal::Decimal;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn token(last_key: Vec<Value>) -> SkipToken {
+        SkipToken {
+            fingerprint: Fingerprint::of("Hovedtal?$top=5"),
+            revision: "2026-07-27T08:00:00Z/ø".to_owned(),
+            last_key,
+            delivered: 10_000,
+        }
+    }
+
+    fn any_instant() -> impl Strategy<Value = DateTime<FixedOffset>> {
+        (
+            -62_135_596_800_i64..253_402_300_800,
+            0..1_000_000_000_u32,
+            -86_399..86_400,
+        )
+            .prop_map(|(seconds, nanos, offset)| {
+                let offset = FixedOffset::east_opt(offset).unwrap();
+                let utc = DateTime::from_timestamp(seconds, nanos).unwrap();
+                utc.with_timezone(&offset)
+            })
+    }
+
+    fn any_value() -> impl Strategy<Value = Value> {
+        let scalar = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::Boolean),
+            any::<i64>().prop_map(Value::Integer),
+            (any::<i64>(), 0..=28_u32)
+                .prop_map(|(number, scale)| Value::Decimal(Decimal::new(number, scale))),
+            (-1e300..1e300_f64).prop_map(Value::Double),
+            any::<String>().prop_map(|text| Value::string(&text)),
+            (-100_000..100_000).prop_map(|days| {
+                Value::Date(NaiveDate::from_num_days_from_ce_opt(days).unwrap())
+            }),
+            (0..86_400_u32, 0..1_000_000_000_u32).prop_map(|(seconds, nanos)| {
+                let time = NaiveTime::from_num_seconds_from_midnight_opt(seconds, nanos);
+                Value::TimeOfDay(time.unwrap())
+            }),
+            any_instant().prop_map(Value::DateTimeOffset),
+            any::<i32>()
+                .prop_map(|seconds| Value::Duration(TimeDelta::new(seconds.into(), 7).unwrap())),
+            any::<u128>().prop_map(|number| Value::Guid(Uuid::from_u128(number))),
+            any::<Vec<u8>>().prop_map(|bytes| Value::Binary(Arc::from(bytes))),
+        ];
+        scalar.prop_recursive(2, 8, 4, |item| {
+            prop::collection::vec(item, 0..4).prop_map(Value::List)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn every_token_reads_back(
+            last_key in prop::collection::vec(any_value(), 0..6),
+            revision in any::<String>(),
+            delivered in any::<u64>(),
+        ) {
+            let token = SkipToken { revision, delivered, ..token(last_key) };
+            let text = token.encode();
+            prop_assume!(text.len() <= MAX_TEXT_BYTES);
+            prop_assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)));
+            prop_assert_eq!(SkipToken::decode(&text, token.fingerprint), Ok(token));
+        }
+
+        #[test]
+        fn nonsense_is_never_a_token(text in "\\PC{0,80}") {
+            let refused = SkipToken::decode(&text, Fingerprint::of(""));
+            prop_assert_eq!(refused, Err(SkipTokenError::Damaged));
+        }
+
+        #[test]
+        fn whatever_the_checksum_vouches_for_is_read_without_panic(content in any::<Vec<u8>>()) {
+            let mut bytes = vec![FORMAT];
+            bytes.extend(content);
+            let _ = SkipToken::decode(&sealed(bytes), Fingerprint::of(""));
+        }
+    }
+
+    fn sealed(mut bytes: Vec<u8>) -> String {
+        let checksum = checksum(&bytes);
+        bytes.extend(checksum);
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    #[test]
+    fn every_changed_bit_and_every_cut_is_noticed() {
+        let token = token(vec![
+            Value::string("2026M06"),
+            Value::Null,
+            Value::Integer(-1),
+        ]);
+        let text = token.encode();
+        let bytes = URL_SAFE_NO_PAD.decode(&text).unwrap();
+        for bit in 0..bytes.len() * 8 {
+            let mut damaged = bytes.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            let refused = SkipToken::decode(&URL_SAFE_NO_PAD.encode(damaged), token.fingerprint);
+            assert_eq!(refused, Err(SkipTokenError::Damaged), "bit {bit}");
+        }
+        for end in 0..text.len() {
+            let refused = SkipToken::decode(&text[..end], token.fingerprint);
+            assert_eq!(refused, Err(SkipTokenError::Damaged), "cut at {end}");
+        }
+    }
+
+    #[test]
+    fn a_token_of_another_query_or_format_is_told_apart_from_damage() {
+        let token = token(Vec::new());
+        let refused = SkipToken::decode(&token.encode(), Fingerprint::of("Hovedtal?$top=6"));
+        assert_eq!(refused, Err(SkipTokenError::OtherQuery));
+        let newer = sealed(vec![9, 1, 2, 3]);
+        let refused = SkipToken::decode(&newer, token.fingerprint);
+        assert_eq!(refused, Err(SkipTokenError::Format { found: 9 }));
+    }
+
+    #[test]
+    fn deep_lists_and_false_lengths_do_not_exhaust_anything() {
+        let mut deep = vec![FORMAT];
+        deep.extend([0; 16]);
+        deep.extend([0, 0, 1]);
+        deep.extend([12, 1].repeat(5_000));
+        let mut long = vec![FORMAT];
+        long.extend([0; 16]);
+        long.extend([
+            0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01,
+        ]);
+        for bytes in [deep, long] {
+            let refused = SkipToken::decode(&sealed(bytes), Fingerprint([0; 16]));
+            assert_eq!(refused, Err(SkipTokenError::Damaged));
+        }
+        let huge = "A".repeat(10_000_000);
+        let refused = SkipToken::decode(&huge, Fingerprint([0; 16]));
+        assert_eq!(refused, Err(SkipTokenError::Damaged));
+    }
+}

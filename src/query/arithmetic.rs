@@ -1,0 +1,90 @@
+//! Arithmetic: which operators work on which types, and the type of the result.
+
+use super::error::{Lack, Shape};
+use super::eval::negate;
+use super::expr::{Binder, Bound};
+use super::{Arithmetic, BoundExpr, BoundExprKind};
+use crate::odata::uri::syntax::{BinaryOp, Expr};
+use crate::odata::value::PrimitiveType;
+
+impl Binder<'_> {
+    pub(super) fn arithmetic(&self, expr: &Expr, operator: BinaryOp, left: &Expr, right: &Expr) -> Bound {
+        let operator = match operator {
+            BinaryOp::Add => Arithmetic::Add,
+            BinaryOp::Sub => Arithmetic::Sub,
+            BinaryOp::Mul => Arithmetic::Mul,
+            BinaryOp::Div => Arithmetic::Div,
+            BinaryOp::DivBy => Arithmetic::DivBy,
+            BinaryOp::Mod => Arithmetic::Mod,
+            _ => return Err(self.not_offered(expr, "operator", Lack::NotBuilt)),
+        };
+        let (bound_left, bound_right) = (self.operand(left)?, self.operand(right)?);
+        let primitive = match (bound_left.primitive, bound_right.primitive) {
+            (None, known) | (known, None) => known,
+            (Some(a), Some(b)) => match result(operator, a, b) {
+                Some(primitive) => Some(primitive),
+                None if a == PrimitiveType::Duration || b == PrimitiveType::Duration => {
+                    return Err(self.not_offered(expr, "duration", Lack::NotBuilt));
+                }
+                None => {
+                    let (at, found) = if a.is_numeric() { (right, b) } else { (left, a) };
+                    return Err(self.mismatch(at, Shape::Number, Shape::Primitive(found)));
+                }
+            },
+        };
+        let kind = BoundExprKind::Arithmetic(operator, Box::new(bound_left), Box::new(bound_right));
+        self.settle(expr, BoundExpr { kind, primitive })
+    }
+
+    pub(super) fn negation(&self, expr: &Expr, operand: &Expr) -> Bound {
+        let bound = self.operand(operand)?;
+        let primitive = bound.primitive;
+        match (bound.as_literal().map(negate), primitive) {
+            (Some(Ok(value)), _) => Ok(BoundExpr::literal(value, primitive)),
+            (_, Some(found)) if !found.is_numeric() && found != PrimitiveType::Duration => {
+                Err(self.mismatch(operand, Shape::Number, Shape::Primitive(found)))
+            }
+            _ => {
+                let kind = BoundExprKind::Negate(Box::new(bound));
+                self.settle(expr, BoundExpr { kind, primitive })
+            }
+        }
+    }
+
+    /// An operand of arithmetic: anything with a value but truths and texts.
+    fn operand(&self, expr: &Expr) -> Bound {
+        let bound = self.bind(expr)?;
+        match bound.primitive {
+            Some(
+                PrimitiveType::String | PrimitiveType::Boolean | PrimitiveType::Guid | PrimitiveType::Binary,
+            ) => Err(self.mismatch(expr, Shape::Number, Shape::of(bound.primitive))),
+            _ => Ok(bound),
+        }
+    }
+}
+
+/// The type of the result; `None` where the operator is not defined for the types, or not offered.
+fn result(operator: Arithmetic, left: PrimitiveType, right: PrimitiveType) -> Option<PrimitiveType> {
+    use PrimitiveType as Type;
+    let additive = matches!(operator, Arithmetic::Add | Arithmetic::Sub);
+    match (left, right) {
+        _ if left.is_numeric() && right.is_numeric() => Some(promoted(operator, left, right)),
+        (Type::Date | Type::DateTimeOffset | Type::Duration, Type::Duration) => additive.then_some(left),
+        (Type::Date, Type::Date) | (Type::DateTimeOffset, Type::DateTimeOffset) => {
+            (operator == Arithmetic::Sub).then_some(Type::Duration)
+        }
+        _ => None,
+    }
+}
+
+/// Numbers meet in the wider of their types: whole numbers, exact decimals, doubles.
+fn promoted(operator: Arithmetic, left: PrimitiveType, right: PrimitiveType) -> PrimitiveType {
+    let either = |wanted| left == wanted || right == wanted;
+    if either(PrimitiveType::Double) || either(PrimitiveType::Single) {
+        PrimitiveType::Double
+    } else if either(PrimitiveType::Decimal) || operator == Arithmetic::DivBy {
+        PrimitiveType::Decimal
+    } else {
+        PrimitiveType::Int64
+    }
+}

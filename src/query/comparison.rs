@@ -1,0 +1,200 @@
+//! Comparisons and the logic over them. Both sides of a comparison are brought to one type: numbers compare by value, a text
+//! literal is read as what the other side is, and a day stands for its first moment in UTC.
+
+use std::collections::HashMap;
+
+use chrono::NaiveTime;
+
+use super::error::{QueryError, QueryErrorKind, Shape};
+use super::expr::{Binder, Bound};
+use super::{BoundExpr, BoundExprKind, Comparison, cast};
+use crate::odata::uri::syntax::{BinaryOp, Expr, ExprKind};
+use crate::odata::value::{PrimitiveType, Value};
+
+/// The comparison that the operator is, if it is one.
+pub(super) fn of(operator: BinaryOp) -> Option<Comparison> {
+    Some(match operator {
+        BinaryOp::Eq => Comparison::Eq,
+        BinaryOp::Ne => Comparison::Ne,
+        BinaryOp::Lt => Comparison::Lt,
+        BinaryOp::Le => Comparison::Le,
+        BinaryOp::Gt => Comparison::Gt,
+        BinaryOp::Ge => Comparison::Ge,
+        _ => return None,
+    })
+}
+
+impl Binder<'_> {
+    pub(super) fn comparison(&self, expr: &Expr, comparison: Comparison, left: &Expr, right: &Expr) -> Bound {
+        let (first, second) = (self.bind(left)?, self.bind(right)?);
+        let (comparison, first, at, second) = if first.as_literal().is_some() {
+            (comparison.mirrored(), second, left, first)
+        } else {
+            (comparison, first, right, second)
+        };
+        let (first, second) = self.aligned(first, at, second)?;
+        let kind = BoundExprKind::Compare(comparison, Box::new(first), Box::new(second));
+        self.settle(expr, BoundExpr::boolean(kind))
+    }
+
+    /// Brings the second, which stood at `at`, to the type of the first, or the first to that of the second, so that they
+    /// compare. `'2026-01-01' eq '2026-01-01'` compares texts: only beside another type is a text read as that.
+    pub(super) fn aligned(
+        &self,
+        first: BoundExpr,
+        at: &Expr,
+        second: BoundExpr,
+    ) -> Result<(BoundExpr, BoundExpr), QueryError> {
+        let (Some(expected), Some(found)) = (first.primitive, second.primitive) else {
+            return Ok((first, second));
+        };
+        if comparable(expected, found) {
+            return Ok((first, second));
+        }
+        match (expected, found) {
+            (PrimitiveType::Date, PrimitiveType::DateTimeOffset) => Ok(match day_of(&second) {
+                Some(day) => (first, day),
+                None => (to_instant(first), second),
+            }),
+            (PrimitiveType::DateTimeOffset, PrimitiveType::Date) => Ok((first, to_instant(second))),
+            _ => {
+                let second = self.read_as(at, second, expected)?;
+                Ok((first, second))
+            }
+        }
+    }
+
+    /// A text literal read as a value of that type.
+    pub(super) fn read_as(&self, at: &Expr, bound: BoundExpr, primitive: PrimitiveType) -> Bound {
+        match bound.as_literal() {
+            Some(Value::String(text)) => match cast::from_text(text, primitive) {
+                Some(value) => Ok(BoundExpr::literal(value, Some(primitive))),
+                None => {
+                    let kind = QueryErrorKind::InvalidValue { text: text.to_string(), primitive };
+                    Err(self.place.error(at.span.start, kind))
+                }
+            },
+            _ => Err(self.mismatch(at, Shape::Primitive(primitive), Shape::of(bound.primitive))),
+        }
+    }
+
+    /// A chain of `and` or `or`, however long, as one flat list of terms.
+    pub(super) fn junction(&self, expr: &Expr, operator: BinaryOp) -> Bound {
+        let decisive = operator == BinaryOp::Or;
+        let (mut terms, mut decided) = (Vec::new(), false);
+        for term in chain(expr, operator) {
+            let bound = self.condition(term)?;
+            match bound.kind {
+                BoundExprKind::Literal(Value::Boolean(known)) => decided |= known == decisive,
+                BoundExprKind::And(inner) if !decisive => terms.extend(inner),
+                BoundExprKind::Or(inner) if decisive => terms.extend(inner),
+                _ => terms.push(bound),
+            }
+        }
+        if decisive {
+            terms = gathered(terms);
+        }
+        Ok(match terms.len() {
+            _ if decided => BoundExpr::literal(Value::Boolean(decisive), Some(PrimitiveType::Boolean)),
+            0 => BoundExpr::literal(Value::Boolean(!decisive), Some(PrimitiveType::Boolean)),
+            1 => terms.swap_remove(0),
+            _ if decisive => BoundExpr::boolean(BoundExprKind::Or(terms)),
+            _ => BoundExpr::boolean(BoundExprKind::And(terms)),
+        })
+    }
+}
+
+/// Whether values of the two types compare as they are.
+fn comparable(left: PrimitiveType, right: PrimitiveType) -> bool {
+    left == right || (left.is_numeric() && right.is_numeric())
+}
+
+/// The literal instant as a day, if it is the first moment of one in UTC: so the column of days can stay as it is.
+fn day_of(bound: &BoundExpr) -> Option<BoundExpr> {
+    match bound.as_literal() {
+        Some(Value::DateTimeOffset(instant)) if instant.to_utc().time() == NaiveTime::MIN => {
+            let day = Value::Date(instant.to_utc().date_naive());
+            Some(BoundExpr::literal(day, Some(PrimitiveType::Date)))
+        }
+        _ => None,
+    }
+}
+
+fn to_instant(bound: BoundExpr) -> BoundExpr {
+    let primitive = PrimitiveType::DateTimeOffset;
+    match bound.as_literal() {
+        Some(value) => BoundExpr::literal(cast::cast(value, primitive), Some(primitive)),
+        None => {
+            BoundExpr { kind: BoundExprKind::Cast(primitive, Box::new(bound)), primitive: Some(primitive) }
+        }
+    }
+}
+
+/// The terms of a chain of one operator, left to right, without walking it in recursion: chains are long where lists are
+/// written out.
+fn chain(expr: &Expr, operator: BinaryOp) -> Vec<&Expr> {
+    let (mut terms, mut open) = (Vec::new(), vec![expr]);
+    while let Some(expr) = open.pop() {
+        match &expr.kind {
+            ExprKind::Binary(found, left, right) if *found == operator => open.extend([&**right, &**left]),
+            _ => terms.push(expr),
+        }
+    }
+    terms
+}
+
+/// `A eq 1 or A eq 2 or A in (3,4)` as `A in (1,2,3,4)`, in place of the first of them; equality and membership are never
+/// unknown, so nothing of the meaning changes.
+fn gathered(terms: Vec<BoundExpr>) -> Vec<BoundExpr> {
+    let mut kept: Vec<BoundExpr> = Vec::with_capacity(terms.len());
+    let mut places = HashMap::new();
+    for term in terms {
+        let column = listed_column(&term);
+        let place = column.and_then(|column| places.get(&column).copied());
+        match place.and_then(|place: usize| kept.get_mut(place)) {
+            Some(first) => absorb(first, term),
+            None => {
+                places.extend(column.map(|column| (column, kept.len())));
+                kept.push(term);
+            }
+        }
+    }
+    kept
+}
+
+/// The column that the term lists values of.
+fn listed_column(term: &BoundExpr) -> Option<usize> {
+    let operand = match &term.kind {
+        BoundExprKind::Compare(Comparison::Eq, operand, value) if value.as_literal().is_some() => operand,
+        BoundExprKind::In(operand, _) => operand,
+        _ => return None,
+    };
+    match operand.kind {
+        BoundExprKind::Column(column) => Some(column),
+        _ => None,
+    }
+}
+
+/// Adds the values that one term lists to those of another over the same column.
+fn absorb(first: &mut BoundExpr, other: BoundExpr) {
+    let mut values = Vec::new();
+    let mut operand = None;
+    let own = std::mem::replace(&mut first.kind, BoundExprKind::Literal(Value::Null));
+    for kind in [own, other.kind] {
+        match kind {
+            BoundExprKind::In(column, listed) => {
+                operand.get_or_insert(column);
+                // The first list moves in as it is, so that a long chain costs no more than its length.
+                if values.is_empty() { values = listed } else { values.extend(listed) }
+            }
+            BoundExprKind::Compare(_, column, value) => {
+                operand.get_or_insert(column);
+                values.extend(value.as_literal().cloned());
+            }
+            _ => {}
+        }
+    }
+    if let Some(operand) = operand {
+        first.kind = BoundExprKind::In(operand, values);
+    }
+}

@@ -1,0 +1,316 @@
+//! What can be wrong with the meaning of a request: what it failed on, where, what was expected and what stood there. English
+//! for the log and for `details`, Danish for the person who asked. The status is the edge's business; the class is ours.
+
+use std::fmt;
+
+use thiserror::Error;
+
+use super::eval::EvalError;
+use crate::odata::value::PrimitiveType;
+
+/// A request that is in the language but cannot be answered from this feed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{target}{}: {kind}", position.map(|at| format!(", character {at}")).unwrap_or_default())]
+pub struct QueryError {
+    /// The option, such as `$filter`, or `path` for the resource path.
+    pub target: &'static str,
+    /// Where the fault stands: characters from the start of the option's decoded text.
+    pub position: Option<usize>,
+    pub kind: QueryErrorKind,
+}
+
+/// What kind of answer an error calls for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorClass {
+    /// The request means nothing here.
+    BadRequest,
+    /// The address names something that is not there.
+    NotFound,
+    /// The request is right by the standard, and this service does not do it.
+    NotOffered,
+}
+
+/// What is wrong, without the place.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum QueryErrorKind {
+    #[error("there is no entity set {name:?}{}", did_you_mean(suggestion))]
+    UnknownSet { name: String, suggestion: Option<String> },
+    #[error("{after} has no segment {name:?}{}", did_you_mean(suggestion))]
+    UnknownSegment { name: String, after: String, suggestion: Option<String> },
+    #[error("{set} has no property {name:?}{}", did_you_mean(suggestion))]
+    UnknownProperty { name: String, set: String, suggestion: Option<String> },
+    #[error("there is no function {name:?}{}", did_you_mean(suggestion))]
+    UnknownFunction { name: String, suggestion: Option<String> },
+    #[error("{function} takes {min} to {max} arguments, found {found}")]
+    ArgumentCount { function: String, min: usize, max: usize, found: usize },
+    #[error("expected {expected}, found {found}")]
+    TypeMismatch { expected: Shape, found: Shape },
+    #[error("{text:?} is not a value of {primitive}")]
+    InvalidValue { text: String, primitive: PrimitiveType },
+    #[error("the key of {set} is ({})", expected.join(","))]
+    WrongKey { set: String, expected: Vec<String> },
+    #[error("{option} does not apply to {target}")]
+    OptionNotApplicable { option: &'static str, target: &'static str },
+    #[error("{0}")]
+    Evaluation(EvalError),
+    #[error("invalid pattern {pattern:?}: {reason}")]
+    InvalidPattern { pattern: String, reason: String },
+    #[error(
+        "parameter aliases make the expression larger than {max} nodes or refer to each other too deeply"
+    )]
+    AliasesTooLarge { max: usize },
+    #[error("{construct} is not offered: {}", lack.english())]
+    NotOffered { construct: String, lack: Lack },
+}
+
+/// What an expression is or should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    Primitive(PrimitiveType),
+    Number,
+    /// A date, or a date with a time.
+    Calendar,
+    /// A time of day, or a date with a time.
+    Clock,
+    /// A single value of whatever type.
+    Value,
+    List,
+    Null,
+}
+
+/// Why something of the standard is not offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lack {
+    /// An option, segment, function or operator that this service has not built.
+    NotBuilt,
+    /// Ways to other sets, inside expressions and in paths.
+    Navigation,
+    /// The model has no collection-valued properties.
+    NoCollections,
+    /// The model has no enumerations.
+    NoEnumerations,
+    /// The model has no geography.
+    NoGeography,
+    /// The model has no derived types and no complex types.
+    NoDerivedTypes,
+    /// Patterns that need look-around or back-references, which may take endless time.
+    UnboundedPattern,
+    /// A pattern is compiled once, so it cannot differ from row to row.
+    VaryingPattern,
+}
+
+impl QueryError {
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match self.kind {
+            QueryErrorKind::UnknownSet { .. } | QueryErrorKind::UnknownSegment { .. } => ErrorClass::NotFound,
+            QueryErrorKind::NotOffered { .. } => ErrorClass::NotOffered,
+            _ => ErrorClass::BadRequest,
+        }
+    }
+
+    /// The stable code that programs may rely on.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self.kind {
+            QueryErrorKind::UnknownSet { .. } => "UnknownSet",
+            QueryErrorKind::UnknownSegment { .. } => "UnknownSegment",
+            QueryErrorKind::UnknownProperty { .. } => "UnknownProperty",
+            QueryErrorKind::UnknownFunction { .. } => "UnknownFunction",
+            QueryErrorKind::ArgumentCount { .. } => "ArgumentCount",
+            QueryErrorKind::TypeMismatch { .. } | QueryErrorKind::InvalidValue { .. } => "TypeMismatch",
+            QueryErrorKind::WrongKey { .. } => "WrongKey",
+            QueryErrorKind::OptionNotApplicable { .. } => "OptionNotApplicable",
+            QueryErrorKind::Evaluation(_) => "Evaluation",
+            QueryErrorKind::InvalidPattern { .. } => "InvalidPattern",
+            QueryErrorKind::AliasesTooLarge { .. } => "AliasesTooLarge",
+            QueryErrorKind::NotOffered { .. } => "NotOffered",
+        }
+    }
+
+    /// One plain sentence for the person who asked, with the place if it is known.
+    #[must_use]
+    pub fn danish(&self) -> String {
+        let sentence = self.kind.danish();
+        match self.position {
+            Some(position) if self.target != "path" => {
+                format!("{} ({}, tegn {position}).", sentence.trim_end_matches('.'), self.target)
+            }
+            _ => sentence,
+        }
+    }
+}
+
+impl QueryErrorKind {
+    fn danish(&self) -> String {
+        match self {
+            Self::UnknownSet { name, suggestion } => {
+                format!("Tabellen '{name}' findes ikke her{}.", mente_du(suggestion))
+            }
+            Self::UnknownSegment { name, after, suggestion } => {
+                format!("'{name}' findes ikke under {after}{}.", mente_du(suggestion))
+            }
+            Self::UnknownProperty { name, set, suggestion } => {
+                format!("Kolonnen '{name}' findes ikke i {set}{}.", mente_du(suggestion))
+            }
+            Self::UnknownFunction { name, suggestion } => {
+                format!("Funktionen '{name}' findes ikke{}.", mente_du(suggestion))
+            }
+            Self::ArgumentCount { function, min, max, found } if min == max => {
+                format!("Funktionen {function} skal have {min} argumenter, men fik {found}.")
+            }
+            Self::ArgumentCount { function, min, max, found } => {
+                format!("Funktionen {function} skal have {min} til {max} argumenter, men fik {found}.")
+            }
+            Self::TypeMismatch { expected, found } => {
+                format!("Her skal stå {}, men der står {}.", expected.danish(), found.danish())
+            }
+            Self::InvalidValue { text, primitive } => {
+                format!("'{text}' er ikke {}; ret værdien.", Shape::Primitive(*primitive).danish())
+            }
+            Self::WrongKey { set, expected } if expected.is_empty() => {
+                format!("{set} har kun én række; udelad nøglen.")
+            }
+            Self::WrongKey { set, expected } => {
+                format!("Nøglen til {set} skal angives som ({}).", expected.join(","))
+            }
+            Self::OptionNotApplicable { option, target } => {
+                format!("{option} kan ikke bruges på {}; udelad den.", target_in_danish(target))
+            }
+            Self::Evaluation(error) => evaluation_in_danish(error).to_owned(),
+            Self::InvalidPattern { pattern, .. } => {
+                format!("'{pattern}' er ikke et gyldigt søgemønster; ret det regulære udtryk.")
+            }
+            Self::AliasesTooLarge { .. } => {
+                "Parametrene gør udtrykket for stort; skriv det kortere.".to_owned()
+            }
+            Self::NotOffered { construct, lack } => {
+                format!("{construct} kan ikke bruges her; {}.", lack.danish())
+            }
+        }
+    }
+}
+
+impl Shape {
+    /// The shape of something of that type; none is null.
+    #[must_use]
+    pub fn of(primitive: Option<PrimitiveType>) -> Self {
+        primitive.map_or(Self::Null, Self::Primitive)
+    }
+
+    fn danish(self) -> &'static str {
+        match self {
+            Self::Primitive(PrimitiveType::String) => "en tekst i enkelte anførselstegn",
+            Self::Primitive(PrimitiveType::Boolean) => "en betingelse (sand eller falsk)",
+            Self::Primitive(PrimitiveType::Date) => "en dato (som 2026-06-30)",
+            Self::Primitive(PrimitiveType::DateTimeOffset) => "et tidspunkt (som 2026-06-30T12:00:00Z)",
+            Self::Primitive(PrimitiveType::TimeOfDay) => "et klokkeslæt (som 12:00:00)",
+            Self::Primitive(PrimitiveType::Duration) => "en varighed (som duration'P1D')",
+            Self::Primitive(PrimitiveType::Guid) => "en GUID",
+            Self::Primitive(PrimitiveType::Binary) => "en binær værdi",
+            Self::Primitive(
+                PrimitiveType::Byte
+                | PrimitiveType::SByte
+                | PrimitiveType::Int16
+                | PrimitiveType::Int32
+                | PrimitiveType::Int64,
+            ) => "et helt tal",
+            Self::Primitive(PrimitiveType::Decimal | PrimitiveType::Single | PrimitiveType::Double)
+            | Self::Number => "et tal",
+            Self::Calendar => "en dato eller et tidspunkt",
+            Self::Clock => "et klokkeslæt eller et tidspunkt",
+            Self::Value => "en enkelt værdi",
+            Self::List => "en liste i parentes",
+            Self::Null => "null",
+        }
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Primitive(primitive) => write!(f, "{primitive}"),
+            Self::Number => f.write_str("a number"),
+            Self::Calendar => f.write_str("Edm.Date or Edm.DateTimeOffset"),
+            Self::Clock => f.write_str("Edm.TimeOfDay or Edm.DateTimeOffset"),
+            Self::Value => f.write_str("a single value"),
+            Self::List => f.write_str("a list"),
+            Self::Null => f.write_str("null"),
+        }
+    }
+}
+
+impl Lack {
+    fn english(self) -> &'static str {
+        match self {
+            Self::NotBuilt => "this service does not implement it",
+            Self::Navigation => "this service does not follow navigation properties",
+            Self::NoCollections => "the model has no collections to apply it to",
+            Self::NoEnumerations => "the model has no enumeration types",
+            Self::NoGeography => "the model has no geography",
+            Self::NoDerivedTypes => "the model has no derived or complex types",
+            Self::UnboundedPattern => "patterns with look-around or back-references are not evaluated",
+            Self::VaryingPattern => "the pattern must be a literal",
+        }
+    }
+
+    fn danish(self) -> &'static str {
+        match self {
+            Self::NotBuilt => "tjenesten understøtter det ikke, så prøv uden",
+            Self::Navigation => "hent de to tabeller hver for sig",
+            Self::NoCollections => "ingen kolonne indeholder en liste",
+            Self::NoEnumerations => "koder er almindelig tekst, så sammenlign med eq",
+            Self::NoGeography => "områder er koder, ikke geometri",
+            Self::NoDerivedTypes => "tabellerne har kun simple kolonner",
+            Self::UnboundedPattern => "skriv mønsteret uden lookaround og tilbagereferencer",
+            Self::VaryingPattern => "skriv mønsteret som en fast tekst",
+        }
+    }
+}
+
+impl EvalError {
+    /// One plain sentence for the person who asked.
+    #[must_use]
+    pub fn danish(&self) -> &'static str {
+        evaluation_in_danish(self)
+    }
+}
+
+fn evaluation_in_danish(error: &EvalError) -> &'static str {
+    match error {
+        EvalError::DivisionByZero => "Udtrykket dividerer med nul; udeluk de rækker først.",
+        EvalError::OutOfRange { .. } => "Udregningen giver en værdi uden for det mulige; ret udtrykket.",
+        EvalError::Undefined { .. } => "Udregningen giver ingen mening for værdierne; ret udtrykket.",
+    }
+}
+
+fn target_in_danish(target: &str) -> &str {
+    match target {
+        "a single entity" => "en enkelt række",
+        "a property" => "en enkelt værdi",
+        other => other,
+    }
+}
+
+fn did_you_mean(suggestion: &Option<String>) -> String {
+    suggestion.as_ref().map(|name| format!("; did you mean {name:?}?")).unwrap_or_default()
+}
+
+fn mente_du(suggestion: &Option<String>) -> String {
+    suggestion.as_ref().map(|name| format!("; mente du '{name}'?")).unwrap_or_default()
+}
+
+/// The candidate that a mistyped name most likely meant, if one is close enough to be a mistyping.
+pub(super) fn closest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
+    // Names are at most 128 characters; comparing longer ones would only cost time.
+    if name.len() > 512 {
+        return None;
+    }
+    let wanted = name.to_lowercase();
+    let tolerated = 1 + wanted.chars().count() / 4;
+    candidates
+        .map(|candidate| (strsim::osa_distance(&wanted, &candidate.to_lowercase()), candidate))
+        .filter(|(distance, _)| *distance <= tolerated)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate.to_owned())
+}

@@ -1,0 +1,19 @@
+//! Where in the request something stands, so that errors can point at it.
+
+use super::error::{QueryError, QueryErrorKind};
+
+/// The part of the request that is being read: an option's name, or `path`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place(pub(super) &'static str);
+
+impl Place {
+    /// An error at that character of this part.
+    pub(super) fn error(self, position: usize, kind: QueryErrorKind) -> QueryError {
+        QueryError { target: self.0, position: Some(position), kind }
+    }
+
+    /// An error about this part as a whole.
+    pub(super) fn fault(self, kind: QueryErrorKind) -> QueryError {
+        QueryError { target: self.0, position: None, kind }
+    }
+}

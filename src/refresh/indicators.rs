@@ -1,0 +1,110 @@
+//! When indicators are refreshed: each on its own, about once an hour, sooner after a failure, one at a time.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::indicators::collector::Collector;
+use crate::indicators::definition::IndicatorId;
+
+/// How often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// Between two refreshes of an indicator, give or take a tenth.
+    pub interval: Duration,
+    /// After a first failure; doubles with each further one, up to the interval.
+    pub retry: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { interval: Duration::from_secs(3600), retry: Duration::from_secs(60) }
+    }
+}
+
+/// When an indicator's turn comes.
+#[derive(Debug, Clone, Copy)]
+struct Turn {
+    due: Instant,
+    failures: u32,
+}
+
+/// Refreshes indicators until `stop` becomes true or its sender is gone, then writes what is known to disk. What is under way
+/// then is let go. All are due at the start; indicators defined later are due at once.
+pub async fn run(collector: Arc<Collector>, pace: Pace, mut stop: watch::Receiver<bool>) {
+    let mut turns = HashMap::new();
+    tokio::select! {
+        () = refresh_for_ever(&collector, pace, &mut turns) => {}
+        _ = stop.wait_for(|stopped| *stopped) => {}
+    }
+    save(&collector).await;
+}
+
+async fn refresh_for_ever(collector: &Arc<Collector>, pace: Pace, turns: &mut HashMap<IndicatorId, Turn>) {
+    loop {
+        let due = due(collector, turns);
+        for id in &due {
+            let up = collector.refresh(id.as_str()).await;
+            let failures =
+                if up { 0 } else { turns.get(id).map_or(1, |turn| turn.failures.saturating_add(1)) };
+            turns.insert(id.clone(), Turn { due: Instant::now() + pace.pause(failures), failures });
+        }
+        if !due.is_empty() {
+            save(collector).await;
+        }
+        tokio::time::sleep(pace.look()).await;
+    }
+}
+
+/// The indicators whose turn it is; those that are no longer defined are forgotten.
+fn due(collector: &Collector, turns: &mut HashMap<IndicatorId, Turn>) -> Vec<IndicatorId> {
+    let snapshot = Arc::clone(&collector.published().snapshot);
+    turns.retain(|id, _| snapshot.indicator(id.as_str()).is_some());
+    let now = Instant::now();
+    let ids = snapshot.indicators.iter().map(|state| &state.definition.id);
+    ids.filter(|id| turns.get(*id).is_none_or(|turn| turn.due <= now)).cloned().collect()
+}
+
+async fn save(collector: &Arc<Collector>) {
+    let collector = Arc::clone(collector);
+    if let Err(error) = tokio::task::spawn_blocking(move || collector.save()).await {
+        tracing::error!(%error, "indicators were not kept on disk");
+    }
+}
+
+impl Pace {
+    /// How long until the next turn after that many failures in a row.
+    fn pause(self, failures: u32) -> Duration {
+        let whole = match failures.checked_sub(1) {
+            None => self.interval,
+            Some(doublings) => self.retry.saturating_mul(2_u32.saturating_pow(doublings)).min(self.interval),
+        };
+        whole.mul_f64(0.9 + 0.2 * fastrand::f64())
+    }
+
+    /// How long until the turns are looked at again.
+    fn look(self) -> Duration {
+        (self.retry / 2).min(Duration::from_secs(5))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_tried_again_soon_and_then_ever_later_up_to_the_interval() {
+        let pace = Pace { interval: Duration::from_secs(3600), retry: Duration::from_secs(60) };
+        for (failures, seconds) in
+            [(0, 3600.0), (1, 60.0), (2, 120.0), (3, 240.0), (7, 3600.0), (u32::MAX, 3600.0)]
+        {
+            let pause = pace.pause(failures).as_secs_f64();
+            assert!((seconds * 0.9..=seconds * 1.1).contains(&pause), "{failures} failures: {pause} s");
+        }
+        let pauses: std::collections::HashSet<_> = (0..20).map(|_| pace.pause(0)).collect();
+        assert!(pauses.len() > 1, "without jitter all indicators would be due together");
+    }
+}

@@ -1,0 +1,290 @@
+//! Published figures, as they were retrieved from Jobindsats.dk: `metadata/simulator/figures.csv`.
+//!
+//! Turns labels into cells and answers what was published for a cell, and when. Makes nothing up, with one exception:
+//! a dimension without a total gets the sum of its parts where the dimension is not named.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use serde::Deserialize;
+
+use super::periods::{Period, PeriodType};
+use super::places::Places;
+use super::tables::{Kind, MetadataError, Table};
+
+const FIGURES: &str = include_str!("../../metadata/simulator/figures.csv");
+
+/// A cell's place in the cube without period and measure: one byte for each dimension, the area first; 0 is the total.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key(pub u64);
+
+impl Key {
+    pub fn code(self, dimension: usize) -> usize {
+        (self.0 >> (8 * dimension) & 0xff) as usize
+    }
+
+    pub fn with(self, dimension: usize, code: usize) -> Self {
+        Self(self.0 & !(0xff << (8 * dimension)) | (code as u64) << (8 * dimension))
+    }
+
+    /// How many dimensions stand at something else than their total.
+    pub fn depth(self) -> usize {
+        (0..8).filter(|dimension| self.code(*dimension) != 0).count()
+    }
+}
+
+/// A measure in a period.
+type Slot = u32;
+
+fn slot(measure: usize, period: Period) -> Slot {
+    (measure as u32) << 27 | period.code()
+}
+
+/// One line of the file: a series of one measure.
+#[derive(Debug, Deserialize)]
+struct Line {
+    table: String,
+    retrieved: String,
+    area: String,
+    /// `dimension=member`, joined by `|`.
+    filters: String,
+    measure: String,
+    /// `period=figure`, joined by blanks; no figure where none was published.
+    figures: String,
+}
+
+/// All lines of the file, by table.
+#[derive(Debug)]
+pub struct Library {
+    lines: HashMap<String, Vec<Line>>,
+}
+
+impl Library {
+    pub fn read() -> Result<Self, MetadataError> {
+        let mut lines: HashMap<String, Vec<Line>> = HashMap::new();
+        for line in csv::ReaderBuilder::new().delimiter(b';').from_reader(FIGURES.as_bytes()).deserialize() {
+            let line: Line = line?;
+            lines.entry(line.table.clone()).or_default().push(line);
+        }
+        Ok(Self { lines })
+    }
+
+    /// What was published of one table.
+    pub fn of(&self, table: &Table, places: &Places) -> Result<Published, MetadataError> {
+        let lines = self.lines.get(&table.id).map(Vec::as_slice).unwrap_or_default();
+        let retrievals: BTreeSet<_> = lines.iter().map(|line| line.moment()).collect();
+        let mut published = Published { retrievals: retrievals.len(), ..Published::default() };
+        for line in lines {
+            let rank = retrievals.iter().position(|moment| *moment == line.moment()).unwrap_or_default();
+            published.add(line, rank, table, places)?;
+        }
+        published.add_missing_totals(table);
+        published.bound_from_below(table, places);
+        Ok(published)
+    }
+}
+
+impl Line {
+    /// When the line was retrieved, as text that sorts; the rest of the field says how well the day is known.
+    fn moment(&self) -> &str {
+        self.retrieved.split(' ').next().unwrap_or_default()
+    }
+
+    fn error(&self, what: &'static str, text: &str) -> MetadataError {
+        MetadataError::Figure { table: self.table.clone(), what, text: text.into() }
+    }
+
+    fn key(&self, table: &Table, places: &Places) -> Result<Key, MetadataError> {
+        let place = places.named(&self.area).ok_or_else(|| self.error("area", &self.area))?;
+        let mut key = Key::default().with(0, place);
+        for filter in self.filters.split('|').filter(|filter| !filter.is_empty()) {
+            let (name, label) = filter.split_once('=').ok_or_else(|| self.error("filter", filter))?;
+            let dimension = table.dimension_named(name).ok_or_else(|| self.error("dimension", name))?;
+            let nodes = &table.dimensions[dimension].hierarchies[0].nodes;
+            let node =
+                nodes.iter().find(|node| node.name == label).ok_or_else(|| self.error("member", label))?;
+            key = key.with(dimension, node.code);
+        }
+        Ok(key)
+    }
+}
+
+/// A published figure, in units of the measure's last decimal; none where the cell was published empty.
+pub type Figure = Option<i64>;
+
+/// What was published of one table.
+#[derive(Debug, Default)]
+pub struct Published {
+    /// How many times figures of the table were retrieved.
+    pub retrievals: usize,
+    /// By retrieval, oldest first.
+    figures: HashMap<(Key, Slot), Vec<(usize, Figure)>>,
+    keys: HashSet<Key>,
+    slots: HashSet<Slot>,
+    /// What the made-up figure of a cell must not fall below, because a part of it is published.
+    at_least: HashMap<(Key, Slot), i64>,
+    newest: HashMap<(PeriodType, usize), Period>,
+    /// The sets of dimensions that published keys divide by, the most detailed first.
+    shapes: Vec<Vec<usize>>,
+}
+
+impl Published {
+    fn add(&mut self, line: &Line, rank: usize, table: &Table, places: &Places) -> Result<(), MetadataError> {
+        let key = line.key(table, places)?;
+        let measure =
+            table.measure_named(&line.measure).ok_or_else(|| line.error("measure", &line.measure))?;
+        for text in line.figures.split(' ') {
+            let (period, figure) = text.split_once('=').ok_or_else(|| line.error("figure", text))?;
+            let period: Period = period.parse().map_err(|_| line.error("period", period))?;
+            let figure =
+                scaled(figure, table.measures[measure].decimals).ok_or_else(|| line.error("figure", text))?;
+            self.insert(key, measure, period, rank, figure);
+        }
+        Ok(())
+    }
+
+    fn insert(&mut self, key: Key, measure: usize, period: Period, rank: usize, figure: Figure) {
+        let slot = slot(measure, period);
+        let versions = self.figures.entry((key, slot)).or_default();
+        // Of two lines retrieved on the same day the later in the file stands.
+        versions.retain(|(other, _)| *other != rank);
+        versions.push((rank, figure));
+        versions.sort_unstable_by_key(|(rank, _)| *rank);
+        self.slots.insert(slot);
+        let newest = self.newest.entry((period.kind, rank)).or_insert(period);
+        *newest = period.max(*newest);
+        if self.keys.insert(key) {
+            let shape: Vec<_> = (0..8).filter(|dimension| key.code(*dimension) != 0).collect();
+            if !shape.is_empty() && !self.shapes.contains(&shape) {
+                self.shapes.push(shape);
+                self.shapes.sort_by_key(|shape| std::cmp::Reverse(shape.len()));
+            }
+        }
+    }
+
+    /// The figure of a cell as it stood at the given retrieval; where it was retrieved only later, the earliest one.
+    pub fn figure(&self, key: Key, measure: usize, period: Period, rank: usize) -> Option<Figure> {
+        let slot = slot(measure, period);
+        if !self.slots.contains(&slot) {
+            return None;
+        }
+        let versions = self.figures.get(&(key, slot))?;
+        let known = versions.iter().rev().find(|(retrieved, _)| *retrieved <= rank).or(versions.first());
+        known.map(|(_, figure)| *figure)
+    }
+
+    /// Whether anything at all was published for the cell, in any period.
+    pub fn holds(&self, key: Key) -> bool {
+        self.keys.contains(&key)
+    }
+
+    pub fn at_least(&self, key: Key, measure: usize, period: Period) -> Option<i64> {
+        self.at_least.get(&(key, slot(measure, period))).copied()
+    }
+
+    /// The newest period that had been published at a retrieval.
+    pub fn newest(&self, kind: PeriodType, rank: usize) -> Option<Period> {
+        (0..=rank).filter_map(|rank| self.newest.get(&(kind, rank)).copied()).max()
+    }
+
+    /// The published keys above a cell, the most detailed first; `chains` holds for each dimension the codes from the
+    /// cell upward, without the total.
+    pub fn above(&self, key: Key, chains: &[Vec<usize>]) -> Vec<Key> {
+        let mut above = Vec::new();
+        for shape in &self.shapes {
+            let mut keys = vec![Key::default()];
+            for dimension in shape {
+                let codes = chains.get(*dimension).map(Vec::as_slice).unwrap_or_default();
+                keys = keys
+                    .iter()
+                    .flat_map(|key| codes.iter().map(|code| key.with(*dimension, *code)))
+                    .collect();
+            }
+            above.extend(keys.into_iter().filter(|other| *other != key && self.holds(*other)));
+        }
+        if key != Key::default() && self.holds(Key::default()) {
+            above.push(Key::default());
+        }
+        above
+    }
+
+    /// Where a dimension has no total, what the table says without it is the sum of the parts.
+    fn add_missing_totals(&mut self, table: &Table) {
+        let without: Vec<_> =
+            (1..table.dimensions.len()).filter(|d| !table.dimensions[*d].hierarchies[0].has_total).collect();
+        for dimension in without {
+            let members = table.dimensions[dimension].hierarchies[0].nodes.len() - 1;
+            let mut sums: HashMap<(Key, Slot, usize), (usize, i64)> = HashMap::new();
+            for ((key, slot), versions) in &self.figures {
+                for (rank, figure) in
+                    versions.iter().filter_map(|(rank, figure)| figure.map(|figure| (*rank, figure)))
+                {
+                    let sum = sums.entry((key.with(dimension, 0), *slot, rank)).or_default();
+                    *sum = (sum.0 + 1, sum.1 + figure);
+                }
+            }
+            for ((key, slot, rank), (_, sum)) in sums.into_iter().filter(|(_, (parts, _))| *parts == members)
+            {
+                self.figures.entry((key, slot)).or_default().push((rank, Some(sum)));
+                self.keys.insert(key);
+            }
+        }
+        self.figures.values_mut().for_each(|versions| versions.sort_unstable_by_key(|(rank, _)| *rank));
+    }
+
+    fn bound_from_below(&mut self, table: &Table, places: &Places) {
+        let mut bounds: HashMap<(Key, Slot), i64> = HashMap::new();
+        for ((key, slot), versions) in &self.figures {
+            let measure = (*slot >> 27) as usize;
+            let largest = versions.iter().filter_map(|(_, figure)| *figure).max();
+            let Some(largest) = largest.filter(|_| table.measures[measure].kind == Kind::Count) else {
+                continue;
+            };
+            let rest = *slot & ((1 << 27) - 1);
+            for measure in std::iter::successors(Some(measure), |measure| table.measures[*measure].at_most) {
+                for above in totals_of(*key, table, places) {
+                    let bound = bounds.entry((above, (measure as u32) << 27 | rest)).or_default();
+                    *bound = largest.max(*bound);
+                }
+            }
+        }
+        self.at_least = bounds;
+    }
+}
+
+/// A key and every key that it is a part of.
+fn totals_of(key: Key, table: &Table, places: &Places) -> Vec<Key> {
+    let mut keys = vec![key];
+    for (dimension, _) in table.dimensions.iter().enumerate() {
+        let code = key.code(dimension);
+        let upward = if dimension == 0 {
+            vec![places.parent(code), 0]
+        } else {
+            let hierarchy = &table.dimensions[dimension].hierarchies[0];
+            hierarchy.nodes.iter().position(|node| node.code == code).map_or(vec![0], |node| {
+                let mut codes = hierarchy.codes_up(node);
+                codes.push(0);
+                codes
+            })
+        };
+        let more: Vec<_> =
+            keys.iter().flat_map(|key| upward.iter().map(|code| key.with(dimension, *code))).collect();
+        keys.extend(more);
+        keys.sort_unstable();
+        keys.dedup();
+    }
+    keys
+}
+
+/// `3.0` with one decimal is 30; an empty text is no figure.
+fn scaled(text: &str, decimals: u32) -> Option<Figure> {
+    if text.is_empty() {
+        return Some(None);
+    }
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let fraction = fraction.trim_end_matches('0');
+    let digits = decimals as usize;
+    if fraction.len() > digits {
+        return None;
+    }
+    format!("{whole}{fraction:0<digits$}").parse().ok().map(Some)
+}

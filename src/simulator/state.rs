@@ -1,0 +1,327 @@
+//! What changes while the simulator runs: faults, editions of tables, the log of requests.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use chrono::{DateTime, Months, NaiveDate, Timelike, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::answer::CellLimit;
+use super::faults::{Endpoint, Fault, Faults};
+use super::figures::{Edition, View};
+use super::published::{Library, Published};
+use super::render::UpdateDates;
+use super::tables::{Metadata, MetadataError, Table};
+use super::{SimulatorError, SimulatorOptions};
+
+/// How many data requests the log keeps.
+const LOGGED: usize = 10_000;
+/// The hour on Copenhagen's clock in which the upstream is closed.
+const CLOSED_HOUR: u32 = 22;
+
+/// All that never changes: metadata and published figures, shared by every simulator in the program.
+#[derive(Debug)]
+pub struct Databank {
+    pub metadata: &'static Metadata,
+    library: Library,
+    published: Vec<OnceLock<Result<Published, MetadataError>>>,
+}
+
+impl Databank {
+    pub fn get() -> Result<&'static Self, SimulatorError> {
+        static DATABANK: OnceLock<Result<Databank, String>> = OnceLock::new();
+        let databank = DATABANK.get_or_init(|| {
+            let metadata = Metadata::get().map_err(ToString::to_string)?;
+            let library = Library::read().map_err(|error| error.to_string())?;
+            let published = metadata.tables.iter().map(|_| OnceLock::new()).collect();
+            Ok(Databank { metadata, library, published })
+        });
+        databank.as_ref().map_err(|cause| SimulatorError::Metadata(cause.clone()))
+    }
+
+    /// What was published of a table; read at the first use.
+    pub fn published(&self, table: usize) -> Result<&Published, SimulatorError> {
+        let about = &self.metadata.tables[table];
+        let read = || self.library.of(about, &self.metadata.places);
+        self.published[table]
+            .get_or_init(read)
+            .as_ref()
+            .map_err(|error| SimulatorError::Metadata(error.to_string()))
+    }
+
+    /// A table in an edition.
+    pub fn view(&'static self, table: usize, edition: Edition) -> Result<View<'static>, SimulatorError> {
+        let about = &self.metadata.tables[table];
+        Ok(View::new(about, &self.metadata.places, self.published(table)?, edition))
+    }
+
+    /// What was filled in because nothing real was known, by subject and table.
+    pub fn made_up(&self) -> MadeUp {
+        let subjects =
+            self.metadata.subjects.iter().map(|subject| (subject.id.clone(), subject.made_up.clone()));
+        let tables = self.metadata.tables.iter().map(|table| (table.id.clone(), table.made_up.clone()));
+        MadeUp { subjects: subjects.collect(), tables: tables.collect() }
+    }
+}
+
+/// The parts of the metadata that are not real: for each subject and table their names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MadeUp {
+    pub subjects: BTreeMap<String, Vec<String>>,
+    pub tables: BTreeMap<String, Vec<String>>,
+}
+
+/// How a table stands.
+#[derive(Clone, Copy, Debug, Default)]
+struct TableState {
+    edition: Edition,
+    /// The date of the newest update made by the simulator.
+    published_on: Option<NaiveDate>,
+}
+
+/// An update to be made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Publish {
+    pub table: String,
+    /// Whether the country's published totals of recent periods change too, and not only made-up figures.
+    #[serde(default)]
+    pub revise_published: bool,
+    /// Not now, but when this many more data requests for the table have been answered.
+    #[serde(default)]
+    pub after_data_requests: u64,
+}
+
+/// A data request that was received.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LoggedRequest {
+    pub at: DateTime<Utc>,
+    pub table: String,
+    /// Path and query as sent.
+    pub target: String,
+}
+
+/// How many requests were received, and the data requests among them, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RequestLog {
+    pub subjects: u64,
+    pub tables: u64,
+    pub table: u64,
+    pub data: u64,
+    pub requests: VecDeque<LoggedRequest>,
+}
+
+impl RequestLog {
+    fn count(&mut self, endpoint: Endpoint) {
+        match endpoint {
+            Endpoint::Subjects => self.subjects += 1,
+            Endpoint::Tables => self.tables += 1,
+            Endpoint::Table => self.table += 1,
+            Endpoint::Data => self.data += 1,
+            Endpoint::Any => {}
+        }
+    }
+}
+
+/// The control path named a table that does not exist.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown table {0}")]
+pub struct UnknownTable(pub String);
+
+struct Changing {
+    faults: Faults,
+    tables: Vec<TableState>,
+    planned: Vec<Publish>,
+    log: RequestLog,
+}
+
+/// A running simulator's state.
+pub struct State {
+    pub databank: &'static Databank,
+    options: SimulatorOptions,
+    changing: Mutex<Changing>,
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl State {
+    pub fn new(databank: &'static Databank, options: SimulatorOptions) -> Self {
+        let edition = Edition { number: options.edition, revises_published: false };
+        let tables = vec![TableState { edition, published_on: None }; databank.metadata.tables.len()];
+        let changing =
+            Changing { faults: options.faults.clone(), tables, planned: vec![], log: RequestLog::default() };
+        Self { databank, options, changing: Mutex::new(changing) }
+    }
+
+    fn changing(&self) -> MutexGuard<'_, Changing> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes a request and says which fault hits it.
+    pub fn receive(&self, endpoint: Endpoint, table: Option<&str>, target: &str) -> Option<Fault> {
+        let mut changing = self.changing();
+        changing.log.count(endpoint);
+        if endpoint == Endpoint::Data {
+            let table = table.unwrap_or_default().to_owned();
+            let log = &mut changing.log.requests;
+            log.push_back(LoggedRequest { at: self.options.clock.now(), table, target: target.to_owned() });
+            if log.len() > LOGGED {
+                log.pop_front();
+            }
+        }
+        changing.faults.take(endpoint, table)
+    }
+
+    /// Notes that a data request was answered, and makes the updates that waited for it.
+    pub fn answered(&self, table: &str) {
+        let mut changing = self.changing();
+        let mut due = Vec::new();
+        changing.planned.retain_mut(|plan| {
+            if plan.table == table {
+                plan.after_data_requests -= 1;
+            }
+            let waits = plan.after_data_requests > 0;
+            if !waits {
+                due.push(plan.clone());
+            }
+            waits
+        });
+        due.iter().for_each(|plan| self.update(&mut changing, plan));
+    }
+
+    pub fn is_closed(&self) -> bool {
+        let by_clock = || self.options.closed_hour && self.options.clock.copenhagen().hour() == CLOSED_HOUR;
+        self.changing().faults.closed.unwrap_or_else(by_clock)
+    }
+
+    pub fn delay_ms(&self) -> u64 {
+        self.changing().faults.delay_ms
+    }
+
+    pub fn is_updating(&self, table: &str) -> bool {
+        self.changing().faults.updating.contains(table)
+    }
+
+    pub fn cell_limit(&self) -> CellLimit {
+        let changing = self.changing();
+        CellLimit {
+            cells: changing.faults.cell_limit.unwrap_or(self.options.cell_limit),
+            count_all_columns: changing.faults.count_all_columns.unwrap_or(self.options.count_all_columns),
+        }
+    }
+
+    /// Whether the header opens the door: `Bearer` and the right token, or any if none was given at the start.
+    pub fn admits(&self, authorization: Option<&str>) -> bool {
+        let token = authorization.and_then(|header| header.strip_prefix("Bearer ")).map(str::trim);
+        token.is_some_and(|token| match &self.options.token {
+            Some(expected) => token == expected,
+            None => !token.is_empty(),
+        })
+    }
+
+    pub fn faults(&self) -> Faults {
+        self.changing().faults.clone()
+    }
+
+    pub fn set_faults(&self, faults: Faults) {
+        self.changing().faults = faults;
+    }
+
+    pub fn log(&self) -> RequestLog {
+        self.changing().log.clone()
+    }
+
+    pub fn clear_log(&self) {
+        self.changing().log = RequestLog::default();
+    }
+
+    fn index(&self, table: &str) -> Result<usize, UnknownTable> {
+        self.databank.metadata.table(table).ok_or_else(|| UnknownTable(table.to_owned()))
+    }
+
+    /// Makes an update of a table, or plans it.
+    pub fn publish(&self, publish: &Publish) -> Result<(), UnknownTable> {
+        self.index(&publish.table)?;
+        let mut changing = self.changing();
+        if publish.after_data_requests == 0 {
+            self.update(&mut changing, publish);
+        } else {
+            changing.planned.push(publish.clone());
+        }
+        Ok(())
+    }
+
+    fn update(&self, changing: &mut Changing, publish: &Publish) {
+        let Ok(index) = self.index(&publish.table) else {
+            return;
+        };
+        let table = &self.databank.metadata.tables[index];
+        let state = &mut changing.tables[index];
+        let today = self.options.clock.copenhagen().date_naive();
+        let before = latest(table, state);
+        state.edition.number += 1;
+        state.edition.revises_published |= publish.revise_published;
+        // The upstream's own dates hold as long as its own editions do; either way an update moves the date.
+        let real = latest(table, &TableState { published_on: None, ..*state });
+        let moves = state.edition.number <= 0 && real > before;
+        state.published_on = if moves { None } else { Some(today.max(before + chrono::Days::new(1))) };
+    }
+
+    /// Sets one table, or all, to an edition.
+    pub fn set_edition(&self, table: Option<&str>, number: i32) -> Result<(), UnknownTable> {
+        let only = table.map(|table| self.index(table)).transpose()?;
+        let state = TableState { edition: Edition { number, revises_published: false }, published_on: None };
+        let mut changing = self.changing();
+        for (index, table) in changing.tables.iter_mut().enumerate() {
+            if only.is_none_or(|only| only == index) {
+                *table = state;
+            }
+        }
+        Ok(())
+    }
+
+    pub fn view(&self, table: usize) -> Result<View<'static>, SimulatorError> {
+        let edition = self.changing().tables[table].edition;
+        self.databank.view(table, edition)
+    }
+
+    pub fn dates(&self, table: usize) -> UpdateDates {
+        let state = self.changing().tables[table];
+        let table = &self.databank.metadata.tables[table];
+        let today = self.options.clock.copenhagen().date_naive();
+        UpdateDates { latest: latest(table, &state).to_string(), next: next(table, today) }
+    }
+}
+
+fn months(table: &Table) -> u32 {
+    match table.update.freq.as_str() {
+        "Y" => 12,
+        "Q" => 3,
+        _ => 1,
+    }
+}
+
+/// The date of the update that made the edition that stands.
+fn latest(table: &Table, state: &TableState) -> NaiveDate {
+    let earlier = state.edition.number.min(0).unsigned_abs() * months(table);
+    let scheduled =
+        table.update.latest.checked_sub_months(Months::new(earlier)).unwrap_or(table.update.latest);
+    state.published_on.unwrap_or(scheduled)
+}
+
+/// The first scheduled date after today; empty for a table that is no longer updated.
+fn next(table: &Table, today: NaiveDate) -> String {
+    let Ok(planned) = table.update.next.parse::<NaiveDate>() else {
+        return String::new();
+    };
+    let step = Months::new(months(table));
+    let back = std::iter::successors(Some(planned), |date| date.checked_sub_months(step));
+    let start = back.take_while(|date| *date > today).last().unwrap_or(planned);
+    let forth = std::iter::successors(Some(start), |date| date.checked_add_months(step));
+    forth.into_iter().find(|date| *date > today).map_or_else(String::new, |date| date.to_string())
+}

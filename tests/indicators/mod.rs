@@ -1,0 +1,8 @@
+//! Indicators against a source of figures that the tests hold in their hands.
+
+mod collecting;
+mod fake;
+mod keeping;
+mod rendering;
+mod resolving;
+mod scheduling;

@@ -1,0 +1,61 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use jobindsats_bridge::indicators::source::FailureReason;
+use jobindsats_bridge::refresh::indicators::{Pace, run};
+use serde_json::json;
+use tokio::sync::watch;
+
+use super::fake::{self, lines, sample};
+
+const UP: &str = "jobindsats_indicator_up{indicator=\"personer\"}";
+
+async fn until(what: &str, condition: impl Fn() -> bool) {
+    for _ in 0..500 {
+        if condition() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("never happened: {what}");
+}
+
+#[tokio::test]
+async fn indicators_are_refreshed_until_the_program_stops_and_then_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = [fake::definition(json!({})), fake::definition(json!({ "id": "other" }))];
+    let (source, clock, collector) = fake::collector(&all, folder.path());
+    let collector = Arc::new(collector);
+    source.change(|databank| databank.fault = Some(FailureReason::Timeout));
+    let (stop, stopped) = watch::channel(false);
+    let pace = Pace { interval: Duration::from_millis(200), retry: Duration::from_millis(10) };
+    let background = tokio::spawn(run(Arc::clone(&collector), pace, stopped));
+
+    let failed = "jobindsats_indicator_refresh_failures_total{indicator=\"personer\",reason=\"timeout\"}";
+    until("failures are tried again soon", || sample(&collector, failed) >= 2.0).await;
+    source.change(|databank| databank.fault = None);
+    until("both succeed", || lines(&collector, "jobindsats_country_persons").len() == 2).await;
+    clock.advance(Duration::from_secs(25 * 3600));
+    until("they are refreshed again", || source.change(|databank| databank.reads) >= 4).await;
+    collector.redefine(&fake::definitions(&[fake::definition(json!({ "id": "later" }))]));
+    until("a later definition has its turn", || lines(&collector, "jobindsats_country_persons").len() == 1)
+        .await;
+
+    stop.send(true).unwrap();
+    tokio::time::timeout(Duration::from_secs(5), background).await.expect("it stops").unwrap();
+    let later = [fake::definition(json!({ "id": "later" }))];
+    let restarted = fake::start(&source, &clock, &later, folder.path());
+    assert_eq!(lines(&restarted, "jobindsats_country_persons").len(), 1, "what was known was kept");
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_the_next_turn() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, _, collector) = fake::collector(&[fake::definition(json!({}))], folder.path());
+    let collector = Arc::new(collector);
+    let (stop, stopped) = watch::channel(false);
+    let background = tokio::spawn(run(Arc::clone(&collector), Pace::default(), stopped));
+    until("the first refresh", || sample(&collector, UP) == 1.0).await;
+    drop(stop);
+    tokio::time::timeout(Duration::from_secs(2), background).await.expect("it stops").unwrap();
+}

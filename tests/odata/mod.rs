@@ -1,0 +1,5 @@
+//! The protocol seen from outside: documents and payloads as clients read them.
+
+mod csdl;
+mod documents;
+mod rows;
