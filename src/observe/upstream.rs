@@ -5,6 +5,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use crate::observe::metrics::Metrics;
+
 /// The upstream's four calls: the fixed list behind the label `endpoint`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Endpoint {
@@ -69,12 +73,15 @@ impl CallOutcome {
     }
 }
 
-/// Why a refresh failed: the closed set behind the label `reason`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// The reasons that a failure is counted under; no others become a label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum FailureReason {
     Timeout,
     Connect,
+    #[serde(rename = "http_4xx")]
     Http4xx,
+    #[serde(rename = "http_5xx")]
     Http5xx,
     Unauthorized,
     RateLimited,
@@ -99,7 +106,7 @@ impl FailureReason {
 
     /// The value of the label `reason`.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub fn word(self) -> &'static str {
         match self {
             Self::Timeout => "timeout",
             Self::Connect => "connect",
@@ -116,8 +123,13 @@ impl FailureReason {
 
 /// Is told of every try.
 pub trait UpstreamObserver: Send + Sync + fmt::Debug {
+    /// A try begins. It is under way until what is returned is dropped, however that comes about.
+    #[must_use]
+    fn upstream_started(&self) -> Box<dyn Send>;
     /// A try is over.
     fn upstream_call(&self, call: &UpstreamCall);
+    /// Whether calls are held back after failures.
+    fn upstream_circuit(&self, open: bool);
 }
 
 /// Watches nothing.
@@ -125,5 +137,36 @@ pub trait UpstreamObserver: Send + Sync + fmt::Debug {
 pub struct Unobserved;
 
 impl UpstreamObserver for Unobserved {
+    fn upstream_started(&self) -> Box<dyn Send> {
+        Box::new(())
+    }
+
     fn upstream_call(&self, _: &UpstreamCall) {}
+
+    fn upstream_circuit(&self, _: bool) {}
+}
+
+impl UpstreamObserver for Metrics {
+    fn upstream_started(&self) -> Box<dyn Send> {
+        Box::new(Self::upstream_started(self))
+    }
+
+    fn upstream_call(&self, call: &UpstreamCall) {
+        Self::upstream_call(self, call.endpoint.as_str(), &call.outcome.code(), call.duration);
+    }
+
+    fn upstream_circuit(&self, open: bool) {
+        self.circuit(open);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FailureReason;
+
+    #[test]
+    fn reasons_are_kept_under_the_words_that_they_are_counted_under() {
+        let words = FailureReason::ALL.map(FailureReason::word);
+        assert_eq!(serde_json::to_value(FailureReason::ALL).unwrap(), serde_json::to_value(words).unwrap());
+    }
 }
