@@ -4,10 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 
 use crate::catalogue::id::MeasurementId;
 use crate::catalogue::measurement::{Measurement, MeasurementHead};
+pub use crate::observe::upstream::FailureReason;
 use crate::plan::selection::Selection;
 use crate::store::block::SharedBlock;
 
@@ -42,63 +42,5 @@ impl SourceError {
     #[must_use]
     pub fn validation(error: &dyn std::error::Error) -> Self {
         Self { reason: FailureReason::Validation, message: error.to_string() }
-    }
-}
-
-/// The reasons that a failure is counted under; no others become a label.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FailureReason {
-    Timeout,
-    Connect,
-    #[serde(rename = "http_4xx")]
-    Http4xx,
-    #[serde(rename = "http_5xx")]
-    Http5xx,
-    Unauthorized,
-    RateLimited,
-    Decode,
-    Validation,
-    CircuitOpen,
-}
-
-impl FailureReason {
-    pub const ALL: [Self; 9] = [
-        Self::Timeout,
-        Self::Connect,
-        Self::Http4xx,
-        Self::Http5xx,
-        Self::Unauthorized,
-        Self::RateLimited,
-        Self::Decode,
-        Self::Validation,
-        Self::CircuitOpen,
-    ];
-
-    /// The label's value.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Timeout => "timeout",
-            Self::Connect => "connect",
-            Self::Http4xx => "http_4xx",
-            Self::Http5xx => "http_5xx",
-            Self::Unauthorized => "unauthorized",
-            Self::RateLimited => "rate_limited",
-            Self::Decode => "decode",
-            Self::Validation => "validation",
-            Self::CircuitOpen => "circuit_open",
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::FailureReason;
-
-    #[test]
-    fn the_kept_word_and_the_label_are_one() {
-        let words = FailureReason::ALL.map(FailureReason::word);
-        assert_eq!(serde_json::to_value(FailureReason::ALL).unwrap(), serde_json::to_value(words).unwrap());
     }
 }
