@@ -1,7 +1,14 @@
-//! All integration tests, in one binary.
+//! Everything that is tested from outside, in one binary.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod conformance;
+mod feed;
+mod grafana;
 mod indicators;
+mod language;
+mod odata;
+mod query;
 mod refresh;
+mod simulator;
 mod support;
 mod upstream;

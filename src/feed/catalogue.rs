@@ -1,6 +1,7 @@
 //! The catalogue service: what there is to read, and one wide set per table that has been read.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use crate::catalogue::Catalogue;
 use crate::catalogue::measurement::{Measurement, MeasurementHead, Subject};
@@ -30,16 +31,12 @@ pub fn catalogue_feed(catalogue: &Catalogue, origin: &Origin, names: &mut NameRe
 }
 
 /// A table's `Hovedtal` under a name that says whose they are.
-fn table(
-    catalogue: &Catalogue,
-    measurement: &std::sync::Arc<Measurement>,
-    names: &mut NameRegistry,
-) -> Draft {
+fn table(catalogue: &Catalogue, measurement: &Arc<Measurement>, names: &mut NameRegistry) -> Draft {
     let subject = catalogue.heads.get(&measurement.id).map_or("", |head| head.subject.as_str());
     let name = names.name_table(&measurement.id, subject, &measurement.title);
-    let title = label_or_id(&measurement.title, measurement.id.as_str());
-    let title = format!("{}: {title}", measurement.id.as_str().to_uppercase());
-    let mut draft = Named::new(measurement, names).overview(name, title);
+    let named = Named::new(measurement, names);
+    let title = format!("{}: {}", measurement.id.as_str().to_uppercase(), named.title());
+    let mut draft = named.overview(name, title);
     draft.alias = Some(measurement.id.to_string());
     draft
 }
@@ -117,6 +114,7 @@ fn catalogs(origin: &Origin) -> Draft {
         .text("Title", "Katalogets titel.", |_| "Jobindsats")
         .text("Description", "Hvad kataloget er.", |_| &description)
         .text("Publisher", "Hvor tallene kommer fra.", |_| origin.source())
+        .text("Origin", "Navnet på den kilde, som tjenesten henter fra.", |_| &origin.name)
         .text("Language", "Sprog.", |_| LANGUAGE)
         .draft("Catalogs", "Kataloger", "Kataloger i denne tjeneste.")
 }

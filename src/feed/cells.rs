@@ -57,10 +57,10 @@ impl<'a> Named<'a> {
 
     /// `Hovedtal`: what most people want.
     pub fn overview(&self, name: String, title: String) -> Draft {
-        let description =
-            "Seneste og tidligere tal for hvert område. Øvrige opdelinger står på deres offentliggjorte \
-                           total."
-                .to_owned();
+        let description = format!(
+            "Tal for hver periode og hvert af tabellens områder, på alle geografiske niveauer. {}",
+            self.standing(None)
+        );
         self.wide(name, title, description, self.shortest(), self.resting())
     }
 
@@ -79,11 +79,9 @@ impl<'a> Named<'a> {
                 members.iter().any(|member| member.area == Some(kind)).then(|| {
                     let mut extents = self.resting();
                     extents[area] = Extent::Areas(kind);
-                    let title = format!("{places}: {}", self.measurement.title);
+                    let title = format!("{places}: {}", self.title());
                     let description =
-                        "Som Hovedtal, men kun ét geografisk niveau, så tallene kan vises i diagrammer uden \
-                                       at tælle de samme personer flere gange."
-                            .to_owned();
+                        "Som Hovedtal, men kun ét geografisk niveau, så niveauerne ikke blandes.".to_owned();
                     self.wide(name.to_owned(), title, description, self.shortest(), extents)
                 })
             })
@@ -98,10 +96,11 @@ impl<'a> Named<'a> {
             .map(|(index, (dimension, name))| {
                 let mut extents = self.resting();
                 extents[index] = Extent::Parts;
-                let label = label_or_id(&dimension.label, dimension.id.as_str());
-                let title = format!("{} fordelt på {label}", self.measurement.title);
+                let label = title_of(dimension);
+                let title = format!("{} fordelt på {label}", self.title());
                 let description = format!(
-                    "Tal for hvert område og hver værdi af {label}, uden dens total. {MAY_NOT_ADD_UP}"
+                    "Tal for hvert område og hver værdi af {label}, uden dens total. {} {MAY_NOT_ADD_UP}",
+                    self.standing(Some(index))
                 );
                 self.wide(format!("Fordelt_på_{name}"), title, description, self.shortest(), extents)
             })
@@ -110,7 +109,7 @@ impl<'a> Named<'a> {
 
     /// `Data`: the whole cube.
     pub fn cube(&self) -> Draft {
-        let title = format!("Alle tal: {}", self.measurement.title);
+        let title = format!("Alle tal: {}", self.title());
         let description = format!(
             "Alle kombinationer af periode, område og opdelinger, med totaler og alle periodetyper. {MAY_NOT_ADD_UP}"
         );
@@ -128,7 +127,7 @@ impl<'a> Named<'a> {
         Draft {
             name: OBSERVATIONS.to_owned(),
             alias: None,
-            title: format!("Observationer: {}", self.measurement.title),
+            title: format!("Observationer: {}", self.title()),
             description: format!("Ét tal pr. række, med koder i stedet for tekster. {MAY_NOT_ADD_UP}"),
             rows: RowSource::Cells(Arc::new(source)),
             columns: self.long_columns(),
@@ -179,6 +178,28 @@ impl<'a> Named<'a> {
         }
     }
 
+    /// The table's title.
+    pub fn title(&self) -> &str {
+        label_or_id(&self.measurement.title, self.measurement.id.as_str())
+    }
+
+    /// What a set says of the dimensions that it is not about.
+    fn standing(&self, about: Option<usize>) -> String {
+        let mut text = "Øvrige opdelinger står på deres offentliggjorte total.".to_owned();
+        for (index, dimension) in self.measurement.dimensions.iter().enumerate() {
+            if dimension.is_area() || about == Some(index) {
+                continue;
+            }
+            let label = title_of(dimension);
+            if let Some(member) = dimension.pinned.and_then(|pinned| dimension.members.get(pinned)) {
+                text += &format!(" {label} står på {}.", member.label);
+            } else if dimension.total().is_none() {
+                text += &format!(" {label} har ingen total og er derfor en kolonne.");
+            }
+        }
+        text
+    }
+
     fn shortest(&self) -> Option<PeriodTypeId> {
         self.measurement.shortest_period_type().map(|period_type| period_type.id.clone())
     }
@@ -187,7 +208,8 @@ impl<'a> Named<'a> {
         vec![Extent::Whole; self.measurement.dimensions.len()]
     }
 
-    /// What a set takes of each dimension that it is not about.
+    /// What a set takes of each dimension that it is not about. One that cannot stand at a total is a column of every set: pinned,
+    /// it shows its one member; without a total, all of them. Areas are never pinned.
     fn resting(&self) -> Vec<Extent> {
         let extent = |dimension: &Dimension| {
             if dimension.is_area() {
@@ -210,11 +232,7 @@ impl<'a> Named<'a> {
             if dimension.is_area() {
                 columns.extend(area_columns(index));
             } else if extents[index] != Extent::Resting {
-                columns.extend(dimension_columns(
-                    index,
-                    name,
-                    label_or_id(&dimension.label, dimension.id.as_str()),
-                ));
+                columns.extend(dimension_columns(index, name, title_of(dimension)));
             }
         }
         let measures = self.measurement.measures.iter().zip(&self.measures).enumerate();
@@ -267,6 +285,11 @@ pub(super) fn measure_description(measure: &Measure) -> String {
     let label = label_or_id(&measure.heading, measure.id.as_str());
     let Additivity::NotAdditive = measure.additivity();
     format!("{label} ({}). {MAY_NOT_ADD_UP}", measure.unit().label())
+}
+
+/// What a reader calls a dimension. The area's own heading differs from table to table, and is not asked.
+pub(super) fn title_of(dimension: &Dimension) -> &str {
+    if dimension.is_area() { AREA } else { label_or_id(&dimension.label, dimension.id.as_str()) }
 }
 
 /// What is missing a label is called by its id.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::catalogue::dimension::{Dimension, Member};
 use crate::catalogue::measure::Measure;
 use crate::catalogue::period::Period;
-use crate::feed::cells::{AREA, Named, OBSERVATIONS, PERIOD, label_or_id, measure_description};
+use crate::feed::cells::{Named, OBSERVATIONS, PERIOD, label_or_id, measure_description, title_of};
 use crate::feed::draft::Draft;
 use crate::feed::listing::Listing;
 
@@ -71,7 +71,7 @@ fn dimensions(named: &Named<'_>) -> Draft {
 }
 
 fn dimension_row<'a>(dimension: &'a Dimension, name: &'a str) -> DimensionRow<'a> {
-    let title = if dimension.is_area() { AREA } else { label_or_id(&dimension.label, dimension.id.as_str()) };
+    let title = title_of(dimension);
     let total = if dimension.total().is_some() { "" } else { " Den har ingen total." };
     DimensionRow {
         identifier: name,
@@ -214,7 +214,7 @@ fn members(dimension: &Dimension, name: &str) -> Draft {
     if dimension.is_area() {
         listing = listing.optional_text("Code", "Officiel kode for området.", |row| row.member.code);
     }
-    let label = label_or_id(&dimension.label, dimension.id.as_str());
+    let label = title_of(dimension);
     let title = format!("Koder: {label}");
     listing.draft(format!("{name}Codes"), title, &format!("Værdierne i opdelingen {label}."))
 }
@@ -233,7 +233,7 @@ fn member_groups(dimension: &Dimension, name: &str) -> Draft {
             title: label_or_id(&of.label, of.id.as_str()).to_owned(),
         }));
     }
-    let label = label_or_id(&dimension.label, dimension.id.as_str());
+    let label = title_of(dimension);
     groups(&rows, &format!("{name}Groups"), &format!("Grupper: {label}"))
 }
 

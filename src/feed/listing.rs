@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    ArrayRef, BooleanArray, Date32Array, Int32Array, Int64Array, RecordBatch, RecordBatchOptions,
+    Array, ArrayRef, BooleanArray, Date32Array, Int32Array, Int64Array, RecordBatch, RecordBatchOptions,
     StringArray, TimestampMillisecondArray,
 };
 use arrow_schema::{Field, Schema};
@@ -28,16 +28,27 @@ impl<'a, T> Listing<'a, T> {
 
     /// A text that tells the rows apart.
     pub fn key(self, name: &str, description: &str, text: impl Fn(&'a T) -> &'a str) -> Self {
-        let mut listing = self.text(name, description, text);
-        if let Some(last) = listing.columns.pop() {
-            listing.columns.push(last.key());
-        }
-        listing
+        let array = StringArray::from_iter_values(self.rows.iter().map(text));
+        let column = self.column(name, PrimitiveType::String, description).key();
+        self.with(column, array)
     }
 
     pub fn text(self, name: &str, description: &str, text: impl Fn(&'a T) -> &'a str) -> Self {
         let array = StringArray::from_iter_values(self.rows.iter().map(text));
-        self.with(name, PrimitiveType::String, description, false, Arc::new(array))
+        let column = self.column(name, PrimitiveType::String, description);
+        self.with(column, array)
+    }
+
+    pub fn number(self, name: &str, description: &str, number: impl Fn(&'a T) -> i32) -> Self {
+        let array = Int32Array::from_iter_values(self.rows.iter().map(number));
+        let column = self.column(name, PrimitiveType::Int32, description);
+        self.with(column, array)
+    }
+
+    pub fn flag(self, name: &str, description: &str, flag: impl Fn(&'a T) -> bool) -> Self {
+        let array = BooleanArray::from_iter(self.rows.iter().map(|row| Some(flag(row))));
+        let column = self.column(name, PrimitiveType::Boolean, description);
+        self.with(column, array)
     }
 
     pub fn optional_text(
@@ -47,22 +58,14 @@ impl<'a, T> Listing<'a, T> {
         text: impl Fn(&'a T) -> Option<&'a str>,
     ) -> Self {
         let array: StringArray = self.rows.iter().map(text).collect();
-        self.with(name, PrimitiveType::String, description, true, Arc::new(array))
-    }
-
-    pub fn number(self, name: &str, description: &str, number: impl Fn(&'a T) -> i32) -> Self {
-        let array = Int32Array::from_iter_values(self.rows.iter().map(number));
-        self.with(name, PrimitiveType::Int32, description, false, Arc::new(array))
+        let column = self.column(name, PrimitiveType::String, description).nullable();
+        self.with(column, array)
     }
 
     pub fn optional_count(self, name: &str, description: &str, count: impl Fn(&'a T) -> Option<i64>) -> Self {
         let array: Int64Array = self.rows.iter().map(count).collect();
-        self.with(name, PrimitiveType::Int64, description, true, Arc::new(array))
-    }
-
-    pub fn flag(self, name: &str, description: &str, flag: impl Fn(&'a T) -> bool) -> Self {
-        let array: BooleanArray = self.rows.iter().map(|row| Some(flag(row))).collect();
-        self.with(name, PrimitiveType::Boolean, description, false, Arc::new(array))
+        let column = self.column(name, PrimitiveType::Int64, description).nullable();
+        self.with(column, array)
     }
 
     pub fn optional_date(
@@ -71,10 +74,12 @@ impl<'a, T> Listing<'a, T> {
         description: &str,
         date: impl Fn(&'a T) -> Option<NaiveDate>,
     ) -> Self {
+        // Days since 1970, which is the default date.
         let days =
             |date: NaiveDate| i32::try_from(date.signed_duration_since(NaiveDate::default()).num_days()).ok();
         let array: Date32Array = self.rows.iter().map(|row| date(row).and_then(days)).collect();
-        self.with(name, PrimitiveType::Date, description, true, Arc::new(array))
+        let column = self.column(name, PrimitiveType::Date, description).nullable();
+        self.with(column, array)
     }
 
     pub fn optional_instant(
@@ -85,8 +90,8 @@ impl<'a, T> Listing<'a, T> {
     ) -> Self {
         let milliseconds = |row| instant(row).map(|instant| instant.timestamp_millis());
         let array: TimestampMillisecondArray = self.rows.iter().map(milliseconds).collect();
-        let array = Arc::new(array.with_timezone("UTC"));
-        self.with(name, PrimitiveType::DateTimeOffset, description, true, array)
+        let column = self.column(name, PrimitiveType::DateTimeOffset, description).nullable();
+        self.with(column, array.with_timezone("UTC"))
     }
 
     /// The finished list as a set.
@@ -104,17 +109,13 @@ impl<'a, T> Listing<'a, T> {
         }
     }
 
-    fn with(
-        mut self,
-        name: &str,
-        primitive: PrimitiveType,
-        description: &str,
-        nullable: bool,
-        array: ArrayRef,
-    ) -> Self {
-        let column = DraftColumn::new(name, primitive, Fact::Listed(self.columns.len()), description);
-        self.columns.push(if nullable { column.nullable() } else { column });
-        self.arrays.push(array);
+    fn column(&self, name: &str, primitive: PrimitiveType, description: &str) -> DraftColumn {
+        DraftColumn::new(name, primitive, Fact::Listed(self.columns.len()), description)
+    }
+
+    fn with(mut self, column: DraftColumn, array: impl Array + 'static) -> Self {
+        self.columns.push(column);
+        self.arrays.push(Arc::new(array));
         self
     }
 

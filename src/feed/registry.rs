@@ -106,7 +106,8 @@ impl NameRegistry {
     }
 
     /// The names of parts of a table, in their order: recorded ones, or new ones that are then recorded. Parts that would be
-    /// called the same all get their id behind, so the names do not depend on the order in which the upstream lists them.
+    /// called the same all get their id behind, whatever their order; one that would be called like something that exists
+    /// already, or like another column of a dimension before it, gets its own.
     pub fn name_parts(&mut self, table: &MeasurementId, parts: &[Part<'_>]) -> Vec<String> {
         let names = self.tables.entry(table.as_str().to_owned()).or_default();
         let mut taken = names.claims();
@@ -116,13 +117,12 @@ impl NameRegistry {
                 continue;
             }
             let wish = part.wish();
-            let contested = |claim: &String| taken.contains(claim) || wishes.get(claim) > Some(&1);
-            let name = if claims(part.kind, &wish).iter().any(contested) {
-                told_apart(&wish, part.id, part.limit(), |name| {
-                    !claims(part.kind, name).iter().any(|claim| taken.contains(claim))
-                })
-            } else {
+            let is_free = |name: &str| !claims(part.kind, name).iter().any(|claim| taken.contains(claim));
+            let is_doubled = wishes.get(&wish.to_lowercase()) > Some(&1);
+            let name = if is_free(&wish) && !is_doubled {
                 wish
+            } else {
+                told_apart(&wish, part.id, part.limit(), is_free)
             };
             taken.extend(claims(part.kind, &name));
             names.of_mut(part.kind).insert(part.id.to_owned(), name);
@@ -154,21 +154,30 @@ impl NameRegistry {
     fn check(&self) -> Result<(), RegistryError> {
         let mut sets: HashSet<String> = CATALOGUE_SETS.iter().map(|name| name.to_lowercase()).collect();
         for (table, names) in &self.tables {
-            let mut taken = fixed_claims();
-            let parts = names.given().map(|(kind, name)| (name, claims(kind, name)));
-            let set = names.set.iter().map(|name| (name, vec![name.to_lowercase()]));
-            let all = parts.map(|part| (part, false)).chain(set.map(|set| (set, true)));
-            for ((name, claims), is_set) in all {
-                let (table, name) = (table.clone(), name.clone());
-                if !naming::is_identifier(&name) {
-                    return Err(RegistryError::NotAnIdentifier { table, name });
-                }
-                let among = if is_set { &mut sets } else { &mut taken };
-                if !claims.into_iter().all(|claim| among.insert(claim)) {
-                    return Err(RegistryError::Doubled { table, name });
-                }
+            let mut parts = fixed_claims();
+            for (kind, name) in names.given() {
+                check_name(table, name, claims(kind, name), &mut parts)?;
+            }
+            if let Some(name) = &names.set {
+                check_name(table, name, vec![name.to_lowercase()], &mut sets)?;
             }
         }
+        Ok(())
+    }
+}
+
+fn check_name(
+    table: &str,
+    name: &str,
+    claims: Vec<String>,
+    taken: &mut HashSet<String>,
+) -> Result<(), RegistryError> {
+    let (table, name) = (table.to_owned(), name.to_owned());
+    if !naming::is_identifier(&name) {
+        Err(RegistryError::NotAnIdentifier { table, name })
+    } else if !claims.into_iter().all(|claim| taken.insert(claim)) {
+        Err(RegistryError::Doubled { table, name })
+    } else {
         Ok(())
     }
 }
@@ -231,13 +240,11 @@ fn fixed_claims() -> HashSet<String> {
     stems.chain(plain).collect()
 }
 
-/// How many of the parts would claim each name.
+/// How many of the parts would have each name.
 fn wishes<'a>(parts: impl Iterator<Item = &'a Part<'a>>) -> HashMap<String, usize> {
     let mut wishes = HashMap::new();
     for part in parts {
-        for claim in claims(part.kind, &part.wish()) {
-            *wishes.entry(claim).or_default() += 1;
-        }
+        *wishes.entry(part.wish().to_lowercase()).or_default() += 1;
     }
     wishes
 }

@@ -24,8 +24,8 @@ pub fn table_feed(
     names: &mut NameRegistry,
 ) -> Feed {
     let named = Named::new(measurement, names);
-    let title = label_or_id(&measurement.title, measurement.id.as_str());
-    let mut drafts = vec![named.overview("Hovedtal".to_owned(), format!("Hovedtal for {title}"))];
+    let title = format!("Hovedtal for {}", named.title());
+    let mut drafts = vec![named.overview("Hovedtal".to_owned(), title)];
     drafts.extend(named.levels());
     drafts.extend(named.breakdowns());
     drafts.push(named.cube());
@@ -51,6 +51,7 @@ fn properties(measurement: &Measurement, head: Option<&MeasurementHead>, origin:
         .text("Language", "Sprog.", |_| LANGUAGE)
         .text("Catalog", "Katalog.", |_| CATALOG)
         .text("Source", "Hvor tallene kommer fra.", |_| origin.source())
+        .text("Origin", "Navnet på den kilde, som tjenesten henter fra.", |_| &origin.name)
         .optional_text("Subject", "Emne.", |(_, head)| head.map(|head| head.subject.as_str()))
         .optional_text("Group", "Gruppe af tabeller.", |(_, head)| head.map(|head| head.group.as_str()))
         .optional_instant("Modified", "Hvornår tabellen sidst blev opdateret.", |(_, head)| {

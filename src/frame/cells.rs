@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Decimal128Type, Int32Type, Int64Type, TimestampMillisecondType};
 use arrow_array::{
-    Array, ArrayRef, Date32Array, Decimal128Array, Int32Array, Int64Array, RecordBatch, Scalar,
-    TimestampMillisecondArray,
+    Array, ArrayRef, BooleanArray, Date32Array, Decimal128Array, Int32Array, Int64Array, RecordBatch, Scalar,
+    StringArray, TimestampMillisecondArray,
 };
 use arrow_schema::{DataType, TimeUnit};
 use chrono::{DateTime, NaiveDate};
@@ -133,6 +133,8 @@ pub(super) fn stored(value: &Value, data_type: &DataType) -> Option<Scalar<Array
             Arc::new(Int32Array::from(vec![i32::try_from(*number).ok()?]))
         }
         (DataType::Int64, Value::Integer(number)) => Arc::new(Int64Array::from(vec![*number])),
+        (DataType::Utf8, Value::String(text)) => Arc::new(StringArray::from(vec![text.as_ref()])),
+        (DataType::Boolean, Value::Boolean(known)) => Arc::new(BooleanArray::from(vec![*known])),
         (DataType::Decimal128(precision, scale), _) => {
             let figures = Decimal128Array::from(vec![to_stored(value.as_decimal()?)?]);
             Arc::new(figures.with_precision_and_scale(*precision, *scale).ok()?)

@@ -41,14 +41,7 @@ pub fn mask(cells: Cells<'_>, condition: &BoundExpr) -> Result<BooleanArray, Fra
 }
 
 fn may_fail(condition: &BoundExpr) -> bool {
-    let mut open = vec![condition];
-    while let Some(expr) = open.pop() {
-        if matches!(expr.kind, BoundExprKind::Arithmetic(..)) {
-            return true;
-        }
-        open.extend(expr.operands());
-    }
-    false
+    condition.nodes().any(|expr| matches!(expr.kind, BoundExprKind::Arithmetic(..)))
 }
 
 fn combined(cells: Cells<'_>, condition: &BoundExpr) -> Result<BooleanArray, FrameError> {

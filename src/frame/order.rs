@@ -50,15 +50,16 @@ fn comparator(cells: Cells<'_>, key: &OrderKey) -> Result<DynComparator, FrameEr
     Ok(make_comparator(array, array, options)?)
 }
 
-/// For each row the place of its value among the distinct values; nulls come before all.
-fn ranks(dictionary: &DictionaryArray<Int32Type>) -> Vec<Option<usize>> {
+/// For each row the place of its value among the distinct values, counted from one; null is before all.
+fn ranks(dictionary: &DictionaryArray<Int32Type>) -> Vec<usize> {
     let values = dictionary.values().as_string::<i32>();
     let mut sorted: Vec<&str> = values.iter().flatten().collect();
     sorted.sort_unstable();
     sorted.dedup();
-    let ranks: Vec<Option<usize>> = values.iter().map(|value| sorted.binary_search(&value?).ok()).collect();
-    let rank = |key: Option<i32>| ranks.get(usize::try_from(key?).ok()?).copied().flatten();
-    dictionary.keys().iter().map(rank).collect()
+    let rank_of_value = |value: Option<&str>| Some(sorted.binary_search(&value?).ok()? + 1);
+    let ranks: Vec<usize> = values.iter().map(|value| rank_of_value(value).unwrap_or(0)).collect();
+    let rank_of_key = |key: Option<i32>| ranks.get(usize::try_from(key?).ok()?).copied();
+    dictionary.keys().iter().map(|key| rank_of_key(key).unwrap_or(0)).collect()
 }
 
 fn by_values(cells: Cells<'_>, key: &OrderKey) -> Result<DynComparator, FrameError> {

@@ -142,8 +142,7 @@ impl Collector {
         let measurement = self.source.measurement(table).await?;
         let resolved = resolve(definition, &measurement).map_err(|error| SourceError::validation(&error))?;
         let blocks = self.source.cells(&measurement, &resolved.selection).await?;
-        Figures::assemble(&resolved, &blocks, self.clock.now())
-            .map_err(|error| SourceError::validation(&error))
+        Figures::assemble(&resolved, &blocks).map_err(|error| SourceError::validation(&error))
     }
 
     fn state_after(

@@ -77,17 +77,13 @@ pub struct Figures {
     pub rows: usize,
     /// The table's update that the figures belong to; of several the oldest.
     pub update_latest: Option<NaiveDate>,
-    /// When they were read in full.
+    /// When the databank gave them; of several blocks the oldest.
     pub read_at: DateTime<Utc>,
 }
 
 impl Figures {
     /// Puts the blocks of a refresh together.
-    pub fn assemble(
-        resolved: &ResolvedIndicator,
-        blocks: &[SharedBlock],
-        read_at: DateTime<Utc>,
-    ) -> Result<Self, FiguresError> {
+    pub fn assemble(resolved: &ResolvedIndicator, blocks: &[SharedBlock]) -> Result<Self, FiguresError> {
         let periods: Vec<_> = (resolved.selection.periods.iter())
             .filter_map(|&index| resolved.measurement.periods.get(index).cloned())
             .collect();
@@ -99,7 +95,7 @@ impl Figures {
             values: vec![None; cells],
             rows: blocks.iter().map(|block| block.row_count()).sum(),
             update_latest: blocks.iter().map(|block| block.revision.update_latest).min().flatten(),
-            read_at,
+            read_at: blocks.iter().map(|block| block.fetched_at).min().unwrap_or_default(),
         };
         let mut seen = HashSet::new();
         for block in blocks {

@@ -20,7 +20,8 @@ pub trait FigureSource: fmt::Debug + Send + Sync {
     /// The table with its dimensions, periods and measures.
     async fn measurement(&self, table: &MeasurementId) -> Result<Arc<Measurement>, SourceError>;
 
-    /// The figures of a selection, in as many blocks as it takes.
+    /// The figures of a selection, in as many blocks as it takes. Stored figures past their age are no answer here: the
+    /// collector keeps its own last good ones, and has to know that there was nothing fresher.
     async fn cells(
         &self,
         measurement: &Arc<Measurement>,

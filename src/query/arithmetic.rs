@@ -1,6 +1,6 @@
 //! Arithmetic: which operators work on which types, and the type of the result.
 
-use super::error::{Lack, Shape};
+use super::error::{Lack, QueryError, Shape};
 use super::eval::negate;
 use super::expr::{Binder, Bound};
 use super::{Arithmetic, BoundExpr, BoundExprKind};
@@ -8,7 +8,13 @@ use crate::odata::uri::syntax::{BinaryOp, Expr};
 use crate::odata::value::PrimitiveType;
 
 impl Binder<'_> {
-    pub(super) fn arithmetic(&self, expr: &Expr, operator: BinaryOp, left: &Expr, right: &Expr) -> Bound {
+    pub(super) fn arithmetic(
+        &self,
+        expr: &Expr,
+        operator: BinaryOp,
+        (left, bound_left): (&Expr, BoundExpr),
+        right: &Expr,
+    ) -> Bound {
         let operator = match operator {
             BinaryOp::Add => Arithmetic::Add,
             BinaryOp::Sub => Arithmetic::Sub,
@@ -18,7 +24,9 @@ impl Binder<'_> {
             BinaryOp::Mod => Arithmetic::Mod,
             _ => return Err(self.not_offered(expr, "operator", Lack::NotBuilt)),
         };
-        let (bound_left, bound_right) = (self.operand(left)?, self.operand(right)?);
+        self.check_operand(left, &bound_left)?;
+        let bound_right = self.bind(right)?;
+        self.check_operand(right, &bound_right)?;
         let primitive = match (bound_left.primitive, bound_right.primitive) {
             (None, known) | (known, None) => known,
             (Some(a), Some(b)) => match result(operator, a, b) {
@@ -37,7 +45,8 @@ impl Binder<'_> {
     }
 
     pub(super) fn negation(&self, expr: &Expr, operand: &Expr) -> Bound {
-        let bound = self.operand(operand)?;
+        let bound = self.bind(operand)?;
+        self.check_operand(operand, &bound)?;
         let primitive = bound.primitive;
         match (bound.as_literal().map(negate), primitive) {
             (Some(Ok(value)), _) => Ok(BoundExpr::literal(value, primitive)),
@@ -51,14 +60,14 @@ impl Binder<'_> {
         }
     }
 
-    /// An operand of arithmetic: anything with a value but truths and texts.
-    fn operand(&self, expr: &Expr) -> Bound {
-        let bound = self.bind(expr)?;
+    /// Arithmetic works on anything with a measure: not on truths, texts and names.
+    fn check_operand(&self, expr: &Expr, bound: &BoundExpr) -> Result<(), QueryError> {
+        use PrimitiveType as Type;
         match bound.primitive {
-            Some(
-                PrimitiveType::String | PrimitiveType::Boolean | PrimitiveType::Guid | PrimitiveType::Binary,
-            ) => Err(self.mismatch(expr, Shape::Number, Shape::of(bound.primitive))),
-            _ => Ok(bound),
+            Some(Type::String | Type::Boolean | Type::Guid | Type::Binary) => {
+                Err(self.mismatch(expr, Shape::Number, Shape::of(bound.primitive)))
+            }
+            _ => Ok(()),
         }
     }
 }

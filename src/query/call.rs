@@ -2,7 +2,7 @@
 
 use chrono::{NaiveDate, TimeDelta};
 
-use super::error::{Lack, QueryError, QueryErrorKind, Shape, closest};
+use super::error::{Lack, QueryError, QueryErrorKind, Shape, closest, excerpt};
 use super::expr::{Binder, Bound};
 use super::functions::{Gives, Signature};
 use super::{BoundExpr, BoundExprKind, Function, Pattern, cast};
@@ -10,6 +10,9 @@ use crate::odata::uri::syntax::Expr;
 use crate::odata::value::{PrimitiveType, Value};
 
 const MATCHES_PATTERN: &str = "matchesPattern";
+
+/// What a pattern counts for among the nodes of an expression: compiling one takes the time of many.
+const PATTERN_NODES: usize = 4_000;
 
 /// Functions without arguments: constants of the request.
 const CONSTANTS: [&str; 3] = ["now", "mindatetime", "maxdatetime"];
@@ -111,6 +114,7 @@ impl Binder<'_> {
     }
 
     fn pattern(&self, at: &Expr, text: &str) -> Result<Pattern, QueryError> {
+        self.charge(PATTERN_NODES)?;
         Pattern::new(text).map_err(|error| {
             let reason = error.to_string();
             // The engine knows these constructs well enough to name them, and refuses them for their cost.
@@ -118,7 +122,7 @@ impl Binder<'_> {
                 return self.not_offered(at, MATCHES_PATTERN, Lack::UnboundedPattern);
             }
             let reason = reason.lines().last().unwrap_or_default().to_owned();
-            let kind = QueryErrorKind::InvalidPattern { pattern: text.to_owned(), reason };
+            let kind = QueryErrorKind::InvalidPattern { pattern: excerpt(text), reason };
             self.place.error(at.span.start, kind)
         })
     }

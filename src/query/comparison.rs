@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use chrono::NaiveTime;
 
-use super::error::{QueryError, QueryErrorKind, Shape};
+use super::error::{QueryError, QueryErrorKind, Shape, excerpt};
 use super::expr::{Binder, Bound};
 use super::{BoundExpr, BoundExprKind, Comparison, cast};
 use crate::odata::uri::syntax::{BinaryOp, Expr, ExprKind};
@@ -25,9 +25,18 @@ pub(super) fn of(operator: BinaryOp) -> Option<Comparison> {
 }
 
 impl Binder<'_> {
-    pub(super) fn comparison(&self, expr: &Expr, comparison: Comparison, left: &Expr, right: &Expr) -> Bound {
-        let (first, second) = (self.bind(left)?, self.bind(right)?);
-        let (comparison, first, at, second) = if first.as_literal().is_some() {
+    pub(super) fn comparison(
+        &self,
+        expr: &Expr,
+        comparison: Comparison,
+        (left, first): (&Expr, BoundExpr),
+        right: &Expr,
+    ) -> Bound {
+        let second = self.bind(right)?;
+        // What is to be read as the other's type stands second.
+        let is_text = first.primitive == Some(PrimitiveType::String);
+        let turned = first.as_literal().is_some() && (is_text || second.as_literal().is_none());
+        let (comparison, first, at, second) = if turned {
             (comparison.mirrored(), second, left, first)
         } else {
             (comparison, first, right, second)
@@ -70,7 +79,7 @@ impl Binder<'_> {
             Some(Value::String(text)) => match cast::from_text(text, primitive) {
                 Some(value) => Ok(BoundExpr::literal(value, Some(primitive))),
                 None => {
-                    let kind = QueryErrorKind::InvalidValue { text: text.to_string(), primitive };
+                    let kind = QueryErrorKind::InvalidValue { text: excerpt(text), primitive };
                     Err(self.place.error(at.span.start, kind))
                 }
             },
@@ -94,13 +103,13 @@ impl Binder<'_> {
         if decisive {
             terms = gathered(terms);
         }
-        Ok(match terms.len() {
-            _ if decided => BoundExpr::literal(Value::Boolean(decisive), Some(PrimitiveType::Boolean)),
-            0 => BoundExpr::literal(Value::Boolean(!decisive), Some(PrimitiveType::Boolean)),
-            1 => terms.swap_remove(0),
-            _ if decisive => BoundExpr::boolean(BoundExprKind::Or(terms)),
-            _ => BoundExpr::boolean(BoundExprKind::And(terms)),
-        })
+        match terms.len() {
+            _ if decided => Ok(BoundExpr::boolean(BoundExprKind::Literal(Value::Boolean(decisive)))),
+            0 => Ok(BoundExpr::boolean(BoundExprKind::Literal(Value::Boolean(!decisive)))),
+            1 => Ok(terms.swap_remove(0)),
+            _ if decisive => self.settle(expr, BoundExpr::boolean(BoundExprKind::Or(terms))),
+            _ => self.settle(expr, BoundExpr::boolean(BoundExprKind::And(terms))),
+        }
     }
 }
 

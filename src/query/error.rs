@@ -56,9 +56,11 @@ pub enum QueryErrorKind {
     #[error("invalid pattern {pattern:?}: {reason}")]
     InvalidPattern { pattern: String, reason: String },
     #[error(
-        "parameter aliases make the expression larger than {max} nodes or refer to each other too deeply"
+        "with its parameter aliases filled in, the expression has more than {nodes} nodes or {depth} levels"
     )]
-    AliasesTooLarge { max: usize },
+    ExpressionTooLarge { nodes: usize, depth: usize },
+    #[error("at most {max} terms are sorted by, and at most {max_computed} that are not just columns")]
+    TooManyTerms { max: usize, max_computed: usize },
     #[error("{construct} is not offered: {}", lack.english())]
     NotOffered { construct: String, lack: Lack },
 }
@@ -123,7 +125,8 @@ impl QueryError {
             QueryErrorKind::OptionNotApplicable { .. } => "OptionNotApplicable",
             QueryErrorKind::Evaluation(_) => "Evaluation",
             QueryErrorKind::InvalidPattern { .. } => "InvalidPattern",
-            QueryErrorKind::AliasesTooLarge { .. } => "AliasesTooLarge",
+            QueryErrorKind::ExpressionTooLarge { .. } => "ExpressionTooLarge",
+            QueryErrorKind::TooManyTerms { .. } => "TooManyTerms",
             QueryErrorKind::NotOffered { .. } => "NotOffered",
         }
     }
@@ -134,7 +137,9 @@ impl QueryError {
         let sentence = self.kind.danish();
         match self.position {
             Some(position) if self.target != "path" => {
-                format!("{} ({}, tegn {position}).", sentence.trim_end_matches('.'), self.target)
+                // People count characters from one.
+                let place = position + 1;
+                format!("{} ({}, tegn {place}).", sentence.trim_end_matches('.'), self.target)
             }
             _ => sentence,
         }
@@ -145,16 +150,16 @@ impl QueryErrorKind {
     fn danish(&self) -> String {
         match self {
             Self::UnknownSet { name, suggestion } => {
-                format!("Tabellen '{name}' findes ikke her{}.", mente_du(suggestion))
+                format!("Tabellen '{name}' findes ikke her{}.", but_there_is(suggestion))
             }
             Self::UnknownSegment { name, after, suggestion } => {
-                format!("'{name}' findes ikke under {after}{}.", mente_du(suggestion))
+                format!("'{name}' findes ikke under {after}{}.", but_there_is(suggestion))
             }
             Self::UnknownProperty { name, set, suggestion } => {
-                format!("Kolonnen '{name}' findes ikke i {set}{}.", mente_du(suggestion))
+                format!("Kolonnen '{name}' findes ikke i {set}{}.", but_there_is(suggestion))
             }
             Self::UnknownFunction { name, suggestion } => {
-                format!("Funktionen '{name}' findes ikke{}.", mente_du(suggestion))
+                format!("Funktionen '{name}' findes ikke{}.", but_there_is(suggestion))
             }
             Self::ArgumentCount { function, min, max, found } if min == max => {
                 format!("Funktionen {function} skal have {min} argumenter, men fik {found}.")
@@ -181,8 +186,11 @@ impl QueryErrorKind {
             Self::InvalidPattern { pattern, .. } => {
                 format!("'{pattern}' er ikke et gyldigt søgemønster; ret det regulære udtryk.")
             }
-            Self::AliasesTooLarge { .. } => {
-                "Parametrene gør udtrykket for stort; skriv det kortere.".to_owned()
+            Self::ExpressionTooLarge { .. } => {
+                "Udtrykket er for stort; skriv det kortere eller uden parametre i hinanden.".to_owned()
+            }
+            Self::TooManyTerms { max, max_computed } => {
+                format!("Sortér efter højst {max} kolonner, heraf højst {max_computed} beregnede.")
             }
             Self::NotOffered { construct, lack } => {
                 format!("{construct} kan ikke bruges her; {}.", lack.danish())
@@ -296,8 +304,17 @@ fn did_you_mean(suggestion: &Option<String>) -> String {
     suggestion.as_ref().map(|name| format!("; did you mean {name:?}?")).unwrap_or_default()
 }
 
-fn mente_du(suggestion: &Option<String>) -> String {
-    suggestion.as_ref().map(|name| format!("; mente du '{name}'?")).unwrap_or_default()
+fn but_there_is(suggestion: &Option<String>) -> String {
+    suggestion.as_ref().map(|name| format!(", men det gør '{name}'")).unwrap_or_default()
+}
+
+/// The beginning of a text that a client sent: enough to recognise it, whatever its length.
+pub(super) fn excerpt(text: &str) -> String {
+    const LENGTH: usize = 128;
+    match text.char_indices().nth(LENGTH) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
 }
 
 /// The candidate that a mistyped name most likely meant, if one is close enough to be a mistyping.

@@ -17,11 +17,14 @@ use crate::odata::uri::syntax::{
 use crate::odata::value::{PrimitiveType, Value};
 
 /// Nodes that the expressions of one option may have once their aliases are filled in. The parser limits what is written; an
-/// alias used many times multiplies it.
+/// alias that is used many times multiplies it.
 const NODE_LIMIT: usize = 200_000;
 
-/// How deep aliases may stand for expressions with aliases.
-const ALIAS_DEPTH: usize = 8;
+/// Bytes of a text that count as one more node: constants that are joined again and again grow too.
+const BYTES_PER_NODE: usize = 64;
+
+/// How deep expressions may nest once their aliases are filled in; chains of operators do not nest.
+const DEPTH_LIMIT: usize = 200;
 
 /// Reads the expressions of one option against one set.
 pub(super) struct Binder<'a> {
@@ -31,7 +34,7 @@ pub(super) struct Binder<'a> {
     pub(super) place: Place,
     pub(super) now: DateTime<Utc>,
     nodes_left: Cell<usize>,
-    alias_depth: Cell<usize>,
+    depth: Cell<usize>,
 }
 
 pub(super) type Bound = Result<BoundExpr, QueryError>;
@@ -44,8 +47,8 @@ impl<'a> Binder<'a> {
         place: Place,
         now: DateTime<Utc>,
     ) -> Self {
-        let (nodes_left, alias_depth) = (Cell::new(NODE_LIMIT), Cell::new(0));
-        Self { feed, set, aliases, place, now, nodes_left, alias_depth }
+        let (nodes_left, depth) = (Cell::new(NODE_LIMIT), Cell::new(0));
+        Self { feed, set, aliases, place, now, nodes_left, depth }
     }
 
     /// An expression that is true, false or unknown.
@@ -59,7 +62,11 @@ impl<'a> Binder<'a> {
 
     /// Any expression with a single value.
     pub(super) fn bind(&self, expr: &Expr) -> Bound {
-        self.count_node()?;
+        self.charge(1)?;
+        self.deeper(|| self.bind_kind(expr))
+    }
+
+    fn bind_kind(&self, expr: &Expr) -> Bound {
         match &expr.kind {
             ExprKind::Literal(literal) => self.literal(expr, literal),
             ExprKind::Path(path) => self.path(expr, path),
@@ -68,7 +75,9 @@ impl<'a> Binder<'a> {
                 self.settle(expr, BoundExpr::boolean(BoundExprKind::Not(operand)))
             }
             ExprKind::Unary(UnaryOp::Negate, operand) => self.negation(expr, operand),
-            ExprKind::Binary(operator, left, right) => self.binary(expr, *operator, left, right),
+            ExprKind::Binary(operator @ (BinaryOp::And | BinaryOp::Or), ..) => self.junction(expr, *operator),
+            ExprKind::Binary(BinaryOp::Has, ..) => Err(self.not_offered(expr, "has", Lack::NoEnumerations)),
+            ExprKind::Binary(..) => self.chain(expr),
             ExprKind::In(operand, list) => self.membership(expr, operand, list),
             ExprKind::List(_) => Err(self.unexpected_list(expr)),
             ExprKind::Object(_) => Err(self.not_offered(expr, "{…}", Lack::NoDerivedTypes)),
@@ -90,20 +99,29 @@ impl<'a> Binder<'a> {
         name: &str,
         then: impl FnOnce(Option<&'a Expr>) -> Result<T, QueryError>,
     ) -> Result<T, QueryError> {
-        if self.alias_depth.get() >= ALIAS_DEPTH {
-            return Err(self.aliases_too_large());
+        let found = self.aliases.iter().find(|(alias, _)| alias == name);
+        self.deeper(|| then(found.map(|(_, expr)| expr)))
+    }
+
+    /// Does something one level deeper.
+    fn deeper<T>(&self, inner: impl FnOnce() -> Result<T, QueryError>) -> Result<T, QueryError> {
+        let depth = self.depth.get();
+        if depth >= DEPTH_LIMIT {
+            return Err(self.too_large());
         }
-        let name = name.trim_start_matches('@');
-        let found = self.aliases.iter().find(|(alias, _)| alias.trim_start_matches('@') == name);
-        self.alias_depth.set(self.alias_depth.get() + 1);
-        let result = then(found.map(|(_, expr)| expr));
-        self.alias_depth.set(self.alias_depth.get() - 1);
+        self.depth.set(depth + 1);
+        let result = inner();
+        self.depth.set(depth);
         result
     }
 
     fn literal(&self, expr: &Expr, literal: &Literal) -> Bound {
         match literal {
             Literal::Value(Value::List(_)) => Err(self.unexpected_list(expr)),
+            Literal::Value(Value::String(text)) => {
+                self.charge(text.len() / BYTES_PER_NODE)?;
+                Ok(BoundExpr::literal(Value::String(text.clone()), Some(PrimitiveType::String)))
+            }
             Literal::Value(value) => Ok(BoundExpr::literal(value.clone(), cast::type_of(value))),
             Literal::Typed(primitive, value) => Ok(BoundExpr::literal(value.clone(), Some(*primitive))),
             Literal::Enum { type_name, .. } => {
@@ -153,15 +171,24 @@ impl<'a> Binder<'a> {
         below.is_some_and(|below| types.iter().any(|entity_type| entity_type.name == below))
     }
 
-    fn binary(&self, expr: &Expr, operator: BinaryOp, left: &Expr, right: &Expr) -> Bound {
-        match operator {
-            BinaryOp::And | BinaryOp::Or => self.junction(expr, operator),
-            BinaryOp::Has => Err(self.not_offered(expr, "has", Lack::NoEnumerations)),
-            _ => match super::comparison::of(operator) {
-                Some(comparison) => self.comparison(expr, comparison, left, right),
-                None => self.arithmetic(expr, operator, left, right),
-            },
+    /// Comparisons and arithmetic, from the innermost left operand outwards, so that `1 add 1 add …` needs no depth.
+    fn chain(&self, expr: &Expr) -> Bound {
+        let (mut outer, mut innermost) = (Vec::new(), expr);
+        while let ExprKind::Binary(operator, left, right) = &innermost.kind
+            && !matches!(operator, BinaryOp::And | BinaryOp::Or | BinaryOp::Has)
+        {
+            outer.push((innermost, *operator, &**left, &**right));
+            innermost = left;
         }
+        let mut bound = self.bind(innermost)?;
+        for (expr, operator, left, right) in outer.into_iter().rev() {
+            self.charge(1)?;
+            bound = match super::comparison::of(operator) {
+                Some(comparison) => self.comparison(expr, comparison, (left, bound), right)?,
+                None => self.arithmetic(expr, operator, (left, bound), right)?,
+            };
+        }
+        Ok(bound)
     }
 
     /// `cast` to a primitive type. `isof` asks about types that the model does not have.
@@ -188,14 +215,15 @@ impl<'a> Binder<'a> {
         }
     }
 
-    pub(super) fn count_node(&self) -> Result<(), QueryError> {
-        let left = self.nodes_left.get().checked_sub(1).ok_or_else(|| self.aliases_too_large())?;
+    /// Takes nodes from what the request may still use.
+    pub(super) fn charge(&self, nodes: usize) -> Result<(), QueryError> {
+        let left = self.nodes_left.get().checked_sub(nodes).ok_or_else(|| self.too_large())?;
         self.nodes_left.set(left);
         Ok(())
     }
 
-    fn aliases_too_large(&self) -> QueryError {
-        self.place.fault(QueryErrorKind::AliasesTooLarge { max: NODE_LIMIT })
+    fn too_large(&self) -> QueryError {
+        self.place.fault(QueryErrorKind::ExpressionTooLarge { nodes: NODE_LIMIT, depth: DEPTH_LIMIT })
     }
 
     fn unexpected_list(&self, expr: &Expr) -> QueryError {

@@ -10,11 +10,15 @@ impl Binder<'_> {
     /// Constants of the operand's own type become a list of values; whatever else is listed is compared one by one.
     pub(super) fn membership(&self, expr: &Expr, operand: &Expr, list: &Expr) -> Bound {
         let bound = self.bind(operand)?;
+        let size = bound.nodes().count();
         let (mut values, mut others) = (Vec::new(), Vec::new());
         self.each_element(list, &mut |at| {
-            let (first, second) = self.aligned(bound.clone(), at, self.bind(at)?)?;
+            let element = self.bind(at)?;
+            // Each element is held against a copy of the operand.
+            self.charge(size)?;
+            let (first, second) = self.aligned(bound.clone(), at, element)?;
             match second.as_literal() {
-                Some(value) if first == bound => values.push(value.clone()),
+                Some(value) if first.primitive == bound.primitive => values.push(value.clone()),
                 _ => others.push(BoundExpr::boolean(BoundExprKind::Compare(
                     Comparison::Eq,
                     Box::new(first),

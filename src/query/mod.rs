@@ -23,6 +23,8 @@ mod select;
 
 pub use pattern::Pattern;
 
+use std::collections::BTreeSet;
+
 use crate::feed::Set;
 use crate::odata::value::{PrimitiveType, Value};
 
@@ -43,6 +45,25 @@ pub struct BoundQuery {
 }
 
 impl BoundQuery {
+    /// The columns that the answer shows or depends on, in ascending order. The key is among them where rows are shown, for
+    /// it has the last word on their order.
+    #[must_use]
+    pub fn columns(&self, set: &Set) -> Vec<usize> {
+        let shown: Vec<usize> = match (&self.target, &self.select) {
+            (Target::Count, _) => Vec::new(),
+            (Target::Property { column, .. }, _) => vec![*column],
+            (_, Some(selected)) => selected.iter().chain(&set.key).copied().collect(),
+            (_, None) => (0..set.columns.len()).collect(),
+        };
+        let read = self.condition(set).into_iter().chain(self.order.iter().map(|key| key.expr.clone()));
+        shown
+            .into_iter()
+            .chain(read.flat_map(|expr| expr.columns()))
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect()
+    }
+
     /// What rows of the set must meet to be in the answer: the filter, or the key that was given. `None` if all are.
     #[must_use]
     pub fn condition(&self, set: &Set) -> Option<BoundExpr> {
@@ -111,7 +132,7 @@ pub enum BoundExprKind {
     Or(Vec<BoundExpr>),
     /// A column against a literal always has the column on the left.
     Compare(Comparison, Box<BoundExpr>, Box<BoundExpr>),
-    /// The values are of the operand's type, or null.
+    /// The values compare with the operand, or are null.
     In(Box<BoundExpr>, Vec<Value>),
     Arithmetic(Arithmetic, Box<BoundExpr>, Box<BoundExpr>),
     Call(Function, Vec<BoundExpr>),
@@ -158,18 +179,24 @@ impl BoundExpr {
         }
     }
 
+    /// The expression and all that is below it, in no particular order.
+    pub fn nodes(&self) -> impl Iterator<Item = &Self> {
+        let mut open = vec![self];
+        std::iter::from_fn(move || {
+            let expr = open.pop()?;
+            open.extend(expr.operands());
+            Some(expr)
+        })
+    }
+
     /// The columns that the expression reads, each once, in ascending order.
     #[must_use]
     pub fn columns(&self) -> Vec<usize> {
-        let mut found = std::collections::BTreeSet::new();
-        let mut open = vec![self];
-        while let Some(expr) = open.pop() {
-            if let BoundExprKind::Column(column) = expr.kind {
-                found.insert(column);
-            }
-            open.extend(expr.operands());
-        }
-        found.into_iter().collect()
+        let columns = self.nodes().filter_map(|expr| match expr.kind {
+            BoundExprKind::Column(column) => Some(column),
+            _ => None,
+        });
+        columns.collect::<BTreeSet<_>>().into_iter().collect()
     }
 }
 

@@ -1,9 +1,13 @@
 //! `$orderby`: the terms that rows are sorted by, first term first.
 
-use super::error::QueryError;
+use super::error::{QueryError, QueryErrorKind};
 use super::expr::Binder;
 use super::{BoundExprKind, OrderKey};
 use crate::odata::uri::syntax::OrderTerm;
+
+/// Terms that sort; and those among them that are worked out for every row and kept while sorting.
+const TERM_LIMIT: usize = 64;
+const COMPUTED_LIMIT: usize = 4;
 
 /// The terms of the order. A term whose expression already stands before it, or is a constant, sorts nothing and is left out.
 pub(super) fn bind(binder: &Binder<'_>, terms: &[OrderTerm]) -> Result<Vec<OrderKey>, QueryError> {
@@ -13,7 +17,17 @@ pub(super) fn bind(binder: &Binder<'_>, terms: &[OrderTerm]) -> Result<Vec<Order
         let constant = matches!(expr.kind, BoundExprKind::Literal(_));
         if !constant && keys.iter().all(|key| key.expr != expr) {
             keys.push(OrderKey { expr, descending: term.descending });
+            check_count(binder, term, &keys)?;
         }
     }
     Ok(keys)
+}
+
+fn check_count(binder: &Binder<'_>, term: &OrderTerm, keys: &[OrderKey]) -> Result<(), QueryError> {
+    let computed = keys.iter().filter(|key| !matches!(key.expr.kind, BoundExprKind::Column(_))).count();
+    if keys.len() <= TERM_LIMIT && computed <= COMPUTED_LIMIT {
+        return Ok(());
+    }
+    let kind = QueryErrorKind::TooManyTerms { max: TERM_LIMIT, max_computed: COMPUTED_LIMIT };
+    Err(binder.place.error(term.expr.span.start, kind))
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::Target;
 use super::cast;
-use super::error::{Lack, QueryError, QueryErrorKind, closest};
+use super::error::{Lack, QueryError, QueryErrorKind, closest, excerpt};
 use super::expr::Binder;
 use super::place::Place;
 use crate::feed::{Feed, Set};
@@ -29,7 +29,7 @@ pub(super) fn bind<'f>(
     let found = feed.set_index(name).and_then(|index| Some((index, feed.sets.get(index)?)));
     let Some((index, set)) = found else {
         let names = feed.sets.iter().map(|set| set.name.as_str());
-        let kind = QueryErrorKind::UnknownSet { name: name.clone(), suggestion: closest(name, names) };
+        let kind = QueryErrorKind::UnknownSet { name: excerpt(name), suggestion: closest(name, names) };
         return Err(PLACE.error(span.start, kind));
     };
     let binder = Binder::new(feed, set, aliases, PLACE, now);
@@ -111,7 +111,7 @@ impl Path<'_> {
         let values = self.key_types().zip(parts).map(|(primitive, part)| match part {
             PathSegment::Name { name, key: None, span } => {
                 cast::from_text(name, primitive).ok_or_else(|| {
-                    PLACE.error(span.start, QueryErrorKind::InvalidValue { text: name.clone(), primitive })
+                    PLACE.error(span.start, QueryErrorKind::InvalidValue { text: excerpt(name), primitive })
                 })
             }
             _ => Err(self.wrong_key(span)),
@@ -196,7 +196,7 @@ fn not_offered(segment: &PathSegment, lack: Lack) -> QueryError {
 /// How a segment was written, nearly, and where.
 fn text(segment: &PathSegment) -> (String, Span) {
     match segment {
-        PathSegment::Name { name, span, .. } => (name.clone(), *span),
+        PathSegment::Name { name, span, .. } => (excerpt(name), *span),
         PathSegment::Filter { span, .. } => ("$filter(…)".to_owned(), *span),
         PathSegment::Key { span, .. } => ("(…)".to_owned(), *span),
         PathSegment::System { name, span } => {

@@ -7,13 +7,24 @@ use super::figures::{Edition, View};
 use super::render::push_number;
 use super::state::Databank;
 
+/// How much of each table is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DumpExtent {
+    /// Every area with all dimensions at their totals, and every member of every dimension for the whole country.
+    #[default]
+    Margins,
+    /// Every area by every member of one dimension at a time, the others at their totals. Some hundred times longer.
+    AreasByDimension,
+    /// Every combination of everything. For large tables longer than any disk.
+    Cube,
+}
+
 /// What to write.
 #[derive(Clone, Debug, Default)]
 pub struct DumpOptions {
     /// The only tables to write; empty: all.
     pub tables: Vec<String>,
-    /// Every combination of all dimensions, instead of one dimension at a time.
-    pub full_cube: bool,
+    pub extent: DumpExtent,
 }
 
 /// The figures cannot be written.
@@ -31,9 +42,8 @@ pub enum DumpError {
 
 /// Writes figures as `table;period_type;period;area_hierarchy;area;dimensions;measure;value`, one line per figure.
 ///
-/// Each area hierarchy is crossed with each single dimension, the others at their total; with
-/// [`DumpOptions::full_cube`], with every combination of all dimensions, which for large tables is very long.
-/// `dimensions` names what is not at its total: `_kon=/1/|_akassedp=/4/`. A hidden figure is an empty field.
+/// `dimensions` names what is not at its total: `_kon=/1/|_akassedp=/4/`. A hidden figure is an empty field; a
+/// combination that does not exist has no line.
 pub fn dump(writer: impl io::Write, options: &DumpOptions) -> Result<(), DumpError> {
     let databank = Databank::get()?;
     let unknown = options.tables.iter().find(|id| databank.metadata.table(id).is_none());
@@ -54,7 +64,7 @@ pub fn dump(writer: impl io::Write, options: &DumpOptions) -> Result<(), DumpErr
     for (index, table) in databank.metadata.tables.iter().enumerate() {
         if options.tables.is_empty() || options.tables.contains(&table.id) {
             let view = databank.view(index, Edition::default())?;
-            dump_table(&mut lines, &view, options.full_cube)?;
+            dump_table(&mut lines, &view, options.extent)?;
         }
     }
     lines.flush()?;
@@ -64,41 +74,55 @@ pub fn dump(writer: impl io::Write, options: &DumpOptions) -> Result<(), DumpErr
 fn dump_table(
     lines: &mut csv::Writer<impl io::Write>,
     view: &View<'_>,
-    full_cube: bool,
+    extent: DumpExtent,
 ) -> Result<(), DumpError> {
     for area in &view.table.dimensions[0].hierarchies {
-        for place in &area.nodes {
-            for_each_combination(view, full_cube, &mut |nodes| {
-                let labels = [area.id.as_str(), place.id.as_str()];
-                dump_cell(lines, view, labels, place.code, nodes)
-            })?;
+        for (index, place) in area.nodes.iter().enumerate() {
+            let labels = [area.id.as_str(), place.id.as_str()];
+            let mut write = |nodes: &[usize]| dump_cell(lines, view, labels, place.code, nodes);
+            match extent {
+                DumpExtent::Margins if index > 0 => write(&vec![0; view.table.dimensions.len() - 1])?,
+                DumpExtent::Cube => for_each_combination(view, &mut write)?,
+                DumpExtent::Margins | DumpExtent::AreasByDimension => for_each_member(view, &mut write)?,
+            }
         }
     }
     Ok(())
 }
 
-/// Calls with the nodes of the named dimensions, one combination after the other, without holding them all.
-fn for_each_combination(
+/// The number of nodes of each named dimension.
+fn sizes(view: &View<'_>) -> Vec<usize> {
+    view.table.dimensions.iter().skip(1).map(|dimension| dimension.hierarchies[0].nodes.len()).collect()
+}
+
+/// Calls with the nodes of the named dimensions: all at their totals, then each member of each by itself.
+fn for_each_member(
     view: &View<'_>,
-    full_cube: bool,
     call: &mut impl FnMut(&[usize]) -> Result<(), DumpError>,
 ) -> Result<(), DumpError> {
-    let sizes: Vec<_> =
-        view.table.dimensions.iter().skip(1).map(|dimension| dimension.hierarchies[0].nodes.len()).collect();
+    let sizes = sizes(view);
     let mut nodes = vec![0; sizes.len()];
     call(&nodes)?;
-    if full_cube {
-        while advance(&mut nodes, &sizes) {
-            call(&nodes)?;
-        }
-        return Ok(());
-    }
     for (dimension, size) in sizes.iter().enumerate() {
         for node in 1..*size {
             nodes[dimension] = node;
             call(&nodes)?;
         }
         nodes[dimension] = 0;
+    }
+    Ok(())
+}
+
+/// Calls with every combination, one after the other, without holding them all.
+fn for_each_combination(
+    view: &View<'_>,
+    call: &mut impl FnMut(&[usize]) -> Result<(), DumpError>,
+) -> Result<(), DumpError> {
+    let sizes = sizes(view);
+    let mut nodes = vec![0; sizes.len()];
+    call(&nodes)?;
+    while advance(&mut nodes, &sizes) {
+        call(&nodes)?;
     }
     Ok(())
 }
@@ -154,4 +178,42 @@ fn dump_cell(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dumped(table: &str, extent: DumpExtent) -> Vec<String> {
+        let mut bytes = Vec::new();
+        dump(&mut bytes, &DumpOptions { tables: vec![table.into()], extent }).unwrap();
+        String::from_utf8(bytes).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn margins_hold_published_figures_by_area_and_by_dimension() {
+        let lines = dumped("y25i03", DumpExtent::Margins);
+        assert_eq!(lines[0], "table;period_type;period;area_hierarchy;area;dimensions;measure;value");
+        assert!(lines.contains(&"y25i03;M;2026M07;_hele_landet;/;;measi03_2;3.1".to_owned()));
+        assert!(lines.iter().any(|line| line.contains(";_ygrpi09=/2/;")));
+        assert!(!lines.iter().any(|line| line.contains('|')));
+        let lines = dumped("y28a15", DumpExtent::Margins);
+        assert!(lines.iter().any(|line| line.contains(";_region;/1/;;")));
+        assert!(!lines.iter().any(|line| line.contains(";_region;/1/;_")));
+    }
+
+    #[test]
+    fn larger_extents_cross_dimensions_with_areas_and_with_each_other() {
+        let lines = dumped("y28a15", DumpExtent::AreasByDimension);
+        assert!(lines.iter().any(|line| line.contains(";_region;/1/;_kon=/1/;")));
+        assert!(!lines.iter().any(|line| line.contains('|')));
+        let lines = dumped("y25i03", DumpExtent::Cube);
+        assert!(lines.iter().any(|line| line.contains("_ygrpi09=/2/|_kon=/1/")));
+    }
+
+    #[test]
+    fn a_table_that_does_not_exist_cannot_be_dumped() {
+        let options = DumpOptions { tables: vec!["y99".into()], ..DumpOptions::default() };
+        assert_eq!(dump(io::sink(), &options).unwrap_err().to_string(), "unknown table y99");
+    }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Which calls the counted faults hit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,14 +103,10 @@ impl FromStr for Faults {
 impl Faults {
     /// The same faults with the fields of `changes` set.
     pub fn changed_by(&self, changes: &Value) -> Result<Self, FaultsError> {
-        let mut merged = serde_json::to_value(self)?;
-        match (&mut merged, changes) {
-            (Value::Object(merged), Value::Object(changes)) => {
-                merged.extend(changes.iter().map(|(key, value)| (key.clone(), value.clone())));
-            }
-            _ => return Ok(serde_json::from_value(changes.clone())?),
-        }
-        Ok(serde_json::from_value(merged)?)
+        let changes = Map::deserialize(changes)?;
+        let mut merged = Map::deserialize(serde_json::to_value(self)?)?;
+        merged.extend(changes);
+        Ok(serde_json::from_value(Value::Object(merged))?)
     }
 
     /// The fault whose turn it is for a request, counted down.

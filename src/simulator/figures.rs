@@ -19,12 +19,18 @@ pub struct Edition {
     pub revises_published: bool,
 }
 
-/// How much lower than its share a part may come out, so that parts do not add up to their total.
-const NOISE: f64 = 0.04;
+/// How far figures scatter around what shares and leanings would give.
+const NOISE: f64 = 0.01;
+/// How much a count falls short of its share for each dimension that it is divided by. More than the noise, so that
+/// noise never lifts a part to its total, and parts add up to a little less.
+const SHORTFALL: f64 = 0.012;
 /// For how many of the newest periods figures are provisional.
 const PROVISIONAL: usize = 3;
 /// For how many periods back an update may still change figures.
 const REVISED: usize = 36;
+
+/// How often a combination of two or more dimensions does not exist in a year.
+const MISSING: f64 = 0.02;
 
 /// A table, its published figures and the edition that stands.
 #[derive(Clone, Copy, Debug)]
@@ -115,7 +121,8 @@ impl<'a> View<'a> {
         let touched = |edition: &i64| {
             let years_ago = (number - edition) as usize;
             age.saturating_sub(years_ago) < REVISED
-                && chance::mix(chance::mix(self.seed, u64::from(period.code())), *edition as u64) % 8 == 0
+                && chance::mix(chance::mix(self.seed, u64::from(period.code())), *edition as u64)
+                    .is_multiple_of(8)
         };
         (number - 6..=number).rev().find(touched).map_or(0, |edition| chance::mix(0, edition as u64))
     }
@@ -180,29 +187,29 @@ impl<'a> View<'a> {
 
     /// Whether the combination has a row in the period.
     pub fn exists(&self, cell: &Cell, moment: &Moment) -> bool {
-        let measures = 0..self.table.measures.len();
-        if measures.clone().any(|measure| self.looked_up(cell.key, measure, moment).is_some())
-            || cell.key.depth() < 2
-        {
-            return !self.is_left_out(cell, moment);
-        }
         let year = chance::mix(cell.seed, u64::from(moment.period.year));
-        chance::unit(year) > 0.02 && !self.is_left_out(cell, moment)
+        let rare = cell.key.depth() >= 2 && chance::unit(year) < MISSING;
+        let is_there = !rare || self.is_published(cell.key, moment);
+        is_there && !self.is_left_out(cell, moment)
+    }
+
+    fn is_published(&self, key: Key, moment: &Moment) -> bool {
+        (0..self.table.measures.len()).any(|measure| self.looked_up(key, measure, moment).is_some())
     }
 
     /// Whether the table leaves out the row because there is nothing in it.
     fn is_left_out(&self, cell: &Cell, moment: &Moment) -> bool {
         let named = (1..self.table.dimensions.len()).any(|dimension| cell.key.code(dimension) != 0);
-        if !self.table.leaves_out_empty || !named {
+        if !self.table.leaves_out_empty || !named || self.is_published(cell.key, moment) {
             return false;
         }
-        let measures = 0..self.table.measures.len();
-        if measures.clone().any(|measure| self.looked_up(cell.key, measure, moment).is_some()) {
-            return false;
+        if self.published.holds(cell.key) && self.is_published(Key::default(), moment) {
+            return true;
         }
         let counts = |measure: &usize| self.table.measures[*measure].kind == Kind::Count;
-        measures.clone().any(|measure| counts(&measure))
-            && measures.filter(counts).all(|measure| self.value(cell, measure, moment).is_none())
+        (0..self.table.measures.len())
+            .filter(counts)
+            .all(|measure| self.value(cell, measure, moment).is_none())
     }
 
     fn looked_up(&self, key: Key, measure: usize, moment: &Moment) -> Option<Figure> {
@@ -259,7 +266,9 @@ impl<'a> View<'a> {
         if self.looked_up(Key::default(), measure, moment).is_none() {
             count = count.min(self.usual(measure, moment.period) * cell.share);
         }
-        count *= 1.0 - NOISE * self.noise(cell, measure, moment);
+        if cell.key != Key::default() {
+            count *= 1.0 - SHORTFALL * cell.key.depth() as f64 - NOISE * self.noise(cell, measure, moment);
+        }
         let mut count = count.round() as i64;
         if let Some(at_least) = self.published.at_least(cell.key, measure, moment.period) {
             count = count.max(at_least);
@@ -292,7 +301,7 @@ impl<'a> View<'a> {
 
     fn rate(&self, cell: &Cell, measure: usize, moment: &Moment) -> f64 {
         let about = &self.table.measures[measure];
-        let jitter = 0.98 + NOISE * self.noise(cell, measure, moment);
+        let jitter = 1.0 + 2.0 * NOISE * (self.noise(cell, measure, moment) - 0.5);
         if let Some(dimension) = self.whole_of(about) {
             let share = self.table.dimensions[dimension].hierarchies[0].nodes[cell.key.code(dimension)].share;
             return if cell.key.code(dimension) == 0 { 100.0 } else { 100.0 * share * jitter };
@@ -329,7 +338,7 @@ impl<'a> View<'a> {
 
     /// The same bend for all measures, so that the curve keeps falling.
     fn survival(&self, cell: &Cell, measure: usize, moment: &Moment) -> f64 {
-        let bend = cell.lean * (0.98 + NOISE * self.noise(cell, 0, moment));
+        let bend = cell.lean * (1.0 + 2.0 * NOISE * (self.noise(cell, 0, moment) - 0.5));
         let (start, bend) = match self.nearest(cell, measure, moment) {
             Some((anchor, figure)) => (figure, bend / anchor.lean),
             None => (self.table.measures[measure].level, bend),
@@ -352,4 +361,82 @@ impl<'a> View<'a> {
 
 fn scale(value: f64, measure: &Measure) -> i64 {
     (value * 10f64.powi(measure.decimals as i32)).round() as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::state::Databank;
+    use super::*;
+
+    /// A table in an edition, chosen by numbers.
+    fn view(table: usize, number: i32, revises_published: bool) -> View<'static> {
+        let databank = Databank::get().unwrap();
+        databank.view(table % databank.metadata.tables.len(), Edition { number, revises_published }).unwrap()
+    }
+
+    fn some_nodes(view: &View<'_>, choices: &[usize]) -> Vec<usize> {
+        let named = view.table.dimensions.iter().skip(1);
+        // Half of the dimensions stay at their total, as in most requests.
+        let pick = |(dimension, choice): (&super::super::tables::Dimension, &usize)| match choice % 2 {
+            0 => 0,
+            _ => choice / 2 % dimension.hierarchies[0].nodes.len(),
+        };
+        named.zip(choices).map(pick).collect()
+    }
+
+    fn parent_of(view: &View<'_>, place: usize, nodes: &[usize], dimension: usize) -> (usize, Vec<usize>) {
+        let mut nodes = nodes.to_vec();
+        if dimension == 0 || nodes.is_empty() {
+            return (view.places.parent(place), nodes);
+        }
+        let index = (dimension - 1) % nodes.len();
+        nodes[index] = view.table.dimensions[index + 1].hierarchies[0].nodes[nodes[index]].parent;
+        (place, nodes)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(3000))]
+
+        #[test]
+        fn no_part_exceeds_its_parent_in_any_edition(
+            table in 0usize..103, place in 0usize..105, choices in prop::array::uniform7(0usize..400),
+            dimension in 0usize..7, number in -3..4i32, revises in any::<bool>(), back in 0usize..40,
+        ) {
+            let view = view(table, number, revises);
+            let nodes = some_nodes(&view, &choices);
+            let part = view.cell(place, &nodes);
+            let (place, nodes) = parent_of(&view, place, &nodes, dimension);
+            let whole = view.cell(place, &nodes);
+            let moments = view.moments(view.table.periods[0].kind());
+            let moment = &moments[moments.len() - 1 - back % moments.len()];
+            for (measure, about) in view.table.measures.iter().enumerate() {
+                if !matches!(about.kind, Kind::Count | Kind::Amount) { continue }
+                if let Some(figure) = view.value(&part, measure, moment) {
+                    let total = view.value(&whole, measure, moment);
+                    prop_assert!(
+                        total.is_some_and(|total| figure <= total),
+                        "{} {} {}: {figure} of {total:?} in {:?}", view.table.id, about.name, moment.period, part.key
+                    );
+                }
+            }
+        }
+
+        #[test]
+        fn full_time_persons_are_never_more_than_persons(
+            table in 0usize..103, place in 0usize..105, choices in prop::array::uniform7(0usize..400), back in 0usize..40,
+        ) {
+            let view = view(table, 0, false);
+            let cell = view.cell(place, &some_nodes(&view, &choices));
+            let moments = view.moments(view.table.periods[0].kind());
+            let moment = &moments[moments.len() - 1 - back % moments.len()];
+            for (measure, about) in view.table.measures.iter().enumerate() {
+                let Some(upper) = about.at_most else { continue };
+                if let (Some(figure), Some(upper)) = (view.value(&cell, measure, moment), view.value(&cell, upper, moment)) {
+                    prop_assert!(figure <= upper, "{} {}: {figure} of {upper}", view.table.id, about.name);
+                }
+            }
+        }
+    }
 }

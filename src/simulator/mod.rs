@@ -12,6 +12,7 @@ mod dump;
 mod faults;
 mod figures;
 mod hierarchy;
+mod metadata;
 mod periods;
 mod places;
 mod published;
@@ -31,7 +32,7 @@ use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer};
 
 pub use self::control::{Control, SetEdition};
-pub use self::dump::{DumpError, DumpOptions, dump};
+pub use self::dump::{DumpError, DumpExtent, DumpOptions, dump};
 pub use self::faults::{Endpoint, Faults, FaultsError, RateLimited};
 pub use self::state::{LoggedRequest, MadeUp, Publish, RequestLog, UnknownTable};
 

@@ -195,3 +195,47 @@ impl Place {
         Self { id: raw.id, official_code: raw.code, name: raw.name, parent, weight: raw.weight }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn areas_json_holds_every_area_once() {
+        let places = Places::read().unwrap();
+        assert_eq!(places.municipalities().len(), 98);
+        assert_eq!(places.len(), 1 + 5 + 98 + 1);
+        let mut names: Vec<_> = places.places.iter().map(|place| &place.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), places.len());
+        for place in places.municipalities() {
+            assert_eq!(places.places[place].official_code.len(), 3);
+            assert!(places.regions().contains(&places.parent(place)));
+            assert!(places.places[place].id != format!("/{}/", places.places[place].official_code));
+        }
+    }
+
+    #[test]
+    fn hierarchies_hold_what_the_upstream_says() {
+        let places = Places::read().unwrap();
+        for (id, nodes, lists_total) in
+            [("_hele_landet", 1, true), ("_nykom", 100, true), ("_region", 7, false), ("_reko", 105, false)]
+        {
+            let hierarchy = places.hierarchy(id).unwrap().unwrap();
+            assert_eq!((hierarchy.nodes.len(), hierarchy.lists_total), (nodes, lists_total), "{id}");
+        }
+        assert!(places.hierarchy("_rar").unwrap().is_none());
+        let nested = places.hierarchy("_reko").unwrap().unwrap();
+        let odense = nested.nodes.iter().find(|node| node.name == "Odense").unwrap();
+        assert_eq!((odense.depth, nested.nodes[odense.parent].name.as_str()), (2, "Region Syddanmark"));
+    }
+
+    #[test]
+    fn municipalities_make_up_most_of_the_country() {
+        let places = Places::read().unwrap();
+        let shares = places.shares("y07a02", &BTreeMap::new());
+        let sum: f64 = places.municipalities().map(|place| shares[place]).sum();
+        assert!((0.95..1.0).contains(&sum), "{sum}");
+    }
+}

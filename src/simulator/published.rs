@@ -7,9 +7,10 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde::Deserialize;
 
+use super::metadata::MetadataError;
 use super::periods::{Period, PeriodType};
 use super::places::Places;
-use super::tables::{Kind, MetadataError, Table};
+use super::tables::{Kind, Table};
 
 const FIGURES: &str = include_str!("../../metadata/simulator/figures.csv");
 
@@ -287,4 +288,77 @@ fn scaled(text: &str, decimals: u32) -> Option<Figure> {
         return None;
     }
     format!("{whole}{fraction:0<digits$}").parse().ok().map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::metadata::Metadata;
+    use super::*;
+
+    #[test]
+    fn figures_csv_resolves_to_measures_areas_members_and_periods() {
+        let metadata = Metadata::get().unwrap();
+        let library = Library::read().unwrap();
+        let mut series = 0;
+        for (id, lines) in &library.lines {
+            let table = &metadata.tables[metadata.table(id).unwrap()];
+            let published = library.of(table, &metadata.places).unwrap();
+            assert!(!published.keys.is_empty(), "{id}");
+            series += lines.len();
+            for line in lines {
+                for figure in line.figures.split(' ') {
+                    let period: Period = figure.split_once('=').unwrap().0.parse().unwrap();
+                    let range = table.periods.iter().find(|range| range.kind() == period.kind).unwrap();
+                    assert!(range.periods().contains(&period), "{id} {period}");
+                }
+            }
+        }
+        assert_eq!(series, 4542);
+    }
+
+    #[test]
+    fn the_latest_retrieval_of_a_cell_wins_and_earlier_ones_are_kept() {
+        let metadata = Metadata::get().unwrap();
+        let table = &metadata.tables[metadata.table("y25i05").unwrap()];
+        let published = Library::read().unwrap().of(table, &metadata.places).unwrap();
+        let may = "2026M05".parse().unwrap();
+        let at = |rank| published.figure(Key::default(), 0, may, rank).unwrap();
+        assert_eq!((published.retrievals, at(0), at(1)), (2, Some(997), Some(995)));
+    }
+
+    #[test]
+    fn lines_that_do_not_resolve_say_what_is_unknown() {
+        let metadata = Metadata::get().unwrap();
+        let table = &metadata.tables[metadata.table("y25i05").unwrap()];
+        let line = |area: &str, filters: &str, measure: &str, figures: &str| Line {
+            table: "y25i05".into(),
+            retrieved: "2026".into(),
+            area: area.into(),
+            filters: filters.into(),
+            measure: measure.into(),
+            figures: figures.into(),
+        };
+        let persons = "Varslinger, antal personer";
+        for (line, what) in [
+            (line("Atlantis", "", persons, "2026M05=1"), "area 'Atlantis'"),
+            (line("Hele landet", "Køn=Mænd", persons, "2026M05=1"), "dimension 'Køn'"),
+            (line("Hele landet", "Branche=Fiskeri", persons, "2026M05=1"), "member 'Fiskeri'"),
+            (line("Hele landet", "", "Antal", "2026M05=1"), "measure 'Antal'"),
+            (line("Hele landet", "", persons, "2026M5=1"), "period '2026M5'"),
+            (line("Hele landet", "", persons, "2026M05=1.5"), "figure '2026M05=1.5'"),
+        ] {
+            let error = Published::default().add(&line, 0, table, &metadata.places).unwrap_err();
+            assert!(error.to_string().contains(what), "{error}");
+        }
+    }
+
+    #[test]
+    fn figures_are_scaled_to_the_decimals_of_their_measure() {
+        assert_eq!(scaled("3", 1), Some(Some(30)));
+        assert_eq!(scaled("3.10", 1), Some(Some(31)));
+        assert_eq!(scaled("0.22", 2), Some(Some(22)));
+        assert_eq!(scaled("", 0), Some(None));
+        assert_eq!(scaled("3.14", 1), None);
+        assert_eq!(scaled("x", 0), None);
+    }
 }

@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 use super::answer::Row;
 use super::figures::View;
 use super::hierarchy::Hierarchy;
+use super::metadata::Metadata;
 use super::periods::PeriodType;
 use super::request::{Division, Selection, total_level_id};
-use super::tables::{Dimension, Metadata, Table};
+use super::tables::{Dimension, Table};
 
 /// What a reader of figures is led to when it asks for more about a table.
 const SITE: &str = "https://jobindsats.dk/";
@@ -277,4 +278,22 @@ pub fn push_number(text: &mut String, figure: i64, decimals: u32, mark: char) {
         0 => write!(text, "{sign}{size}"),
         _ => write!(text, "{sign}{}{mark}{:02$}", size / unit, size % unit, decimals as usize),
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::push_number;
+
+    #[test]
+    fn numbers_keep_their_decimals_and_their_sign() {
+        let written = |figure, decimals| {
+            let mut text = String::new();
+            push_number(&mut text, figure, decimals, ',');
+            text
+        };
+        assert_eq!(written(30, 1), "3,0");
+        assert_eq!(written(-5, 1), "-0,5");
+        assert_eq!(written(0, 2), "0,00");
+        assert_eq!(written(-120, 0), "-120");
+    }
 }

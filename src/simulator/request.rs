@@ -97,7 +97,6 @@ pub struct Division {
 /// A data request, read.
 #[derive(Debug)]
 pub struct Selection {
-    pub kind: PeriodType,
     /// Oldest first.
     pub moments: Vec<Moment>,
     pub measures: Vec<usize>,
@@ -106,10 +105,11 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// Reads the parameters of a data request; refuses in the upstream's order: hierarchies, period type, count.
-    pub fn read(parameters: &Parameters, view: &View<'_>) -> Result<Self, Refusal> {
+    /// Reads the parameters of a data request; refuses in the upstream's order: hierarchies, period type, count. A
+    /// table that is being updated has no periods for the moment.
+    pub fn read(parameters: &Parameters, view: &View<'_>, is_updating: bool) -> Result<Self, Refusal> {
         let chosen = Self::hierarchies(parameters, view)?;
-        let (kind, moments) = Self::periods(parameters, view)?;
+        let moments = Self::periods(parameters, view, is_updating)?;
         let unknown = parameters.unknown();
         if !unknown.is_empty() {
             return Err(Refusal::listing("Unknown parameters", &unknown));
@@ -120,7 +120,7 @@ impl Selection {
             divisions.push(Division { dimension, hierarchy, nodes: members(tree, values)? });
         }
         divisions.sort_by_key(|division| division.dimension);
-        Ok(Self { kind, moments, measures: measures(parameters, view)?, divisions })
+        Ok(Self { moments, measures: measures(parameters, view)?, divisions })
     }
 
     fn hierarchies<'a>(
@@ -155,7 +155,7 @@ impl Selection {
         Ok(chosen)
     }
 
-    fn periods(parameters: &Parameters, view: &View<'_>) -> Result<(PeriodType, Vec<Moment>), Refusal> {
+    fn periods(parameters: &Parameters, view: &View<'_>, is_updating: bool) -> Result<Vec<Moment>, Refusal> {
         let asked = parameters.with_prefix("period.");
         let [(id, wanted)] = asked.as_slice() else {
             let types: Vec<_> = asked.iter().map(|(id, _)| *id).collect();
@@ -166,15 +166,14 @@ impl Selection {
         };
         let unknown = || Refusal::unprocessable(format!("Unknown period type: {id}"));
         let kind = PeriodType::from_id(id).ok_or_else(unknown)?;
-        let moments = view.moments(kind);
+        let moments = if is_updating { vec![] } else { view.moments(kind) };
         if moments.is_empty() {
             return Err(unknown());
         }
-        let chosen = match wanted.strip_prefix("latest:") {
-            Some(count) => latest(count, kind, moments)?,
-            None => listed(wanted, moments)?,
-        };
-        Ok((kind, chosen))
+        match wanted.strip_prefix("latest:") {
+            Some(count) => latest(count, kind, moments),
+            None => listed(wanted, moments),
+        }
     }
 }
 

@@ -98,7 +98,9 @@ async fn table(request: HttpRequest, path: Path<String>, state: Data<State>) -> 
 async fn data(request: HttpRequest, path: Path<String>, state: Data<State>) -> HttpResponse {
     let answer = |parameters: Parameters, fault: Option<Fault>| read_data(&state, &path, &parameters, fault);
     let response = respond(&request, &state, Endpoint::Data, Some(path.as_str()), answer).await;
-    state.answered(&path);
+    if response.status().is_success() {
+        state.answered(&path);
+    }
     response
 }
 
@@ -114,19 +116,11 @@ fn read_data(
 ) -> Result<Answer, Refusal> {
     let format = parameters.format(true)?;
     let view = state.view(find(state, id)?)?;
-    let selection = Selection::read(parameters, &view);
-    if state.is_updating(id) {
-        // Hierarchies are looked at first, also while the table has no periods.
-        let kind = selection.map(|selection| selection.kind.id());
-        let kind = kind.or_else(|refusal| refused_type(refusal, parameters))?;
-        return Err(Refusal::new(422, format!("Unknown period type: {kind}")));
-    }
-    let selection = selection?;
-    let mut rows = answer::rows(&view, &selection, state.cell_limit())?;
+    let selection = Selection::read(parameters, &view, state.is_updating(id))?;
+    let rows = answer::rows(&view, &selection, state.cell_limit())?;
     let mut columns = render::columns(view.table, &selection);
     if fault == Some(Fault::WrongColumns) {
         columns.rotate_right(1);
-        rows.truncate(rows.len().min(3));
     }
     Ok(match format {
         Format::Json => Answer {
@@ -138,16 +132,6 @@ fn read_data(
             body: render::csv_rows(view.table, &selection, &columns, &rows),
         },
     })
-}
-
-/// The period type of a request that was refused for another reason than its hierarchies.
-fn refused_type(refusal: Refusal, parameters: &Parameters) -> Result<&'static str, Refusal> {
-    let kinds = ["M", "Q", "QMAT", "Y", "MYTD"];
-    let asked = kinds.into_iter().find(|kind| parameters.get(&format!("period.{kind}")).is_some());
-    match asked {
-        Some(kind) if !refusal.cause.contains("hierarch") => Ok(kind),
-        _ => Err(refusal),
-    }
 }
 
 /// Everything that happens to every call: log, faults, closed hour, token.

@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 use super::answer::CellLimit;
 use super::faults::{Endpoint, Fault, Faults};
 use super::figures::{Edition, View};
+use super::metadata::{Metadata, MetadataError};
 use super::published::{Library, Published};
 use super::render::UpdateDates;
-use super::tables::{Metadata, MetadataError, Table};
+use super::tables::Table;
 use super::{SimulatorError, SimulatorOptions};
 
 /// How many data requests the log keeps.

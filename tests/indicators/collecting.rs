@@ -98,6 +98,17 @@ async fn figures_are_read_again_only_when_the_date_moves_or_a_day_has_passed() {
 }
 
 #[tokio::test]
+async fn figures_are_as_old_as_the_databank_answer_that_they_came_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, clock, collector) = fake::collector(&[fake::definition(json!({}))], folder.path());
+    source.change(|databank| databank.stored_for = Duration::from_secs(23 * 3600));
+    collector.refresh("personer").await;
+    clock.advance(Duration::from_secs(2 * 3600));
+    collector.refresh("personer").await;
+    assert_eq!(source.change(|databank| databank.reads), 2, "a day after the answer, not after the refresh");
+}
+
+#[tokio::test]
 async fn revised_and_withdrawn_figures_are_counted_but_new_periods_are_not() {
     let folder = tempfile::tempdir().unwrap();
     let (source, clock, collector) = fake::collector(&[fake::definition(json!({}))], folder.path());
@@ -276,10 +287,10 @@ async fn a_doubled_row_must_agree_with_itself() {
     let read = || source.cells(&resolved.measurement, &resolved.selection);
     let mut blocks = read().await.unwrap();
     blocks.extend(read().await.unwrap());
-    assert!(Figures::assemble(&resolved, &blocks, fake::noon()).is_ok());
+    assert!(Figures::assemble(&resolved, &blocks).is_ok());
     source.change(|databank| databank.cells.insert((KOEGE, "2026M06"), Some(1.0)));
     blocks.extend(read().await.unwrap());
-    let error = Figures::assemble(&resolved, &blocks, fake::noon()).unwrap_err();
+    let error = Figures::assemble(&resolved, &blocks).unwrap_err();
     assert_eq!(error, FiguresError::Contradiction { area: "Køge".to_owned(), period: "2026M06".to_owned() });
     source.change(|databank| databank.cells.insert((COUNTRY, "2026M06"), Some(-1.0)));
     let mut stripped = read().await.unwrap();
@@ -288,6 +299,6 @@ async fn a_doubled_row_must_agree_with_itself() {
         bare.cells = bare.cells.project(&[0, 1]).unwrap();
         *block = bare.into();
     });
-    let error = Figures::assemble(&resolved, &stripped, fake::noon()).unwrap_err();
+    let error = Figures::assemble(&resolved, &stripped).unwrap_err();
     assert_eq!(error, FiguresError::MissingColumn("m_0".to_owned()));
 }

@@ -115,6 +115,8 @@ pub struct Databank {
     pub fault: Option<FailureReason>,
     /// Time that passes with each reading of figures.
     pub takes: Duration,
+    /// How long ago the figures were asked for: they lay in store.
+    pub stored_for: Duration,
     /// How often figures were read.
     pub reads: usize,
     pub selections: Vec<Selection>,
@@ -148,6 +150,7 @@ impl FakeSource {
             update_next: NaiveDate::from_ymd_opt(2026, 8, 31),
             fault: None,
             takes: Duration::from_millis(1500),
+            stored_for: Duration::ZERO,
             reads: 0,
             selections: Vec::new(),
         };
@@ -199,7 +202,7 @@ impl FigureSource for FakeSource {
             databank.reads += 1;
             databank.selections.push(selection.clone());
             self.clock.advance(databank.takes);
-            blocks(databank, measurement, selection, self.clock.now())
+            blocks(databank, measurement, selection, self.clock.now() - databank.stored_for)
         })
     }
 }

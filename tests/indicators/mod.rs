@@ -1,7 +1,7 @@
 //! Indicators against a source of figures that the tests hold in their hands.
 
 mod collecting;
-mod fake;
+pub mod fake;
 mod keeping;
 mod rendering;
 mod resolving;

@@ -1,6 +1,8 @@
 //! The simulator, asked over HTTP as the upstream would be.
 
+mod faults;
 mod figures;
+mod updates;
 mod wire;
 
 use jobindsats_bridge::simulator::{Simulator, SimulatorOptions, start};

@@ -1,0 +1,130 @@
+//! Names once given stay.
+
+use jobindsats_bridge::catalogue::id::MeasurementId;
+use jobindsats_bridge::feed::naming::is_identifier;
+use jobindsats_bridge::feed::registry::{Kind, NameRegistry, Part, RegistryError};
+use proptest::prelude::*;
+
+fn table() -> MeasurementId {
+    MeasurementId::from("y25i01")
+}
+
+fn dimension<'a>(id: &'a str, label: &'a str) -> Part<'a> {
+    Part { kind: Kind::Dimension, id, label }
+}
+
+fn measure<'a>(id: &'a str, label: &'a str) -> Part<'a> {
+    Part { kind: Kind::Measure, id, label }
+}
+
+#[test]
+fn equal_names_all_get_their_id_behind_whatever_the_order() {
+    let parts = [
+        measure("m1", "Antal"),
+        measure("m2", "ANTAL"),
+        dimension("_antal", "Antal."),
+        measure("m3", "Andel"),
+    ];
+    let names = NameRegistry::default().name_parts(&table(), &parts);
+    assert_eq!(names, ["Antal_m1", "ANTAL_m2", "Antal_antal", "Andel"]);
+    let turned: Vec<_> = parts.into_iter().rev().collect();
+    let mut turned = NameRegistry::default().name_parts(&table(), &turned);
+    turned.reverse();
+    assert_eq!(turned, names);
+}
+
+#[test]
+fn names_of_fixed_columns_and_words_of_the_language_get_their_id_behind() {
+    for label in ["Status", "periode", "Område", "Område, id", "Value", "OPDATERET", "not", "PeriodeCode"] {
+        let names = NameRegistry::default().name_parts(&table(), &[measure("m1", label)]);
+        assert!(names[0].ends_with("_m1"), "{names:?}");
+    }
+}
+
+#[test]
+fn a_measure_that_is_called_as_a_dimensions_column_gives_way() {
+    let parts = [dimension("_kon", "Køn"), measure("m1", "Køn (nr.)")];
+    let names = NameRegistry::default().name_parts(&table(), &parts);
+    assert_eq!(names, ["Køn", "Køn_nr_m1"]);
+}
+
+#[test]
+fn retitled_parts_keep_their_names_and_new_ones_give_way() {
+    let mut names = NameRegistry::default();
+    assert_eq!(names.name_parts(&table(), &[measure("m1", "Antal")]), ["Antal"]);
+    assert!(names.is_changed());
+    names.mark_kept();
+    let parts = [measure("m1", "Antal personer"), measure("m2", "antal"), measure("m3", "Antal personer")];
+    assert_eq!(names.name_parts(&table(), &parts), ["Antal", "antal_m2", "Antal_personer"]);
+    assert!(names.is_changed());
+    names.mark_kept();
+    assert_eq!(names.name_parts(&table(), &parts[1..2]), ["antal_m2"]);
+    assert!(!names.is_changed());
+}
+
+#[test]
+fn a_table_keeps_the_name_of_its_set() {
+    let mut names = NameRegistry::default();
+    let given = names.name_table(&table(), "Ledighed", "Antal ledige");
+    assert_eq!(given, "Y25I01_Ledighed_Antal_ledige");
+    assert_eq!(names.name_table(&table(), "Andet", "Noget nyt"), given);
+    let mut read = NameRegistry::from_json(&names.to_json().unwrap()).unwrap();
+    assert!(!read.is_changed());
+    assert_eq!(read.name_table(&table(), "Andet", "Noget nyt"), given);
+}
+
+#[test]
+fn tables_do_not_share_a_name_with_each_other_or_with_the_lists() {
+    let mut names = NameRegistry::default();
+    let mut name = |id: &str, title: &str| names.name_table(&MeasurementId::from(id), "", title);
+    assert_eq!(name("datasets", ""), "DATASETS_datasets");
+    assert_eq!(name("a-b", "C"), "A_B_C");
+    assert_eq!(name("a", "B C"), "A_B_C_a");
+    assert_eq!(name("a_b", "C"), "A_B_C_a_b");
+    assert_eq!(name("a.b", "C"), "A_B_C_a_b_2");
+}
+
+#[test]
+fn a_damaged_registry_is_refused_with_the_name_that_is_wrong() {
+    let read = |text: &str| NameRegistry::from_json(text).expect_err("damaged");
+    assert!(matches!(read("{"), RegistryError::Unreadable(_)));
+    let error = read(r#"{"tables":{"t":{"measures":{"m":"a b"}}}}"#);
+    assert!(
+        matches!(&error, RegistryError::NotAnIdentifier { table, name } if table == "t" && name == "a b"),
+        "{error}"
+    );
+    for doubled in [
+        r#"{"tables":{"t":{"measures":{"m":"A","n":"a"}}}}"#,
+        r#"{"tables":{"t":{"measures":{"m":"Status"}}}}"#,
+        r#"{"tables":{"t":{"dimensions":{"m":"A"},"measures":{"n":"A_id"}}}}"#,
+        r#"{"tables":{"t":{"set":"X"},"u":{"set":"x"}}}"#,
+        r#"{"tables":{"t":{"set":"datasets"}}}"#,
+    ] {
+        assert!(matches!(read(doubled), RegistryError::Doubled { .. }), "{doubled}");
+    }
+    assert!(NameRegistry::from_json(r#"{"tables":{}}"#).is_ok());
+}
+
+proptest! {
+    #[test]
+    fn a_name_stays_whatever_comes_after_it(
+        labels in proptest::collection::vec(prop_oneof!["[ab]{1,2}", "[Aa] ?(id|nr|m1|2)?", ".{0,140}"], 1..12),
+        cut in 0_usize..12,
+    ) {
+        let ids: Vec<_> = (0..labels.len()).map(|index| if index % 3 == 0 { format!("_{index}") } else { format!("m{index}") }).collect();
+        let parts: Vec<_> = ids.iter().zip(&labels).enumerate().map(|(index, (id, label))| {
+            if index % 3 == 0 { dimension(id, label) } else { measure(id, label) }
+        }).collect();
+        let cut = cut.min(parts.len());
+        let mut names = NameRegistry::default();
+        let before = names.name_parts(&table(), &parts[..cut]);
+        let all = names.name_parts(&table(), &parts);
+        prop_assert_eq!(&all[..cut], &before[..]);
+        prop_assert_eq!(&names.name_parts(&table(), &parts), &all);
+        let mut folded: Vec<_> = all.iter().map(|name| name.to_lowercase()).collect();
+        folded.sort();
+        folded.dedup();
+        prop_assert_eq!(folded.len(), all.len());
+        prop_assert!(all.iter().all(|name| is_identifier(name)));
+    }
+}

@@ -1,0 +1,75 @@
+//! Requests at the edge of what the parser lets through, and past what any request should be.
+
+use std::time::{Duration, Instant};
+
+use super::fixture::{answer, ask, filter};
+
+#[test]
+fn deep_expressions_are_bound_and_evaluated_on_a_small_stack() {
+    let parentheses = format!("{}Nr eq 1{}", "(".repeat(90), ")".repeat(90));
+    let negations = format!("{}(Nr eq 1){}", "not (".repeat(90), ")".repeat(90));
+    let sums = format!("Nr{} eq 1", " add 0".repeat(300));
+    let run = move || {
+        for text in [parentheses, negations, sums] {
+            // A chain may be refused by the parser; what it lets through has an answer.
+            if jobindsats_bridge::odata::uri::parse_expression(&text, &Default::default()).is_ok() {
+                assert_eq!(answer(&format!("$filter={text}")).len(), 2, "{text}");
+            }
+        }
+    };
+    // Half of what threads of the server have.
+    std::thread::Builder::new().stack_size(1024 * 1024).spawn(run).unwrap().join().unwrap();
+}
+
+#[test]
+fn long_chains_and_lists_cost_what_they_are_long() {
+    let started = Instant::now();
+    let chain: Vec<_> = (0..1500).map(|n| format!("Periode eq '{n}'")).collect();
+    assert_eq!(answer(&format!("$filter={} or Periode eq '2026M07'", chain.join(" or "))).len(), 2);
+    let list: Vec<_> = (0..4000).map(|n| format!("'{n}'")).collect();
+    assert_eq!(answer(&format!("$filter=Periode in ({},'2026M07')", list.join(","))).len(), 2);
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+}
+
+#[test]
+fn aliases_cannot_multiply_an_expression_or_refer_to_themselves() {
+    let started = Instant::now();
+    let uses = |name: &str| vec![format!("@{name}"); 100].join(" add ");
+    let query =
+        format!("$filter=@a eq 1&@a={}&@b={}&@c={}&@d={}&@e=Nr", uses("b"), uses("c"), uses("d"), uses("e"));
+    assert_eq!(ask("Hovedtal", &query).unwrap_err().code(), "ExpressionTooLarge");
+    assert_eq!(ask("Hovedtal", "$filter=@a eq 1&@a=@b&@b=@a").unwrap_err().code(), "ExpressionTooLarge");
+    assert_eq!(ask("Hovedtal", "$filter=Nr in @a&@a=@a").unwrap_err().code(), "ExpressionTooLarge");
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+}
+
+#[test]
+fn small_requests_cannot_make_large_expressions() {
+    let started = Instant::now();
+    let text = "x".repeat(8_000);
+    let doubled: Vec<_> = (0..17).map(|n| format!("@a{n}=concat(@a{},@a{})", n + 1, n + 1)).collect();
+    let doubling = format!("$filter=Område eq @a0&{}&@a17='{text}'", doubled.join("&"));
+    let operand = vec!["Nr eq 1"; 300].join(" and ");
+    let crossed = format!("$filter=({operand} and Åben) in ({})", vec!["Åben"; 3000].join(","));
+    let patterns = vec!["matchesPattern(Område,'(a{50}){50}')"; 100].join(" or ");
+    for query in [doubling, crossed, format!("$filter={patterns}")] {
+        assert_eq!(ask("Hovedtal", &query).unwrap_err().code(), "ExpressionTooLarge");
+    }
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+}
+
+#[test]
+fn an_order_has_a_limit() {
+    let terms: Vec<_> = (0..5).map(|n| format!("Nr add {n}")).collect();
+    assert_eq!(ask("Hovedtal", &format!("$orderby={}", terms.join(","))).unwrap_err().code(), "TooManyTerms");
+    let repeated = vec!["Nr"; 1000].join(",");
+    assert_eq!(ask("Hovedtal", &format!("$orderby={repeated}")).unwrap().order.len(), 1);
+}
+
+#[test]
+fn a_pattern_takes_linear_time() {
+    let started = Instant::now();
+    let text = format!("matchesPattern('{}','^(a+)+$')", "a".repeat(5000) + "b");
+    assert!(filter(&text).unwrap().is_some());
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+}

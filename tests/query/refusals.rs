@@ -1,0 +1,102 @@
+//! Expressions that mean nothing here: each with its code, its place and a sentence that helps.
+
+use jobindsats_bridge::query::error::ErrorClass;
+
+use super::fixture::{ask, filter};
+
+#[test]
+fn wrong_names_and_types_are_refused_at_their_place() {
+    for (text, code, position) in [
+        ("Ukendt eq 1", "UnknownProperty", 0),
+        ("Nr eq 1 and Område/Navn eq 'x'", "UnknownProperty", 19),
+        ("Antal eq 'x'", "TypeMismatch", 9),
+        ("'x' eq Antal", "TypeMismatch", 0),
+        ("Antal in (1,'x')", "TypeMismatch", 12),
+        ("Område eq 5", "TypeMismatch", 10),
+        ("Periode eq 2026-01-01", "TypeMismatch", 11),
+        ("Periode eq Nr", "TypeMismatch", 11),
+        ("Fra ge 'i går'", "TypeMismatch", 7),
+        ("Antal", "TypeMismatch", 0),
+        ("'true'", "TypeMismatch", 0),
+        ("Nr and true", "TypeMismatch", 0),
+        ("not (Nr)", "TypeMismatch", 5),
+        ("Område add 'x' eq 'y'", "TypeMismatch", 0),
+        ("Nr add Område eq 1", "TypeMismatch", 7),
+        ("-Område eq 1", "TypeMismatch", 1),
+        ("Nr in Antal", "TypeMismatch", 6),
+        ("contains(Nr,'1')", "TypeMismatch", 9),
+        ("year('i går') eq 1", "TypeMismatch", 5),
+        ("substring(Område,1.5) eq 'x'", "TypeMismatch", 17),
+        ("contians(Område,'x')", "UnknownFunction", 0),
+        ("matchesPattern(Område,'(')", "InvalidPattern", 22),
+        ("matchesPattern(Område,'((a{1000}){1000}){1000}')", "InvalidPattern", 22),
+    ] {
+        let error = filter(text).unwrap_err();
+        assert_eq!((error.code(), error.position), (code, Some(position)), "{text}: {error}");
+        assert_eq!(error.class(), ErrorClass::BadRequest, "{text}");
+        assert_eq!(error.target, "$filter");
+        assert!(error.danish().ends_with('.'), "{}", error.danish());
+    }
+}
+
+#[test]
+fn known_constructs_that_are_not_offered_say_so() {
+    for text in [
+        "Område has Jobindsats.Farve'Rød'",
+        "Kode/Titel eq 'x'",
+        "Kode/any(k:k/Nr eq 1)",
+        "isof(Område,Edm.String)",
+        "cast(Område,Jobindsats.Række) eq null",
+        "geo.distance(Område,Område) lt 1",
+        "matchesPattern(Område,'(?=x)')",
+        "matchesPattern(Område,Periode)",
+        "$root/Hovedtal/$count eq 1",
+        "duration'P1D' mul 2 eq duration'P2D'",
+        "case(true:1) eq 1",
+    ] {
+        let error = filter(text).unwrap_err();
+        assert_eq!((error.class(), error.code()), (ErrorClass::NotOffered, "NotOffered"), "{text}: {error}");
+    }
+}
+
+#[test]
+fn the_sentence_names_what_was_wrong_and_what_was_meant() {
+    let danish = |text| filter(text).unwrap_err().danish();
+    assert_eq!(
+        danish("Omrade eq 'x'"),
+        "Kolonnen 'Omrade' findes ikke i Hovedtal, men det gør 'Område' ($filter, tegn 1)."
+    );
+    assert_eq!(danish("Antal eq 'x'"), "'x' er ikke et tal; ret værdien ($filter, tegn 10).");
+    assert_eq!(
+        danish("contians(Område,'x')"),
+        "Funktionen 'contians' findes ikke, men det gør 'contains' ($filter, tegn 1)."
+    );
+    assert_eq!(
+        danish("Område eq 5"),
+        "Her skal stå en tekst i enkelte anførselstegn, men der står et helt tal ($filter, tegn 11)."
+    );
+    let unknown = ask("Hovedtall", "").unwrap_err();
+    assert_eq!(unknown.danish(), "Tabellen 'Hovedtall' findes ikke her, men det gør 'Hovedtal'.");
+    assert_eq!(
+        ask("Hovedtal", "$apply=identity").unwrap_err().danish(),
+        "$apply kan ikke bruges her; tjenesten understøtter det ikke, så prøv uden."
+    );
+}
+
+#[test]
+fn a_long_text_is_not_sent_back_whole() {
+    let error = filter(&format!("Antal eq '{}'", "x".repeat(10_000))).unwrap_err();
+    assert!(error.danish().len() < 300 && error.to_string().len() < 300, "{error}");
+}
+
+#[test]
+fn selections_and_orders_are_held_to_the_columns() {
+    for (query, code, position) in [
+        ("$select=Antal,Ukendt", "UnknownProperty", Some(6)),
+        ("$select=Antal/Nr", "UnknownProperty", Some(0)),
+        ("$orderby=Antal,Ukendt desc", "UnknownProperty", Some(6)),
+    ] {
+        let error = ask("Hovedtal", query).unwrap_err();
+        assert_eq!((error.code(), error.position), (code, position), "{query}: {error}");
+    }
+}

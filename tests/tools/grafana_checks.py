@@ -1,0 +1,212 @@
+#!/usr/bin/env python3
+"""Checks grafana/ as far as that goes without Grafana: shapes by their models, queries and alert logic by promtool.
+
+Needs promtool (Debian: prometheus) and, from PyPI, pyyaml and grafana-foundation-sdk==0.0.21.
+"""
+
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+import yaml
+from grafana_foundation_sdk.cog import plugins
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+GRAFANA = pathlib.Path(__file__).resolve().parents[2] / "grafana"
+STATES = {"noDataState": {"Alerting", "NoData", "OK", "KeepLast"}, "execErrState": {"Alerting", "Error", "OK", "KeepLast"}}
+COMPARISONS = {"gt": ">", "lt": "<"}
+DURATION = re.compile(r"^\d+[smhd]$")
+
+
+def dashboards():
+    return {path.name: json.loads(path.read_text()) for path in sorted((GRAFANA / "dashboards").glob("*.json"))}
+
+
+def alert_rules():
+    groups = yaml.safe_load((GRAFANA / "provisioning/alerting/rules.yaml").read_text())["groups"]
+    return groups, [rule for group in groups for rule in group["rules"]]
+
+
+def without_variables(expr):
+    """A query as promtool can read it: intervals become durations, other variables a word."""
+    expr = expr.replace("$__rate_interval", "5m")
+    return re.sub(r"\$\{?\w+\}?", "word", expr)
+
+
+def prometheus_rule(rule):
+    """The same alert in Prometheus' own words."""
+    query, threshold = rule["data"]
+    evaluator = threshold["model"]["conditions"][0]["evaluator"]
+    return {
+        "alert": rule["uid"],
+        "expr": f"({query['model']['expr']}) {COMPARISONS[evaluator['type']]} {evaluator['params'][0]}",
+        "for": rule["for"],
+        "keep_firing_for": rule["keepFiringFor"],
+        "labels": rule["labels"],
+    }
+
+
+def promtool(folder, *command):
+    done = subprocess.run(["promtool", *command], cwd=folder, capture_output=True, text=True)
+    return done.returncode == 0, done.stdout + done.stderr
+
+
+def check_rule_shapes(groups, rules):
+    for group in groups:
+        assert group["name"] and group["folder"] and DURATION.match(group["interval"]), group
+    for rule in rules:
+        uid = rule["uid"]
+        assert re.fullmatch(r"[A-Za-z0-9_-]{1,40}", uid), uid
+        assert rule["title"] and rule["data"] and rule["condition"] in {part["refId"] for part in rule["data"]}, uid
+        assert DURATION.match(rule["for"]) and DURATION.match(rule["keepFiringFor"]), uid
+        assert all(rule[key] in words for key, words in STATES.items()), uid
+        assert rule["annotations"]["summary"] and "$" not in str(rule["labels"]), uid
+    for key in ("uid", "title"):
+        assert len({rule[key] for rule in rules}) == len(rules), f"a {key} occurs twice"
+
+
+def check_links(rules, boards):
+    panels = {(board["uid"], panel["id"]) for board in boards.values() for panel in board["panels"]}
+    for rule in rules:
+        assert (rule["dashboardUid"], rule["panelId"]) in panels, f"{rule['uid']} links to no panel"
+
+
+def check_queries(folder, rules, boards):
+    queries = [target["expr"] for board in boards.values() for panel in board["panels"] for target in panel.get("targets", [])]
+    records = [{"record": f"query:{number}", "expr": without_variables(expr)} for number, expr in enumerate(queries)]
+    alerts = [prometheus_rule(rule) for rule in rules]
+    write(folder, "rules.yml", {"groups": [{"name": "queries", "rules": records}, {"name": "alerts", "rules": alerts}]})
+    passed, said = promtool(folder, "check", "rules", "rules.yml")
+    assert passed, said
+    return len(records), len(alerts)
+
+
+def write(folder, name, content):
+    (folder / name).write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+def series(name, values, **labels):
+    inner = ",".join(f'{key}="{value}"' for key, value in labels.items())
+    return {"series": f"{name}{{{inner}}}", "values": values}
+
+
+def firing(uid, at, rule, *labels):
+    alerts = [{"exp_labels": {**rule["labels"], **each}} for each in labels]
+    return {"eval_time": at, "alertname": uid, "exp_alerts": alerts}
+
+
+def alert_logic(rules):
+    """For every alert: quiet in good times, waits as long as it says, fires, and is not fooled by a suppressed value."""
+    by_uid = {rule["uid"]: rule for rule in rules}
+    share = dict(source="simulator", indicator="ledige_andel")
+    change = dict(source="simulator", indicator="ledige_fuldtidspersoner", baseline="year_before")
+    aarhus, laesoe = dict(area_code="751", area="Aarhus"), dict(area_code="825", area="Læsø")
+    of = "jobindsats_indicator_"
+    refused = dict(indicator="ledige_andel", reason="unauthorized")
+    up = dict(job="jobindsats-bridge", instance="bridge:8080")
+
+    def case(uid, inputs, *moments):
+        rule = by_uid.pop(uid)
+        tests = [firing(uid, at, rule, *labels) for at, labels in moments]
+        return {"interval": "1m", "input_series": inputs, "alert_rule_test": tests}
+
+    yield case(
+        "jobindsats_ledige_niveau",
+        [
+            series("jobindsats_municipality_ratio", "0.03x9 0.051x200", **share, **aarhus),
+            series("jobindsats_municipality_ratio", "0.05x210", **share, **dict(area_code="259", area="Køge")),
+            series("jobindsats_municipality_ratio", "_x210", **share, **laesoe),
+        ],
+        ("20m", []), ("30m", [share | aarhus]),
+    )
+    yield case(
+        "jobindsats_ledige_stigning",
+        [
+            series("jobindsats_municipality_change_ratio", "0.05x9 0.2x200", **change, **aarhus),
+            series("jobindsats_municipality_change_ratio", "0.9x210", **(change | {"baseline": "previous_period"}), **laesoe),
+        ],
+        ("20m", []), ("30m", [change | aarhus]),
+    )
+    day = 24 * 60
+    yield case(
+        "jobindsats_tal_forsinket",
+        [series(f"{of}source_next_update_timestamp_seconds", f"0x{4 * day}", indicator="ledige_andel")],
+        (f"{2 * day}m", []), (f"{2 * day + 70}m", [dict(indicator="ledige_andel")]),
+    )
+    yield case(
+        "jobindsats_hentning_fejler",
+        [series(f"{of}last_success_timestamp_seconds", "0x500", indicator="ledige_andel")],
+        ("370m", []), ("380m", [dict(indicator="ledige_andel")]),
+    )
+    yield case(
+        "jobindsats_noegle_afvist",
+        [series(f"{of}refresh_failures_total", "0x60 1x300", **refused), series(f"{of}refresh_failures_total", "0+1x360", **(refused | {"reason": "timeout"}))],
+        ("50m", []), ("70m", [{}]),
+    )
+    yield case("jobindsats_bro_nede", [series("up", "1x9 0x60", **up)], ("12m", []), ("20m", [up]))
+    assert not by_uid, f"no test of {', '.join(by_uid)}"
+
+
+def check_alert_logic(folder, rules):
+    write(folder, "alerts.yml", {"groups": [{"name": "alerts", "rules": [prometheus_rule(rule) for rule in rules]}]})
+    tests = list(alert_logic(rules))
+    write(folder, "tests.yml", {"rule_files": ["alerts.yml"], "evaluation_interval": "1m", "tests": tests})
+    passed, said = promtool(folder, "test", "rules", "tests.yml")
+    assert passed, said
+    for broken in range(len(rules)):
+        alerts = [prometheus_rule(rule) for rule in rules]
+        alerts[broken]["expr"] = re.sub(r"\) ([<>])", lambda found: f") {'<' if found[1] == '>' else '>'}", alerts[broken]["expr"])
+        write(folder, "alerts.yml", {"groups": [{"name": "alerts", "rules": alerts}]})
+        passed, _ = promtool(folder, "test", "rules", "tests.yml")
+        assert not passed, f"a broken {alerts[broken]['alert']} passes: its test proves nothing"
+    return len(tests)
+
+
+def check_round_trip(boards):
+    """A key that the models of Grafana do not know is lost on the way through them."""
+    plugins.register_default_plugins()
+    for name, board in boards.items():
+        again = json.loads(json.dumps(Dashboard.from_json(board), cls=JSONEncoder))
+        lost = list(lost_keys(board, again, name))
+        assert not lost, f"unknown to Grafana's models: {', '.join(lost)}"
+
+
+def lost_keys(before, after, path):
+    if isinstance(before, dict):
+        for key, value in before.items():
+            if not isinstance(after, dict) or key not in after:
+                if value is not None:
+                    yield f"{path}.{key}"
+            else:
+                yield from lost_keys(value, after[key], f"{path}.{key}")
+    elif isinstance(before, list):
+        for number, value in enumerate(before):
+            found = after[number] if isinstance(after, list) and number < len(after) else None
+            yield from lost_keys(value, found, f"{path}[{number}]")
+    elif before != after:
+        yield f"{path} ({before!r} became {after!r})"
+
+
+def main():
+    boards = dashboards()
+    check_round_trip(boards)
+    groups, rules = alert_rules()
+    check_rule_shapes(groups, rules)
+    check_links(rules, boards)
+    with tempfile.TemporaryDirectory() as folder:
+        queries, alerts = check_queries(pathlib.Path(folder), rules, boards)
+        tests = check_alert_logic(pathlib.Path(folder), rules)
+    passed, said = promtool(GRAFANA, "check", "config", "prometheus/prometheus.yml")
+    assert passed, said
+    print(f"{len(boards)} dashboards, {queries} queries, {alerts} alerts with {tests} tests")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except AssertionError as error:
+        sys.exit(f"FAILED: {error}")

@@ -1,0 +1,116 @@
+#!/bin/sh
+# Checks a running bridge with the programs that people will point at it:
+#   tests/tools/prometheus_scrape.sh http://127.0.0.1:8080
+# promtool must find nothing in either exposition, and a Prometheus started on loopback must scrape both paths.
+# Needs curl, and promtool and prometheus of the Debian package `prometheus`; installs nothing.
+set -eu
+
+bridge=${1:?usage: $0 http://host:port [seconds to wait] [indicators expected]}
+patience=${2:-60}
+expected=${3:-8}
+target=${bridge#http://}
+work=$(mktemp -d)
+prometheus_pid=
+
+clean_up() {
+    if [ -n "$prometheus_pid" ]; then
+        kill "$prometheus_pid" 2>/dev/null || true
+        wait "$prometheus_pid" 2>/dev/null || true
+    fi
+    rm -rf "$work"
+}
+trap clean_up EXIT
+trap 'exit 1' INT TERM
+
+fail() {
+    echo "FAILED: $1" >&2
+    [ -f "$work/prometheus.log" ] && tail -n 20 "$work/prometheus.log" >&2
+    exit 1
+}
+
+lint() {
+    curl -sSf "$bridge$1" -D "$work/headers" -o "$work/body" || fail "$1 does not answer"
+    grep -qi '^content-type: text/plain; version=0.0.4; charset=utf-8' "$work/headers" ||
+        fail "$1 has the wrong content type"
+    [ "$(tail -c 1 "$work/body" | od -An -tx1 | tr -d ' ')" = 0a ] || fail "$1 does not end with a line feed"
+    promtool check metrics <"$work/body" >"$work/findings" 2>&1 || fail "promtool on $1: $(cat "$work/findings")"
+    [ ! -s "$work/findings" ] || fail "promtool on $1: $(cat "$work/findings")"
+    # promtool of Debian does not see a series that stands there twice.
+    doubled=$(grep -v '^#' "$work/body" | sed 's/ [^ ]*$//' | sort | uniq -d | head -n 1)
+    [ -z "$doubled" ] || fail "$1 has a series twice: $doubled"
+    echo "promtool finds nothing in $1 ($(grep -vc '^#' "$work/body") series)"
+}
+
+lint /metrics
+lint /metrics/indicators
+curl -sSf -H 'Accept-Encoding: gzip' "$bridge/metrics/indicators" -D "$work/headers" -o "$work/body.gz"
+grep -qi '^content-encoding: gzip' "$work/headers" || fail "/metrics/indicators does not honour Accept-Encoding: gzip"
+gzip -t "$work/body.gz" || fail "the gzip of /metrics/indicators is broken"
+
+cat >"$work/prometheus.yml" <<CONFIG
+global:
+  scrape_interval: 2s
+  scrape_timeout: 2s
+scrape_configs:
+  - job_name: jobindsats-indicators
+    metrics_path: /metrics/indicators
+    sample_limit: 25000
+    label_value_length_limit: 256
+    body_size_limit: 16MB
+    static_configs:
+      - targets: ["$target"]
+  - job_name: jobindsats-bridge
+    sample_limit: 5000
+    static_configs:
+      - targets: ["$target"]
+CONFIG
+promtool check config "$work/prometheus.yml" >"$work/findings" 2>&1 || fail "$(cat "$work/findings")"
+
+# Prometheus takes no port of its own choosing, so one that is free is looked for and taken at once; another try if it was lost.
+start_prometheus() {
+    port=$((20000 + ($$ * 7 + $1 * 101) % 20000))
+    prometheus --config.file="$work/prometheus.yml" --storage.tsdb.path="$work/tsdb" \
+        --web.listen-address="127.0.0.1:$port" --log.level=warn >"$work/prometheus.log" 2>&1 &
+    prometheus_pid=$!
+    for _ in $(seq 50); do
+        kill -0 "$prometheus_pid" 2>/dev/null || return 1
+        curl -sf "http://127.0.0.1:$port/-/ready" >/dev/null 2>&1 && return 0
+        sleep 0.2
+    done
+    return 1
+}
+started=
+for try in 1 2 3; do
+    if start_prometheus "$try"; then
+        started=yes
+        break
+    fi
+    kill "$prometheus_pid" 2>/dev/null || true
+    wait "$prometheus_pid" 2>/dev/null || true
+done
+[ -n "$started" ] || fail "Prometheus does not start"
+api=http://127.0.0.1:$port/api/v1
+
+# The number that an instant query answers, or nothing.
+query() {
+    curl -sSf -G "$api/query" --data-urlencode "query=$1" |
+        sed -n 's/.*"value":\[[^,]*,"\([^"]*\)"\].*/\1/p'
+}
+
+scraped=
+for _ in $(seq "$patience"); do
+    if [ "$(query 'sum(up{job=~"jobindsats-.*"})')" = 2 ]; then
+        scraped=yes
+        break
+    fi
+    sleep 1
+done
+curl -sSf "$api/targets?state=active" >"$work/targets"
+[ -n "$scraped" ] || fail "not both paths are up: $(cat "$work/targets")"
+[ "$(grep -o '"lastError":""' "$work/targets" | wc -l)" -eq 2 ] || fail "a scrape had an error: $(cat "$work/targets")"
+
+indicators=$(query 'count(jobindsats_indicator_info)')
+[ "${indicators:-0}" -ge "$expected" ] || fail "${indicators:-no} indicators are described, expected at least $expected"
+country=$(query 'count(jobindsats_indicator_info * on (indicator) group_right {__name__=~"jobindsats_country_.*", baseline=""})')
+echo "both paths are up; $indicators indicators, ${country:-none} figures of the country"
+[ "${country:-0}" -ge 1 ] || fail "no figure of the country can be queried"
