@@ -2,6 +2,7 @@
 
 mod client;
 mod secrecy;
+mod simulator;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
