@@ -1,1 +1,419 @@
-//! (to be written)
+//! One OData request from bound query to page: the whole line of stages on one screen.
+//!
+//! Rows come band by band in the order of the set, so that a first page in that order fetches only what it shows. A page
+//! belongs to one revision; the next goes on after the last row, in the same revision or not at all.
+
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::error::BridgeError;
+use crate::feed::column::Fact;
+use crate::feed::facts::{self, Axis};
+use crate::feed::{CellForm, CellSource, Feed, RowSource, Set};
+use crate::fetch::error::FetchError;
+use crate::fetch::{Fetcher, Reading};
+use crate::frame::Frame;
+use crate::frame::assemble::{self, axis_id};
+use crate::odata::skip_token::{Fingerprint, SkipToken, SkipTokenError};
+use crate::odata::value::Value;
+use crate::plan::chunk::Band;
+use crate::plan::{UpstreamPlan, Wanted, plan};
+use crate::query::{BoundExpr, BoundQuery, Target};
+use crate::store::block::{Revision, SharedBlock};
+
+/// What answering needs.
+#[derive(Debug, Clone)]
+pub struct Answerer {
+    pub fetcher: Fetcher,
+    pub limits: AnswerLimits,
+}
+
+/// Bounds of an answer.
+#[derive(Debug, Clone, Copy)]
+pub struct AnswerLimits {
+    pub cell_limit: u64,
+    pub page_rows: u64,
+    pub max_rows: u64,
+    /// The longest wait for cells.
+    pub wait: Duration,
+}
+
+/// What a request adds to its query.
+#[derive(Debug, Clone, Default)]
+pub struct Wishes<'a> {
+    /// The page size that the client prefers.
+    pub max_page_size: Option<u64>,
+    /// The text of `$skiptoken`.
+    pub skip_token: Option<&'a str>,
+    /// The request's path and options but for the token: a token belongs to it.
+    pub query_text: &'a str,
+}
+
+/// The rows that answer a request, or some of them.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    /// Rows in order; all frames have the same columns.
+    pub frames: Vec<Frame>,
+    /// How many rows match, where that was asked for.
+    pub count: Option<u64>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<SkipToken>,
+    /// When the oldest of the cells was fetched; `None` for rows that the catalogue holds.
+    pub fetched_at: Option<DateTime<Utc>>,
+    /// The revision of the cells.
+    pub revision: Option<Revision>,
+}
+
+/// How a query walks through rows.
+struct Walk<'a> {
+    set: &'a Set,
+    query: &'a BoundQuery,
+    filter: Option<BoundExpr>,
+    needed: BTreeSet<usize>,
+    /// Rows of this page at most.
+    limit: u64,
+    /// Rows that earlier pages delivered.
+    delivered: u64,
+    token: Option<SkipToken>,
+}
+
+impl Answerer {
+    /// Answers a query with a page of rows; for `/$count` the page has only a count.
+    ///
+    /// # Errors
+    /// When the query asks for too much, or its cells cannot be had.
+    pub async fn answer(
+        &self,
+        feed: &Feed,
+        query: &BoundQuery,
+        wishes: &Wishes<'_>,
+    ) -> Result<Page, BridgeError> {
+        let set = &feed.sets[query.set];
+        let walk = self.walk(set, query, wishes)?;
+        let mut page = match &set.rows {
+            RowSource::List(batch) => walk.list(Frame::of_list(batch))?,
+            RowSource::Cells(source) => self.cells(source, &walk).await?,
+        };
+        if let Some(next) = &mut page.next {
+            next.fingerprint = Fingerprint::of(wishes.query_text);
+            next.delivered += walk.delivered;
+        }
+        Ok(page)
+    }
+
+    fn walk<'a>(
+        &self,
+        set: &'a Set,
+        query: &'a BoundQuery,
+        wishes: &Wishes<'_>,
+    ) -> Result<Walk<'a>, BridgeError> {
+        let token = wishes
+            .skip_token
+            .map(|text| SkipToken::decode(text, Fingerprint::of(wishes.query_text)))
+            .transpose()?;
+        let delivered = token.as_ref().map_or(0, |token| token.delivered);
+        let filter = query.condition(set);
+        let page_rows = match set.rows {
+            RowSource::List(_) => wishes.max_page_size.unwrap_or(u64::MAX),
+            RowSource::Cells(_) => self.limits.page_rows.min(wishes.max_page_size.unwrap_or(u64::MAX)),
+        };
+        let left = query.top.map_or(u64::MAX, |top| top.saturating_sub(delivered));
+        let limit = if query.target == Target::Count { 0 } else { page_rows.max(1).min(left) };
+        let needed = needed_columns(set, query, filter.as_ref());
+        Ok(Walk { set, query, filter, needed, limit, delivered, token })
+    }
+
+    async fn cells(&self, source: &Arc<CellSource>, walk: &Walk<'_>) -> Result<Page, BridgeError> {
+        let wanted =
+            Wanted { source, columns: &walk.set.columns, needed: &walk.needed, filter: walk.filter.as_ref() };
+        let plan = plan(&wanted, self.limits.cell_limit)?;
+        self.check_bound(&plan, walk)?;
+        let table = &source.measurement.id;
+        let begun = walk.token.as_ref().map(|token| parse_revision(&token.revision)).transpose()?;
+        let reading = self.fetcher.open(table, begun).await?;
+        let error = match tokio::time::timeout(self.limits.wait, self.read(&plan, walk, reading)).await {
+            Ok(Ok(page)) => return Ok(page),
+            Ok(Err(BridgeError::Fetch(error))) if error.allows_stored() => error.into(),
+            Ok(Err(error)) => return Err(error),
+            Err(_) => BridgeError::TooSlow { seconds: self.limits.wait.as_secs() },
+        };
+        let stored = self.fetcher.stored_readings(table).into_iter();
+        for reading in stored.filter(|reading| begun.is_none_or(|begun| begun == reading.revision())) {
+            if let Ok(page) = self.read(&plan, walk, reading).await {
+                return Ok(page);
+            }
+        }
+        Err(error)
+    }
+
+    /// Refuses what would read more rows than the limit. The first page in the set's own order is always served.
+    fn check_bound(&self, plan: &UpstreamPlan, walk: &Walk<'_>) -> Result<(), BridgeError> {
+        let limit = self.limits.max_rows;
+        let ends = walk.query.top.map_or(u64::MAX, |top| top.saturating_add(walk.query.skip));
+        let in_order = walk.query.order.is_empty() && !walk.counts();
+        let bound = if in_order { plan.row_bound.min(ends) } else { plan.row_bound };
+        let first_page = in_order && walk.query.skip == 0 && walk.token.is_none();
+        if bound <= limit || first_page {
+            Ok(())
+        } else {
+            Err(BridgeError::TooManyRows { bound: plan.row_bound, limit })
+        }
+    }
+
+    async fn read(
+        &self,
+        plan: &UpstreamPlan,
+        walk: &Walk<'_>,
+        reading: Reading,
+    ) -> Result<Page, BridgeError> {
+        let mut rows = Gathered::new(walk, &plan.source)?;
+        for band in &plan.bands {
+            if rows.is_full() {
+                break;
+            }
+            if rows.begins_after(band, plan) {
+                continue;
+            }
+            let blocks = self.fetcher.band(&plan.source.measurement, band, reading).await?;
+            rows.add(assembled(plan, walk, band, &blocks)?, &blocks)?;
+            if rows.scanned > self.limits.max_rows {
+                return Err(BridgeError::TooManyRows { bound: plan.row_bound, limit: self.limits.max_rows });
+            }
+        }
+        rows.into_page(reading.revision(), |frame, row| last_ids(plan, frame, row))
+    }
+}
+
+fn assembled(
+    plan: &UpstreamPlan,
+    walk: &Walk<'_>,
+    band: &Band,
+    blocks: &[SharedBlock],
+) -> Result<Frame, BridgeError> {
+    let named: Vec<usize> =
+        band.chunks.iter().flat_map(|chunk| &chunk.dimensions).map(|part| part.dimension).collect();
+    let named: Vec<usize> = named.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+    let cells: Vec<&dyn assemble::Block> =
+        blocks.iter().map(|block| block.as_ref() as &dyn assemble::Block).collect();
+    let measures = &plan.selection.measures;
+    Ok(assemble::assemble(&plan.source, &walk.set.columns, &walk.needed, &named, measures, &cells)?)
+}
+
+impl Walk<'_> {
+    fn counts(&self) -> bool {
+        (self.query.count && self.token.is_none()) || self.query.target == Target::Count
+    }
+
+    /// Whether every row has to be seen before the first can be given out.
+    fn needs_all(&self) -> bool {
+        self.counts() || !self.query.order.is_empty()
+    }
+
+    fn list(&self, frame: Frame) -> Result<Page, BridgeError> {
+        let mut rows = Gathered { after: self.row_number()?, ..Gathered::empty(self) };
+        rows.add(frame, &[])?;
+        let number = |frame: &Frame, row: usize| {
+            frame.places.of(row).into_iter().map(|at| Value::Integer(at.into())).collect()
+        };
+        rows.into_page(Revision { update_latest: None, counter: 0 }, number)
+    }
+
+    fn row_number(&self) -> Result<Option<Vec<u32>>, BridgeError> {
+        let Some(token) = &self.token else { return Ok(None) };
+        let number = |value: &Value| {
+            if let Value::Integer(number) = value { u32::try_from(*number).ok() } else { None }
+        };
+        let place = token.last_key.iter().map(number).collect::<Option<Vec<_>>>();
+        place.map(Some).ok_or_else(|| SkipTokenError::Damaged.into())
+    }
+}
+
+/// Rows gathered for a page.
+struct Gathered<'a> {
+    walk: &'a Walk<'a>,
+    /// The place of the last row that was delivered.
+    after: Option<Vec<u32>>,
+    frames: Vec<Frame>,
+    taken: u64,
+    to_skip: u64,
+    more: bool,
+    matched: u64,
+    scanned: u64,
+    fetched_at: Option<DateTime<Utc>>,
+}
+
+impl<'a> Gathered<'a> {
+    fn empty(walk: &'a Walk<'a>) -> Self {
+        let to_skip = if walk.token.is_some() { 0 } else { walk.query.skip };
+        Self {
+            walk,
+            after: None,
+            frames: Vec::new(),
+            taken: 0,
+            to_skip,
+            more: false,
+            matched: 0,
+            scanned: 0,
+            fetched_at: None,
+        }
+    }
+
+    fn new(walk: &'a Walk<'a>, source: &CellSource) -> Result<Self, BridgeError> {
+        let after = walk.token.as_ref().map(|token| place_of(source, walk, token)).transpose()?;
+        Ok(Self { after, ..Self::empty(walk) })
+    }
+
+    /// Whether the page is complete and nothing needs to be known of later rows.
+    fn is_full(&self) -> bool {
+        !self.walk.needs_all() && (self.more || self.walk.limit == 0)
+    }
+
+    /// Whether all rows of the band were delivered by earlier pages.
+    fn begins_after(&self, band: &Band, plan: &UpstreamPlan) -> bool {
+        let Some(after) = self.after.as_ref().filter(|_| !self.walk.needs_all()) else { return false };
+        let last = band.last_place();
+        let depth = if plan.source.form == CellForm::Long { after.len() - 1 } else { after.len() };
+        last.iter().map(|&at| u32::try_from(at).unwrap_or(u32::MAX)).cmp(after[..depth].iter().copied())
+            == Ordering::Less
+    }
+
+    fn add(&mut self, frame: Frame, blocks: &[SharedBlock]) -> Result<(), BridgeError> {
+        self.fetched_at = blocks.iter().map(|block| block.fetched_at).chain(self.fetched_at).min();
+        self.scanned += frame.row_count() as u64;
+        let frame = match &self.walk.filter {
+            Some(condition) => frame.filter(condition)?,
+            None => frame,
+        };
+        self.matched += frame.row_count() as u64;
+        if self.walk.query.order.is_empty() {
+            self.append(&frame)
+        } else {
+            self.frames.push(frame);
+            Ok(())
+        }
+    }
+
+    /// Takes rows that stand in order: those behind what was delivered and skipped, as far as the page has room.
+    fn append(&mut self, frame: &Frame) -> Result<(), BridgeError> {
+        let first = match &self.after {
+            Some(after) => frame.first_after(after),
+            None => 0,
+        };
+        self.cut(frame, first);
+        Ok(())
+    }
+
+    fn cut(&mut self, frame: &Frame, first: usize) {
+        let left = frame.row_count() - first;
+        let skipped = usize::try_from(self.to_skip).map_or(left, |skip| skip.min(left));
+        self.to_skip -= skipped as u64;
+        let room = usize::try_from(self.walk.limit - self.taken).unwrap_or(usize::MAX);
+        let take = (left - skipped).min(room);
+        self.more |= left - skipped > take;
+        self.taken += take as u64;
+        if take > 0 {
+            self.frames.push(frame.slice(first + skipped, take));
+        }
+    }
+
+    fn into_page(
+        mut self,
+        revision: Revision,
+        key: impl Fn(&Frame, usize) -> Vec<Value>,
+    ) -> Result<Page, BridgeError> {
+        if !self.walk.query.order.is_empty() {
+            self.put_in_order()?;
+        }
+        let total_left = self.walk.query.top.is_none_or(|top| self.walk.delivered + self.taken < top);
+        let last = self
+            .frames
+            .last()
+            .filter(|_| self.more && total_left && self.walk.query.target == Target::Collection);
+        let next = last.map(|frame| SkipToken {
+            fingerprint: Fingerprint::of(""),
+            revision: write_revision(revision),
+            last_key: key(frame, frame.row_count() - 1),
+            delivered: self.taken,
+            total: self.total(),
+        });
+        Ok(Page {
+            count: self.total(),
+            frames: self.frames,
+            next,
+            fetched_at: self.fetched_at,
+            revision: Some(revision),
+        })
+    }
+
+    /// How many rows match: counted on the first page, carried by the token from then on.
+    fn total(&self) -> Option<u64> {
+        let carried = self.walk.token.as_ref().and_then(|token| token.total);
+        if self.walk.counts() { Some(self.matched) } else { carried.filter(|_| self.walk.query.count) }
+    }
+
+    fn put_in_order(&mut self) -> Result<(), BridgeError> {
+        let Some(all) = Frame::joined(&std::mem::take(&mut self.frames))? else { return Ok(()) };
+        let all = all.order(&self.walk.query.order)?;
+        let first = match &self.after {
+            Some(after) => all.row_after(after).ok_or(SkipTokenError::Damaged)?,
+            None => 0,
+        };
+        self.cut(&all, first);
+        Ok(())
+    }
+}
+
+fn needed_columns(set: &Set, query: &BoundQuery, filter: Option<&BoundExpr>) -> BTreeSet<usize> {
+    let shown: Vec<usize> = match (&query.target, &query.select) {
+        (Target::Count, _) => Vec::new(),
+        (Target::Property { column, .. }, _) => vec![*column],
+        (_, Some(select)) => select.clone(),
+        (_, None) => (0..set.columns.len()).collect(),
+    };
+    let order = query.order.iter().flat_map(|key| key.expr.columns());
+    let filter = filter.into_iter().flat_map(BoundExpr::columns);
+    shown.into_iter().chain(order).chain(filter).chain(set.key.iter().copied()).collect()
+}
+
+/// The ids of a row's place, which mean the same when the catalogue has been read anew.
+fn last_ids(plan: &UpstreamPlan, frame: &Frame, row: usize) -> Vec<Value> {
+    let of = &plan.source.measurement;
+    let id = |(axis, at): (Axis, u32)| axis_id(of, axis, at as usize).map_or(Value::Null, Value::string);
+    place_axes(&plan.source).zip(frame.places.of(row)).map(id).collect()
+}
+
+/// The axes that rows of a set are placed by.
+fn place_axes(source: &CellSource) -> impl Iterator<Item = Axis> {
+    let named = crate::plan::selection::Selection::of_set(source);
+    let named: Vec<usize> = named.named().map(|(dimension, _)| dimension).collect();
+    let long = (source.form == CellForm::Long).then_some(Axis::Measure);
+    [Axis::Period].into_iter().chain(named.into_iter().map(Axis::Dimension)).chain(long)
+}
+
+fn place_of(source: &CellSource, walk: &Walk<'_>, token: &SkipToken) -> Result<Vec<u32>, BridgeError> {
+    let of = &source.measurement;
+    let gone = || FetchError::Gone { table: of.id.clone() };
+    let position = |(axis, value): (Axis, &Value)| {
+        let Value::String(id) = value else { return Err(gone()) };
+        let at = (0..facts::axis_len(of, axis)).find(|&at| axis_id(of, axis, at) == Some(id));
+        at.and_then(|at| u32::try_from(at).ok()).ok_or_else(gone)
+    };
+    debug_assert!(walk.set.columns.iter().any(|column| matches!(column.fact, Fact::Period(_))));
+    Ok(place_axes(source).zip(&token.last_key).map(position).collect::<Result<_, _>>()?)
+}
+
+fn write_revision(revision: Revision) -> String {
+    let day = revision.update_latest.map(|day| day.to_string()).unwrap_or_default();
+    format!("{day}.{}", revision.counter)
+}
+
+fn parse_revision(text: &str) -> Result<Revision, BridgeError> {
+    let damaged = || BridgeError::from(SkipTokenError::Damaged);
+    let (day, counter) = text.split_once('.').ok_or_else(damaged)?;
+    let update_latest = if day.is_empty() { None } else { Some(day.parse().map_err(|_| damaged())?) };
+    Ok(Revision { update_latest, counter: counter.parse().map_err(|_| damaged())? })
+}

@@ -1,1 +1,57 @@
-//! (to be written)
+//! Every way in which a request can fail: one enum over the stages. What a client is told of each, and under which status, is
+//! the web layer's business.
+
+use thiserror::Error;
+
+use crate::catalogue::id::MeasurementId;
+use crate::fetch::error::FetchError;
+use crate::frame::error::FrameError;
+use crate::odata::csdl::CsdlError;
+use crate::odata::media_type::NegotiationError;
+use crate::odata::payload::PayloadError;
+use crate::odata::skip_token::SkipTokenError;
+use crate::odata::uri::SyntaxError;
+use crate::odata::version::VersionError;
+use crate::plan::chunk::ChunkError;
+use crate::query::error::QueryError;
+
+/// A request that cannot be answered as it was asked.
+#[derive(Debug, Error)]
+pub enum BridgeError {
+    #[error(transparent)]
+    Version(#[from] VersionError),
+    #[error(transparent)]
+    Negotiation(#[from] NegotiationError),
+    #[error(transparent)]
+    Syntax(#[from] SyntaxError),
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    #[error(transparent)]
+    SkipToken(#[from] SkipTokenError),
+    #[error(transparent)]
+    Plan(#[from] ChunkError),
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
+    #[error(transparent)]
+    Csdl(#[from] CsdlError),
+    #[error("the answer may have {bound} rows, more than the limit of {limit}")]
+    TooManyRows { bound: u64, limit: u64 },
+    #[error("the upstream did not answer within {seconds} seconds; fetching goes on")]
+    TooSlow { seconds: u64 },
+    #[error("there is no table '{table}' at {origin}")]
+    UnknownTable { table: String, origin: String, suggestion: Option<String> },
+    #[error("table {0} has not been read from the upstream yet")]
+    TableNotRead(MeasurementId),
+    #[error("no row has this key")]
+    NoSuchRow,
+    #[error("the method {0} is not offered; this service is read-only")]
+    Method(String),
+    #[error("there is nothing at '{0}'")]
+    UnknownPath(String),
+    #[error("{what} is not offered: {reason}")]
+    NotOffered { what: String, reason: String },
+}

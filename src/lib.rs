@@ -5,7 +5,7 @@
 //! [`store`] and [`upstream`]) → [`frame`] → page. [`answer`] strings them together; [`web`] is the edge.
 //!
 //! Imports go one way, from high to low; `tests/architecture.rs` holds the list:
-//! 1. settings, clock, observe, odata, catalogue
+//! 1. settings, clock, disk, observe, odata, catalogue
 //! 2. upstream, feed
 //! 3. query
 //! 4. plan, frame
@@ -15,12 +15,14 @@
 //! 8. answer, indicators
 //! 9. refresh
 //! 10. web
+//! 11. service, which puts the parts together
 //!
 //! Beside them stands [`simulator`], which only main and the tests start.
 
 pub mod answer;
 pub mod catalogue;
 pub mod clock;
+pub mod disk;
 pub mod error;
 pub mod feed;
 pub mod fetch;
@@ -31,6 +33,7 @@ pub mod odata;
 pub mod plan;
 pub mod query;
 pub mod refresh;
+pub mod service;
 pub mod settings;
 pub mod simulator;
 pub mod store;

@@ -1,3 +1,48 @@
 //! Settings, tracing, build, serve; nothing else.
 
-fn main() {}
+mod run;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use jobindsats_bridge::settings;
+
+/// Denmark's labour-market figures from Jobindsats.dk as OData feeds and Prometheus gauges.
+#[derive(Debug, Parser)]
+#[command(version, after_help = settings::help())]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The service (also without a command)
+    Serve,
+    /// Only the simulator of the upstream, for tests and training
+    Simulator(run::SimulatorArguments),
+    /// Reads the upstream's metadata into the catalogue
+    Sync,
+    /// Validates settings, indicators and stored data
+    Check,
+    /// Asks /readyz on loopback, for containers
+    Healthcheck,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command.unwrap_or(Command::Serve) {
+        Command::Serve => run::serve().await,
+        Command::Simulator(arguments) => run::simulator(arguments).await,
+        Command::Sync => run::sync().await,
+        Command::Check => run::check().await,
+        Command::Healthcheck => run::healthcheck().await,
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            run::complain(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,1 +1,453 @@
-//! (to be written)
+//! Settings: environment variables, read once at the start. A wrong one stops the start with its name and what was expected;
+//! the value of a secret is never shown.
+//!
+//! Each prefix is read by itself into one flat struct. An empty variable counts as unset, as compose files write it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use thiserror::Error;
+
+/// What `--help` says of a setting.
+#[derive(Debug, Clone, Copy)]
+pub struct Described {
+    pub variable: &'static str,
+    pub default: &'static str,
+    pub meaning: &'static str,
+}
+
+/// Every setting that this program reads.
+pub const DESCRIBED: &[Described] = &[
+    Described {
+        variable: "JOBINDSATS_API_KEY",
+        default: "none",
+        meaning: "the organisation's key; without one the simulator answers",
+    },
+    Described { variable: "JOBINDSATS_API_KEY_FILE", default: "none", meaning: "a file that holds the key" },
+    Described {
+        variable: "JOBINDSATS_API_URL",
+        default: "https://api.jobindsats.dk/v3",
+        meaning: "root of the upstream",
+    },
+    Described {
+        variable: "BRIDGE_LISTEN",
+        default: "127.0.0.1:8080",
+        meaning: "address and port to listen on",
+    },
+    Described {
+        variable: "BRIDGE_PUBLIC_URL",
+        default: "from the request's Host",
+        meaning: "scheme, host and path for every link given out",
+    },
+    Described {
+        variable: "BRIDGE_DATA_DIR",
+        default: "./bridge-data",
+        meaning: "folder for the catalogue, names and last good answers",
+    },
+    Described { variable: "BRIDGE_CELL_LIMIT", default: "200000", meaning: "cells per upstream request" },
+    Described {
+        variable: "BRIDGE_UPSTREAM_CONCURRENCY",
+        default: "2",
+        meaning: "upstream requests at a time",
+    },
+    Described {
+        variable: "BRIDGE_UPSTREAM_TIMEOUT_SECONDS",
+        default: "120",
+        meaning: "longest try of an upstream request",
+    },
+    Described {
+        variable: "BRIDGE_ANSWER_SECONDS",
+        default: "100",
+        meaning: "longest wait for the first byte of an answer",
+    },
+    Described { variable: "BRIDGE_PAGE_ROWS", default: "50000", meaning: "rows per page" },
+    Described {
+        variable: "BRIDGE_MAX_ROWS",
+        default: "5000000",
+        meaning: "rows of the longest answer, all pages together",
+    },
+    Described { variable: "BRIDGE_MEMORY_MB", default: "512", meaning: "megabytes of cells kept in memory" },
+    Described {
+        variable: "BRIDGE_SERIES_LIMIT",
+        default: "20000",
+        meaning: "series of the indicators at most",
+    },
+    Described {
+        variable: "BRIDGE_LOG",
+        default: "info",
+        meaning: "what is logged, as tracing's filters say it",
+    },
+    Described {
+        variable: "BRIDGE_INDICATORS",
+        default: "built in",
+        meaning: "a file in place of the built-in indicators",
+    },
+];
+
+/// Settings that later parts of the program will read: set too early, they stop the start.
+const NOT_BUILT: [&str; 4] =
+    ["BRIDGE_USERS_FILE", "BRIDGE_API_KEYS_FILE", "BRIDGE_REDIS_URL", "BRIDGE_CORS_ORIGINS"];
+
+/// Everything that can be set.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub bridge: BridgeSettings,
+    pub upstream: UpstreamSettings,
+}
+
+/// The `BRIDGE_` settings.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct BridgeSettings {
+    /// `BRIDGE_LISTEN`
+    pub listen: SocketAddr,
+    /// `BRIDGE_PUBLIC_URL`; without a slash at its end.
+    pub public_url: Option<String>,
+    /// `BRIDGE_DATA_DIR`
+    pub data_dir: PathBuf,
+    /// `BRIDGE_CELL_LIMIT`, cells
+    pub cell_limit: u64,
+    /// `BRIDGE_UPSTREAM_CONCURRENCY`, requests
+    pub upstream_concurrency: usize,
+    /// `BRIDGE_UPSTREAM_TIMEOUT_SECONDS`
+    pub upstream_timeout_seconds: u64,
+    /// `BRIDGE_ANSWER_SECONDS`
+    pub answer_seconds: u64,
+    /// `BRIDGE_PAGE_ROWS`, rows
+    pub page_rows: u64,
+    /// `BRIDGE_MAX_ROWS`, rows
+    pub max_rows: u64,
+    /// `BRIDGE_MEMORY_MB`, megabytes
+    pub memory_mb: usize,
+    /// `BRIDGE_SERIES_LIMIT`, series
+    pub series_limit: usize,
+    /// `BRIDGE_LOG`
+    pub log: String,
+    /// `BRIDGE_INDICATORS`
+    pub indicators: Option<PathBuf>,
+}
+
+impl Default for BridgeSettings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            public_url: None,
+            data_dir: PathBuf::from("./bridge-data"),
+            cell_limit: 200_000,
+            upstream_concurrency: 2,
+            upstream_timeout_seconds: 120,
+            answer_seconds: 100,
+            page_rows: 50_000,
+            max_rows: 5_000_000,
+            memory_mb: 512,
+            series_limit: 20_000,
+            log: "info".to_owned(),
+            indicators: None,
+        }
+    }
+}
+
+/// The `JOBINDSATS_` settings but for the key.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(default)]
+struct ApiSettings {
+    api_url: Option<String>,
+}
+
+/// Which upstream is asked, and with which key.
+#[derive(Debug, Clone)]
+pub enum UpstreamSettings {
+    /// No key: the program's own simulator.
+    Simulator,
+    Api {
+        url: String,
+        key: Secret,
+    },
+}
+
+/// A secret text that no log and no debug output shows.
+#[derive(Clone)]
+pub struct Secret(secrecy::SecretString);
+
+impl Secret {
+    /// Wraps a text.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for the one place that sends it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        secrecy::ExposeSecret::expose_secret(&self.0)
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// Why the start stops.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum SettingsError {
+    #[error("{variable}: {message}")]
+    Wrong { variable: String, message: String },
+    #[error("{variable} is not a setting of this program{}", suggestion.as_ref().map(|name| format!("; did you mean {name}?")).unwrap_or_default())]
+    Unknown { variable: String, suggestion: Option<String> },
+    #[error("{variable} belongs to a part of the program that is not built yet; remove it")]
+    NotBuilt { variable: String },
+    #[error("JOBINDSATS_API_KEY and JOBINDSATS_API_KEY_FILE are both set; keep one")]
+    TwoKeys,
+    #[error("JOBINDSATS_API_KEY_FILE: the file {path} cannot be read: {reason}")]
+    KeyFile { path: String, reason: String },
+    #[error("{variable}: the key is empty or holds characters that cannot stand in a header")]
+    BadKey { variable: &'static str },
+    #[error(
+        "JOBINDSATS_API_URL is set, but no key is: set JOBINDSATS_API_KEY or JOBINDSATS_API_KEY_FILE, or remove it"
+    )]
+    UrlWithoutKey,
+}
+
+impl Settings {
+    /// Reads the process's environment.
+    ///
+    /// # Errors
+    /// When a setting is wrong or unknown.
+    pub fn from_env() -> Result<Self, SettingsError> {
+        let variables = std::env::vars_os();
+        let readable = variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+        let mut texts = Vec::new();
+        for (name, value) in readable.filter(|(name, _)| is_ours(name)) {
+            let message = || "the value is not valid UTF-8".to_owned();
+            let value = value
+                .into_string()
+                .map_err(|_| SettingsError::Wrong { variable: name.clone(), message: message() })?;
+            texts.push((name, value));
+        }
+        Self::from_variables(texts)
+    }
+
+    /// Reads settings from pairs of name and value.
+    ///
+    /// # Errors
+    /// When a setting is wrong or unknown.
+    pub fn from_variables(
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, SettingsError> {
+        let set: BTreeMap<String, String> =
+            variables.into_iter().filter(|(name, value)| is_ours(name) && !value.is_empty()).collect();
+        check_names(&set)?;
+        let bridge: BridgeSettings = read("BRIDGE_", &set)?;
+        let api: ApiSettings = read("JOBINDSATS_", &set)?;
+        let bridge = checked(bridge)?;
+        let upstream = upstream(api.api_url, key(&set)?)?;
+        Ok(Self { bridge, upstream })
+    }
+}
+
+/// The text of `--help` about settings.
+#[must_use]
+pub fn help() -> String {
+    let mut text = String::from("Settings (environment variables):\n");
+    for Described { variable, default, meaning } in DESCRIBED {
+        let _ = writeln!(text, "  {variable:<32} {meaning} [default: {default}]");
+    }
+    text
+}
+
+fn is_ours(name: &str) -> bool {
+    name.starts_with("BRIDGE_") || name.starts_with("JOBINDSATS_")
+}
+
+fn check_names(set: &BTreeMap<String, String>) -> Result<(), SettingsError> {
+    for variable in set.keys() {
+        if NOT_BUILT.contains(&variable.as_str()) {
+            return Err(SettingsError::NotBuilt { variable: variable.clone() });
+        }
+        if !DESCRIBED.iter().any(|described| described.variable == variable) {
+            let near = DESCRIBED
+                .iter()
+                .map(|described| (strsim::levenshtein(described.variable, variable), described.variable));
+            let suggestion =
+                near.min().filter(|(distance, _)| *distance <= 4).map(|(_, name)| name.to_owned());
+            return Err(SettingsError::Unknown { variable: variable.clone(), suggestion });
+        }
+    }
+    Ok(())
+}
+
+/// Reads one prefix. Each variable is tried alone first, so that an error names its variable.
+fn read<T: for<'de> Deserialize<'de>>(
+    prefix: &str,
+    set: &BTreeMap<String, String>,
+) -> Result<T, SettingsError> {
+    let secret = |name: &str| name.starts_with("JOBINDSATS_API_KEY");
+    let of_prefix = || set.iter().filter(|(name, _)| name.starts_with(prefix) && !secret(name));
+    for (name, value) in of_prefix() {
+        let alone = [(name.clone(), value.clone())];
+        envy::prefixed(prefix).from_iter::<_, T>(alone).map_err(|error| wrong(name, &error.to_string()))?;
+    }
+    let all = of_prefix().map(|(name, value)| (name.clone(), value.clone()));
+    envy::prefixed(prefix).from_iter(all).map_err(|error| wrong(prefix, &error.to_string()))
+}
+
+fn wrong(variable: &str, message: &str) -> SettingsError {
+    SettingsError::Wrong { variable: variable.to_owned(), message: message.to_owned() }
+}
+
+fn checked(mut bridge: BridgeSettings) -> Result<BridgeSettings, SettingsError> {
+    let positive = [
+        ("BRIDGE_CELL_LIMIT", bridge.cell_limit),
+        ("BRIDGE_UPSTREAM_CONCURRENCY", bridge.upstream_concurrency as u64),
+        ("BRIDGE_UPSTREAM_TIMEOUT_SECONDS", bridge.upstream_timeout_seconds),
+        ("BRIDGE_ANSWER_SECONDS", bridge.answer_seconds),
+        ("BRIDGE_PAGE_ROWS", bridge.page_rows),
+        ("BRIDGE_MAX_ROWS", bridge.max_rows),
+        ("BRIDGE_MEMORY_MB", bridge.memory_mb as u64),
+        ("BRIDGE_SERIES_LIMIT", bridge.series_limit as u64),
+    ];
+    if let Some((variable, _)) = positive.iter().find(|(_, number)| *number == 0) {
+        return Err(wrong(variable, "expected a whole number of at least 1"));
+    }
+    bridge.public_url = bridge.public_url.map(|url| url_root("BRIDGE_PUBLIC_URL", &url)).transpose()?;
+    Ok(bridge)
+}
+
+/// An http or https address without a slash at its end.
+fn url_root(variable: &str, text: &str) -> Result<String, SettingsError> {
+    let expected =
+        || wrong(variable, "expected an address that begins with http:// or https:// and has no query");
+    let url = reqwest::Url::parse(text).map_err(|_| expected())?;
+    let plain = matches!(url.scheme(), "http" | "https") && url.host().is_some();
+    let bare = url.query().is_none()
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none();
+    if plain && bare { Ok(text.trim_end_matches('/').to_owned()) } else { Err(expected()) }
+}
+
+fn key(set: &BTreeMap<String, String>) -> Result<Option<Secret>, SettingsError> {
+    match (set.get("JOBINDSATS_API_KEY"), set.get("JOBINDSATS_API_KEY_FILE")) {
+        (Some(_), Some(_)) => Err(SettingsError::TwoKeys),
+        (Some(key), None) => usable_key("JOBINDSATS_API_KEY", key).map(Some),
+        (None, Some(path)) => {
+            let unreadable = |error: std::io::Error| SettingsError::KeyFile {
+                path: path.clone(),
+                reason: error.kind().to_string(),
+            };
+            let text = std::fs::read_to_string(Path::new(path)).map_err(unreadable)?;
+            let key = text.strip_suffix('\n').unwrap_or(&text);
+            usable_key("JOBINDSATS_API_KEY_FILE", key.strip_suffix('\r').unwrap_or(key)).map(Some)
+        }
+        (None, None) => Ok(None),
+    }
+}
+
+fn usable_key(variable: &'static str, key: &str) -> Result<Secret, SettingsError> {
+    let usable = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic());
+    if usable { Ok(Secret::new(key.to_owned())) } else { Err(SettingsError::BadKey { variable }) }
+}
+
+fn upstream(url: Option<String>, key: Option<Secret>) -> Result<UpstreamSettings, SettingsError> {
+    match (url, key) {
+        (None, None) => Ok(UpstreamSettings::Simulator),
+        (Some(_), None) => Err(SettingsError::UrlWithoutKey),
+        (url, Some(key)) => {
+            let url = url.unwrap_or_else(|| "https://api.jobindsats.dk/v3".to_owned());
+            Ok(UpstreamSettings::Api { url: url_root("JOBINDSATS_API_URL", &url)?, key })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+        Settings::from_variables(
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        )
+    }
+
+    #[test]
+    fn nothing_set_gives_the_defaults_and_the_simulator() {
+        let settings = settings(&[]).unwrap();
+        assert_eq!(settings.bridge, BridgeSettings::default());
+        assert!(matches!(settings.upstream, UpstreamSettings::Simulator));
+    }
+
+    #[test]
+    fn every_described_setting_is_read_and_an_empty_one_is_unset() {
+        for described in
+            DESCRIBED.iter().filter(|described| !described.variable.starts_with("JOBINDSATS_API_KEY"))
+        {
+            assert!(settings(&[(described.variable, "")]).is_ok(), "{}", described.variable);
+        }
+        let read = settings(&[
+            ("BRIDGE_PAGE_ROWS", "7"),
+            ("BRIDGE_PUBLIC_URL", "https://tal.example/odata/"),
+            ("OTHER", "x"),
+        ])
+        .unwrap();
+        assert_eq!(
+            (read.bridge.page_rows, read.bridge.public_url.as_deref()),
+            (7, Some("https://tal.example/odata"))
+        );
+    }
+
+    #[test]
+    fn wrong_settings_name_their_variable() {
+        let cases = [
+            ("BRIDGE_PAGE_ROWS", "mange"),
+            ("BRIDGE_PAGE_ROWS", "-1"),
+            ("BRIDGE_PAGE_ROWS", "0"),
+            ("BRIDGE_LISTEN", "8080"),
+            ("BRIDGE_PUBLIC_URL", "tal.example"),
+            ("BRIDGE_REDIS_URL", "redis://x"),
+            ("BRIDGE_PAGEROWS", "7"),
+            ("JOBINDSATS_API_URL", "https://api.jobindsats.dk/v3"),
+        ];
+        for (variable, value) in cases {
+            let error = settings(&[(variable, value)]).unwrap_err().to_string();
+            assert!(error.contains(variable), "{variable}={value}: {error}");
+        }
+        let error = settings(&[("BRIDGE_PAGEROWS", "7")]).unwrap_err().to_string();
+        assert!(error.contains("did you mean BRIDGE_PAGE_ROWS"), "{error}");
+    }
+
+    #[test]
+    fn the_key_is_never_shown() {
+        let settings = settings(&[
+            ("JOBINDSATS_API_KEY", "s3cret-key"),
+            ("JOBINDSATS_API_URL", "http://127.0.0.1:1/v3/"),
+        ])
+        .unwrap();
+        assert!(!format!("{settings:?}").contains("s3cret"));
+        for (variable, value) in
+            [("JOBINDSATS_API_KEY", "s3cret key"), ("JOBINDSATS_API_KEY_FILE", "/nonexistent/s3cret")]
+        {
+            let error = Settings::from_variables([(variable.to_owned(), value.to_owned())]).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("s3cret key"));
+        }
+    }
+
+    #[test]
+    fn a_key_file_loses_one_line_feed_and_excludes_the_key() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "abc\n").unwrap();
+        let path = file.path().to_str().unwrap();
+        match settings(&[("JOBINDSATS_API_KEY_FILE", path)]).unwrap().upstream {
+            UpstreamSettings::Api { key, .. } => assert_eq!(key.expose(), "abc"),
+            UpstreamSettings::Simulator => panic!("the key was not read"),
+        }
+        assert_eq!(
+            settings(&[("JOBINDSATS_API_KEY_FILE", path), ("JOBINDSATS_API_KEY", "x")]).unwrap_err(),
+            SettingsError::TwoKeys
+        );
+    }
+}

@@ -8,6 +8,7 @@ mod cells;
 mod codes;
 pub mod column;
 mod draft;
+pub mod facts;
 mod listing;
 pub mod naming;
 pub mod origin;

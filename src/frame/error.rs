@@ -13,6 +13,8 @@ pub enum FrameError {
     Eval(#[from] EvalError),
     #[error("column {column} of the set is not in the frame")]
     MissingColumn { column: usize },
+    #[error("a block of table {table} lacks the column '{column}'")]
+    MissingCells { table: String, column: String },
     #[error("column {column} of the frame has the type {found}, which no value is read from")]
     UnreadableColumn { column: String, found: DataType },
     #[error("a frame of {rows} rows is too large to sort")]

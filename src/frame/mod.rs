@@ -1,8 +1,121 @@
-//! The table of observations: what a bound query does to rows that are there. Pure; knows no network and no payload.
+//! Rows of an answer as columns: put together from blocks of cells, filtered, ordered, cut into pages. Pure.
 
-pub mod apply;
+pub mod assemble;
 pub mod cells;
 pub mod error;
 pub mod filter;
 pub mod order;
-pub mod page;
+pub mod place;
+
+use arrow_array::{Array, RecordBatch, UInt32Array};
+use arrow_select::concat::concat_batches;
+use arrow_select::take::take_record_batch;
+
+use crate::frame::cells::Cells;
+use crate::frame::error::FrameError;
+use crate::frame::place::Places;
+use crate::query::{BoundExpr, OrderKey};
+
+/// Rows of a set: the columns that are needed of it, and where each row stands.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    pub batch: RecordBatch,
+    /// For each column of the set the column of the batch that shows it, if it is there.
+    pub columns: Vec<Option<usize>>,
+    pub places: Places,
+}
+
+impl Frame {
+    /// The column of the batch that shows the column of the set.
+    #[must_use]
+    pub fn position(&self, column: usize) -> Option<usize> {
+        self.columns.get(column).copied().flatten()
+    }
+
+    /// The rows of a list that the catalogue holds, placed by their number.
+    #[must_use]
+    pub fn of_list(batch: &RecordBatch) -> Self {
+        let numbers = (0..u32::try_from(batch.num_rows()).unwrap_or(u32::MAX)).collect();
+        Self {
+            batch: batch.clone(),
+            columns: (0..batch.num_columns()).map(Some).collect(),
+            places: Places { axes: vec![numbers] },
+        }
+    }
+
+    /// These rows, in this order.
+    ///
+    /// # Errors
+    /// When a row is not there.
+    pub fn take(&self, rows: &[u32]) -> Result<Self, FrameError> {
+        let batch = take_record_batch(&self.batch, &UInt32Array::from(rows.to_vec()))?;
+        Ok(Self { batch, columns: self.columns.clone(), places: self.places.take(rows) })
+    }
+
+    /// The rows for which the condition is true.
+    ///
+    /// # Errors
+    /// When the condition has no value for a row.
+    pub fn filter(self, condition: &BoundExpr) -> Result<Self, FrameError> {
+        let mask = filter::mask(Cells::new(&self.batch, &self.columns)?, condition)?;
+        if mask.true_count() == self.row_count() {
+            return Ok(self);
+        }
+        let kept = |row: &u32| mask.is_valid(*row as usize) && mask.value(*row as usize);
+        let rows: Vec<u32> = (0..u32::try_from(self.row_count()).unwrap_or(u32::MAX)).filter(kept).collect();
+        self.take(&rows)
+    }
+
+    /// The rows in an order; equal ones stay as they stand.
+    ///
+    /// # Errors
+    /// When an order term has no value for a row.
+    pub fn order(&self, keys: &[OrderKey]) -> Result<Self, FrameError> {
+        let rows = order::order(Cells::new(&self.batch, &self.columns)?, keys, None)?;
+        self.take(rows.values())
+    }
+
+    /// A run of rows.
+    #[must_use]
+    pub fn slice(&self, first: usize, count: usize) -> Self {
+        let places = Places {
+            axes: self.places.axes.iter().map(|axis| axis[first..first + count].to_vec()).collect(),
+        };
+        Self { batch: self.batch.slice(first, count), columns: self.columns.clone(), places }
+    }
+
+    /// One frame out of several with the same columns; `None` out of none.
+    ///
+    /// # Errors
+    /// When their columns differ.
+    pub fn joined(frames: &[Self]) -> Result<Option<Self>, FrameError> {
+        let Some(first) = frames.first() else { return Ok(None) };
+        let batch = concat_batches(&first.batch.schema(), frames.iter().map(|frame| &frame.batch))?;
+        let mut places = Places::default();
+        frames.iter().for_each(|frame| places.append(&frame.places));
+        Ok(Some(Self { batch, columns: first.columns.clone(), places }))
+    }
+
+    /// In rows that stand in order, the first behind a place.
+    #[must_use]
+    pub fn first_after(&self, place: &[u32]) -> usize {
+        let (mut low, mut high) = (0, self.row_count());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            if self.places.compare_to(middle, place).is_gt() { high = middle } else { low = middle + 1 }
+        }
+        low
+    }
+
+    /// In rows in any order, the one behind the row at a place; `None` if no row is there.
+    #[must_use]
+    pub fn row_after(&self, place: &[u32]) -> Option<usize> {
+        (0..self.row_count()).find(|&row| self.places.compare_to(row, place).is_eq()).map(|row| row + 1)
+    }
+
+    /// How many rows there are.
+    #[must_use]
+    pub fn row_count(&self) -> usize {
+        self.batch.num_rows()
+    }
+}

@@ -162,7 +162,7 @@ impl Collector {
                 }
             }
             Err(error) => {
-                let (indicator, reason) = (&state.definition.id, error.reason.word());
+                let (indicator, reason) = (&state.definition.id, error.reason.as_str());
                 tracing::warn!(%indicator, reason, %error, "indicator not refreshed; what was known stays");
                 next.health = state.health.failed(&error, took);
             }

@@ -18,7 +18,7 @@ use crate::indicators::definition::{AreaLevel, BaseUnit};
 use crate::indicators::figures::{Baseline, Figures};
 use crate::indicators::resolve::Area;
 use crate::indicators::snapshot::{IndicatorState, Snapshot};
-use crate::indicators::source::FailureReason;
+use crate::observe::upstream::FailureReason;
 
 /// The body of a scrape, plain and compressed.
 #[derive(Clone, PartialEq, Eq)]
@@ -275,7 +275,7 @@ fn failures_family(snapshot: &Snapshot) -> MetricFamily {
     for state in &snapshot.indicators {
         for reason in FailureReason::ALL {
             let labels =
-                vec![label("indicator", state.definition.id.as_str()), label("reason", reason.word())];
+                vec![label("indicator", state.definition.id.as_str()), label("reason", reason.as_str())];
             let count = state.health.failures.get(&reason).copied().unwrap_or_default();
             samples.push(counter(labels, count as f64));
         }

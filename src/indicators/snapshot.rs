@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::indicators::definition::{Definition, Definitions};
 use crate::indicators::figures::Figures;
-use crate::indicators::source::{FailureReason, SourceError};
+use crate::indicators::source::SourceError;
+use crate::observe::upstream::FailureReason;
 
 /// All indicators, in the definitions' order.
 #[derive(Debug, Clone, PartialEq, Default)]

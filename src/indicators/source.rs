@@ -1,4 +1,4 @@
-//! Where figures come from, as the collector sees it, and the closed set of reasons why they do not.
+//! Where figures come from, as the collector sees it, and why they do not.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use crate::catalogue::id::MeasurementId;
 use crate::catalogue::measurement::{Measurement, MeasurementHead};
-pub use crate::observe::upstream::FailureReason;
+use crate::observe::upstream::FailureReason;
 use crate::plan::selection::Selection;
 use crate::store::block::SharedBlock;
 

@@ -12,6 +12,8 @@ use prometheus::{
 };
 
 use crate::observe::process::ProcessCollector;
+use crate::observe::store::StoreObserver;
+use crate::observe::upstream::{UpstreamCall, UpstreamObserver};
 
 /// What a body in Prometheus' text format is called.
 pub const EXPOSITION_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -219,6 +221,30 @@ impl Builder {
         let info = self.register(GaugeVec::new(opts, &["version", "revision"])?)?;
         info.with_label_values(&[version, revision]).set(1.0);
         Ok(())
+    }
+}
+
+impl UpstreamObserver for Metrics {
+    fn upstream_started(&self) -> Box<dyn Send> {
+        Box::new(Metrics::upstream_started(self))
+    }
+
+    fn upstream_call(&self, call: &UpstreamCall) {
+        Metrics::upstream_call(self, call.endpoint.as_str(), &call.outcome.code(), call.duration);
+    }
+
+    fn upstream_circuit(&self, open: bool) {
+        self.circuit(open);
+    }
+}
+
+impl StoreObserver for Metrics {
+    fn store_request(&self, found: bool) {
+        self.cache_request(found);
+    }
+
+    fn stale_served(&self) {
+        self.cache_stale_served();
     }
 }
 

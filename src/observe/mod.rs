@@ -1,5 +1,6 @@
-//! What can be seen of the program from outside: what happens, as values, and the metrics that count it.
+//! What can happen, as values; who counts, logs or shows them is a sink's concern.
 
 pub mod metrics;
 mod process;
+pub mod store;
 pub mod upstream;

@@ -7,8 +7,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::observe::metrics::Metrics;
-
 /// The upstream's four calls: the fixed list behind the label `endpoint`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Endpoint {
@@ -73,7 +71,7 @@ impl CallOutcome {
     }
 }
 
-/// The reasons that a failure is counted under; no others become a label.
+/// Why a refresh failed: the closed set behind the label `reason`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureReason {
@@ -106,7 +104,7 @@ impl FailureReason {
 
     /// The value of the label `reason`.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Timeout => "timeout",
             Self::Connect => "connect",
@@ -146,27 +144,13 @@ impl UpstreamObserver for Unobserved {
     fn upstream_circuit(&self, _: bool) {}
 }
 
-impl UpstreamObserver for Metrics {
-    fn upstream_started(&self) -> Box<dyn Send> {
-        Box::new(Self::upstream_started(self))
-    }
-
-    fn upstream_call(&self, call: &UpstreamCall) {
-        Self::upstream_call(self, call.endpoint.as_str(), &call.outcome.code(), call.duration);
-    }
-
-    fn upstream_circuit(&self, open: bool) {
-        self.circuit(open);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::FailureReason;
 
     #[test]
-    fn reasons_are_kept_under_the_words_that_they_are_counted_under() {
-        let words = FailureReason::ALL.map(FailureReason::word);
+    fn the_word_that_is_kept_and_the_label_are_one() {
+        let words = FailureReason::ALL.map(FailureReason::as_str);
         assert_eq!(serde_json::to_value(FailureReason::ALL).unwrap(), serde_json::to_value(words).unwrap());
     }
 }

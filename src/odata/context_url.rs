@@ -75,9 +75,8 @@ pub fn write(root: &str, resource: Resource<'_>, shape: &Shape<'_>, version: Ver
 fn list(shape: &Shape<'_>, version: Version) -> String {
     let selected = shape.selected.iter().map(|name| (*name).to_owned());
     let expanded = shape.expanded.iter();
-    let items: Vec<String> = selected
-        .chain(expanded.filter_map(|item| expanded_item(item, version)))
-        .collect();
+    let items: Vec<String> =
+        selected.chain(expanded.filter_map(|item| expanded_item(item, version))).collect();
     items.join(",")
 }
 
@@ -101,11 +100,7 @@ mod tests {
 
     fn expand(name: &'static str, shape: Shape<'static>) -> Expanded<'static> {
         let suffix = ExpandSuffix::Entities;
-        Expanded {
-            name,
-            suffix,
-            shape,
-        }
+        Expanded { name, suffix, shape }
     }
 
     fn shape(selected: &[&'static str], expanded: &[Expanded<'static>]) -> Shape<'static> {
@@ -115,9 +110,7 @@ mod tests {
 
     fn fragment(resource: Resource<'_>, shape: &Shape<'_>, version: Version) -> String {
         let url = write("https://h/odata/", resource, shape, version);
-        url.strip_prefix("https://h/odata/$metadata#")
-            .unwrap()
-            .to_owned()
+        url.strip_prefix("https://h/odata/$metadata#").unwrap().to_owned()
     }
 
     #[test]
@@ -129,38 +122,22 @@ mod tests {
         let set = Resource::Collection("Observations");
         for (shape, v4, v401) in [
             (shape(&[], &[]), "Observations", "Observations"),
-            (
-                shape(&["Area", "Value"], &[]),
-                "Observations(Area,Value)",
-                "Observations(Area,Value)",
-            ),
+            (shape(&["Area", "Value"], &[]), "Observations(Area,Value)", "Observations(Area,Value)"),
             (shape(&["*"], &[]), "Observations(*)", "Observations(*)"),
-            (
-                shape(&[], std::slice::from_ref(&plain)),
-                "Observations",
-                "Observations(AreaCode())",
-            ),
+            (shape(&[], std::slice::from_ref(&plain)), "Observations", "Observations(AreaCode())"),
             (
                 shape(&["Value"], std::slice::from_ref(&plain)),
                 "Observations(Value)",
                 "Observations(Value,AreaCode())",
             ),
-            (
-                shape(&[], &[titled]),
-                "Observations(AreaCode(Title))",
-                "Observations(AreaCode(Title))",
-            ),
+            (shape(&[], &[titled]), "Observations(AreaCode(Title))", "Observations(AreaCode(Title))"),
             (
                 shape(&["Value", "AreaCode"], &[plain]),
                 "Observations(Value,AreaCode)",
                 "Observations(Value,AreaCode,AreaCode())",
             ),
             (shape(&[], &[deep]), "Observations", "Observations(A(B()))"),
-            (
-                shape(&[], &[deeper]),
-                "Observations(A(B(C)))",
-                "Observations(A(B(C)))",
-            ),
+            (shape(&[], &[deeper]), "Observations(A(B(C)))", "Observations(A(B(C)))"),
         ] {
             assert_eq!(fragment(set, &shape, Version::V4), v4);
             assert_eq!(fragment(set, &shape, Version::V401), v401);
@@ -171,15 +148,9 @@ mod tests {
     fn every_resource_has_its_form() {
         let values = shape(&["Område"], &[]);
         for (resource, expected) in [
-            (
-                Resource::Entity("Observations"),
-                "Observations(Område)/$entity",
-            ),
+            (Resource::Entity("Observations"), "Observations(Område)/$entity"),
             (Resource::Singleton("Properties"), "Properties(Område)"),
-            (
-                Resource::Property("Observations(5)/Value"),
-                "Observations(5)/Value",
-            ),
+            (Resource::Property("Observations(5)/Value"), "Observations(5)/Value"),
             (Resource::Value("Edm.String"), "Edm.String"),
             (Resource::Values("Edm.String"), "Collection(Edm.String)"),
             (Resource::Reference, "$ref"),
@@ -188,22 +159,13 @@ mod tests {
             assert_eq!(fragment(resource, &values, Version::V4), expected);
             assert_eq!(fragment(resource, &values, Version::V401), expected);
         }
-        let document = write(
-            "https://h/",
-            Resource::ServiceDocument,
-            &values,
-            Version::V4,
-        );
+        let document = write("https://h/", Resource::ServiceDocument, &values, Version::V4);
         assert_eq!(document, "https://h/$metadata");
     }
 
     #[test]
     fn expanded_references_are_named_and_counts_are_not() {
-        let with = |suffix| Expanded {
-            name: "A",
-            suffix,
-            shape: Shape::default(),
-        };
+        let with = |suffix| Expanded { name: "A", suffix, shape: Shape::default() };
         let references = shape(&[], &[with(ExpandSuffix::References)]);
         let counts = shape(&[], &[with(ExpandSuffix::Count)]);
         for version in [Version::V4, Version::V401] {

@@ -159,10 +159,7 @@ impl Schema {
 
     /// Every annotation of the schema, wherever it stands.
     pub fn annotations(&self) -> impl Iterator<Item = &Annotation> {
-        let types = self
-            .entity_types
-            .iter()
-            .flat_map(EntityType::all_annotations);
+        let types = self.entity_types.iter().flat_map(EntityType::all_annotations);
         types.chain(self.container.all_annotations())
     }
 }
@@ -171,9 +168,7 @@ impl EntityType {
     /// The structural property of that name.
     #[must_use]
     pub fn property(&self, name: &str) -> Option<&Property> {
-        self.properties
-            .iter()
-            .find(|property| property.name == name)
+        self.properties.iter().find(|property| property.name == name)
     }
 
     fn all_annotations(&self) -> impl Iterator<Item = &Annotation> {
@@ -205,8 +200,5 @@ pub fn is_identifier(name: &str) -> bool {
     let begins_well = !name.starts_with(|first: char| first.is_ascii_digit());
     // Not `is_alphanumeric`, which would let in `²` and `½`.
     let is_allowed = |next: char| next == '_' || next.is_alphabetic() || next.is_ascii_digit();
-    !name.is_empty()
-        && begins_well
-        && name.chars().all(is_allowed)
-        && name.chars().count() <= MAX_CHARS
+    !name.is_empty() && begins_well && name.chars().all(is_allowed) && name.chars().count() <= MAX_CHARS
 }

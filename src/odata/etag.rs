@@ -45,15 +45,8 @@ mod tests {
 
     #[test]
     fn a_tag_is_found_wherever_it_stands_and_however_weak() {
-        for list in [
-            "*",
-            " * ",
-            "\"a\"",
-            "W/\"a\"",
-            "\"x\", \"a\"",
-            "\"x\",W/\"a\" , \"y\"",
-            "\"p,q\",\"a\"",
-        ] {
+        for list in ["*", " * ", "\"a\"", "W/\"a\"", "\"x\", \"a\"", "\"x\",W/\"a\" , \"y\"", "\"p,q\",\"a\""]
+        {
             assert!(matches(list, "W/\"a\""), "{list}");
             assert!(matches(list, "\"a\""), "{list}");
         }
@@ -61,17 +54,7 @@ mod tests {
 
     #[test]
     fn other_tags_and_nonsense_do_not_match() {
-        for list in [
-            "",
-            "\"b\"",
-            "a",
-            "\"a",
-            "\"aa\"",
-            "\"x,\"a\"\"",
-            "W/",
-            "**",
-            "w/\"a\"",
-        ] {
+        for list in ["", "\"b\"", "a", "\"a", "\"aa\"", "\"x,\"a\"\"", "W/", "**", "w/\"a\""] {
             assert!(!matches(list, "\"a\""), "{list}");
         }
     }

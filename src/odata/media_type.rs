@@ -50,18 +50,10 @@ pub struct Negotiated {
 /// Why no representation suits the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NegotiationError {
-    #[error(
-        "the Accept header `{accept}` matches nothing that is offered here; offered: {offered}"
-    )]
-    Accept {
-        accept: String,
-        offered: &'static str,
-    },
+    #[error("the Accept header `{accept}` matches nothing that is offered here; offered: {offered}")]
+    Accept { accept: String, offered: &'static str },
     #[error("$format has the value `{format}`; offered: {offered}")]
-    Format {
-        format: String,
-        offered: &'static str,
-    },
+    Format { format: String, offered: &'static str },
 }
 
 const JSON: &str = "application/json";
@@ -86,10 +78,8 @@ pub fn negotiate(
     let Some(accept) = accept.filter(|accept| !accept.trim().is_empty()) else {
         return Ok(Parameters::default().answer(default_format(kind)));
     };
-    by_accept(accept, kind).ok_or_else(|| NegotiationError::Accept {
-        accept: accept.to_owned(),
-        offered: offered(kind),
-    })
+    by_accept(accept, kind)
+        .ok_or_else(|| NegotiationError::Accept { accept: accept.to_owned(), offered: offered(kind) })
 }
 
 fn default_format(kind: Kind) -> Format {
@@ -109,10 +99,7 @@ fn offered(kind: Kind) -> &'static str {
 }
 
 fn by_format(format: &str, kind: Kind) -> Result<Negotiated, NegotiationError> {
-    let refused = || NegotiationError::Format {
-        format: format.to_owned(),
-        offered: offered(kind),
-    };
+    let refused = || NegotiationError::Format { format: format.to_owned(), offered: offered(kind) };
     let range = MediaRange::parse(format).ok_or_else(refused)?;
     let chosen = match range.media_type.as_str() {
         "json" | JSON => Format::Json,
@@ -124,10 +111,7 @@ fn by_format(format: &str, kind: Kind) -> Result<Negotiated, NegotiationError> {
 }
 
 fn by_accept(accept: &str, kind: Kind) -> Option<Negotiated> {
-    let ranges: Vec<MediaRange> = split(accept, ',')
-        .into_iter()
-        .filter_map(MediaRange::parse)
-        .collect();
+    let ranges: Vec<MediaRange> = split(accept, ',').into_iter().filter_map(MediaRange::parse).collect();
     match kind {
         Kind::Metadata => best(&ranges, Format::Xml).or_else(|| best(&ranges, Format::Json)),
         _ => best(&ranges, Format::Json),
@@ -136,9 +120,8 @@ fn by_accept(accept: &str, kind: Kind) -> Option<Negotiated> {
 
 /// The answer to the best range that the format satisfies: highest quality, then most specific, then first.
 fn best(ranges: &[MediaRange], format: Format) -> Option<Negotiated> {
-    let refused = ranges
-        .iter()
-        .any(|range| range.quality == 0 && range.names(format) && range.parameters.is_empty());
+    let refused =
+        ranges.iter().any(|range| range.quality == 0 && range.names(format) && range.parameters.is_empty());
     let matching = ranges.iter().filter_map(|range| {
         let fits = range.names(format) || (range.is_wildcard_for(format) && !refused);
         if range.quality == 0 || !fits {
@@ -166,11 +149,7 @@ impl MediaRange {
     fn parse(text: &str) -> Option<Self> {
         let mut parts = split(text, ';').into_iter();
         let media_type = parts.next()?.trim().to_ascii_lowercase();
-        let mut range = Self {
-            media_type,
-            parameters: Vec::new(),
-            quality: 1000,
-        };
+        let mut range = Self { media_type, parameters: Vec::new(), quality: 1000 };
         for part in parts.map(str::trim).filter(|part| !part.is_empty()) {
             let (name, value) = part.split_once('=')?;
             let name = name.trim().to_ascii_lowercase();
@@ -216,9 +195,7 @@ impl MediaRange {
 fn quality(text: &str) -> Option<u16> {
     let value: f32 = text.parse().ok()?;
     // In range, so the cast cannot lose more than the fourth decimal.
-    (0.0..=1.0)
-        .contains(&value)
-        .then_some((value * 1000.0) as u16)
+    (0.0..=1.0).contains(&value).then_some((value * 1000.0) as u16)
 }
 
 /// Splits at a separator outside quoted strings.
@@ -303,10 +280,7 @@ fn metadata_level(text: &str) -> Option<MetadataLevel> {
 }
 
 fn text(content_type: &str) -> Negotiated {
-    Negotiated {
-        content_type: content_type.to_owned(),
-        ..Parameters::default().answer(Format::Text)
-    }
+    Negotiated { content_type: content_type.to_owned(), ..Parameters::default().answer(Format::Text) }
 }
 
 #[cfg(test)]

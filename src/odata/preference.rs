@@ -62,17 +62,13 @@ impl Preferences {
     /// Whether annotations with that term are wanted.
     #[must_use]
     pub fn wants_annotation(&self, term: &str) -> bool {
-        self.include_annotations
-            .as_ref()
-            .is_none_or(|filter| filter.includes(term))
+        self.include_annotations.as_ref().is_none_or(|filter| filter.includes(term))
     }
 
     /// Whether any annotation may be wanted: `include-annotations="-*"` asks for metadata without.
     #[must_use]
     pub fn wants_annotations(&self) -> bool {
-        self.include_annotations
-            .as_ref()
-            .is_none_or(AnnotationFilter::includes_any)
+        self.include_annotations.as_ref().is_none_or(AnnotationFilter::includes_any)
     }
 
     /// The value of `Preference-Applied`, if something was applied.
@@ -87,11 +83,7 @@ impl Preferences {
         if applied.omit_nulls && self.omit_nulls {
             items.push("omit-values=nulls".to_owned());
         }
-        if let Some(filter) = self
-            .include_annotations
-            .as_ref()
-            .filter(|_| applied.include_annotations)
-        {
+        if let Some(filter) = self.include_annotations.as_ref().filter(|_| applied.include_annotations) {
             let prefix = prefix(self.prefixed.include_annotations);
             items.push(format!("{prefix}include-annotations=\"{}\"", filter.text()));
         }
@@ -141,10 +133,8 @@ impl AnnotationFilter {
     /// Whether the filter wants anything at all.
     #[must_use]
     pub fn includes_any(&self) -> bool {
-        let all_left_out = self
-            .patterns
-            .iter()
-            .any(|pattern| !pattern.include && pattern.open && pattern.name.is_empty());
+        let all_left_out =
+            self.patterns.iter().any(|pattern| !pattern.include && pattern.open && pattern.name.is_empty());
         self.patterns.iter().any(|pattern| {
             let is_star = pattern.open && pattern.name.is_empty();
             pattern.include && !(is_star && all_left_out)
@@ -178,11 +168,7 @@ impl Pattern {
         let is_name_char = |next: char| next.is_ascii_alphanumeric() || "._#@".contains(next);
         let sound = name.chars().all(is_name_char) && (open || !name.is_empty());
         let whole = !open || name.is_empty() || name.ends_with('.');
-        (sound && whole).then(|| Self {
-            include,
-            name: name.to_owned(),
-            open,
-        })
+        (sound && whole).then(|| Self { include, name: name.to_owned(), open })
     }
 
     fn matches(&self, term: &str) -> bool {
@@ -258,11 +244,7 @@ mod tests {
             ("Core.*", "Measures.Unit", false),
             ("*,-Core.*", "Core.Description", false),
             ("*,-Core.*,Core.Description", "Core.Description", true),
-            (
-                "Core.Description,-Core.Description",
-                "Core.Description",
-                false,
-            ),
+            ("Core.Description,-Core.Description", "Core.Description", false),
             ("", "Core.Description", false),
         ] {
             let header = format!("odata.include-annotations=\"{patterns}\"");
@@ -278,13 +260,8 @@ mod tests {
 
     #[test]
     fn what_was_applied_is_said_in_the_words_of_the_client() {
-        let applied = Applied {
-            max_page_size: Some(20),
-            omit_nulls: true,
-            include_annotations: true,
-        };
-        let header =
-            "odata.maxpagesize=50,omit-values=nulls,include-annotations=\"-*, Core.*,a\r\nb\"";
+        let applied = Applied { max_page_size: Some(20), omit_nulls: true, include_annotations: true };
+        let header = "odata.maxpagesize=50,omit-values=nulls,include-annotations=\"-*, Core.*,a\r\nb\"";
         assert_eq!(
             Preferences::parse(header).applied(&applied).as_deref(),
             Some("odata.maxpagesize=20, omit-values=nulls, include-annotations=\"-*,Core.*\"")

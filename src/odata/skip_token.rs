@@ -44,6 +44,8 @@ pub struct SkipToken {
     pub last_key: Vec<Value>,
     /// How many rows have been delivered so far, for `$top`.
     pub delivered: u64,
+    /// How many rows match, where the first page was asked to count them.
+    pub total: Option<u64>,
 }
 
 /// Why a token cannot be used.
@@ -51,9 +53,7 @@ pub struct SkipToken {
 pub enum SkipTokenError {
     #[error("the skip token is damaged; expected one taken unchanged from a next link")]
     Damaged,
-    #[error(
-        "the skip token has format {found}; expected format {FORMAT}, so the download must begin anew"
-    )]
+    #[error("the skip token has format {found}; expected format {FORMAT}, so the download must begin anew")]
     Format { found: u8 },
     #[error("the skip token belongs to another query; expected the next link unchanged")]
     OtherQuery,
@@ -67,6 +67,7 @@ impl SkipToken {
         writer.byte(FORMAT);
         writer.raw(&self.fingerprint.0);
         writer.unsigned(self.delivered);
+        writer.unsigned(self.total.map_or(0, |total| total.saturating_add(1)));
         writer.bytes(self.revision.as_bytes());
         writer.values(&self.last_key);
         let mut bytes = writer.into_bytes();
@@ -94,6 +95,7 @@ impl SkipToken {
         let token = Self {
             fingerprint: Fingerprint(reader.array()?),
             delivered: reader.unsigned()?,
+            total: reader.unsigned()?.checked_sub(1),
             revision: reader.text()?.to_owned(),
             last_key: reader.values()?,
         };
@@ -113,10 +115,7 @@ fn verified(text: &str) -> Option<Vec<u8>> {
 }
 
 fn checksum(bytes: &[u8]) -> Vec<u8> {
-    Sha256::digest(bytes)
-        .into_iter()
-        .take(CHECKSUM_BYTES)
-        .collect()
+    Sha256::digest(bytes).into_iter().take(CHECKSUM_BYTES).collect()
 }
 
 #[cfg(test)]
@@ -136,20 +135,18 @@ mod tests {
             revision: "2026-07-27T08:00:00Z/ø".to_owned(),
             last_key,
             delivered: 10_000,
+            total: Some(12_345),
         }
     }
 
     fn any_instant() -> impl Strategy<Value = DateTime<FixedOffset>> {
-        (
-            -62_135_596_800_i64..253_402_300_800,
-            0..1_000_000_000_u32,
-            -86_399..86_400,
-        )
-            .prop_map(|(seconds, nanos, offset)| {
+        (-62_135_596_800_i64..253_402_300_800, 0..1_000_000_000_u32, -86_399..86_400).prop_map(
+            |(seconds, nanos, offset)| {
                 let offset = FixedOffset::east_opt(offset).unwrap();
                 let utc = DateTime::from_timestamp(seconds, nanos).unwrap();
                 utc.with_timezone(&offset)
-            })
+            },
+        )
     }
 
     fn any_value() -> impl Strategy<Value = Value> {
@@ -161,22 +158,18 @@ mod tests {
                 .prop_map(|(number, scale)| Value::Decimal(Decimal::new(number, scale))),
             (-1e300..1e300_f64).prop_map(Value::Double),
             any::<String>().prop_map(|text| Value::string(&text)),
-            (-100_000..100_000).prop_map(|days| {
-                Value::Date(NaiveDate::from_num_days_from_ce_opt(days).unwrap())
-            }),
+            (-100_000..100_000)
+                .prop_map(|days| { Value::Date(NaiveDate::from_num_days_from_ce_opt(days).unwrap()) }),
             (0..86_400_u32, 0..1_000_000_000_u32).prop_map(|(seconds, nanos)| {
                 let time = NaiveTime::from_num_seconds_from_midnight_opt(seconds, nanos);
                 Value::TimeOfDay(time.unwrap())
             }),
             any_instant().prop_map(Value::DateTimeOffset),
-            any::<i32>()
-                .prop_map(|seconds| Value::Duration(TimeDelta::new(seconds.into(), 7).unwrap())),
+            any::<i32>().prop_map(|seconds| Value::Duration(TimeDelta::new(seconds.into(), 7).unwrap())),
             any::<u128>().prop_map(|number| Value::Guid(Uuid::from_u128(number))),
             any::<Vec<u8>>().prop_map(|bytes| Value::Binary(Arc::from(bytes))),
         ];
-        scalar.prop_recursive(2, 8, 4, |item| {
-            prop::collection::vec(item, 0..4).prop_map(Value::List)
-        })
+        scalar.prop_recursive(2, 8, 4, |item| prop::collection::vec(item, 0..4).prop_map(Value::List))
     }
 
     proptest! {
@@ -215,11 +208,7 @@ mod tests {
 
     #[test]
     fn every_changed_bit_and_every_cut_is_noticed() {
-        let token = token(vec![
-            Value::string("2026M06"),
-            Value::Null,
-            Value::Integer(-1),
-        ]);
+        let token = token(vec![Value::string("2026M06"), Value::Null, Value::Integer(-1)]);
         let text = token.encode();
         let bytes = URL_SAFE_NO_PAD.decode(&text).unwrap();
         for bit in 0..bytes.len() * 8 {
@@ -252,9 +241,7 @@ mod tests {
         deep.extend([12, 1].repeat(5_000));
         let mut long = vec![FORMAT];
         long.extend([0; 16]);
-        long.extend([
-            0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01,
-        ]);
+        long.extend([0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]);
         for bytes in [deep, long] {
             let refused = SkipToken::decode(&sealed(bytes), Fingerprint([0; 16]));
             assert_eq!(refused, Err(SkipTokenError::Damaged));

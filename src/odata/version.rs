@@ -70,18 +70,13 @@ pub fn negotiate(max: Option<&str>, request: Option<&str>) -> Result<Version, Ve
 fn lowest(header: &'static str, value: &str) -> Result<(u32, u32), VersionError> {
     let mut lowest: Option<(u32, u32)> = None;
     for item in value.split(',') {
-        let version = parse(item).ok_or_else(|| VersionError::Malformed {
-            header,
-            value: value.to_owned(),
-        })?;
+        let version =
+            parse(item).ok_or_else(|| VersionError::Malformed { header, value: value.to_owned() })?;
         lowest = Some(lowest.map_or(version, |found| found.min(version)));
     }
     match lowest {
         Some(version) if version >= (4, 0) => Ok(version),
-        _ => Err(VersionError::NotSpoken {
-            header,
-            value: value.to_owned(),
-        }),
+        _ => Err(VersionError::NotSpoken { header, value: value.to_owned() }),
     }
 }
 
@@ -126,26 +121,11 @@ mod tests {
     fn versions_that_cannot_be_met_are_refused() {
         for value in ["3.0", "0", "2.0;NetFx"] {
             let refused = negotiate(Some(value), None);
-            assert!(
-                matches!(refused, Err(VersionError::NotSpoken { .. })),
-                "{value}"
-            );
+            assert!(matches!(refused, Err(VersionError::NotSpoken { .. })), "{value}");
         }
-        for value in [
-            "",
-            "four",
-            "4.x",
-            "4.",
-            "-4",
-            "+4.0",
-            "4.0.1",
-            "99999999999.0",
-        ] {
+        for value in ["", "four", "4.x", "4.", "-4", "+4.0", "4.0.1", "99999999999.0"] {
             let refused = negotiate(Some(value), None);
-            assert!(
-                matches!(refused, Err(VersionError::Malformed { .. })),
-                "{value}"
-            );
+            assert!(matches!(refused, Err(VersionError::Malformed { .. })), "{value}");
         }
         assert!(negotiate(None, Some("5.0")).is_err());
         assert!(negotiate(Some("4.0"), Some("3.0")).is_err());

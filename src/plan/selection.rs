@@ -1,5 +1,10 @@
 //! The cells that a query needs, as sets of members.
 
+use std::collections::BTreeSet;
+
+use crate::catalogue::measurement::Measurement;
+use crate::feed::{CellSource, Extent};
+
 /// A box of cells of one measurement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selection {
@@ -7,7 +12,7 @@ pub struct Selection {
     pub periods: Vec<usize>,
     /// One entry per dimension of the measurement.
     pub members: Vec<Members>,
-    /// Indexes of the measures, ascending; may be empty when only rows are asked for.
+    /// Indexes of the measures, ascending; never empty, for the upstream tells rows only together with figures.
     pub measures: Vec<usize>,
 }
 
@@ -18,4 +23,92 @@ pub enum Members {
     Unnamed,
     /// These members, ascending by index.
     Named(Vec<usize>),
+}
+
+impl Members {
+    /// How many members are asked for; a dimension that is not named counts as one.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Unnamed => 1,
+            Self::Named(members) => members.len(),
+        }
+    }
+
+    /// Whether nothing at all is asked for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Selection {
+    /// All cells of a set, with all measures.
+    #[must_use]
+    pub fn of_set(source: &CellSource) -> Self {
+        let of = &source.measurement;
+        let members =
+            (0..of.dimensions.len()).map(|dimension| members_of_extent(source, dimension)).collect();
+        Self { periods: periods_of_set(source), members, measures: (0..of.measures.len()).collect() }
+    }
+
+    /// Keeps only the periods of that list.
+    pub fn restrict_periods(&mut self, keep: &BTreeSet<usize>) {
+        self.periods.retain(|period| keep.contains(period));
+    }
+
+    /// Keeps only the members of that list. A dimension that is not named stays unnamed.
+    pub fn restrict_members(&mut self, dimension: usize, keep: &BTreeSet<usize>) {
+        if let Some(Members::Named(members)) = self.members.get_mut(dimension) {
+            members.retain(|member| keep.contains(member));
+        }
+    }
+
+    /// Asks for one measure where only one is needed; the upstream is asked for one or for all.
+    pub fn restrict_measures(&mut self, needed: &BTreeSet<usize>) {
+        match needed.len() {
+            0 => self.measures.truncate(1),
+            1 => self.measures.retain(|measure| needed.contains(measure)),
+            _ => {}
+        }
+    }
+
+    /// Whether no cell can be in the box.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.periods.is_empty() || self.members.iter().any(Members::is_empty)
+    }
+
+    /// The most rows that the box can hold.
+    #[must_use]
+    pub fn row_bound(&self) -> u64 {
+        let sizes = self.members.iter().map(Members::len).chain([self.periods.len()]);
+        sizes.fold(1, |product: u64, size| product.saturating_mul(size as u64))
+    }
+
+    /// The dimensions that are named, with their members.
+    pub fn named(&self) -> impl Iterator<Item = (usize, &[usize])> {
+        self.members.iter().enumerate().filter_map(|(dimension, members)| match members {
+            Members::Unnamed => None,
+            Members::Named(members) => Some((dimension, members.as_slice())),
+        })
+    }
+}
+
+fn members_of_extent(source: &CellSource, dimension: usize) -> Members {
+    let of: &Measurement = &source.measurement;
+    let is_area = of.dimensions[dimension].is_area();
+    if source.extents.get(dimension) == Some(&Extent::Resting) && !is_area {
+        return Members::Unnamed;
+    }
+    let all = 0..of.dimensions[dimension].members.len();
+    Members::Named(all.filter(|&member| source.holds(dimension, member)).collect())
+}
+
+fn periods_of_set(source: &CellSource) -> Vec<usize> {
+    let of_type = |index: &usize| {
+        let period = &source.measurement.periods[*index];
+        source.period_type.as_ref().is_none_or(|wanted| *wanted == period.type_id)
+    };
+    (0..source.measurement.periods.len()).filter(of_type).collect()
 }

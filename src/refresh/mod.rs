@@ -1,4 +1,7 @@
 //! What is brought up to date in the background, and when.
 
 pub mod catalogue;
+pub mod feeds;
+pub mod figures;
 pub mod indicators;
+pub mod updates;

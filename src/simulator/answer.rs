@@ -5,6 +5,7 @@
 use super::chance;
 use super::figures::{Cell, Moment, View};
 use super::request::{Refusal, Selection};
+use super::tables::RowOrder;
 
 /// How many cells one request may ask for, and what counts as a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +60,8 @@ pub fn rows(view: &View<'_>, selection: &Selection, limit: CellLimit) -> Result<
         }
     }
     match view.table.order {
-        super::tables::RowOrder::ByPeriod => rows.sort_by_key(|row| row.moment),
-        super::tables::RowOrder::ByDimension => shuffle_blocks(view, selection, &mut rows),
+        RowOrder::ByPeriod => rows.sort_by_key(|row| row.moment),
+        RowOrder::ByDimension => shuffle_blocks(view, selection, &mut rows),
     }
     Ok(rows)
 }

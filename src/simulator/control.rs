@@ -1,4 +1,19 @@
 //! The handle to a running simulator's state: the same in the program and, as `/control/…`, over HTTP.
+//!
+//! | call | does |
+//! |---|---|
+//! | `GET /control/faults` | the faults that are on, with what is left of each |
+//! | `POST /control/faults` | sets the fields of [`Faults`] that the JSON body names, such as `{"forbidden":2}` |
+//! | `DELETE /control/faults` | switches every fault off |
+//! | `GET`, `DELETE /control/requests` | the log of requests; forgets it |
+//! | `POST /control/publish` | makes an update of a table: a [`Publish`] as JSON |
+//! | `POST /control/edition` | sets a table, or all, to an edition: a [`SetEdition`] as JSON |
+//! | `GET /control/made-up` | which parts of which tables are made up |
+//!
+//! No token is asked for. An update adds a period and changes made-up figures: the newest three periods always, one in
+//! eight of the earlier ones, three years back. Where the table stood at an earlier edition, the update brings the
+//! next retrieval's published figures. At the newest retrieval published figures stay, unless the update is told to
+//! revise them: then the country's totals of recent periods go up a little.
 
 use std::sync::Arc;
 

@@ -28,6 +28,8 @@ const SHORTFALL: f64 = 0.012;
 const PROVISIONAL: usize = 3;
 /// For how many periods back an update may still change figures.
 const REVISED: usize = 36;
+/// How far an update moves the country's made-up figures at most.
+const REVISION: f64 = 0.006;
 
 /// How often a combination of two or more dimensions does not exist in a year.
 const MISSING: f64 = 0.02;
@@ -206,10 +208,7 @@ impl<'a> View<'a> {
         if self.published.holds(cell.key) && self.is_published(Key::default(), moment) {
             return true;
         }
-        let counts = |measure: &usize| self.table.measures[*measure].kind == Kind::Count;
-        (0..self.table.measures.len())
-            .filter(counts)
-            .all(|measure| self.value(cell, measure, moment).is_none())
+        self.counts().all(|measure| self.value(cell, measure, moment).is_none())
     }
 
     fn looked_up(&self, key: Key, measure: usize, moment: &Moment) -> Option<Figure> {
@@ -264,7 +263,7 @@ impl<'a> View<'a> {
         }
         // The usual level counts only where the country's own total is unknown: parts and totals must agree on it.
         if self.looked_up(Key::default(), measure, moment).is_none() {
-            count = count.min(self.usual(measure, moment.period) * cell.share);
+            count = count.min(self.usual(measure, moment) * cell.share);
         }
         if cell.key != Key::default() {
             count *= 1.0 - SHORTFALL * cell.key.depth() as f64 - NOISE * self.noise(cell, measure, moment);
@@ -283,7 +282,8 @@ impl<'a> View<'a> {
     }
 
     /// The usual size for the whole country in a period, with season and the slow swing of the economy.
-    fn usual(&self, measure: usize, period: Period) -> f64 {
+    fn usual(&self, measure: usize, moment: &Moment) -> f64 {
+        let period = moment.period;
         let about = &self.table.measures[measure];
         let month = f64::from(period.last_month());
         let phase = std::f64::consts::TAU * chance::unit(self.seed);
@@ -296,7 +296,14 @@ impl<'a> View<'a> {
             (Kind::Amount, PeriodType::Mytd) => f64::from(period.number),
             _ => 1.0,
         };
-        about.level * (1.0 + season + swing) * months
+        let revised = match moment.revision {
+            0 => 1.0,
+            revision => {
+                let seed = chance::mix(chance::mix(self.seed, u64::from(period.code())), revision);
+                1.0 - REVISION * chance::unit(seed)
+            }
+        };
+        about.level * (1.0 + season + swing) * months * revised
     }
 
     fn rate(&self, cell: &Cell, measure: usize, moment: &Moment) -> f64 {
@@ -308,7 +315,7 @@ impl<'a> View<'a> {
         }
         match self.nearest(cell, measure, moment) {
             Some((anchor, figure)) => figure * cell.lean / anchor.lean * jitter,
-            None => self.usual(measure, moment.period) * cell.lean * jitter,
+            None => self.usual(measure, moment) * cell.lean * jitter,
         }
     }
 
@@ -329,11 +336,16 @@ impl<'a> View<'a> {
 
     /// A mean over people who are too few to be counted is hidden with them.
     fn average(&self, cell: &Cell, measure: usize, moment: &Moment) -> Figure {
-        let counted = self.table.measures.iter().position(|other| other.kind == Kind::Count);
-        if counted.is_some_and(|count| self.value(cell, count, moment).is_none()) {
+        if self.counts().count() > 0 && self.counts().all(|count| self.value(cell, count, moment).is_none()) {
             return None;
         }
         Some(scale(self.rate(cell, measure, moment), &self.table.measures[measure]))
+    }
+
+    /// The measures that count something.
+    fn counts(&self) -> impl Iterator<Item = usize> {
+        let table = self.table;
+        (0..table.measures.len()).filter(|measure| table.measures[*measure].kind == Kind::Count)
     }
 
     /// The same bend for all measures, so that the curve keeps falling.

@@ -115,6 +115,7 @@ struct RawHierarchy {
 struct RawDimension {
     id: String,
     name: String,
+    made_up: Vec<String>,
     hierarchies: Vec<RawHierarchy>,
 }
 
@@ -239,7 +240,8 @@ impl RawTable {
             let hierarchy = places.hierarchy(id)?;
             hierarchies.push(hierarchy.ok_or_else(|| self.unknown("area hierarchy", id))?);
         }
-        Ok(Dimension { id: "_omrade".into(), name: self.area_heading.clone(), hierarchies })
+        let made_up = vec!["member ids within _nykom and _reko".into(), "level ids".into()];
+        Ok(Dimension { id: "_omrade".into(), name: self.area_heading.clone(), hierarchies, made_up })
     }
 }
 
@@ -247,7 +249,8 @@ impl RawDimension {
     fn resolve(&self, lists_totals: bool) -> Result<Dimension, MetadataError> {
         let hierarchies =
             self.hierarchies.iter().map(|raw| raw.resolve(lists_totals)).collect::<Result<_, _>>()?;
-        Ok(Dimension { id: self.id.clone(), name: self.name.clone(), hierarchies })
+        let made_up = self.made_up.clone();
+        Ok(Dimension { id: self.id.clone(), name: self.name.clone(), hierarchies, made_up })
     }
 }
 

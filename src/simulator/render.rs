@@ -8,7 +8,7 @@ use super::answer::Row;
 use super::figures::View;
 use super::hierarchy::Hierarchy;
 use super::metadata::Metadata;
-use super::periods::PeriodType;
+use super::periods::{Period, PeriodType};
 use super::request::{Division, Selection, total_level_id};
 use super::tables::{Dimension, Table};
 
@@ -74,35 +74,7 @@ pub fn tables<'a>(
 
 fn head(view: &View<'_>, dates: &UpdateDates) -> Value {
     let table = view.table;
-    let types: Vec<_> = table
-        .periods
-        .iter()
-        .map(|range| {
-            let periods = view.periods(range.kind());
-            let text = |period: Option<&super::periods::Period>| period.map(ToString::to_string);
-            json!({
-                "periodtype_id": range.kind().id(),
-                "period_first": text(periods.first()),
-                "period_last": text(periods.last()),
-            })
-        })
-        .collect();
-    let groups: Vec<_> = measure_groups(table)
-        .iter()
-        .map(|(id, name, _)| json!({ "mgroup_id": id, "mgroup_name": name }))
-        .collect();
-    let dimensions: Vec<_> = table
-        .dimensions
-        .iter()
-        .map(|dimension| {
-            let hierarchies: Vec<_> = dimension
-                .hierarchies
-                .iter()
-                .map(|hierarchy| json!({ "hierarchy_id": hierarchy.id, "hierarchy_name": hierarchy.name }))
-                .collect();
-            json!({ "dimension_id": dimension.id, "dimension_name": dimension.name, "hierarchies": hierarchies })
-        })
-        .collect();
+    let group = |(id, name, _): (&str, &str, _)| json!({ "mgroup_id": id, "mgroup_name": name });
     json!({
         "table_id": table.id,
         "table_name": table.title,
@@ -111,10 +83,26 @@ fn head(view: &View<'_>, dates: &UpdateDates) -> Value {
         "update_freq": table.update.freq,
         "update_latest": dates.latest,
         "update_next": dates.next,
-        "mgroups": groups,
-        "periods": { "periodtypes": types },
-        "dimensions": dimensions,
+        "mgroups": measure_groups(table).into_iter().map(group).collect::<Vec<_>>(),
+        "periods": { "periodtypes": table.periods.iter().map(|range| span(view, range.kind())).collect::<Vec<_>>() },
+        "dimensions": table.dimensions.iter().map(dimension_head).collect::<Vec<_>>(),
     })
+}
+
+fn span(view: &View<'_>, kind: PeriodType) -> Value {
+    let periods = view.periods(kind);
+    let text = |period: Option<&Period>| period.map(ToString::to_string);
+    json!({
+        "periodtype_id": kind.id(),
+        "period_first": text(periods.first()),
+        "period_last": text(periods.last()),
+    })
+}
+
+fn dimension_head(dimension: &Dimension) -> Value {
+    let head = |tree: &Hierarchy| json!({ "hierarchy_id": tree.id, "hierarchy_name": tree.name });
+    let hierarchies: Vec<_> = dimension.hierarchies.iter().map(head).collect();
+    json!({ "dimension_id": dimension.id, "dimension_name": dimension.name, "hierarchies": hierarchies })
 }
 
 /// The measure groups of a table in the order of their first measures, each with the positions of its measures.

@@ -62,15 +62,18 @@ impl Databank {
         let subjects =
             self.metadata.subjects.iter().map(|subject| (subject.id.clone(), subject.made_up.clone()));
         let tables = self.metadata.tables.iter().map(|table| (table.id.clone(), table.made_up.clone()));
-        MadeUp { subjects: subjects.collect(), tables: tables.collect() }
+        let dimensions = self.metadata.tables.iter().flat_map(|table| &table.dimensions);
+        let dimensions = dimensions.map(|dimension| (dimension.id.clone(), dimension.made_up.clone()));
+        MadeUp { subjects: subjects.collect(), tables: tables.collect(), dimensions: dimensions.collect() }
     }
 }
 
-/// The parts of the metadata that are not real: for each subject and table their names.
+/// The parts of the metadata that are not real: their names for each subject, table and dimension.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct MadeUp {
     pub subjects: BTreeMap<String, Vec<String>>,
     pub tables: BTreeMap<String, Vec<String>>,
+    pub dimensions: BTreeMap<String, Vec<String>>,
 }
 
 /// How a table stands.

@@ -124,6 +124,8 @@ pub struct Dimension {
     pub id: String,
     pub name: String,
     pub hierarchies: Vec<Hierarchy>,
+    /// The parts that were filled in because nothing real was known.
+    pub made_up: Vec<String>,
 }
 
 /// A table as the simulator knows it before any edition of it.

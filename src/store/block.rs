@@ -3,14 +3,20 @@
 //! A block describes itself: columns are named by the upstream's ids and hold ids, so that it means the same after a restart
 //! or when the catalogue has been read anew.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Int32Type};
-use arrow_array::{Array, Decimal128Array, DictionaryArray, RecordBatch};
+use arrow_array::{Array, BooleanArray, Decimal128Array, DictionaryArray, RecordBatch};
+use arrow_schema::{ArrowError, DataType};
+use arrow_select::concat::concat_batches;
+use arrow_select::filter::filter_record_batch;
 use chrono::{DateTime, NaiveDate, Utc};
 
-use crate::catalogue::id::{DimensionId, MeasureId};
+use crate::catalogue::id::{DimensionId, MeasureId, PeriodId};
+use crate::clock::start_of_day;
+use crate::store::key::CellKey;
 
 /// Name of the column of period ids.
 pub const PERIOD_COLUMN: &str = "period";
@@ -29,6 +35,8 @@ pub struct CellBlock {
     pub cells: RecordBatch,
     pub revision: Revision,
     pub fetched_at: DateTime<Utc>,
+    /// When a figure of each period was last seen to change.
+    pub updated: BTreeMap<PeriodId, DateTime<Utc>>,
 }
 
 impl CellBlock {
@@ -56,6 +64,77 @@ impl CellBlock {
         self.cells.column_by_name(measure.as_str())?.as_primitive_opt::<Decimal128Type>()
     }
 
+    /// The rows and measures of the key, out of a block that covers it.
+    ///
+    /// # Errors
+    /// When the columns are not those of a block.
+    pub fn restricted(self: &Arc<Self>, key: &CellKey) -> Result<Arc<Self>, ArrowError> {
+        let mut keep = vec![true; self.row_count()];
+        let periods: BTreeSet<&str> = key.periods.iter().map(PeriodId::as_str).collect();
+        mark(&mut keep, self.periods(), &periods);
+        for (dimension, members) in &key.members {
+            let members: BTreeSet<&str> = members.iter().map(|member| member.as_str()).collect();
+            mark(&mut keep, self.members(dimension), &members);
+        }
+        if keep.iter().all(|&keep| keep) {
+            return Ok(Arc::clone(self));
+        }
+        let cells = filter_record_batch(&self.cells, &BooleanArray::from(keep))?;
+        Ok(Arc::new(Self { cells, updated: self.updated.clone(), ..**self }))
+    }
+
+    /// One block out of several that were fetched apart.
+    ///
+    /// # Errors
+    /// When there is none, or their columns differ.
+    pub fn joined(blocks: &[Arc<Self>]) -> Result<Self, ArrowError> {
+        let first = blocks.first().ok_or_else(|| ArrowError::InvalidArgumentError("no blocks".to_owned()))?;
+        let cells = concat_batches(&first.cells.schema(), blocks.iter().map(|block| &block.cells))?;
+        let updated = blocks.iter().flat_map(|block| block.updated.clone()).collect();
+        let fetched_at = blocks.iter().map(|block| block.fetched_at).min().unwrap_or(first.fetched_at);
+        Ok(Self { cells, revision: first.revision, fetched_at, updated })
+    }
+
+    /// How many figures differ from those of an earlier block, period by period. Rows that only one of them has count once for
+    /// each measure.
+    #[must_use]
+    pub fn changes_since(&self, earlier: &Self) -> BTreeMap<PeriodId, usize> {
+        let mut changes = BTreeMap::new();
+        let mut old = earlier.figures_by_place();
+        for (place, figures) in self.figures_by_place() {
+            let changed = match old.remove(&place) {
+                Some(before) => {
+                    figures.iter().filter(|(measure, figure)| before.get(*measure) != Some(figure)).count()
+                }
+                None => figures.len(),
+            };
+            if changed > 0 {
+                *changes.entry(PeriodId::from(place[0])).or_default() += changed;
+            }
+        }
+        for (place, figures) in old {
+            *changes.entry(PeriodId::from(place[0])).or_default() += figures.len();
+        }
+        changes
+    }
+
+    /// Figures by the ids of their row, the period's first.
+    fn figures_by_place(&self) -> HashMap<Vec<&str>, HashMap<&str, Option<i128>>> {
+        let (mut ids, mut figures) = (Vec::new(), Vec::new());
+        for (field, column) in self.cells.schema_ref().fields().iter().zip(self.cells.columns()) {
+            if matches!(field.data_type(), DataType::Dictionary(..)) {
+                ids.extend(column.as_dictionary_opt::<Int32Type>());
+            } else if let Some(column) = column.as_primitive_opt::<Decimal128Type>() {
+                figures.push((field.name().as_str(), column));
+            }
+        }
+        let place = |row: usize| ids.iter().map(|column| text_at(column, row).unwrap_or_default()).collect();
+        let at = |column: &Decimal128Array, row: usize| column.is_valid(row).then(|| column.value(row));
+        let row_figures =
+            |row: usize| figures.iter().map(|(name, column)| (*name, at(column, row))).collect();
+        (0..self.row_count()).map(|row| (place(row), row_figures(row))).collect()
+    }
+
     fn ids(&self, name: &str) -> Option<&DictionaryArray<Int32Type>> {
         self.cells.column_by_name(name)?.as_dictionary_opt::<Int32Type>()
     }
@@ -64,6 +143,30 @@ impl CellBlock {
     #[must_use]
     pub fn size_bytes(&self) -> usize {
         self.cells.get_array_memory_size()
+    }
+}
+
+impl Revision {
+    /// The moment that the revision stands for: the start of the upstream's day, if it named one.
+    #[must_use]
+    pub fn instant(self) -> Option<DateTime<Utc>> {
+        self.update_latest.map(start_of_day)
+    }
+}
+
+/// Unmarks the rows whose id is not among the wanted ones; a column that is missing unmarks all.
+fn mark(keep: &mut [bool], column: Option<&DictionaryArray<Int32Type>>, wanted: &BTreeSet<&str>) {
+    let Some((column, values)) =
+        column.and_then(|column| Some((column, column.values().as_string_opt::<i32>()?)))
+    else {
+        keep.fill(false);
+        return;
+    };
+    let wanted: Vec<bool> = (0..values.len())
+        .map(|index| wanted.contains(values.value(index)) || values.value(index).starts_with('?'))
+        .collect();
+    for (row, keep) in keep.iter_mut().enumerate() {
+        *keep &= column.key(row).is_some_and(|key| wanted.get(key).copied().unwrap_or_default());
     }
 }
 

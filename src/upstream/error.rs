@@ -128,6 +128,12 @@ impl UpstreamError {
         self.failure.is_transient()
     }
 
+    /// Whether a smaller request may succeed: this one was above the limit, or took too long.
+    #[must_use]
+    pub fn is_too_much(&self) -> bool {
+        matches!(self.failure, Failure::TooLarge { .. } | Failure::Timeout { .. })
+    }
+
     /// The word that metrics count it under.
     #[must_use]
     pub fn reason(&self) -> FailureReason {

@@ -310,7 +310,7 @@ mod tests {
         let ids: Vec<_> = measurement.dimensions.iter().map(|dimension| dimension.id.as_str()).collect();
         assert_eq!(ids, ["_omrade", "_kon"]);
         let periods: Vec<_> = measurement.periods.iter().map(|period| period.id.as_str()).collect();
-        assert_eq!(periods, ["2026M07", "2026Q02", "2026M05"]);
+        assert_eq!(periods, ["2026M07", "2026M05", "2026Q02"]);
         let headings: Vec<_> = measurement.measures.iter().map(|measure| measure.heading.as_str()).collect();
         assert_eq!(headings, ["Antal personer", "Varighed: under 2 uger", "Varighed: m22"]);
         assert_eq!(measurement.measures[1].id.as_str(), "21");

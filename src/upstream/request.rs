@@ -1,6 +1,7 @@
 //! Data requests. The type cannot hold a request without exactly one table, one period type and a period, and writing it out
 //! always states the format and percent-encodes.
 
+use std::num::NonZeroUsize;
 use std::ops::Deref;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -23,7 +24,7 @@ pub struct DataRequest {
     /// How many measure columns the answer has.
     pub measure_count: usize,
     pub period_type: PeriodTypeId,
-    pub periods: NonEmpty<PeriodId>,
+    pub periods: PeriodSelection,
     /// At most one hierarchy of each dimension.
     pub hierarchies: Vec<(HierarchyId, HierarchySelection)>,
 }
@@ -34,6 +35,14 @@ pub enum MeasureSelection {
     All,
     /// Whole groups, or single measures of a group.
     Some(NonEmpty<(MeasureGroupId, Option<MeasureId>)>),
+}
+
+/// Which periods are asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PeriodSelection {
+    List(NonEmpty<PeriodId>),
+    /// The newest, by their number: never more than the table has, or the upstream refuses.
+    Latest(NonZeroUsize),
 }
 
 /// Which members of a hierarchy are asked for.
@@ -80,8 +89,7 @@ impl DataRequest {
     #[must_use]
     pub fn path_and_query(&self) -> String {
         let mut parameters = self.measures.parameters();
-        let periods = self.periods.iter().map(PeriodId::as_str);
-        parameters.push(parameter("period.", self.period_type.as_str(), &comma_separated(periods)));
+        parameters.push(parameter("period.", self.period_type.as_str(), &self.periods.value()));
         for (hierarchy, selection) in &self.hierarchies {
             parameters.push(parameter("hierarchy.", hierarchy.as_str(), &selection.value()));
         }
@@ -125,6 +133,15 @@ fn measures_of(group: &MeasureGroupId, parts: &[(MeasureGroupId, Option<MeasureI
     measures.map_or_else(|| "*".to_owned(), |measures| measures.join(","))
 }
 
+impl PeriodSelection {
+    fn value(&self) -> String {
+        match self {
+            Self::List(periods) => comma_separated(periods.iter().map(PeriodId::as_str)),
+            Self::Latest(count) => format!("latest:{count}"),
+        }
+    }
+}
+
 impl HierarchySelection {
     fn value(&self) -> String {
         match self {
@@ -166,8 +183,9 @@ mod tests {
         }
     }
 
-    fn periods(ids: &[&str]) -> NonEmpty<PeriodId> {
-        NonEmpty::new(ids.iter().map(|id| PeriodId::from(*id)).collect()).unwrap()
+    fn periods(ids: &[&str]) -> PeriodSelection {
+        let list = NonEmpty::new(ids.iter().map(|id| PeriodId::from(*id)).collect());
+        PeriodSelection::List(list.unwrap())
     }
 
     #[test]

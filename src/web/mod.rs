@@ -1,1 +1,31 @@
-//! (to be written)
+//! The edge: addresses, headers and bodies. The only module besides the simulator that knows actix-web.
+
+mod compress;
+pub mod error;
+mod health;
+mod links;
+pub mod observe;
+mod odata;
+mod pages;
+mod respond;
+mod scrape;
+pub mod state;
+
+use actix_web::web::{self, ServiceConfig};
+
+/// Routes of the service. One place, so that metrics can name each by its pattern.
+pub fn routes(config: &mut ServiceConfig) {
+    config
+        .route("/healthz", web::get().to(health::live))
+        .route("/healthz", web::head().to(health::live))
+        .route("/readyz", web::get().to(health::ready))
+        .route("/readyz", web::head().to(health::ready))
+        .route("/metrics", web::get().to(scrape::process))
+        .route("/metrics/indicators", web::get().to(scrape::indicators))
+        .route("/", web::get().to(pages::front))
+        .route("/status", web::get().to(pages::status))
+        .service(web::resource("/odata").to(odata::answer))
+        .service(web::resource("/odata/").to(odata::answer))
+        .service(web::resource("/odata/{path:.*}").to(odata::answer))
+        .default_service(web::to(odata::nothing));
+}

@@ -9,14 +9,8 @@ use super::model::Model;
 
 const FILES: [(&str, &str); 3] = [
     ("core", include_str!("cases/odata-abnf-testcases.json")),
-    (
-        "aggregation",
-        include_str!("cases/odata-aggregation-testcases.json"),
-    ),
-    (
-        "temporal",
-        include_str!("cases/odata-temporal-testcases.json"),
-    ),
+    ("aggregation", include_str!("cases/odata-aggregation-testcases.json")),
+    ("temporal", include_str!("cases/odata-temporal-testcases.json")),
 ];
 
 /// One text and the grammar rule that the whole of it must match, or must not.
@@ -40,19 +34,12 @@ impl Case {
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = if self.is_negative() { "wrong" } else { "right" };
-        write!(
-            f,
-            "{} {} ({kind} {}) {:?}",
-            self.file, self.number, self.rule, self.input
-        )
+        write!(f, "{} {} ({kind} {}) {:?}", self.file, self.number, self.rule, self.input)
     }
 }
 
 pub fn all() -> Vec<Case> {
-    FILES
-        .iter()
-        .flat_map(|(file, text)| read(file, text))
-        .collect()
+    FILES.iter().flat_map(|(file, text)| read(file, text)).collect()
 }
 
 fn read(file: &'static str, text: &str) -> Vec<Case> {
@@ -65,14 +52,8 @@ fn read(file: &'static str, text: &str) -> Vec<Case> {
             file,
             number: case["n"].as_u64().expect("a case has a number"),
             rule: case["rule"].as_str().expect("a case has a rule").to_owned(),
-            scope: case["scope"]
-                .as_str()
-                .expect("a case has a scope")
-                .to_owned(),
-            input: case["input"]
-                .as_str()
-                .expect("a case has a text")
-                .to_owned(),
+            scope: case["scope"].as_str().expect("a case has a scope").to_owned(),
+            input: case["input"].as_str().expect("a case has a text").to_owned(),
             model: Rc::clone(&model),
             fails_at: case["failAt"].as_u64(),
         })

@@ -15,14 +15,8 @@ const EXCEPTIONS: [(&str, u64, &str); 1] = [(
 
 /// Kinds of cases that no request to the service can hold, with the reason.
 const OTHER_SCOPES: [(&str, &str); 2] = [
-    (
-        "header",
-        "headers are read by the negotiation, which passes by what it does not understand",
-    ),
-    (
-        "context-url",
-        "context URLs are written by the service and never read",
-    ),
+    ("header", "headers are read by the negotiation, which passes by what it does not understand"),
+    ("context-url", "context URLs are written by the service and never read"),
 ];
 
 fn outcome(case: &Case) -> Result<(), String> {
@@ -44,9 +38,8 @@ fn every_grammar_case_has_its_outcome() {
         } else {
             positive += 1;
         }
-        let is_exception = EXCEPTIONS
-            .iter()
-            .any(|(file, number, _)| *file == case.file && *number == case.number);
+        let is_exception =
+            EXCEPTIONS.iter().any(|(file, number, _)| *file == case.file && *number == case.number);
         match outcome(&case) {
             Ok(()) if is_exception => failures.push(format!("no exception any more: {case}")),
             Err(reason) if !is_exception => failures.push(format!("{case}: {reason}")),

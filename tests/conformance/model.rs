@@ -4,23 +4,15 @@
 use std::collections::HashMap;
 
 use jobindsats_bridge::odata::uri::syntax::{
-    AggregateWhat, Expr, ExprKind, GroupItem, MemberStep, PathSegment, RequestSyntax,
-    SystemSegment, Transformation,
+    AggregateWhat, Expr, ExprKind, GroupItem, MemberStep, PathSegment, RequestSyntax, SystemSegment,
+    Transformation,
 };
 
 const TYPES: [&str; 2] = ["entityTypeName", "complexTypeName"];
-const PRIMITIVES: [&str; 3] = [
-    "primitiveKeyProperty",
-    "primitiveNonKeyProperty",
-    "primitiveColProperty",
-];
+const PRIMITIVES: [&str; 3] = ["primitiveKeyProperty", "primitiveNonKeyProperty", "primitiveColProperty"];
 const COLLECTIONS: [&str; 2] = ["entityColNavigationProperty", "complexColProperty"];
-const WITHOUT_RAW_VALUE: [&str; 4] = [
-    "complexProperty",
-    "complexColProperty",
-    "complexTypeName",
-    "streamProperty",
-];
+const WITHOUT_RAW_VALUE: [&str; 4] =
+    ["complexProperty", "complexColProperty", "complexTypeName", "streamProperty"];
 const IMPORTS: [&str; 7] = [
     "actionImport",
     "entityFunctionImport",
@@ -57,9 +49,7 @@ impl Model {
     }
 
     fn may_be(&self, name: &str, kinds: &[&str]) -> bool {
-        self.kinds(name)
-            .iter()
-            .any(|kind| kinds.contains(&kind.as_str()))
+        self.kinds(name).iter().any(|kind| kinds.contains(&kind.as_str()))
     }
 
     fn can_only_be(&self, name: &str, kinds: &[&str]) -> bool {
@@ -76,26 +66,17 @@ impl Model {
 
     fn check_neighbours(&self, before: &PathSegment, segment: &PathSegment) -> Verdict {
         let plain = match before {
-            PathSegment::Name {
-                name, key: None, ..
-            } => Some(name),
+            PathSegment::Name { name, key: None, .. } => Some(name),
             _ => None,
         };
         match segment {
-            PathSegment::System {
-                name: SystemSegment::Value,
-                ..
-            } => refuse(
-                plain.is_some_and(|name| self.can_only_be(name, &WITHOUT_RAW_VALUE)),
-                "no raw value",
-            ),
+            PathSegment::System { name: SystemSegment::Value, .. } => {
+                refuse(plain.is_some_and(|name| self.can_only_be(name, &WITHOUT_RAW_VALUE)), "no raw value")
+            }
             PathSegment::Name { name, key, .. } => {
                 refuse(self.can_only_be(name, &IMPORTS), "an import below the root")?;
                 let is_type = |name: &String| name.contains('.') && self.can_only_be(name, &TYPES);
-                refuse(
-                    plain.is_some_and(is_type) && key.is_none() && is_type(name),
-                    "two casts",
-                )
+                refuse(plain.is_some_and(is_type) && key.is_none() && is_type(name), "two casts")
             }
             _ => Ok(()),
         }
@@ -105,20 +86,14 @@ impl Model {
         for step in steps {
             match step {
                 Transformation::GroupBy { groups, then } => {
-                    groups
-                        .iter()
-                        .try_for_each(|group| self.check_group(group))?;
+                    groups.iter().try_for_each(|group| self.check_group(group))?;
                     self.check_apply(then)?;
                 }
                 Transformation::Aggregate(terms) => {
-                    terms
-                        .iter()
-                        .try_for_each(|term| self.check_aggregate(&term.what))?;
+                    terms.iter().try_for_each(|term| self.check_aggregate(&term.what))?;
                 }
                 Transformation::Concat(branches) => {
-                    branches
-                        .iter()
-                        .try_for_each(|branch| self.check_apply(branch))?;
+                    branches.iter().try_for_each(|branch| self.check_apply(branch))?;
                 }
                 _ => {}
             }
@@ -134,18 +109,13 @@ impl Model {
         let on_the_way = &names[..names.len() - 1];
         let leads_nowhere =
             |name: &String| self.may_be(name, &COLLECTIONS) || self.can_only_be(name, &PRIMITIVES);
-        refuse(
-            on_the_way.iter().any(leads_nowhere),
-            "no single-valued path",
-        )
+        refuse(on_the_way.iter().any(leads_nowhere), "no single-valued path")
     }
 
     fn check_aggregate(&self, what: &AggregateWhat) -> Verdict {
         match what {
             AggregateWhat::Custom(path) => {
-                let is_custom = path
-                    .last()
-                    .is_some_and(|name| self.may_be(name, &["customAggregate"]));
+                let is_custom = path.last().is_some_and(|name| self.may_be(name, &["customAggregate"]));
                 refuse(!is_custom, "no custom aggregate")
             }
             AggregateWhat::With { expr, .. } => match &expr.kind {
@@ -163,18 +133,12 @@ impl Model {
         match &expr.kind {
             ExprKind::Path(path) => matches!(path.steps.first(),
                 Some(MemberStep::Name { name, key: None, .. }) if self.may_be(name, &COLLECTIONS)),
-            ExprKind::Binary(_, left, right) => {
-                self.reads_collection(left) || self.reads_collection(right)
-            }
+            ExprKind::Binary(_, left, right) => self.reads_collection(left) || self.reads_collection(right),
             _ => false,
         }
     }
 }
 
 fn refuse(wrong: bool, reason: &str) -> Verdict {
-    if wrong {
-        Err(reason.to_owned())
-    } else {
-        Ok(())
-    }
+    if wrong { Err(reason.to_owned()) } else { Ok(()) }
 }

@@ -17,16 +17,12 @@ pub fn read(case: &Case) -> Outcome {
     match case.rule.to_ascii_lowercase().as_str() {
         "odatauri" => uri(input, &case.model),
         "odatarelativeuri" | "resourcepath" => relative_uri(input, &case.model),
-        "queryoptions" | "filter" | "select" | "expand" | "orderby" | "compute" | "search"
-        | "skiptoken" | "systemqueryoption" | "customqueryoption" => {
-            request("Products", input, &case.model)
-        }
+        "queryoptions" | "filter" | "select" | "expand" | "orderby" | "compute" | "search" | "skiptoken"
+        | "systemqueryoption" | "customqueryoption" => request("Products", input, &case.model),
         "commonexpr" | "boolcommonexpr" | "firstmemberexpr" | "propertypathexpr" => {
             expression(input).map(|_| ())
         }
-        "notexpr" => kind(input, |kind| {
-            matches!(kind, ExprKind::Unary(UnaryOp::Not, _))
-        }),
+        "notexpr" => kind(input, |kind| matches!(kind, ExprKind::Unary(UnaryOp::Not, _))),
         "isofexpr" => kind(input, |kind| matches!(kind, ExprKind::TypeCall { .. })),
         "anyexpr" => expression(&format!("Collection/{input}")).map(|_| ()),
         rule => value(rule, input),
@@ -35,10 +31,8 @@ pub fn read(case: &Case) -> Outcome {
 
 /// An absolute address: which part of its path is the service root, only the service knows, so any part may be.
 fn uri(input: &str, model: &Model) -> Outcome {
-    let rest = ["http://", "https://"]
-        .iter()
-        .find_map(|scheme| input.strip_prefix(scheme))
-        .ok_or("no scheme")?;
+    let rest =
+        ["http://", "https://"].iter().find_map(|scheme| input.strip_prefix(scheme)).ok_or("no scheme")?;
     let (authority, path) = rest.split_once('/').ok_or("no path")?;
     if authority.is_empty() {
         return Err("no host".to_owned());
@@ -59,8 +53,7 @@ fn relative_uri(input: &str, model: &Model) -> Outcome {
 }
 
 fn request(path: &str, query: &str, model: &Model) -> Outcome {
-    let request =
-        parse_request(path, query, &Limits::default()).map_err(|error| error.to_string())?;
+    let request = parse_request(path, query, &Limits::default()).map_err(|error| error.to_string())?;
     model.check(&request)
 }
 
@@ -74,18 +67,11 @@ fn kind(input: &str, fits: fn(&ExprKind) -> bool) -> Outcome {
 }
 
 fn decoded(input: &str) -> String {
-    percent_decode_str(input)
-        .decode_utf8()
-        .expect("the case is UTF-8")
-        .into_owned()
+    percent_decode_str(input).decode_utf8().expect("the case is UTF-8").into_owned()
 }
 
 fn accepted(fits: bool) -> Outcome {
-    if fits {
-        Ok(())
-    } else {
-        Err("something else".to_owned())
-    }
+    if fits { Ok(()) } else { Err("something else".to_owned()) }
 }
 
 /// Literals as URLs hold them, and values as payloads do.
@@ -113,8 +99,7 @@ fn is_primitive_value(input: &str) -> bool {
 }
 
 fn url_literal(rule: &str, input: &str) -> Outcome {
-    let literal =
-        parse_literal(&decoded(input), &Limits::default()).map_err(|error| error.to_string())?;
+    let literal = parse_literal(&decoded(input), &Limits::default()).map_err(|error| error.to_string())?;
     let kind = rule.strip_suffix("literal").unwrap_or(rule);
     accepted(match literal {
         Literal::Value(value) => kind == "primitive" || is_of(kind, &value),
@@ -123,9 +108,7 @@ fn url_literal(rule: &str, input: &str) -> Outcome {
         Literal::Typed(PrimitiveType::Binary, _) => kind == "binary",
         Literal::Typed(..) => false,
         Literal::Geo(text) => {
-            let shape = kind
-                .strip_prefix("geography")
-                .or_else(|| kind.strip_prefix("geometry"));
+            let shape = kind.strip_prefix("geography").or_else(|| kind.strip_prefix("geometry"));
             shape.is_some_and(|shape| text.to_ascii_lowercase().contains(shape))
         }
     })

@@ -165,7 +165,7 @@ fn a_level_that_a_table_does_not_have_is_no_set() {
 #[test]
 fn the_lists_say_what_the_measurement_holds() {
     let feed = table(&fixture::measurement());
-    assert_eq!(texts(&feed, "PeriodeCodes", "Identifier"), ["2026MM07", "2026X0107", "2026MM06", "2026KW02"]);
+    assert_eq!(texts(&feed, "PeriodeCodes", "Identifier"), ["2026MM07", "2026MM06", "2026KW02", "2026X0107"]);
     assert_eq!(texts(&feed, "PeriodeGroups", "Id"), ["Q", "M", "MYTD"]);
     assert_eq!(texts(&feed, "OmrådeCodes", "Code"), ["000", "101", "751", "-", "1084", "-"]);
     assert_eq!(texts(&feed, "YdelsesgrupperCodes", "Identifier"), ["T", "1", "2", "2.1", "2.2"]);

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use jobindsats_bridge::indicators::figures::Baseline;
-use jobindsats_bridge::indicators::source::FailureReason;
+use jobindsats_bridge::observe::upstream::FailureReason;
 use jobindsats_bridge::plan::selection::Members;
 use serde_json::json;
 
@@ -143,7 +143,7 @@ async fn a_failed_refresh_keeps_what_was_known_and_says_why() {
     for reason in FailureReason::ALL {
         source.change(|databank| databank.fault = Some(reason));
         assert!(!collector.refresh("personer").await);
-        assert_eq!(sample(&collector, &failures(reason.word())), 1.0);
+        assert_eq!(sample(&collector, &failures(reason.as_str())), 1.0);
     }
     assert_eq!(sample(&collector, UP), 0.0);
     assert_eq!(lines(&collector, "jobindsats_municipality"), before);

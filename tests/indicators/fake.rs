@@ -20,7 +20,8 @@ use jobindsats_bridge::catalogue::value::{FIGURE_SCALE, to_stored};
 use jobindsats_bridge::clock::Clock;
 use jobindsats_bridge::indicators::collector::Collector;
 use jobindsats_bridge::indicators::definition::Definitions;
-use jobindsats_bridge::indicators::source::{FailureReason, FigureSource, SourceError};
+use jobindsats_bridge::indicators::source::{FigureSource, SourceError};
+use jobindsats_bridge::observe::upstream::FailureReason;
 use jobindsats_bridge::plan::selection::{Members, Selection};
 use jobindsats_bridge::store::block::{CellBlock, PERIOD_COLUMN, Revision, SharedBlock};
 
@@ -258,6 +259,7 @@ fn block(
         cells: cells.unwrap(),
         revision: Revision { update_latest, counter: 0 },
         fetched_at,
+        updated: BTreeMap::new(),
     })
 }
 

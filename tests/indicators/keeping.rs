@@ -1,6 +1,6 @@
 use std::fs;
 
-use jobindsats_bridge::indicators::source::FailureReason;
+use jobindsats_bridge::observe::upstream::FailureReason;
 use serde_json::json;
 
 use super::fake::{self, lines, sample};

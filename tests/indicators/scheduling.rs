@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jobindsats_bridge::indicators::source::FailureReason;
+use jobindsats_bridge::observe::upstream::FailureReason;
 use jobindsats_bridge::refresh::indicators::{Pace, run};
 use serde_json::json;
 use tokio::sync::watch;

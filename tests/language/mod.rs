@@ -18,8 +18,7 @@ fn expression(text: &str) -> Result<Expr, SyntaxError> {
 }
 
 fn options(query: &str) -> QueryOptions {
-    parse_query_options(query, &Limits::default())
-        .unwrap_or_else(|error| panic!("{query}: {error}"))
+    parse_query_options(query, &Limits::default()).unwrap_or_else(|error| panic!("{query}: {error}"))
 }
 
 /// Reads an address below the service root.

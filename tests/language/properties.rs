@@ -35,20 +35,12 @@ struct Written {
 
 impl Written {
     fn at_least(&self, strength: u8) -> String {
-        if self.strength >= strength {
-            self.bare.clone()
-        } else {
-            format!("({})", self.bare)
-        }
+        if self.strength >= strength { self.bare.clone() } else { format!("({})", self.bare) }
     }
 }
 
 fn leaf(text: &str) -> Written {
-    Written {
-        bare: text.to_owned(),
-        bracketed: text.to_owned(),
-        strength: PRIMARY,
-    }
+    Written { bare: text.to_owned(), bracketed: text.to_owned(), strength: PRIMARY }
 }
 
 fn written() -> impl Strategy<Value = Written> {
@@ -72,11 +64,7 @@ fn written() -> impl Strategy<Value = Written> {
     .prop_map(leaf);
     leaves.prop_recursive(5, 40, 2, |inner| {
         prop_oneof![
-            (
-                inner.clone(),
-                inner.clone(),
-                prop::sample::select(OPERATORS.to_vec())
-            )
+            (inner.clone(), inner.clone(), prop::sample::select(OPERATORS.to_vec()))
                 .prop_map(|(left, right, operator)| binary(&left, &right, operator)),
             inner.clone().prop_map(|operand| unary("not ", &operand)),
             inner.prop_map(|operand| unary("- ", &operand)),
@@ -86,11 +74,7 @@ fn written() -> impl Strategy<Value = Written> {
 
 fn binary(left: &Written, right: &Written, (word, strength): (&str, u8)) -> Written {
     Written {
-        bare: format!(
-            "{} {word} {}",
-            left.at_least(strength),
-            right.at_least(strength + 1)
-        ),
+        bare: format!("{} {word} {}", left.at_least(strength), right.at_least(strength + 1)),
         bracketed: format!("(({}) {word} ({}))", left.bracketed, right.bracketed),
         strength,
     }

@@ -2,8 +2,7 @@
 
 use jobindsats_bridge::odata::uri::literal_text::to_literal;
 use jobindsats_bridge::odata::uri::syntax::{
-    BinaryOp, Expr, ExprKind, KeySyntax, LambdaOp, Literal, MemberPath, MemberStep, PathRoot,
-    UnaryOp,
+    BinaryOp, Expr, ExprKind, KeySyntax, LambdaOp, Literal, MemberPath, MemberStep, PathRoot, UnaryOp,
 };
 
 pub fn shape(expr: &Expr) -> String {
@@ -23,18 +22,12 @@ pub fn shape(expr: &Expr) -> String {
         ExprKind::In(left, right) => format!("(in {} {})", shape(left), shape(right)),
         ExprKind::List(items) => format!("[{}]", shapes(items)),
         ExprKind::Object(members) => {
-            let members: Vec<String> = members
-                .iter()
-                .map(|(name, value)| format!("{name}:{}", shape(value)))
-                .collect();
+            let members: Vec<String> =
+                members.iter().map(|(name, value)| format!("{name}:{}", shape(value))).collect();
             format!("{{{}}}", members.join(" "))
         }
         ExprKind::Call { name, args } => format!("{name}({})", shapes(args)),
-        ExprKind::TypeCall {
-            name,
-            operand,
-            type_name,
-        } => {
+        ExprKind::TypeCall { name, operand, type_name } => {
             let operand = operand.as_deref().map(shape).unwrap_or_default();
             format!("{name:?}({operand} {type_name})")
         }
@@ -94,9 +87,7 @@ fn step_shape(step: &MemberStep) -> String {
             None => "$count".to_owned(),
         },
         MemberStep::Filter { expr, .. } => format!("$filter({})", shape(expr)),
-        MemberStep::Lambda {
-            op, variable, body, ..
-        } => {
+        MemberStep::Lambda { op, variable, body, .. } => {
             let op = match op {
                 LambdaOp::Any => "any",
                 LambdaOp::All => "all",
@@ -114,10 +105,8 @@ fn key_shape(key: &KeySyntax) -> String {
         KeySyntax::Empty => "()".to_owned(),
         KeySyntax::Single(expr) => format!("({})", shape(expr)),
         KeySyntax::Named(pairs) => {
-            let pairs: Vec<String> = pairs
-                .iter()
-                .map(|(name, expr)| format!("{name}={}", shape(expr)))
-                .collect();
+            let pairs: Vec<String> =
+                pairs.iter().map(|(name, expr)| format!("{name}={}", shape(expr))).collect();
             format!("({})", pairs.join(","))
         }
     }

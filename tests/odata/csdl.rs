@@ -3,8 +3,8 @@
 
 use jobindsats_bridge::odata::csdl::{CsdlError, json, xml};
 use jobindsats_bridge::odata::edm::{
-    Annotation, AnnotationValue, EntityContainer, EntitySet, EntityType, NavigationProperty,
-    Property, Scale, Schema, Singleton,
+    Annotation, AnnotationValue, EntityContainer, EntitySet, EntityType, NavigationProperty, Property, Scale,
+    Schema, Singleton,
 };
 use jobindsats_bridge::odata::value::PrimitiveType;
 use quick_xml::Reader;
@@ -116,14 +116,8 @@ fn container() -> EntityContainer {
             ..Singleton::default()
         }],
         annotations: vec![
-            Annotation::new(
-                "Capabilities.ConformanceLevel",
-                AnnotationValue::EnumMember(level),
-            ),
-            Annotation::new(
-                "Capabilities.SupportedFormats",
-                AnnotationValue::Collection(formats),
-            ),
+            Annotation::new("Capabilities.ConformanceLevel", AnnotationValue::EnumMember(level)),
+            Annotation::new("Capabilities.SupportedFormats", AnnotationValue::Collection(formats)),
         ],
     }
 }
@@ -176,29 +170,19 @@ fn attribute_of(document: &[u8], element: &str, attribute: &str) -> Option<Strin
         };
         let found = start.try_get_attribute(attribute).unwrap();
         if let Some(found) = found.filter(|_| start.name().as_ref() == element) {
-            return Some(
-                quick_xml::escape::unescape(&found.value)
-                    .unwrap()
-                    .into_owned(),
-            );
+            return Some(quick_xml::escape::unescape(&found.value).unwrap().into_owned());
         }
     }
 }
 
 #[test]
 fn hostile_text_reaches_the_client_without_what_xml_cannot_hold() {
-    let readable: String = HOSTILE
-        .chars()
-        .filter(|next| !['\u{0}', '\u{8}', '\u{fffe}'].contains(next))
-        .collect();
+    let readable: String =
+        HOSTILE.chars().filter(|next| !['\u{0}', '\u{8}', '\u{fffe}'].contains(next)).collect();
     let document = xml::write(&model(), true).unwrap();
-    assert_eq!(
-        attribute_of(&document, "Annotation", "String"),
-        Some(readable)
-    );
+    assert_eq!(attribute_of(&document, "Annotation", "String"), Some(readable));
 
-    let document: serde_json::Value =
-        serde_json::from_slice(&json::write(&model(), true).unwrap()).unwrap();
+    let document: serde_json::Value = serde_json::from_slice(&json::write(&model(), true).unwrap()).unwrap();
     let property = &document["Jobmarked.Ledighed"]["Observation"]["Antal_ledige_på_måleåret"];
     assert_eq!(property["@Core.Description"], HOSTILE);
 }
@@ -231,25 +215,10 @@ fn names_that_make_power_bi_refuse_a_service_are_refused_here() {
     let navigation = |schema: &mut Schema| {
         schema.entity_types[0].navigation[0].name = "Område".to_owned();
     };
-    assert!(matches!(
-        refusal(navigation),
-        CsdlError::DuplicateName { .. }
-    ));
-    for name in [
-        "",
-        "1a",
-        "a b",
-        "a-b",
-        "a%",
-        "a.b",
-        "a\"b",
-        &"ø".repeat(129),
-    ] {
+    assert!(matches!(refusal(navigation), CsdlError::DuplicateName { .. }));
+    for name in ["", "1a", "a b", "a-b", "a%", "a.b", "a\"b", &"ø".repeat(129)] {
         let spoil = |schema: &mut Schema| schema.entity_types[2].properties[0].name = name.into();
-        assert!(
-            matches!(refusal(spoil), CsdlError::InvalidName { .. }),
-            "{name}"
-        );
+        assert!(matches!(refusal(spoil), CsdlError::InvalidName { .. }), "{name}");
     }
     let namespace = |schema: &mut Schema| schema.namespace = "Jobmarked..Ledighed".to_owned();
     assert!(matches!(refusal(namespace), CsdlError::InvalidName { .. }));
@@ -267,30 +236,18 @@ fn references_that_lead_nowhere_are_refused() {
     let null = |schema: &mut Schema| schema.entity_types[0].key.push("Fra".to_owned());
     assert!(matches!(refusal(null), CsdlError::InvalidKey { name, .. } if name == "Fra"));
     let keyless = |schema: &mut Schema| schema.entity_types[1].key.clear();
-    assert!(
-        matches!(refusal(keyless), CsdlError::MissingKey { place, .. } if place == "OmrådeCodes")
-    );
+    assert!(matches!(refusal(keyless), CsdlError::MissingKey { place, .. } if place == "OmrådeCodes"));
     let binding = |schema: &mut Schema| schema.container.sets[0].bindings[0].1 = "Foo".to_owned();
-    assert!(matches!(
-        refusal(binding),
-        CsdlError::UnknownEntitySet { .. }
-    ));
+    assert!(matches!(refusal(binding), CsdlError::UnknownEntitySet { .. }));
     let partner = |schema: &mut Schema| {
         schema.entity_types[0].navigation[0].partner = Some("Foo".to_owned());
     };
-    assert!(matches!(
-        refusal(partner),
-        CsdlError::UnknownProperty { .. }
-    ));
+    assert!(matches!(refusal(partner), CsdlError::UnknownProperty { .. }));
     let term = |schema: &mut Schema| {
         let unknown = Annotation::new("Display.Colour", AnnotationValue::Bool(true));
         schema.container.annotations.push(unknown);
     };
     let refused = refusal(term);
     assert!(matches!(&refused, CsdlError::UnknownVocabulary { term } if term == "Display.Colour"));
-    assert!(
-        refused
-            .to_string()
-            .contains("Aggregation, Capabilities, Core")
-    );
+    assert!(refused.to_string().contains("Aggregation, Capabilities, Core"));
 }

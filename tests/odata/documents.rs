@@ -15,15 +15,9 @@ fn service_document(version: Version, metadata: MetadataLevel) -> String {
                 title: Some("Landets \"områder\"".to_owned()),
                 ..EntitySet::default()
             },
-            EntitySet {
-                name: "Fordelt_på_Køn".to_owned(),
-                ..EntitySet::default()
-            },
+            EntitySet { name: "Fordelt_på_Køn".to_owned(), ..EntitySet::default() },
         ],
-        singletons: vec![Singleton {
-            name: "Properties".to_owned(),
-            ..Singleton::default()
-        }],
+        singletons: vec![Singleton { name: "Properties".to_owned(), ..Singleton::default() }],
         ..EntityContainer::default()
     };
     let context = JsonContext {
@@ -53,19 +47,13 @@ fn a_service_document_lists_sets_and_singletons_with_addresses_that_need_no_enco
         service_document(Version::V401, MetadataLevel::Full),
         format!(r#"{{"@context":"https://h/odata/$metadata",{list}"#)
     );
-    assert_eq!(
-        service_document(Version::V4, MetadataLevel::None),
-        format!("{{{list}")
-    );
+    assert_eq!(service_document(Version::V4, MetadataLevel::None), format!("{{{list}"));
 }
 
 #[test]
 fn an_error_has_a_message_for_the_user_and_details_for_the_developer() {
-    let detail = ErrorDetail {
-        code: "UnknownProperty",
-        message: "No property 'Foo' in Observations.",
-        target: None,
-    };
+    let detail =
+        ErrorDetail { code: "UnknownProperty", message: "No property 'Foo' in Observations.", target: None };
     let mut error = ErrorBody {
         code: "UnknownProperty",
         message: "Kolonnen 'Foo\u{0}' findes ikke i \"Observations\".",

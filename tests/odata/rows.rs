@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use arrow_array::types::Int32Type;
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, Date32Array, Decimal128Array, DictionaryArray, Float64Array,
-    Int32Array, Int64Array, ListArray, NullArray, RecordBatch, StringArray,
-    TimestampMillisecondArray, TimestampSecondArray,
+    Array, ArrayRef, BooleanArray, Date32Array, Decimal128Array, DictionaryArray, Float64Array, Int32Array,
+    Int64Array, ListArray, NullArray, RecordBatch, StringArray, TimestampMillisecondArray,
+    TimestampSecondArray,
 };
 use jobindsats_bridge::odata::media_type::MetadataLevel;
 use jobindsats_bridge::odata::payload::{
-    ExpandedRows, Identity, JsonContext, Output, OutputExpand, OutputProperty, PayloadError,
-    is_null, write_collection_end, write_collection_start, write_entity, write_property,
-    write_raw_value, write_rows,
+    ExpandedRows, Identity, JsonContext, Output, OutputExpand, OutputProperty, PayloadError, is_null,
+    write_collection_end, write_collection_start, write_entity, write_property, write_raw_value, write_rows,
 };
 use jobindsats_bridge::odata::value::PrimitiveType;
 use jobindsats_bridge::odata::version::Version;
@@ -25,31 +24,22 @@ fn column(array: impl Array + 'static) -> ArrayRef {
 }
 
 fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
-    RecordBatch::try_from_iter_with_nullable(
-        columns.into_iter().map(|(name, array)| (name, array, true)),
-    )
-    .unwrap()
+    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true)))
+        .unwrap()
 }
 
 fn observations() -> RecordBatch {
     let areas: DictionaryArray<Int32Type> = [Some("Ærø's \"<&>\""), None].into_iter().collect();
-    let values = Decimal128Array::from(vec![Some(3 * ONE), Some(-ONE / 4)])
-        .with_precision_and_scale(38, 18)
-        .unwrap();
+    let values =
+        Decimal128Array::from(vec![Some(3 * ONE), Some(-ONE / 4)]).with_precision_and_scale(38, 18).unwrap();
     batch(vec![
-        (
-            "Periode",
-            column(StringArray::from(vec!["2026M06", "a/b'ø"])),
-        ),
+        ("Periode", column(StringArray::from(vec!["2026M06", "a/b'ø"]))),
         ("Område", column(areas)),
         ("Antal", column(values)),
         ("Fra", column(Date32Array::from(vec![Some(20_605), None]))),
         (
             "Opdateret",
-            column(
-                TimestampMillisecondArray::from(vec![Some(1_785_139_200_000), None])
-                    .with_timezone("UTC"),
-            ),
+            column(TimestampMillisecondArray::from(vec![Some(1_785_139_200_000), None]).with_timezone("UTC")),
         ),
         ("Nr", column(Int64Array::from(vec![Some(i64::MAX), None]))),
         ("Kendt", column(BooleanArray::from(vec![Some(true), None]))),
@@ -59,11 +49,7 @@ fn observations() -> RecordBatch {
 }
 
 const fn property(name: &str, column: usize, primitive: PrimitiveType) -> OutputProperty<'_> {
-    OutputProperty {
-        name,
-        column,
-        primitive,
-    }
+    OutputProperty { name, column, primitive }
 }
 
 const PERIOD: OutputProperty<'static> = property("Periode", 0, PrimitiveType::String);
@@ -92,13 +78,7 @@ const CONTEXT: JsonContext<'static> = JsonContext {
 };
 
 fn output<'a>(batch: &'a RecordBatch, properties: &'a [OutputProperty<'a>]) -> Output<'a> {
-    Output {
-        batch,
-        properties,
-        expands: &[],
-        identity: None,
-        references: false,
-    }
+    Output { batch, properties, expands: &[], identity: None, references: false }
 }
 
 fn text(out: Vec<u8>) -> String {
@@ -144,10 +124,7 @@ fn a_collection_begins_with_its_context_and_shows_every_column_of_every_row() {
 fn a_4_01_answer_has_no_prefix_and_metadata_none_has_no_context() {
     let batch = observations();
     let output = output(&batch, &[PERIOD]);
-    let newer = JsonContext {
-        version: Version::V401,
-        ..CONTEXT
-    };
+    let newer = JsonContext { version: Version::V401, ..CONTEXT };
     assert_eq!(
         collection(&newer, &output, Some("x")),
         concat!(
@@ -155,10 +132,7 @@ fn a_4_01_answer_has_no_prefix_and_metadata_none_has_no_context() {
             r#""value":[{"Periode":"2026M06"},{"Periode":"a/b'ø"}],"@nextLink":"x"}"#,
         )
     );
-    let none = JsonContext {
-        metadata: MetadataLevel::None,
-        ..CONTEXT
-    };
+    let none = JsonContext { metadata: MetadataLevel::None, ..CONTEXT };
     assert_eq!(
         collection(&none, &output, Some("x")),
         concat!(
@@ -177,10 +151,7 @@ fn a_4_01_answer_has_no_prefix_and_metadata_none_has_no_context() {
 fn wide_numbers_are_strings_for_clients_whose_numbers_are_doubles() {
     let batch = observations();
     let properties = [NUMBER, ALL[5], INDEX];
-    let context = JsonContext {
-        ieee754_compatible: true,
-        ..CONTEXT
-    };
+    let context = JsonContext { ieee754_compatible: true, ..CONTEXT };
     let found: Value =
         serde_json::from_str(&collection(&context, &output(&batch, &properties), None)).unwrap();
     assert_eq!(found["@odata.count"], "7");
@@ -196,10 +167,7 @@ fn wide_numbers_are_strings_for_clients_whose_numbers_are_doubles() {
 #[test]
 fn nulls_are_left_out_only_when_that_was_negotiated() {
     let batch = observations();
-    let context = JsonContext {
-        omit_nulls: true,
-        ..CONTEXT
-    };
+    let context = JsonContext { omit_nulls: true, ..CONTEXT };
     assert_eq!(
         entity(&context, &output(&batch, &ALL), 1),
         r#"{"@odata.context":"https://h/odata/$metadata#Observations","Periode":"a/b'ø","Antal":-0.25}"#
@@ -218,10 +186,7 @@ fn full_metadata_names_types_ids_and_links() {
     let batch = observations();
     let mut output = output(&batch, &ALL);
     output.identity = Some(IDENTITY);
-    let context = JsonContext {
-        metadata: MetadataLevel::Full,
-        ..CONTEXT
-    };
+    let context = JsonContext { metadata: MetadataLevel::Full, ..CONTEXT };
     let id = "https://h/odata/Observations(Periode='2026M06',Index=-1)";
     assert_eq!(
         entity(&context, &output, 0),
@@ -237,10 +202,7 @@ fn full_metadata_names_types_ids_and_links() {
         ]
         .concat()
     );
-    let newer = JsonContext {
-        version: Version::V401,
-        ..context
-    };
+    let newer = JsonContext { version: Version::V401, ..context };
     let found: Value = serde_json::from_str(&entity(&newer, &output, 0)).unwrap();
     assert_eq!(found["@type"], "#Jobmarked.Observation");
     assert_eq!(found["Antal@type"], "Decimal");
@@ -253,14 +215,8 @@ fn keys_in_ids_are_quoted_and_encoded() {
     let mut output = output(&batch, &[]);
     output.references = true;
     let key = [PERIOD];
-    output.identity = Some(Identity {
-        key: &key,
-        ..IDENTITY
-    });
-    let context = JsonContext {
-        context_url: "https://h/odata/$metadata#$ref",
-        ..CONTEXT
-    };
+    output.identity = Some(Identity { key: &key, ..IDENTITY });
+    let context = JsonContext { context_url: "https://h/odata/$metadata#$ref", ..CONTEXT };
     assert_eq!(
         entity(&context, &output, 1),
         concat!(
@@ -268,23 +224,15 @@ fn keys_in_ids_are_quoted_and_encoded() {
             r#""@odata.id":"https://h/odata/Observations('a%2Fb''%C3%B8')"}"#,
         )
     );
-    output.identity = Some(Identity {
-        key: &[],
-        ..IDENTITY
-    });
-    assert!(
-        entity(&context, &output, 1).ends_with(r#""@odata.id":"https://h/odata/Observations"}"#)
-    );
+    output.identity = Some(Identity { key: &[], ..IDENTITY });
+    assert!(entity(&context, &output, 1).ends_with(r#""@odata.id":"https://h/odata/Observations"}"#));
     output.identity = None;
     let refused = write_entity(&mut Vec::new(), &context, &output, 1);
     assert_eq!(refused, Err(PayloadError::NoIdentity));
 }
 
 fn areas() -> RecordBatch {
-    batch(vec![(
-        "Title",
-        column(StringArray::from(vec![Some("Ærø"), Some("Læsø"), None])),
-    )])
+    batch(vec![("Title", column(StringArray::from(vec![Some("Ærø"), Some("Læsø"), None])))])
 }
 
 const TITLE: [OutputProperty<'static>; 1] = [property("Title", 0, PrimitiveType::String)];
@@ -295,31 +243,17 @@ fn expanded_navigation_stands_inside_its_row() {
     let target = output(&areas, &TITLE);
     let many = [vec![2, 0], Vec::new()];
     let expands = [
-        OutputExpand {
-            name: "OmrådeCode",
-            target: &target,
-            rows: ExpandedRows::One(&[Some(1), None]),
-        },
+        OutputExpand { name: "OmrådeCode", target: &target, rows: ExpandedRows::One(&[Some(1), None]) },
         OutputExpand {
             name: "Naboer",
             target: &target,
-            rows: ExpandedRows::Many {
-                rows: &many,
-                counts: Some(&[9, 0]),
-            },
+            rows: ExpandedRows::Many { rows: &many, counts: Some(&[9, 0]) },
         },
-        OutputExpand {
-            name: "Antal",
-            target: &target,
-            rows: ExpandedRows::Count(&[4, 0]),
-        },
+        OutputExpand { name: "Antal", target: &target, rows: ExpandedRows::Count(&[4, 0]) },
     ];
     let mut output = output(&batch, &[PERIOD]);
     output.expands = &expands;
-    let context = JsonContext {
-        metadata: MetadataLevel::None,
-        ..CONTEXT
-    };
+    let context = JsonContext { metadata: MetadataLevel::None, ..CONTEXT };
     assert_eq!(
         collection(&context, &output, None),
         concat!(
@@ -334,28 +268,14 @@ fn expanded_navigation_stands_inside_its_row() {
 fn expands_nest() {
     let (batch, areas) = (observations(), areas());
     let inner = output(&areas, &TITLE);
-    let back = [OutputExpand {
-        name: "B",
-        target: &inner,
-        rows: ExpandedRows::One(&[None, Some(0), None]),
-    }];
+    let back = [OutputExpand { name: "B", target: &inner, rows: ExpandedRows::One(&[None, Some(0), None]) }];
     let mut middle = output(&areas, &[]);
     middle.expands = &back;
-    let expands = [OutputExpand {
-        name: "A",
-        target: &middle,
-        rows: ExpandedRows::One(&[Some(1), Some(7)]),
-    }];
+    let expands = [OutputExpand { name: "A", target: &middle, rows: ExpandedRows::One(&[Some(1), Some(7)]) }];
     let mut output = output(&batch, &[]);
     output.expands = &expands;
-    let context = JsonContext {
-        metadata: MetadataLevel::None,
-        ..CONTEXT
-    };
-    assert_eq!(
-        entity(&context, &output, 0),
-        r#"{"A":{"B":{"Title":"Ærø"}}}"#
-    );
+    let context = JsonContext { metadata: MetadataLevel::None, ..CONTEXT };
+    assert_eq!(entity(&context, &output, 0), r#"{"A":{"B":{"Title":"Ærø"}}}"#);
     let refused = write_entity(&mut Vec::new(), &context, &output, 1);
     assert_eq!(refused, Err(PayloadError::NoSuchRow { row: 7, rows: 3 }));
 }
@@ -368,26 +288,11 @@ fn a_property_is_an_answer_of_its_own_and_a_text() {
         write_property(&mut out, context, &batch, property, 0).unwrap();
         text(out)
     };
-    let context = JsonContext {
-        context_url: "u",
-        ..CONTEXT
-    };
-    assert_eq!(
-        write(&context, &NUMBER),
-        r#"{"@odata.context":"u","value":3}"#
-    );
-    let full = JsonContext {
-        metadata: MetadataLevel::Full,
-        ..context
-    };
-    assert_eq!(
-        write(&full, &NUMBER),
-        r##"{"@odata.context":"u","@odata.type":"#Decimal","value":3}"##
-    );
-    let none = JsonContext {
-        metadata: MetadataLevel::None,
-        ..context
-    };
+    let context = JsonContext { context_url: "u", ..CONTEXT };
+    assert_eq!(write(&context, &NUMBER), r#"{"@odata.context":"u","value":3}"#);
+    let full = JsonContext { metadata: MetadataLevel::Full, ..context };
+    assert_eq!(write(&full, &NUMBER), r##"{"@odata.context":"u","@odata.type":"#Decimal","value":3}"##);
+    let none = JsonContext { metadata: MetadataLevel::None, ..context };
     assert_eq!(write(&none, &AREA), r#"{"value":"Ærø's \"<&>\""}"#);
 
     let raw = |property: &OutputProperty<'_>| {
@@ -396,13 +301,7 @@ fn a_property_is_an_answer_of_its_own_and_a_text() {
         String::from_utf8(out).unwrap()
     };
     let texts: Vec<String> = ALL.iter().map(raw).collect();
-    let expected = [
-        "2026M06",
-        "Ærø's \"<&>\"",
-        "3",
-        "2026-06-01",
-        "2026-07-27T08:00:00Z",
-    ];
+    let expected = ["2026M06", "Ærø's \"<&>\"", "3", "2026-06-01", "2026-07-27T08:00:00Z"];
     assert_eq!(texts[..5], expected);
     assert_eq!(texts[5..], ["9223372036854775807", "true", "", "-1"]);
     assert!(is_null(&batch, &AREA, 1).unwrap() && !is_null(&batch, &AREA, 0).unwrap());
@@ -417,22 +316,15 @@ fn lists_and_doubles_have_their_forms() {
     ]);
     let doubles = Float64Array::from(vec![0.1, f64::NAN, f64::NEG_INFINITY]);
     let batch = batch(vec![("L", column(lists)), ("D", column(doubles))]);
-    let properties = [
-        property("L", 0, PrimitiveType::Int32),
-        property("D", 1, PrimitiveType::Double),
-    ];
+    let properties = [property("L", 0, PrimitiveType::Int32), property("D", 1, PrimitiveType::Double)];
     let mut out = Vec::new();
     write_rows(&mut out, &CONTEXT, &output(&batch, &properties), 0..3, true).unwrap();
     assert_eq!(
         String::from_utf8(out).unwrap(),
         r#"{"L":[1,null],"D":0.1},{"L":[],"D":"NaN"},{"L":null,"D":"-INF"}"#
     );
-    let full = JsonContext {
-        metadata: MetadataLevel::Full,
-        ..CONTEXT
-    };
-    let found: Value =
-        serde_json::from_str(&entity(&full, &output(&batch, &properties), 0)).unwrap();
+    let full = JsonContext { metadata: MetadataLevel::Full, ..CONTEXT };
+    let found: Value = serde_json::from_str(&entity(&full, &output(&batch, &properties), 0)).unwrap();
     assert_eq!(found["L@odata.type"], "#Collection(Int32)");
     assert_eq!(found.get("D@odata.type"), None);
 }
@@ -445,35 +337,16 @@ fn what_cannot_be_written_is_an_error_and_not_a_panic() {
     ]);
     let write = |property: OutputProperty<'_>, row| {
         let properties = [property];
-        write_entity(
-            &mut Vec::new(),
-            &CONTEXT,
-            &output(&strange, &properties),
-            row,
-        )
+        write_entity(&mut Vec::new(), &CONTEXT, &output(&strange, &properties), row)
     };
     let unsupported = write(property("S", 0, PrimitiveType::DateTimeOffset), 0);
-    assert!(
-        matches!(unsupported, Err(PayloadError::UnsupportedColumn { property, .. }) if property == "S")
-    );
+    assert!(matches!(unsupported, Err(PayloadError::UnsupportedColumn { property, .. }) if property == "S"));
     let missing = write(property("X", 2, PrimitiveType::String), 0);
-    assert!(matches!(
-        missing,
-        Err(PayloadError::NoSuchColumn { columns: 2, .. })
-    ));
+    assert!(matches!(missing, Err(PayloadError::NoSuchColumn { columns: 2, .. })));
     let date = property("D", 1, PrimitiveType::Date);
     assert_eq!(write(date, 0), Err(PayloadError::BeyondCalendar { row: 0 }));
-    assert_eq!(
-        write(date, 1),
-        Err(PayloadError::NoSuchRow { row: 1, rows: 1 })
-    );
+    assert_eq!(write(date, 1), Err(PayloadError::NoSuchRow { row: 1, rows: 1 }));
     assert!(is_null(&strange, &date, 1).is_err());
-    let rows = write_rows(
-        &mut Vec::new(),
-        &CONTEXT,
-        &output(&strange, &[]),
-        0..2,
-        true,
-    );
+    let rows = write_rows(&mut Vec::new(), &CONTEXT, &output(&strange, &[]), 0..2, true);
     assert_eq!(rows, Err(PayloadError::NoSuchRow { row: 1, rows: 1 }));
 }

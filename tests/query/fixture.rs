@@ -10,7 +10,7 @@ use arrow_array::{
 use chrono::{DateTime, TimeZone, Utc};
 use jobindsats_bridge::feed::column::{Column, Fact};
 use jobindsats_bridge::feed::{Feed, Navigation, RowSource, Set};
-use jobindsats_bridge::frame::apply::apply;
+use jobindsats_bridge::frame::Frame;
 use jobindsats_bridge::frame::cells::value_at;
 use jobindsats_bridge::odata::edm::{EntityContainer, EntityType, Schema};
 use jobindsats_bridge::odata::uri::{Limits, parse_request};
@@ -180,9 +180,18 @@ pub fn answer(query: &str) -> Vec<String> {
 pub fn answered(query: &str) -> (Vec<String>, u64) {
     let feed = feed();
     let bound = ask("Hovedtal", query).unwrap_or_else(|error| panic!("{query}: {error}"));
-    let answered = apply(&rows(), &all_columns(), &feed.sets[0], &bound).unwrap();
-    let row = |row| format!("{}/{}", text_at(&answered.rows, 0, row), text_at(&answered.rows, 3, row));
-    ((0..answered.rows.num_rows()).map(row).collect(), answered.count)
+    let mut frame = Frame::of_list(&rows());
+    if let Some(condition) = bound.condition(&feed.sets[0]) {
+        frame = frame.filter(&condition).unwrap();
+    }
+    let count = frame.row_count() as u64;
+    let frame = if bound.order.is_empty() { frame } else { frame.order(&bound.order).unwrap() };
+    let first = usize::try_from(bound.skip).unwrap().min(frame.row_count());
+    let left = frame.row_count() - first;
+    let take = bound.top.map_or(left, |top| usize::try_from(top).unwrap().min(left));
+    let rows = frame.slice(first, take).batch;
+    let row = |row| format!("{}/{}", text_at(&rows, 0, row), text_at(&rows, 3, row));
+    ((0..rows.num_rows()).map(row).collect(), count)
 }
 
 fn text_at(batch: &RecordBatch, column: usize, row: usize) -> String {

@@ -48,6 +48,10 @@ async fn an_update_adds_a_period_moves_the_date_and_changes_old_figures() {
     let after = upstream.data("y07a02", all).await.rows();
     let changed = before.iter().zip(&after).filter(|(before, after)| before != after).count();
     assert!(changed > 100, "{changed} rows changed");
+    let country = |rows: &[Vec<Value>]| rows[300][2].as_f64().unwrap();
+    assert_eq!(before[300][..2], ["2026M07", "Hele landet"]);
+    let ratio = country(&after) / country(&before);
+    assert!(ratio != 1.0 && (0.99..1.01).contains(&ratio), "the newest month changes a little: {ratio}");
     assert_eq!(
         upstream.data("y07a02", "mgroup.*=*&period.M=2026M08&hierarchy._nykom=/").await.rows().len(),
         1

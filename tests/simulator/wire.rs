@@ -1,6 +1,6 @@
 //! The upstream's interface, call by call.
 
-use jobindsats_bridge::simulator::SimulatorOptions;
+use jobindsats_bridge::simulator::{SimulatorOptions, start};
 use serde_json::json;
 
 use super::Upstream;
@@ -374,6 +374,26 @@ async fn what_is_made_up_is_said() {
     let upstream = Upstream::open().await;
     let made_up = upstream.control(reqwest::Method::GET, "/control/made-up", "").await.json();
     assert_eq!(made_up["tables"].as_object().unwrap().len(), 103);
+    assert!(
+        made_up["dimensions"]["_ygrpa02"]
+            .to_string()
+            .contains("which of the ids in use belongs to which member")
+    );
     let y25i02 = made_up["tables"]["y25i02"].to_string();
     assert!(y25i02.contains("\"measures\"") && y25i02.contains("\"period types\""), "{y25i02}");
+}
+
+#[actix_web::test]
+async fn it_runs_inside_the_runtime_of_the_service_too() {
+    let upstream = Upstream::open().await;
+    assert_eq!(upstream.get("/subjects?format=json").await.status, 200);
+    upstream.simulator.stop().await;
+}
+
+#[tokio::test]
+async fn an_address_in_use_is_named() {
+    let upstream = Upstream::open().await;
+    let listen = upstream.simulator.address();
+    let error = start(SimulatorOptions { listen, ..SimulatorOptions::default() }).await.unwrap_err();
+    assert!(error.to_string().contains(&listen.to_string()), "{error}");
 }

@@ -1,15 +1,22 @@
 #!/usr/bin/env python3
 """Checks grafana/ as far as that goes without Grafana: shapes by their models, queries and alert logic by promtool.
 
+With --prometheus URL every panel and alert must find series in a Prometheus that has scraped the bridge; panels of history too,
+unless --without-history says that it has no remote read.
+
 Needs promtool (Debian: prometheus) and, from PyPI, pyyaml and grafana-foundation-sdk==0.0.21.
 """
 
+import argparse
 import json
 import pathlib
 import re
 import subprocess
 import sys
 import tempfile
+import time
+import urllib.parse
+import urllib.request
 
 import yaml
 from grafana_foundation_sdk.cog import plugins
@@ -191,7 +198,40 @@ def lost_keys(before, after, path):
         yield f"{path} ({before!r} became {after!r})"
 
 
+def found(prometheus, query):
+    url = f"{prometheus}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        return json.load(answer)["data"]["result"]
+
+
+def chosen(query, values):
+    query = query.replace("$__rate_interval", "5m")
+    return re.sub(r"\$\{?(\w+)\}?", lambda name: values[name[1]], query)
+
+
+def check_live(prometheus, boards, rules, with_history):
+    """Every panel shows something, and every alert has something to look at."""
+    source = found(prometheus, "count by (source) ({__name__=~'jobindsats_country_.*'})")[0]["metric"]["source"]
+    values = {"source": source, "indicator": "ledige_andel", "kommune": "751", "region": "1084", "area_code": ".*"}
+    wanted = {rule["uid"]: [rule["data"][0]["model"]["expr"]] for rule in rules}
+    for name, board in boards.items():
+        for panel in board["panels"]:
+            queries = [chosen(target["expr"], values) for target in panel.get("targets", [])]
+            if queries and (with_history or "jobindsats_history_" not in queries[0]):
+                wanted[f"{name}, {panel['title']} ({panel['id']})"] = queries
+    for _ in range(20):
+        empty = [place for place, queries in wanted.items() if not any(found(prometheus, query) for query in queries)]
+        if not empty:
+            return len(wanted)
+        time.sleep(1)  # a rate needs two scrapes
+    raise AssertionError(f"nothing to show in {'; '.join(empty)}")
+
+
 def main():
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--without-history", action="store_true")
+    arguments.add_argument("--prometheus", metavar="URL")
+    options = arguments.parse_args()
     boards = dashboards()
     check_round_trip(boards)
     groups, rules = alert_rules()
@@ -203,6 +243,9 @@ def main():
     passed, said = promtool(GRAFANA, "check", "config", "prometheus/prometheus.yml")
     assert passed, said
     print(f"{len(boards)} dashboards, {queries} queries, {alerts} alerts with {tests} tests")
+    if options.prometheus:
+        live = check_live(options.prometheus, boards, rules, not options.without_history)
+        print(f"{live} panels and alerts have something to show")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,16 @@
 #!/bin/sh
 # Checks a running bridge with the programs that people will point at it:
-#   tests/tools/prometheus_scrape.sh http://127.0.0.1:8080
+#   tests/tools/prometheus_scrape.sh http://127.0.0.1:8080 [seconds to wait] [indicators expected] [command...]
 # promtool must find nothing in either exposition, and a Prometheus started on loopback must scrape both paths.
+# A command is run while that Prometheus is up, with its address as the last argument; for instance
+#   python3 tests/tools/grafana_checks.py --prometheus
 # Needs curl, and promtool and prometheus of the Debian package `prometheus`; installs nothing.
 set -eu
 
-bridge=${1:?usage: $0 http://host:port [seconds to wait] [indicators expected]}
+bridge=${1:?usage: $0 http://host:port [seconds to wait] [indicators expected] [command...]}
 patience=${2:-60}
 expected=${3:-8}
+shift "$(($# < 3 ? $# : 3))"
 target=${bridge#http://}
 work=$(mktemp -d)
 prometheus_pid=
@@ -41,6 +44,8 @@ lint() {
     echo "promtool finds nothing in $1 ($(grep -vc '^#' "$work/body") series)"
 }
 
+# A request that is counted, so that there is something to show.
+curl -s "$bridge/healthz" -o /dev/null || fail "the bridge does not answer"
 lint /metrics
 lint /metrics/indicators
 curl -sSf -H 'Accept-Encoding: gzip' "$bridge/metrics/indicators" -D "$work/headers" -o "$work/body.gz"
@@ -114,3 +119,4 @@ indicators=$(query 'count(jobindsats_indicator_info)')
 country=$(query 'count(jobindsats_indicator_info * on (indicator) group_right {__name__=~"jobindsats_country_.*", baseline=""})')
 echo "both paths are up; $indicators indicators, ${country:-none} figures of the country"
 [ "${country:-0}" -ge 1 ] || fail "no figure of the country can be queried"
+[ $# -eq 0 ] || "$@" "http://127.0.0.1:$port"

@@ -12,7 +12,9 @@ use jobindsats_bridge::clock::Clock;
 use jobindsats_bridge::observe::upstream::{UpstreamCall, UpstreamObserver};
 use jobindsats_bridge::upstream::client::{ClientOptions, HttpUpstream};
 use jobindsats_bridge::upstream::key::ApiKey;
-use jobindsats_bridge::upstream::request::{DataRequest, HierarchySelection, MeasureSelection, NonEmpty};
+use jobindsats_bridge::upstream::request::{
+    DataRequest, HierarchySelection, MeasureSelection, NonEmpty, PeriodSelection,
+};
 use jobindsats_bridge::upstream::retry::Retry;
 
 use crate::support::canned::CannedServer;
@@ -60,7 +62,7 @@ pub fn one_cell() -> DataRequest {
         measures: MeasureSelection::All,
         measure_count: 1,
         period_type: PeriodTypeId::from("M"),
-        periods: NonEmpty::new(vec![PeriodId::from("2026M06")]).unwrap(),
+        periods: PeriodSelection::List(NonEmpty::new(vec![PeriodId::from("2026M06")]).unwrap()),
         hierarchies: vec![(HierarchyId::from("_nykom"), HierarchySelection::Total)],
     }
 }

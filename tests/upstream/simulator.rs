@@ -14,7 +14,9 @@ use jobindsats_bridge::upstream::TableHints;
 use jobindsats_bridge::upstream::client::{ClientOptions, HttpUpstream, Upstream};
 use jobindsats_bridge::upstream::error::Failure;
 use jobindsats_bridge::upstream::key::ApiKey;
-use jobindsats_bridge::upstream::request::{DataRequest, HierarchySelection, MeasureSelection, NonEmpty};
+use jobindsats_bridge::upstream::request::{
+    DataRequest, HierarchySelection, MeasureSelection, NonEmpty, PeriodSelection,
+};
 use jobindsats_bridge::upstream::retry::Retry;
 
 async fn pair() -> (Simulator, Arc<HttpUpstream>) {
@@ -43,7 +45,7 @@ fn newest(measurement: &Measurement) -> DataRequest {
         measures: MeasureSelection::All,
         measure_count: measurement.measures.len(),
         period_type: PeriodTypeId::from(period.type_id.as_str()),
-        periods: NonEmpty::new(vec![period.id.clone()]).unwrap(),
+        periods: PeriodSelection::List(NonEmpty::new(vec![period.id.clone()]).unwrap()),
         hierarchies: vec![hierarchy(area)],
     }
 }

@@ -3,9 +3,7 @@
 use std::collections::HashSet;
 
 use super::CsdlError;
-use crate::odata::edm::{
-    EntitySet, EntityType, NavigationProperty, Property, Schema, is_identifier,
-};
+use crate::odata::edm::{EntitySet, EntityType, NavigationProperty, Property, Schema, is_identifier};
 use crate::odata::value::PrimitiveType;
 
 /// Refuses names that are not identifiers or occur twice, and references that lead nowhere.
@@ -14,31 +12,23 @@ pub(super) fn check(schema: &Schema) -> Result<(), CsdlError> {
     let types = schema.entity_types.iter().map(|item| item.name.as_str());
     check_namespace(&schema.namespace)?;
     check_names(&schema.namespace, types.chain([container.name.as_str()]))?;
-    schema
-        .entity_types
-        .iter()
-        .try_for_each(|entity_type| check_type(schema, entity_type))?;
+    schema.entity_types.iter().try_for_each(|entity_type| check_type(schema, entity_type))?;
 
     let sets = container.sets.iter().map(|set| set.name.as_str());
     let singletons = container.singletons.iter().map(|item| item.name.as_str());
     check_names(&container.name, sets.chain(singletons))?;
+    container.sets.iter().try_for_each(|set| check_set(schema, set))?;
     container
-        .sets
+        .singletons
         .iter()
-        .try_for_each(|set| check_set(schema, set))?;
-    container.singletons.iter().try_for_each(|singleton| {
-        find_type(schema, &singleton.name, &singleton.entity_type).map(|_| ())
-    })
+        .try_for_each(|singleton| find_type(schema, &singleton.name, &singleton.entity_type).map(|_| ()))
 }
 
 /// A namespace is identifiers joined by dots.
 fn check_namespace(namespace: &str) -> Result<(), CsdlError> {
     match namespace.split('.').all(is_identifier) {
         true => Ok(()),
-        false => Err(CsdlError::InvalidName {
-            place: "the schema".to_owned(),
-            name: namespace.to_owned(),
-        }),
+        false => Err(CsdlError::InvalidName { place: "the schema".to_owned(), name: namespace.to_owned() }),
     }
 }
 
@@ -47,27 +37,16 @@ fn check_type(schema: &Schema, entity_type: &EntityType) -> Result<(), CsdlError
     let properties = entity_type.properties.iter().map(|item| item.name.as_str());
     let navigation = entity_type.navigation.iter().map(|item| item.name.as_str());
     check_names(place, properties.chain(navigation))?;
-    entity_type
-        .key
-        .iter()
-        .try_for_each(|name| check_key(entity_type, name))?;
-    entity_type
-        .navigation
-        .iter()
-        .try_for_each(|item| check_navigation(schema, entity_type, item))
+    entity_type.key.iter().try_for_each(|name| check_key(entity_type, name))?;
+    entity_type.navigation.iter().try_for_each(|item| check_navigation(schema, entity_type, item))
 }
 
 fn check_key(entity_type: &EntityType, name: &str) -> Result<(), CsdlError> {
     let property = find_property(entity_type, &entity_type.name, name)?;
-    let unfit = matches!(
-        property.primitive,
-        PrimitiveType::Double | PrimitiveType::Single | PrimitiveType::Binary
-    );
+    let unfit =
+        matches!(property.primitive, PrimitiveType::Double | PrimitiveType::Single | PrimitiveType::Binary);
     if property.nullable || property.collection || unfit {
-        return Err(CsdlError::InvalidKey {
-            place: entity_type.name.clone(),
-            name: name.to_owned(),
-        });
+        return Err(CsdlError::InvalidKey { place: entity_type.name.clone(), name: name.to_owned() });
     }
     Ok(())
 }
@@ -85,10 +64,7 @@ fn check_navigation(
     }
     match &navigation.partner {
         Some(partner) if !target.navigation.iter().any(|item| item.name == *partner) => {
-            Err(CsdlError::UnknownProperty {
-                place,
-                name: partner.clone(),
-            })
+            Err(CsdlError::UnknownProperty { place, name: partner.clone() })
         }
         _ => Ok(()),
     }
@@ -102,16 +78,10 @@ fn check_set(schema: &Schema, set: &EntitySet) -> Result<(), CsdlError> {
     }
     for (path, target) in &set.bindings {
         if !entity_type.navigation.iter().any(|item| item.name == *path) {
-            return Err(CsdlError::UnknownProperty {
-                place: set.name.clone(),
-                name: path.clone(),
-            });
+            return Err(CsdlError::UnknownProperty { place: set.name.clone(), name: path.clone() });
         }
         if schema.container.set(target).is_none() {
-            return Err(CsdlError::UnknownEntitySet {
-                place: set.name.clone(),
-                name: target.clone(),
-            });
+            return Err(CsdlError::UnknownEntitySet { place: set.name.clone(), name: target.clone() });
         }
     }
     Ok(())
@@ -120,10 +90,7 @@ fn check_set(schema: &Schema, set: &EntitySet) -> Result<(), CsdlError> {
 fn find_type<'a>(schema: &'a Schema, place: &str, name: &str) -> Result<&'a EntityType, CsdlError> {
     schema
         .entity_type(name)
-        .ok_or_else(|| CsdlError::UnknownEntityType {
-            place: place.to_owned(),
-            name: name.to_owned(),
-        })
+        .ok_or_else(|| CsdlError::UnknownEntityType { place: place.to_owned(), name: name.to_owned() })
 }
 
 fn find_property<'a>(
@@ -133,10 +100,7 @@ fn find_property<'a>(
 ) -> Result<&'a Property, CsdlError> {
     entity_type
         .property(name)
-        .ok_or_else(|| CsdlError::UnknownProperty {
-            place: place.to_owned(),
-            name: name.to_owned(),
-        })
+        .ok_or_else(|| CsdlError::UnknownProperty { place: place.to_owned(), name: name.to_owned() })
 }
 
 fn check_names<'a>(place: &str, names: impl Iterator<Item = &'a str>) -> Result<(), CsdlError> {

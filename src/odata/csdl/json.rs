@@ -4,8 +4,8 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::{CsdlError, check, vocabulary};
 use crate::odata::edm::{
-    Annotation, AnnotationValue, EntityContainer, EntitySet, EntityType, NavigationProperty,
-    Property, Scale, Schema, Singleton,
+    Annotation, AnnotationValue, EntityContainer, EntitySet, EntityType, NavigationProperty, Property, Scale,
+    Schema, Singleton,
 };
 use crate::odata::value::PrimitiveType;
 
@@ -14,10 +14,7 @@ pub fn write(schema: &Schema, annotations: bool) -> Result<Vec<u8>, CsdlError> {
     check::check(schema)?;
     let mut members = vec![
         member("$Version", text("4.01")),
-        member(
-            "$EntityContainer",
-            Node::Text(schema.qualified(&schema.container.name)),
-        ),
+        member("$EntityContainer", Node::Text(schema.qualified(&schema.container.name))),
     ];
     if annotations {
         let used = vocabulary::used(schema)?;
@@ -26,10 +23,7 @@ pub fn write(schema: &Schema, annotations: bool) -> Result<Vec<u8>, CsdlError> {
             members.push(member("$Reference", Node::Object(references)));
         }
     }
-    let model = Model {
-        schema,
-        annotations,
-    };
+    let model = Model { schema, annotations };
     members.push((schema.namespace.clone(), model.schema()));
     Ok(serde_json::to_vec(&Node::Object(members)).map_err(std::io::Error::from)?)
 }
@@ -94,9 +88,7 @@ struct Model<'a> {
 impl Model<'_> {
     fn schema(&self) -> Node {
         let types = self.schema.entity_types.iter();
-        let mut members: Vec<Member> = types
-            .map(|item| member(&item.name, self.entity_type(item)))
-            .collect();
+        let mut members: Vec<Member> = types.map(|item| member(&item.name, self.entity_type(item))).collect();
         let container = &self.schema.container;
         members.push(member(&container.name, self.container(container)));
         Node::Object(members)
@@ -137,21 +129,14 @@ impl Model<'_> {
             ("$Precision", number(property.precision)),
             ("$Scale", scale),
         ];
-        members.extend(
-            facets
-                .into_iter()
-                .filter_map(|(name, value)| Some(member(name, value?))),
-        );
+        members.extend(facets.into_iter().filter_map(|(name, value)| Some(member(name, value?))));
         self.object(members, &property.annotations)
     }
 
     fn navigation(&self, navigation: &NavigationProperty) -> Node {
         let mut members = vec![
             member("$Kind", text("NavigationProperty")),
-            member(
-                "$Type",
-                Node::Text(self.schema.qualified(&navigation.target)),
-            ),
+            member("$Type", Node::Text(self.schema.qualified(&navigation.target))),
         ];
         if navigation.collection {
             members.push(member("$Collection", Node::Bool(true)));
@@ -220,9 +205,7 @@ fn expression(value: &AnnotationValue) -> Node {
         | AnnotationValue::NavigationPropertyPath(value) => text(value),
         AnnotationValue::Collection(items) => Node::List(items.iter().map(expression).collect()),
         AnnotationValue::Record(fields) => {
-            let members = fields
-                .iter()
-                .map(|(name, value)| member(name, expression(value)));
+            let members = fields.iter().map(|(name, value)| member(name, expression(value)));
             Node::Object(members.collect())
         }
     }

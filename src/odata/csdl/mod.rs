@@ -23,14 +23,9 @@ pub enum CsdlError {
     UnknownEntitySet { place: String, name: String },
     #[error("the key property `{name}` of {place} is nullable or of a type that cannot be a key")]
     InvalidKey { place: String, name: String },
-    #[error(
-        "the entity type `{name}` of the set {place} has no key; expected one property at least"
-    )]
+    #[error("the entity type `{name}` of the set {place} has no key; expected one property at least")]
     MissingKey { place: String, name: String },
-    #[error(
-        "the vocabulary of the term `{term}` is not known; expected one of {}",
-        vocabulary::aliases()
-    )]
+    #[error("the vocabulary of the term `{term}` is not known; expected one of {}", vocabulary::aliases())]
     UnknownVocabulary { term: String },
     #[error("the document could not be written: {0}")]
     Write(#[from] std::io::Error),

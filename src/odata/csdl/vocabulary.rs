@@ -29,9 +29,7 @@ impl Vocabulary {
     #[must_use]
     pub fn url(self, extension: &str) -> String {
         let namespace = self.namespace;
-        format!(
-            "https://oasis-tcs.github.io/odata-vocabularies/vocabularies/{namespace}.{extension}"
-        )
+        format!("https://oasis-tcs.github.io/odata-vocabularies/vocabularies/{namespace}.{extension}")
     }
 }
 
@@ -61,9 +59,7 @@ fn find(name: &str) -> Result<Vocabulary, CsdlError> {
     KNOWN
         .into_iter()
         .find(|known| Some(known.alias) == alias)
-        .ok_or_else(|| CsdlError::UnknownVocabulary {
-            term: name.to_owned(),
-        })
+        .ok_or_else(|| CsdlError::UnknownVocabulary { term: name.to_owned() })
 }
 
 fn collect_names<'a>(annotation: &'a Annotation, names: &mut BTreeSet<&'a str>) {
@@ -78,14 +74,10 @@ fn collect_value_names<'a>(value: &'a AnnotationValue, names: &mut BTreeSet<&'a 
             names.insert(member);
         }
         AnnotationValue::Collection(items) => {
-            items
-                .iter()
-                .for_each(|item| collect_value_names(item, names));
+            items.iter().for_each(|item| collect_value_names(item, names));
         }
         AnnotationValue::Record(fields) => {
-            fields
-                .iter()
-                .for_each(|(_, item)| collect_value_names(item, names));
+            fields.iter().for_each(|(_, item)| collect_value_names(item, names));
         }
         _ => {}
     }

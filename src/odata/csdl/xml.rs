@@ -9,8 +9,8 @@ use quick_xml::events::{BytesDecl, BytesStart, BytesText, Event};
 use super::vocabulary::{self, Vocabulary};
 use super::{CsdlError, check};
 use crate::odata::edm::{
-    Annotation, AnnotationValue, EntityContainer, EntitySet, EntityType, NavigationProperty,
-    Property, Scale, Schema, Singleton,
+    Annotation, AnnotationValue, EntityContainer, EntitySet, EntityType, NavigationProperty, Property, Scale,
+    Schema, Singleton,
 };
 
 type Attributes<'a> = Vec<(&'a str, String)>;
@@ -44,45 +44,30 @@ impl Document<'_> {
         let declaration = BytesDecl::new("1.0", Some("utf-8"), None);
         self.out.write_event(Event::Decl(declaration))?;
         let edmx = vec![
-            (
-                "xmlns:edmx",
-                "http://docs.oasis-open.org/odata/ns/edmx".to_owned(),
-            ),
+            ("xmlns:edmx", "http://docs.oasis-open.org/odata/ns/edmx".to_owned()),
             ("Version", "4.0".to_owned()),
         ];
         self.element("edmx:Edmx", edmx, |this| {
-            vocabularies
-                .iter()
-                .try_for_each(|used| this.reference(*used))?;
+            vocabularies.iter().try_for_each(|used| this.reference(*used))?;
             this.element("edmx:DataServices", Vec::new(), |this| this.schema(schema))
         })
     }
 
     fn reference(&mut self, vocabulary: Vocabulary) -> io::Result<()> {
-        let include = vec![
-            ("Namespace", vocabulary.namespace.to_owned()),
-            ("Alias", vocabulary.alias.to_owned()),
-        ];
-        self.element(
-            "edmx:Reference",
-            vec![("Uri", vocabulary.url("xml"))],
-            |this| this.empty("edmx:Include", include),
-        )
+        let include =
+            vec![("Namespace", vocabulary.namespace.to_owned()), ("Alias", vocabulary.alias.to_owned())];
+        self.element("edmx:Reference", vec![("Uri", vocabulary.url("xml"))], |this| {
+            this.empty("edmx:Include", include)
+        })
     }
 
     fn schema(&mut self, schema: &Schema) -> io::Result<()> {
         let attributes = vec![
-            (
-                "xmlns",
-                "http://docs.oasis-open.org/odata/ns/edm".to_owned(),
-            ),
+            ("xmlns", "http://docs.oasis-open.org/odata/ns/edm".to_owned()),
             ("Namespace", schema.namespace.clone()),
         ];
         self.element("Schema", attributes, |this| {
-            schema
-                .entity_types
-                .iter()
-                .try_for_each(|item| this.entity_type(item))?;
+            schema.entity_types.iter().try_for_each(|item| this.entity_type(item))?;
             this.container(&schema.container)
         })
     }
@@ -91,14 +76,8 @@ impl Document<'_> {
         let attributes = vec![("Name", entity_type.name.clone())];
         self.element("EntityType", attributes, |this| {
             this.key(&entity_type.key)?;
-            entity_type
-                .properties
-                .iter()
-                .try_for_each(|item| this.property(item))?;
-            entity_type
-                .navigation
-                .iter()
-                .try_for_each(|item| this.navigation(item))?;
+            entity_type.properties.iter().try_for_each(|item| this.property(item))?;
+            entity_type.navigation.iter().try_for_each(|item| this.navigation(item))?;
             this.annotations(&entity_type.annotations)
         })
     }
@@ -108,8 +87,7 @@ impl Document<'_> {
             return Ok(());
         }
         self.element("Key", Vec::new(), |this| {
-            key.iter()
-                .try_for_each(|name| this.empty("PropertyRef", vec![("Name", name.clone())]))
+            key.iter().try_for_each(|name| this.empty("PropertyRef", vec![("Name", name.clone())]))
         })
     }
 
@@ -123,25 +101,14 @@ impl Document<'_> {
         let attributes = navigation_attributes(navigation, &target);
         let constraints = pairs("Property", "ReferencedProperty", &navigation.constraints);
         let children = ("ReferentialConstraint", constraints);
-        self.annotated(
-            "NavigationProperty",
-            attributes,
-            &navigation.annotations,
-            children,
-        )
+        self.annotated("NavigationProperty", attributes, &navigation.annotations, children)
     }
 
     fn container(&mut self, container: &EntityContainer) -> io::Result<()> {
         let attributes = vec![("Name", container.name.clone())];
         self.element("EntityContainer", attributes, |this| {
-            container
-                .sets
-                .iter()
-                .try_for_each(|item| this.entity_set(item))?;
-            container
-                .singletons
-                .iter()
-                .try_for_each(|item| this.singleton(item))?;
+            container.sets.iter().try_for_each(|item| this.entity_set(item))?;
+            container.singletons.iter().try_for_each(|item| this.singleton(item))?;
             this.annotations(&container.annotations)
         })
     }
@@ -149,10 +116,7 @@ impl Document<'_> {
     fn entity_set(&mut self, set: &EntitySet) -> io::Result<()> {
         let entity_type = format!("{}.{}", self.namespace, set.entity_type);
         let attributes = vec![("Name", set.name.clone()), ("EntityType", entity_type)];
-        let children = (
-            "NavigationPropertyBinding",
-            pairs("Path", "Target", &set.bindings),
-        );
+        let children = ("NavigationPropertyBinding", pairs("Path", "Target", &set.bindings));
         self.annotated("EntitySet", attributes, &set.annotations, children)
     }
 
@@ -166,9 +130,7 @@ impl Document<'_> {
         if !self.annotations {
             return Ok(());
         }
-        annotations
-            .iter()
-            .try_for_each(|item| self.annotation(item))
+        annotations.iter().try_for_each(|item| self.annotation(item))
     }
 
     fn annotation(&mut self, annotation: &Annotation) -> io::Result<()> {
@@ -227,9 +189,7 @@ impl Document<'_> {
             return self.empty(name, attributes);
         }
         self.element(name, attributes, |this| {
-            children
-                .into_iter()
-                .try_for_each(|attributes| this.empty(child, attributes))?;
+            children.into_iter().try_for_each(|attributes| this.empty(child, attributes))?;
             this.annotations(annotations)
         })
     }
@@ -267,10 +227,7 @@ fn start<'a>(name: &'a str, attributes: &Attributes<'_>) -> BytesStart<'a> {
 }
 
 fn pairs<'a>(first: &'a str, second: &'a str, pairs: &[(String, String)]) -> Vec<Attributes<'a>> {
-    pairs
-        .iter()
-        .map(|(a, b)| vec![(first, a.clone()), (second, b.clone())])
-        .collect()
+    pairs.iter().map(|(a, b)| vec![(first, a.clone()), (second, b.clone())]).collect()
 }
 
 fn property_attributes(property: &Property) -> Attributes<'static> {
@@ -289,21 +246,11 @@ fn property_attributes(property: &Property) -> Attributes<'static> {
         Scale::Variable => "variable".to_owned(),
     });
     let facets = [
-        (
-            "MaxLength",
-            property.max_length.map(|length| length.to_string()),
-        ),
-        (
-            "Precision",
-            property.precision.map(|digits| digits.to_string()),
-        ),
+        ("MaxLength", property.max_length.map(|length| length.to_string())),
+        ("Precision", property.precision.map(|digits| digits.to_string())),
         ("Scale", scale),
     ];
-    attributes.extend(
-        facets
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, value?))),
-    );
+    attributes.extend(facets.into_iter().filter_map(|(name, value)| Some((name, value?))));
     attributes
 }
 

@@ -42,33 +42,16 @@ fn real_clients_get_json_data_and_xml_metadata() {
         let metadata = content_type(accept, Kind::Metadata);
         assert_eq!(metadata.as_deref(), Some("application/xml"), "{accept}");
     }
-    assert_eq!(
-        negotiate(None, None, Kind::Metadata).unwrap().format,
-        Format::Xml
-    );
-    assert_eq!(
-        negotiate(None, None, Kind::Data).unwrap().content_type,
-        MINIMAL
-    );
+    assert_eq!(negotiate(None, None, Kind::Metadata).unwrap().format, Format::Xml);
+    assert_eq!(negotiate(None, None, Kind::Data).unwrap().content_type, MINIMAL);
 }
 
 #[test]
 fn counts_are_text_whatever_is_asked_for() {
-    for accept in [
-        "application/json",
-        "text/plain, */*;q=0.8",
-        "image/png",
-        "*/*",
-    ] {
-        assert_eq!(
-            content_type(accept, Kind::Count).as_deref(),
-            Some("text/plain")
-        );
+    for accept in ["application/json", "text/plain, */*;q=0.8", "image/png", "*/*"] {
+        assert_eq!(content_type(accept, Kind::Count).as_deref(), Some("text/plain"));
     }
-    assert_eq!(
-        by_format("json", Kind::Count).as_deref(),
-        Some("text/plain")
-    );
+    assert_eq!(by_format("json", Kind::Count).as_deref(), Some("text/plain"));
     let raw = content_type("*/*", Kind::RawValue);
     assert_eq!(raw.as_deref(), Some("text/plain;charset=utf-8"));
 }
@@ -81,9 +64,7 @@ fn json_metadata_needs_a_client_that_reads_nothing_else() {
         "application/json, application/xml;q=0",
         "Application/JSON;metadata=minimal",
     ] {
-        let format = negotiate(Some(accept), None, Kind::Metadata)
-            .unwrap()
-            .format;
+        let format = negotiate(Some(accept), None, Kind::Metadata).unwrap().format;
         assert_eq!(format, Format::Json, "{accept}");
     }
     for accept in [
@@ -91,17 +72,12 @@ fn json_metadata_needs_a_client_that_reads_nothing_else() {
         "application/json, */*;q=0.1",
         "application/json;q=1, application/*;q=0.2",
     ] {
-        let format = negotiate(Some(accept), None, Kind::Metadata)
-            .unwrap()
-            .format;
+        let format = negotiate(Some(accept), None, Kind::Metadata).unwrap().format;
         assert_eq!(format, Format::Xml, "{accept}");
     }
     let json = negotiate(Some("*/*"), Some("json"), Kind::Metadata).unwrap();
     assert_eq!(json.format, Format::Json);
-    assert_eq!(
-        by_format("xml", Kind::Metadata).as_deref(),
-        Some("application/xml")
-    );
+    assert_eq!(by_format("xml", Kind::Metadata).as_deref(), Some("application/xml"));
     let full_name = by_format("application/xml", Kind::Metadata);
     assert_eq!(full_name.as_deref(), Some("application/xml"));
 }
@@ -109,14 +85,8 @@ fn json_metadata_needs_a_client_that_reads_nothing_else() {
 #[test]
 fn parameters_that_were_asked_for_are_repeated() {
     for (accept, expected) in [
-        (
-            "application/json;odata.metadata=full",
-            "application/json;odata.metadata=full",
-        ),
-        (
-            "application/json;metadata=none",
-            "application/json;metadata=none",
-        ),
+        ("application/json;odata.metadata=full", "application/json;odata.metadata=full"),
+        ("application/json;metadata=none", "application/json;metadata=none"),
         (
             "application/json;IEEE754Compatible=true",
             "application/json;odata.metadata=minimal;IEEE754Compatible=true",
@@ -136,46 +106,20 @@ fn parameters_that_were_asked_for_are_repeated() {
         assert_eq!(found.as_deref(), Some(expected), "{accept}");
     }
     let number = "application/json;IEEE754Compatible=true";
-    assert!(
-        negotiate(Some(number), None, Kind::Data)
-            .unwrap()
-            .ieee754_compatible
-    );
+    assert!(negotiate(Some(number), None, Kind::Data).unwrap().ieee754_compatible);
     let number = "application/json;IEEE754Compatible=false";
-    assert!(
-        !negotiate(Some(number), None, Kind::Data)
-            .unwrap()
-            .ieee754_compatible
-    );
+    assert!(!negotiate(Some(number), None, Kind::Data).unwrap().ieee754_compatible);
 }
 
 #[test]
 fn the_best_understood_range_wins() {
     for (accept, level) in [
-        (
-            "application/json;odata.metadata=full;q=0.5, application/json",
-            MetadataLevel::Minimal,
-        ),
-        (
-            "*/*, application/json;odata.metadata=full",
-            MetadataLevel::Full,
-        ),
-        (
-            "application/json, application/json;odata.metadata=none",
-            MetadataLevel::None,
-        ),
-        (
-            "application/json;odata=verbose, application/json;metadata=full;q=0.1",
-            MetadataLevel::Full,
-        ),
-        (
-            "application/json;odata.metadata=huge, */*",
-            MetadataLevel::Minimal,
-        ),
-        (
-            "application/json;x=\"a,b;c\", application/json;metadata=none",
-            MetadataLevel::None,
-        ),
+        ("application/json;odata.metadata=full;q=0.5, application/json", MetadataLevel::Minimal),
+        ("*/*, application/json;odata.metadata=full", MetadataLevel::Full),
+        ("application/json, application/json;odata.metadata=none", MetadataLevel::None),
+        ("application/json;odata=verbose, application/json;metadata=full;q=0.1", MetadataLevel::Full),
+        ("application/json;odata.metadata=huge, */*", MetadataLevel::Minimal),
+        ("application/json;x=\"a,b;c\", application/json;metadata=none", MetadataLevel::None),
     ] {
         let found = negotiate(Some(accept), None, Kind::Data).unwrap().metadata;
         assert_eq!(found, level, "{accept}");
@@ -197,19 +141,9 @@ fn what_nothing_satisfies_is_refused_with_what_is_offered() {
         ",;=,",
     ] {
         let refused = negotiate(Some(accept), None, Kind::Data);
-        assert!(
-            matches!(refused, Err(NegotiationError::Accept { .. })),
-            "{accept}"
-        );
+        assert!(matches!(refused, Err(NegotiationError::Accept { .. })), "{accept}");
     }
-    for format in [
-        "atom",
-        "xml",
-        "",
-        "json;odata=verbose",
-        "application/*",
-        "json,xml",
-    ] {
+    for format in ["atom", "xml", "", "json;odata=verbose", "application/*", "json,xml"] {
         assert_eq!(by_format(format, Kind::Data), None, "{format}");
     }
     assert_eq!(content_type("text/html", Kind::Metadata), None);

@@ -2,9 +2,8 @@
 
 use arrow_array::types::Int32Type;
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, Date32Array, Decimal128Array, DictionaryArray, Float64Array,
-    Int16Array, Int32Array, Int64Array, ListArray, RecordBatch, StringArray,
-    TimestampMillisecondArray,
+    Array, ArrayRef, BooleanArray, Date32Array, Decimal128Array, DictionaryArray, Float64Array, Int16Array,
+    Int32Array, Int64Array, ListArray, RecordBatch, StringArray, TimestampMillisecondArray,
 };
 use arrow_schema::{DataType, TimeUnit};
 
@@ -29,19 +28,13 @@ pub(super) enum Cells<'a> {
 
 impl<'a> Cells<'a> {
     /// The cells of a property.
-    pub(super) fn of(
-        batch: &'a RecordBatch,
-        property: &OutputProperty<'_>,
-    ) -> Result<Self, PayloadError> {
+    pub(super) fn of(batch: &'a RecordBatch, property: &OutputProperty<'_>) -> Result<Self, PayloadError> {
         let column = property.column;
-        let array = batch
-            .columns()
-            .get(column)
-            .ok_or_else(|| PayloadError::NoSuchColumn {
-                property: property.name.to_owned(),
-                column,
-                columns: batch.num_columns(),
-            })?;
+        let array = batch.columns().get(column).ok_or_else(|| PayloadError::NoSuchColumn {
+            property: property.name.to_owned(),
+            column,
+            columns: batch.num_columns(),
+        })?;
         Self::of_array(array).ok_or_else(|| PayloadError::UnsupportedColumn {
             property: property.name.to_owned(),
             found: array.data_type().to_string(),
@@ -65,9 +58,7 @@ impl<'a> Cells<'a> {
                 Self::Coded(coded.keys(), coded.values().as_any().downcast_ref()?)
             }
             DataType::Date32 => Self::Date(array.as_any().downcast_ref()?),
-            DataType::Timestamp(TimeUnit::Millisecond, _) => {
-                Self::Timestamp(array.as_any().downcast_ref()?)
-            }
+            DataType::Timestamp(TimeUnit::Millisecond, _) => Self::Timestamp(array.as_any().downcast_ref()?),
             DataType::List(_) => {
                 let list: &ListArray = array.as_any().downcast_ref()?;
                 Self::List(list, Box::new(Self::of_array(list.values())?))
@@ -95,12 +86,7 @@ impl<'a> Cells<'a> {
     }
 
     /// The cell as a JSON value; `quoted` numbers are strings.
-    pub(super) fn write_json(
-        &self,
-        out: &mut Vec<u8>,
-        row: usize,
-        quoted: bool,
-    ) -> Result<(), PayloadError> {
+    pub(super) fn write_json(&self, out: &mut Vec<u8>, row: usize, quoted: bool) -> Result<(), PayloadError> {
         if self.is_null(row) {
             out.extend_from_slice(b"null");
             return Ok(());
@@ -150,10 +136,12 @@ impl<'a> Cells<'a> {
             Self::Coded(keys, values) => {
                 out.extend_from_slice(values.value(code(keys, row)).as_bytes());
             }
-            Self::Date(array) => scalar::write_date(out, array.value(row))
-                .ok_or(PayloadError::BeyondCalendar { row })?,
-            Self::Timestamp(array) => scalar::write_timestamp(out, array.value(row))
-                .ok_or(PayloadError::BeyondCalendar { row })?,
+            Self::Date(array) => {
+                scalar::write_date(out, array.value(row)).ok_or(PayloadError::BeyondCalendar { row })?
+            }
+            Self::Timestamp(array) => {
+                scalar::write_timestamp(out, array.value(row)).ok_or(PayloadError::BeyondCalendar { row })?
+            }
             Self::List(_, _) => self.write_json(out, row, false)?,
         }
         Ok(())

@@ -8,11 +8,7 @@ use crate::odata::edm::EntityContainer;
 const PATH_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_');
 
 /// The list of what a container offers.
-pub fn write_service_document(
-    out: &mut Vec<u8>,
-    context: &JsonContext<'_>,
-    container: &EntityContainer,
-) {
+pub fn write_service_document(out: &mut Vec<u8>, context: &JsonContext<'_>, container: &EntityContainer) {
     out.push(b'{');
     write_context(out, context);
     scalar::separate(out);
@@ -26,12 +22,7 @@ pub fn write_service_document(
             out.push(b',');
         }
         let url = utf8_percent_encode(name, PATH_SEGMENT).to_string();
-        let members = [
-            ("name", Some(name)),
-            ("kind", Some(kind)),
-            ("url", Some(&*url)),
-            ("title", title),
-        ];
+        let members = [("name", Some(name)), ("kind", Some(kind)), ("url", Some(&*url)), ("title", title)];
         write_texts(out, &members);
         out.push(b'}');
     }
@@ -60,13 +51,8 @@ pub struct ErrorDetail<'a> {
 /// The body of an error answer, the same in every version.
 pub fn write_error(out: &mut Vec<u8>, error: &ErrorBody<'_>) {
     out.extend_from_slice(b"{\"error\":");
-    let members = |code, message, target| {
-        [
-            ("code", Some(code)),
-            ("message", Some(message)),
-            ("target", target),
-        ]
-    };
+    let members =
+        |code, message, target| [("code", Some(code)), ("message", Some(message)), ("target", target)];
     write_texts(out, &members(error.code, error.message, error.target));
     out.extend_from_slice(b",\"details\":[");
     for (index, detail) in error.details.iter().enumerate() {

@@ -4,20 +4,15 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::cells::{Cells, no_such_row};
 use super::{
-    ExpandedRows, Identity, JsonContext, Output, OutputExpand, OutputProperty, PayloadError,
-    scalar, write_context, write_control_name, write_count,
+    ExpandedRows, Identity, JsonContext, Output, OutputExpand, OutputProperty, PayloadError, scalar,
+    write_context, write_control_name, write_count,
 };
 use crate::odata::media_type::MetadataLevel;
 use crate::odata::value::PrimitiveType;
 use crate::odata::version::Version;
 
 /// Everything outside RFC 3986's unreserved characters and the quotes around a key.
-const KEY: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~')
-    .remove(b'\'');
+const KEY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'\'');
 
 /// An output with its columns looked up and its names written.
 pub(super) struct EntityWriter<'a> {
@@ -49,10 +44,7 @@ struct IdentityWriter<'a> {
 }
 
 impl<'a> EntityWriter<'a> {
-    pub(super) fn new(
-        context: &'a JsonContext<'a>,
-        output: &'a Output<'a>,
-    ) -> Result<Self, PayloadError> {
+    pub(super) fn new(context: &'a JsonContext<'a>, output: &'a Output<'a>) -> Result<Self, PayloadError> {
         let wants_identity = output.references || context.metadata == MetadataLevel::Full;
         let identity = output
             .identity
@@ -70,21 +62,14 @@ impl<'a> EntityWriter<'a> {
             properties: properties
                 .map(|property| PropertyWriter::new(context, output, property))
                 .collect::<Result<_, _>>()?,
-            expands: expands
-                .map(|expand| ExpandWriter::new(context, expand))
-                .collect::<Result<_, _>>()?,
+            expands: expands.map(|expand| ExpandWriter::new(context, expand)).collect::<Result<_, _>>()?,
             identity,
             references: output.references,
         })
     }
 
     /// Writes the entity of a row, with the context when it is the whole answer.
-    pub(super) fn write(
-        &self,
-        out: &mut Vec<u8>,
-        row: usize,
-        whole: bool,
-    ) -> Result<(), PayloadError> {
+    pub(super) fn write(&self, out: &mut Vec<u8>, row: usize, whole: bool) -> Result<(), PayloadError> {
         if row >= self.rows {
             return Err(no_such_row(row, self.rows));
         }
@@ -143,20 +128,12 @@ impl<'a> PropertyWriter<'a> {
 }
 
 impl<'a> ExpandWriter<'a> {
-    fn new(
-        context: &'a JsonContext<'a>,
-        expand: &'a OutputExpand<'a>,
-    ) -> Result<Self, PayloadError> {
+    fn new(context: &'a JsonContext<'a>, expand: &'a OutputExpand<'a>) -> Result<Self, PayloadError> {
         let target = EntityWriter::new(context, expand.target)?;
         Ok(Self { expand, target })
     }
 
-    fn write(
-        &self,
-        out: &mut Vec<u8>,
-        context: &JsonContext<'_>,
-        row: usize,
-    ) -> Result<(), PayloadError> {
+    fn write(&self, out: &mut Vec<u8>, context: &JsonContext<'_>, row: usize) -> Result<(), PayloadError> {
         match self.expand.rows {
             ExpandedRows::One(rows) => match *at(rows, row)? {
                 None if context.omit_nulls => Ok(()),
@@ -213,9 +190,7 @@ impl<'a> ExpandWriter<'a> {
 impl<'a> IdentityWriter<'a> {
     fn new(output: &'a Output<'a>, identity: Identity<'a>) -> Result<Self, PayloadError> {
         let key = identity.key.iter();
-        let key = key
-            .map(|property| Cells::of(output.batch, property))
-            .collect::<Result<_, _>>()?;
+        let key = key.map(|property| Cells::of(output.batch, property)).collect::<Result<_, _>>()?;
         Ok(Self { identity, key })
     }
 
@@ -257,10 +232,7 @@ impl<'a> IdentityWriter<'a> {
                 id.extend(utf8_percent_encode(property.name, KEY));
                 id.push('=');
             }
-            id.extend(utf8_percent_encode(
-                &key_literal(cells, property.primitive, row)?,
-                KEY,
-            ));
+            id.extend(utf8_percent_encode(&key_literal(cells, property.primitive, row)?, KEY));
         }
         if !self.key.is_empty() {
             id.push(')');
@@ -270,11 +242,7 @@ impl<'a> IdentityWriter<'a> {
 }
 
 /// A key value as a URL literal, not yet percent-encoded.
-fn key_literal(
-    cells: &Cells<'_>,
-    primitive: PrimitiveType,
-    row: usize,
-) -> Result<String, PayloadError> {
+fn key_literal(cells: &Cells<'_>, primitive: PrimitiveType, row: usize) -> Result<String, PayloadError> {
     let mut raw = Vec::new();
     cells.write_raw(&mut raw, row)?;
     let text = String::from_utf8_lossy(&raw);
@@ -302,10 +270,7 @@ pub(super) fn type_annotation(
     cells: &Cells<'_>,
 ) -> Option<Vec<u8>> {
     let many = matches!(cells, Cells::List(_, _));
-    let evident = matches!(
-        primitive,
-        PrimitiveType::String | PrimitiveType::Boolean | PrimitiveType::Double
-    );
+    let evident = matches!(primitive, PrimitiveType::String | PrimitiveType::Boolean | PrimitiveType::Double);
     if (evident && !many) || context.metadata != MetadataLevel::Full {
         return None;
     }

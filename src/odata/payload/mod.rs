@@ -81,10 +81,7 @@ pub enum ExpandedRows<'a> {
     /// At most one.
     One(&'a [Option<usize>]),
     /// Any number, with the numbers before `$top` and `$skip` when `$count=true` asks for them.
-    Many {
-        rows: &'a [Vec<usize>],
-        counts: Option<&'a [u64]>,
-    },
+    Many { rows: &'a [Vec<usize>], counts: Option<&'a [u64]> },
     /// Only how many, for `$expand=Name/$count`.
     Count(&'a [u64]),
 }
@@ -93,11 +90,7 @@ pub enum ExpandedRows<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PayloadError {
     #[error("the property `{property}` is in column {column}, but the batch has {columns} columns")]
-    NoSuchColumn {
-        property: String,
-        column: usize,
-        columns: usize,
-    },
+    NoSuchColumn { property: String, column: usize, columns: usize },
     #[error("the property `{property}` has the arrow type {found}, which has no OData form here")]
     UnsupportedColumn { property: String, found: String },
     #[error("row {row} was asked for, but there are {rows} rows")]
@@ -197,11 +190,7 @@ pub fn write_raw_value(
 }
 
 /// Whether a property is null in a row.
-pub fn is_null(
-    batch: &RecordBatch,
-    property: &OutputProperty<'_>,
-    row: usize,
-) -> Result<bool, PayloadError> {
+pub fn is_null(batch: &RecordBatch, property: &OutputProperty<'_>, row: usize) -> Result<bool, PayloadError> {
     Ok(checked_cells(batch, property, row)?.is_null(row))
 }
 
@@ -226,11 +215,7 @@ fn write_context(out: &mut Vec<u8>, context: &JsonContext<'_>) {
 
 /// A number that the standard writes as a string for clients whose numbers are doubles.
 fn write_count(out: &mut Vec<u8>, context: &JsonContext<'_>, count: u64) {
-    let quote: &[u8] = if context.ieee754_compatible {
-        b"\""
-    } else {
-        b""
-    };
+    let quote: &[u8] = if context.ieee754_compatible { b"\"" } else { b"" };
     out.extend_from_slice(quote);
     scalar::write_digits(out, count.into());
     out.extend_from_slice(quote);

@@ -96,10 +96,7 @@ impl DecimalScale {
     /// The scale of an arrow column, unless it is one that no decimal here has.
     pub(super) fn new(scale: i8) -> Option<Self> {
         let digits = u32::try_from(scale).ok()?;
-        Some(Self {
-            digits: usize::try_from(digits).ok()?,
-            power: 10_u128.checked_pow(digits)?,
-        })
+        Some(Self { digits: usize::try_from(digits).ok()?, power: 10_u128.checked_pow(digits)? })
     }
 }
 
@@ -167,11 +164,7 @@ fn write_calendar_date(out: &mut Vec<u8>, date: NaiveDate) {
 pub(super) fn write_timestamp(out: &mut Vec<u8>, milliseconds: i64) -> Option<()> {
     let instant = DateTime::from_timestamp_millis(milliseconds)?;
     write_calendar_date(out, instant.date_naive());
-    for (mark, part) in [
-        (b'T', instant.hour()),
-        (b':', instant.minute()),
-        (b':', instant.second()),
-    ] {
+    for (mark, part) in [(b'T', instant.hour()), (b':', instant.minute()), (b':', instant.second())] {
         out.push(mark);
         write_padded(out, part.into(), 2);
     }
@@ -282,10 +275,7 @@ mod tests {
     #[test]
     fn whole_numbers_reach_both_ends() {
         for number in [0, 7, -7, i64::MAX, i64::MIN] {
-            assert_eq!(
-                written(|out| write_integer(out, number)),
-                number.to_string()
-            );
+            assert_eq!(written(|out| write_integer(out, number)), number.to_string());
         }
     }
 }

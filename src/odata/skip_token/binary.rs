@@ -99,10 +99,7 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self {
-            rest: bytes,
-            depth: 0,
-        }
+        Self { rest: bytes, depth: 0 }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -168,10 +165,7 @@ impl<'a> Reader<'a> {
             4 => Value::Double(f64::from_le_bytes(self.array()?)),
             5 => Value::string(self.text()?),
             6 => Value::Date(NaiveDate::from_num_days_from_ce_opt(self.i32()?)?),
-            7 => Value::TimeOfDay(NaiveTime::from_num_seconds_from_midnight_opt(
-                self.u32()?,
-                self.u32()?,
-            )?),
+            7 => Value::TimeOfDay(NaiveTime::from_num_seconds_from_midnight_opt(self.u32()?, self.u32()?)?),
             8 => Value::DateTimeOffset(self.instant()?),
             9 => Value::Duration(self.duration()?),
             10 => Value::Guid(Uuid::from_bytes(self.array()?)),

@@ -4,8 +4,8 @@
 use super::error::Expected;
 use super::lexer::{Parsed, Parser};
 use super::syntax::{
-    AggregateTerm, AggregateWhat, Expr, ExprKind, GroupItem, Literal, MemberPath, MemberStep,
-    PathRoot, Span, Transformation,
+    AggregateTerm, AggregateWhat, Expr, ExprKind, GroupItem, Literal, MemberPath, MemberStep, PathRoot, Span,
+    Transformation,
 };
 use crate::odata::value::Value;
 
@@ -23,9 +23,7 @@ impl Parser<'_> {
     fn transformation(&mut self) -> Parsed<Transformation> {
         self.count_node()?;
         let start = self.position();
-        let name = self
-            .dotted_name()
-            .map_err(|_| self.unexpected(Expected::Transformation))?;
+        let name = self.dotted_name().map_err(|_| self.unexpected(Expected::Transformation))?;
         if name == "identity" {
             return Ok(Transformation::Identity);
         }
@@ -59,10 +57,7 @@ impl Parser<'_> {
             "concat" => self.concat()?,
             _ => {
                 self.unoffered(&name, start)?;
-                let span = Span {
-                    start: self.span_from(start).start,
-                    end: self.span_from(start).end + 1,
-                };
+                let span = Span { start: self.span_from(start).start, end: self.span_from(start).end + 1 };
                 Transformation::Other { name, span }
             }
         })
@@ -71,8 +66,7 @@ impl Parser<'_> {
     /// The inside of a transformation that is known and not offered.
     fn unoffered(&mut self, name: &str, start: usize) -> Parsed<()> {
         match name {
-            "topcount" | "topsum" | "toppercent" | "bottomcount" | "bottomsum"
-            | "bottompercent" => {
+            "topcount" | "topsum" | "toppercent" | "bottomcount" | "bottomsum" | "bottompercent" => {
                 self.expression()?;
                 self.required_comma()?;
                 self.expression()?;
@@ -96,8 +90,7 @@ impl Parser<'_> {
 
     fn row_count(&mut self) -> Parsed<Expr> {
         let start = self.position();
-        let number =
-            i64::try_from(self.whole_number()?).map_err(|_| self.unexpected(Expected::Integer))?;
+        let number = i64::try_from(self.whole_number()?).map_err(|_| self.unexpected(Expected::Integer))?;
         Ok(Expr {
             kind: ExprKind::Literal(Literal::Value(Value::Integer(number))),
             span: self.span_from(start),
@@ -117,11 +110,7 @@ impl Parser<'_> {
         self.open()?;
         let groups = self.list(Self::group_item)?;
         self.close()?;
-        let then = if self.comma() {
-            self.apply()?
-        } else {
-            Vec::new()
-        };
+        let then = if self.comma() { self.apply()? } else { Vec::new() };
         Ok(Transformation::GroupBy { groups, then })
     }
 
@@ -183,11 +172,7 @@ impl Parser<'_> {
         if alias.is_none() && needs_alias {
             return Err(self.unexpected(Expected::Alias));
         }
-        Ok(AggregateTerm {
-            what,
-            alias,
-            span: self.span_from(start),
-        })
+        Ok(AggregateTerm { what, alias, span: self.span_from(start) })
     }
 
     /// The same terms as a function on a collection, `…/aggregate(…)`, which need no alias.
@@ -207,10 +192,7 @@ impl Parser<'_> {
         if self.keyword_between("with")? {
             let method = self.aggregation_method()?;
             let has_from = self.grouped_from()?;
-            return Ok((
-                or_other(AggregateWhat::With { expr, method }, has_from),
-                true,
-            ));
+            return Ok((or_other(AggregateWhat::With { expr, method }, has_from), true));
         }
         let Some((path, is_count)) = plain_path(&expr) else {
             return Err(self.unexpected(Expected::Text("with")));
@@ -333,9 +315,10 @@ impl Parser<'_> {
         let name = self.dotted_name().unwrap_or_default();
         let found = match name.as_str() {
             "identity" => true,
-            "filter" | "search" | "orderby" | "top" | "skip" | "topcount" | "topsum"
-            | "toppercent" | "bottomcount" | "bottomsum" | "bottompercent" | "ancestors"
-            | "descendants" | "traverse" => self.peek() == Some('('),
+            "filter" | "search" | "orderby" | "top" | "skip" | "topcount" | "topsum" | "toppercent"
+            | "bottomcount" | "bottomsum" | "bottompercent" | "ancestors" | "descendants" | "traverse" => {
+                self.peek() == Some('(')
+            }
             _ => false,
         };
         self.rewind(start);
@@ -353,26 +336,15 @@ fn plain_path(expr: &Expr) -> Option<(Vec<String>, bool)> {
         return None;
     };
     let (names, is_count) = match steps.split_last() {
-        Some((
-            MemberStep::Count {
-                filter: None,
-                search: None,
-                ..
-            },
-            names,
-        )) => (names, true),
+        Some((MemberStep::Count { filter: None, search: None, .. }, names)) => (names, true),
         _ => (steps.as_slice(), false),
     };
     let names: Option<Vec<String>> = names
         .iter()
         .map(|step| match step {
-            MemberStep::Name {
-                name, key: None, ..
-            } => Some(name.clone()),
+            MemberStep::Name { name, key: None, .. } => Some(name.clone()),
             _ => None,
         })
         .collect();
-    names
-        .filter(|names| *root == PathRoot::Implicit && !names.is_empty())
-        .map(|names| (names, is_count))
+    names.filter(|names| *root == PathRoot::Implicit && !names.is_empty()).map(|names| (names, is_count))
 }

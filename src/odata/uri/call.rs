@@ -52,18 +52,10 @@ impl Parser<'_> {
         let (name, min, max) = signature;
         let args = self.parenthesised_list()?;
         if !(min..=max).contains(&args.len()) {
-            let kind = SyntaxErrorKind::ArgumentCount {
-                name: name.to_owned(),
-                min,
-                max,
-                found: args.len(),
-            };
+            let kind = SyntaxErrorKind::ArgumentCount { name: name.to_owned(), min, max, found: args.len() };
             return Err(self.error_at(start, kind));
         }
-        Ok(ExprKind::Call {
-            name: name.to_owned(),
-            args,
-        })
+        Ok(ExprKind::Call { name: name.to_owned(), args })
     }
 
     /// `case(condition:value,…)`
@@ -87,22 +79,14 @@ impl Parser<'_> {
         if let Ok(type_name) = self.type_name()
             && self.close().is_ok()
         {
-            return Ok(ExprKind::TypeCall {
-                name,
-                operand: None,
-                type_name,
-            });
+            return Ok(ExprKind::TypeCall { name, operand: None, type_name });
         }
         self.rewind(start);
         let operand = Some(Box::new(self.expression()?));
         self.required_comma()?;
         let type_name = self.type_name()?;
         self.close()?;
-        Ok(ExprKind::TypeCall {
-            name,
-            operand,
-            type_name,
-        })
+        Ok(ExprKind::TypeCall { name, operand, type_name })
     }
 
     /// The name of a type or of a collection of them.
@@ -113,8 +97,7 @@ impl Parser<'_> {
             self.expect(")")?;
             return Ok(self.since(start));
         }
-        self.dotted_name()
-            .map_err(|_| self.unexpected(Expected::TypeName))
+        self.dotted_name().map_err(|_| self.unexpected(Expected::TypeName))
     }
 
     // What stands in parentheses behind a name.
@@ -177,6 +160,5 @@ enum Arguments {
 /// A key of one value: a literal or an alias.
 fn single_key(mut args: Vec<Expr>) -> Option<KeySyntax> {
     let only = args.pop().filter(|_| args.is_empty())?;
-    matches!(only.kind, ExprKind::Literal(_) | ExprKind::Alias(_))
-        .then_some(KeySyntax::Single(only))
+    matches!(only.kind, ExprKind::Literal(_) | ExprKind::Alias(_)).then_some(KeySyntax::Single(only))
 }

@@ -39,18 +39,12 @@ pub(super) fn decode(raw: &str, option: &str, plus: Plus) -> Result<Text, Syntax
         let position = String::from_utf8_lossy(valid).chars().count();
         SyntaxError::new(option, position, SyntaxErrorKind::BadEncoding)
     })?;
-    let mut text = Text {
-        chars: Vec::with_capacity(decoded.len()),
-        encoded: Vec::with_capacity(decoded.len()),
-    };
+    let mut text =
+        Text { chars: Vec::with_capacity(decoded.len()), encoded: Vec::with_capacity(decoded.len()) };
     for (at, char) in decoded.char_indices() {
         if char.is_control() && !matches!(char, '\t' | '\n' | '\r') {
             let position = text.chars.len();
-            return Err(SyntaxError::new(
-                option,
-                position,
-                SyntaxErrorKind::ControlCharacter,
-            ));
+            return Err(SyntaxError::new(option, position, SyntaxErrorKind::ControlCharacter));
         }
         text.chars.push(char);
         text.encoded.push(encoded.get(at).copied().unwrap_or(false));
@@ -67,11 +61,7 @@ fn decode_bytes(raw: &str, option: &str, plus: Plus) -> Result<(Vec<u8>, Vec<boo
             b'%' => match (rest.next().and_then(hex), rest.next().and_then(hex)) {
                 (Some(high), Some(low)) => (high * 16 + low, true),
                 _ => {
-                    return Err(SyntaxError::new(
-                        option,
-                        bytes.len(),
-                        SyntaxErrorKind::BadEncoding,
-                    ));
+                    return Err(SyntaxError::new(option, bytes.len(), SyntaxErrorKind::BadEncoding));
                 }
             },
             b'+' if plus == Plus::Blank => (b' ', false),
@@ -84,7 +74,5 @@ fn decode_bytes(raw: &str, option: &str, plus: Plus) -> Result<(Vec<u8>, Vec<boo
 }
 
 fn hex(byte: u8) -> Option<u8> {
-    char::from(byte)
-        .to_digit(16)
-        .and_then(|digit| u8::try_from(digit).ok())
+    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }

@@ -35,12 +35,7 @@ pub enum SyntaxErrorKind {
     #[error("{text:?} is not a valid literal")]
     InvalidLiteral { text: String },
     #[error("{name} takes {min} to {max} arguments, found {found}")]
-    ArgumentCount {
-        name: String,
-        min: usize,
-        max: usize,
-        found: usize,
-    },
+    ArgumentCount { name: String, min: usize, max: usize, found: usize },
     #[error("invalid percent-encoding or invalid UTF-8")]
     BadEncoding,
     #[error("control characters are not allowed")]
@@ -62,10 +57,7 @@ impl Limit {
     fn texts(self) -> (&'static str, &'static str) {
         match self {
             Self::UrlLength => ("the length of the URL", "adressens længde"),
-            Self::Depth => (
-                "the nesting depth",
-                "antallet af parenteser inden i hinanden",
-            ),
+            Self::Depth => ("the nesting depth", "antallet af parenteser inden i hinanden"),
             Self::Nodes => ("the number of parts", "antallet af dele i udtrykket"),
             Self::ListItems => ("the number of list items", "antallet af værdier i listen"),
             Self::NameLength => ("the length of a name", "navnets længde"),
@@ -112,10 +104,9 @@ impl Expected {
     fn texts(self) -> (&'static str, &'static str) {
         match self {
             Self::Expression => ("an expression", "et udtryk"),
-            Self::Operator => (
-                "an operator or the end",
-                "en operator (f.eks. eq, and eller or) eller slutningen",
-            ),
+            Self::Operator => {
+                ("an operator or the end", "en operator (f.eks. eq, and eller or) eller slutningen")
+            }
             Self::End => ("the end", "slutningen"),
             Self::Name => ("a name", "et navn"),
             Self::TypeName => ("a type name", "navnet på en type"),
@@ -123,14 +114,10 @@ impl Expected {
             Self::KeyValue => ("a key value", "en nøgleværdi"),
             Self::Integer => ("an integer in range", "et helt tal, som ikke er for stort"),
             Self::Boolean => ("true or false", "true eller false"),
-            Self::Levels => (
-                "a positive integer or max",
-                "et positivt helt tal eller max",
-            ),
-            Self::Format => (
-                "json, xml or a media type",
-                "json, xml eller en medietype som application/json",
-            ),
+            Self::Levels => ("a positive integer or max", "et positivt helt tal eller max"),
+            Self::Format => {
+                ("json, xml or a media type", "json, xml eller en medietype som application/json")
+            }
             Self::Version => ("a schema version or *", "en version eller *"),
             Self::SearchTerm => ("a search term", "et søgeord"),
             Self::ClosingQuote => ("a closing quote", "et afsluttende citationstegn"),
@@ -139,10 +126,9 @@ impl Expected {
             Self::LastSegment => ("the end of the path", "stiens slutning"),
             Self::Property => ("a property", "en kolonne"),
             Self::Transformation => ("a transformation", "en transformation"),
-            Self::AggregationMethod => (
-                "an aggregation method",
-                "en aggregeringsmetode (f.eks. sum eller max)",
-            ),
+            Self::AggregationMethod => {
+                ("an aggregation method", "en aggregeringsmetode (f.eks. sum eller max)")
+            }
             Self::Alias => ("as and an alias", "as og et alias"),
             Self::Blank => ("a blank", "et mellemrum"),
             Self::Text(text) => (text, text),
@@ -161,22 +147,14 @@ impl fmt::Display for Expected {
 
 impl SyntaxError {
     pub(super) fn new(option: &str, position: usize, kind: SyntaxErrorKind) -> Self {
-        Self {
-            option: option.to_owned(),
-            position,
-            kind,
-        }
+        Self { option: option.to_owned(), position, kind }
     }
 
     /// One sentence for the user: where it is wrong and what to do.
     #[must_use]
     pub fn danish(&self) -> String {
         use SyntaxErrorKind as Kind;
-        let option = if self.option == "path" {
-            "adressens sti"
-        } else {
-            &self.option
-        };
+        let option = if self.option == "path" { "adressens sti" } else { &self.option };
         let place = self.position + 1;
         match &self.kind {
             Kind::Unexpected { expected, found } => format!(
@@ -190,9 +168,7 @@ impl SyntaxError {
                 } else {
                     format!(" i {option} ved tegn {place}")
                 };
-                format!(
-                    "Fjern eller ret {name}{place}: der findes ingen OData-indstilling med det navn."
-                )
+                format!("Fjern eller ret {name}{place}: der findes ingen OData-indstilling med det navn.")
             }
             Kind::DuplicateOption { name } => {
                 format!("Angiv {name} kun én gang: den gentages i {option}.")
@@ -204,26 +180,20 @@ impl SyntaxError {
                 format!("Skriv en værdi efter {name}, f.eks. {name}=…, eller fjern den.")
             }
             Kind::MissingOption { name } => format!("Tilføj {name}: den er nødvendig her."),
-            Kind::LimitExceeded { limit, max } => format!(
-                "Gør forespørgslen mindre: {} i {option} er over grænsen på {max}.",
-                limit.texts().1
-            ),
+            Kind::LimitExceeded { limit, max } => {
+                format!("Gør forespørgslen mindre: {} i {option} er over grænsen på {max}.", limit.texts().1)
+            }
             Kind::InvalidLiteral { text } => format!(
                 "Ret værdien {text:?} i {option} ved tegn {place}: den er ikke en gyldig værdi ({}).",
                 literal_hint(text)
             ),
-            Kind::ArgumentCount {
-                name,
-                min,
-                max,
-                found,
-            } => format!(
+            Kind::ArgumentCount { name, min, max, found } => format!(
                 "Ret {name} i {option} ved tegn {place}: funktionen tager {}, men fik {found}.",
                 danish_range(*min, *max)
             ),
-            Kind::BadEncoding => format!(
-                "Ret {option} ved tegn {place}: procentkodningen er ugyldig eller er ikke UTF-8."
-            ),
+            Kind::BadEncoding => {
+                format!("Ret {option} ved tegn {place}: procentkodningen er ugyldig eller er ikke UTF-8.")
+            }
             Kind::ControlCharacter => {
                 format!("Fjern styretegnet i {option} ved tegn {place}: det må ikke bruges.")
             }
@@ -241,19 +211,11 @@ fn literal_hint(text: &str) -> &'static str {
 }
 
 fn quoted(found: &str) -> String {
-    if found.is_empty() {
-        "the end".to_owned()
-    } else {
-        format!("{found:?}")
-    }
+    if found.is_empty() { "the end".to_owned() } else { format!("{found:?}") }
 }
 
 fn danish_found(found: &str) -> String {
-    if found.is_empty() {
-        "teksten slutter".to_owned()
-    } else {
-        format!("der står {found:?}")
-    }
+    if found.is_empty() { "teksten slutter".to_owned() } else { format!("der står {found:?}") }
 }
 
 fn danish_expectation(expected: Expected) -> String {

@@ -8,9 +8,7 @@
 use super::error::Expected;
 use super::lexer::{Parsed, Parser, is_identifier_start};
 use super::literal::constant;
-use super::syntax::{
-    BinaryOp, Expr, ExprKind, KeySyntax, Literal, MemberStep, PathRoot, Span, UnaryOp,
-};
+use super::syntax::{BinaryOp, Expr, ExprKind, KeySyntax, Literal, MemberStep, PathRoot, Span, UnaryOp};
 use super::tree::balanced;
 
 /// What an operator's word means; `in` stands beside the binary operators for what it takes on its right.
@@ -98,10 +96,7 @@ impl Parser<'_> {
             let Some(operator) = operator else { break };
             match pending.last_mut() {
                 Some(last) if last.operator == operator => last.operands.push(operand),
-                _ => pending.push(Pending {
-                    operator,
-                    operands: vec![operand],
-                }),
+                _ => pending.push(Pending { operator, operands: vec![operand] }),
             }
             operand = self.operand(Some(operator))?;
         }
@@ -147,11 +142,7 @@ impl Parser<'_> {
         let mut operands = pending.operands;
         operands.push(last);
         let levels = (operands.len() - 1).ilog2() as usize + 1;
-        self.height = operands
-            .iter()
-            .map(|operand| operand.height)
-            .max()
-            .unwrap_or(0);
+        self.height = operands.iter().map(|operand| operand.height).max().unwrap_or(0);
         self.grow(levels)?;
         let height = self.height;
         let exprs = operands.into_iter().map(|operand| operand.expr).collect();
@@ -302,26 +293,14 @@ impl Parser<'_> {
         Ok(Expr { kind, span })
     }
 
-    pub(super) fn name_step(
-        &self,
-        name: String,
-        key: Option<KeySyntax>,
-        start: usize,
-    ) -> MemberStep {
-        MemberStep::Name {
-            name,
-            key,
-            span: self.span_from(start),
-        }
+    pub(super) fn name_step(&self, name: String, key: Option<KeySyntax>, start: usize) -> MemberStep {
+        MemberStep::Name { name, key, span: self.span_from(start) }
     }
 }
 
 /// Two operands under one operator.
 fn join(operator: Operator, left: Expr, right: Expr) -> Expr {
-    let span = Span {
-        start: left.span.start,
-        end: right.span.end,
-    };
+    let span = Span { start: left.span.start, end: right.span.end };
     let (left, right) = (Box::new(left), Box::new(right));
     let kind = match operator {
         Operator::Binary(op) => ExprKind::Binary(op, left, right),

@@ -42,7 +42,5 @@ const FUNCTIONS: [Signature; 34] = [
 
 /// The function of that name, in any letter case.
 pub(super) fn find(name: &str) -> Option<Signature> {
-    FUNCTIONS
-        .into_iter()
-        .find(|(known, ..)| known.eq_ignore_ascii_case(name))
+    FUNCTIONS.into_iter().find(|(known, ..)| known.eq_ignore_ascii_case(name))
 }

@@ -27,10 +27,7 @@ impl Parser<'_> {
 
     fn keyword(&mut self, keyword: &'static str) -> Parsed<()> {
         let start = self.position();
-        if self
-            .take_while(|char| char.is_ascii_alphabetic())
-            .eq_ignore_ascii_case(keyword)
-        {
+        if self.take_while(|char| char.is_ascii_alphabetic()).eq_ignore_ascii_case(keyword) {
             return Ok(());
         }
         self.rewind(start);
@@ -63,9 +60,7 @@ impl Parser<'_> {
 
     fn polygon(&mut self) -> Parsed<()> {
         self.bracketed(|parser| {
-            parser.positions(1, |ring| {
-                ring.bracketed(|inner| inner.positions(1, Self::geo_position))
-            })
+            parser.positions(1, |ring| ring.bracketed(|inner| inner.positions(1, Self::geo_position)))
         })
     }
 
@@ -83,11 +78,7 @@ impl Parser<'_> {
         self.expect(")")
     }
 
-    fn positions(
-        &mut self,
-        min: usize,
-        mut one: impl FnMut(&mut Self) -> Parsed<()>,
-    ) -> Parsed<()> {
+    fn positions(&mut self, min: usize, mut one: impl FnMut(&mut Self) -> Parsed<()>) -> Parsed<()> {
         one(self)?;
         let mut count = 1;
         while count < min || self.peek() == Some(',') {

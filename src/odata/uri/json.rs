@@ -58,8 +58,7 @@ impl Parser<'_> {
         while let Some(char) = self.peek() {
             self.advance(if char == '\\' { 2 } else { 1 });
             if char == '"' {
-                return serde_json::from_str(&self.since(start))
-                    .map_err(|_| self.invalid_literal(start));
+                return serde_json::from_str(&self.since(start)).map_err(|_| self.invalid_literal(start));
             }
         }
         Err(self.unexpected(Expected::ClosingQuote))

@@ -28,16 +28,7 @@ pub(super) struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     pub(super) fn new(text: &'a Text, option: &'a str, limits: &'a Limits) -> Self {
-        Self {
-            text,
-            at: 0,
-            base: 0,
-            option,
-            limits,
-            depth: 0,
-            height: 0,
-            nodes: 0,
-        }
+        Self { text, at: 0, base: 0, option, limits, depth: 0, height: 0, nodes: 0 }
     }
 
     /// A text that is a part of its option, from `base` on.
@@ -61,10 +52,7 @@ impl<'a> Parser<'a> {
     }
 
     pub(super) fn span_from(&self, start: usize) -> Span {
-        Span {
-            start: self.base + start,
-            end: self.base + self.at,
-        }
+        Span { start: self.base + start, end: self.base + self.at }
     }
 
     /// The characters that are still to be read.
@@ -74,12 +62,7 @@ impl<'a> Parser<'a> {
 
     /// The text from a position read before up to here.
     pub(super) fn since(&self, start: usize) -> String {
-        self.text
-            .chars
-            .get(start..self.at)
-            .unwrap_or_default()
-            .iter()
-            .collect()
+        self.text.chars.get(start..self.at).unwrap_or_default().iter().collect()
     }
 
     pub(super) fn peek(&self) -> Option<char> {
@@ -133,11 +116,7 @@ impl<'a> Parser<'a> {
     }
 
     pub(super) fn expect(&mut self, text: &'static str) -> Parsed<()> {
-        if self.eat_text(text) {
-            Ok(())
-        } else {
-            Err(self.unexpected(Expected::Text(text)))
-        }
+        if self.eat_text(text) { Ok(()) } else { Err(self.unexpected(Expected::Text(text))) }
     }
 
     /// Passes blanks; says whether there were any.
@@ -150,11 +129,7 @@ impl<'a> Parser<'a> {
     }
 
     pub(super) fn required_blanks(&mut self) -> Parsed<()> {
-        if self.blanks() {
-            Ok(())
-        } else {
-            Err(self.unexpected(Expected::Blank))
-        }
+        if self.blanks() { Ok(()) } else { Err(self.unexpected(Expected::Blank)) }
     }
 
     /// Passes a comma and the blanks around it.
@@ -171,11 +146,7 @@ impl<'a> Parser<'a> {
 
     /// A comma where one must stand.
     pub(super) fn required_comma(&mut self) -> Parsed<()> {
-        if self.comma() {
-            Ok(())
-        } else {
-            Err(self.unexpected(Expected::Text(",")))
-        }
+        if self.comma() { Ok(()) } else { Err(self.unexpected(Expected::Text(","))) }
     }
 
     /// The opening parenthesis and the blanks behind it.
@@ -192,11 +163,7 @@ impl<'a> Parser<'a> {
     }
 
     pub(super) fn end(&mut self, expected: Expected) -> Parsed<()> {
-        if self.at_end() {
-            Ok(())
-        } else {
-            Err(self.unexpected(expected))
-        }
+        if self.at_end() { Ok(()) } else { Err(self.unexpected(expected)) }
     }
 
     /// Takes characters as long as they fit.
@@ -248,10 +215,7 @@ impl<'a> Parser<'a> {
     // Lists and limits.
 
     /// One or more terms with commas between them.
-    pub(super) fn list<T>(
-        &mut self,
-        mut term: impl FnMut(&mut Self) -> Parsed<T>,
-    ) -> Parsed<Vec<T>> {
+    pub(super) fn list<T>(&mut self, mut term: impl FnMut(&mut Self) -> Parsed<T>) -> Parsed<Vec<T>> {
         let mut terms = vec![term(self)?];
         while self.comma() {
             self.check_items(terms.len() + 1)?;

@@ -6,9 +6,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use chrono::{
-    DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone as _,
-};
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone as _};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
@@ -29,9 +27,7 @@ impl Parser<'_> {
         };
         self.advance(length);
         match value {
-            Some(value) if !self.peek().is_some_and(is_identifier_part) => {
-                Ok(Some(Literal::Value(value)))
-            }
+            Some(value) if !self.peek().is_some_and(is_identifier_part) => Ok(Some(Literal::Value(value))),
             _ => Err(self.invalid_literal(start)),
         }
     }
@@ -81,15 +77,11 @@ impl Parser<'_> {
         }
         let text = self.quoted()?;
         let literal = if prefix.eq_ignore_ascii_case("duration") {
-            duration(&text)
-                .map(|value| Literal::Typed(PrimitiveType::Duration, Value::Duration(value)))
+            duration(&text).map(|value| Literal::Typed(PrimitiveType::Duration, Value::Duration(value)))
         } else if prefix.eq_ignore_ascii_case("binary") {
             binary(&text).map(|value| Literal::Typed(PrimitiveType::Binary, Value::Binary(value)))
         } else if prefix.contains('.') && is_enum_value(&text) {
-            Some(Literal::Enum {
-                type_name: prefix.to_owned(),
-                members: text,
-            })
+            Some(Literal::Enum { type_name: prefix.to_owned(), members: text })
         } else {
             None
         };
@@ -161,13 +153,7 @@ impl<'a> Scan<'a> {
 
     /// Between `min` and `max` characters of a kind.
     fn run(&mut self, min: usize, max: usize, fits: fn(&char) -> bool) -> Option<String> {
-        let run: String = self
-            .chars
-            .get(self.at..)?
-            .iter()
-            .take_while(|char| fits(char))
-            .take(max)
-            .collect();
+        let run: String = self.chars.get(self.at..)?.iter().take_while(|char| fits(char)).take(max).collect();
         if run.len() < min {
             return None;
         }
@@ -245,21 +231,13 @@ fn scan_time(scan: &mut Scan<'_>) -> Option<Option<NaiveTime>> {
         })
         .unwrap_or((0, 0));
     // A leap second is second 59 with more than a second's worth of nanoseconds.
-    let (second, nanos) = if second == 60 {
-        (59, nanos + 1_000_000_000)
-    } else {
-        (second, nanos)
-    };
+    let (second, nanos) = if second == 60 { (59, nanos + 1_000_000_000) } else { (second, nanos) };
     Some(NaiveTime::from_hms_nano_opt(hour, minute, second, nanos))
 }
 
 /// The digits behind the point, as nanoseconds.
 fn nanoseconds(digits: &str) -> u32 {
-    let nine: String = digits
-        .chars()
-        .chain(std::iter::repeat('0'))
-        .take(9)
-        .collect();
+    let nine: String = digits.chars().chain(std::iter::repeat('0')).take(9).collect();
     nine.parse().unwrap_or(0)
 }
 
@@ -271,9 +249,7 @@ fn date_time_offset(chars: &[char]) -> Found<DateTime<FixedOffset>> {
     let seconds = scan_offset(&mut scan)?;
     let value = date.zip(time).and_then(|(date, time)| {
         let offset = FixedOffset::east_opt(seconds?)?;
-        offset
-            .from_local_datetime(&NaiveDateTime::new(date, time))
-            .single()
+        offset.from_local_datetime(&NaiveDateTime::new(date, time)).single()
     });
     Some((scan.at, value))
 }
@@ -368,11 +344,7 @@ pub fn duration(text: &str) -> Option<TimeDelta> {
         Some(_) => scan_duration_time(&mut scan)?,
         None => (0, 0),
     };
-    if scan.at != chars.len()
-        || chars
-            .last()
-            .is_some_and(|last| matches!(last, 'P' | 'p' | 'T' | 't'))
-    {
+    if scan.at != chars.len() || chars.last().is_some_and(|last| matches!(last, 'P' | 'p' | 'T' | 't')) {
         return None;
     }
     let seconds = days.unwrap_or(0).checked_mul(86_400)?.checked_add(time)?;
@@ -384,10 +356,7 @@ fn scan_duration_time(scan: &mut Scan<'_>) -> Option<(i64, u32)> {
     let hours = scan.optional(|scan| amount(scan, &['H', 'h'])).unwrap_or(0);
     let minutes = scan.optional(|scan| amount(scan, &['M', 'm'])).unwrap_or(0);
     let (seconds, nanos) = scan.optional(scan_seconds).unwrap_or((0, 0));
-    let total = hours
-        .checked_mul(3600)?
-        .checked_add(minutes.checked_mul(60)?)?
-        .checked_add(seconds)?;
+    let total = hours.checked_mul(3600)?.checked_add(minutes.checked_mul(60)?)?.checked_add(seconds)?;
     Some((total, nanos))
 }
 
@@ -411,8 +380,7 @@ fn amount(scan: &mut Scan<'_>, unit: &[char]) -> Option<i64> {
 /// Bytes in the URL-safe base64 alphabet, with or without padding.
 #[must_use]
 pub fn binary(text: &str) -> Option<Arc<[u8]>> {
-    let config =
-        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let engine = GeneralPurpose::new(&base64::alphabet::URL_SAFE, config);
     engine.decode(text).ok().map(Arc::from)
 }
@@ -422,9 +390,8 @@ pub fn binary(text: &str) -> Option<Arc<[u8]>> {
 pub fn is_enum_value(text: &str) -> bool {
     text.split(',').all(|member| {
         let digits = member.strip_prefix(['+', '-']).unwrap_or(member);
-        let is_number = !digits.is_empty()
-            && digits.len() <= 19
-            && digits.chars().all(|char| char.is_ascii_digit());
+        let is_number =
+            !digits.is_empty() && digits.len() <= 19 && digits.chars().all(|char| char.is_ascii_digit());
         is_number || is_identifier(member)
     })
 }

@@ -116,30 +116,16 @@ impl Parser<'_> {
             body = Some(Box::new(self.expression()?));
         }
         self.close()?;
-        Ok(MemberStep::Lambda {
-            op,
-            variable,
-            body,
-            span: self.span_from(start),
-        })
+        Ok(MemberStep::Lambda { op, variable, body, span: self.span_from(start) })
     }
 }
 
 /// Steps that give a single value end their path.
 fn may_be_followed(step: &MemberStep) -> bool {
-    !matches!(
-        step,
-        MemberStep::Count { .. } | MemberStep::Lambda { .. } | MemberStep::Aggregate { .. }
-    )
+    !matches!(step, MemberStep::Count { .. } | MemberStep::Lambda { .. } | MemberStep::Aggregate { .. })
 }
 
 /// Whether the parentheses of the step can be those of a function.
 fn may_be_function(step: &MemberStep) -> bool {
-    matches!(
-        step,
-        MemberStep::Name {
-            key: Some(KeySyntax::Empty | KeySyntax::Named(_)),
-            ..
-        }
-    )
+    matches!(step, MemberStep::Name { key: Some(KeySyntax::Empty | KeySyntax::Named(_)), .. })
 }

@@ -60,12 +60,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            url_length: 64 * 1024,
-            depth: 100,
-            nodes: 20_000,
-            list_items: 5_000,
-        }
+        Self { url_length: 64 * 1024, depth: 100, nodes: 20_000, list_items: 5_000 }
     }
 }
 
@@ -73,11 +68,7 @@ impl Default for Limits {
 ///
 /// # Errors
 /// [`SyntaxError`] if the text is not in the language or exceeds a limit.
-pub fn parse_request(
-    path: &str,
-    query: &str,
-    limits: &Limits,
-) -> Result<RequestSyntax, SyntaxError> {
+pub fn parse_request(path: &str, query: &str, limits: &Limits) -> Result<RequestSyntax, SyntaxError> {
     check_length(path.len() + query.len(), limits)?;
     let path = path::parse(path, limits)?;
     let options = options::parse(query, limits)?;
@@ -133,9 +124,6 @@ fn check_length(length: usize, limits: &Limits) -> Result<(), SyntaxError> {
     if length <= limits.url_length {
         return Ok(());
     }
-    let kind = SyntaxErrorKind::LimitExceeded {
-        limit: Limit::UrlLength,
-        max: limits.url_length,
-    };
+    let kind = SyntaxErrorKind::LimitExceeded { limit: Limit::UrlLength, max: limits.url_length };
     Err(SyntaxError::new("URL", limits.url_length, kind))
 }

@@ -62,17 +62,13 @@ impl SystemOption {
     /// The option of that name. Those of the temporal extension have no form without the dollar sign.
     fn from_name(name: &str) -> Option<Self> {
         let (option, _) = Self::ALL.into_iter().find(|(_, known)| {
-            name.eq_ignore_ascii_case(known)
-                || name.eq_ignore_ascii_case(known.trim_start_matches('$'))
+            name.eq_ignore_ascii_case(known) || name.eq_ignore_ascii_case(known.trim_start_matches('$'))
         })?;
         (!option.is_temporal() || name.starts_with('$')).then_some(option)
     }
 
     pub(super) fn name(self) -> &'static str {
-        Self::ALL
-            .into_iter()
-            .find(|(option, _)| *option == self)
-            .map_or("", |(_, name)| name)
+        Self::ALL.into_iter().find(|(option, _)| *option == self).map_or("", |(_, name)| name)
     }
 
     fn is_temporal(self) -> bool {
@@ -81,10 +77,7 @@ impl SystemOption {
 
     /// Whether the value is taken as it stands: a plus sign in it is no blank.
     fn is_opaque(self) -> bool {
-        matches!(
-            self,
-            Self::Format | Self::SkipToken | Self::DeltaToken | Self::Id | Self::SchemaVersion
-        )
+        matches!(self, Self::Format | Self::SkipToken | Self::DeltaToken | Self::Id | Self::SchemaVersion)
     }
 }
 
@@ -140,9 +133,7 @@ struct Collected {
 impl Collected {
     fn note(&mut self, option: SystemOption) -> Result<(), SyntaxErrorKind> {
         if self.seen.contains(&option) {
-            return Err(SyntaxErrorKind::DuplicateOption {
-                name: option.name().to_owned(),
-            });
+            return Err(SyntaxErrorKind::DuplicateOption { name: option.name().to_owned() });
         }
         self.seen.push(option);
         Ok(())
@@ -150,9 +141,7 @@ impl Collected {
 
     fn note_alias(&self, alias: &str) -> Result<(), SyntaxErrorKind> {
         if self.options.aliases.iter().any(|(known, _)| known == alias) {
-            return Err(SyntaxErrorKind::DuplicateOption {
-                name: format!("@{alias}"),
-            });
+            return Err(SyntaxErrorKind::DuplicateOption { name: format!("@{alias}") });
         }
         Ok(())
     }
@@ -176,9 +165,7 @@ fn parse_piece(piece: &str, collected: &mut Collected, limits: &Limits) -> Resul
     let name = decode(raw_name, "query", Plus::Blank)?.into_string();
     let system = SystemOption::from_name(&name).filter(|option| Place::Request.allows(*option));
     if let Some(option) = system {
-        collected
-            .note(option)
-            .map_err(|kind| SyntaxError::new(&name, 0, kind))?;
+        collected.note(option).map_err(|kind| SyntaxError::new(&name, 0, kind))?;
         let value = required(value, option.name())?;
         return parse_system(option, value, &mut collected.options, limits);
     }
@@ -195,9 +182,7 @@ fn parse_piece(piece: &str, collected: &mut Collected, limits: &Limits) -> Resul
 
 fn required<'a>(value: Option<&'a str>, name: &str) -> Result<&'a str, SyntaxError> {
     value.ok_or_else(|| {
-        let kind = SyntaxErrorKind::MissingValue {
-            name: name.to_owned(),
-        };
+        let kind = SyntaxErrorKind::MissingValue { name: name.to_owned() };
         SyntaxError::new(name, 0, kind)
     })
 }
@@ -219,11 +204,7 @@ fn parse_system(
     options: &mut QueryOptions,
     limits: &Limits,
 ) -> Result<(), SyntaxError> {
-    let plus = if option.is_opaque() {
-        Plus::Itself
-    } else {
-        Plus::Blank
-    };
+    let plus = if option.is_opaque() { Plus::Itself } else { Plus::Blank };
     let text = decode(value, option.name(), plus)?;
     let mut parser = Parser::new(&text, option.name(), limits);
     parser.option_value(option, options)?;
@@ -242,9 +223,7 @@ fn parse_alias(
     name_parser.expect("@")?;
     let alias = name_parser.dotted_name()?;
     name_parser.end(Expected::End)?;
-    collected
-        .note_alias(&alias)
-        .map_err(|kind| SyntaxError::new(name, 0, kind))?;
+    collected.note_alias(&alias).map_err(|kind| SyntaxError::new(name, 0, kind))?;
     let text = decode(value, name, Plus::Blank)?;
     let mut parser = Parser::new(&text, name, limits);
     let expr = parser.alias_value()?;
@@ -256,11 +235,7 @@ fn parse_alias(
 impl Parser<'_> {
     /// The value of a system query option, up to where its grammar ends. The grammar has no blanks at either end; those
     /// behind are passed, for they mislead no one.
-    pub(super) fn option_value(
-        &mut self,
-        option: SystemOption,
-        options: &mut QueryOptions,
-    ) -> Parsed<()> {
+    pub(super) fn option_value(&mut self, option: SystemOption, options: &mut QueryOptions) -> Parsed<()> {
         use SystemOption as O;
         match option {
             O::Filter => options.filter = Some(self.expression()?),
@@ -319,9 +294,7 @@ impl Parser<'_> {
         let start = self.position();
         if self.eat('@') {
             let alias = self.dotted_name()?;
-            collected
-                .note_alias(&alias)
-                .map_err(|kind| self.error_at(start, kind))?;
+            collected.note_alias(&alias).map_err(|kind| self.error_at(start, kind))?;
             if !place.allows_aliases() {
                 let name = format!("@{alias}");
                 return Err(self.error_at(start, SyntaxErrorKind::OptionNotAllowed { name }));
@@ -339,9 +312,7 @@ impl Parser<'_> {
             let name = option.name().to_owned();
             return Err(self.error_at(start, SyntaxErrorKind::OptionNotAllowed { name }));
         }
-        collected
-            .note(option)
-            .map_err(|kind| self.error_at(start, kind))?;
+        collected.note(option).map_err(|kind| self.error_at(start, kind))?;
         self.expect("=")?;
         self.option_value(option, &mut collected.options)
     }
@@ -404,12 +375,9 @@ impl Parser<'_> {
     /// A short name of a format or a media type.
     fn format(&mut self) -> Parsed<String> {
         let text = self.take_while(|_| true);
-        let is_short = ["json", "xml", "atom"]
-            .iter()
-            .any(|known| text.eq_ignore_ascii_case(known));
-        let is_media_type = text
-            .split_once('/')
-            .is_some_and(|(kind, rest)| !kind.is_empty() && !rest.is_empty());
+        let is_short = ["json", "xml", "atom"].iter().any(|known| text.eq_ignore_ascii_case(known));
+        let is_media_type =
+            text.split_once('/').is_some_and(|(kind, rest)| !kind.is_empty() && !rest.is_empty());
         if is_short || is_media_type {
             return Ok(text);
         }
@@ -419,9 +387,8 @@ impl Parser<'_> {
 
     fn schema_version(&mut self) -> Parsed<String> {
         let text = self.take_while(|_| true);
-        let is_version = text
-            .chars()
-            .all(|char| char.is_ascii_alphanumeric() || matches!(char, '-' | '.' | '_' | '~'));
+        let is_version =
+            text.chars().all(|char| char.is_ascii_alphanumeric() || matches!(char, '-' | '.' | '_' | '~'));
         if text == "*" || (is_version && !text.is_empty()) {
             return Ok(text);
         }

@@ -23,10 +23,8 @@ pub(super) fn parse(path: &str, limits: &Limits) -> Result<ResourcePath, SyntaxE
     }
     let mut base = 0;
     for raw in path.split('/') {
-        let text = decode(raw, PATH, Plus::Itself).map_err(|error| SyntaxError {
-            position: error.position + base,
-            ..error
-        })?;
+        let text = decode(raw, PATH, Plus::Itself)
+            .map_err(|error| SyntaxError { position: error.position + base, ..error })?;
         let mut parser = Parser::new(&text, PATH, limits).with_base(base);
         parser.check_items(segments.len() + 1)?;
         parser.segment(&mut segments)?;
@@ -36,10 +34,7 @@ pub(super) fn parse(path: &str, limits: &Limits) -> Result<ResourcePath, SyntaxE
 }
 
 /// Refuses options that the resource does not take.
-pub(super) fn check_options(
-    path: &ResourcePath,
-    options: &QueryOptions,
-) -> Result<(), SyntaxError> {
+pub(super) fn check_options(path: &ResourcePath, options: &QueryOptions) -> Result<(), SyntaxError> {
     let Some(PathSegment::System { name, .. }) = path.segments.first() else {
         return Ok(());
     };
@@ -56,18 +51,12 @@ pub(super) fn check_options(
         return Err(SyntaxError::new(
             name,
             0,
-            SyntaxErrorKind::OptionNotAllowed {
-                name: (*name).to_owned(),
-            },
+            SyntaxErrorKind::OptionNotAllowed { name: (*name).to_owned() },
         ));
     }
     if *name == SystemSegment::Entity && options.id.is_none() {
         let name = "$id".to_owned();
-        return Err(SyntaxError::new(
-            PATH,
-            0,
-            SyntaxErrorKind::MissingOption { name },
-        ));
+        return Err(SyntaxError::new(PATH, 0, SyntaxErrorKind::MissingOption { name }));
     }
     Ok(())
 }
@@ -126,11 +115,7 @@ impl Parser<'_> {
         self.rewind(0);
         let name = self.take_while(|_| true);
         let span = self.span_from(0);
-        before.push(PathSegment::Name {
-            name,
-            key: None,
-            span,
-        });
+        before.push(PathSegment::Name { name, key: None, span });
         Ok(())
     }
 

@@ -105,7 +105,6 @@ impl Parser<'_> {
 
     /// A semicolon ends a word unless it came percent-encoded.
     fn is_search_char(&self, char: char) -> bool {
-        !matches!(char, ' ' | '\t' | '\n' | '\r' | '(' | ')' | '"')
-            && (char != ';' || self.is_encoded())
+        !matches!(char, ' ' | '\t' | '\n' | '\r' | '(' | ')' | '"') && (char != ';' || self.is_encoded())
     }
 }

@@ -26,11 +26,7 @@ pub struct ResourcePath {
 #[derive(Debug, Clone, PartialEq)]
 pub enum PathSegment {
     /// A name, perhaps with parentheses behind it.
-    Name {
-        name: String,
-        key: Option<KeySyntax>,
-        span: Span,
-    },
+    Name { name: String, key: Option<KeySyntax>, span: Span },
     /// A key in parentheses behind the parentheses of a function: `F(a=1)(2)`.
     Key { key: KeySyntax, span: Span },
     /// `$metadata`, `$batch`, `$entity`, `$all`, `$count`, `$value`, `$ref`, `$each`, `$crossjoin(…)`, `$query`
@@ -118,11 +114,7 @@ impl QueryOptions {
             (self.id.is_some(), "$id"),
         ];
         let temporal = self.temporal.iter().map(|(name, _)| name.as_str());
-        given
-            .into_iter()
-            .filter_map(|(is_given, name)| is_given.then_some(name))
-            .chain(temporal)
-            .collect()
+        given.into_iter().filter_map(|(is_given, name)| is_given.then_some(name)).chain(temporal).collect()
     }
 }
 

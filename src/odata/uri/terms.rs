@@ -3,9 +3,7 @@
 use super::error::Expected;
 use super::lexer::{Parsed, Parser};
 use super::options::Place;
-use super::syntax::{
-    ComputeTerm, ExpandSuffix, ExpandTerm, OrderTerm, QueryOptions, SelectItem, SelectTerm,
-};
+use super::syntax::{ComputeTerm, ExpandSuffix, ExpandTerm, OrderTerm, QueryOptions, SelectItem, SelectTerm};
 
 impl Parser<'_> {
     /// One term of `$select`.
@@ -16,11 +14,7 @@ impl Parser<'_> {
         if self.peek() == Some('(') && matches!(item, SelectItem::Path(_)) {
             options = Some(Box::new(self.nested_options(Place::Select)?));
         }
-        Ok(SelectTerm {
-            item,
-            options,
-            span: self.span_from(start),
-        })
+        Ok(SelectTerm { item, options, span: self.span_from(start) })
     }
 
     fn select_item(&mut self) -> Parsed<SelectItem> {
@@ -83,12 +77,7 @@ impl Parser<'_> {
             Some(place) => self.nested_options(place)?,
             None => QueryOptions::default(),
         };
-        Ok(ExpandTerm {
-            path,
-            suffix,
-            options,
-            span: self.span_from(start),
-        })
+        Ok(ExpandTerm { path, suffix, options, span: self.span_from(start) })
     }
 
     fn expand_path(&mut self) -> Parsed<(Vec<String>, ExpandSuffix)> {
@@ -98,11 +87,7 @@ impl Parser<'_> {
         }
         loop {
             let is_star = self.eat('*');
-            path.push(if is_star {
-                "*".to_owned()
-            } else {
-                self.step_name()?
-            });
+            path.push(if is_star { "*".to_owned() } else { self.step_name()? });
             if !self.eat('/') {
                 return Ok((path, ExpandSuffix::None));
             }
@@ -130,10 +115,7 @@ impl Parser<'_> {
             }
             self.rewind(start);
         }
-        Ok(OrderTerm {
-            expr,
-            descending: false,
-        })
+        Ok(OrderTerm { expr, descending: false })
     }
 
     /// One term of `$compute`.
@@ -141,17 +123,12 @@ impl Parser<'_> {
         let start = self.position();
         let expr = self.expression()?;
         let alias = self.alias()?;
-        Ok(ComputeTerm {
-            expr,
-            alias,
-            span: self.span_from(start),
-        })
+        Ok(ComputeTerm { expr, alias, span: self.span_from(start) })
     }
 
     /// `as` and a name.
     pub(super) fn alias(&mut self) -> Parsed<String> {
-        self.optional_alias()?
-            .ok_or_else(|| self.unexpected(Expected::Alias))
+        self.optional_alias()?.ok_or_else(|| self.unexpected(Expected::Alias))
     }
 
     /// `as` and a name, if they stand here.
@@ -165,11 +142,7 @@ impl Parser<'_> {
     /// Passes a word with blanks on both sides.
     pub(super) fn keyword_between(&mut self, keyword: &str) -> Parsed<bool> {
         let start = self.position();
-        if self.blanks()
-            && self
-                .take_while(|char| char.is_ascii_alphabetic())
-                .eq_ignore_ascii_case(keyword)
-        {
+        if self.blanks() && self.take_while(|char| char.is_ascii_alphabetic()).eq_ignore_ascii_case(keyword) {
             self.required_blanks()?;
             return Ok(true);
         }

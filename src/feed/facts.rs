@@ -1,0 +1,75 @@
+//! The facts of periods, members and measures as values: what a column shows of each. Planning asks them to see what a
+//! condition keeps, the frame to fill its columns, so that both always agree.
+
+use crate::catalogue::dimension::Dimension;
+use crate::catalogue::measurement::Measurement;
+use crate::catalogue::period::Period;
+use crate::feed::column::{Fact, MemberFact, PeriodFact};
+use crate::odata::value::Value;
+
+/// One thing that a row stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Axis {
+    Period,
+    Dimension(usize),
+    /// In the long form every measure has rows of its own.
+    Measure,
+}
+
+/// The axis that a fact depends on alone; `None` for figures and what is worked out from several.
+#[must_use]
+pub fn axis(fact: Fact) -> Option<Axis> {
+    match fact {
+        Fact::Period(_) => Some(Axis::Period),
+        Fact::Member(dimension, _) => Some(Axis::Dimension(dimension)),
+        Fact::MeasureCode => Some(Axis::Measure),
+        Fact::Measure(_) | Fact::Status | Fact::Updated | Fact::ObservationId | Fact::ValueAttribute => None,
+        Fact::Value | Fact::Listed(_) => None,
+    }
+}
+
+/// How many places an axis has.
+#[must_use]
+pub fn axis_len(of: &Measurement, axis: Axis) -> usize {
+    match axis {
+        Axis::Period => of.periods.len(),
+        Axis::Dimension(dimension) => of.dimensions.get(dimension).map_or(0, |facts| facts.members.len()),
+        Axis::Measure => of.measures.len(),
+    }
+}
+
+/// What a fact is at one place of its axis.
+#[must_use]
+pub fn value_at(of: &Measurement, fact: Fact, index: usize) -> Value {
+    match fact {
+        Fact::Period(fact) => of.periods.get(index).map_or(Value::Null, |period| period_value(period, fact)),
+        Fact::Member(dimension, fact) => {
+            of.dimensions.get(dimension).map_or(Value::Null, |facts| member_value(facts, index, fact))
+        }
+        Fact::MeasureCode => {
+            of.measures.get(index).map_or(Value::Null, |measure| Value::string(measure.id.as_str()))
+        }
+        _ => Value::Null,
+    }
+}
+
+fn period_value(period: &Period, fact: PeriodFact) -> Value {
+    match fact {
+        PeriodFact::Id => Value::string(period.id.as_str()),
+        PeriodFact::Type => Value::string(period.type_id.as_str()),
+        PeriodFact::FirstDay => period.first_day().map_or(Value::Null, Value::Date),
+        PeriodFact::LastDay => period.last_day().map_or(Value::Null, Value::Date),
+        PeriodFact::CbsCode => Value::string(&period.cbs_code()),
+    }
+}
+
+fn member_value(dimension: &Dimension, index: usize, fact: MemberFact) -> Value {
+    let Some(member) = dimension.members.get(index) else { return Value::Null };
+    match fact {
+        MemberFact::Label => Value::string(&member.label),
+        MemberFact::Id => Value::string(member.id.as_str()),
+        MemberFact::Level => Value::string(&member.level),
+        MemberFact::Number => i64::try_from(index + 1).map_or(Value::Null, Value::Integer),
+        MemberFact::Code => member.code.map_or(Value::Null, Value::string),
+    }
+}

@@ -1,0 +1,29 @@
+//! Blocks as the frame reads them: store and frame know arrow, not each other.
+
+use arrow_array::types::Int32Type;
+use arrow_array::{Decimal128Array, DictionaryArray};
+use chrono::{DateTime, Utc};
+
+use crate::catalogue::id::PeriodId;
+use crate::catalogue::measurement::Measurement;
+use crate::feed::facts::Axis;
+use crate::frame::assemble::Block;
+use crate::store::block::CellBlock;
+
+impl Block for CellBlock {
+    fn ids(&self, column: Axis, of: &Measurement) -> Option<&DictionaryArray<Int32Type>> {
+        match column {
+            Axis::Period => self.periods(),
+            Axis::Dimension(dimension) => self.members(&of.dimensions.get(dimension)?.id),
+            Axis::Measure => None,
+        }
+    }
+
+    fn figures(&self, measure: usize, of: &Measurement) -> Option<&Decimal128Array> {
+        CellBlock::figures(self, &of.measures.get(measure)?.id)
+    }
+
+    fn updated(&self, period: &PeriodId) -> Option<DateTime<Utc>> {
+        self.updated.get(period).copied()
+    }
+}

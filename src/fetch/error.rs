@@ -1,0 +1,52 @@
+//! Why cells cannot be had.
+
+use std::sync::Arc;
+
+use arrow_schema::ArrowError;
+use thiserror::Error;
+
+use crate::catalogue::id::MeasurementId;
+use crate::fetch::join::JoinError;
+use crate::upstream::error::UpstreamError;
+
+/// A failed fetch. Cheap to clone: everyone who waited for the same chunk is told.
+#[derive(Debug, Clone, Error)]
+pub enum FetchError {
+    #[error(transparent)]
+    Upstream(Arc<UpstreamError>),
+    /// The upstream answered something that is not the answer to the request.
+    #[error(transparent)]
+    Join(#[from] JoinError),
+    #[error("cells could not be held as columns: {0}")]
+    Columns(Arc<ArrowError>),
+    #[error("cells of table {table} in the revision that this download began with can no longer be had")]
+    Gone { table: MeasurementId },
+    #[error("the fetch was interrupted")]
+    Interrupted,
+}
+
+impl FetchError {
+    /// Whether a smaller request may succeed.
+    #[must_use]
+    pub fn is_too_much(&self) -> bool {
+        matches!(self, Self::Upstream(error) if error.is_too_much())
+    }
+
+    /// Whether stored cells should answer instead: everything but a download that cannot go on.
+    #[must_use]
+    pub fn allows_stored(&self) -> bool {
+        !matches!(self, Self::Gone { .. })
+    }
+}
+
+impl From<UpstreamError> for FetchError {
+    fn from(error: UpstreamError) -> Self {
+        Self::Upstream(Arc::new(error))
+    }
+}
+
+impl From<ArrowError> for FetchError {
+    fn from(error: ArrowError) -> Self {
+        Self::Columns(Arc::new(error))
+    }
+}

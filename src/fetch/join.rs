@@ -1,0 +1,267 @@
+//! Labels become ids: the answer to a chunk is joined to the members that were asked for.
+//!
+//! Answers carry no ids. Columns are found by their heading, with the position as the second witness; rows whose label stands
+//! for a parent and its only child are given to both; a label that the table's metadata does not know is kept under
+//! `?<label>`. Anything else that does not fit is an error, and nothing of the answer is used.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use arrow_array::types::Int32Type;
+use arrow_array::{ArrayRef, Decimal128Array, DictionaryArray, Int32Array, RecordBatch, StringArray};
+use arrow_schema::{DataType, Field, Schema};
+use thiserror::Error;
+
+use crate::catalogue::dimension::Dimension;
+use crate::catalogue::measurement::Measurement;
+use crate::catalogue::value::FIGURE_SCALE;
+use crate::plan::chunk::{Chunk, ChunkDimension};
+use crate::store::block::PERIOD_COLUMN;
+use crate::upstream::data::{DataTable, LabelColumn};
+
+/// Headings that the area column carries instead of its own label, in some tables.
+const AREA_HEADINGS: [&str; 2] = ["Område", "Area"];
+/// Digits that a stored figure may have.
+const FIGURE_PRECISION: u8 = 38;
+
+/// An answer joined to ids.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Joined {
+    pub cells: RecordBatch,
+    /// Labels that the metadata does not know: the table has to be read again.
+    pub unknown: Vec<UnknownLabel>,
+}
+
+/// A label that no member has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownLabel {
+    pub column: String,
+    pub label: String,
+}
+
+/// Why an answer is not the answer to its chunk.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum JoinError {
+    #[error(
+        "the answer has {found} label columns and {figures} figure columns, expected {expected} and {measures}"
+    )]
+    ColumnCount { found: usize, figures: usize, expected: usize, measures: usize },
+    #[error("no column of the answer is headed '{expected}'; its headings are {found:?}")]
+    Heading { expected: String, found: Vec<String> },
+    #[error("column {position} of the answer is headed '{found}', expected the measure '{expected}'")]
+    Measure { position: usize, found: String, expected: String },
+    #[error("the answer holds period '{0}', which was not asked for")]
+    Period(String),
+    #[error("the answer holds two different rows for {0}")]
+    Contradiction(String),
+    #[error("the answer could not be held as columns: {0}")]
+    Columns(String),
+}
+
+/// Joins an answer to the ids of its chunk.
+///
+/// # Errors
+/// When the answer does not fit the chunk.
+pub fn join(of: &Measurement, chunk: &Chunk, table: &DataTable) -> Result<Joined, JoinError> {
+    check_counts(chunk, table)?;
+    check_measures(of, chunk, table)?;
+    let mut unknown = Vec::new();
+    let mut codes = vec![PlaceCodes::of_periods(of, chunk, &table.labels[0])?];
+    for (position, part) in chunk.dimensions.iter().enumerate() {
+        let column = label_column(of, chunk, table, position)?;
+        let codes_of = PlaceCodes::of_members(&of.dimensions[part.dimension], part, &table.labels[column]);
+        unknown.extend(codes_of.unknown(&of.dimensions[part.dimension].label));
+        codes.push(codes_of);
+    }
+    let rows = rows(&codes, table)?;
+    let cells = columns(of, chunk, table, &codes, &rows)?;
+    Ok(Joined { cells, unknown })
+}
+
+fn check_counts(chunk: &Chunk, table: &DataTable) -> Result<(), JoinError> {
+    let (expected, measures) = (1 + chunk.dimensions.len(), chunk.measures.len());
+    let (found, figures) = (table.labels.len(), table.figures.len());
+    if found == expected && figures == measures && table.headings.len() == expected + measures {
+        return Ok(());
+    }
+    Err(JoinError::ColumnCount { found, figures, expected, measures })
+}
+
+/// Measures stand where they were asked for. A heading may be the group's and measure's label or either alone; equal headings are
+/// told apart by their place.
+fn check_measures(of: &Measurement, chunk: &Chunk, table: &DataTable) -> Result<(), JoinError> {
+    for (offset, &measure) in chunk.measures.iter().enumerate() {
+        let position = 1 + chunk.dimensions.len() + offset;
+        let (found, measure) = (&table.headings[position], &of.measures[measure]);
+        if ![&measure.heading, &measure.label, &measure.group_label].contains(&found) {
+            let expected = measure.heading.clone();
+            return Err(JoinError::Measure { position, found: found.clone(), expected });
+        }
+    }
+    Ok(())
+}
+
+/// The label column of the chunk's dimension at `position`: at its place if the heading agrees, else wherever the heading is.
+fn label_column(
+    of: &Measurement,
+    chunk: &Chunk,
+    table: &DataTable,
+    position: usize,
+) -> Result<usize, JoinError> {
+    let dimension = &of.dimensions[chunk.dimensions[position].dimension];
+    let fits =
+        |heading: &str| heading == dimension.label || dimension.is_area() && AREA_HEADINGS.contains(&heading);
+    let expected = position + 1;
+    if fits(&table.headings[expected]) {
+        return Ok(expected);
+    }
+    let labels = &table.headings[..=chunk.dimensions.len()];
+    let found = labels.iter().position(|heading| fits(heading));
+    found.ok_or_else(|| JoinError::Heading { expected: dimension.label.clone(), found: labels.to_vec() })
+}
+
+/// For one label column: the ids that occur, and which of them each different label stands for.
+struct PlaceCodes<'a> {
+    ids: Vec<String>,
+    /// Per label value: indexes into `ids`; two for twins, none for a label that is not kept.
+    of_value: Vec<Vec<i32>>,
+    column: &'a LabelColumn,
+}
+
+impl<'a> PlaceCodes<'a> {
+    fn of_periods(of: &Measurement, chunk: &Chunk, column: &'a LabelColumn) -> Result<Self, JoinError> {
+        let asked = |id: &str| chunk.periods.iter().any(|&index| of.periods[index].id.as_str() == id);
+        let mut codes = Self { ids: Vec::new(), of_value: Vec::new(), column };
+        for value in &column.values {
+            if !asked(value) {
+                return Err(JoinError::Period(value.to_string()));
+            }
+            codes.add(vec![value.to_string()]);
+        }
+        Ok(codes)
+    }
+
+    fn of_members(dimension: &Dimension, part: &ChunkDimension, column: &'a LabelColumn) -> Self {
+        let mut by_label: HashMap<&str, Vec<usize>> = HashMap::new();
+        for &member in &part.members {
+            by_label.entry(dimension.members[member].label.as_str()).or_default().push(member);
+        }
+        let mut codes = Self { ids: Vec::new(), of_value: Vec::new(), column };
+        for value in &column.values {
+            let members = by_label
+                .get(value.as_ref())
+                .cloned()
+                .unwrap_or_else(|| unlisted(dimension, part, column, value));
+            let ids = match members.as_slice() {
+                [] if known_elsewhere(dimension, part, value) => Vec::new(),
+                [] => vec![format!("?{value}")],
+                members => members.iter().map(|&member| dimension.members[member].id.to_string()).collect(),
+            };
+            codes.add(ids);
+        }
+        codes
+    }
+
+    fn add(&mut self, ids: Vec<String>) {
+        let first = i32::try_from(self.ids.len()).unwrap_or(i32::MAX);
+        self.of_value.push((first..).take(ids.len()).collect());
+        self.ids.extend(ids);
+    }
+
+    fn unknown(&self, column: &str) -> Vec<UnknownLabel> {
+        let labels = self.ids.iter().filter_map(|id| id.strip_prefix('?'));
+        labels.map(|label| UnknownLabel { column: column.to_owned(), label: label.to_owned() }).collect()
+    }
+
+    fn codes(&self, row: usize) -> &[i32] {
+        &self.of_value[self.column.keys[row] as usize]
+    }
+}
+
+/// A label without a member: that of a total whose label no level lists. Asked for alone it is the only label of its column;
+/// asked for with others it is the only one that is not known.
+fn unlisted(dimension: &Dimension, part: &ChunkDimension, column: &LabelColumn, value: &str) -> Vec<usize> {
+    let root = dimension.hierarchies[part.hierarchy]
+        .nodes
+        .iter()
+        .find(|node| dimension.members[node.member].is_total());
+    let Some(root) = root.filter(|root| root.level.is_none() && part.members.contains(&root.member)) else {
+        return Vec::new();
+    };
+    let known =
+        |label: &str| dimension.members.iter().any(|member| !member.is_total() && member.label == label);
+    let strangers = column.values.iter().filter(|label| !known(label)).count();
+    if strangers == 1 && !known(value) { vec![root.member] } else { Vec::new() }
+}
+
+/// A label of a member that was not asked for comes along with `*`; it is dropped.
+fn known_elsewhere(dimension: &Dimension, part: &ChunkDimension, label: &str) -> bool {
+    let nodes = &dimension.hierarchies[part.hierarchy].nodes;
+    nodes.iter().any(|node| dimension.members[node.member].label == label)
+}
+
+/// The rows to keep: the row of the answer and the ids that it stands for, each combination once.
+fn rows(codes: &[PlaceCodes<'_>], table: &DataTable) -> Result<Vec<(usize, Vec<i32>)>, JoinError> {
+    let mut seen: BTreeMap<Vec<i32>, usize> = BTreeMap::new();
+    let mut rows = Vec::with_capacity(table.row_count());
+    for row in 0..table.row_count() {
+        for place in combinations(codes, row) {
+            match seen.get(&place) {
+                None => {
+                    seen.insert(place.clone(), row);
+                    rows.push((row, place));
+                }
+                Some(&earlier) if table.figures.iter().all(|column| column[earlier] == column[row]) => {}
+                Some(_) => return Err(JoinError::Contradiction(describe(codes, &place))),
+            }
+        }
+    }
+    Ok(rows)
+}
+
+fn combinations(codes: &[PlaceCodes<'_>], row: usize) -> Vec<Vec<i32>> {
+    codes.iter().fold(vec![Vec::with_capacity(codes.len())], |places, column| {
+        let extend = |place: &Vec<i32>, code: &i32| place.iter().chain([code]).copied().collect();
+        places
+            .iter()
+            .flat_map(|place| column.codes(row).iter().map(move |code| extend(place, code)))
+            .collect()
+    })
+}
+
+fn describe(codes: &[PlaceCodes<'_>], place: &[i32]) -> String {
+    let id = |(column, code): (&PlaceCodes<'_>, &i32)| column.ids.get(usize::try_from(*code).ok()?).cloned();
+    codes.iter().zip(place).filter_map(id).collect::<Vec<_>>().join(", ")
+}
+
+fn columns(
+    of: &Measurement,
+    chunk: &Chunk,
+    table: &DataTable,
+    codes: &[PlaceCodes<'_>],
+    rows: &[(usize, Vec<i32>)],
+) -> Result<RecordBatch, JoinError> {
+    let broken = |error: arrow_schema::ArrowError| JoinError::Columns(error.to_string());
+    let names = [PERIOD_COLUMN].into_iter();
+    let names = names.chain(chunk.dimensions.iter().map(|part| of.dimensions[part.dimension].id.as_str()));
+    let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    let (mut fields, mut arrays) = (Vec::new(), Vec::<ArrayRef>::new());
+    for (position, name) in names.enumerate() {
+        let keys: Int32Array = rows.iter().map(|(_, place)| Some(place[position])).collect();
+        let values = Arc::new(StringArray::from_iter_values(&codes[position].ids));
+        arrays.push(Arc::new(DictionaryArray::<Int32Type>::try_new(keys, values).map_err(broken)?));
+        fields.push(Field::new(name, dictionary.clone(), false));
+    }
+    let scale = i8::try_from(FIGURE_SCALE).unwrap_or(i8::MAX);
+    for (figures, &measure) in table.figures.iter().zip(&chunk.measures) {
+        let figures: Decimal128Array = rows.iter().map(|(row, _)| figures[*row]).collect();
+        let figures = figures.with_precision_and_scale(FIGURE_PRECISION, scale).map_err(broken)?;
+        fields.push(Field::new(of.measures[measure].id.as_str(), figures_type(scale), true));
+        arrays.push(Arc::new(figures));
+    }
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(broken)
+}
+
+fn figures_type(scale: i8) -> DataType {
+    DataType::Decimal128(FIGURE_PRECISION, scale)
+}

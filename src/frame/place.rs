@@ -1,0 +1,50 @@
+//! Where rows stand in the order of their set: the newest period first, then the upstream's order of members, then, in the
+//! long form, that of measures. A place is also a row's identity, so pages go on from it.
+
+use std::cmp::Ordering;
+
+/// The places of rows: one list of positions per axis, the first axis weighing most.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Places {
+    pub axes: Vec<Vec<u32>>,
+}
+
+impl Places {
+    /// How the row stands to a place.
+    #[must_use]
+    pub fn compare_to(&self, row: usize, place: &[u32]) -> Ordering {
+        self.axes.iter().map(|axis| axis[row]).cmp(place.iter().copied())
+    }
+
+    /// How two rows stand to each other.
+    #[must_use]
+    pub fn compare(&self, a: usize, b: usize) -> Ordering {
+        let differs = self.axes.iter().map(|axis| axis[a].cmp(&axis[b])).find(|ordering| ordering.is_ne());
+        differs.unwrap_or(Ordering::Equal)
+    }
+
+    /// The place of a row.
+    #[must_use]
+    pub fn of(&self, row: usize) -> Vec<u32> {
+        self.axes.iter().map(|axis| axis[row]).collect()
+    }
+
+    /// The places of these rows, in this order.
+    #[must_use]
+    pub fn take(&self, rows: &[u32]) -> Self {
+        Self {
+            axes: self.axes.iter().map(|axis| rows.iter().map(|&row| axis[row as usize]).collect()).collect(),
+        }
+    }
+
+    /// The rows of one set of places after those of another.
+    pub fn append(&mut self, other: &Self) {
+        if self.axes.is_empty() {
+            self.axes.clone_from(&other.axes);
+            return;
+        }
+        for (axis, more) in self.axes.iter_mut().zip(&other.axes) {
+            axis.extend_from_slice(more);
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The services that are given out: built from the catalogue as it is now, under names that never change.
+//!
+//! A feed is built when it is first asked for and again when what it is made of was read anew. Names are kept in `names.json`,
+//! which only grows and has one writer.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use thiserror::Error;
+
+use crate::catalogue::Catalogue;
+use crate::catalogue::id::MeasurementId;
+use crate::catalogue::measurement::{Measurement, MeasurementHead};
+use crate::disk;
+use crate::error::BridgeError;
+use crate::feed::Feed;
+use crate::feed::catalogue::catalogue_feed;
+use crate::feed::origin::Origin;
+use crate::feed::registry::{NameRegistry, RegistryError};
+use crate::feed::table::table_feed;
+use crate::refresh::catalogue::keeper::CatalogueKeeper;
+
+const NAMES_FILE: &str = "names.json";
+
+/// Builds feeds and keeps them.
+#[derive(Debug)]
+pub struct FeedKeeper {
+    catalogue: Arc<CatalogueKeeper>,
+    origin: Origin,
+    names_path: PathBuf,
+    built: Mutex<Built>,
+}
+
+#[derive(Debug)]
+struct Built {
+    names: NameRegistry,
+    catalogue: Option<(Arc<Catalogue>, Arc<Feed>)>,
+    tables: HashMap<MeasurementId, BuiltTable>,
+}
+
+#[derive(Debug)]
+struct BuiltTable {
+    measurement: Arc<Measurement>,
+    head: Option<Arc<MeasurementHead>>,
+    feed: Arc<Feed>,
+}
+
+/// Why names cannot be given: without the recorded ones, new names could differ from those that clients know.
+#[derive(Debug, Error)]
+pub enum NamesError {
+    #[error("the file {path} cannot be read: {source}")]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error("the file {path} is damaged: {source}; restore it, or remove it to have all names given anew")]
+    Damaged { path: PathBuf, source: RegistryError },
+}
+
+impl FeedKeeper {
+    /// Opens the names that were given before.
+    ///
+    /// # Errors
+    /// When they are there but cannot be read.
+    pub fn open(
+        folder: PathBuf,
+        catalogue: Arc<CatalogueKeeper>,
+        origin: Origin,
+    ) -> Result<Self, NamesError> {
+        let names_path = folder.join(NAMES_FILE);
+        let names = match std::fs::read_to_string(&names_path) {
+            Ok(text) => NameRegistry::from_json(&text)
+                .map_err(|source| NamesError::Damaged { path: names_path.clone(), source })?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => NameRegistry::default(),
+            Err(source) => return Err(NamesError::Unreadable { path: names_path, source }),
+        };
+        let built = Mutex::new(Built { names, catalogue: None, tables: HashMap::new() });
+        Ok(Self { catalogue, origin, names_path, built })
+    }
+
+    /// Whose figures the feeds show.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The catalogue service.
+    #[must_use]
+    pub fn catalogue(&self) -> Arc<Feed> {
+        let now = self.catalogue.current();
+        let mut built = self.built();
+        if let Some((of, feed)) = &built.catalogue
+            && Arc::ptr_eq(of, &now)
+        {
+            return Arc::clone(feed);
+        }
+        let feed = Arc::new(catalogue_feed(&now, &self.origin, &mut built.names));
+        built.catalogue = Some((now, Arc::clone(&feed)));
+        self.keep_names(&mut built);
+        feed
+    }
+
+    /// The service of a table, whose parts are read from the upstream if they have not been yet.
+    ///
+    /// # Errors
+    /// When there is no such table, or it cannot be read now.
+    pub async fn table(&self, name: &str) -> Result<Arc<Feed>, BridgeError> {
+        let catalogue = self.catalogue.current();
+        let Some(head) = catalogue.head(name).cloned() else {
+            return Err(self.unknown(&catalogue, name));
+        };
+        let measurement = match catalogue.measurements.get(&head.id) {
+            Some(measurement) => Arc::clone(measurement),
+            None => self.catalogue.measurement(head.id.as_str()).await.map_err(|error| {
+                tracing::warn!(table = %head.id, %error, "table could not be read");
+                BridgeError::TableNotRead(head.id.clone())
+            })?,
+        };
+        Ok(self.feed_of(measurement, head))
+    }
+
+    fn feed_of(&self, measurement: Arc<Measurement>, head: Arc<MeasurementHead>) -> Arc<Feed> {
+        let mut built = self.built();
+        if let Some(table) = built.tables.get(&measurement.id)
+            && Arc::ptr_eq(&table.measurement, &measurement)
+            && table.head.as_ref() == Some(&head)
+        {
+            return Arc::clone(&table.feed);
+        }
+        let feed = Arc::new(table_feed(&measurement, Some(&head), &self.origin, &mut built.names));
+        let table =
+            BuiltTable { measurement: Arc::clone(&measurement), head: Some(head), feed: Arc::clone(&feed) };
+        built.tables.insert(measurement.id.clone(), table);
+        self.keep_names(&mut built);
+        feed
+    }
+
+    fn unknown(&self, catalogue: &Catalogue, name: &str) -> BridgeError {
+        let near =
+            catalogue.heads.keys().map(|id| (strsim::levenshtein(id.as_str(), &name.to_lowercase()), id));
+        let suggestion = near.min().filter(|(distance, _)| *distance <= 2).map(|(_, id)| id.to_string());
+        BridgeError::UnknownTable { table: name.to_owned(), origin: self.origin.name.clone(), suggestion }
+    }
+
+    /// Writes new names down. Names that could not be written are given all the same, and tried again with the next.
+    fn keep_names(&self, built: &mut Built) {
+        if !built.names.is_changed() {
+            return;
+        }
+        let kept = built.names.to_json().map_err(|error| error.to_string());
+        match kept.and_then(|text| {
+            disk::replace(&self.names_path, text.as_bytes()).map_err(|error| error.to_string())
+        }) {
+            Ok(()) => built.names.mark_kept(),
+            Err(error) => {
+                tracing::error!(file = %self.names_path.display(), error, "names could not be kept")
+            }
+        }
+    }
+
+    fn built(&self) -> MutexGuard<'_, Built> {
+        self.built.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,72 @@
+//! Figures for the indicators, through the same stages as every other request.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::catalogue::id::MeasurementId;
+use crate::catalogue::measurement::{Measurement, MeasurementHead};
+use crate::fetch::Fetcher;
+use crate::fetch::error::FetchError;
+use crate::indicators::source::{FigureSource, SourceError};
+use crate::observe::upstream::FailureReason;
+use crate::plan::chunk;
+use crate::plan::selection::Selection;
+use crate::refresh::catalogue::keeper::{CatalogueError, CatalogueKeeper};
+use crate::store::block::SharedBlock;
+
+/// The catalogue and the fetch stage as a source of figures.
+#[derive(Debug)]
+pub struct FetchedFigures {
+    pub catalogue: Arc<CatalogueKeeper>,
+    pub fetcher: Fetcher,
+    pub cell_limit: u64,
+}
+
+#[async_trait]
+impl FigureSource for FetchedFigures {
+    async fn head(&self, table: &MeasurementId) -> Result<Arc<MeasurementHead>, SourceError> {
+        let catalogue = self.catalogue.fresh_list().await.map_err(|error| of_catalogue(&error))?;
+        let head = catalogue.heads.get(table).cloned();
+        head.ok_or_else(|| of_catalogue(&CatalogueError::UnknownTable { id: table.to_string() }))
+    }
+
+    async fn measurement(&self, table: &MeasurementId) -> Result<Arc<Measurement>, SourceError> {
+        self.catalogue.measurement(table.as_str()).await.map_err(|error| of_catalogue(&error))
+    }
+
+    async fn cells(
+        &self,
+        measurement: &Arc<Measurement>,
+        selection: &Selection,
+    ) -> Result<Vec<SharedBlock>, SourceError> {
+        let bands = chunk::bands(measurement, selection, self.cell_limit)
+            .map_err(|error| SourceError { reason: FailureReason::Validation, message: error.to_string() })?;
+        let reading = self.fetcher.open(&measurement.id, None).await.map_err(|error| of_fetch(&error))?;
+        let mut blocks = Vec::new();
+        for band in &bands {
+            blocks.extend(
+                self.fetcher.band(measurement, band, reading).await.map_err(|error| of_fetch(&error))?,
+            );
+        }
+        Ok(blocks)
+    }
+}
+
+fn of_catalogue(error: &CatalogueError) -> SourceError {
+    let reason = match error {
+        CatalogueError::Upstream(error) => error.reason(),
+        CatalogueError::UnknownTable { .. } => FailureReason::Validation,
+        CatalogueError::Read(_) => FailureReason::Decode,
+    };
+    SourceError { reason, message: error.to_string() }
+}
+
+fn of_fetch(error: &FetchError) -> SourceError {
+    let reason = match error {
+        FetchError::Upstream(error) => error.reason(),
+        FetchError::Join(_) => FailureReason::Validation,
+        FetchError::Columns(_) | FetchError::Gone { .. } | FetchError::Interrupted => FailureReason::Decode,
+    };
+    SourceError { reason, message: error.to_string() }
+}

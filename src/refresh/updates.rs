@@ -1,0 +1,40 @@
+//! What the catalogue knows of updates, as the fetch stage asks for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::NaiveDate;
+
+use crate::catalogue::id::MeasurementId;
+use crate::fetch::Updates;
+use crate::refresh::catalogue::keeper::CatalogueKeeper;
+
+/// So long an answer waits for the list of tables to be looked up anew; it goes on in the background.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// Updates as the list of tables tells them.
+#[derive(Debug, Clone)]
+pub struct ListedUpdates(pub Arc<CatalogueKeeper>);
+
+#[async_trait]
+impl Updates for ListedUpdates {
+    async fn update_latest(&self, table: &MeasurementId) -> Option<NaiveDate> {
+        let keeper = Arc::clone(&self.0);
+        let look_up = tokio::spawn(async move { keeper.fresh_list().await });
+        let catalogue = match tokio::time::timeout(LONGEST_WAIT, look_up).await {
+            Ok(Ok(Ok(catalogue))) => catalogue,
+            _ => self.0.current(),
+        };
+        catalogue.heads.get(table)?.update_latest
+    }
+
+    fn outdated(&self, table: &MeasurementId) {
+        let (keeper, table) = (Arc::clone(&self.0), table.clone());
+        tokio::spawn(async move {
+            if let Err(error) = keeper.reread(&table).await {
+                tracing::warn!(%table, %error, "the table's metadata could not be read again");
+            }
+        });
+    }
+}

@@ -1,0 +1,284 @@
+//! What each command does.
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use jobindsats_bridge::clock::Clock;
+use jobindsats_bridge::feed::origin::Origin;
+use jobindsats_bridge::indicators::resolve;
+use jobindsats_bridge::refresh::catalogue::keeper::SyncScope;
+use jobindsats_bridge::refresh::indicators::Pace;
+use jobindsats_bridge::service::{self, ServiceOptions, UpstreamChoice};
+use jobindsats_bridge::settings::{Settings, UpstreamSettings};
+use jobindsats_bridge::simulator::{self, DumpExtent, DumpOptions, Simulator, SimulatorOptions};
+use jobindsats_bridge::upstream::key::ApiKey;
+use jobindsats_bridge::upstream::retry::Retry;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+const SIMULATOR: &str = "simulator";
+/// The simulator's own key: it admits any.
+const SIMULATOR_KEY: &str = "simulator";
+const SIMULATED: &str =
+    "Tallene kommer fra en simulator: offentliggjorte tal, hvor de kendes, ellers opdigtede.";
+
+/// Options of the command `simulator`.
+#[derive(Debug, Args)]
+pub struct SimulatorArguments {
+    /// Address and port to listen on
+    #[arg(long, default_value = "127.0.0.1:8081")]
+    listen: SocketAddr,
+    /// The only token to admit; without it any will do
+    #[arg(long)]
+    token: Option<String>,
+    /// Cells that one request may ask for
+    #[arg(long, default_value_t = 200_000)]
+    cell_limit: u64,
+    /// Count labels as cells too, not only figures
+    #[arg(long)]
+    count_all_columns: bool,
+    /// Close between 22 and 23, Danish time, as the upstream does
+    #[arg(long)]
+    closed_hour: bool,
+    /// The edition to start at: 0 is the newest, -1 the one before
+    #[arg(long, default_value_t = 0, allow_hyphen_values = true)]
+    edition: i32,
+    /// Write all figures to standard output instead
+    #[arg(long)]
+    dump: bool,
+    /// With --dump: only these tables
+    #[arg(long, value_delimiter = ',')]
+    tables: Vec<String>,
+    /// With --dump: how much of each table
+    #[arg(long, value_enum, default_value_t = Extent::Margins)]
+    extent: Extent,
+}
+
+/// How much of each table `--dump` writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Extent {
+    /// Areas at all totals, and members of each dimension for the whole country
+    Margins,
+    /// Every area by every member of one dimension at a time
+    AreasByDimension,
+    /// Every combination of everything
+    Cube,
+}
+
+impl From<Extent> for DumpExtent {
+    fn from(extent: Extent) -> Self {
+        match extent {
+            Extent::Margins => Self::Margins,
+            Extent::AreasByDimension => Self::AreasByDimension,
+            Extent::Cube => Self::Cube,
+        }
+    }
+}
+
+/// Says on standard error why the program ends.
+pub fn complain(message: &str) {
+    let _ = writeln!(io::stderr(), "jobindsats-bridge: {message}");
+}
+
+fn say(message: &str) {
+    let _ = writeln!(io::stdout(), "{message}");
+}
+
+/// Runs the service until it is told to stop.
+pub async fn serve() -> Outcome {
+    let settings = Settings::from_env()?;
+    log(&settings.bridge.log)?;
+    let (upstream, simulator) = choose_upstream(&settings).await?;
+    let origin = upstream.origin.name.clone();
+    let options = ServiceOptions {
+        settings: settings.bridge,
+        upstream,
+        clock: Clock::default(),
+        pace: Pace::default(),
+        workers: None,
+        background: true,
+    };
+    let mut service = service::start(options).await?;
+    tracing::info!(address = %service.address, origin, "serving; paste {}/odata/ into Excel", service.url());
+    let (mut terminated, mut interrupted) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        ended = service.until_end() => ended?,
+        _ = terminated.recv() => service.stop().await,
+        _ = interrupted.recv() => service.stop().await,
+    }
+    if let Some(simulator) = simulator {
+        simulator.stop().await;
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// The upstream that the settings name; without a key a simulator of our own on a free loopback port.
+async fn choose_upstream(settings: &Settings) -> Result<(UpstreamChoice, Option<Simulator>), Box<dyn Error>> {
+    match &settings.upstream {
+        UpstreamSettings::Simulator => {
+            let options = SimulatorOptions { closed_hour: false, workers: 2, ..SimulatorOptions::default() };
+            let simulator = simulator::start(options).await?;
+            tracing::warn!("no key is set: the built-in simulator answers");
+            let origin = Origin {
+                name: SIMULATOR.to_owned(),
+                is_simulator: true,
+                description: Some(SIMULATED.to_owned()),
+            };
+            let choice = UpstreamChoice {
+                origin,
+                url: simulator.url(),
+                key: Some(ApiKey::new(SIMULATOR_KEY)?),
+                closed_hour: false,
+                retry: Retry::default(),
+            };
+            Ok((choice, Some(simulator)))
+        }
+        UpstreamSettings::Api { url, key } => {
+            let origin = Origin { name: origin_name(url), is_simulator: false, description: None };
+            let key = Some(ApiKey::new(key.expose())?);
+            let choice =
+                UpstreamChoice { origin, url: url.clone(), key, closed_hour: true, retry: Retry::default() };
+            Ok((choice, None))
+        }
+    }
+}
+
+/// `https://api.jobindsats.dk/v3` → `api.jobindsats.dk_v3`: a folder of its own for each upstream.
+fn origin_name(url: &str) -> String {
+    let bare = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let plain = |letter: char| {
+        if letter.is_ascii_alphanumeric() || letter == '.' || letter == '-' { letter } else { '_' }
+    };
+    bare.trim_matches('/').chars().map(plain).collect()
+}
+
+/// Runs only the simulator, or writes its figures.
+pub async fn simulator(arguments: SimulatorArguments) -> Outcome {
+    if arguments.dump {
+        let options = DumpOptions { tables: arguments.tables, extent: arguments.extent.into() };
+        simulator::dump(io::stdout().lock(), &options)?;
+        return Ok(());
+    }
+    log("info")?;
+    let options = SimulatorOptions {
+        listen: arguments.listen,
+        token: arguments.token,
+        cell_limit: arguments.cell_limit,
+        count_all_columns: arguments.count_all_columns,
+        closed_hour: arguments.closed_hour,
+        edition: arguments.edition,
+        workers: 2,
+        ..SimulatorOptions::default()
+    };
+    let simulator = simulator::start(options).await?;
+    tracing::info!(url = simulator.url(), "simulator is up");
+    let (mut terminated, mut interrupted) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminated.recv() => {}
+        _ = interrupted.recv() => {}
+    }
+    simulator.stop().await;
+    Ok(())
+}
+
+/// Reads all of the upstream's metadata into the catalogue.
+pub async fn sync() -> Outcome {
+    let settings = Settings::from_env()?;
+    log("warn")?;
+    let (parts, simulator) = parts(settings).await?;
+    let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} {msg}")?);
+    let concurrency = 2;
+    let report = parts
+        .state
+        .catalogue
+        .sync(SyncScope::All, concurrency, |progress| {
+            bar.set_length(progress.total as u64);
+            bar.set_message(progress.table.to_string());
+            bar.set_position(progress.done as u64);
+        })
+        .await?;
+    bar.finish_and_clear();
+    // Names are given now, so that they are in the registry whoever asks first.
+    let named = parts.state.feeds.catalogue();
+    if let Some(simulator) = simulator {
+        simulator.stop().await;
+    }
+    for (table, error) in &report.failed {
+        complain(&format!("{table}: {error}"));
+    }
+    say(&format!(
+        "{} tables read, {} failed; {} sets named",
+        report.read,
+        report.failed.len(),
+        named.sets.len()
+    ));
+    if report.failed.is_empty() { Ok(()) } else { Err("not every table could be read".into()) }
+}
+
+/// Checks settings, indicators and what is stored.
+pub async fn check() -> Outcome {
+    let settings = Settings::from_env()?;
+    log("error")?;
+    let (parts, simulator) = parts(settings).await?;
+    if simulator.is_some() {
+        parts.state.catalogue.sync(SyncScope::Due, 2, |_| {}).await?;
+    }
+    let catalogue = parts.state.catalogue.current();
+    say("settings: ok");
+    say(&format!(
+        "catalogue: {} tables listed, {} read",
+        catalogue.heads.len(),
+        catalogue.measurements.len()
+    ));
+    let wrong = resolve::check(&parts.definitions, &catalogue);
+    if let Some(simulator) = simulator {
+        simulator.stop().await;
+    }
+    for error in &wrong {
+        complain(&format!("indicators: {error}"));
+    }
+    if wrong.is_empty() {
+        say("indicators: ok");
+        return Ok(());
+    }
+    Err(format!("{} indicators do not fit the catalogue", wrong.len()).into())
+}
+
+async fn parts(settings: Settings) -> Result<(service::Parts, Option<Simulator>), Box<dyn Error>> {
+    let (upstream, simulator) = choose_upstream(&settings).await?;
+    let options = ServiceOptions {
+        settings: settings.bridge,
+        upstream,
+        clock: Clock::default(),
+        pace: Pace::default(),
+        workers: Some(1),
+        background: false,
+    };
+    Ok((service::assemble(&options)?, simulator))
+}
+
+/// Asks the service on this machine whether it is ready.
+pub async fn healthcheck() -> Outcome {
+    let settings = Settings::from_env()?;
+    let url = format!("http://127.0.0.1:{}/readyz", settings.bridge.listen.port());
+    let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(3)).build()?;
+    let answer = client.get(url).send().await?;
+    if answer.status().is_success() { Ok(()) } else { Err(format!("not ready: {}", answer.status()).into()) }
+}
+
+fn log(filter: &str) -> Outcome {
+    let wrong =
+        |error| format!("BRIDGE_LOG: expected a filter such as info or jobindsats_bridge=debug: {error}");
+    let filter = EnvFilter::try_new(filter).map_err(wrong)?;
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    Ok(())
+}

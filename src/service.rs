@@ -1,0 +1,284 @@
+//! The whole program assembled: what main starts is what the tests start.
+
+use std::fmt::Debug;
+use std::fs::File;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpServer, web};
+use thiserror::Error;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::answer::{AnswerLimits, Answerer};
+use crate::clock::Clock;
+use crate::disk;
+use crate::feed::origin::Origin;
+use crate::fetch::Fetcher;
+use crate::indicators::collector::Collector;
+use crate::indicators::definition::{DefinitionError, Definitions};
+use crate::observe::metrics::Metrics;
+use crate::refresh::catalogue::keeper::{CatalogueKeeper, SyncScope};
+use crate::refresh::feeds::{FeedKeeper, NamesError};
+use crate::refresh::figures::FetchedFigures;
+use crate::refresh::indicators::{self, Pace};
+use crate::refresh::updates::ListedUpdates;
+use crate::settings::BridgeSettings;
+use crate::store::CellStore;
+use crate::store::memory::MemoryStore;
+use crate::upstream::TableHints;
+use crate::upstream::client::{ClientError, ClientOptions, HttpUpstream, Upstream};
+use crate::upstream::key::ApiKey;
+use crate::upstream::retry::Retry;
+use crate::web::observe;
+use crate::web::state::AppState;
+
+/// How often tables that changed are read anew.
+const SYNC_PAUSE: Duration = Duration::from_secs(15 * 60);
+/// The longest that requests under way are waited for at the end.
+const SHUTDOWN_SECONDS: u64 = 10;
+/// Longest wait for a request's headers.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// Which upstream is asked, and how.
+#[derive(Debug, Clone)]
+pub struct UpstreamChoice {
+    pub origin: Origin,
+    pub url: String,
+    pub key: Option<ApiKey>,
+    /// Whether it closes between 22 and 23.
+    pub closed_hour: bool,
+    pub retry: Retry,
+}
+
+/// How the service starts.
+#[derive(Debug, Clone)]
+pub struct ServiceOptions {
+    pub settings: BridgeSettings,
+    pub upstream: UpstreamChoice,
+    pub clock: Clock,
+    pub pace: Pace,
+    /// Threads that answer; `None` for as many as there are cores.
+    pub workers: Option<usize>,
+    /// Whether tables and indicators are read in the background.
+    pub background: bool,
+}
+
+/// Why the service cannot start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    #[error("BRIDGE_DATA_DIR: the folder {path} cannot be used: {source}")]
+    Folder { path: PathBuf, source: io::Error },
+    #[error("BRIDGE_DATA_DIR: the folder {path} is in use by another process")]
+    FolderInUse { path: PathBuf },
+    #[error("BRIDGE_CELL_LIMIT: {limit} cells are less than the row of any table; expected at least {least}")]
+    CellLimit { limit: u64, least: u64 },
+    #[error("BRIDGE_INDICATORS: {0}")]
+    Indicators(#[from] DefinitionError),
+    #[error(transparent)]
+    Names(#[from] NamesError),
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error("metrics cannot be set up: {0}")]
+    Metrics(#[from] prometheus::Error),
+    #[error("BRIDGE_LISTEN: cannot listen on {listen}: {source}")]
+    Listen { listen: SocketAddr, source: io::Error },
+}
+
+/// The parts of the program without the server: enough for commands that only read or check.
+#[derive(Debug)]
+pub struct Parts {
+    pub state: AppState,
+    pub definitions: Definitions,
+    /// Holds the data folder for this process.
+    _folder: File,
+}
+
+/// A running service.
+#[derive(Debug)]
+pub struct Service {
+    pub address: SocketAddr,
+    pub state: AppState,
+    server: ServerHandle,
+    running: JoinHandle<io::Result<()>>,
+    stop: watch::Sender<bool>,
+    background: Vec<JoinHandle<()>>,
+    _folder: File,
+}
+
+/// The smallest row: a period, an area and a measure.
+const LEAST_CELLS: u64 = 3;
+
+/// Puts the parts together and reads what is kept on disk. Asks nothing of the upstream.
+///
+/// # Errors
+/// When a setting does not hold.
+pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
+    let settings = &options.settings;
+    if settings.cell_limit < LEAST_CELLS {
+        return Err(StartError::CellLimit { limit: settings.cell_limit, least: LEAST_CELLS });
+    }
+    let definitions = match &settings.indicators {
+        Some(path) => Definitions::read(path, settings.series_limit)?,
+        None => Definitions::built_in(settings.series_limit)?,
+    };
+    let path = settings.data_dir.join(&options.upstream.origin.name);
+    let folder = disk::own(&path).map_err(|source| StartError::Folder { path: path.clone(), source })?;
+    let folder = folder.ok_or_else(|| StartError::FolderInUse { path: path.clone() })?;
+    let metrics = Arc::new(Metrics::new(
+        env!("CARGO_PKG_VERSION"),
+        option_env!("BRIDGE_REVISION").unwrap_or("unknown"),
+    )?);
+    let upstream: Arc<dyn Upstream> = Arc::new(client(options, &metrics)?);
+    let (clock, origin) = (options.clock.clone(), options.upstream.origin.clone());
+    let catalogue = CatalogueKeeper::open(
+        &path.join("catalogue"),
+        Arc::clone(&upstream),
+        clock.clone(),
+        TableHints::built_in(),
+    );
+    let catalogue = Arc::new(catalogue);
+    let store: Arc<dyn CellStore> =
+        Arc::new(MemoryStore::new(settings.memory_mb.saturating_mul(1024 * 1024)));
+    let updates = Arc::new(ListedUpdates(Arc::clone(&catalogue)));
+    let fetcher = Fetcher::new(upstream, Arc::clone(&store), updates, metrics.clone(), clock.clone());
+    let figures = FetchedFigures {
+        catalogue: Arc::clone(&catalogue),
+        fetcher: fetcher.clone(),
+        cell_limit: settings.cell_limit,
+    };
+    let indicators = Collector::start(
+        Arc::new(figures),
+        clock.clone(),
+        &source_label(&origin),
+        &definitions,
+        path.join("indicators.json"),
+    );
+    let limits = AnswerLimits {
+        cell_limit: settings.cell_limit,
+        page_rows: settings.page_rows,
+        max_rows: settings.max_rows,
+        wait: Duration::from_secs(settings.answer_seconds),
+    };
+    let state = AppState {
+        feeds: Arc::new(FeedKeeper::open(path, Arc::clone(&catalogue), origin)?),
+        catalogue,
+        answerer: Answerer { fetcher, limits },
+        indicators: Arc::new(indicators),
+        store,
+        metrics,
+        clock,
+        public_url: settings.public_url.clone(),
+    };
+    Ok(Parts { state, definitions, _folder: folder })
+}
+
+/// The constant label of every value: figures are the databank's, or the simulator's.
+fn source_label(origin: &Origin) -> String {
+    if origin.is_simulator { "simulator".to_owned() } else { "jobindsats".to_owned() }
+}
+
+fn client(options: &ServiceOptions, metrics: &Arc<Metrics>) -> Result<HttpUpstream, ClientError> {
+    HttpUpstream::new(ClientOptions {
+        base_url: options.upstream.url.clone(),
+        key: options.upstream.key.clone(),
+        timeout: Duration::from_secs(options.settings.upstream_timeout_seconds),
+        concurrency: options.settings.upstream_concurrency,
+        closed_hour: options.upstream.closed_hour,
+        retry: options.upstream.retry.clone(),
+        clock: options.clock.clone(),
+        observer: metrics.clone(),
+    })
+}
+
+/// Starts the service inside the running tokio runtime.
+///
+/// # Errors
+/// When a setting does not hold or the address is taken.
+pub async fn start(options: ServiceOptions) -> Result<Service, StartError> {
+    let Parts { state, _folder, .. } = assemble(&options)?;
+    let listen = options.settings.listen;
+    let shared = web::Data::new(state.clone());
+    let app = move || {
+        App::new().app_data(shared.clone()).wrap(from_fn(observe::observe)).configure(crate::web::routes)
+    };
+    let failed = |source| StartError::Listen { listen, source };
+    let mut server = HttpServer::new(app)
+        .client_request_timeout(HEADER_TIMEOUT)
+        .keep_alive(KEEP_ALIVE)
+        .shutdown_timeout(SHUTDOWN_SECONDS)
+        .disable_signals();
+    if let Some(workers) = options.workers {
+        server = server.workers(workers);
+    }
+    let server = server.bind(listen).map_err(failed)?;
+    let address = server.addrs().first().copied().unwrap_or(listen);
+    let server = server.run();
+    let (handle, stop) = (server.handle(), watch::Sender::new(false));
+    let background = if options.background { background(&state, &options, &stop) } else { Vec::new() };
+    Ok(Service { address, state, server: handle, running: tokio::spawn(server), stop, background, _folder })
+}
+
+fn background(state: &AppState, options: &ServiceOptions, stop: &watch::Sender<bool>) -> Vec<JoinHandle<()>> {
+    let catalogue =
+        keep_catalogue(Arc::clone(&state.catalogue), options.settings.upstream_concurrency, stop.subscribe());
+    let indicators = indicators::run(Arc::clone(&state.indicators), options.pace, stop.subscribe());
+    vec![tokio::spawn(catalogue), tokio::spawn(indicators)]
+}
+
+/// Reads the list of tables, then every table that is not known or has changed, again and again.
+async fn keep_catalogue(
+    catalogue: Arc<CatalogueKeeper>,
+    concurrency: usize,
+    mut stop: watch::Receiver<bool>,
+) {
+    let work = async {
+        loop {
+            match catalogue.sync(SyncScope::Due, concurrency, |_| {}).await {
+                Ok(report) => tracing::info!(
+                    read = report.read,
+                    failed = report.failed.len(),
+                    "catalogue is up to date"
+                ),
+                Err(error) => tracing::warn!(%error, "the list of tables could not be read"),
+            }
+            tokio::time::sleep(SYNC_PAUSE).await;
+        }
+    };
+    tokio::select! {
+        () = work => {}
+        _ = stop.wait_for(|stopped| *stopped) => {}
+    }
+}
+
+impl Service {
+    /// The address for a client on this machine.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Stops: lets requests under way finish, ends the background work and writes down what is known.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        self.server.stop(true).await;
+        for task in self.background {
+            let _ = task.await;
+        }
+        let _ = self.running.await;
+    }
+
+    /// Runs until the server ends by itself.
+    ///
+    /// # Errors
+    /// When the server fails.
+    pub async fn until_end(&mut self) -> io::Result<()> {
+        (&mut self.running).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+    }
+}

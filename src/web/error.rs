@@ -1,0 +1,219 @@
+//! The one table from error to answer: status, code, the Danish sentence that a person reads, the English detail that an
+//! operator reads, and when to try again. Exhaustive, so that a new error cannot be forgotten.
+
+use actix_web::http::StatusCode;
+
+use crate::error::BridgeError;
+use crate::fetch::error::FetchError;
+use crate::odata::media_type::NegotiationError;
+use crate::odata::skip_token::SkipTokenError;
+use crate::query::error::ErrorClass;
+use crate::upstream::error::{Failure, UpstreamError};
+
+/// How an error is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    pub status: StatusCode,
+    pub code: &'static str,
+    /// One Danish sentence, with what to do.
+    pub message: String,
+    /// The same for operators, in English.
+    pub detail: String,
+    /// The option or part of the request that is at fault.
+    pub target: Option<String>,
+    pub retry_after_seconds: Option<u64>,
+}
+
+/// The usual pause that a client is told to make.
+const PAUSE_SECONDS: u64 = 60;
+
+impl Told {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>, error: &BridgeError) -> Self {
+        let detail = error.to_string();
+        Self { status, code, message: message.into(), detail, target: None, retry_after_seconds: None }
+    }
+
+    fn on(mut self, target: &str) -> Self {
+        self.target = Some(target.to_owned());
+        self
+    }
+
+    fn again_after(mut self, seconds: u64) -> Self {
+        self.retry_after_seconds = Some(seconds);
+        self
+    }
+}
+
+/// Tells an error.
+#[must_use]
+pub fn tell(error: &BridgeError) -> Told {
+    use StatusCode as S;
+    let told = |status, code, message: &str| Told::new(status, code, message, error);
+    match error {
+        BridgeError::Version(_) => told(
+            S::BAD_REQUEST,
+            "UnsupportedVersion",
+            "Tjenesten taler OData 4.0; bed om OData-MaxVersion 4.0 eller nyere.",
+        )
+        .on("OData-MaxVersion"),
+        BridgeError::Negotiation(NegotiationError::Accept { .. }) => told(
+            S::NOT_ACCEPTABLE,
+            "NotAcceptable",
+            "Svaret findes ikke i det format, der bedes om; bed om application/json.",
+        )
+        .on("Accept"),
+        BridgeError::Negotiation(_) => told(
+            S::BAD_REQUEST,
+            "UnknownFormat",
+            "Formatet i $format kendes ikke; skriv json, eller xml for $metadata.",
+        )
+        .on("$format"),
+        BridgeError::Syntax(syntax) => {
+            Told::new(S::BAD_REQUEST, "SyntaxError", syntax.danish(), error).on(&syntax.option)
+        }
+        BridgeError::Query(query) => {
+            let status = match query.class() {
+                ErrorClass::BadRequest => S::BAD_REQUEST,
+                ErrorClass::NotFound => S::NOT_FOUND,
+                ErrorClass::NotOffered => S::NOT_IMPLEMENTED,
+            };
+            Told::new(status, query.code(), query.danish(), error).on(query.target)
+        }
+        BridgeError::SkipToken(SkipTokenError::OtherQuery) => told(
+            S::BAD_REQUEST,
+            "SkipTokenOfAnotherQuery",
+            "Sidens $skiptoken hører til en anden forespørgsel; følg det næste link uændret.",
+        )
+        .on("$skiptoken"),
+        BridgeError::SkipToken(_) => told(
+            S::BAD_REQUEST,
+            "DamagedSkipToken",
+            "Sidens $skiptoken er beskadiget; følg det næste link uændret, eller begynd forfra.",
+        )
+        .on("$skiptoken"),
+        BridgeError::Plan(_) => told(
+            S::INTERNAL_SERVER_ERROR,
+            "CellLimitTooLow",
+            "Tjenestens grænse for celler er sat for lavt til denne måling; sig det til den, der driver tjenesten.",
+        ),
+        BridgeError::Fetch(fetch) => of_fetch(fetch, error),
+        BridgeError::Frame(crate::frame::error::FrameError::Eval(eval)) => {
+            Told::new(S::BAD_REQUEST, "NoValue", eval.danish(), error).on("$filter")
+        }
+        BridgeError::Frame(_) | BridgeError::Payload(_) | BridgeError::Csdl(_) => told(
+            S::INTERNAL_SERVER_ERROR,
+            "InternalError",
+            "Der er en fejl i tjenesten; prøv igen, og sig det til den, der driver tjenesten.",
+        ),
+        BridgeError::TooManyRows { bound, limit } => {
+            let message = format!(
+                "Svaret kan få op til {bound} rækker, men grænsen er {limit}; afgræns med $filter på Periode, område eller en anden dimension."
+            );
+            Told::new(S::BAD_REQUEST, "TooManyRows", message, error).on("$filter")
+        }
+        BridgeError::TooSlow { .. } => told(
+            S::SERVICE_UNAVAILABLE,
+            "UpstreamSlow",
+            "Jobindsats svarer langsomt lige nu; tallene hentes stadig, så prøv igen om et minut.",
+        )
+        .again_after(PAUSE_SECONDS),
+        BridgeError::UnknownTable { table, suggestion, .. } => {
+            let hint = suggestion.as_ref().map_or_else(
+                || "se Datasets for dem, der findes".to_owned(),
+                |name| format!("mente du {name}?"),
+            );
+            Told::new(S::NOT_FOUND, "UnknownTable", format!("Målingen '{table}' findes ikke; {hint}."), error)
+        }
+        BridgeError::TableNotRead(_) => told(
+            S::SERVICE_UNAVAILABLE,
+            "TableNotRead",
+            "Målingen er ikke læst fra Jobindsats endnu; prøv igen om et minut.",
+        )
+        .again_after(PAUSE_SECONDS),
+        BridgeError::NoSuchRow => told(S::NOT_FOUND, "NoSuchRow", "Der er ingen række med den nøgle."),
+        BridgeError::Method(_) => told(
+            S::METHOD_NOT_ALLOWED,
+            "MethodNotAllowed",
+            "Tjenesten kan kun læses; brug GET, HEAD eller OPTIONS.",
+        ),
+        BridgeError::UnknownPath(_) => {
+            told(S::NOT_FOUND, "NotFound", "Der er ikke noget på den adresse; begynd ved /odata/.")
+        }
+        BridgeError::NotOffered { what, .. } => {
+            Told::new(S::NOT_IMPLEMENTED, "NotOffered", format!("{what} tilbydes ikke af tjenesten."), error)
+        }
+    }
+}
+
+fn of_fetch(fetch: &FetchError, error: &BridgeError) -> Told {
+    let told = |status, code, message: &str| Told::new(status, code, message, error);
+    match fetch {
+        FetchError::Upstream(upstream) => of_upstream(upstream, error),
+        FetchError::Join(_) => told(
+            StatusCode::BAD_GATEWAY,
+            "UpstreamAnswer",
+            "Jobindsats svarede med noget, der ikke passer til målingen; intet er gemt, prøv igen senere.",
+        ),
+        FetchError::Columns(_) | FetchError::Interrupted => told(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "InternalError",
+            "Der er en fejl i tjenesten; prøv igen, og sig det til den, der driver tjenesten.",
+        ),
+        FetchError::Gone { .. } => told(
+            StatusCode::GONE,
+            "RevisionGone",
+            "Tallene er blevet opdateret, mens du hentede dem; begynd forfra.",
+        ),
+    }
+}
+
+fn of_upstream(upstream: &UpstreamError, error: &BridgeError) -> Told {
+    let told = |status, code, message: &str| Told::new(status, code, message, error);
+    let away = StatusCode::SERVICE_UNAVAILABLE;
+    let pause = |seconds: Option<u64>| seconds.unwrap_or(PAUSE_SECONDS).max(1);
+    match &upstream.failure {
+        Failure::Unauthorized => told(
+            StatusCode::BAD_GATEWAY,
+            "UpstreamKeyRefused",
+            "Jobindsats afviser organisationens nøgle; sig det til den, der driver tjenesten.",
+        ),
+        Failure::Refused { .. } | Failure::TooLarge { .. } => told(
+            StatusCode::BAD_GATEWAY,
+            "UpstreamRefused",
+            "Jobindsats afviste forespørgslen; prøv igen senere, eller afgræns den.",
+        ),
+        Failure::Decode(_) => told(
+            StatusCode::BAD_GATEWAY,
+            "UpstreamAnswer",
+            "Jobindsats svarede med noget, der ikke kan læses; intet er gemt, prøv igen senere.",
+        ),
+        Failure::Closed { .. } => told(
+            away,
+            "UpstreamClosed",
+            "Jobindsats er lukket mellem kl. 22 og 23, og tallene er ikke hentet før; prøv igen efter kl. 23.",
+        )
+        .again_after(3600),
+        Failure::CircuitOpen { retry_after } => told(
+            away,
+            "UpstreamAway",
+            "Jobindsats svarer ikke lige nu, og tallene er ikke hentet før; prøv igen om lidt.",
+        )
+        .again_after(pause(Some(retry_after.as_secs()))),
+        Failure::Updating { .. } => told(
+            away,
+            "UpstreamUpdating",
+            "Målingen er ved at blive opdateret hos Jobindsats; prøv igen om en halv time.",
+        )
+        .again_after(1800),
+        Failure::RateLimited { .. }
+        | Failure::Forbidden
+        | Failure::Server { .. }
+        | Failure::Timeout { .. }
+        | Failure::Connect { .. } => told(
+            away,
+            "UpstreamAway",
+            "Jobindsats svarer ikke lige nu, og tallene er ikke hentet før; prøv igen om lidt.",
+        )
+        .again_after(pause(upstream.failure.asked_pause().map(|pause| pause.as_secs()))),
+    }
+}

@@ -1,0 +1,21 @@
+//! Liveness and readiness. Neither asks the upstream.
+
+use actix_web::{HttpResponse, web};
+use serde_json::json;
+
+use crate::web::state::AppState;
+
+/// The process runs.
+pub async fn live() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ok\n")
+}
+
+/// There is something to serve: a list of tables, read now or kept from before.
+pub async fn ready(state: web::Data<AppState>) -> HttpResponse {
+    if state.catalogue.current().heads.is_empty() {
+        return HttpResponse::ServiceUnavailable().json(
+            json!({"ready": false, "reason": "the list of tables has not been read from the upstream yet"}),
+        );
+    }
+    HttpResponse::Ok().json(json!({"ready": true}))
+}

@@ -1,0 +1,98 @@
+//! Two plain pages: where to go, and how things are.
+
+use std::fmt::Write as _;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use crate::web::links;
+use crate::web::state::AppState;
+
+const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:56rem;padding:0 1rem;color:#1a1a1a}\
+    code,input{font:inherit;font-family:ui-monospace,monospace;background:#f3f3f0;padding:.1rem .3rem}\
+    .banner{background:#fff4ce;border-left:.3rem solid #c90;padding:.5rem 1rem}\
+    table{border-collapse:collapse}td,th{text-align:left;padding:.2rem 1rem .2rem 0;border-bottom:1px solid #ddd;vertical-align:top}";
+
+/// Where to go from here.
+pub async fn front(request: HttpRequest, state: web::Data<AppState>) -> HttpResponse {
+    let base = escape(&links::base(&request, state.public_url.as_deref()));
+    let catalogue = state.catalogue.current();
+    let mut body = format!(
+        "<p>Indsæt denne adresse i Excel (Hent data → Fra andre kilder → Fra OData-feed) eller i Power BI (OData-feed):</p>\
+         <p><code>{base}/odata/</code></p>\
+         <ul><li><a href=\"odata/\">/odata/</a>: alle målinger</li>\
+         <li><a href=\"metrics/indicators\">/metrics/indicators</a>: nøgletal til Prometheus</li>\
+         <li><a href=\"metrics\">/metrics</a>: om tjenesten selv</li>\
+         <li><a href=\"status\">/status</a>: hvordan det går</li></ul>\
+         <h2>Målinger</h2><p>{} målinger; hver har sin egen adresse med flere opdelinger.</p>\
+         <table><tr><th>Tabel</th><th>Titel</th><th>Emne</th><th>Opdateret</th></tr>",
+        catalogue.heads.len()
+    );
+    for head in catalogue.heads.values() {
+        let _ = write!(
+            body,
+            "<tr><td><a href=\"odata/jobindsats/{id}/\">{id}</a></td><td>{title}</td><td>{subject}</td><td>{updated}</td></tr>",
+            id = escape(head.id.as_str()),
+            title = escape(&head.title),
+            subject = escape(&head.subject),
+            updated = head.update_latest.map(|day| day.to_string()).unwrap_or_default(),
+        );
+    }
+    body.push_str("</table>");
+    page(&state, "Jobindsats som OData og nøgletal", &body)
+}
+
+/// How things are.
+pub async fn status(state: web::Data<AppState>) -> HttpResponse {
+    let catalogue = state.catalogue.current();
+    let size = state.store.size();
+    let read_at = catalogue.read_at.map_or_else(|| "aldrig".to_owned(), |at| at.to_rfc3339());
+    let mut body = format!(
+        "<table><tr><td>Listen over målinger læst</td><td>{read_at}</td></tr>\
+         <tr><td>Målinger på listen</td><td>{}</td></tr><tr><td>Målinger læst</td><td>{}</td></tr>\
+         <tr><td>Celler i lager</td><td>{} blokke, {} kB</td></tr></table>\
+         <h2>Nøgletal</h2><table><tr><th>Nøgletal</th><th>Sidst læst</th><th>Tilstand</th></tr>",
+        catalogue.heads.len(),
+        catalogue.measurements.len(),
+        size.blocks,
+        size.bytes / 1024,
+    );
+    for indicator in &state.indicators.published().snapshot.indicators {
+        let health = &indicator.health;
+        let last = health.last_success.map_or_else(|| "aldrig".to_owned(), |at| at.to_rfc3339());
+        let how = match &health.last_failure {
+            None => "ok".to_owned(),
+            Some(error) => escape(error),
+        };
+        let _ = write!(
+            body,
+            "<tr><td>{}</td><td>{last}</td><td>{how}</td></tr>",
+            escape(indicator.definition.id.as_str())
+        );
+    }
+    body.push_str("</table>");
+    page(&state, "Status", &body)
+}
+
+fn page(state: &AppState, title: &str, body: &str) -> HttpResponse {
+    let origin = state.feeds.origin();
+    let banner = if origin.is_simulator {
+        "<p class=\"banner\">Tallene kommer fra en indbygget simulator: offentliggjorte tal, hvor de kendes, ellers opdigtede. \
+         Sæt organisationens nøgle i JOBINDSATS_API_KEY for at få rigtige tal.</p>"
+    } else {
+        ""
+    };
+    let html = format!(
+        "<!doctype html><html lang=\"da\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
+         <title>{title}</title><style>{STYLE}</style></head><body><h1>{title}</h1>{banner}{body}\
+         <p>Kilde: Jobindsats.dk, Styrelsen for Arbejdsmarked og Rekruttering.</p></body></html>"
+    );
+    HttpResponse::Ok()
+        .content_type("text/html; charset=utf-8")
+        .insert_header(("X-Content-Type-Options", "nosniff"))
+        .insert_header(("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"))
+        .body(html)
+}
+
+fn escape(text: &str) -> String {
+    quick_xml::escape::escape(text).into_owned()
+}

@@ -1,0 +1,31 @@
+//! What Prometheus reads. Nothing is fetched or counted here: bodies are rendered when figures are refreshed.
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use crate::observe::metrics::EXPOSITION_TYPE;
+use crate::web::compress::accepts_gzip;
+use crate::web::respond::joined;
+use crate::web::state::AppState;
+
+/// Facts about this process.
+pub async fn process(state: web::Data<AppState>) -> HttpResponse {
+    let size = state.store.size();
+    state.metrics.cache_size(size.blocks, size.bytes);
+    HttpResponse::Ok().insert_header((header::CONTENT_TYPE, EXPOSITION_TYPE)).body(state.metrics.render())
+}
+
+/// Facts about the labour market.
+pub async fn indicators(request: HttpRequest, state: web::Data<AppState>) -> HttpResponse {
+    let published = state.indicators.published();
+    let rendered = &published.rendered;
+    let mut response = HttpResponse::Ok();
+    response
+        .insert_header((header::CONTENT_TYPE, EXPOSITION_TYPE))
+        .insert_header((header::VARY, "Accept-Encoding"));
+    if accepts_gzip(joined(request.headers(), &header::ACCEPT_ENCODING).as_deref()) {
+        response.insert_header((header::CONTENT_ENCODING, "gzip")).body(rendered.gzip.clone())
+    } else {
+        response.body(rendered.text.clone())
+    }
+}

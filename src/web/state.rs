@@ -1,0 +1,25 @@
+//! What the handlers share.
+
+use std::sync::Arc;
+
+use crate::answer::Answerer;
+use crate::clock::Clock;
+use crate::indicators::collector::Collector;
+use crate::observe::metrics::Metrics;
+use crate::refresh::catalogue::keeper::CatalogueKeeper;
+use crate::refresh::feeds::FeedKeeper;
+use crate::store::CellStore;
+
+/// Everything that answering needs; made once in main.
+#[derive(Debug, Clone)]
+pub struct AppState {
+    pub feeds: Arc<FeedKeeper>,
+    pub catalogue: Arc<CatalogueKeeper>,
+    pub answerer: Answerer,
+    pub indicators: Arc<Collector>,
+    pub store: Arc<dyn CellStore>,
+    pub metrics: Arc<Metrics>,
+    pub clock: Clock,
+    /// Scheme, host and path for links, where they are set.
+    pub public_url: Option<String>,
+}
