@@ -224,6 +224,30 @@ impl Builder {
     }
 }
 
+impl UpstreamObserver for Metrics {
+    fn upstream_started(&self) -> Box<dyn Send> {
+        Box::new(Metrics::upstream_started(self))
+    }
+
+    fn upstream_call(&self, call: &UpstreamCall) {
+        Metrics::upstream_call(self, call.endpoint.as_str(), &call.outcome.code(), call.duration);
+    }
+
+    fn upstream_circuit(&self, open: bool) {
+        self.circuit(open);
+    }
+}
+
+impl StoreObserver for Metrics {
+    fn store_request(&self, found: bool) {
+        self.cache_request(found);
+    }
+
+    fn stale_served(&self) {
+        self.cache_stale_served();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -276,21 +300,5 @@ mod tests {
         assert!(
             text.contains("\njobindsats_bridge_config_last_reload_success_timestamp_seconds 1700000000.5\n")
         );
-    }
-}
-
-impl UpstreamObserver for Metrics {
-    fn upstream_call(&self, call: &UpstreamCall) {
-        Metrics::upstream_call(self, call.endpoint.as_str(), &call.outcome.code(), call.duration);
-    }
-}
-
-impl StoreObserver for Metrics {
-    fn store_request(&self, found: bool) {
-        self.cache_request(found);
-    }
-
-    fn stale_served(&self) {
-        self.cache_stale_served();
     }
 }

@@ -121,8 +121,13 @@ impl FailureReason {
 
 /// Is told of every try.
 pub trait UpstreamObserver: Send + Sync + fmt::Debug {
+    /// A try begins. It is under way until what is returned is dropped, however that comes about.
+    #[must_use]
+    fn upstream_started(&self) -> Box<dyn Send>;
     /// A try is over.
     fn upstream_call(&self, call: &UpstreamCall);
+    /// Whether calls are held back after failures.
+    fn upstream_circuit(&self, open: bool);
 }
 
 /// Watches nothing.
@@ -130,7 +135,13 @@ pub trait UpstreamObserver: Send + Sync + fmt::Debug {
 pub struct Unobserved;
 
 impl UpstreamObserver for Unobserved {
+    fn upstream_started(&self) -> Box<dyn Send> {
+        Box::new(())
+    }
+
     fn upstream_call(&self, _: &UpstreamCall) {}
+
+    fn upstream_circuit(&self, _: bool) {}
 }
 
 #[cfg(test)]

@@ -247,6 +247,7 @@ impl HttpUpstream {
             Err(failed) if failed.failure.is_outage() => leave.failed(),
             _ => leave.succeeded(),
         }
+        self.observer.upstream_circuit(self.circuit.is_open());
         result
     }
 
@@ -257,6 +258,7 @@ impl HttpUpstream {
 
     /// Sends, and tells the observer how it ended.
     async fn observed(&self, call: &Call<'_>) -> Result<Answer, FailedTry> {
+        let _under_way = self.observer.upstream_started();
         let started = Instant::now();
         let (outcome, result) = self.send(call).await;
         let request_id = match &result {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use jobindsats_bridge::catalogue::id::MeasurementId;
 use jobindsats_bridge::clock::Clock;
+use jobindsats_bridge::observe::metrics::Metrics;
 use jobindsats_bridge::observe::upstream::Endpoint;
 use jobindsats_bridge::upstream::client::{ClientOptions, HttpUpstream, Upstream};
 use jobindsats_bridge::upstream::decode::DecodeError;
@@ -300,6 +301,32 @@ async fn every_try_is_observed() {
     );
     assert_eq!(calls[2].request_id.as_deref(), Some("r-17"));
     assert!(calls[0].duration >= Duration::from_millis(300));
+}
+
+#[tokio::test]
+async fn metrics_count_calls_show_those_under_way_and_the_circuit() {
+    let server = CannedServer::start([Canned::Hang]).await;
+    let metrics = Arc::new(Metrics::new("1", "r").unwrap());
+    let observer: Arc<Metrics> = Arc::clone(&metrics);
+    let client = HttpUpstream::new(ClientOptions { observer, ..options(&server) }).unwrap();
+    let shows = |line: &str| {
+        let text = String::from_utf8(metrics.render()).unwrap();
+        assert!(text.contains(&format!("\njobindsats_bridge_upstream_{line}\n")), "{line} in {text}");
+    };
+    let watch = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        shows("in_flight_requests 1");
+        shows("circuit_open 0");
+    };
+    let request = one_cell();
+    let (answer, ()) = tokio::join!(client.data(&request), watch);
+    answer.unwrap_err();
+    shows("in_flight_requests 0");
+    shows("requests_total{code=\"timeout\",endpoint=\"data\"} 2");
+    server.instead([("/", Canned::new(500, ""))]);
+    client.subjects().await.unwrap_err();
+    shows("circuit_open 1");
+    shows("requests_total{code=\"500\",endpoint=\"subjects\"} 3");
 }
 
 #[tokio::test]

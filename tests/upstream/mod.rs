@@ -2,6 +2,7 @@
 
 mod client;
 mod secrecy;
+mod simulator;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -25,6 +26,12 @@ pub const KEY: &str = "hemmelig-0123456789";
 pub struct Calls(pub Mutex<Vec<UpstreamCall>>);
 
 impl UpstreamObserver for Calls {
+    fn upstream_started(&self) -> Box<dyn Send> {
+        Box::new(())
+    }
+
+    fn upstream_circuit(&self, _: bool) {}
+
     fn upstream_call(&self, call: &UpstreamCall) {
         self.0.lock().unwrap().push(call.clone());
     }
