@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use actix_web::web;
-use chrono::Utc;
 
 use super::call::{Call, Service};
 use crate::answer::{Page, Wishes};
@@ -26,7 +25,7 @@ impl Call<'_> {
         path: &str,
         mut syntax: RequestSyntax,
     ) -> Result<Option<Answered>, BridgeError> {
-        let query = bind::bind(&service.feed, &syntax, Utc::now())?;
+        let query = bind::bind(&service.feed, &syntax, self.state.clock.now())?;
         let negotiated = self.negotiate(&syntax, kind(&query))?;
         let skip_token = syntax.options.skiptoken.take();
         (syntax.options.format, syntax.options.custom) = (None, Vec::new());
