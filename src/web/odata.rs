@@ -18,6 +18,7 @@ use crate::odata::uri::literal_text;
 use crate::odata::uri::syntax::{PathSegment, RequestSyntax, SystemSegment};
 use crate::odata::uri::{self, Limits};
 use crate::odata::version::{self, Version};
+use crate::query::apply::BoundApply;
 use crate::query::{BoundQuery, Target, bind};
 use crate::web::links;
 use crate::web::respond::{self, ALLOW, Answered, joined};
@@ -251,7 +252,13 @@ impl Writing {
     }
 
     fn set(&self) -> &Set {
-        &self.feed.sets[self.query.set]
+        let set = &self.feed.sets[self.query.set];
+        self.query.apply.as_ref().map_or(set, |apply| &apply.result)
+    }
+
+    /// Whether the rows are no entities of the set.
+    fn is_grouped(&self) -> bool {
+        self.query.apply.as_ref().is_some_and(BoundApply::is_grouped)
     }
 
     fn context<'c>(&self, context_url: &'c str) -> JsonContext<'c> {
@@ -270,8 +277,12 @@ impl Writing {
     }
 
     fn shape(&self) -> Shape<'_> {
-        let names =
-            self.query.select.iter().flatten().map(|&column| self.set().columns[column].name.as_str());
+        let shown = match &self.query.select {
+            // What an aggregation makes is named in any case: no type of the service has that shape.
+            None if self.is_grouped() => self.shown(),
+            selected => selected.clone().unwrap_or_default(),
+        };
+        let names = shown.into_iter().map(|column| self.set().columns[column].name.as_str());
         Shape { selected: names.collect(), expanded: Vec::new() }
     }
 
@@ -298,7 +309,10 @@ impl Writing {
         let identity = EntityIdentity::of(self);
         let (properties, key) = (self.properties(&self.shown()), self.properties(&self.set().key));
         for (number, frame) in self.page.frames.iter().enumerate() {
-            let identity = identity.as_ref().map(|identity| identity.of_key(&key));
+            let identity = match self.is_grouped() {
+                true => Some(Identity::TRANSIENT),
+                false => identity.as_ref().map(|identity| identity.of_key(&key)),
+            };
             let output = Output {
                 batch: &frame.batch,
                 properties: &properties,
