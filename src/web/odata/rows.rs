@@ -15,6 +15,7 @@ use crate::odata::preference::Applied;
 use crate::odata::uri::literal_text;
 use crate::odata::uri::syntax::RequestSyntax;
 use crate::odata::version::Version;
+use crate::query::apply::BoundApply;
 use crate::query::{BoundQuery, Target, bind};
 use crate::web::respond::Answered;
 
@@ -105,7 +106,13 @@ impl Writing {
     }
 
     fn set(&self) -> &Set {
-        &self.feed.sets[self.query.set]
+        let set = &self.feed.sets[self.query.set];
+        self.query.apply.as_ref().map_or(set, |apply| &apply.result)
+    }
+
+    /// Whether the rows are no entities of the set.
+    fn is_grouped(&self) -> bool {
+        self.query.apply.as_ref().is_some_and(BoundApply::is_grouped)
     }
 
     fn context<'c>(&self, context_url: &'c str) -> JsonContext<'c> {
@@ -124,8 +131,12 @@ impl Writing {
     }
 
     fn shape(&self) -> Shape<'_> {
-        let names =
-            self.query.select.iter().flatten().map(|&column| self.set().columns[column].name.as_str());
+        let shown = match &self.query.select {
+            // What an aggregation makes is named in any case: no type of the service has that shape.
+            None if self.is_grouped() => self.shown(),
+            selected => selected.clone().unwrap_or_default(),
+        };
+        let names = shown.into_iter().map(|column| self.set().columns[column].name.as_str());
         Shape { selected: names.collect(), expanded: Vec::new() }
     }
 
@@ -152,7 +163,10 @@ impl Writing {
         let identity = EntityIdentity::of(self);
         let (properties, key) = (self.properties(&self.shown()), self.properties(&self.set().key));
         for (number, frame) in self.page.frames.iter().enumerate() {
-            let identity = identity.as_ref().map(|identity| identity.of_key(&key));
+            let identity = match self.is_grouped() {
+                true => Some(Identity::TRANSIENT),
+                false => identity.as_ref().map(|identity| identity.of_key(&key)),
+            };
             let output = Output {
                 batch: &frame.batch,
                 properties: &properties,
