@@ -179,6 +179,7 @@ impl<'a> Call<'a> {
         let wishes = Wishes {
             max_page_size: self.preferences.max_page_size,
             skip_token: skip_token.as_deref(),
+            whole: false,
             query_text: &format!("{} {syntax:?}", service.feed.schema.namespace),
         };
         let page = self.state.answerer.answer(&service.feed, &query, &wishes).await?;
