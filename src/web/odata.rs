@@ -5,7 +5,6 @@ use std::sync::Arc;
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderName};
 use actix_web::{HttpRequest, HttpResponse, web};
-use chrono::Utc;
 
 use crate::answer::{Page, Wishes};
 use crate::error::BridgeError;
@@ -172,7 +171,7 @@ impl<'a> Call<'a> {
         path: &str,
         mut syntax: RequestSyntax,
     ) -> Result<Option<Answered>, BridgeError> {
-        let query = bind::bind(&service.feed, &syntax, Utc::now())?;
+        let query = bind::bind(&service.feed, &syntax, self.state.clock.now())?;
         let negotiated = self.negotiate(&syntax, kind(&query))?;
         let skip_token = syntax.options.skiptoken.take();
         (syntax.options.format, syntax.options.custom) = (None, Vec::new());

@@ -1,3 +1,4 @@
 //! Requests from end to end: the service that is shipped, over HTTP, on the simulator.
 
 mod main_job;
+mod published;
