@@ -224,11 +224,11 @@ pub async fn send(request: &HttpRequest, version: Version, reply: Reply) -> Http
         Body::Empty => return response.finish(),
         Body::Kept(document) => match off_thread(move || Ok(document.coded(coding))).await {
             Ok(body) => (coding, body),
-            Err(error) => return failed(version, &error),
+            Err(error) => return refuse(version, &error),
         },
         Body::Whole(body) => match first(Box::new(Once(Some(body))), coding).await {
             Ok((coding, body, _)) => (coding, body),
-            Err(error) => return failed(version, &error),
+            Err(error) => return refuse(version, &error),
         },
         Body::Pieces(pieces) => match first(pieces, coding).await {
             Ok((coding, body, None)) => (coding, body),
@@ -236,7 +236,7 @@ pub async fn send(request: &HttpRequest, version: Version, reply: Reply) -> Http
                 coded(&mut response, coding);
                 return response.body(BodyStream::new(streamed(body, rest)));
             }
-            Err(error) => return failed(version, &error),
+            Err(error) => return refuse(version, &error),
         },
     };
     coded(&mut response, coding);
@@ -249,8 +249,9 @@ fn coded(response: &mut actix_web::HttpResponseBuilder, coding: Coding) {
     }
 }
 
-/// A body that broke before any of it was sent can still be told as an error.
-fn failed(version: Version, error: &BridgeError) -> HttpResponse {
+/// An error as a whole response; also for a body that broke before any of it was sent.
+#[must_use]
+pub fn refuse(version: Version, error: &BridgeError) -> HttpResponse {
     let reply = Reply::refusal(version, error);
     let mut response = HttpResponse::build(reply.status);
     for header in reply.headers.iter().cloned() {

@@ -21,6 +21,7 @@ use crate::odata::preference::Applied;
 use crate::odata::uri::literal_text;
 use crate::odata::uri::syntax::RequestSyntax;
 use crate::odata::version::Version;
+use crate::query::apply::BoundApply;
 use crate::query::{BoundQuery, Target, bind};
 use crate::web::respond::{Answered, Body, Pieces};
 
@@ -41,6 +42,7 @@ impl Call<'_> {
         let wishes = Wishes {
             max_page_size: self.preferences.max_page_size,
             skip_token: skip_token.as_deref(),
+            whole: false,
             query_text: &format!("{} {syntax:?}", service.feed.schema.namespace),
         };
         let page = self.state.answerer.answer(&service.feed, &query, &wishes).await?;
@@ -115,10 +117,9 @@ impl Writing {
     /// far less than the text itself. Rows that did not change keep it, whatever became of the revision.
     fn tag(&self) -> Result<String, BridgeError> {
         let mut hash = Hashing(Sha256::new());
-        let (content_type, url) = (&self.negotiated.content_type, &self.root);
+        let (content_type, url) = (&self.negotiated.content_type, self.collection_url());
         let shape = (content_type, url, self.version, self.omit_nulls, &self.next_link, self.page.count);
-        hash.0
-            .update(format!("{shape:?} {} {:?} {:?}", self.query.set, self.query.target, self.query.select));
+        hash.0.update(format!("{shape:?} {:?}", self.query.target));
         for frame in &self.page.frames {
             let mut writer =
                 StreamWriter::try_new(&mut hash, &frame.batch.schema()).map_err(FrameError::from)?;
@@ -139,7 +140,13 @@ impl Writing {
     }
 
     fn set(&self) -> &Set {
-        &self.feed.sets[self.query.set]
+        let set = &self.feed.sets[self.query.set];
+        self.query.apply.as_ref().map_or(set, |apply| &apply.result)
+    }
+
+    /// Whether the rows are no entities of the set.
+    fn is_grouped(&self) -> bool {
+        self.query.apply.as_ref().is_some_and(BoundApply::is_grouped)
     }
 
     fn context<'c>(&self, context_url: &'c str) -> JsonContext<'c> {
@@ -158,8 +165,12 @@ impl Writing {
     }
 
     fn shape(&self) -> Shape<'_> {
-        let names =
-            self.query.select.iter().flatten().map(|&column| self.set().columns[column].name.as_str());
+        let shown = match &self.query.select {
+            // What an aggregation makes is named in any case: no type of the service has that shape.
+            None if self.is_grouped() => self.shown(),
+            selected => selected.clone().unwrap_or_default(),
+        };
+        let names = shown.into_iter().map(|column| self.set().columns[column].name.as_str());
         Shape { selected: names.collect(), expanded: Vec::new() }
     }
 
@@ -194,7 +205,10 @@ impl Writing {
             batch: &frame.batch,
             properties: &properties,
             expands: &[],
-            identity: identity.as_ref().map(|identity| identity.of_key(&key)),
+            identity: match self.is_grouped() {
+                true => Some(Identity::TRANSIENT),
+                false => identity.as_ref().map(|identity| identity.of_key(&key)),
+            },
             references: false,
         };
         let mut out = Vec::new();
