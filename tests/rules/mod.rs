@@ -4,3 +4,5 @@ mod batch;
 mod hostile;
 mod http;
 mod odata_clients;
+mod paging;
+mod payload;
