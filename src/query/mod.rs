@@ -2,8 +2,9 @@
 //! with a sentence. Knows no network; says nothing about how the rows are found.
 //!
 //! One file per option; [`bind`] strings them together. Options apply in one order, whatever their order in the address:
-//! `$filter`, then `$count`, then `$orderby`, then `$skip`, then `$top`, and `$select` last.
+//! `$apply`, then `$filter`, then `$count`, then `$orderby`, then `$skip`, then `$top`, and `$select` last.
 
+pub mod apply;
 mod arithmetic;
 pub mod bind;
 mod call;
@@ -19,6 +20,7 @@ mod orderby;
 mod path;
 mod pattern;
 mod place;
+pub mod reach;
 mod select;
 
 pub use pattern::Pattern;
@@ -34,6 +36,8 @@ pub struct BoundQuery {
     /// Index of the set in the feed.
     pub set: usize,
     pub target: Target,
+    /// What `$apply` makes of the set's rows; the options below then speak of its result.
+    pub apply: Option<apply::BoundApply>,
     pub filter: Option<BoundExpr>,
     /// Empty: the set's own order. The key is always the last word.
     pub order: Vec<OrderKey>,

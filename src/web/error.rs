@@ -118,11 +118,11 @@ pub fn tell(error: &BridgeError) -> Told {
         )
         .again_after(PAUSE_SECONDS),
         BridgeError::UnknownTable { table, suggestion, .. } => {
-            let hint = suggestion.as_ref().map_or_else(
-                || "se Datasets for dem, der findes".to_owned(),
-                |name| format!("mente du {name}?"),
-            );
-            Told::new(S::NOT_FOUND, "UnknownTable", format!("Målingen '{table}' findes ikke; {hint}."), error)
+            let message = match suggestion {
+                Some(name) => format!("Målingen '{table}' findes ikke; mente du {name}?"),
+                None => format!("Målingen '{table}' findes ikke; se Datasets for dem, der findes."),
+            };
+            Told::new(S::NOT_FOUND, "UnknownTable", message, error)
         }
         BridgeError::TableNotRead(_) => told(
             S::SERVICE_UNAVAILABLE,
