@@ -33,6 +33,7 @@ impl Call<'_> {
         let wishes = Wishes {
             max_page_size: self.preferences.max_page_size,
             skip_token: skip_token.as_deref(),
+            whole: false,
             query_text: &format!("{} {syntax:?}", service.feed.schema.namespace),
         };
         let page = self.state.answerer.answer(&service.feed, &query, &wishes).await?;
