@@ -6,3 +6,4 @@ mod keeping;
 mod rendering;
 mod resolving;
 mod scheduling;
+mod serving;
