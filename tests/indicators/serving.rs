@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use jobindsats_bridge::settings::BridgeSettings;
 use jobindsats_bridge::simulator::Publish;
 use prost::Message;
 
-use crate::support::app::{Answer, App};
+use crate::support::app::{Answer, App, AppOptions};
 
 const PACKED: [(&str, &str); 2] =
     [("Content-Type", "application/x-protobuf"), ("Content-Encoding", "snappy")];
@@ -161,7 +162,11 @@ async fn all_four_kinds_of_matchers_choose_series() {
     };
     let name = "__name__";
     assert_eq!(count(&[(2, name, "jobindsats_history_(country|municipality)_persons")]).await, 99);
-    assert_eq!(count(&[(2, name, "jobindsats_history_municipality")]).await, 0, "a pattern matches whole names");
+    assert_eq!(
+        count(&[(2, name, "jobindsats_history_municipality")]).await,
+        0,
+        "a pattern matches whole names"
+    );
     assert_eq!(count(&[(2, "area_code", "751|825")]).await, 2);
     assert_eq!(count(&[(0, "area", "Læsø")]).await, 1);
     assert_eq!(count(&[(0, "area_code", ""), (1, "indicator", "x")]).await, 1, "the country has no code");
@@ -250,4 +255,82 @@ async fn stored_figures_past_their_age_are_no_refresh() {
             "jobindsats_country_persons{source=\"simulator\",indicator=\"ledige_personer\"} 110924\n"
         )
     );
+}
+
+const TWO: &str = r#"{"indicators": [
+    {"id": "ledige", "title": "Ledige", "table": "y25i01", "measure": "Antal ledige personer", "period_type": "M", "quantity": "persons"},
+    {"id": "andre", "title": "A", "table": "y25i03", "measure": "Antal fuldtidsledige (sæsonkorrigeret)", "period_type": "M", "quantity": "full_time_persons", "levels": ["country"]}
+]}"#;
+
+#[tokio::test]
+async fn a_reload_takes_other_indicators_into_use_and_a_broken_file_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("indicators.json");
+    std::fs::write(&file, TWO).unwrap();
+    let mut options = AppOptions::default();
+    options.settings = BridgeSettings { indicators: Some(file.clone()), ..options.settings };
+    let app = App::with(options).await;
+    for id in ["ledige", "andre"] {
+        assert!(app.service.state.indicators.refresh(id).await, "{id}");
+    }
+    let scrape = async || app.get("/metrics/indicators").await.text();
+    let reloaded = async || {
+        let text = app.get("/metrics").await.text();
+        text.lines()
+            .find_map(|line| line.strip_prefix("jobindsats_bridge_config_last_reload_successful "))
+            .unwrap()
+            == "1"
+    };
+    let before = scrape().await;
+    assert!(before.contains("{source=\"simulator\",indicator=\"ledige\"} 110924\n") && reloaded().await);
+
+    std::fs::write(&file, TWO.replace("full_time_persons", "fuldtid")).unwrap();
+    assert!(app.service.reload().unwrap_err().to_string().contains("fuldtid"));
+    assert_eq!(scrape().await, before, "a broken file changes nothing");
+    assert!(!reloaded().await);
+    std::fs::remove_file(&file).unwrap();
+    assert!(app.service.reload().is_err());
+
+    let changed = TWO.replace("\"andre\"", "\"nye\"").replace("\"Ledige\"", "\"Ledige i alt\"");
+    std::fs::write(&file, changed).unwrap();
+    app.service.reload().unwrap();
+    let after = scrape().await;
+    assert!(
+        after.contains("{source=\"simulator\",indicator=\"ledige\"} 110924\n"),
+        "what stands stays served"
+    );
+    assert!(after.contains("title=\"Ledige i alt\"") && reloaded().await);
+    assert!(after.contains("jobindsats_indicator_up{indicator=\"nye\"} 0\n") && !after.contains("\"andre\""));
+}
+
+#[tokio::test]
+async fn a_retired_table_and_a_renamed_measure_take_down_their_own_indicators_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("indicators.json");
+    let mut indicators: serde_json::Value = serde_json::from_str(TWO).unwrap();
+    let all = indicators["indicators"].as_array_mut().unwrap();
+    let mut renamed = all[0].clone();
+    (renamed["id"], renamed["measure"]) = ("omdoebt".into(), "Antal ledige mennesker".into());
+    all[1]["table"] = "y99x99".into();
+    all.push(renamed);
+    std::fs::write(&file, indicators.to_string()).unwrap();
+    let mut options = AppOptions::default();
+    options.settings = BridgeSettings { indicators: Some(file), ..options.settings };
+    let app = App::with(options).await;
+    let indicators = &app.service.state.indicators;
+    let mut up = Vec::new();
+    for id in ["ledige", "andre", "omdoebt"] {
+        up.push(indicators.refresh(id).await);
+    }
+    assert_eq!(up, [true, false, false]);
+    let scrape = app.get("/metrics/indicators").await.text();
+    assert!(scrape.contains("{source=\"simulator\",indicator=\"ledige\"} 110924\n"));
+    for id in ["andre", "omdoebt"] {
+        assert!(scrape.contains(&format!("jobindsats_indicator_up{{indicator=\"{id}\"}} 0\n")));
+        assert!(scrape.contains(&format!("indicator=\"{id}\",reason=\"validation\"}} 1\n")));
+    }
+    let snapshot = indicators.published().snapshot.clone();
+    let reason = |id: &str| snapshot.indicator(id).unwrap().health.last_failure.clone().unwrap();
+    assert!(reason("andre").contains("y99x99"), "{}", reason("andre"));
+    assert!(reason("omdoebt").contains("did you mean `Antal ledige personer`"), "{}", reason("omdoebt"));
 }
