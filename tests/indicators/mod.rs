@@ -3,6 +3,7 @@
 mod collecting;
 pub mod fake;
 mod keeping;
+mod program;
 mod rendering;
 mod resolving;
 mod scheduling;
