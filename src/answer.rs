@@ -51,6 +51,8 @@ pub struct Wishes<'a> {
     pub max_page_size: Option<u64>,
     /// The text of `$skiptoken`.
     pub skip_token: Option<&'a str>,
+    /// Every page will be asked for: what a later one would be refused for is refused at once.
+    pub whole: bool,
     /// The request's path and options but for the token: a token belongs to it.
     pub query_text: &'a str,
 }
@@ -80,6 +82,8 @@ struct Walk<'a> {
     limit: u64,
     /// Rows that earlier pages delivered.
     delivered: u64,
+    /// Whether every page will be asked for.
+    whole: bool,
     token: Option<SkipToken>,
     /// The revision that earlier pages were of.
     revision: Option<Revision>,
@@ -135,7 +139,7 @@ impl Answerer {
         let left = query.top.map_or(u64::MAX, |top| top.saturating_sub(delivered));
         let limit = if query.target == Target::Count { 0 } else { page_rows.max(1).min(left) };
         let needed = needed_columns(set, query, filter.as_ref());
-        Ok(Walk { set, query, filter, needed, limit, delivered, token, revision })
+        Ok(Walk { set, query, filter, needed, limit, delivered, whole: wishes.whole, token, revision })
     }
 
     async fn cells(&self, source: &Arc<CellSource>, walk: &Walk<'_>) -> Result<Page, BridgeError> {
@@ -161,13 +165,14 @@ impl Answerer {
         Err(error)
     }
 
-    /// Refuses what would read more rows than the limit. The first page in the set's own order is always served.
+    /// Refuses what would read more rows than the limit. The first page in the set's own order is always served to who may
+    /// want no other.
     fn check_bound(&self, plan: &UpstreamPlan, walk: &Walk<'_>) -> Result<(), BridgeError> {
         let limit = self.limits.max_rows;
         let ends = walk.query.top.map_or(u64::MAX, |top| top.saturating_add(walk.query.skip));
         let in_order = walk.query.order.is_empty() && !walk.counts();
         let bound = if in_order { plan.row_bound.min(ends) } else { plan.row_bound };
-        let first_page = in_order && walk.query.skip == 0 && walk.token.is_none();
+        let first_page = in_order && walk.query.skip == 0 && walk.token.is_none() && !walk.whole;
         if bound <= limit || first_page {
             Ok(())
         } else {

@@ -4,6 +4,7 @@
 use actix_web::http::StatusCode;
 
 use crate::error::BridgeError;
+use crate::export::ExportError;
 use crate::fetch::error::FetchError;
 use crate::odata::media_type::NegotiationError;
 use crate::odata::skip_token::SkipTokenError;
@@ -105,6 +106,7 @@ pub fn tell(error: &BridgeError) -> Told {
             "InternalError",
             "Der er en fejl i tjenesten; prøv igen, og sig det til den, der driver tjenesten.",
         ),
+        BridgeError::Export(export) => of_export(export, error),
         BridgeError::TooManyRows { bound, limit } => {
             let message = format!(
                 "Svaret kan få op til {bound} rækker, men grænsen er {limit}; afgræns med $filter på Periode, område eller en anden dimension."
@@ -142,6 +144,37 @@ pub fn tell(error: &BridgeError) -> Told {
         BridgeError::NotOffered { what, .. } => {
             Told::new(S::NOT_IMPLEMENTED, "NotOffered", format!("{what} tilbydes ikke af tjenesten."), error)
         }
+    }
+}
+
+fn of_export(export: &ExportError, error: &BridgeError) -> Told {
+    let told = |status, code, message: &str| Told::new(status, code, message, error);
+    match export {
+        ExportError::UnknownDialect { .. } => told(
+            StatusCode::BAD_REQUEST,
+            "UnknownDialect",
+            "Dialekten kendes ikke; skriv dialekt=dansk, eller udelad den for komma og punktum.",
+        )
+        .on("dialekt"),
+        ExportError::NotASet { .. } => told(
+            StatusCode::NOT_FOUND,
+            "NotASet",
+            "Kun hele sæt kan hentes som fil; skriv sættets navn efterfulgt af .csv eller .parquet.",
+        ),
+        ExportError::NoOption { option } => told(
+            StatusCode::BAD_REQUEST,
+            "OptionNotApplicable",
+            &format!("{option} giver ikke mening for en fil; udelad den."),
+        )
+        .on(option),
+        ExportError::Cells(_)
+        | ExportError::Compression(_)
+        | ExportError::Csv(_)
+        | ExportError::Parquet(_) => told(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "InternalError",
+            "Der er en fejl i tjenesten; prøv igen, og sig det til den, der driver tjenesten.",
+        ),
     }
 }
 
