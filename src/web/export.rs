@@ -53,7 +53,7 @@ async fn file(request: &HttpRequest, state: &AppState) -> Result<HttpResponse, B
         uri::parse_request(asked.set, request.uri().query().unwrap_or_default(), &Limits::default())?;
     let kind = Kind::read(asked.extension, &mut syntax.options)?;
     let query = rows_of(asked.set, bind::bind(&feed, &syntax, state.clock.now())?)?;
-    let set = &feed.sets[query.set];
+    let set = query.result(&feed);
     let name = file_name(state.feeds.origin().is_simulator, asked.table, &set.name, kind.extension());
     let gzip =
         kind != Kind::Parquet && accepts_gzip(joined(request.headers(), &header::ACCEPT_ENCODING).as_deref());
@@ -200,7 +200,7 @@ impl Growing {
         query: BoundQuery,
         syntax: &RequestSyntax,
     ) -> Result<Self, BridgeError> {
-        let set = &feed.sets[query.set];
+        let set = query.result(&feed);
         let shown: Vec<usize> = query.select.clone().unwrap_or_else(|| (0..set.columns.len()).collect());
         let file = kind.writer(shown.iter().map(|&column| file_column(set, column)).collect())?;
         Ok(Self {
