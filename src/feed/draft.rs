@@ -1,6 +1,7 @@
 //! Sets as they are drawn up, each with what `$metadata` says of it, and the one place where a feed and its schema are made
 //! from them, so that the two cannot differ.
 
+use crate::feed::aggregation;
 use crate::feed::column::{Column, Fact};
 use crate::feed::{Feed, FeedId, Navigation, RowSource, Set};
 use crate::odata::edm::{
@@ -134,9 +135,18 @@ impl Draft {
         EntityType {
             name: self.type_name(),
             key: self.key().map(|index| self.columns[index].column.name.clone()).collect(),
-            properties: self.columns.iter().map(DraftColumn::property).collect(),
+            properties: self.columns.iter().map(|column| self.property(column)).collect(),
             navigation: self.ways.iter().map(|way| way.property(drafts)).collect(),
             annotations: Vec::new(),
+        }
+    }
+
+    fn property(&self, column: &DraftColumn) -> Property {
+        let property = column.property();
+        match column.column.fact {
+            Fact::Measure(_) | Fact::Value => property
+                .annotated("Aggregation.ContextDefiningProperties", aggregation::context(&self.columns)),
+            _ => property,
         }
     }
 
@@ -170,6 +180,9 @@ impl Draft {
         }
         annotations.push(refused("Capabilities.UpdateRestrictions", "Updatable"));
         annotations.push(refused("Capabilities.DeleteRestrictions", "Deletable"));
+        if let RowSource::Cells(_) = self.rows {
+            annotations.extend(aggregation::annotations(&self.columns));
+        }
         annotations
     }
 

@@ -1,8 +1,9 @@
 //! A measurement as a typed OData service: sets, columns, names, types. Pure: it says what could be read, and fetches nothing.
 //!
 //! [`table`] and [`catalogue`] draw up the sets of the two kinds of service; `cells` knows the sets of figures, `codes` the lists
-//! beside them, and `draft` makes feed and schema of both.
+//! beside them, `aggregation` what `$apply` can do, and `draft` makes feed and schema of all.
 
+mod aggregation;
 pub mod catalogue;
 mod cells;
 mod codes;

@@ -45,7 +45,7 @@ pub async fn answer(request: HttpRequest, state: web::Data<AppState>) -> HttpRes
     }
     match file(&request, &state).await {
         Ok(response) => response,
-        Err(error) => respond::refuse(Version::V4, &error),
+        Err(error) => respond::send(&request, Version::V4, Reply::refusal(Version::V4, &error)).await,
     }
 }
 
@@ -56,7 +56,7 @@ async fn file(request: &HttpRequest, state: &AppState) -> Result<HttpResponse, B
         uri::parse_request(asked.set, request.uri().query().unwrap_or_default(), &Limits::default())?;
     let kind = Kind::read(asked.extension, &mut syntax.options)?;
     let query = rows_of(asked.set, bind::bind(&feed, &syntax, state.clock.now())?)?;
-    let set = &feed.sets[query.set];
+    let set = query.result(&feed);
     let name = file_name(state.feeds.origin().is_simulator, asked.table, &set.name, kind.extension());
     let coding = match kind {
         Kind::Csv(_) => Coding::choose(joined(request.headers(), &header::ACCEPT_ENCODING).as_deref()),
@@ -206,7 +206,7 @@ impl Growing {
         query: BoundQuery,
         syntax: &RequestSyntax,
     ) -> Result<Self, BridgeError> {
-        let set = &feed.sets[query.set];
+        let set = query.result(&feed);
         let shown: Vec<usize> = query.select.clone().unwrap_or_else(|| (0..set.columns.len()).collect());
         let file = kind.writer(shown.iter().map(|&column| file_column(set, column)).collect())?;
         Ok(Self {

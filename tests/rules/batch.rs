@@ -8,7 +8,7 @@ const SERVICE: &str = "/odata/jobindsats/y25i01";
 
 async fn post(app: &App, path: &str, content_type: &str, body: impl Into<Vec<u8>>, prefer: &str) -> Answer {
     let headers = [("Content-Type", content_type), ("Prefer", prefer)];
-    app.send_body("POST", path, &headers, body.into()).await
+    app.post(path, &headers, body.into()).await
 }
 
 async fn json_batch(app: &App, requests: Value, prefer: &str) -> Vec<Value> {

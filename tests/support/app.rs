@@ -158,27 +158,23 @@ impl App {
         self.send("GET", path, headers).await
     }
 
-    /// Sends any request without a body.
-    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
-        self.send_body(method, path, headers, Vec::new()).await
-    }
-
     /// Sends any request.
-    pub async fn send_body(
-        &self,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: Vec<u8>,
-    ) -> Answer {
+    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
         let url =
             if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.service.url()) };
-        let mut request = self.client.request(method.parse().unwrap(), url);
+        let request = self.client.request(method.parse().unwrap(), url);
+        Self::answer(request, headers).await
+    }
+
+    /// Posts a body.
+    pub async fn post(&self, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Answer {
+        let request = self.client.post(format!("{}{path}", self.service.url())).body(body);
+        Self::answer(request, headers).await
+    }
+
+    async fn answer(mut request: reqwest::RequestBuilder, headers: &[(&str, &str)]) -> Answer {
         for (name, value) in headers {
             request = request.header(*name, *value);
-        }
-        if !body.is_empty() {
-            request = request.body(body);
         }
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());

@@ -140,8 +140,7 @@ impl Writing {
     }
 
     fn set(&self) -> &Set {
-        let set = &self.feed.sets[self.query.set];
-        self.query.apply.as_ref().map_or(set, |apply| &apply.result)
+        self.query.result(&self.feed)
     }
 
     /// Whether the rows are no entities of the set.
