@@ -385,7 +385,9 @@ mod tests {
         let handle = server.handle();
         let running = tokio::spawn(server);
         let mut stream = TcpStream::connect(address).await.unwrap();
-        let head = format!("GET {path} HTTP/1.1\r\nHost: x\r\nAccept-Encoding: {coding}\r\nConnection: close\r\n\r\n");
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nHost: x\r\nAccept-Encoding: {coding}\r\nConnection: close\r\n\r\n"
+        );
         stream.write_all(head.as_bytes()).await.unwrap();
         let mut bytes = Vec::new();
         let _ = stream.read_to_end(&mut bytes).await;
@@ -400,7 +402,10 @@ mod tests {
             let answer = answer("/3", coding).await;
             assert!(answer.starts_with("HTTP/1.1 200 OK"), "{coding}");
             assert!(answer.contains("transfer-encoding: chunked"), "{coding}");
-            assert!(!answer.ends_with("\r\n0\r\n\r\n"), "{coding}: the body must not end as if it were complete");
+            assert!(
+                !answer.ends_with("\r\n0\r\n\r\n"),
+                "{coding}: the body must not end as if it were complete"
+            );
         }
     }
 

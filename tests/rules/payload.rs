@@ -16,10 +16,9 @@ async fn with(app: &App, path: &str, name: &str, value: &str) -> Value {
 async fn each_level_of_metadata_says_as_much_as_it_should() {
     let app = App::start().await;
     for (level, context, id) in [("none", false, false), ("minimal", true, false), ("full", true, true)] {
-        for media_type in [
-            format!("application/json;odata.metadata={level}"),
-            format!("application/json;metadata={level}"),
-        ] {
+        for media_type in
+            [format!("application/json;odata.metadata={level}"), format!("application/json;metadata={level}")]
+        {
             let answer = app.get_with(ROW, &[("Accept", &media_type)]).await;
             assert_eq!(answer.header("Content-Type"), media_type);
             let row = answer.json();
@@ -41,7 +40,9 @@ async fn an_id_leads_to_its_row() {
         for row in rows {
             let again = app.get(row["@odata.id"].as_str().unwrap()).await;
             assert_eq!(again.status, 200, "{}", again.text());
-            for (name, value) in again.json().as_object().unwrap().iter().filter(|(name, _)| !name.contains('@')) {
+            for (name, value) in
+                again.json().as_object().unwrap().iter().filter(|(name, _)| !name.contains('@'))
+            {
                 assert_eq!(&row[name], value, "{name}");
             }
         }
@@ -68,7 +69,8 @@ async fn wide_numbers_are_texts_for_who_asks() {
     let app = App::start().await;
     let row = with(&app, ROW, "Accept", "application/json;IEEE754Compatible=true").await;
     assert_eq!(row["Antal_ledige_personer"], "110854");
-    let count = with(&app, "/odata/Datasets?$top=0&$count=true", "Accept", "application/json;IEEE754Compatible=true");
+    let count =
+        with(&app, "/odata/Datasets?$top=0&$count=true", "Accept", "application/json;IEEE754Compatible=true");
     assert!(count.await["@odata.count"].is_string());
     let row = with(&app, ROW, "Accept", "application/json").await;
     assert_eq!(row["Antal_ledige_personer"], 110_854);
@@ -101,6 +103,11 @@ async fn a_schema_version_is_refused_unless_it_is_the_current_one() {
     for path in ["/odata/$metadata", "/odata/Datasets"] {
         assert_eq!(app.get(&format!("{path}?$schemaversion=*")).await.status, 200);
         let refused = app.get(&format!("{path}?$schemaversion=1.0")).await;
-        assert_eq!((refused.status, refused.code().as_str()), (404, "UnknownSchemaVersion"), "{}", refused.text());
+        assert_eq!(
+            (refused.status, refused.code().as_str()),
+            (404, "UnknownSchemaVersion"),
+            "{}",
+            refused.text()
+        );
     }
 }
