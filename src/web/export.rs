@@ -238,13 +238,13 @@ impl Growing {
                 && let Some(token) = self.next.take()
             {
                 let page = self.page(Some(&token)).await;
-                self.take(page.inspect_err(|error| broken_off(error))?)?;
+                self.take(page.inspect_err(broken_off)?)?;
                 continue;
             }
             let Some(pen) = self.pen.take() else { return Ok(None) };
             let rows = self.waiting.pop_front();
             let written = web::block(move || pen.write(rows)).await.map_err(|_| FetchError::Interrupted)?;
-            let (pen, bytes) = written.inspect_err(|error| broken_off(error))?;
+            let (pen, bytes) = written.inspect_err(broken_off)?;
             self.pen = pen;
             if !bytes.is_empty() {
                 return Ok(Some((bytes.into(), self)));
