@@ -105,6 +105,7 @@ pub struct Parts {
 pub struct Service {
     pub address: SocketAddr,
     pub state: AppState,
+    settings: BridgeSettings,
     server: ServerHandle,
     running: JoinHandle<io::Result<()>>,
     stop: watch::Sender<bool>,
@@ -124,10 +125,7 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
     if settings.cell_limit < LEAST_CELLS {
         return Err(StartError::CellLimit { limit: settings.cell_limit, least: LEAST_CELLS });
     }
-    let definitions = match &settings.indicators {
-        Some(path) => Definitions::read(path, settings.series_limit)?,
-        None => Definitions::built_in(settings.series_limit)?,
-    };
+    let definitions = definitions(settings)?;
     let path = settings.data_dir.join(&options.upstream.origin.name);
     let folder = disk::own(&path).map_err(|source| StartError::Folder { path: path.clone(), source })?;
     let folder = folder.ok_or_else(|| StartError::FolderInUse { path: path.clone() })?;
@@ -135,6 +133,7 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
         env!("CARGO_PKG_VERSION"),
         option_env!("BRIDGE_REVISION").unwrap_or("unknown"),
     )?);
+    metrics.configuration_read(Some(options.clock.now()));
     let upstream: Arc<dyn Upstream> = Arc::new(client(options, &metrics)?);
     let (clock, origin) = (options.clock.clone(), options.upstream.origin.clone());
     let catalogue = CatalogueKeeper::open(
@@ -177,6 +176,13 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
         public_url: settings.public_url.clone(),
     };
     Ok(Parts { state, definitions, _folder: folder })
+}
+
+fn definitions(settings: &BridgeSettings) -> Result<Definitions, DefinitionError> {
+    match &settings.indicators {
+        Some(path) => Definitions::read(path, settings.series_limit),
+        None => Definitions::built_in(settings.series_limit),
+    }
 }
 
 /// The constant label of every value: figures are the databank's, or the simulator's.
@@ -222,7 +228,8 @@ pub async fn start(options: ServiceOptions) -> Result<Service, StartError> {
     let server = server.run();
     let (handle, stop) = (server.handle(), watch::Sender::new(false));
     let background = if options.background { background(&state, &options, &stop) } else { Vec::new() };
-    Ok(Service { address, state, server: handle, running: tokio::spawn(server), stop, background, _folder })
+    let (settings, running) = (options.settings, tokio::spawn(server));
+    Ok(Service { address, state, settings, server: handle, running, stop, background, _folder })
 }
 
 fn background(state: &AppState, options: &ServiceOptions, stop: &watch::Sender<bool>) -> Vec<JoinHandle<()>> {
@@ -262,6 +269,19 @@ impl Service {
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Reads the indicators' file again. Indicators that stand for the same figures as before go on as they were; a file that
+    /// cannot be used changes nothing, and the metrics say so.
+    ///
+    /// # Errors
+    /// When the file cannot be used.
+    pub fn reload(&self) -> Result<(), DefinitionError> {
+        let read = definitions(&self.settings);
+        let succeeded_at = read.is_ok().then(|| self.state.clock.now());
+        self.state.metrics.configuration_read(succeeded_at);
+        self.state.indicators.redefine(&read?);
+        Ok(())
     }
 
     /// Stops: lets requests under way finish, ends the background work and writes down what is known.

@@ -60,7 +60,7 @@ impl Answerer {
             needed,
             limit: u64::MAX,
             delivered: 0,
-            whole: false,
+            whole: true,
             token: None,
             revision,
         };

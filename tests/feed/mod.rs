@@ -1,5 +1,6 @@
 //! A measurement as a typed service: what is in it, and that it holds together whatever the upstream calls its parts.
 
+mod aggregation;
 mod fixture;
 mod integrity;
 mod registry;
