@@ -229,6 +229,12 @@ fn of_fetch(fetch: &FetchError, error: &BridgeError) -> Told {
             "InternalError",
             "Der er en fejl i tjenesten; prøv igen, og sig det til den, der driver tjenesten.",
         ),
+        FetchError::Moved { .. } => told(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "UpstreamUpdating",
+            "Målingen bliver opdateret hos Jobindsats netop nu; prøv igen om et minut.",
+        )
+        .again_after(PAUSE_SECONDS),
         FetchError::Gone { .. } => told(
             StatusCode::GONE,
             "RevisionGone",
