@@ -182,9 +182,11 @@ mod tests {
             let mut unpacked = Vec::new();
             match coding {
                 Coding::Identity => unpacked = packed,
-                Coding::Gzip => drop(GzDecoder::new(&*packed).read_to_end(&mut unpacked).unwrap()),
+                Coding::Gzip => {
+                    GzDecoder::new(&*packed).read_to_end(&mut unpacked).unwrap();
+                }
                 Coding::Brotli => {
-                    drop(brotli::Decompressor::new(&*packed, 4096).read_to_end(&mut unpacked).unwrap());
+                    brotli::Decompressor::new(&*packed, 4096).read_to_end(&mut unpacked).unwrap();
                 }
             }
             assert_eq!(unpacked, whole, "{coding:?}");
