@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +30,9 @@ use crate::refresh::indicators::{self, Pace};
 use crate::refresh::updates::ListedUpdates;
 use crate::settings::BridgeSettings;
 use crate::store::CellStore;
-use crate::store::memory::MemoryStore;
+use crate::store::revisions::RevisionLog;
+use crate::store::tiered::TieredStore;
+use crate::store::writer::DiskWriter;
 use crate::upstream::TableHints;
 use crate::upstream::client::{ClientError, ClientOptions, HttpUpstream, Upstream};
 use crate::upstream::key::ApiKey;
@@ -77,6 +79,8 @@ pub enum StartError {
     Folder { path: PathBuf, source: io::Error },
     #[error("BRIDGE_DATA_DIR: the folder {path} is in use by another process")]
     FolderInUse { path: PathBuf },
+    #[error("the thread that writes to disk cannot be started: {0}")]
+    Thread(io::Error),
     #[error("BRIDGE_CELL_LIMIT: {limit} cells are less than the row of any table; expected at least {least}")]
     CellLimit { limit: u64, least: u64 },
     #[error("BRIDGE_INDICATORS: {0}")]
@@ -97,7 +101,7 @@ pub struct Parts {
     pub state: AppState,
     pub definitions: Definitions,
     /// Holds the data folder for this process.
-    _folder: File,
+    _folder: Option<File>,
 }
 
 /// A running service.
@@ -110,7 +114,7 @@ pub struct Service {
     running: JoinHandle<io::Result<()>>,
     stop: watch::Sender<bool>,
     background: Vec<JoinHandle<()>>,
-    _folder: File,
+    _folder: Option<File>,
 }
 
 /// The smallest row: a period, an area and a measure.
@@ -127,8 +131,7 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
     }
     let definitions = definitions(settings)?;
     let path = settings.data_dir.join(&options.upstream.origin.name);
-    let folder = disk::own(&path).map_err(|source| StartError::Folder { path: path.clone(), source })?;
-    let folder = folder.ok_or_else(|| StartError::FolderInUse { path: path.clone() })?;
+    let folder = own(&path)?;
     let metrics = Arc::new(Metrics::new(
         env!("CARGO_PKG_VERSION"),
         option_env!("BRIDGE_REVISION").unwrap_or("unknown"),
@@ -143,10 +146,20 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
         TableHints::built_in(),
     );
     let catalogue = Arc::new(catalogue);
+    let writer = DiskWriter::start().map_err(StartError::Thread)?;
+    let revisions = RevisionLog::open(path.join("revisions.json"), writer.clone());
+    let memory_bytes = settings.memory_mb.saturating_mul(1024 * 1024);
     let store: Arc<dyn CellStore> =
-        Arc::new(MemoryStore::new(settings.memory_mb.saturating_mul(1024 * 1024)));
+        Arc::new(TieredStore::open(path.join("cells"), &origin.name, memory_bytes, writer, metrics.clone()));
     let updates = Arc::new(ListedUpdates(Arc::clone(&catalogue)));
-    let fetcher = Fetcher::new(upstream, Arc::clone(&store), updates, metrics.clone(), clock.clone());
+    let fetcher = Fetcher::new(
+        upstream,
+        Arc::clone(&store),
+        updates,
+        revisions.clone(),
+        metrics.clone(),
+        clock.clone(),
+    );
     let figures = FetchedFigures {
         catalogue: Arc::clone(&catalogue),
         fetcher: fetcher.clone(),
@@ -166,11 +179,12 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
         wait: Duration::from_secs(settings.answer_seconds),
     };
     let state = AppState {
-        feeds: Arc::new(FeedKeeper::open(path, Arc::clone(&catalogue), origin)?),
+        feeds: Arc::new(FeedKeeper::open(path, Arc::clone(&catalogue), revisions.clone(), origin)?),
         catalogue,
         answerer: Answerer { fetcher, limits },
         indicators: Arc::new(indicators),
         store,
+        revisions,
         metrics,
         clock,
         public_url: settings.public_url.clone(),
@@ -182,6 +196,21 @@ fn definitions(settings: &BridgeSettings) -> Result<Definitions, DefinitionError
     match &settings.indicators {
         Some(path) => Definitions::read(path, settings.series_limit),
         None => Definitions::built_in(settings.series_limit),
+    }
+}
+
+/// Makes the folder this process's own. A folder that cannot be written needs no owner: nothing is kept in it, and the service
+/// answers from memory.
+fn own(path: &Path) -> Result<Option<File>, StartError> {
+    use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    match disk::own(path) {
+        Ok(Some(folder)) => Ok(Some(folder)),
+        Ok(None) => Err(StartError::FolderInUse { path: path.to_owned() }),
+        Err(error) if matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem) => {
+            tracing::error!(folder = %path.display(), %error, "the data folder cannot be written; nothing outlives this process");
+            Ok(None)
+        }
+        Err(source) => Err(StartError::Folder { path: path.to_owned(), source }),
     }
 }
 
@@ -292,6 +321,7 @@ impl Service {
             let _ = task.await;
         }
         let _ = self.running.await;
+        self.state.store.flush().await;
     }
 
     /// Runs until the server ends by itself.

@@ -4,12 +4,14 @@
 mod answer;
 mod conformance;
 mod feed;
+mod golden;
 mod grafana;
 mod indicators;
 mod language;
 mod odata;
 mod query;
 mod refresh;
+mod rules;
 mod simulator;
 mod support;
 mod upstream;
