@@ -149,14 +149,14 @@ impl Answerer {
         self.check_bound(&plan, walk)?;
         let table = &source.measurement.id;
         let begun = walk.revision;
-        let reading = self.fetcher.open(table, begun).await?;
-        let error = match tokio::time::timeout(self.limits.wait, self.read(&plan, walk, reading)).await {
+        let answer = self.fetcher.in_one_revision(table, begun, |reading| self.read(&plan, walk, reading));
+        let error = match tokio::time::timeout(self.limits.wait, answer).await {
             Ok(Ok(page)) => return Ok(page),
             Ok(Err(BridgeError::Fetch(error))) if error.allows_stored() => error.into(),
             Ok(Err(error)) => return Err(error),
             Err(_) => BridgeError::TooSlow { seconds: self.limits.wait.as_secs() },
         };
-        let stored = self.fetcher.stored_readings(table).into_iter();
+        let stored = self.fetcher.stored_readings(table).await.into_iter();
         for reading in stored.filter(|reading| begun.is_none_or(|begun| begun == reading.revision())) {
             if let Ok(page) = self.read(&plan, walk, reading).await {
                 return Ok(page);

@@ -3,7 +3,7 @@
 
 use crate::feed::aggregation;
 use crate::feed::column::{Column, Fact};
-use crate::feed::{Feed, Navigation, RowSource, Set};
+use crate::feed::{Feed, FeedId, Navigation, RowSource, Set};
 use crate::odata::edm::{
     Annotation, AnnotationValue, EntityContainer, EntitySet, EntityType, NavigationProperty, Property,
     Schema, Singleton,
@@ -259,7 +259,8 @@ pub(super) fn assemble(namespace: String, drafts: Vec<Draft>) -> Feed {
             columns: draft.columns.iter().map(|column| column.column.name.clone()).collect(),
         })
         .collect();
-    Feed { sets: drafts.into_iter().map(|draft| draft.set(&targets)).collect(), schema }
+    let sets = drafts.into_iter().map(|draft| draft.set(&targets)).collect();
+    Feed { id: FeedId::next(), sets, schema }
 }
 
 fn schema(namespace: String, drafts: &[Draft]) -> Schema {
@@ -290,6 +291,23 @@ fn container_annotations() -> Vec<Annotation> {
         Annotation::new("Core.ODataVersions", AnnotationValue::String(ODATA_VERSIONS.to_owned())),
         Annotation::new("Capabilities.SupportedFormats", texts(FORMATS)),
         Annotation::new("Capabilities.FilterFunctions", texts(FILTER_FUNCTIONS)),
-        Annotation::new("Capabilities.BatchSupported", AnnotationValue::Bool(false)),
+        Annotation::new("Capabilities.BatchSupported", AnnotationValue::Bool(true)),
+        Annotation::new(
+            "Capabilities.BatchSupport",
+            batch_support(texts(&["multipart/mixed", "application/json"])),
+        ),
     ]
+}
+
+/// Batches hold reads only, so there are no bodies and no new entities to refer to.
+fn batch_support(formats: AnnotationValue) -> AnnotationValue {
+    AnnotationValue::Record(vec![
+        ("Supported", AnnotationValue::Bool(true)),
+        ("ContinueOnErrorSupported", AnnotationValue::Bool(true)),
+        ("ReferencesInRequestBodiesSupported", AnnotationValue::Bool(false)),
+        ("ReferencesAcrossChangeSetsSupported", AnnotationValue::Bool(false)),
+        ("EtagReferencesSupported", AnnotationValue::Bool(false)),
+        ("RequestDependencyConditionsSupported", AnnotationValue::Bool(false)),
+        ("SupportedFormats", formats),
+    ])
 }

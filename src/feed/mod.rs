@@ -18,6 +18,7 @@ pub mod table;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow_array::RecordBatch;
 
@@ -27,9 +28,23 @@ use crate::catalogue::measurement::Measurement;
 use crate::feed::column::Column;
 use crate::odata::edm::Schema;
 
+/// Tells a feed from every other that this process has made: what was written of it can be kept under its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FeedId(u64);
+
+impl FeedId {
+    /// An id that no feed has had.
+    #[must_use]
+    pub fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
 /// One OData service: the catalogue's, or that of one measurement.
 #[derive(Debug, Clone)]
 pub struct Feed {
+    pub id: FeedId,
     pub sets: Vec<Set>,
     /// What `$metadata` says; names, keys and types equal those of the sets.
     pub schema: Schema,

@@ -1,13 +1,19 @@
 //! Rows of a set as the body of an answer: bound, fetched, and written off the server's threads.
 
+use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use actix_web::web;
+use arrow_ipc::writer::StreamWriter;
+use sha2::{Digest, Sha256};
 
 use super::call::{Call, Service};
 use crate::answer::{Page, Wishes};
 use crate::error::BridgeError;
-use crate::feed::{Feed, Set};
+use crate::feed::{Feed, RowSource, Set};
+use crate::fetch::error::FetchError;
+use crate::frame::error::FrameError;
 use crate::odata::context_url::{self, Resource, Shape};
 use crate::odata::media_type::{Format, Kind, MetadataLevel, Negotiated};
 use crate::odata::payload::{self, Identity, JsonContext, Output, OutputProperty};
@@ -17,7 +23,10 @@ use crate::odata::uri::syntax::RequestSyntax;
 use crate::odata::version::Version;
 use crate::query::apply::BoundApply;
 use crate::query::{BoundQuery, Target, bind};
-use crate::web::respond::Answered;
+use crate::web::respond::{Answered, Body, Pieces};
+
+/// Rows that are written at a time.
+const PIECE_ROWS: usize = 500;
 
 impl Call<'_> {
     pub(super) async fn rows(
@@ -25,7 +34,7 @@ impl Call<'_> {
         service: &Service,
         path: &str,
         mut syntax: RequestSyntax,
-    ) -> Result<Option<Answered>, BridgeError> {
+    ) -> Result<Answered, BridgeError> {
         let query = bind::bind(&service.feed, &syntax, self.state.clock.now())?;
         let negotiated = self.negotiate(&syntax, kind(&query))?;
         let skip_token = syntax.options.skiptoken.take();
@@ -39,12 +48,8 @@ impl Call<'_> {
         let page = self.state.answerer.answer(&service.feed, &query, &wishes).await?;
         let next_link = page.next.as_ref().map(|token| self.next_link(service, path, &token.encode()));
         let age_seconds = page.fetched_at.map(|at| (self.state.clock.now() - at).num_seconds());
-        let applied = Applied {
-            max_page_size: self.preferences.max_page_size.filter(|_| query.target == Target::Collection),
-            omit_nulls: negotiated.format == Format::Json,
-            include_annotations: false,
-        };
-        let preference_applied = self.preferences.applied(&applied);
+        let preference_applied = self.preferences.applied(&self.applied(&service.feed, &query, &negotiated));
+        let content_type = negotiated.content_type.clone();
         let writing = Writing {
             feed: Arc::clone(&service.feed),
             root: service.root.clone(),
@@ -52,14 +57,26 @@ impl Call<'_> {
             page,
             next_link,
             version: self.version,
-            negotiated: negotiated.clone(),
+            negotiated,
             omit_nulls: self.preferences.omit_nulls,
         };
-        let body = web::block(move || writing.body())
-            .await
-            .map_err(|_| crate::fetch::error::FetchError::Interrupted)??;
-        let content_type = negotiated.content_type;
-        Ok(body.map(|body| Answered { content_type, body, age_seconds, preference_applied }))
+        let made = web::block(move || Ok::<_, BridgeError>((writing.tag()?, writing.body()?)));
+        let (tag, body) = made.await.map_err(|_| FetchError::Interrupted)??;
+        Ok(Answered { content_type, body, tag: Some(tag), age_seconds, preference_applied })
+    }
+
+    /// What is applied of the client's preferences. Pages are never larger than the service's own.
+    fn applied(&self, feed: &Feed, query: &BoundQuery, negotiated: &Negotiated) -> Applied {
+        let largest = match feed.sets[query.set].rows {
+            RowSource::List(_) => u64::MAX,
+            RowSource::Cells(_) => self.state.answerer.limits.page_rows,
+        };
+        let is_paged = query.target == Target::Collection;
+        Applied {
+            max_page_size: self.preferences.max_page_size.filter(|_| is_paged).map(|size| size.min(largest)),
+            omit_nulls: negotiated.format == Format::Json,
+            ..Applied::default()
+        }
     }
 
     /// The same request with the token that the next page begins at.
@@ -96,14 +113,31 @@ struct Writing {
 }
 
 impl Writing {
-    /// The body, or `None` for a value that is null.
-    fn body(&self) -> Result<Option<Vec<u8>>, BridgeError> {
-        match &self.query.target {
-            Target::Count => Ok(Some(self.page.count.unwrap_or_default().to_string().into_bytes())),
-            Target::Collection => self.collection().map(Some),
-            Target::Entity(_) => self.entity().map(Some),
-            Target::Property { column, raw, .. } => self.property(*column, *raw),
+    /// What the answer's tag says: a hash of the rows as they stand in columns and of all that shapes their text, which is
+    /// far less than the text itself. Rows that did not change keep it, whatever became of the revision.
+    fn tag(&self) -> Result<String, BridgeError> {
+        let mut hash = Hashing(Sha256::new());
+        let (content_type, url) = (&self.negotiated.content_type, &self.root);
+        let shape = (content_type, url, self.version, self.omit_nulls, &self.next_link, self.page.count);
+        hash.0
+            .update(format!("{shape:?} {} {:?} {:?}", self.query.set, self.query.target, self.query.select));
+        for frame in &self.page.frames {
+            let mut writer =
+                StreamWriter::try_new(&mut hash, &frame.batch.schema()).map_err(FrameError::from)?;
+            writer.write(&frame.batch).map_err(FrameError::from)?;
         }
+        Ok(hash.0.finalize().iter().take(12).map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    fn body(self) -> Result<Body, BridgeError> {
+        Ok(match &self.query.target {
+            Target::Count => Body::Whole(self.page.count.unwrap_or_default().to_string().into_bytes()),
+            Target::Collection => Body::Pieces(Box::new(Collection { writing: self, at: At::Start })),
+            Target::Entity(_) => Body::Whole(self.entity()?),
+            Target::Property { column, raw, .. } => {
+                self.property(*column, *raw)?.map_or(Body::Empty, Body::Whole)
+            }
+        })
     }
 
     fn set(&self) -> &Set {
@@ -150,34 +184,44 @@ impl Writing {
         columns.iter().filter_map(property).collect()
     }
 
-    fn collection(&self) -> Result<Vec<u8>, BridgeError> {
-        let url = context_url::write(
-            &self.root,
-            Resource::Collection(&self.set().name),
-            &self.shape(),
-            self.version,
-        );
-        let context = self.context(&url);
-        let mut body = Vec::new();
-        payload::write_collection_start(&mut body, &context, self.page.count.filter(|_| self.query.count));
+    fn collection_url(&self) -> String {
+        context_url::write(&self.root, Resource::Collection(&self.set().name), &self.shape(), self.version)
+    }
+
+    fn start(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        let url = self.collection_url();
+        let count = self.page.count.filter(|_| self.query.count);
+        payload::write_collection_start(&mut out, &self.context(&url), count);
+        out
+    }
+
+    fn rows(&self, number: usize, rows: Range<usize>) -> Result<Vec<u8>, BridgeError> {
+        let Some(frame) = self.page.frames.get(number) else { return Ok(Vec::new()) };
+        let url = self.collection_url();
         let identity = EntityIdentity::of(self);
         let (properties, key) = (self.properties(&self.shown()), self.properties(&self.set().key));
-        for (number, frame) in self.page.frames.iter().enumerate() {
-            let identity = match self.is_grouped() {
+        let output = Output {
+            batch: &frame.batch,
+            properties: &properties,
+            expands: &[],
+            identity: match self.is_grouped() {
                 true => Some(Identity::TRANSIENT),
                 false => identity.as_ref().map(|identity| identity.of_key(&key)),
-            };
-            let output = Output {
-                batch: &frame.batch,
-                properties: &properties,
-                expands: &[],
-                identity,
-                references: false,
-            };
-            payload::write_rows(&mut body, &context, &output, 0..frame.row_count(), number == 0)?;
-        }
-        payload::write_collection_end(&mut body, &context, self.next_link.as_deref());
-        Ok(body)
+            },
+            references: false,
+        };
+        let mut out = Vec::new();
+        let is_first = number == 0 && rows.start == 0;
+        payload::write_rows(&mut out, &self.context(&url), &output, rows, is_first)?;
+        Ok(out)
+    }
+
+    fn end(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        let url = self.collection_url();
+        payload::write_collection_end(&mut out, &self.context(&url), self.next_link.as_deref());
+        out
     }
 
     fn entity(&self) -> Result<Vec<u8>, BridgeError> {
@@ -232,6 +276,55 @@ impl Writing {
             [only] => format!("({})", literal_text::to_uri(only)),
             several => format!("({})", set.key.iter().zip(several).map(part).collect::<Vec<_>>().join(",")),
         }
+    }
+}
+
+/// A collection on its way out.
+struct Collection {
+    writing: Writing,
+    at: At,
+}
+
+/// What of a collection comes next.
+#[derive(Clone, Copy)]
+enum At {
+    Start,
+    /// The frame and the row in it.
+    Rows(usize, usize),
+    Done,
+}
+
+impl Pieces for Collection {
+    fn next(&mut self) -> Result<Option<Vec<u8>>, BridgeError> {
+        let (piece, next) = match self.at {
+            At::Start => (self.writing.start(), At::Rows(0, 0)),
+            At::Rows(number, row) => match self.writing.page.frames.get(number) {
+                Some(frame) => {
+                    let end = frame.row_count().min(row + PIECE_ROWS);
+                    let next =
+                        if end < frame.row_count() { At::Rows(number, end) } else { At::Rows(number + 1, 0) };
+                    (self.writing.rows(number, row..end)?, next)
+                }
+                None => (self.writing.end(), At::Done),
+            },
+            At::Done => return Ok(None),
+        };
+        self.at = next;
+        Ok(Some(piece))
+    }
+}
+
+/// A hash that can be written to.
+struct Hashing(Sha256);
+
+impl io::Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
