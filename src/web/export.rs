@@ -11,7 +11,7 @@ use actix_web::http::{Method, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use arrow_array::RecordBatch;
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{TryStreamExt, stream};
 
 use crate::answer::{AnswerLimits, Answerer, Page, Wishes};
 use crate::error::BridgeError;
@@ -78,7 +78,7 @@ async fn file(request: &HttpRequest, state: &AppState) -> Result<HttpResponse, B
         return Ok(response.streaming(stream::empty::<Result<Bytes, BridgeError>>()));
     }
     file.take(first)?;
-    Ok(response.streaming(stream::try_unfold(file, Growing::piece)))
+    Ok(response.streaming(stream::try_unfold(file, Growing::piece).inspect_err(broken_off)))
 }
 
 /// What the path names.
@@ -237,14 +237,14 @@ impl Growing {
             if self.waiting.is_empty()
                 && let Some(token) = self.next.take()
             {
-                let page = self.page(Some(&token)).await;
-                self.take(page.inspect_err(|error| broken_off(error))?)?;
+                let page = self.page(Some(&token)).await?;
+                self.take(page)?;
                 continue;
             }
             let Some(pen) = self.pen.take() else { return Ok(None) };
             let rows = self.waiting.pop_front();
             let written = web::block(move || pen.write(rows)).await.map_err(|_| FetchError::Interrupted)?;
-            let (pen, bytes) = written.inspect_err(|error| broken_off(error))?;
+            let (pen, bytes) = written?;
             self.pen = pen;
             if !bytes.is_empty() {
                 return Ok(Some((bytes.into(), self)));
