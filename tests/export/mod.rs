@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::support::app::{Answer, App, AppOptions};
 
 /// Queries whose answers fill several pages of an app with small ones, and some that fill none.
-const QUERIES: [(&str, &str); 8] = [
+const QUERIES: [(&str, &str); 9] = [
     ("Hovedtal", "$filter=Periode ge '2026M05'"),
     ("Landet", ""),
     (
@@ -31,6 +31,7 @@ const QUERIES: [(&str, &str); 8] = [
         "$filter=Periode eq '2026MM07' and Område eq 'T' and A_kasse eq 'T' and Herkomst eq 'T'",
     ),
     ("OmrådeCodes", ""),
+    ("Kommuner", "$apply=filter(Periode ge '2026M06')/groupby((Område,Periode))&$orderby=Område desc"),
     ("Kommuner", "$filter=Periode eq '1066M01'"),
 ];
 
@@ -255,7 +256,7 @@ async fn interrupted(happens: impl FnOnce(&App)) -> Result<Vec<u8>, reqwest::Err
     let app = app_with_small_pages().await;
     app.upstream().set_faults(Faults { delay_ms: 100, ..Faults::default() });
     let url = format!("{}/export/y25i01/Kommuner.csv?$filter=Periode ge '2025M01'", app.service.url());
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = reqwest::Client::builder().no_proxy().no_gzip().build().unwrap();
     let mut response = client.get(url).send().await.unwrap();
     assert_eq!(response.status().as_u16(), 200);
     let mut body = response.chunk().await.unwrap().unwrap().to_vec();

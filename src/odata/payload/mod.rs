@@ -39,7 +39,7 @@ pub struct Output<'a> {
     pub batch: &'a RecordBatch,
     pub properties: &'a [OutputProperty<'a>],
     pub expands: &'a [OutputExpand<'a>],
-    /// Who the entities are; without it, nothing says so at `metadata=full`, as for the rows of an aggregation.
+    /// Who the entities are; without it, nothing says so at `metadata=full`.
     pub identity: Option<Identity<'a>>,
     /// Write only the entity ids, as `/$ref` asks.
     pub references: bool,
@@ -64,6 +64,16 @@ pub struct Identity<'a> {
     pub key: &'a [OutputProperty<'a>],
     /// Names of the navigation properties.
     pub navigation: &'a [&'a str],
+}
+
+impl Identity<'_> {
+    /// That of rows which are no entities and cannot be asked for again, such as those of an aggregation: 4.0 has them say so
+    /// by an id that is null.
+    pub const TRANSIENT: Self = Self { entity_type: "", set_url: "", key: &[], navigation: &[] };
+
+    fn is_transient(&self) -> bool {
+        self.set_url.is_empty()
+    }
 }
 
 /// An expanded navigation property.
