@@ -11,7 +11,7 @@ use actix_web::http::{Method, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use arrow_array::RecordBatch;
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{TryStreamExt, stream};
 
 use crate::answer::{AnswerLimits, Answerer, Page, Wishes};
 use crate::error::BridgeError;
@@ -84,7 +84,7 @@ async fn file(request: &HttpRequest, state: &AppState) -> Result<HttpResponse, B
         return Ok(response.streaming(stream::empty::<Result<Bytes, BridgeError>>()));
     }
     file.take(first)?;
-    Ok(response.streaming(stream::try_unfold(file, Growing::piece)))
+    Ok(response.streaming(stream::try_unfold(file, Growing::piece).inspect_err(broken_off)))
 }
 
 /// What the path names.
@@ -280,12 +280,10 @@ fn broken_off(error: &BridgeError) {
     tracing::warn!(%error, "an export was broken off");
 }
 
-/// Where an order is asked for, every row must be seen before the first can be given out: then one page holds them all.
+/// Where rows are put in order or grouped, all must be seen before the first can be given out: then one page holds them all.
 fn page_limits(limits: AnswerLimits, query: &BoundQuery) -> AnswerLimits {
-    match query.order.as_slice() {
-        [] => limits,
-        _ => AnswerLimits { page_rows: limits.max_rows, ..limits },
-    }
+    let needs_all = !query.order.is_empty() || query.apply.is_some();
+    AnswerLimits { page_rows: if needs_all { limits.max_rows } else { limits.page_rows }, ..limits }
 }
 
 fn file_column(set: &Set, column: usize) -> FileColumn {
