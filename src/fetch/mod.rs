@@ -135,6 +135,20 @@ impl Fetcher {
         try_join_all(band.chunks.iter().map(|chunk| self.chunk(of, chunk, reading))).await
     }
 
+    /// Whether a chunk would be answered from store.
+    #[must_use]
+    pub fn holds(&self, of: &Measurement, chunk: &Chunk, reading: Reading) -> bool {
+        let stored = self.0.store.find(&of.id, reading.revision(), &CellKey::of(of, chunk));
+        stored.is_some_and(|block| self.is_usable(&block, reading))
+    }
+
+    fn is_usable(&self, block: &SharedBlock, reading: Reading) -> bool {
+        match reading {
+            Reading::Current(current) => freshness::is_fresh(block, current, self.0.clock.now()),
+            Reading::Stored(_) => true,
+        }
+    }
+
     async fn chunk(
         &self,
         of: &Arc<Measurement>,
@@ -143,10 +157,7 @@ impl Fetcher {
     ) -> Result<SharedBlock, FetchError> {
         let (key, revision) = (CellKey::of(of, chunk), reading.revision());
         let stored = self.0.store.find(&of.id, revision, &key);
-        let usable = |block: &SharedBlock| match reading {
-            Reading::Current(current) => freshness::is_fresh(block, current, self.0.clock.now()),
-            Reading::Stored(_) => true,
-        };
+        let usable = |block: &SharedBlock| self.is_usable(block, reading);
         self.0.observer.store_request(stored.as_ref().is_some_and(usable));
         match (stored.filter(usable), reading) {
             (Some(block), _) => Ok(block.restricted(&key)?),
@@ -221,7 +232,10 @@ impl Inner {
     ) -> Result<CellBlock, FetchError> {
         let request = request::data_request(of, chunk).ok_or(FetchError::Interrupted)?;
         let table = self.upstream.data(&request).await?;
-        let joined = join::join(of, chunk, &table).inspect_err(|_| self.updates.outdated(&of.id))?;
+        let joined = join::join(of, chunk, &table).inspect_err(|error| {
+            self.upstream.reject(&request, error);
+            self.updates.outdated(&of.id);
+        })?;
         if let Some(unknown) = joined.unknown.first() {
             tracing::warn!(table = %of.id, column = unknown.column, label = unknown.label, "label not in the table's metadata");
             self.updates.outdated(&of.id);

@@ -33,14 +33,26 @@ pub fn restrict(selection: &mut Selection, filter: &BoundExpr, scope: &Scope<'_>
         }
     }
     if let Some(kept) = kept(filter, Axis::Measure, scope, true) {
-        selection.measures.retain(|measure| kept.contains(measure));
+        selection.restrict_measures(&kept);
     }
+}
+
+/// The terms of a filter that requests do not honour exactly, for they mix axes or depend on figures.
+#[must_use]
+pub fn left_over<'a>(filter: &'a BoundExpr, scope: &Scope<'_>) -> Vec<&'a BoundExpr> {
+    if let BoundExprKind::And(terms) = &filter.kind {
+        return terms.iter().flat_map(|term| left_over(term, scope)).collect();
+    }
+    let is_exact = |axes: BTreeSet<Axis>| axes.len() <= 1 && !axes.contains(&Axis::Measure);
+    if axes(filter, scope).is_some_and(is_exact) { Vec::new() } else { vec![filter] }
 }
 
 /// The places of an axis where the expression can be `wanted` (true or false); `None` where the axis does not decide.
 fn kept(expr: &BoundExpr, axis: Axis, scope: &Scope<'_>, wanted: bool) -> Option<BTreeSet<usize>> {
     match axes(expr, scope) {
-        Some(only) if only == BTreeSet::from([axis]) => return Some(places(expr, axis, scope, wanted)),
+        Some(only) if only.iter().all(|&other| other == axis) => {
+            return Some(places(expr, axis, scope, wanted));
+        }
         Some(others) if !others.contains(&axis) => return None,
         _ => {}
     }
