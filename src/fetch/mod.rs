@@ -191,7 +191,11 @@ impl Fetcher {
     ) -> Fetching {
         let (inner, of, chunk) = (Arc::clone(&self.0), Arc::clone(of), chunk.clone());
         let task = tokio::spawn(async move {
-            let result = inner.fetch(&of, &chunk, revision).await;
+            // It may have come between the look into the store and this.
+            let result = match inner.fresh(&of, &chunk, revision) {
+                Some(block) => Ok(block),
+                None => inner.fetch(&of, &chunk, revision).await,
+            };
             inner.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
             result
         });
@@ -200,6 +204,13 @@ impl Fetcher {
 }
 
 impl Inner {
+    fn fresh(&self, of: &Measurement, chunk: &Chunk, revision: Revision) -> Option<SharedBlock> {
+        let key = CellKey::of(of, chunk);
+        let block = self.store.find(&of.id, revision, &key)?;
+        let is_fresh = freshness::is_fresh(&block, revision, self.clock.now());
+        if is_fresh { block.restricted(&key).ok() } else { None }
+    }
+
     /// Asks the upstream for a chunk, in halves where it is too much, and keeps the answer.
     fn fetch<'a>(
         &'a self,
