@@ -3,6 +3,7 @@
 //! Rows come band by band in the order of the set, so that a first page in that order fetches only what it shows. A page
 //! belongs to one revision; the next goes on after the last row, in the same revision or not at all.
 
+mod apply;
 pub mod explain;
 
 use std::cmp::Ordering;
@@ -56,6 +57,8 @@ pub struct Wishes<'a> {
     pub max_page_size: Option<u64>,
     /// The text of `$skiptoken`.
     pub skip_token: Option<&'a str>,
+    /// Every page will be asked for: what a later one would be refused for is refused at once.
+    pub whole: bool,
     /// The request's path and options but for the token: a token belongs to it.
     pub query_text: &'a str,
 }
@@ -85,7 +88,11 @@ struct Walk<'a> {
     limit: u64,
     /// Rows that earlier pages delivered.
     delivered: u64,
+    /// Whether every page will be asked for.
+    whole: bool,
     token: Option<SkipToken>,
+    /// The revision that earlier pages were of.
+    revision: Option<Revision>,
 }
 
 impl Answerer {
@@ -100,16 +107,22 @@ impl Answerer {
         wishes: &Wishes<'_>,
     ) -> Result<Page, BridgeError> {
         let set = &feed.sets[query.set];
-        let walk = self.walk(set, query, wishes)?;
-        let mut page = match &set.rows {
-            RowSource::List(batch) => walk.list(Frame::of_list(batch))?,
-            RowSource::Cells(source) => self.cells(source, &walk).await?,
+        let mut page = match &query.apply {
+            Some(apply) => self.applied(query, apply, wishes).await?,
+            None => self.plain(set, query, wishes).await?,
         };
         if let Some(next) = &mut page.next {
             next.fingerprint = Fingerprint::of(wishes.query_text);
-            next.delivered += walk.delivered;
         }
         Ok(page)
+    }
+
+    async fn plain(&self, set: &Set, query: &BoundQuery, wishes: &Wishes<'_>) -> Result<Page, BridgeError> {
+        let walk = self.walk(set, query, wishes)?;
+        match &set.rows {
+            RowSource::List(batch) => walk.list(Frame::of_list(batch)),
+            RowSource::Cells(source) => self.cells(source, &walk).await,
+        }
     }
 
     fn walk<'a>(
@@ -122,6 +135,7 @@ impl Answerer {
             .skip_token
             .map(|text| SkipToken::decode(text, Fingerprint::of(wishes.query_text)))
             .transpose()?;
+        let revision = token.as_ref().map(|token| parse_revision(&token.revision)).transpose()?;
         let delivered = token.as_ref().map_or(0, |token| token.delivered);
         let filter = query.condition(set);
         let page_rows = match set.rows {
@@ -131,7 +145,7 @@ impl Answerer {
         let left = query.top.map_or(u64::MAX, |top| top.saturating_sub(delivered));
         let limit = if query.target == Target::Count { 0 } else { page_rows.max(1).min(left) };
         let needed = needed_columns(set, query, filter.as_ref());
-        Ok(Walk { set, query, filter, needed, limit, delivered, token })
+        Ok(Walk { set, query, filter, needed, limit, delivered, whole: wishes.whole, token, revision })
     }
 
     async fn cells(&self, source: &Arc<CellSource>, walk: &Walk<'_>) -> Result<Page, BridgeError> {
@@ -140,15 +154,15 @@ impl Answerer {
         let plan = plan(&wanted, self.limits.cell_limit)?;
         self.check_bound(&plan, walk)?;
         let table = &source.measurement.id;
-        let begun = walk.token.as_ref().map(|token| parse_revision(&token.revision)).transpose()?;
-        let reading = self.fetcher.open(table, begun).await?;
-        let error = match tokio::time::timeout(self.limits.wait, self.read(&plan, walk, reading)).await {
+        let begun = walk.revision;
+        let answer = self.fetcher.in_one_revision(table, begun, |reading| self.read(&plan, walk, reading));
+        let error = match tokio::time::timeout(self.limits.wait, answer).await {
             Ok(Ok(page)) => return Ok(page),
             Ok(Err(BridgeError::Fetch(error))) if error.allows_stored() => error.into(),
             Ok(Err(error)) => return Err(error),
             Err(_) => BridgeError::TooSlow { seconds: self.limits.wait.as_secs() },
         };
-        let stored = self.fetcher.stored_readings(table).into_iter();
+        let stored = self.fetcher.stored_readings(table).await.into_iter();
         for reading in stored.filter(|reading| begun.is_none_or(|begun| begun == reading.revision())) {
             if let Ok(page) = self.read(&plan, walk, reading).await {
                 return Ok(page);
@@ -157,13 +171,14 @@ impl Answerer {
         Err(error)
     }
 
-    /// Refuses what would read more rows than the limit. The first page in the set's own order is always served.
+    /// Refuses what would read more rows than the limit. The first page in the set's own order is always served to who may
+    /// want no other.
     fn check_bound(&self, plan: &UpstreamPlan, walk: &Walk<'_>) -> Result<(), BridgeError> {
         let limit = self.limits.max_rows;
         let ends = walk.query.top.map_or(u64::MAX, |top| top.saturating_add(walk.query.skip));
         let in_order = walk.query.order.is_empty() && !walk.counts();
         let bound = if in_order { plan.row_bound.min(ends) } else { plan.row_bound };
-        let first_page = in_order && walk.query.skip == 0 && walk.token.is_none();
+        let first_page = in_order && walk.query.skip == 0 && walk.token.is_none() && !walk.whole;
         if bound <= limit || first_page {
             Ok(())
         } else {
@@ -372,7 +387,7 @@ impl<'a> Gathered<'a> {
             fingerprint: Fingerprint::of(""),
             revision: write_revision(revision),
             last_key: key(frame, frame.row_count() - 1),
-            delivered: self.taken,
+            delivered: self.walk.delivered + self.taken,
             total: self.total(),
         });
         Ok(Page {

@@ -4,8 +4,10 @@
 use thiserror::Error;
 
 use crate::catalogue::id::MeasurementId;
+use crate::export::ExportError;
 use crate::fetch::error::FetchError;
 use crate::frame::error::FrameError;
+use crate::odata::batch::BatchError;
 use crate::odata::csdl::CsdlError;
 use crate::odata::media_type::NegotiationError;
 use crate::odata::payload::PayloadError;
@@ -38,6 +40,8 @@ pub enum BridgeError {
     Payload(#[from] PayloadError),
     #[error(transparent)]
     Csdl(#[from] CsdlError),
+    #[error(transparent)]
+    Export(#[from] ExportError),
     #[error("the answer may have {bound} rows, more than the limit of {limit}")]
     TooManyRows { bound: u64, limit: u64 },
     #[error("the upstream did not answer within {seconds} seconds; fetching goes on")]
@@ -48,8 +52,18 @@ pub enum BridgeError {
     TableNotRead(MeasurementId),
     #[error("no row has this key")]
     NoSuchRow,
-    #[error("the method {0} is not offered; this service is read-only")]
-    Method(String),
+    #[error("the method {method} is not offered here; expected one of {allow}")]
+    Method { method: String, allow: &'static str },
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+    #[error("a request before this one failed")]
+    FailedDependency,
+    #[error("the body is larger than {limit} bytes")]
+    BodyTooLarge { limit: usize },
+    #[error("the body could not be read to its end")]
+    BodyBroken,
+    #[error("the answers are larger than {limit} bytes together")]
+    AnswerTooLarge { limit: usize },
     #[error("there is nothing at '{0}'")]
     UnknownPath(String),
     #[error("{what} is not offered: {reason}")]

@@ -2,14 +2,14 @@
 
 use serde::Serialize;
 
-use crate::answer::{Answerer, Gathered, Walk, Wishes};
+use crate::answer::{Answerer, Gathered, Walk, Wishes, apply};
 use crate::error::BridgeError;
 use crate::feed::{CellForm, Feed, RowSource, Set};
 use crate::fetch::request;
 use crate::plan::chunk::Chunk;
-use crate::plan::pushdown::{self, Scope};
 use crate::plan::{UpstreamPlan, Wanted, plan};
-use crate::query::BoundExpr;
+use crate::query::reach::{Scope, left_over};
+use crate::query::{BoundExpr, BoundQuery};
 
 /// Requests that are listed; a plan may have more.
 const LISTED: usize = 200;
@@ -25,7 +25,7 @@ pub struct Explanation {
     pub cells: u64,
     /// How many of the requests the first page is certain to need; more follow only if rows are missing or dropped.
     pub first_page_requests: usize,
-    /// How many of the requests are answered from store.
+    /// How many of the listed requests are answered from store.
     pub in_store: usize,
     /// The first requests of the plan, in the order of the rows.
     pub plan: Vec<PlannedRequest>,
@@ -60,32 +60,38 @@ impl Answerer {
     pub async fn explain(
         &self,
         feed: &Feed,
-        query: &crate::query::BoundQuery,
+        query: &BoundQuery,
         wishes: &Wishes<'_>,
     ) -> Result<Explanation, BridgeError> {
-        let set = &feed.sets[query.set];
-        let walk = self.walk(set, query, wishes)?;
-        let RowSource::Cells(source) = &set.rows else { return Ok(Explanation::default()) };
+        let reading = query.apply.as_ref().map(|apply| apply::reading(query.set, apply));
+        let walk = match (&query.apply, &reading) {
+            (Some(applied), Some(reading)) => apply::walk_of(applied, reading, None),
+            _ => self.walk(&feed.sets[query.set], query, wishes)?,
+        };
+        let RowSource::Cells(source) = &walk.set.rows else { return Ok(Explanation::default()) };
         let wanted =
-            Wanted { source, columns: &set.columns, needed: &walk.needed, filter: walk.filter.as_ref() };
+            Wanted { source, columns: &walk.set.columns, needed: &walk.needed, filter: walk.filter.as_ref() };
         let plan = plan(&wanted, self.limits.cell_limit)?;
         self.check_bound(&plan, &walk)?;
         let reading = self.fetcher.open(&source.measurement.id, None).await?;
-        let held = |chunk: &Chunk| self.fetcher.holds(&source.measurement, chunk, reading);
-        Ok(explained(&plan, &walk, held))
+        let mut held = Vec::new();
+        for chunk in plan.bands.iter().flat_map(|band| &band.chunks).take(LISTED) {
+            held.push(self.fetcher.holds(&source.measurement, chunk, reading).await);
+        }
+        Ok(explained(&plan, &walk, &held))
     }
 }
 
-fn explained(plan: &UpstreamPlan, walk: &Walk<'_>, held: impl Fn(&Chunk) -> bool) -> Explanation {
+fn explained(plan: &UpstreamPlan, walk: &Walk<'_>, held: &[bool]) -> Explanation {
     let of = &plan.source.measurement;
     let chunks: Vec<&Chunk> = plan.bands.iter().flat_map(|band| &band.chunks).collect();
     let per_place = if plan.source.form == CellForm::Long { plan.selection.measures.len() as u64 } else { 1 };
-    let planned = |chunk: &&Chunk| {
+    let planned = |(chunk, &in_store): (&&Chunk, &bool)| {
         Some(PlannedRequest {
             request: request::data_request(of, chunk)?.path_and_query(),
             rows_at_most: chunk.row_bound().saturating_mul(per_place),
             cells: chunk.cell_bound(of),
-            in_store: held(chunk),
+            in_store,
         })
     };
     let bands: Vec<_> = plan.bands.iter().collect();
@@ -96,8 +102,8 @@ fn explained(plan: &UpstreamPlan, walk: &Walk<'_>, held: impl Fn(&Chunk) -> bool
         requests: chunks.len(),
         cells: chunks.iter().map(|chunk| chunk.cell_bound(of)).fold(0, u64::saturating_add),
         first_page_requests: plan.bands.iter().take(first_bands).map(|band| band.chunks.len()).sum(),
-        in_store: chunks.iter().filter(|chunk| held(chunk)).count(),
-        plan: chunks.iter().take(LISTED).filter_map(planned).collect(),
+        in_store: held.iter().filter(|held| **held).count(),
+        plan: chunks.iter().zip(held).filter_map(planned).collect(),
         evaluated_here: evaluated_here(plan, walk),
     }
 }
@@ -105,10 +111,10 @@ fn explained(plan: &UpstreamPlan, walk: &Walk<'_>, held: impl Fn(&Chunk) -> bool
 fn evaluated_here(plan: &UpstreamPlan, walk: &Walk<'_>) -> Vec<EvaluatedHere> {
     let (set, query) = (walk.set, walk.query);
     let scope = Scope { measurement: &plan.source.measurement, columns: &set.columns };
-    let left_over = walk.filter.iter().flat_map(|filter| pushdown::left_over(filter, &scope));
+    let terms = walk.filter.iter().flat_map(|filter| left_over(filter, &scope));
     let part = |option, expr: &BoundExpr| EvaluatedHere { option, columns: names(set, expr) };
     let alone = |option| EvaluatedHere { option, columns: Vec::new() };
-    let filters = left_over.map(|term| part("$filter", term));
+    let filters = terms.map(|term| part("$filter", term));
     let orders = query.order.iter().map(|key| part("$orderby", &key.expr));
     let skips = (query.skip > 0).then(|| alone("$skip"));
     let counts = walk.counts().then(|| alone("$count"));

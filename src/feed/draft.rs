@@ -1,8 +1,9 @@
 //! Sets as they are drawn up, each with what `$metadata` says of it, and the one place where a feed and its schema are made
 //! from them, so that the two cannot differ.
 
+use crate::feed::aggregation;
 use crate::feed::column::{Column, Fact};
-use crate::feed::{Feed, Navigation, RowSource, Set};
+use crate::feed::{Feed, FeedId, Navigation, RowSource, Set};
 use crate::odata::edm::{
     Annotation, AnnotationValue, EntityContainer, EntitySet, EntityType, NavigationProperty, Property,
     Schema, Singleton,
@@ -10,7 +11,7 @@ use crate::odata::edm::{
 use crate::odata::value::PrimitiveType;
 
 /// What the service conforms to. Raise it when the whole list of the next level passes.
-const CONFORMANCE_LEVEL: &str = "Org.OData.Capabilities.V1.ConformanceLevelType/Intermediate";
+const CONFORMANCE_LEVEL: &str = "Capabilities.ConformanceLevelType/Intermediate";
 const ODATA_VERSIONS: &str = "4.0";
 const FORMATS: &[&str] = &["application/json", "application/xml"];
 /// Functions that the query language offers; Power Query pushes down only those that stand here.
@@ -134,9 +135,18 @@ impl Draft {
         EntityType {
             name: self.type_name(),
             key: self.key().map(|index| self.columns[index].column.name.clone()).collect(),
-            properties: self.columns.iter().map(DraftColumn::property).collect(),
+            properties: self.columns.iter().map(|column| self.property(column)).collect(),
             navigation: self.ways.iter().map(|way| way.property(drafts)).collect(),
             annotations: Vec::new(),
+        }
+    }
+
+    fn property(&self, column: &DraftColumn) -> Property {
+        let property = column.property();
+        match column.column.fact {
+            Fact::Measure(_) | Fact::Value => property
+                .annotated("Aggregation.ContextDefiningProperties", aggregation::context(&self.columns)),
+            _ => property,
         }
     }
 
@@ -170,6 +180,9 @@ impl Draft {
         }
         annotations.push(refused("Capabilities.UpdateRestrictions", "Updatable"));
         annotations.push(refused("Capabilities.DeleteRestrictions", "Deletable"));
+        if let RowSource::Cells(_) = self.rows {
+            annotations.extend(aggregation::annotations(&self.columns));
+        }
         annotations
     }
 
@@ -246,7 +259,8 @@ pub(super) fn assemble(namespace: String, drafts: Vec<Draft>) -> Feed {
             columns: draft.columns.iter().map(|column| column.column.name.clone()).collect(),
         })
         .collect();
-    Feed { sets: drafts.into_iter().map(|draft| draft.set(&targets)).collect(), schema }
+    let sets = drafts.into_iter().map(|draft| draft.set(&targets)).collect();
+    Feed { id: FeedId::next(), sets, schema }
 }
 
 fn schema(namespace: String, drafts: &[Draft]) -> Schema {
@@ -277,6 +291,23 @@ fn container_annotations() -> Vec<Annotation> {
         Annotation::new("Core.ODataVersions", AnnotationValue::String(ODATA_VERSIONS.to_owned())),
         Annotation::new("Capabilities.SupportedFormats", texts(FORMATS)),
         Annotation::new("Capabilities.FilterFunctions", texts(FILTER_FUNCTIONS)),
-        Annotation::new("Capabilities.BatchSupported", AnnotationValue::Bool(false)),
+        Annotation::new("Capabilities.BatchSupported", AnnotationValue::Bool(true)),
+        Annotation::new(
+            "Capabilities.BatchSupport",
+            batch_support(texts(&["multipart/mixed", "application/json"])),
+        ),
     ]
+}
+
+/// Batches hold reads only, so there are no bodies and no new entities to refer to.
+fn batch_support(formats: AnnotationValue) -> AnnotationValue {
+    AnnotationValue::Record(vec![
+        ("Supported", AnnotationValue::Bool(true)),
+        ("ContinueOnErrorSupported", AnnotationValue::Bool(true)),
+        ("ReferencesInRequestBodiesSupported", AnnotationValue::Bool(false)),
+        ("ReferencesAcrossChangeSetsSupported", AnnotationValue::Bool(false)),
+        ("EtagReferencesSupported", AnnotationValue::Bool(false)),
+        ("RequestDependencyConditionsSupported", AnnotationValue::Bool(false)),
+        ("SupportedFormats", formats),
+    ])
 }

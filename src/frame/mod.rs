@@ -1,5 +1,6 @@
 //! Rows of an answer as columns: put together from blocks of cells, filtered, ordered, cut into pages. Pure.
 
+pub mod aggregate;
 pub mod assemble;
 pub mod cells;
 pub mod error;

@@ -1,110 +1,22 @@
-//! Conditions become selections.
-//!
-//! A part of a filter that speaks of one axis only (periods, the members of one dimension, in the long form the measures) is
-//! evaluated at every place of that axis, whatever it is made of: comparisons, `in`, ranges of dates, functions, negations.
-//! What it keeps is asked for. Parts that mix axes with `or` keep what either side could; the whole filter is evaluated again
-//! on the rows, so a rough selection is never a wrong answer.
+//! Conditions become selections: what a condition can be met at is asked for. The whole filter is evaluated again on the rows, so
+//! a rough selection is never a wrong answer.
 
-use std::collections::BTreeSet;
-
-use crate::catalogue::measurement::Measurement;
-use crate::feed::column::Column;
-use crate::feed::facts::{self, Axis};
-use crate::odata::value::Value;
+use crate::feed::facts::Axis;
 use crate::plan::selection::Selection;
-use crate::query::eval::{self, Row};
-use crate::query::{BoundExpr, BoundExprKind};
-
-/// What a filter's columns stand for.
-#[derive(Debug, Clone, Copy)]
-pub struct Scope<'a> {
-    pub measurement: &'a Measurement,
-    pub columns: &'a [Column],
-}
+use crate::query::BoundExpr;
+use crate::query::reach::{Scope, reach};
 
 /// Narrows a selection to what can satisfy the filter.
 pub fn restrict(selection: &mut Selection, filter: &BoundExpr, scope: &Scope<'_>) {
-    if let Some(kept) = kept(filter, Axis::Period, scope, true) {
+    if let Some(kept) = reach(filter, Axis::Period, scope) {
         selection.restrict_periods(&kept);
     }
     for dimension in 0..scope.measurement.dimensions.len() {
-        if let Some(kept) = kept(filter, Axis::Dimension(dimension), scope, true) {
+        if let Some(kept) = reach(filter, Axis::Dimension(dimension), scope) {
             selection.restrict_members(dimension, &kept);
         }
     }
-    if let Some(kept) = kept(filter, Axis::Measure, scope, true) {
+    if let Some(kept) = reach(filter, Axis::Measure, scope) {
         selection.restrict_measures(&kept);
-    }
-}
-
-/// The terms of a filter that requests do not honour exactly, for they mix axes or depend on figures.
-#[must_use]
-pub fn left_over<'a>(filter: &'a BoundExpr, scope: &Scope<'_>) -> Vec<&'a BoundExpr> {
-    if let BoundExprKind::And(terms) = &filter.kind {
-        return terms.iter().flat_map(|term| left_over(term, scope)).collect();
-    }
-    let is_exact = |axes: BTreeSet<Axis>| axes.len() <= 1 && !axes.contains(&Axis::Measure);
-    if axes(filter, scope).is_some_and(is_exact) { Vec::new() } else { vec![filter] }
-}
-
-/// The places of an axis where the expression can be `wanted` (true or false); `None` where the axis does not decide.
-fn kept(expr: &BoundExpr, axis: Axis, scope: &Scope<'_>, wanted: bool) -> Option<BTreeSet<usize>> {
-    match axes(expr, scope) {
-        Some(only) if only.iter().all(|&other| other == axis) => {
-            return Some(places(expr, axis, scope, wanted));
-        }
-        Some(others) if !others.contains(&axis) => return None,
-        _ => {}
-    }
-    match &expr.kind {
-        BoundExprKind::Not(inner) => kept(inner, axis, scope, !wanted),
-        BoundExprKind::And(terms) | BoundExprKind::Or(terms) => {
-            let all_needed = matches!(expr.kind, BoundExprKind::And(_)) == wanted;
-            let mut of_terms = terms.iter().map(|term| kept(term, axis, scope, wanted));
-            if all_needed {
-                of_terms.fold(None, intersection)
-            } else {
-                of_terms.try_fold(BTreeSet::new(), |all, term| Some(all.union(&term?).copied().collect()))
-            }
-        }
-        _ => None,
-    }
-}
-
-fn intersection(left: Option<BTreeSet<usize>>, right: Option<BTreeSet<usize>>) -> Option<BTreeSet<usize>> {
-    match (left, right) {
-        (Some(left), Some(right)) => Some(left.intersection(&right).copied().collect()),
-        (one, None) | (None, one) => one,
-    }
-}
-
-/// Places where the expression, which depends on this axis alone, is `wanted`. One that fails is kept: the row decides.
-fn places(expr: &BoundExpr, axis: Axis, scope: &Scope<'_>, wanted: bool) -> BTreeSet<usize> {
-    let holds = |&index: &usize| match eval::evaluate(expr, &Place { index, scope }) {
-        Ok(value) => value == Value::Boolean(wanted),
-        Err(_) => true,
-    };
-    (0..facts::axis_len(scope.measurement, axis)).filter(holds).collect()
-}
-
-/// The axes that an expression depends on; `None` if figures or anything else take part.
-fn axes(expr: &BoundExpr, scope: &Scope<'_>) -> Option<BTreeSet<Axis>> {
-    let mut found = BTreeSet::new();
-    for column in expr.columns() {
-        found.insert(facts::axis(scope.columns.get(column)?.fact)?);
-    }
-    Some(found)
-}
-
-/// A row of which only one axis is known.
-struct Place<'a> {
-    index: usize,
-    scope: &'a Scope<'a>,
-}
-
-impl Row for Place<'_> {
-    fn value(&self, column: usize) -> Value {
-        let fact = self.scope.columns.get(column).map(|column| column.fact);
-        fact.map_or(Value::Null, |fact| facts::value_at(self.scope.measurement, fact, self.index))
     }
 }

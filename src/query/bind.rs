@@ -2,11 +2,12 @@
 
 use chrono::{DateTime, Utc};
 
+use super::apply::BoundApply;
 use super::error::{Lack, QueryError, QueryErrorKind};
 use super::expr::Binder;
 use super::place::Place;
-use super::{BoundQuery, Target, filter, orderby, path, select};
-use crate::feed::Feed;
+use super::{BoundQuery, Target, apply, filter, orderby, path, select};
+use crate::feed::{Feed, Set};
 use crate::odata::uri::syntax::{QueryOptions, RequestSyntax};
 
 /// Binds the request. `now` is the instant that `now()` stands for, one for the whole request.
@@ -18,6 +19,8 @@ pub fn bind(feed: &Feed, request: &RequestSyntax, now: DateTime<Utc>) -> Result<
     let (index, set, target) = path::bind(feed, &request.path, &options.aliases, now)?;
     refuse_unoffered(options)?;
     refuse_inapplicable(options, &target)?;
+    let apply = apply_option(feed, set, options, now)?;
+    let set = apply.as_ref().map_or(set, |apply| &apply.result);
     let binder = |option| Binder::new(feed, set, &options.aliases, Place(option), now);
     let mut query = BoundQuery {
         set: index,
@@ -28,12 +31,31 @@ pub fn bind(feed: &Feed, request: &RequestSyntax, now: DateTime<Utc>) -> Result<
         top: options.top,
         skip: options.skip.unwrap_or(0),
         count: options.count.unwrap_or(false),
+        apply: None,
     };
+    match apply {
+        // Conditions alone make no new rows: they are a filter like another.
+        Some(apply) if apply.steps.is_empty() => {
+            query.filter = apply::conjunction(apply.filter.into_iter().chain(query.filter.take()));
+        }
+        apply => query.apply = apply,
+    }
     if query.target == Target::Count {
         // The number of all rows that match, whatever window was asked for beside it.
         (query.order, query.select, query.top, query.skip) = (Vec::new(), None, None, 0);
     }
     Ok(query)
+}
+
+fn apply_option(
+    feed: &Feed,
+    set: &Set,
+    options: &QueryOptions,
+    now: DateTime<Utc>,
+) -> Result<Option<BoundApply>, QueryError> {
+    let Some(transformations) = &options.apply else { return Ok(None) };
+    apply::refuse_beside(options)?;
+    apply::bind(feed, set, transformations, &options.aliases, now).map(Some)
 }
 
 /// Options of the standard that have no meaning here yet.
@@ -42,7 +64,6 @@ fn refuse_unoffered(options: &QueryOptions) -> Result<(), QueryError> {
         ("$expand", options.expand.is_some(), Lack::Navigation),
         ("$search", options.search.is_some(), Lack::NotBuilt),
         ("$compute", options.compute.is_some(), Lack::NotBuilt),
-        ("$apply", options.apply.is_some(), Lack::NotBuilt),
         ("$deltatoken", options.deltatoken.is_some(), Lack::NotBuilt),
         ("$levels", options.levels.is_some(), Lack::Navigation),
         ("$index", options.index.is_some(), Lack::NotBuilt),
@@ -65,6 +86,7 @@ fn refuse_inapplicable(options: &QueryOptions, target: &Target) -> Result<(), Qu
         Target::Property { .. } => ("a property", options.select.is_some()),
     };
     let given = [
+        ("$apply", options.apply.is_some()),
         ("$filter", options.filter.is_some()),
         ("$orderby", options.orderby.is_some()),
         ("$top", options.top.is_some()),

@@ -5,6 +5,7 @@ use std::fmt;
 
 use thiserror::Error;
 
+use super::apply::error::ApplyError;
 use super::eval::EvalError;
 use crate::odata::value::PrimitiveType;
 
@@ -61,6 +62,8 @@ pub enum QueryErrorKind {
     ExpressionTooLarge { nodes: usize, depth: usize },
     #[error("at most {max} terms are sorted by, and at most {max_computed} that are not just columns")]
     TooManyTerms { max: usize, max_computed: usize },
+    #[error(transparent)]
+    Apply(ApplyError),
     #[error("{construct} is not offered: {}", lack.english())]
     NotOffered { construct: String, lack: Lack },
 }
@@ -104,8 +107,9 @@ pub enum Lack {
 impl QueryError {
     #[must_use]
     pub fn class(&self) -> ErrorClass {
-        match self.kind {
+        match &self.kind {
             QueryErrorKind::UnknownSet { .. } | QueryErrorKind::UnknownSegment { .. } => ErrorClass::NotFound,
+            QueryErrorKind::Apply(error) => error.class(),
             QueryErrorKind::NotOffered { .. } => ErrorClass::NotOffered,
             _ => ErrorClass::BadRequest,
         }
@@ -114,7 +118,7 @@ impl QueryError {
     /// The stable code that programs may rely on.
     #[must_use]
     pub fn code(&self) -> &'static str {
-        match self.kind {
+        match &self.kind {
             QueryErrorKind::UnknownSet { .. } => "UnknownSet",
             QueryErrorKind::UnknownSegment { .. } => "UnknownSegment",
             QueryErrorKind::UnknownProperty { .. } => "UnknownProperty",
@@ -127,6 +131,7 @@ impl QueryError {
             QueryErrorKind::InvalidPattern { .. } => "InvalidPattern",
             QueryErrorKind::ExpressionTooLarge { .. } => "ExpressionTooLarge",
             QueryErrorKind::TooManyTerms { .. } => "TooManyTerms",
+            QueryErrorKind::Apply(error) => error.code(),
             QueryErrorKind::NotOffered { .. } => "NotOffered",
         }
     }
@@ -192,6 +197,7 @@ impl QueryErrorKind {
             Self::TooManyTerms { max, max_computed } => {
                 format!("Sortér efter højst {max} kolonner, heraf højst {max_computed} beregnede.")
             }
+            Self::Apply(error) => error.danish(),
             Self::NotOffered { construct, lack } => {
                 format!("{construct} kan ikke bruges her; {}.", lack.danish())
             }

@@ -2,8 +2,9 @@
 //! with a sentence. Knows no network; says nothing about how the rows are found.
 //!
 //! One file per option; [`bind`] strings them together. Options apply in one order, whatever their order in the address:
-//! `$filter`, then `$count`, then `$orderby`, then `$skip`, then `$top`, and `$select` last.
+//! `$apply`, then `$filter`, then `$count`, then `$orderby`, then `$skip`, then `$top`, and `$select` last.
 
+pub mod apply;
 mod arithmetic;
 pub mod bind;
 mod call;
@@ -19,13 +20,14 @@ mod orderby;
 mod path;
 mod pattern;
 mod place;
+pub mod reach;
 mod select;
 
 pub use pattern::Pattern;
 
 use std::collections::BTreeSet;
 
-use crate::feed::Set;
+use crate::feed::{Feed, Set};
 use crate::odata::value::{PrimitiveType, Value};
 
 /// What a request asks for.
@@ -34,6 +36,8 @@ pub struct BoundQuery {
     /// Index of the set in the feed.
     pub set: usize,
     pub target: Target,
+    /// What `$apply` makes of the set's rows; the options below then speak of its result.
+    pub apply: Option<apply::BoundApply>,
     pub filter: Option<BoundExpr>,
     /// Empty: the set's own order. The key is always the last word.
     pub order: Vec<OrderKey>,
@@ -45,6 +49,12 @@ pub struct BoundQuery {
 }
 
 impl BoundQuery {
+    /// The set whose columns the answer has and the options speak of: one of the feed's, or what `$apply` makes of it.
+    #[must_use]
+    pub fn result<'a>(&'a self, feed: &'a Feed) -> &'a Set {
+        self.apply.as_ref().map_or(&feed.sets[self.set], |apply| &apply.result)
+    }
+
     /// The columns that the answer shows or depends on, in ascending order. The key is among them where rows are shown, for
     /// it has the last word on their order.
     #[must_use]

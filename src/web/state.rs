@@ -10,6 +10,7 @@ use crate::observe::reports::FailureReports;
 use crate::refresh::catalogue::keeper::CatalogueKeeper;
 use crate::refresh::feeds::FeedKeeper;
 use crate::store::CellStore;
+use crate::store::revisions::RevisionLog;
 
 /// Everything that answering needs; made once in main.
 #[derive(Debug, Clone)]
@@ -19,6 +20,7 @@ pub struct AppState {
     pub answerer: Answerer,
     pub indicators: Arc<Collector>,
     pub store: Arc<dyn CellStore>,
+    pub revisions: RevisionLog,
     pub metrics: Arc<Metrics>,
     pub reports: Arc<FailureReports>,
     pub clock: Clock,

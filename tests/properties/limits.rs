@@ -15,7 +15,7 @@ const QUERIES: [&str; 12] = [
     "y30r21/Hovedtal?$filter=Fra ge 2024-01-01&$top=9",
     "y25i06/Hovedtal?$filter=Område_id eq 'T' and Fra ge 2026-01-01&$top=20",
     "y24j/Hovedtal?$filter=Fra ge 2025-01-01&$top=4",
-    "y28a15/Hovedtal?$filter=Fra ge 2025-06-01 and (Område_id eq 'T' or Områdeniveau eq 'Region')&$top=13",
+    "y28a15/Hovedtal?$filter=Fra ge 2024-01-01 and (Område_id eq 'T' or Områdeniveau eq 'Region')&$top=13",
     "y25i14/Data?$filter=Fra ge 2026-01-01 and not (Område_id eq 'T')&$top=12",
 ];
 

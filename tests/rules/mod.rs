@@ -1,4 +1,4 @@
-//! The upstream's rules, each in a file of its own, held on the service that is shipped.
+//! Rules that the service stands or falls with, the upstream's first of all, one file each.
 
 mod area_is_named;
 mod asks_for_no_more;
@@ -7,7 +7,9 @@ mod doubled_labels;
 mod error_report;
 mod explain;
 mod faults;
+mod hostile;
+mod http;
+mod odata_clients;
 mod plans;
-
 mod same_cells_once;
 mod table_for_table;

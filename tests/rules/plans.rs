@@ -85,7 +85,7 @@ fn kinds() -> Vec<Kind> {
         ),
         kind(
             "regions and municipalities in one hierarchy",
-            "y28a15/Hovedtal?$filter=Fra ge 2026-03-01 and (Områdeniveau eq 'Region' or Områdeniveau eq 'Kommune')",
+            "y28a15/Hovedtal?$filter=Periode eq '2025Y01' and (Områdeniveau eq 'Region' or Områdeniveau eq 'Kommune')",
             2,
             1,
         ),
