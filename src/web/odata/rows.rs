@@ -1,171 +1,25 @@
-//! `/odata/`: the catalogue service and the services of the measurements.
+//! Rows of a set as the body of an answer: bound, fetched, and written off the server's threads.
 
 use std::sync::Arc;
 
-use actix_web::http::Method;
-use actix_web::http::header::{self, HeaderName};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::web;
 
+use super::call::{Call, Service};
 use crate::answer::{Page, Wishes};
 use crate::error::BridgeError;
 use crate::feed::{Feed, Set};
 use crate::odata::context_url::{self, Resource, Shape};
-use crate::odata::csdl;
-use crate::odata::media_type::{self, Format, Kind, MetadataLevel, Negotiated};
+use crate::odata::media_type::{Format, Kind, MetadataLevel, Negotiated};
 use crate::odata::payload::{self, Identity, JsonContext, Output, OutputProperty};
-use crate::odata::preference::{Applied, Preferences};
+use crate::odata::preference::Applied;
 use crate::odata::uri::literal_text;
-use crate::odata::uri::syntax::{PathSegment, RequestSyntax, SystemSegment};
-use crate::odata::uri::{self, Limits};
-use crate::odata::version::{self, Version};
+use crate::odata::uri::syntax::RequestSyntax;
+use crate::odata::version::Version;
 use crate::query::{BoundQuery, Target, bind};
-use crate::web::links;
-use crate::web::respond::{self, ALLOW, Answered, joined};
-use crate::web::state::AppState;
+use crate::web::respond::Answered;
 
-const ROOT: &str = "/odata";
-const CATALOG: &str = "jobindsats";
-
-/// Answers any request below `/odata/`.
-pub async fn answer(request: HttpRequest, state: web::Data<AppState>) -> HttpResponse {
-    let version = match negotiated_version(&request) {
-        Ok(version) => version,
-        Err(error) => return respond::refuse(Version::V4, &error),
-    };
-    if *request.method() == Method::OPTIONS {
-        return HttpResponse::NoContent()
-            .insert_header((header::ALLOW, ALLOW))
-            .insert_header(("OData-Version", version.header()))
-            .finish();
-    }
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return respond::refuse(version, &BridgeError::Method(request.method().to_string()));
-    }
-    match Call::new(&request, &state, version).answer().await {
-        Ok(Some(answer)) => respond::send(&request, version, answer).await,
-        Ok(None) => respond::no_content(version),
-        Err(error) => respond::refuse(version, &error),
-    }
-}
-
-/// There is nothing at this address.
-pub async fn nothing(request: HttpRequest) -> HttpResponse {
-    respond::refuse(Version::V4, &BridgeError::UnknownPath(request.path().to_owned()))
-}
-
-fn negotiated_version(request: &HttpRequest) -> Result<Version, BridgeError> {
-    let value = |name: &'static str| joined(request.headers(), &HeaderName::from_static(name));
-    Ok(version::negotiate(value("odata-maxversion").as_deref(), value("odata-version").as_deref())?)
-}
-
-/// One request and what it is answered with.
-struct Call<'a> {
-    state: &'a AppState,
-    version: Version,
-    base: String,
-    /// The raw path below `/odata/`.
-    path: &'a str,
-    query: &'a str,
-    accept: Option<String>,
-    preferences: Preferences,
-}
-
-/// A service and where it stands.
-struct Service {
-    feed: Arc<Feed>,
-    /// The absolute address, with its final slash.
-    root: String,
-}
-
-impl<'a> Call<'a> {
-    fn new(request: &'a HttpRequest, state: &'a AppState, version: Version) -> Self {
-        let path = request.uri().path();
-        let prefer = joined(request.headers(), &HeaderName::from_static("prefer")).unwrap_or_default();
-        Self {
-            state,
-            version,
-            base: links::base(request, state.public_url.as_deref()),
-            path: path.strip_prefix(ROOT).unwrap_or(path).trim_start_matches('/'),
-            query: request.uri().query().unwrap_or_default(),
-            accept: joined(request.headers(), &header::ACCEPT),
-            preferences: Preferences::parse(&prefer),
-        }
-    }
-
-    async fn answer(&self) -> Result<Option<Answered>, BridgeError> {
-        let (service, rest) = self.service().await?;
-        let syntax = uri::parse_request(rest, self.query, &Limits::default())?;
-        match syntax.path.segments.as_slice() {
-            [] => self.service_document(&service, &syntax).map(Some),
-            [PathSegment::System { name: SystemSegment::Metadata, .. }] => {
-                self.metadata(&service, &syntax).map(Some)
-            }
-            [PathSegment::System { name: SystemSegment::Batch, .. }, ..] => Err(BridgeError::NotOffered {
-                what: "$batch".to_owned(),
-                reason: "requests are answered one at a time".to_owned(),
-            }),
-            _ => self.rows(&service, rest, syntax).await,
-        }
-    }
-
-    /// The service that the path begins with, and the path below it.
-    async fn service(&self) -> Result<(Service, &'a str), BridgeError> {
-        let below = self.path.strip_prefix(CATALOG).and_then(|rest| rest.strip_prefix('/'));
-        let Some(below) = below.filter(|below| !below.is_empty()) else {
-            let root = format!("{}{ROOT}/", self.base);
-            return Ok((Service { feed: self.state.feeds.catalogue(), root }, self.path));
-        };
-        let (table, rest) = below.split_once('/').unwrap_or((below, ""));
-        let feed = self.state.feeds.table(table).await?;
-        let root = format!("{}{ROOT}/{CATALOG}/{}/", self.base, table.to_lowercase());
-        Ok((Service { feed, root }, rest))
-    }
-
-    fn negotiate(&self, syntax: &RequestSyntax, kind: Kind) -> Result<Negotiated, BridgeError> {
-        Ok(media_type::negotiate(self.accept.as_deref(), syntax.options.format.as_deref(), kind)?)
-    }
-
-    fn context<'c>(&self, negotiated: &Negotiated, context_url: &'c str) -> JsonContext<'c> {
-        JsonContext {
-            version: self.version,
-            metadata: negotiated.metadata,
-            ieee754_compatible: negotiated.ieee754_compatible,
-            omit_nulls: self.preferences.omit_nulls,
-            context_url,
-        }
-    }
-
-    fn service_document(&self, service: &Service, syntax: &RequestSyntax) -> Result<Answered, BridgeError> {
-        let negotiated = self.negotiate(syntax, Kind::ServiceDocument)?;
-        let url =
-            context_url::write(&service.root, Resource::ServiceDocument, &Shape::default(), self.version);
-        let mut body = Vec::new();
-        payload::write_service_document(
-            &mut body,
-            &self.context(&negotiated, &url),
-            &service.feed.schema.container,
-        );
-        Ok(Answered { content_type: negotiated.content_type, body, ..Answered::default() })
-    }
-
-    fn metadata(&self, service: &Service, syntax: &RequestSyntax) -> Result<Answered, BridgeError> {
-        let negotiated = self.negotiate(syntax, Kind::Metadata)?;
-        let annotations = self.preferences.wants_annotations();
-        let body = match negotiated.format {
-            Format::Json => csdl::json::write(&service.feed.schema, annotations)?,
-            _ => csdl::xml::write(&service.feed.schema, annotations)?,
-        };
-        let applied = Applied { include_annotations: !annotations, ..Applied::default() };
-        let preference_applied = self.preferences.applied(&applied);
-        Ok(Answered {
-            content_type: negotiated.content_type,
-            body,
-            preference_applied,
-            ..Answered::default()
-        })
-    }
-
-    async fn rows(
+impl Call<'_> {
+    pub(super) async fn rows(
         &self,
         service: &Service,
         path: &str,

@@ -1,0 +1,99 @@
+//! One request below `/odata/`: which service it goes to, and which part of it answers.
+
+use std::sync::Arc;
+
+use actix_web::HttpRequest;
+use actix_web::http::header::{self, HeaderName};
+
+use crate::error::BridgeError;
+use crate::feed::Feed;
+use crate::odata::media_type::{self, Kind, Negotiated};
+use crate::odata::payload::JsonContext;
+use crate::odata::preference::Preferences;
+use crate::odata::uri::syntax::{PathSegment, RequestSyntax, SystemSegment};
+use crate::odata::uri::{self, Limits};
+use crate::odata::version::Version;
+use crate::web::links;
+use crate::web::respond::{Answered, joined};
+use crate::web::state::AppState;
+
+const ROOT: &str = "/odata";
+const CATALOG: &str = "jobindsats";
+
+/// One request and what it is answered with.
+pub(super) struct Call<'a> {
+    pub(super) state: &'a AppState,
+    pub(super) version: Version,
+    pub(super) base: String,
+    /// The raw path below `/odata/`.
+    pub(super) path: &'a str,
+    pub(super) query: &'a str,
+    pub(super) accept: Option<String>,
+    pub(super) preferences: Preferences,
+}
+
+/// A service and where it stands.
+pub(super) struct Service {
+    pub(super) feed: Arc<Feed>,
+    /// The absolute address, with its final slash.
+    pub(super) root: String,
+}
+
+impl<'a> Call<'a> {
+    pub(super) fn new(request: &'a HttpRequest, state: &'a AppState, version: Version) -> Self {
+        let path = request.uri().path();
+        let prefer = joined(request.headers(), &HeaderName::from_static("prefer")).unwrap_or_default();
+        Self {
+            state,
+            version,
+            base: links::base(request, state.public_url.as_deref()),
+            path: path.strip_prefix(ROOT).unwrap_or(path).trim_start_matches('/'),
+            query: request.uri().query().unwrap_or_default(),
+            accept: joined(request.headers(), &header::ACCEPT),
+            preferences: Preferences::parse(&prefer),
+        }
+    }
+
+    pub(super) async fn answer(&self) -> Result<Option<Answered>, BridgeError> {
+        let (service, rest) = self.service().await?;
+        let syntax = uri::parse_request(rest, self.query, &Limits::default())?;
+        match syntax.path.segments.as_slice() {
+            [] => self.service_document(&service, &syntax).map(Some),
+            [PathSegment::System { name: SystemSegment::Metadata, .. }] => {
+                self.metadata(&service, &syntax).map(Some)
+            }
+            [PathSegment::System { name: SystemSegment::Batch, .. }, ..] => Err(BridgeError::NotOffered {
+                what: "$batch".to_owned(),
+                reason: "requests are answered one at a time".to_owned(),
+            }),
+            _ => self.rows(&service, rest, syntax).await,
+        }
+    }
+
+    /// The service that the path begins with, and the path below it.
+    async fn service(&self) -> Result<(Service, &'a str), BridgeError> {
+        let below = self.path.strip_prefix(CATALOG).and_then(|rest| rest.strip_prefix('/'));
+        let Some(below) = below.filter(|below| !below.is_empty()) else {
+            let root = format!("{}{ROOT}/", self.base);
+            return Ok((Service { feed: self.state.feeds.catalogue(), root }, self.path));
+        };
+        let (table, rest) = below.split_once('/').unwrap_or((below, ""));
+        let feed = self.state.feeds.table(table).await?;
+        let root = format!("{}{ROOT}/{CATALOG}/{}/", self.base, table.to_lowercase());
+        Ok((Service { feed, root }, rest))
+    }
+
+    pub(super) fn negotiate(&self, syntax: &RequestSyntax, kind: Kind) -> Result<Negotiated, BridgeError> {
+        Ok(media_type::negotiate(self.accept.as_deref(), syntax.options.format.as_deref(), kind)?)
+    }
+
+    pub(super) fn context<'c>(&self, negotiated: &Negotiated, context_url: &'c str) -> JsonContext<'c> {
+        JsonContext {
+            version: self.version,
+            metadata: negotiated.metadata,
+            ieee754_compatible: negotiated.ieee754_compatible,
+            omit_nulls: self.preferences.omit_nulls,
+            context_url,
+        }
+    }
+}
