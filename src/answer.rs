@@ -17,7 +17,7 @@ use crate::feed::{CellForm, CellSource, Feed, RowSource, Set};
 use crate::fetch::error::FetchError;
 use crate::fetch::{Fetcher, Reading};
 use crate::frame::Frame;
-use crate::frame::assemble::{self, axis_id};
+use crate::frame::assemble;
 use crate::odata::skip_token::{Fingerprint, SkipToken, SkipTokenError};
 use crate::odata::value::Value;
 use crate::plan::chunk::Band;
@@ -382,7 +382,7 @@ fn needed_columns(set: &Set, query: &BoundQuery, filter: Option<&BoundExpr>) -> 
 /// The ids of a row's place, which mean the same when the catalogue has been read anew.
 fn last_ids(plan: &UpstreamPlan, frame: &Frame, row: usize) -> Vec<Value> {
     let of = &plan.source.measurement;
-    let id = |(axis, at): (Axis, u32)| axis_id(of, axis, at as usize).map_or(Value::Null, Value::string);
+    let id = |(axis, at): (Axis, u32)| facts::id_at(of, axis, at as usize).map_or(Value::Null, Value::string);
     place_axes(&plan.source).zip(frame.places.of(row)).map(id).collect()
 }
 
@@ -399,7 +399,7 @@ fn place_of(source: &CellSource, walk: &Walk<'_>, token: &SkipToken) -> Result<V
     let gone = || FetchError::Gone { table: of.id.clone() };
     let position = |(axis, value): (Axis, &Value)| {
         let Value::String(id) = value else { return Err(gone()) };
-        let at = (0..facts::axis_len(of, axis)).find(|&at| axis_id(of, axis, at) == Some(id));
+        let at = (0..facts::axis_len(of, axis)).find(|&at| facts::id_at(of, axis, at) == Some(id));
         at.and_then(|at| u32::try_from(at).ok()).ok_or_else(gone)
     };
     debug_assert!(walk.set.columns.iter().any(|column| matches!(column.fact, Fact::Period(_))));
