@@ -3,13 +3,20 @@
 //! Rows come band by band in the order of the set, so that a first page in that order fetches only what it shows. A page
 //! belongs to one revision; the next goes on after the last row, in the same revision or not at all.
 
+mod apply;
+mod expand;
+
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use futures_util::future::{BoxFuture, FutureExt};
 
+pub use expand::{Expanded, Expansion};
+
+use crate::catalogue::id::MeasurementId;
 use crate::error::BridgeError;
 use crate::feed::column::Fact;
 use crate::feed::facts::{self, Axis};
@@ -49,6 +56,8 @@ pub struct Wishes<'a> {
     pub max_page_size: Option<u64>,
     /// The text of `$skiptoken`.
     pub skip_token: Option<&'a str>,
+    /// Every page will be asked for: what a later one would be refused for is refused at once.
+    pub whole: bool,
     /// The request's path and options but for the token: a token belongs to it.
     pub query_text: &'a str,
 }
@@ -66,6 +75,20 @@ pub struct Page {
     pub fetched_at: Option<DateTime<Utc>>,
     /// The revision of the cells.
     pub revision: Option<Revision>,
+    /// What stands beside the rows, in the order of the query; the rows are then in one frame.
+    pub expansions: Vec<Expansion>,
+}
+
+impl Page {
+    /// Works out the computed values that are shown.
+    fn compute(&mut self, set: &Set, query: &BoundQuery) -> Result<(), BridgeError> {
+        if !query.computed.is_empty() && query.apply.is_none() {
+            for frame in &mut self.frames {
+                *frame = frame.with_computed(set.columns.len(), query)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// How a query walks through rows.
@@ -78,7 +101,11 @@ struct Walk<'a> {
     limit: u64,
     /// Rows that earlier pages delivered.
     delivered: u64,
+    /// Whether every page will be asked for.
+    whole: bool,
     token: Option<SkipToken>,
+    /// The revision that earlier pages were of.
+    revision: Option<Revision>,
 }
 
 impl Answerer {
@@ -93,16 +120,41 @@ impl Answerer {
         wishes: &Wishes<'_>,
     ) -> Result<Page, BridgeError> {
         let set = &feed.sets[query.set];
-        let walk = self.walk(set, query, wishes)?;
-        let mut page = match &set.rows {
-            RowSource::List(batch) => walk.list(Frame::of_list(batch))?,
-            RowSource::Cells(source) => self.cells(source, &walk).await?,
+        let mut page = match (&query.apply, &query.origin) {
+            (Some(apply), _) => self.applied(query, apply, wishes).await?,
+            (None, None) => self.plain(set, query, None, wishes).await?,
+            (None, Some(origin)) => match self.origin(feed, origin).await? {
+                Some(joined) => self.plain(set, query, Some(joined), wishes).await?,
+                None => Page {
+                    count: (query.target == Target::Count || query.count).then_some(0),
+                    ..Page::default()
+                },
+            },
         };
+        page.compute(set, query)?;
+        self.expand(feed, query, &mut page).await?;
         if let Some(next) = &mut page.next {
             next.fingerprint = Fingerprint::of(wishes.query_text);
-            next.delivered += walk.delivered;
         }
         Ok(page)
+    }
+
+    async fn plain(
+        &self,
+        set: &Set,
+        query: &BoundQuery,
+        joined: Option<BoundExpr>,
+        wishes: &Wishes<'_>,
+    ) -> Result<Page, BridgeError> {
+        let mut walk = self.walk(set, query, wishes)?;
+        if let Some(joined) = joined {
+            walk.needed.extend(joined.columns());
+            walk.filter = Some(BoundExpr::all(walk.filter.into_iter().chain([joined])));
+        }
+        match &set.rows {
+            RowSource::List(batch) => walk.list(Frame::of_list(batch)),
+            RowSource::Cells(source) => self.cells(source, &walk).await,
+        }
     }
 
     fn walk<'a>(
@@ -115,6 +167,7 @@ impl Answerer {
             .skip_token
             .map(|text| SkipToken::decode(text, Fingerprint::of(wishes.query_text)))
             .transpose()?;
+        let revision = token.as_ref().map(|token| parse_revision(&token.revision)).transpose()?;
         let delivered = token.as_ref().map_or(0, |token| token.delivered);
         let filter = query.condition(set);
         let page_rows = match set.rows {
@@ -123,8 +176,8 @@ impl Answerer {
         };
         let left = query.top.map_or(u64::MAX, |top| top.saturating_sub(delivered));
         let limit = if query.target == Target::Count { 0 } else { page_rows.max(1).min(left) };
-        let needed = needed_columns(set, query, filter.as_ref());
-        Ok(Walk { set, query, filter, needed, limit, delivered, token })
+        let needed = query.columns(set).into_iter().chain(set.key.iter().copied()).collect();
+        Ok(Walk { set, query, filter, needed, limit, delivered, whole: wishes.whole, token, revision })
     }
 
     async fn cells(&self, source: &Arc<CellSource>, walk: &Walk<'_>) -> Result<Page, BridgeError> {
@@ -132,31 +185,41 @@ impl Answerer {
             Wanted { source, columns: &walk.set.columns, needed: &walk.needed, filter: walk.filter.as_ref() };
         let plan = plan(&wanted, self.limits.cell_limit)?;
         self.check_bound(&plan, walk)?;
-        let table = &source.measurement.id;
-        let begun = walk.token.as_ref().map(|token| parse_revision(&token.revision)).transpose()?;
+        let read = |reading| self.read(&plan, walk, reading).boxed();
+        self.through_readings(&source.measurement.id, walk.revision, read).await
+    }
+
+    /// Reads from the revision that stands or was begun with; where the upstream fails or takes too long, from what is stored.
+    async fn through_readings<'r, T>(
+        &self,
+        table: &MeasurementId,
+        begun: Option<Revision>,
+        read: impl Fn(Reading) -> BoxFuture<'r, Result<T, BridgeError>>,
+    ) -> Result<T, BridgeError> {
         let reading = self.fetcher.open(table, begun).await?;
-        let error = match tokio::time::timeout(self.limits.wait, self.read(&plan, walk, reading)).await {
-            Ok(Ok(page)) => return Ok(page),
+        let error = match tokio::time::timeout(self.limits.wait, read(reading)).await {
+            Ok(Ok(found)) => return Ok(found),
             Ok(Err(BridgeError::Fetch(error))) if error.allows_stored() => error.into(),
             Ok(Err(error)) => return Err(error),
             Err(_) => BridgeError::TooSlow { seconds: self.limits.wait.as_secs() },
         };
         let stored = self.fetcher.stored_readings(table).into_iter();
         for reading in stored.filter(|reading| begun.is_none_or(|begun| begun == reading.revision())) {
-            if let Ok(page) = self.read(&plan, walk, reading).await {
-                return Ok(page);
+            if let Ok(found) = read(reading).await {
+                return Ok(found);
             }
         }
         Err(error)
     }
 
-    /// Refuses what would read more rows than the limit. The first page in the set's own order is always served.
+    /// Refuses what would read more rows than the limit. The first page in the set's own order is always served to who may
+    /// want no other.
     fn check_bound(&self, plan: &UpstreamPlan, walk: &Walk<'_>) -> Result<(), BridgeError> {
         let limit = self.limits.max_rows;
         let ends = walk.query.top.map_or(u64::MAX, |top| top.saturating_add(walk.query.skip));
         let in_order = walk.query.order.is_empty() && !walk.counts();
         let bound = if in_order { plan.row_bound.min(ends) } else { plan.row_bound };
-        let first_page = in_order && walk.query.skip == 0 && walk.token.is_none();
+        let first_page = in_order && walk.query.skip == 0 && walk.token.is_none() && !walk.whole;
         if bound <= limit || first_page {
             Ok(())
         } else {
@@ -179,7 +242,7 @@ impl Answerer {
                 continue;
             }
             let blocks = self.fetcher.band(&plan.source.measurement, band, reading).await?;
-            rows.add(assembled(plan, walk, band, &blocks)?, &blocks)?;
+            rows.add(assembled(plan, walk.set, &walk.needed, band, &blocks)?, &blocks)?;
             if rows.scanned > self.limits.max_rows {
                 return Err(BridgeError::TooManyRows { bound: plan.row_bound, limit: self.limits.max_rows });
             }
@@ -190,7 +253,8 @@ impl Answerer {
 
 fn assembled(
     plan: &UpstreamPlan,
-    walk: &Walk<'_>,
+    set: &Set,
+    needed: &BTreeSet<usize>,
     band: &Band,
     blocks: &[SharedBlock],
 ) -> Result<Frame, BridgeError> {
@@ -200,7 +264,7 @@ fn assembled(
     let cells: Vec<&dyn assemble::Block> =
         blocks.iter().map(|block| block.as_ref() as &dyn assemble::Block).collect();
     let measures = &plan.selection.measures;
-    Ok(assemble::assemble(&plan.source, &walk.set.columns, &walk.needed, &named, measures, &cells)?)
+    Ok(assemble::assemble(&plan.source, &set.columns, needed, &named, measures, &cells)?)
 }
 
 impl Walk<'_> {
@@ -337,7 +401,7 @@ impl<'a> Gathered<'a> {
             fingerprint: Fingerprint::of(""),
             revision: write_revision(revision),
             last_key: key(frame, frame.row_count() - 1),
-            delivered: self.taken,
+            delivered: self.walk.delivered + self.taken,
             total: self.total(),
         });
         Ok(Page {
@@ -346,6 +410,7 @@ impl<'a> Gathered<'a> {
             next,
             fetched_at: self.fetched_at,
             revision: Some(revision),
+            expansions: Vec::new(),
         })
     }
 
@@ -365,18 +430,6 @@ impl<'a> Gathered<'a> {
         self.cut(&all, first);
         Ok(())
     }
-}
-
-fn needed_columns(set: &Set, query: &BoundQuery, filter: Option<&BoundExpr>) -> BTreeSet<usize> {
-    let shown: Vec<usize> = match (&query.target, &query.select) {
-        (Target::Count, _) => Vec::new(),
-        (Target::Property { column, .. }, _) => vec![*column],
-        (_, Some(select)) => select.clone(),
-        (_, None) => (0..set.columns.len()).collect(),
-    };
-    let order = query.order.iter().flat_map(|key| key.expr.columns());
-    let filter = filter.into_iter().flat_map(BoundExpr::columns);
-    shown.into_iter().chain(order).chain(filter).chain(set.key.iter().copied()).collect()
 }
 
 /// The ids of a row's place, which mean the same when the catalogue has been read anew.

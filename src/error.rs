@@ -4,6 +4,7 @@
 use thiserror::Error;
 
 use crate::catalogue::id::MeasurementId;
+use crate::export::ExportError;
 use crate::fetch::error::FetchError;
 use crate::frame::error::FrameError;
 use crate::odata::csdl::CsdlError;
@@ -38,8 +39,12 @@ pub enum BridgeError {
     Payload(#[from] PayloadError),
     #[error(transparent)]
     Csdl(#[from] CsdlError),
+    #[error(transparent)]
+    Export(#[from] ExportError),
     #[error("the answer may have {bound} rows, more than the limit of {limit}")]
     TooManyRows { bound: u64, limit: u64 },
+    #[error("more than {limit} rows would stand beside those of the page")]
+    TooManyExpanded { limit: u64 },
     #[error("the upstream did not answer within {seconds} seconds; fetching goes on")]
     TooSlow { seconds: u64 },
     #[error("there is no table '{table}' at {origin}")]

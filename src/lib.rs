@@ -8,7 +8,7 @@
 //! 1. settings, clock, disk, observe, odata, catalogue
 //! 2. upstream, feed
 //! 3. query
-//! 4. plan, frame
+//! 4. plan, frame, export
 //! 5. store
 //! 6. fetch
 //! 7. error
@@ -24,6 +24,7 @@ pub mod catalogue;
 pub mod clock;
 pub mod disk;
 pub mod error;
+pub mod export;
 pub mod feed;
 pub mod fetch;
 pub mod frame;

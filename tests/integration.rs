@@ -4,6 +4,7 @@
 mod answer;
 mod conformance;
 mod feed;
+mod golden;
 mod grafana;
 mod indicators;
 mod language;

@@ -20,18 +20,24 @@ impl Measure {
         Unit::of(&self.heading)
     }
 
-    /// Whether parts may be added up. No measure of this databank may: small counts are hidden, persons are counted once in a
-    /// total though they stand in several parts, and shares are not additive at all.
+    /// Whether parts may be added up.
     #[must_use]
     pub fn additivity(&self) -> Additivity {
-        Additivity::NotAdditive
+        Additivity::OF_EVERY_MEASURE
     }
 }
 
-/// Whether a total may be worked out from its parts.
+/// Whether a total may be worked out from its parts. Where it may not, a total is a published figure like any other: an
+/// aggregation is answered only where each of its groups stands for one published cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Additivity {
     NotAdditive,
+}
+
+impl Additivity {
+    /// No measure of this databank may be added up: small counts are hidden, persons are counted once in a total though they
+    /// stand in several parts, and shares are not additive at all.
+    pub const OF_EVERY_MEASURE: Self = Self::NotAdditive;
 }
 
 /// What a figure counts.

@@ -10,7 +10,7 @@ use crate::odata::edm::{
 use crate::odata::value::PrimitiveType;
 
 /// What the service conforms to. Raise it when the whole list of the next level passes.
-const CONFORMANCE_LEVEL: &str = "Org.OData.Capabilities.V1.ConformanceLevelType/Intermediate";
+const CONFORMANCE_LEVEL: &str = "Capabilities.ConformanceLevelType/Intermediate";
 const ODATA_VERSIONS: &str = "4.0";
 const FORMATS: &[&str] = &["application/json", "application/xml"];
 /// Functions that the query language offers; Power Query pushes down only those that stand here.

@@ -137,6 +137,18 @@ pub enum Extent {
 }
 
 impl CellSource {
+    /// The same cells, with these dimensions at their totals.
+    #[must_use]
+    pub fn resting_at_total(&self, dimensions: &[usize]) -> Self {
+        let mut source = self.clone();
+        for &dimension in dimensions {
+            if let Some(extent) = source.extents.get_mut(dimension) {
+                *extent = Extent::Resting;
+            }
+        }
+        source
+    }
+
     /// Whether the set's extent of that dimension holds the member.
     #[must_use]
     pub fn holds(&self, dimension: usize, member: usize) -> bool {

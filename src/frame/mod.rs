@@ -1,7 +1,9 @@
 //! Rows of an answer as columns: put together from blocks of cells, filtered, ordered, cut into pages. Pure.
 
+pub mod aggregate;
 pub mod assemble;
 pub mod cells;
+mod compute;
 pub mod error;
 pub mod filter;
 pub mod order;

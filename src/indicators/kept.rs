@@ -1,7 +1,7 @@
 //! The last good figures on disk, so that a restart while the upstream is closed loses nothing.
 
-use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, Write};
+use std::fs::File;
+use std::io::{self, BufReader};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalogue::id::{MemberId, PeriodTypeId};
 use crate::catalogue::period::Period;
+use crate::disk;
 use crate::indicators::definition::{AreaLevel, Definition};
 use crate::indicators::figures::Figures;
 use crate::indicators::resolve::Area;
@@ -63,19 +64,12 @@ struct KeptArea {
     values: Vec<Option<Decimal>>,
 }
 
-/// Writes a snapshot beside the old one and then in its place, so that a crash leaves one of the two whole.
+/// Writes a snapshot in place of the one before.
 pub(super) fn save(path: &Path, snapshot: &Snapshot) -> Result<(), KeptError> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let beside = path.with_extension("json.new");
-    let mut writer = BufWriter::new(File::create(&beside)?);
     let indicators = snapshot.indicators.iter().map(|state| KeptIndicator::of(state)).collect();
-    serde_json::to_writer(&mut writer, &KeptFile { version: VERSION, indicators })?;
-    writer.write_all(b"\n")?;
-    writer.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-    fs::rename(&beside, path)?;
-    File::open(folder)?.sync_all()?;
-    Ok(())
+    let mut text = serde_json::to_vec(&KeptFile { version: VERSION, indicators })?;
+    text.push(b'\n');
+    Ok(disk::replace(path, &text)?)
 }
 
 /// Reads the states that were kept; none where nothing has been kept yet. What is served from them is not the work of a

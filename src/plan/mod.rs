@@ -10,9 +10,9 @@ use std::sync::Arc;
 use crate::feed::column::{Column, Fact};
 use crate::feed::{CellForm, CellSource};
 use crate::plan::chunk::{Band, ChunkError};
-use crate::plan::pushdown::Scope;
 use crate::plan::selection::Selection;
 use crate::query::BoundExpr;
+use crate::query::reach::Scope;
 
 /// The requests that a query over cells needs, in the order of its rows.
 #[derive(Debug, Clone, PartialEq)]

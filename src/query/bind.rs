@@ -2,13 +2,14 @@
 
 use chrono::{DateTime, Utc};
 
+use super::apply::BoundApply;
 use super::error::{Lack, QueryError, QueryErrorKind};
 use super::expand::{self, Allowance};
 use super::expr::Binder;
 use super::path::Addressed;
 use super::place::Place;
-use super::{BoundQuery, Target, compute, filter, orderby, path, search, select};
-use crate::feed::Feed;
+use super::{BoundQuery, Target, apply, compute, filter, orderby, path, search, select};
+use crate::feed::{Feed, Set};
 use crate::odata::uri::syntax::{Expr, QueryOptions, RequestSyntax};
 
 /// Binds the request. `now` is the instant that `now()` stands for, one for the whole request.
@@ -22,9 +23,23 @@ pub fn bind(feed: &Feed, request: &RequestSyntax, now: DateTime<Utc>) -> Result<
     refuse_inapplicable(options, &addressed)?;
     let allowance = Allowance::default();
     let request = Request { feed, aliases: &options.aliases, now, allowance: &allowance };
-    let Addressed { set, target, conditions, references, origin } = addressed;
-    let mut query = request.rows(set, options, None)?;
+    let Addressed { set: index, target, conditions, references, origin } = addressed;
+    let set = &feed.sets[index];
+    let apply = request.apply(set, options)?;
+    if apply.is_some() && (origin.is_some() || !conditions.is_empty()) {
+        let (construct, lack) = ("$apply under en anden række".to_owned(), Lack::NotBuilt);
+        return Err(Place("$apply").fault(QueryErrorKind::NotOffered { construct, lack }));
+    }
+    let set = apply.as_ref().map_or(set, |apply| &apply.result);
+    let mut query = request.rows(index, set, options, None)?;
     query.filter = filter::joined(conditions.into_iter().chain(query.filter));
+    match apply {
+        // Conditions alone make no new rows: they are a filter like another.
+        Some(apply) if apply.steps.is_empty() => {
+            query.filter = filter::joined(apply.filter.into_iter().chain(query.filter));
+        }
+        apply => query.apply = apply,
+    }
     (query.target, query.references, query.origin) = (target, references, origin);
     if query.target == Target::Count {
         // The number of all rows that match, whatever window was asked for beside it.
@@ -48,17 +63,23 @@ impl Request<'_> {
         let aliases: Vec<_> = options.aliases.iter().chain(self.aliases).cloned().collect();
         let request =
             Request { feed: self.feed, aliases: &aliases, now: self.now, allowance: self.allowance };
-        request.rows(set, options, Some(expand::PLACE))
+        request.rows(set, &self.feed.sets[set], options, Some(expand::PLACE))
+    }
+
+    fn apply(&self, set: &Set, options: &QueryOptions) -> Result<Option<BoundApply>, QueryError> {
+        let Some(transformations) = &options.apply else { return Ok(None) };
+        apply::refuse_beside(options)?;
+        apply::bind(self.feed, set, transformations, self.aliases, self.now).map(Some)
     }
 
     /// The options that shape the rows of a set. Those of `$expand` are all found at fault in one place.
     fn rows(
         &self,
         index: usize,
+        set: &Set,
         options: &QueryOptions,
         outer: Option<Place>,
     ) -> Result<BoundQuery, QueryError> {
-        let set = &self.feed.sets[index];
         let place = |option| outer.unwrap_or(Place(option));
         let binder = |option| {
             Binder::new(self.feed, set, self.aliases, place(option), self.now).for_inner_rows(outer.is_some())
@@ -89,7 +110,6 @@ impl Request<'_> {
 /// Options of the standard that have no meaning here.
 fn refuse_unoffered(options: &QueryOptions) -> Result<(), QueryError> {
     let unoffered = [
-        ("$apply", options.apply.is_some(), Lack::NotBuilt),
         ("$deltatoken", options.deltatoken.is_some(), Lack::NoChanges),
         ("$levels", options.levels.is_some(), Lack::NotBuilt),
         ("$index", options.index.is_some(), Lack::NoCollections),
@@ -115,6 +135,7 @@ fn refuse_inapplicable(options: &QueryOptions, addressed: &Addressed) -> Result<
     let is_row = matches!(addressed.target, Target::Collection | Target::Entity(_));
     let shaped = is_row && !addressed.references;
     let given = [
+        ("$apply", options.apply.is_some(), is_many && shaped),
         ("$filter", options.filter.is_some(), is_many),
         ("$orderby", options.orderby.is_some(), is_many),
         ("$search", options.search.is_some(), is_many),

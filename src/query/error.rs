@@ -5,6 +5,7 @@ use std::fmt;
 
 use thiserror::Error;
 
+use super::apply::error::ApplyError;
 use super::eval::EvalError;
 use crate::odata::value::PrimitiveType;
 
@@ -65,6 +66,8 @@ pub enum QueryErrorKind {
     NameTaken { name: String },
     #[error("at most {max} navigation properties are expanded, all levels together")]
     TooManyExpansions { max: usize },
+    #[error(transparent)]
+    Apply(ApplyError),
     #[error("{construct} is not offered: {}", lack.english())]
     NotOffered { construct: String, lack: Lack },
 }
@@ -126,8 +129,9 @@ pub enum Lack {
 impl QueryError {
     #[must_use]
     pub fn class(&self) -> ErrorClass {
-        match self.kind {
+        match &self.kind {
             QueryErrorKind::UnknownSet { .. } | QueryErrorKind::UnknownSegment { .. } => ErrorClass::NotFound,
+            QueryErrorKind::Apply(error) => error.class(),
             QueryErrorKind::NotOffered { .. } => ErrorClass::NotOffered,
             _ => ErrorClass::BadRequest,
         }
@@ -136,7 +140,7 @@ impl QueryError {
     /// The stable code that programs may rely on.
     #[must_use]
     pub fn code(&self) -> &'static str {
-        match self.kind {
+        match &self.kind {
             QueryErrorKind::UnknownSet { .. } => "UnknownSet",
             QueryErrorKind::UnknownSegment { .. } => "UnknownSegment",
             QueryErrorKind::UnknownProperty { .. } => "UnknownProperty",
@@ -151,6 +155,7 @@ impl QueryError {
             QueryErrorKind::TooManyTerms { .. } => "TooManyTerms",
             QueryErrorKind::NameTaken { .. } => "NameTaken",
             QueryErrorKind::TooManyExpansions { .. } => "TooManyExpansions",
+            QueryErrorKind::Apply(error) => error.code(),
             QueryErrorKind::NotOffered { .. } => "NotOffered",
         }
     }
@@ -222,6 +227,7 @@ impl QueryErrorKind {
             Self::TooManyExpansions { max } => {
                 format!("Udfold højst {max} tabeller i $expand, alle niveauer talt med.")
             }
+            Self::Apply(error) => error.danish(),
             Self::NotOffered { construct, lack } => {
                 format!("{construct} kan ikke bruges her; {}.", lack.danish())
             }

@@ -2,9 +2,10 @@
 //! with a sentence. Knows no network; says nothing about how the rows are found.
 //!
 //! One file per option; [`bind`] strings them together. Options apply in one order, whatever their order in the address:
-//! `$compute`, then `$filter` and `$search`, then `$count`, then `$orderby`, then `$skip`, then `$top`, then `$expand`, and
-//! `$select` last.
+//! `$apply`, then `$compute`, then `$filter` and `$search`, then `$count`, then `$orderby`, then `$skip`, then `$top`, then
+//! `$expand`, and `$select` last.
 
+pub mod apply;
 mod arithmetic;
 pub mod bind;
 mod call;
@@ -24,6 +25,7 @@ mod orderby;
 mod path;
 mod pattern;
 mod place;
+pub mod reach;
 mod search;
 mod select;
 
@@ -41,6 +43,8 @@ pub struct BoundQuery {
     /// Index of the set in the feed.
     pub set: usize,
     pub target: Target,
+    /// What `$apply` makes of the set's rows; the options below then speak of its result.
+    pub apply: Option<apply::BoundApply>,
     pub filter: Option<BoundExpr>,
     /// Empty: the set's own order. The key is always the last word.
     pub order: Vec<OrderKey>,
@@ -99,6 +103,7 @@ impl BoundQuery {
         Self {
             set,
             target,
+            apply: None,
             filter: None,
             order: Vec::new(),
             select: None,

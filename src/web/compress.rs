@@ -1,6 +1,8 @@
-//! gzip for bodies that are whole: done once, off the server's own threads, at a level that costs little.
+//! gzip for bodies that are whole, and for those that are sent piece by piece: off the server's own threads, at a level that
+//! costs little.
 
-use std::io::Write;
+use std::io::{self, Write};
+use std::mem;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -32,9 +34,54 @@ pub fn gzip(body: &[u8]) -> Option<Vec<u8>> {
     encoder.finish().ok()
 }
 
+/// gzip of a body that is not whole yet.
+#[derive(Debug)]
+pub struct GzipStream(GzEncoder<Vec<u8>>);
+
+impl GzipStream {
+    /// Before the first piece.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(GzEncoder::new(Vec::new(), Compression::fast()))
+    }
+
+    /// Takes a piece, and gives what is ready.
+    ///
+    /// # Errors
+    /// When the encoder fails.
+    pub fn piece(&mut self, bytes: &[u8]) -> io::Result<Vec<u8>> {
+        self.0.write_all(bytes)?;
+        Ok(mem::take(self.0.get_mut()))
+    }
+
+    /// The end of the body.
+    ///
+    /// # Errors
+    /// When the encoder fails.
+    pub fn end(self) -> io::Result<Vec<u8>> {
+        self.0.finish()
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::accepts_gzip;
+    use std::io::Read;
+
+    use super::{GzipStream, accepts_gzip};
+
+    #[test]
+    fn pieces_are_one_body() {
+        let pieces: Vec<String> = (0..1000).map(|number| format!("{number};").repeat(50)).collect();
+        let mut stream = GzipStream::new();
+        let mut bytes: Vec<u8> =
+            pieces.iter().flat_map(|piece| stream.piece(piece.as_bytes()).unwrap()).collect();
+        let early = bytes.len();
+        bytes.extend(stream.end().unwrap());
+        let mut text = String::new();
+        flate2::read::GzDecoder::new(bytes.as_slice()).read_to_string(&mut text).unwrap();
+        assert_eq!(text, pieces.concat());
+        assert!(early > 1000, "most leaves before the end: {early}");
+    }
 
     #[test]
     fn only_who_takes_gzip_gets_it() {

@@ -4,6 +4,7 @@
 use actix_web::http::StatusCode;
 
 use crate::error::BridgeError;
+use crate::export::ExportError;
 use crate::fetch::error::FetchError;
 use crate::odata::media_type::NegotiationError;
 use crate::odata::skip_token::SkipTokenError;
@@ -105,11 +106,18 @@ pub fn tell(error: &BridgeError) -> Told {
             "InternalError",
             "Der er en fejl i tjenesten; prøv igen, og sig det til den, der driver tjenesten.",
         ),
+        BridgeError::Export(export) => of_export(export, error),
         BridgeError::TooManyRows { bound, limit } => {
             let message = format!(
                 "Svaret kan få op til {bound} rækker, men grænsen er {limit}; afgræns med $filter på Periode, område eller en anden dimension."
             );
             Told::new(S::BAD_REQUEST, "TooManyRows", message, error).on("$filter")
+        }
+        BridgeError::TooManyExpanded { limit } => {
+            let message = format!(
+                "Udfoldningen giver mere end {limit} rækker; skriv $top eller $filter i $expand, eller hent færre rækker ad gangen."
+            );
+            Told::new(S::BAD_REQUEST, "TooManyExpanded", message, error).on("$expand")
         }
         BridgeError::TooSlow { .. } => told(
             S::SERVICE_UNAVAILABLE,
@@ -118,11 +126,11 @@ pub fn tell(error: &BridgeError) -> Told {
         )
         .again_after(PAUSE_SECONDS),
         BridgeError::UnknownTable { table, suggestion, .. } => {
-            let hint = suggestion.as_ref().map_or_else(
-                || "se Datasets for dem, der findes".to_owned(),
-                |name| format!("mente du {name}?"),
-            );
-            Told::new(S::NOT_FOUND, "UnknownTable", format!("Målingen '{table}' findes ikke; {hint}."), error)
+            let message = match suggestion {
+                Some(name) => format!("Målingen '{table}' findes ikke; mente du {name}?"),
+                None => format!("Målingen '{table}' findes ikke; se Datasets for dem, der findes."),
+            };
+            Told::new(S::NOT_FOUND, "UnknownTable", message, error)
         }
         BridgeError::TableNotRead(_) => told(
             S::SERVICE_UNAVAILABLE,
@@ -142,6 +150,37 @@ pub fn tell(error: &BridgeError) -> Told {
         BridgeError::NotOffered { what, .. } => {
             Told::new(S::NOT_IMPLEMENTED, "NotOffered", format!("{what} tilbydes ikke af tjenesten."), error)
         }
+    }
+}
+
+fn of_export(export: &ExportError, error: &BridgeError) -> Told {
+    let told = |status, code, message: &str| Told::new(status, code, message, error);
+    match export {
+        ExportError::UnknownDialect { .. } => told(
+            StatusCode::BAD_REQUEST,
+            "UnknownDialect",
+            "Dialekten kendes ikke; skriv dialekt=dansk, eller udelad den for komma og punktum.",
+        )
+        .on("dialekt"),
+        ExportError::NotASet { .. } => told(
+            StatusCode::NOT_FOUND,
+            "NotASet",
+            "Kun hele sæt kan hentes som fil; skriv sættets navn efterfulgt af .csv eller .parquet.",
+        ),
+        ExportError::NoOption { option } => told(
+            StatusCode::BAD_REQUEST,
+            "OptionNotApplicable",
+            &format!("{option} giver ikke mening for en fil; udelad den."),
+        )
+        .on(option),
+        ExportError::Cells(_)
+        | ExportError::Compression(_)
+        | ExportError::Csv(_)
+        | ExportError::Parquet(_) => told(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "InternalError",
+            "Der er en fejl i tjenesten; prøv igen, og sig det til den, der driver tjenesten.",
+        ),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod compress;
 pub mod error;
+mod export;
 mod health;
 mod links;
 pub mod observe;
@@ -27,5 +28,6 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(web::resource("/odata").to(odata::answer))
         .service(web::resource("/odata/").to(odata::answer))
         .service(web::resource("/odata/{path:.*}").to(odata::answer))
+        .service(web::resource("/export/{table}/{file:.*}").to(export::answer))
         .default_service(web::to(odata::nothing));
 }

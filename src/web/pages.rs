@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use chrono::{DateTime, Utc};
+use chrono_tz::Europe::Copenhagen;
 
 use crate::web::links;
 use crate::web::state::AppState;
@@ -10,7 +12,8 @@ use crate::web::state::AppState;
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:56rem;padding:0 1rem;color:#1a1a1a}\
     code,input{font:inherit;font-family:ui-monospace,monospace;background:#f3f3f0;padding:.1rem .3rem}\
     .banner{background:#fff4ce;border-left:.3rem solid #c90;padding:.5rem 1rem}\
-    table{border-collapse:collapse}td,th{text-align:left;padding:.2rem 1rem .2rem 0;border-bottom:1px solid #ddd;vertical-align:top}";
+    table{border-collapse:collapse}td,th{text-align:left;padding:.2rem 1rem .2rem 0;border-bottom:1px solid #ddd;vertical-align:top}\
+    .day{white-space:nowrap}";
 
 /// Where to go from here.
 pub async fn front(request: HttpRequest, state: web::Data<AppState>) -> HttpResponse {
@@ -30,7 +33,7 @@ pub async fn front(request: HttpRequest, state: web::Data<AppState>) -> HttpResp
     for head in catalogue.heads.values() {
         let _ = write!(
             body,
-            "<tr><td><a href=\"odata/jobindsats/{id}/\">{id}</a></td><td>{title}</td><td>{subject}</td><td>{updated}</td></tr>",
+            "<tr><td><a href=\"odata/jobindsats/{id}/\">{id}</a></td><td>{title}</td><td>{subject}</td><td class=\"day\">{updated}</td></tr>",
             id = escape(head.id.as_str()),
             title = escape(&head.title),
             subject = escape(&head.subject),
@@ -45,7 +48,7 @@ pub async fn front(request: HttpRequest, state: web::Data<AppState>) -> HttpResp
 pub async fn status(state: web::Data<AppState>) -> HttpResponse {
     let catalogue = state.catalogue.current();
     let size = state.store.size();
-    let read_at = catalogue.read_at.map_or_else(|| "aldrig".to_owned(), |at| at.to_rfc3339());
+    let read_at = instant(catalogue.read_at);
     let mut body = format!(
         "<table><tr><td>Listen over målinger læst</td><td>{read_at}</td></tr>\
          <tr><td>Målinger på listen</td><td>{}</td></tr><tr><td>Målinger læst</td><td>{}</td></tr>\
@@ -58,7 +61,7 @@ pub async fn status(state: web::Data<AppState>) -> HttpResponse {
     );
     for indicator in &state.indicators.published().snapshot.indicators {
         let health = &indicator.health;
-        let last = health.last_success.map_or_else(|| "aldrig".to_owned(), |at| at.to_rfc3339());
+        let last = instant(health.last_success);
         let how = match &health.last_failure {
             None => "ok".to_owned(),
             Some(error) => escape(error),
@@ -91,6 +94,14 @@ fn page(state: &AppState, title: &str, body: &str) -> HttpResponse {
         .insert_header(("X-Content-Type-Options", "nosniff"))
         .insert_header(("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"))
         .body(html)
+}
+
+/// A moment on the Danish wall clock, to the minute.
+fn instant(at: Option<DateTime<Utc>>) -> String {
+    at.map_or_else(
+        || "aldrig".to_owned(),
+        |at| at.with_timezone(&Copenhagen).format("%Y-%m-%d %H:%M").to_string(),
+    )
 }
 
 fn escape(text: &str) -> String {

@@ -11,6 +11,7 @@ use super::scalar::{self, DecimalScale};
 use super::{OutputProperty, PayloadError};
 
 /// The cells of one column.
+#[derive(Debug)]
 pub(super) enum Cells<'a> {
     Null,
     Boolean(&'a BooleanArray),
@@ -35,13 +36,10 @@ impl<'a> Cells<'a> {
             column,
             columns: batch.num_columns(),
         })?;
-        Self::of_array(array).ok_or_else(|| PayloadError::UnsupportedColumn {
-            property: property.name.to_owned(),
-            found: array.data_type().to_string(),
-        })
+        Self::of_array(array).ok_or_else(|| unsupported(property.name, array))
     }
 
-    fn of_array(array: &'a ArrayRef) -> Option<Self> {
+    pub(super) fn of_array(array: &'a ArrayRef) -> Option<Self> {
         Some(match array.data_type() {
             DataType::Null => Self::Null,
             DataType::Boolean => Self::Boolean(array.as_any().downcast_ref()?),
@@ -168,6 +166,10 @@ fn write_list(
 /// The place of a coded text among the values; arrow vouches that a key that is not null is one.
 fn code(keys: &Int32Array, row: usize) -> usize {
     keys.value(row) as usize
+}
+
+pub(super) fn unsupported(property: &str, array: &ArrayRef) -> PayloadError {
+    PayloadError::UnsupportedColumn { property: property.to_owned(), found: array.data_type().to_string() }
 }
 
 pub(super) fn no_such_row(row: usize, rows: usize) -> PayloadError {

@@ -45,10 +45,9 @@ struct IdentityWriter<'a> {
 
 impl<'a> EntityWriter<'a> {
     pub(super) fn new(context: &'a JsonContext<'a>, output: &'a Output<'a>) -> Result<Self, PayloadError> {
-        let wants_identity = output.references || context.metadata == MetadataLevel::Full;
         let identity = output
             .identity
-            .filter(|_| wants_identity)
+            .filter(|identity| output.references || says_identity(context, identity))
             .map(|identity| IdentityWriter::new(output, identity))
             .transpose()?;
         if output.references && identity.is_none() {
@@ -202,6 +201,12 @@ impl<'a> IdentityWriter<'a> {
         row: usize,
         reference: bool,
     ) -> Result<(), PayloadError> {
+        if self.identity.is_transient() {
+            scalar::separate(out);
+            write_control_name(out, context, "", "id");
+            out.extend_from_slice(b"null");
+            return Ok(());
+        }
         let id = self.id(row)?;
         let mut member = |property: &str, name: &str, value: &str| {
             scalar::separate(out);
@@ -250,6 +255,15 @@ fn key_literal(cells: &Cells<'_>, primitive: PrimitiveType, row: usize) -> Resul
         PrimitiveType::String => format!("'{}'", text.replace('\'', "''")),
         _ => text.into_owned(),
     })
+}
+
+/// Whether rows of that identity say so beside their properties.
+fn says_identity(context: &JsonContext<'_>, identity: &Identity<'_>) -> bool {
+    match context.metadata {
+        MetadataLevel::None => false,
+        _ if identity.is_transient() => context.version == Version::V4,
+        level => level == MetadataLevel::Full,
+    }
 }
 
 fn at<T>(items: &[T], row: usize) -> Result<&T, PayloadError> {

@@ -10,12 +10,12 @@ mod scalar;
 
 use std::ops::Range;
 
-use arrow_array::RecordBatch;
+use arrow_array::{ArrayRef, RecordBatch};
 
 use super::media_type::MetadataLevel;
 use super::value::PrimitiveType;
 use super::version::Version;
-use cells::Cells;
+use cells::{Cells, unsupported};
 use entity::EntityWriter;
 
 pub use documents::{ErrorBody, ErrorDetail, write_error, write_service_document};
@@ -39,7 +39,7 @@ pub struct Output<'a> {
     pub batch: &'a RecordBatch,
     pub properties: &'a [OutputProperty<'a>],
     pub expands: &'a [OutputExpand<'a>],
-    /// Who the entities are; without it, nothing says so at `metadata=full`, as for the rows of an aggregation.
+    /// Who the entities are; without it, nothing says so at `metadata=full`.
     pub identity: Option<Identity<'a>>,
     /// Write only the entity ids, as `/$ref` asks.
     pub references: bool,
@@ -64,6 +64,16 @@ pub struct Identity<'a> {
     pub key: &'a [OutputProperty<'a>],
     /// Names of the navigation properties.
     pub navigation: &'a [&'a str],
+}
+
+impl Identity<'_> {
+    /// That of rows which are no entities and cannot be asked for again, such as those of an aggregation: 4.0 has them say so
+    /// by an id that is null.
+    pub const TRANSIENT: Self = Self { entity_type: "", set_url: "", key: &[], navigation: &[] };
+
+    fn is_transient(&self) -> bool {
+        self.set_url.is_empty()
+    }
 }
 
 /// An expanded navigation property.
@@ -186,6 +196,22 @@ pub fn write_raw_value(
     match cells.is_null(row) {
         true => Ok(()),
         false => cells.write_raw(out, row),
+    }
+}
+
+/// A column whose cells are wanted as plain text, one after the other.
+#[derive(Debug)]
+pub struct TextCells<'a>(Cells<'a>);
+
+impl<'a> TextCells<'a> {
+    /// The cells of a column of that name.
+    pub fn of(name: &str, array: &'a ArrayRef) -> Result<Self, PayloadError> {
+        Cells::of_array(array).map(Self).ok_or_else(|| unsupported(name, array))
+    }
+
+    /// The text of a cell as `/$value` has it; nothing for null. The row must be one of the column.
+    pub fn write(&self, out: &mut Vec<u8>, row: usize) -> Result<(), PayloadError> {
+        if self.0.is_null(row) { Ok(()) } else { self.0.write_raw(out, row) }
     }
 }
 

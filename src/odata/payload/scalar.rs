@@ -86,7 +86,7 @@ pub(super) fn write_integer(out: &mut Vec<u8>, number: i64) {
 }
 
 /// A power of ten that decimals are scaled by.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct DecimalScale {
     digits: usize,
     power: u128,

@@ -3,16 +3,16 @@
 //! One file per answer, replaced whole: a crash leaves the old one or the new one. A damaged file is set aside and is as if it had
 //! never been read. Knows nothing of what the answers mean, nor of which origin's folder it is given.
 
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, NaiveDate, Utc};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::id::MeasurementId;
+use crate::disk;
 use crate::upstream::wire::{Subjects, Table, Tables};
 
 const SUBJECTS: &str = "subjects.json";
@@ -86,7 +86,7 @@ impl CatalogueStore {
 
     /// An id comes from outside: nothing in it leads out of the folder.
     fn table_path(&self, id: &MeasurementId) -> PathBuf {
-        let name = utf8_percent_encode(id.as_str(), NON_ALPHANUMERIC);
+        let name = disk::plain_name(id.as_str());
         self.folder.join(TABLE_FOLDER).join(format!("{name}.json"))
     }
 }
@@ -110,32 +110,12 @@ fn load<T: DeserializeOwned>(path: &Path) -> Option<T> {
 }
 
 fn set_aside(path: &Path, error: &serde_json::Error) {
-    let aside = path.with_extension("json.damaged");
-    let moved = fs::rename(path, &aside).is_ok();
+    let moved = disk::set_aside(path).is_ok();
     tracing::warn!(path = %path.display(), set_aside = moved, "kept catalogue: damaged file, going on without: {error}");
 }
 
 fn save<T: Serialize>(path: &Path, kept: &T) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let temporary = path.with_extension(format!("{}.tmp", uuid::Uuid::new_v4().simple()));
-    let written = write_and_rename(&temporary, path, &serde_json::to_vec(kept)?);
-    if written.is_err() {
-        // Nothing more can be done about a file that cannot be removed either.
-        let _ = fs::remove_file(&temporary);
-    }
-    written
-}
-
-fn write_and_rename(temporary: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(temporary)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(temporary, path)?;
-    match path.parent() {
-        Some(folder) => File::open(folder)?.sync_all(),
-        None => Ok(()),
-    }
+    disk::replace(path, &serde_json::to_vec(kept)?)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod call;
 mod documents;
 mod rows;
+mod shown;
 
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderName};

@@ -5,16 +5,21 @@ use std::sync::Arc;
 use actix_web::web;
 
 use super::call::{Call, Service};
+use super::shown::{self, Place, ShownRows};
 use crate::answer::{Page, Wishes};
 use crate::error::BridgeError;
+use crate::feed::list::value_at;
 use crate::feed::{Feed, Set};
+use crate::frame::Frame;
 use crate::odata::context_url::{self, Resource, Shape};
-use crate::odata::media_type::{Format, Kind, MetadataLevel, Negotiated};
-use crate::odata::payload::{self, Identity, JsonContext, Output, OutputProperty};
+use crate::odata::media_type::{Format, Kind, Negotiated};
+use crate::odata::payload::{self, JsonContext};
 use crate::odata::preference::Applied;
 use crate::odata::uri::literal_text;
 use crate::odata::uri::syntax::RequestSyntax;
+use crate::odata::value::Value;
 use crate::odata::version::Version;
+use crate::query::apply::BoundApply;
 use crate::query::{BoundQuery, Target, bind};
 use crate::web::respond::Answered;
 
@@ -32,6 +37,7 @@ impl Call<'_> {
         let wishes = Wishes {
             max_page_size: self.preferences.max_page_size,
             skip_token: skip_token.as_deref(),
+            whole: false,
             query_text: &format!("{} {syntax:?}", service.feed.schema.namespace),
         };
         let page = self.state.answerer.answer(&service.feed, &query, &wishes).await?;
@@ -94,18 +100,19 @@ struct Writing {
 }
 
 impl Writing {
-    /// The body, or `None` for a value that is null.
+    /// The body, or `None` where there is no value.
     fn body(&self) -> Result<Option<Vec<u8>>, BridgeError> {
         match &self.query.target {
             Target::Count => Ok(Some(self.page.count.unwrap_or_default().to_string().into_bytes())),
             Target::Collection => self.collection().map(Some),
-            Target::Entity(_) => self.entity().map(Some),
+            Target::Entity(_) => self.entity(),
             Target::Property { column, raw, .. } => self.property(*column, *raw),
         }
     }
 
     fn set(&self) -> &Set {
-        &self.feed.sets[self.query.set]
+        let set = &self.feed.sets[self.query.set];
+        self.query.apply.as_ref().map_or(set, |apply| &apply.result)
     }
 
     fn context<'c>(&self, context_url: &'c str) -> JsonContext<'c> {
@@ -118,78 +125,67 @@ impl Writing {
         }
     }
 
-    /// The columns that are shown, in the order asked for.
-    fn shown(&self) -> Vec<usize> {
-        self.query.select.clone().unwrap_or_else(|| (0..self.set().columns.len()).collect())
-    }
-
-    fn shape(&self) -> Shape<'_> {
-        let names =
-            self.query.select.iter().flatten().map(|&column| self.set().columns[column].name.as_str());
-        Shape { selected: names.collect(), expanded: Vec::new() }
-    }
-
-    fn properties(&self, columns: &[usize]) -> Vec<OutputProperty<'_>> {
-        let positions = self.page.frames.first().map(|frame| frame.columns.as_slice()).unwrap_or_default();
-        let property = |&column: &usize| {
-            let of = &self.set().columns[column];
-            let at = positions.get(column).copied().flatten()?;
-            Some(OutputProperty { name: &of.name, column: at, primitive: of.primitive })
+    fn context_url(&self, resource: Resource<'_>) -> String {
+        let is_grouped = self.query.apply.as_ref().is_some_and(BoundApply::is_grouped);
+        let shape = match self.query.target {
+            Target::Property { .. } => Shape::default(),
+            _ => shown::shape(&self.feed, self.set(), &self.query, is_grouped),
         };
-        columns.iter().filter_map(property).collect()
+        context_url::write(&self.root, resource, &shape, self.version)
+    }
+
+    fn shown(&self) -> ShownRows<'_> {
+        let place = Place { feed: &self.feed, root: &self.root };
+        ShownRows::new(place, self.set(), &self.query, self.page.frames.first(), &self.page.expansions)
     }
 
     fn collection(&self) -> Result<Vec<u8>, BridgeError> {
-        let url = context_url::write(
-            &self.root,
-            Resource::Collection(&self.set().name),
-            &self.shape(),
-            self.version,
-        );
+        let url = self.context_url(match self.query.references {
+            true => Resource::References,
+            false => Resource::Collection(&self.set().name),
+        });
         let context = self.context(&url);
         let mut body = Vec::new();
         payload::write_collection_start(&mut body, &context, self.page.count.filter(|_| self.query.count));
-        let identity = EntityIdentity::of(self);
-        let (properties, key) = (self.properties(&self.shown()), self.properties(&self.set().key));
+        let shown = self.shown();
         for (number, frame) in self.page.frames.iter().enumerate() {
-            let identity = identity.as_ref().map(|identity| identity.of_key(&key));
-            let output = Output {
-                batch: &frame.batch,
-                properties: &properties,
-                expands: &[],
-                identity,
-                references: false,
-            };
-            payload::write_rows(&mut body, &context, &output, 0..frame.row_count(), number == 0)?;
+            shown.output(&frame.batch, &mut |output| {
+                payload::write_rows(&mut body, &context, output, 0..frame.row_count(), number == 0)
+            })?;
         }
         payload::write_collection_end(&mut body, &context, self.next_link.as_deref());
         Ok(body)
     }
 
-    fn entity(&self) -> Result<Vec<u8>, BridgeError> {
-        let frame = self.page.frames.first().ok_or(BridgeError::NoSuchRow)?;
-        let set = self.set();
-        let resource =
-            if set.singleton { Resource::Singleton(&set.name) } else { Resource::Entity(&set.name) };
-        let url = context_url::write(&self.root, resource, &self.shape(), self.version);
-        let identity = EntityIdentity::of(self);
-        let (properties, key) = (self.properties(&self.shown()), self.properties(&set.key));
-        let identity = identity.as_ref().map(|identity| identity.of_key(&key));
-        let output = Output {
-            batch: &frame.batch,
-            properties: &properties,
-            expands: &[],
-            identity,
-            references: false,
-        };
+    /// The row that the path names. There is nothing to show where a way leads nowhere; a key that no row has is an error.
+    fn row(&self) -> Result<Option<&Frame>, BridgeError> {
+        let by_way = self.query.origin.is_some()
+            && matches!(&self.query.target, Target::Entity(key) | Target::Property { key, .. } if key.is_empty());
+        match self.page.frames.first() {
+            Some(frame) => Ok(Some(frame)),
+            None if by_way => Ok(None),
+            None => Err(BridgeError::NoSuchRow),
+        }
+    }
+
+    fn entity(&self) -> Result<Option<Vec<u8>>, BridgeError> {
+        let Some(frame) = self.row()? else { return Ok(None) };
+        let name = &self.set().name;
+        let url = self.context_url(match self.set().singleton {
+            _ if self.query.references => Resource::Reference,
+            true => Resource::Singleton(name),
+            false => Resource::Entity(name),
+        });
+        let context = self.context(&url);
         let mut body = Vec::new();
-        payload::write_entity(&mut body, &self.context(&url), &output, 0)?;
-        Ok(body)
+        self.shown()
+            .output(&frame.batch, &mut |output| payload::write_entity(&mut body, &context, output, 0))?;
+        Ok(Some(body))
     }
 
     fn property(&self, column: usize, raw: bool) -> Result<Option<Vec<u8>>, BridgeError> {
-        let frame = self.page.frames.first().ok_or(BridgeError::NoSuchRow)?;
-        let properties = self.properties(&[column]);
+        let Some(frame) = self.row()? else { return Ok(None) };
+        let properties = shown::properties(self.set(), &self.query, Some(frame), &[column]);
         let property = properties.first().ok_or(BridgeError::NoSuchRow)?;
         if payload::is_null(&frame.batch, property, 0)? {
             return Ok(None);
@@ -199,49 +195,26 @@ impl Writing {
             payload::write_raw_value(&mut body, &frame.batch, property, 0)?;
             return Ok(Some(body));
         }
-        let path = format!("{}{}/{}", self.set().name, self.key_text(), property.name);
-        let url = context_url::write(&self.root, Resource::Property(&path), &Shape::default(), self.version);
+        let path = format!("{}{}/{}", self.set().name, self.key_text(frame), property.name);
+        let url = self.context_url(Resource::Property(&path));
         payload::write_property(&mut body, &self.context(&url), &frame.batch, property, 0)?;
         Ok(Some(body))
     }
 
-    fn key_text(&self) -> String {
-        let (Target::Entity(key) | Target::Property { key, .. }) = &self.query.target else {
-            return String::new();
-        };
+    /// The key of the row, as an address has it.
+    fn key_text(&self, frame: &Frame) -> String {
         let set = self.set();
-        let part = |(&column, value): (&usize, &_)| {
-            format!("{}={}", set.columns[column].name, literal_text::to_uri(value))
+        let value = |&column: &usize| {
+            let value = frame.position(column).map(|at| value_at(frame.batch.column(at), 0));
+            literal_text::to_uri(&value.unwrap_or(Value::Null))
         };
-        match key.as_slice() {
+        match set.key.as_slice() {
             [] => String::new(),
-            [only] => format!("({})", literal_text::to_uri(only)),
-            several => format!("({})", set.key.iter().zip(several).map(part).collect::<Vec<_>>().join(",")),
+            [only] => format!("({})", value(only)),
+            several => {
+                let part = |column: &usize| format!("{}={}", set.columns[*column].name, value(column));
+                format!("({})", several.iter().map(part).collect::<Vec<_>>().join(","))
+            }
         }
-    }
-}
-
-/// What the ids of entities are made of; only written out at `metadata=full`.
-struct EntityIdentity {
-    entity_type: String,
-    set_url: String,
-}
-
-impl EntityIdentity {
-    fn of(writing: &Writing) -> Option<Self> {
-        if writing.negotiated.metadata != MetadataLevel::Full {
-            return None;
-        }
-        let set = writing.set();
-        let schema = &writing.feed.schema;
-        let listed = schema.container.set(&set.name).map(|listed| listed.entity_type.as_str());
-        let single = schema.container.singletons.iter().find(|single| single.name == set.name);
-        let entity_type = listed.or(single.map(|single| single.entity_type.as_str()))?;
-        let name = percent_encoding::utf8_percent_encode(&set.name, percent_encoding::NON_ALPHANUMERIC);
-        Some(Self { entity_type: schema.qualified(entity_type), set_url: format!("{}{name}", writing.root) })
-    }
-
-    fn of_key<'a>(&'a self, key: &'a [OutputProperty<'a>]) -> Identity<'a> {
-        Identity { entity_type: &self.entity_type, set_url: &self.set_url, key, navigation: &[] }
     }
 }

@@ -1,0 +1,238 @@
+//! Rows as CSV after RFC 4180: a line of names first, lines that end in CR LF, quotes only where they are needed, UTF-8. Null is
+//! an empty cell.
+//!
+//! A spreadsheet runs text that begins like a formula, and labels are other people's text: such cells get a `'` in front.
+
+use std::mem;
+
+use arrow_array::RecordBatch;
+use csv::{Terminator, Writer, WriterBuilder};
+
+use super::{ExportError, FileColumn, FileWriter};
+use crate::odata::payload::TextCells;
+use crate::odata::value::PrimitiveType;
+
+/// What tells Excel that the bytes are UTF-8.
+const BYTE_ORDER_MARK: &str = "\u{feff}";
+
+/// How a file is punctuated.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// Commas between cells, points in numbers.
+    #[default]
+    Standard,
+    /// As a Danish Excel opens it by a double click: semicolons, decimal commas, a byte-order mark.
+    Danish,
+}
+
+impl Dialect {
+    /// The option that a dialect is chosen by.
+    pub const OPTION: &str = "dialekt";
+
+    /// Reads the option's value.
+    ///
+    /// # Errors
+    /// When it names no dialect.
+    pub fn parse(text: &str) -> Result<Self, ExportError> {
+        match text.to_lowercase().as_str() {
+            "standard" => Ok(Self::Standard),
+            "dansk" => Ok(Self::Danish),
+            _ => Err(ExportError::UnknownDialect { found: text.to_owned() }),
+        }
+    }
+
+    fn delimiter(self) -> u8 {
+        match self {
+            Self::Standard => b',',
+            Self::Danish => b';',
+        }
+    }
+}
+
+/// A CSV file that grows.
+#[derive(Debug)]
+pub struct CsvWriter {
+    dialect: Dialect,
+    columns: Vec<FileColumn>,
+    /// Bytes that are not given out yet: the line of names, before the first rows.
+    ready: Vec<u8>,
+}
+
+impl CsvWriter {
+    /// Begins a file with its line of names.
+    ///
+    /// # Errors
+    /// When the line cannot be written.
+    pub fn new(dialect: Dialect, columns: Vec<FileColumn>) -> Result<Self, ExportError> {
+        let mut file = Self { dialect, columns, ready: Vec::new() };
+        if dialect == Dialect::Danish {
+            file.ready.extend_from_slice(BYTE_ORDER_MARK.as_bytes());
+        }
+        let mut lines = file.lines();
+        lines.write_record(file.columns.iter().map(|column| &column.name))?;
+        file.ready = finished(lines)?;
+        Ok(file)
+    }
+
+    /// A writer that goes on behind the bytes that are ready.
+    fn lines(&mut self) -> Writer<Vec<u8>> {
+        WriterBuilder::new()
+            .delimiter(self.dialect.delimiter())
+            .terminator(Terminator::CRLF)
+            .from_writer(mem::take(&mut self.ready))
+    }
+}
+
+impl FileWriter for CsvWriter {
+    fn rows(&mut self, batch: &RecordBatch) -> Result<Vec<u8>, ExportError> {
+        let mut lines = self.lines();
+        let columns = batch.columns().iter().zip(&self.columns);
+        let columns = columns
+            .map(|(array, column)| {
+                Ok((TextCells::of(&column.name, array)?, Care::of(column.primitive, self.dialect)))
+            })
+            .collect::<Result<Vec<_>, ExportError>>()?;
+        let mut cell = Vec::new();
+        for row in 0..batch.num_rows() {
+            for (cells, care) in &columns {
+                cell.clear();
+                cells.write(&mut cell, row)?;
+                care.take(&mut cell);
+                lines.write_field(&cell)?;
+            }
+            lines.write_record(None::<&[u8]>)?;
+        }
+        finished(lines)
+    }
+
+    fn end(self: Box<Self>) -> Result<Vec<u8>, ExportError> {
+        Ok(self.ready)
+    }
+}
+
+fn finished(lines: Writer<Vec<u8>>) -> Result<Vec<u8>, ExportError> {
+    lines.into_inner().map_err(|error| csv::Error::from(error.into_error()).into())
+}
+
+/// What has to be done to the cells of a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Care {
+    None,
+    Defuse,
+    DecimalComma,
+}
+
+impl Care {
+    fn of(primitive: PrimitiveType, dialect: Dialect) -> Self {
+        match (primitive, dialect) {
+            (PrimitiveType::String, _) => Self::Defuse,
+            (PrimitiveType::Decimal | PrimitiveType::Double | PrimitiveType::Single, Dialect::Danish) => {
+                Self::DecimalComma
+            }
+            _ => Self::None,
+        }
+    }
+
+    fn take(self, cell: &mut Vec<u8>) {
+        match (self, cell.first()) {
+            (Self::Defuse, Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r')) => cell.insert(0, b'\''),
+            (Self::DecimalComma, _) => {
+                cell.iter_mut().filter(|byte| **byte == b'.').for_each(|byte| *byte = b',');
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, Date32Array, Decimal128Array, DictionaryArray, Int32Array, StringArray};
+
+    use super::*;
+
+    fn columns() -> Vec<FileColumn> {
+        let column =
+            |(name, primitive): (&str, PrimitiveType)| FileColumn { name: name.to_owned(), primitive };
+        [
+            ("Område", PrimitiveType::String),
+            ("Nr", PrimitiveType::Int32),
+            ("Andel", PrimitiveType::Decimal),
+            ("Fra", PrimitiveType::Date),
+        ]
+        .map(column)
+        .to_vec()
+    }
+
+    fn batch(label: &str, figure: Option<i128>) -> RecordBatch {
+        let label: DictionaryArray<arrow_array::types::Int32Type> = [label].into_iter().collect();
+        let figure = Decimal128Array::from(vec![figure]).with_precision_and_scale(38, 18).unwrap();
+        let arrays: [(&str, ArrayRef); 4] = [
+            ("a", Arc::new(label)),
+            ("b", Arc::new(Int32Array::from(vec![-7]))),
+            ("c", Arc::new(figure)),
+            ("d", Arc::new(Date32Array::from(vec![20_000]))),
+        ];
+        RecordBatch::try_from_iter_with_nullable(arrays.map(|(name, array)| (name, array, true))).unwrap()
+    }
+
+    fn written(dialect: Dialect, batches: &[RecordBatch]) -> String {
+        let mut file = Box::new(CsvWriter::new(dialect, columns()).unwrap());
+        let mut bytes: Vec<u8> = batches.iter().flat_map(|batch| file.rows(batch).unwrap()).collect();
+        bytes.extend(file.end().unwrap());
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn text_that_a_spreadsheet_would_run_is_defused_and_numbers_are_left_alone() {
+        for label in ["=1+1", "+45", "-x", "@SUM(A1)", "\tx", "\rx"] {
+            let text = written(Dialect::Standard, &[batch(label, Some(-1_500_000_000_000_000_000))]);
+            let mut lines = csv::Reader::from_reader(text.as_bytes());
+            let record = lines.records().next().unwrap().unwrap();
+            assert_eq!(record.iter().collect::<Vec<_>>(), [&format!("'{label}"), "-7", "-1.5", "2024-10-04"]);
+        }
+        for label in ["'=1", " =1", "a=1", "æ", ""] {
+            let text = written(Dialect::Standard, &[batch(label, None)]);
+            assert_eq!(text, format!("Område,Nr,Andel,Fra\r\n{label},-7,,2024-10-04\r\n"));
+        }
+    }
+
+    #[test]
+    fn cells_are_quoted_as_the_standard_says() {
+        let text = written(Dialect::Standard, &[batch("a,\"b\"\r\nc;d", Some(10_i128.pow(18)))]);
+        assert_eq!(text, "Område,Nr,Andel,Fra\r\n\"a,\"\"b\"\"\r\nc;d\",-7,1,2024-10-04\r\n");
+        assert_eq!(
+            written(Dialect::Standard, &[batch("a;b", None)]).lines().last(),
+            Some("a;b,-7,,2024-10-04")
+        );
+    }
+
+    #[test]
+    fn danish_excel_gets_semicolons_decimal_commas_and_a_byte_order_mark_once() {
+        let rows = [batch("a;b", Some(3_100_000_000_000_000_000)), batch("1.5", None)];
+        let text = written(Dialect::Danish, &rows);
+        let expected = "\u{feff}Område;Nr;Andel;Fra\r\n\"a;b\";-7;3,1;2024-10-04\r\n1.5;-7;;2024-10-04\r\n";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_file_without_rows_still_names_its_columns() {
+        assert_eq!(written(Dialect::Standard, &[]), "Område,Nr,Andel,Fra\r\n");
+    }
+
+    #[test]
+    fn a_single_null_is_told_from_a_blank_line() {
+        let column = FileColumn { name: "Status".to_owned(), primitive: PrimitiveType::String };
+        let mut file = CsvWriter::new(Dialect::Standard, vec![column]).unwrap();
+        let array: ArrayRef = Arc::new(StringArray::from(vec![None::<&str>]));
+        let batch = RecordBatch::try_from_iter_with_nullable([("Status", array, true)]).unwrap();
+        assert_eq!(file.rows(&batch).unwrap(), b"Status\r\n\"\"\r\n");
+    }
+
+    #[test]
+    fn only_known_dialects_are_taken() {
+        assert_eq!(Dialect::parse("Dansk").unwrap(), Dialect::Danish);
+        assert!(matches!(Dialect::parse("da"), Err(ExportError::UnknownDialect { found }) if found == "da"));
+    }
+}

@@ -1,0 +1,54 @@
+//! The rows of an answer as a file: CSV and Parquet. Pure: batches go in, bytes come out piece by piece, so that no file is
+//! ever whole in memory. Knows nothing of requests, pages or where rows come from.
+
+pub mod csv;
+pub mod parquet;
+
+use std::fmt::Debug;
+
+use arrow_array::RecordBatch;
+use thiserror::Error;
+
+use crate::odata::payload::PayloadError;
+use crate::odata::value::PrimitiveType;
+
+/// One column of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileColumn {
+    pub name: String,
+    pub primitive: PrimitiveType,
+}
+
+/// A file that grows. Every batch has the columns of the file, in their order.
+pub trait FileWriter: Debug + Send {
+    /// Takes rows, and gives the bytes that are ready; there may be none yet.
+    ///
+    /// # Errors
+    /// When a column is not of the type that it was said to be.
+    fn rows(&mut self, batch: &RecordBatch) -> Result<Vec<u8>, ExportError>;
+
+    /// The last bytes of the file.
+    ///
+    /// # Errors
+    /// When what was still held back cannot be written.
+    fn end(self: Box<Self>) -> Result<Vec<u8>, ExportError>;
+}
+
+/// Why rows cannot become a file.
+#[derive(Debug, Error)]
+pub enum ExportError {
+    #[error("'{found}' is not a dialect of CSV; expected 'dansk' or 'standard'")]
+    UnknownDialect { found: String },
+    #[error("'{path}' is not a set; only rows of a set are exported")]
+    NotASet { path: String },
+    #[error("the option {option} means nothing for a file; leave it out")]
+    NoOption { option: &'static str },
+    #[error(transparent)]
+    Cells(#[from] PayloadError),
+    #[error("the file cannot be compressed: {0}")]
+    Compression(#[source] std::io::Error),
+    #[error("the rows cannot be written as CSV: {0}")]
+    Csv(#[from] ::csv::Error),
+    #[error("the rows cannot be written as Parquet: {0}")]
+    Parquet(#[from] ::parquet::errors::ParquetError),
+}

@@ -1,0 +1,196 @@
+//! `$apply` over the rows of a frame: filtered, ordered, cut, told apart and counted. Figures are never computed with: a
+//! published figure is taken from its row.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use arrow_array::{
+    Array, ArrayRef, Decimal128Array, RecordBatch, RecordBatchOptions, StringArray, UInt32Array,
+    new_empty_array,
+};
+use arrow_row::{RowConverter, Rows, SortField};
+use arrow_schema::{DataType, Field, Schema, TimeUnit};
+use arrow_select::take::take;
+
+use super::Frame;
+use super::cells::Cells;
+use super::error::FrameError;
+use super::place::Places;
+use crate::catalogue::value::{FIGURE_SCALE, RowStatus};
+use crate::feed::column::Column;
+use crate::odata::value::PrimitiveType;
+use crate::query::apply::{Aggregate, Grouping, Step};
+
+/// The digits that arrow gives decimals of 128 bits.
+const DECIMAL_DIGITS: u8 = 38;
+
+/// What the steps make of the rows, as a list: placed by their numbers.
+///
+/// # Errors
+/// When a condition or an order has no value for a row.
+pub fn apply(rows: Frame, steps: &[Step]) -> Result<Frame, FrameError> {
+    let frame = steps.iter().try_fold(rows, step)?;
+    let numbers = (0..u32::try_from(frame.row_count()).unwrap_or(u32::MAX)).collect();
+    Ok(Frame { places: Places { axes: vec![numbers] }, ..frame })
+}
+
+/// A frame of these columns without rows.
+///
+/// # Errors
+/// Never, while a batch may be empty.
+pub fn empty(columns: &[Column]) -> Result<Frame, FrameError> {
+    let fields = columns.iter().map(|column| Field::new(&column.name, arrow_type(column.primitive), true));
+    let fields: Vec<Field> = fields.collect();
+    let arrays = fields.iter().map(|field| new_empty_array(field.data_type())).collect();
+    Ok(Frame::of_list(&batch(fields, arrays, 0)?))
+}
+
+fn arrow_type(primitive: PrimitiveType) -> DataType {
+    match primitive {
+        PrimitiveType::Boolean => DataType::Boolean,
+        PrimitiveType::Int32 => DataType::Int32,
+        PrimitiveType::Int64 => DataType::Int64,
+        PrimitiveType::Decimal => decimal_type(),
+        PrimitiveType::Date => DataType::Date32,
+        PrimitiveType::DateTimeOffset => DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
+        _ => DataType::Utf8,
+    }
+}
+
+fn decimal_type() -> DataType {
+    DataType::Decimal128(DECIMAL_DIGITS, i8::try_from(FIGURE_SCALE).unwrap_or_default())
+}
+
+fn batch(fields: Vec<Field>, arrays: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch, FrameError> {
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)?)
+}
+
+fn step(frame: Frame, step: &Step) -> Result<Frame, FrameError> {
+    let rows = frame.row_count();
+    let at_most = |number: u64| usize::try_from(number).map_or(rows, |number| number.min(rows));
+    match step {
+        Step::Filter(condition) => frame.filter(condition),
+        Step::Order(keys) => frame.order(keys),
+        Step::Top(top) => Ok(frame.slice(0, at_most(*top))),
+        Step::Skip(skip) => Ok(frame.slice(at_most(*skip), rows - at_most(*skip))),
+        Step::Group(grouping) => group(&frame, grouping),
+    }
+}
+
+fn group(frame: &Frame, grouping: &Grouping) -> Result<Frame, FrameError> {
+    let cells = Cells::new(&frame.batch, &frame.columns)?;
+    let groups = Groups::of(cells, &grouping.by)?;
+    let first = UInt32Array::from(groups.first_rows.clone());
+    let mut arrays = Vec::new();
+    for &column in &grouping.by {
+        arrays.push(take(cells.column(column)?, &first, None)?);
+    }
+    for aggregate in &grouping.aggregates {
+        arrays.push(groups.aggregate(cells, *aggregate, &first)?);
+    }
+    let fields = arrays
+        .iter()
+        .enumerate()
+        .map(|(at, array)| Field::new(at.to_string(), array.data_type().clone(), true));
+    Ok(Frame::of_list(&batch(fields.collect(), arrays, first.len())?))
+}
+
+/// Rows told apart, in the order in which each group first occurs. Null is a value like others.
+struct Groups {
+    /// The group of each row.
+    of_row: Vec<u32>,
+    /// The first row of each group; nothing for the one group of no rows.
+    first_rows: Vec<Option<u32>>,
+}
+
+impl Groups {
+    fn of(cells: Cells<'_>, by: &[usize]) -> Result<Self, FrameError> {
+        let rows = u32::try_from(cells.len()).map_err(|_| FrameError::TooManyRows { rows: cells.len() })?;
+        if by.is_empty() {
+            let first = (rows > 0).then_some(0);
+            return Ok(Self { of_row: vec![0; cells.len()], first_rows: vec![first] });
+        }
+        let keys = comparable(cells, by)?;
+        let (mut numbers, mut first_rows) = (HashMap::new(), Vec::new());
+        let mut of_row = Vec::with_capacity(cells.len());
+        for (row, key) in (0..rows).zip(keys.iter()) {
+            let next = u32::try_from(first_rows.len()).unwrap_or(u32::MAX);
+            let group = *numbers.entry(key).or_insert(next);
+            if group == next {
+                first_rows.push(Some(row));
+            }
+            of_row.push(group);
+        }
+        Ok(Self { of_row, first_rows })
+    }
+
+    fn aggregate(
+        &self,
+        cells: Cells<'_>,
+        aggregate: Aggregate,
+        first: &UInt32Array,
+    ) -> Result<ArrayRef, FrameError> {
+        match aggregate {
+            Aggregate::Count => self.counts(self.of_row.iter().copied()),
+            Aggregate::CountDistinct(column) => {
+                let values = comparable(cells, &[column])?;
+                let distinct: HashSet<_> =
+                    self.valued(cells.column(column)?).map(|(group, row)| (group, values.row(row))).collect();
+                self.counts(distinct.into_iter().map(|(group, _)| group))
+            }
+            Aggregate::Least(column) => self.extreme(cells, column, |a, b| a < b),
+            Aggregate::Greatest(column) => self.extreme(cells, column, |a, b| a > b),
+            Aggregate::State(_) if cells.is_empty() && !first.is_empty() => {
+                Ok(Arc::new(StringArray::from(vec![RowStatus::Missing.code(); first.len()])))
+            }
+            Aggregate::Published(column) | Aggregate::State(column) => {
+                Ok(take(cells.column(column)?, first, None)?)
+            }
+        }
+    }
+
+    /// How often each group occurs, as figures are stored.
+    fn counts(&self, groups: impl Iterator<Item = u32>) -> Result<ArrayRef, FrameError> {
+        let one = 10_i128.pow(FIGURE_SCALE);
+        let mut counts = vec![0_i128; self.first_rows.len()];
+        for group in groups {
+            counts[group as usize] += one;
+        }
+        Ok(Arc::new(Decimal128Array::from(counts).with_data_type(decimal_type())))
+    }
+
+    /// For each group the first of the values that no other of the group is better than; null where there is none.
+    fn extreme(
+        &self,
+        cells: Cells<'_>,
+        column: usize,
+        is_better: impl Fn(&[u8], &[u8]) -> bool,
+    ) -> Result<ArrayRef, FrameError> {
+        let array = cells.column(column)?;
+        let values = comparable(cells, &[column])?;
+        let mut best: Vec<Option<u32>> = vec![None; self.first_rows.len()];
+        for (group, row) in self.valued(array) {
+            let held = best[group as usize].map(|held| values.row(held as usize));
+            if held.is_none_or(|held| is_better(values.row(row).as_ref(), held.as_ref())) {
+                best[group as usize] = u32::try_from(row).ok();
+            }
+        }
+        Ok(take(array, &UInt32Array::from(best), None)?)
+    }
+
+    /// The rows that have a value, each with its group.
+    fn valued<'a>(&'a self, array: &'a ArrayRef) -> impl Iterator<Item = (u32, usize)> + 'a {
+        let nulls = array.logical_nulls();
+        let rows = self.of_row.iter().copied().zip(0..);
+        rows.filter(move |(_, row)| nulls.as_ref().is_none_or(|nulls| nulls.is_valid(*row)))
+    }
+}
+
+/// The values of columns as bytes that are equal where the values are, and ordered as they are.
+fn comparable(cells: Cells<'_>, columns: &[usize]) -> Result<Rows, FrameError> {
+    let arrays =
+        columns.iter().map(|&column| cells.column(column).cloned()).collect::<Result<Vec<_>, _>>()?;
+    let fields = arrays.iter().map(|array| SortField::new(array.data_type().clone())).collect();
+    Ok(RowConverter::new(fields)?.convert_columns(&arrays)?)
+}

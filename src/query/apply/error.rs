@@ -1,0 +1,119 @@
+//! Why an aggregation is refused: mostly because its answer would have to be worked out, and figures here must not be.
+
+use thiserror::Error;
+
+use crate::query::error::ErrorClass;
+
+/// An aggregation that cannot be answered.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ApplyError {
+    #[error(
+        "{method} over {expression} would compute with figures that are not additive; only published totals are answered"
+    )]
+    Computed { expression: String, method: String, measure: String },
+    #[error("several members of {dimension} would have to be added up, and figures are not additive")]
+    PartsAddedUp { dimension: String },
+    #[error("no total is published across {column}: it must be grouped by or pinned to one value")]
+    NotPinned { column: String },
+    #[error(
+        "several members share a value of {column}, so a group has no published total: group by {id} as well"
+    )]
+    SharedLabel { column: String, id: String },
+    #[error("published totals are those of the set's own rows, not of rows that were cut or grouped before")]
+    NotOfTheSet { aggregate: String },
+    #[error("published totals and counts of rows in one aggregate() speak of different rows")]
+    MixedAggregates { dimension: String },
+    #[error("{name} is no custom aggregate of {set}")]
+    UnknownAggregate { name: String, set: String, example: Option<String> },
+    #[error("figures are not grouped by: {column}")]
+    GroupedByFigure { column: String },
+    #[error("{method} over {expression} is not offered")]
+    Method { method: String, expression: String },
+    #[error("the name {alias} is taken")]
+    TakenAlias { alias: String },
+}
+
+impl ApplyError {
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Computed { .. }
+            | Self::PartsAddedUp { .. }
+            | Self::NotOfTheSet { .. }
+            | Self::MixedAggregates { .. }
+            | Self::GroupedByFigure { .. }
+            | Self::Method { .. } => ErrorClass::NotOffered,
+            Self::NotPinned { .. }
+            | Self::SharedLabel { .. }
+            | Self::UnknownAggregate { .. }
+            | Self::TakenAlias { .. } => ErrorClass::BadRequest,
+        }
+    }
+
+    /// The stable code that programs may rely on.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Computed { .. } | Self::PartsAddedUp { .. } => "NotAdditive",
+            Self::NotPinned { .. } => "NotPinned",
+            Self::SharedLabel { .. } => "SharedLabel",
+            Self::UnknownAggregate { .. } => "UnknownAggregate",
+            Self::TakenAlias { .. } => "TakenAlias",
+            Self::NotOfTheSet { .. }
+            | Self::MixedAggregates { .. }
+            | Self::GroupedByFigure { .. }
+            | Self::Method { .. } => "NotOffered",
+        }
+    }
+
+    /// One plain sentence for the person who asked.
+    #[must_use]
+    pub fn danish(&self) -> String {
+        match self {
+            Self::Computed { expression, method, measure } => format!(
+                "Der kan ikke regnes med {method} på {expression}, for samme person kan tælle med flere steder, og små tal er \
+                 skjult; bed om den offentliggjorte total med aggregate({measure})."
+            ),
+            Self::PartsAddedUp { dimension } => format!(
+                "Svaret kræver, at tal lægges sammen på tværs af {dimension}, og det kan de ikke; gruppér efter {dimension}, \
+                 eller fasthold én værdi, for eksempel totalen med filter({dimension} eq 'T')."
+            ),
+            Self::NotPinned { column } => format!(
+                "Der er ingen offentliggjort total på tværs af {column}; gruppér efter {column}, eller fasthold én værdi med \
+                 filter({column} eq '…')."
+            ),
+            Self::SharedLabel { column, id } => format!(
+                "Flere værdier har samme tekst i {column}, og deres tal kan ikke lægges sammen; gruppér (også) efter {id}."
+            ),
+            Self::NotOfTheSet { aggregate } => format!(
+                "Den offentliggjorte total af {aggregate} findes kun for tabellens egne rækker; sæt aggregate({aggregate}) \
+                 først, efter filter og før andre trin."
+            ),
+            Self::MixedAggregates { dimension } => format!(
+                "Offentliggjorte totaler på tværs af {dimension} og optællinger af rækker kan ikke stå i samme aggregate; bed \
+                 om dem hver for sig."
+            ),
+            Self::UnknownAggregate { name, example: Some(example), .. } => {
+                format!(
+                    "'{name}' er ikke et mål, der har en total; brug et af målene, for eksempel aggregate({example})."
+                )
+            }
+            Self::UnknownAggregate { name, set, example: None } => {
+                format!(
+                    "'{name}' er ikke et mål, og {set} har ingen; tæl rækker med aggregate($count as Antal)."
+                )
+            }
+            Self::GroupedByFigure { column } => {
+                format!(
+                    "Der kan ikke grupperes efter tallene i {column}; gruppér efter opdelingerne i stedet."
+                )
+            }
+            Self::Method { method, expression } => format!(
+                "{method} kan ikke bruges på {expression}; brug min, max eller countdistinct på en kolonne, der ikke er et mål."
+            ),
+            Self::TakenAlias { alias } => {
+                format!("Navnet '{alias}' er brugt i forvejen; vælg et andet efter as.")
+            }
+        }
+    }
+}

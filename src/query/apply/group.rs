@@ -1,0 +1,222 @@
+//! `groupby` and `aggregate`: which columns rows are told apart by, and what is told of each group.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_schema::Schema;
+
+use super::error::ApplyError;
+use super::totals::Totals;
+use super::{Aggregate, Grouping, Line, PLACE, Step};
+use crate::catalogue::measure::Additivity;
+use crate::feed::column::{Column, Fact};
+use crate::feed::{RowSource, Set};
+use crate::odata::uri::syntax::{AggregateTerm, AggregateWhat, Expr, GroupItem};
+use crate::odata::value::PrimitiveType;
+use crate::query::BoundExprKind;
+use crate::query::error::{Lack, QueryError, QueryErrorKind, excerpt};
+use crate::query::select::unknown_property;
+
+impl Line<'_> {
+    /// The columns that are grouped by, each once.
+    pub(super) fn group_columns(&self, groups: &[GroupItem]) -> Result<Vec<usize>, QueryError> {
+        let mut by = Vec::new();
+        for group in groups {
+            let column = self.group_column(group)?;
+            if !by.contains(&column) {
+                by.push(column);
+            }
+        }
+        Ok(by)
+    }
+
+    fn group_column(&self, group: &GroupItem) -> Result<usize, QueryError> {
+        let not_offered = |at, construct: &str, lack| {
+            Err(PLACE.error(at, QueryErrorKind::NotOffered { construct: construct.to_owned(), lack }))
+        };
+        let (path, span) = match group {
+            GroupItem::Rollup(span) => return not_offered(span.start, "rollup(…)", Lack::NotBuilt),
+            GroupItem::Path(path, span) => (path, span),
+        };
+        match path.as_slice() {
+            [name]
+                if self
+                    .shape
+                    .column_index(name)
+                    .is_some_and(|index| is_figure(&self.shape.columns[index])) =>
+            {
+                Err(refused(span.start, ApplyError::GroupedByFigure { column: name.clone() }))
+            }
+            [name] if name.starts_with('@') => not_offered(span.start, name, Lack::NotBuilt),
+            [name, ..] if self.shape.navigation.iter().any(|way| way.name == *name) => {
+                not_offered(span.start, name, Lack::NotBuilt)
+            }
+            [name] if self.shape.column_index(name).is_some() => {
+                Ok(self.shape.column_index(name).unwrap_or_default())
+            }
+            _ => Err(PLACE.error(span.start, unknown_property(&self.shape, &excerpt(&path.join("/"))))),
+        }
+    }
+
+    /// Adds a step that groups, and takes on the shape of its result.
+    pub(super) fn group(&mut self, by: Vec<usize>, terms: &[AggregateTerm]) -> Result<(), QueryError> {
+        let mut columns: Vec<Column> = by.iter().map(|&column| self.shape.columns[column].clone()).collect();
+        let mut aggregates = Vec::with_capacity(terms.len());
+        for term in terms {
+            let (aggregate, column) = self.aggregate(term)?;
+            let taken = columns.iter().chain(&self.shape.columns).any(|other| other.name == column.name);
+            let stands_for_itself = aggregate.is_published() && term.alias.is_none();
+            let twice = columns.iter().any(|other| other.name == column.name);
+            if twice || (taken && !stands_for_itself) {
+                return Err(refused(term.span.start, ApplyError::TakenAlias { alias: column.name }));
+            }
+            aggregates.push(aggregate);
+            columns.push(column);
+        }
+        self.rest_at_totals(&by, &aggregates, terms)?;
+        self.steps.push(Step::Group(Grouping { by, aggregates }));
+        self.shape = result(&self.shape, columns);
+        Ok(())
+    }
+
+    /// Where published totals are asked for: has every dimension that is not grouped rest at its total, or refuses.
+    fn rest_at_totals(
+        &mut self,
+        by: &[usize],
+        aggregates: &[Aggregate],
+        terms: &[AggregateTerm],
+    ) -> Result<(), QueryError> {
+        let published = aggregates.iter().zip(terms).find(|(aggregate, _)| aggregate.is_published());
+        let (Some((_, term)), RowSource::Cells(source)) = (published, &self.source.rows) else {
+            return Ok(());
+        };
+        let totals = Totals { columns: &self.source.columns, source, filter: self.filter.as_ref(), by };
+        let at_total = totals.dimensions().map_err(|error| refused(term.span.start, error))?;
+        if let Some(&dimension) = at_total.first()
+            && aggregates.iter().any(|aggregate| !aggregate.is_published())
+        {
+            let dimension = totals.dimension_name(dimension);
+            return Err(refused(term.span.start, ApplyError::MixedAggregates { dimension }));
+        }
+        let resting = source.resting_at_total(&at_total);
+        self.source.rows = RowSource::Cells(Arc::new(resting));
+        Ok(())
+    }
+
+    fn aggregate(&self, term: &AggregateTerm) -> Result<(Aggregate, Column), QueryError> {
+        let at = term.span.start;
+        let named = |name: &str, primitive| Column {
+            name: term.alias.as_deref().unwrap_or(name).to_owned(),
+            primitive,
+            nullable: true,
+            fact: Fact::Listed(0),
+        };
+        match &term.what {
+            // The standard has counts be decimals without a fraction.
+            AggregateWhat::Count(path) if path.is_empty() => {
+                Ok((Aggregate::Count, named("", PrimitiveType::Decimal)))
+            }
+            AggregateWhat::Count(path) => {
+                let (construct, lack) = (format!("{}/$count", path.join("/")), Lack::NoCollections);
+                Err(PLACE.error(at, QueryErrorKind::NotOffered { construct: excerpt(&construct), lack }))
+            }
+            AggregateWhat::With { expr, method } => {
+                let (aggregate, column) = self.with_method(expr, method)?;
+                let primitive = match aggregate {
+                    Aggregate::CountDistinct(_) => PrimitiveType::Decimal,
+                    _ => self.shape.columns[column].primitive,
+                };
+                Ok((aggregate, named("", primitive)))
+            }
+            AggregateWhat::Custom(path) => {
+                let aggregate = self.custom(path).map_err(|error| refused(at, error))?;
+                let of = &self.shape.columns[aggregate.column().unwrap_or_default()];
+                Ok((aggregate, Column { fact: of.fact, ..named(&of.name, of.primitive) }))
+            }
+            AggregateWhat::Other => {
+                let (construct, lack) = ("from".to_owned(), Lack::NotBuilt);
+                Err(PLACE.error(at, QueryErrorKind::NotOffered { construct, lack }))
+            }
+        }
+    }
+
+    /// `… with method`: harmless where no figure takes part.
+    fn with_method(&self, expr: &Expr, method: &str) -> Result<(Aggregate, usize), QueryError> {
+        let bound = self.binder().bind(expr)?;
+        let read = bound.columns();
+        let figure = read.iter().map(|&column| &self.shape.columns[column]).find(|column| is_figure(column));
+        let expression = read.iter().map(|&column| self.shape.columns[column].name.as_str());
+        let expression = expression.collect::<Vec<_>>().join(", ");
+        if let Some(measure) = figure {
+            let (method, measure) = (excerpt(method), measure.name.clone());
+            return Err(refused(expr.span.start, ApplyError::Computed { expression, method, measure }));
+        }
+        let aggregate = match (&bound.kind, method) {
+            (BoundExprKind::Column(column), "min") => Some((Aggregate::Least(*column), *column)),
+            (BoundExprKind::Column(column), "max") => Some((Aggregate::Greatest(*column), *column)),
+            (BoundExprKind::Column(column), "countdistinct") => {
+                Some((Aggregate::CountDistinct(*column), *column))
+            }
+            _ => None,
+        };
+        aggregate.ok_or_else(|| {
+            let method = excerpt(method);
+            refused(expr.span.start, ApplyError::Method { method, expression })
+        })
+    }
+
+    /// A measure by its own name: its published total. So is the state of a row's figures.
+    fn custom(&self, path: &[String]) -> Result<Aggregate, ApplyError> {
+        let name = excerpt(&path.join("/"));
+        let column = self.shape.column_index(&name);
+        let aggregate = column.and_then(|index| match self.shape.columns[index].fact {
+            Fact::Measure(_) | Fact::Value => Some(Aggregate::Published(index)),
+            Fact::Status | Fact::ValueAttribute => Some(Aggregate::State(index)),
+            _ => None,
+        });
+        match aggregate {
+            Some(aggregate) if self.is_whole() => Ok(aggregate),
+            Some(_) => Err(ApplyError::NotOfTheSet { aggregate: name }),
+            None => Err(ApplyError::UnknownAggregate {
+                name,
+                set: self.shape.name.clone(),
+                example: self
+                    .shape
+                    .columns
+                    .iter()
+                    .find(|column| is_figure(column))
+                    .map(|column| column.name.clone()),
+            }),
+        }
+    }
+}
+
+impl Aggregate {
+    fn is_published(self) -> bool {
+        matches!(self, Self::Published(_) | Self::State(_))
+    }
+}
+
+/// Whether a column shows figures, with which nothing may be computed.
+fn is_figure(column: &Column) -> bool {
+    let Additivity::NotAdditive = Additivity::OF_EVERY_MEASURE;
+    matches!(column.fact, Fact::Measure(_) | Fact::Value)
+}
+
+/// The shape of grouped rows: no set of the service has it, and its rows have no key.
+fn result(of: &Set, columns: Vec<Column>) -> Set {
+    Set {
+        name: of.name.clone(),
+        alias: None,
+        title: of.title.clone(),
+        rows: RowSource::List(RecordBatch::new_empty(Arc::new(Schema::empty()))),
+        columns,
+        key: Vec::new(),
+        singleton: false,
+        navigation: Vec::new(),
+    }
+}
+
+fn refused(position: usize, error: ApplyError) -> QueryError {
+    PLACE.error(position, QueryErrorKind::Apply(error))
+}

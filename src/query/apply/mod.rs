@@ -1,0 +1,242 @@
+//! `$apply`: what is made of a set's rows before the other options apply. Rows are filtered, ordered, cut, counted and told
+//! apart as with any service; figures are never computed with. A measure stands for itself as a custom aggregate, whose
+//! value is the total that was published; `totals` says when there is one.
+//!
+//! Conditions that come first become the filter of the rows that are read, so that no more is fetched than is needed.
+
+pub mod error;
+mod group;
+mod totals;
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+
+use super::error::{Lack, QueryError, QueryErrorKind};
+use super::expr::Binder;
+use super::place::Place;
+use super::{BoundExpr, OrderKey, filter, orderby};
+use crate::feed::{Feed, Set};
+use crate::odata::uri::syntax::{Expr, ExprKind, Literal, QueryOptions, Transformation};
+use crate::odata::value::Value;
+
+const PLACE: Place = Place("$apply");
+
+/// What is read, and what is made of it.
+#[derive(Debug, Clone)]
+pub struct BoundApply {
+    /// The set whose rows are read; dimensions whose published total is asked for rest at it.
+    pub source: Set,
+    /// What the rows that are read must meet.
+    pub filter: Option<BoundExpr>,
+    /// Indexes of the columns that are read.
+    pub needed: BTreeSet<usize>,
+    pub steps: Vec<Step>,
+    /// The shape of the result, as a set: without a key where rows have been grouped.
+    pub result: Set,
+}
+
+impl BoundApply {
+    /// Whether the rows of the result are no entities of the set, having been made from several of them.
+    #[must_use]
+    pub fn is_grouped(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::Group(_)))
+    }
+}
+
+/// Two are equal if they make the same of the same: their columns are those of the same set.
+impl PartialEq for BoundApply {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.filter, &self.needed, &self.steps, &self.result.columns)
+            == (&other.filter, &other.needed, &other.steps, &other.result.columns)
+    }
+}
+
+/// One transformation. Columns are indexes into the shape that the step before it left.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    Filter(BoundExpr),
+    Order(Vec<OrderKey>),
+    Top(u64),
+    Skip(u64),
+    Group(Grouping),
+}
+
+/// One row per combination of values; without columns to group by, one row in all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grouping {
+    pub by: Vec<usize>,
+    pub aggregates: Vec<Aggregate>,
+}
+
+/// What is told of the rows of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aggregate {
+    Count,
+    /// Different values of a column, null not among them.
+    CountDistinct(usize),
+    Least(usize),
+    Greatest(usize),
+    /// A published figure: of the group's only row, or of the first of rows that share their figures.
+    Published(usize),
+    /// The state of such a row's figures; where there is no row, they are missing.
+    State(usize),
+}
+
+/// Binds the transformations.
+pub(super) fn bind(
+    feed: &Feed,
+    set: &Set,
+    transformations: &[Transformation],
+    aliases: &[(String, Expr)],
+    now: DateTime<Utc>,
+) -> Result<BoundApply, QueryError> {
+    let mut line = Line::new(feed, set, aliases, now);
+    transformations.iter().try_for_each(|transformation| line.add(transformation))?;
+    Ok(line.finish())
+}
+
+/// Options that the standard lets stand beside `$apply`, and that are not offered there.
+pub(super) fn refuse_beside(options: &QueryOptions) -> Result<(), QueryError> {
+    let unoffered = [
+        ("$expand", options.expand.is_some()),
+        ("$search", options.search.is_some()),
+        ("$compute", options.compute.is_some()),
+    ];
+    match unoffered.into_iter().find(|(_, given)| *given) {
+        Some((option, _)) => {
+            let construct = format!("{option} sammen med $apply");
+            Err(Place(option).fault(QueryErrorKind::NotOffered { construct, lack: Lack::NotBuilt }))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Transformations one after the other, and the shape of the rows behind the last of them.
+struct Line<'a> {
+    feed: &'a Feed,
+    aliases: &'a [(String, Expr)],
+    now: DateTime<Utc>,
+    source: Set,
+    filter: Option<BoundExpr>,
+    steps: Vec<Step>,
+    shape: Set,
+}
+
+impl<'a> Line<'a> {
+    fn new(feed: &'a Feed, set: &Set, aliases: &'a [(String, Expr)], now: DateTime<Utc>) -> Self {
+        Self { feed, aliases, now, source: set.clone(), filter: None, steps: Vec::new(), shape: set.clone() }
+    }
+
+    fn binder(&self) -> Binder<'_> {
+        Binder::new(self.feed, &self.shape, self.aliases, PLACE, self.now)
+    }
+
+    fn add(&mut self, transformation: &Transformation) -> Result<(), QueryError> {
+        match transformation {
+            Transformation::Identity => {}
+            Transformation::Filter(expr) => {
+                if let Some(condition) = filter::bind(&self.binder(), Some(expr))? {
+                    self.add_filter(condition);
+                }
+            }
+            Transformation::OrderBy(terms) => {
+                let keys = orderby::bind(&self.binder(), terms)?;
+                self.steps.push(Step::Order(keys));
+            }
+            Transformation::Top(rows) => self.steps.push(Step::Top(whole_number(rows)?)),
+            Transformation::Skip(rows) => self.steps.push(Step::Skip(whole_number(rows)?)),
+            Transformation::GroupBy { groups, then } => {
+                let by = self.group_columns(groups)?;
+                match then.as_slice() {
+                    [] => self.group(by, &[])?,
+                    [Transformation::Aggregate(terms)] => self.group(by, terms)?,
+                    _ => return Err(not_offered("groupby((…),…)")),
+                }
+            }
+            Transformation::Aggregate(terms) => self.group(Vec::new(), terms)?,
+            Transformation::Search(_) => return Err(not_offered("search(…)")),
+            Transformation::Compute(_) => return Err(not_offered("compute(…)")),
+            Transformation::Concat(_) => return Err(not_offered("concat(…)")),
+            Transformation::Other { name, span } => {
+                let (construct, lack) = (format!("{name}(…)"), Lack::NotBuilt);
+                return Err(PLACE.error(span.start, QueryErrorKind::NotOffered { construct, lack }));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the rows at this point are all those of the set that meet the filter, in whatever order.
+    fn is_whole(&self) -> bool {
+        self.steps.iter().all(|step| matches!(step, Step::Order(_)))
+    }
+
+    fn add_filter(&mut self, condition: BoundExpr) {
+        if self.is_whole() {
+            self.filter = filter::joined(self.filter.take().into_iter().chain([condition]));
+        } else {
+            self.steps.push(Step::Filter(condition));
+        }
+    }
+
+    fn finish(self) -> BoundApply {
+        let needed = self.needed();
+        let Self { source, filter, steps, shape: result, .. } = self;
+        BoundApply { source, filter, needed, steps, result }
+    }
+
+    /// The columns that are read before rows are grouped; all where they are not.
+    fn needed(&self) -> BTreeSet<usize> {
+        let mut needed: BTreeSet<usize> = self.filter.iter().flat_map(BoundExpr::columns).collect();
+        for step in &self.steps {
+            match step {
+                Step::Filter(condition) => needed.extend(condition.columns()),
+                Step::Order(keys) => needed.extend(keys.iter().flat_map(|key| key.expr.columns())),
+                Step::Top(_) | Step::Skip(_) => {}
+                Step::Group(grouping) => {
+                    needed.extend(grouping.columns());
+                    if needed.is_empty() {
+                        // Rows that are only counted are still rows of something.
+                        needed.extend(self.source.key.first());
+                    }
+                    return needed;
+                }
+            }
+        }
+        (0..self.source.columns.len()).collect()
+    }
+}
+
+impl Grouping {
+    /// The columns that are read.
+    pub fn columns(&self) -> impl Iterator<Item = usize> {
+        self.by.iter().copied().chain(self.aggregates.iter().filter_map(|aggregate| aggregate.column()))
+    }
+}
+
+impl Aggregate {
+    /// The column that is read, if any is.
+    #[must_use]
+    pub fn column(self) -> Option<usize> {
+        match self {
+            Self::Count => None,
+            Self::CountDistinct(column)
+            | Self::Least(column)
+            | Self::Greatest(column)
+            | Self::Published(column)
+            | Self::State(column) => Some(column),
+        }
+    }
+}
+
+fn whole_number(expr: &Expr) -> Result<u64, QueryError> {
+    match &expr.kind {
+        ExprKind::Literal(Literal::Value(Value::Integer(number))) => u64::try_from(*number).ok(),
+        _ => None,
+    }
+    .ok_or_else(|| not_offered("top/skip"))
+}
+
+fn not_offered(construct: &str) -> QueryError {
+    PLACE.fault(QueryErrorKind::NotOffered { construct: construct.to_owned(), lack: Lack::NotBuilt })
+}

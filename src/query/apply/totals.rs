@@ -1,0 +1,147 @@
+//! When an aggregation has a published total.
+//!
+//! Each group must stand for one cell that was published. So on every axis each combination of the grouping values must
+//! leave one place: one period, one measure, one member of each dimension. A dimension that is neither grouped by nor
+//! filtered on rests at its total. Whatever else would leave several places would have figures added up.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::error::ApplyError;
+use crate::catalogue::dimension::Dimension;
+use crate::feed::column::{Column, Fact, MemberFact, PeriodFact};
+use crate::feed::facts::{self, Axis};
+use crate::feed::{CellForm, CellSource};
+use crate::odata::uri::literal_text;
+use crate::query::BoundExpr;
+use crate::query::reach::{Scope, reach};
+
+/// Rows of figures that are filtered and grouped.
+pub(super) struct Totals<'a> {
+    pub(super) columns: &'a [Column],
+    pub(super) source: &'a CellSource,
+    pub(super) filter: Option<&'a BoundExpr>,
+    pub(super) by: &'a [usize],
+}
+
+impl Totals<'_> {
+    /// The dimensions that must rest at their totals for every group to stand for one published cell.
+    pub(super) fn dimensions(&self) -> Result<Vec<usize>, ApplyError> {
+        self.check_one_place(Axis::Period)?;
+        if self.source.form == CellForm::Long {
+            self.check_one_place(Axis::Measure)?;
+        }
+        let mut at_total = Vec::new();
+        for dimension in 0..self.source.measurement.dimensions.len() {
+            if self.rests_at_total(dimension)? {
+                at_total.push(dimension);
+            }
+        }
+        match at_total.first() {
+            // A condition on figures, or groups by their state, tell parts from each other that the total holds together.
+            Some(&dimension) if self.reads_figures() => {
+                Err(ApplyError::PartsAddedUp { dimension: self.dimension_name(dimension) })
+            }
+            _ => Ok(at_total),
+        }
+    }
+
+    /// What a client calls the members of a dimension.
+    pub(super) fn dimension_name(&self, dimension: usize) -> String {
+        self.name_of(|fact| fact == Fact::Member(dimension, MemberFact::Id))
+    }
+
+    /// Periods and measures have no total: each group must stand for one.
+    fn check_one_place(&self, axis: Axis) -> Result<(), ApplyError> {
+        if self.groups(axis).values().all(|places| places.len() <= 1) {
+            return Ok(());
+        }
+        let column = self.name_of(|fact| match axis {
+            Axis::Period => matches!(fact, Fact::Period(PeriodFact::Id | PeriodFact::CbsCode)),
+            _ => fact == Fact::MeasureCode,
+        });
+        Err(ApplyError::NotPinned { column })
+    }
+
+    /// Whether the dimension must rest at its total; if not, each group stands for one member.
+    fn rests_at_total(&self, dimension: usize) -> Result<bool, ApplyError> {
+        let axis = Axis::Dimension(dimension);
+        let of = &self.source.measurement.dimensions[dimension];
+        if self.groups(axis).values().all(|members| is_one(of, members)) {
+            return Ok(false);
+        }
+        let id = self.dimension_name(dimension);
+        let grouped: Vec<usize> = self.by_axis(axis).collect();
+        let named = grouped
+            .iter()
+            .map(|&column| &self.columns[column])
+            .find(|column| matches!(column.fact, Fact::Member(_, MemberFact::Label | MemberFact::Code)));
+        match named {
+            Some(column) => Err(ApplyError::SharedLabel { column: column.name.clone(), id }),
+            // A level is not a member.
+            None if !grouped.is_empty() || self.filtered().contains(&axis) => {
+                Err(ApplyError::PartsAddedUp { dimension: id })
+            }
+            None if of.pinned.is_some() || of.total().is_none() => Err(ApplyError::NotPinned { column: id }),
+            None => Ok(true),
+        }
+    }
+
+    /// The places of an axis that rows may have, by the values that they are grouped by.
+    fn groups(&self, axis: Axis) -> HashMap<Vec<String>, Vec<usize>> {
+        let of = &self.source.measurement;
+        let by: Vec<Fact> = self.by_axis(axis).map(|column| self.columns[column].fact).collect();
+        let mut groups: HashMap<Vec<String>, Vec<usize>> = HashMap::new();
+        for place in self.places(axis) {
+            let value = |fact: &Fact| literal_text::to_literal(&facts::value_at(of, *fact, place));
+            groups.entry(by.iter().map(value).collect()).or_default().push(place);
+        }
+        groups
+    }
+
+    fn places(&self, axis: Axis) -> Vec<usize> {
+        let of = &self.source.measurement;
+        let scope = Scope { measurement: of, columns: self.columns };
+        let reached = self.filter.and_then(|filter| reach(filter, axis, &scope));
+        let is_in_set = |place: usize| match axis {
+            Axis::Period => {
+                self.source.period_type.as_ref().is_none_or(|wanted| *wanted == of.periods[place].type_id)
+            }
+            Axis::Dimension(dimension) => self.source.holds(dimension, place),
+            Axis::Measure => true,
+        };
+        (0..facts::axis_len(of, axis))
+            .filter(|&place| {
+                is_in_set(place) && reached.as_ref().is_none_or(|reached| reached.contains(&place))
+            })
+            .collect()
+    }
+
+    fn by_axis(&self, axis: Axis) -> impl Iterator<Item = usize> {
+        self.by.iter().copied().filter(move |&column| facts::axis(self.columns[column].fact) == Some(axis))
+    }
+
+    /// The axes that the filter speaks of.
+    fn filtered(&self) -> BTreeSet<Axis> {
+        let columns = self.filter.into_iter().flat_map(BoundExpr::columns);
+        columns.filter_map(|column| facts::axis(self.columns[column].fact)).collect()
+    }
+
+    fn reads_figures(&self) -> bool {
+        let columns = self.filter.into_iter().flat_map(BoundExpr::columns).chain(self.by.iter().copied());
+        columns.into_iter().any(|column| facts::axis(self.columns[column].fact).is_none())
+    }
+
+    fn name_of(&self, wanted: impl Fn(Fact) -> bool) -> String {
+        let column = self.columns.iter().find(|column| wanted(column.fact));
+        column.map(|column| column.name.clone()).unwrap_or_default()
+    }
+}
+
+/// Whether members are one group of people: one member, or a chain of parents and only children of the same label.
+fn is_one(of: &Dimension, members: &[usize]) -> bool {
+    let follows_its_parent = |member: usize| {
+        let parent = of.members[member].parent.filter(|parent| members.contains(parent));
+        parent.is_some_and(|parent| of.twin(parent) == Some(member))
+    };
+    members.iter().filter(|&&member| !follows_its_parent(member)).count() <= 1
+}

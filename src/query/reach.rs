@@ -1,0 +1,127 @@
+//! What a condition says of one axis: at which periods, members or measures it can be met.
+//!
+//! A part that speaks of one axis only is evaluated at every place of that axis, whatever it is made of: comparisons, `in`,
+//! ranges of dates, functions, negations. Parts that mix axes with `or` keep what either side could. The id of an observation
+//! names a place on every axis.
+
+use std::collections::BTreeSet;
+
+use crate::catalogue::measurement::Measurement;
+use crate::feed::column::{Column, Fact};
+use crate::feed::facts::{self, Axis};
+use crate::odata::value::Value;
+use crate::query::eval::{self, Row};
+use crate::query::{BoundExpr, BoundExprKind, Comparison};
+
+/// What a filter's columns stand for.
+#[derive(Debug, Clone, Copy)]
+pub struct Scope<'a> {
+    pub measurement: &'a Measurement,
+    pub columns: &'a [Column],
+}
+
+/// The places of an axis where the condition can be true; `None` where the axis does not decide.
+#[must_use]
+pub fn reach(condition: &BoundExpr, axis: Axis, scope: &Scope<'_>) -> Option<BTreeSet<usize>> {
+    kept(condition, axis, scope, true)
+}
+
+/// The places of an axis where the expression can be `wanted` (true or false); `None` where the axis does not decide.
+fn kept(expr: &BoundExpr, axis: Axis, scope: &Scope<'_>, wanted: bool) -> Option<BTreeSet<usize>> {
+    match axes(expr, scope) {
+        Some(only) if only == BTreeSet::from([axis]) => return Some(places(expr, axis, scope, wanted)),
+        Some(others) if !others.contains(&axis) => return impossible(expr, &others, scope, wanted),
+        _ => {}
+    }
+    if let Some(ids) = observation_ids(expr, scope).filter(|_| wanted) {
+        return Some(named_places(&ids, axis, scope));
+    }
+    match &expr.kind {
+        BoundExprKind::Not(inner) => kept(inner, axis, scope, !wanted),
+        BoundExprKind::And(terms) | BoundExprKind::Or(terms) => {
+            let all_needed = matches!(expr.kind, BoundExprKind::And(_)) == wanted;
+            let mut of_terms = terms.iter().map(|term| kept(term, axis, scope, wanted));
+            if all_needed {
+                of_terms.fold(None, intersection)
+            } else {
+                of_terms.try_fold(BTreeSet::new(), |all, term| Some(all.union(&term?).copied().collect()))
+            }
+        }
+        _ => None,
+    }
+}
+
+/// No place at all, if the expression can be `wanted` nowhere on the one axis that it depends on; else this axis does not decide.
+fn impossible(
+    expr: &BoundExpr,
+    axes: &BTreeSet<Axis>,
+    scope: &Scope<'_>,
+    wanted: bool,
+) -> Option<BTreeSet<usize>> {
+    let only = axes.first().filter(|_| axes.len() == 1)?;
+    places(expr, *only, scope, wanted).is_empty().then(BTreeSet::new)
+}
+
+/// The ids of observations that the expression lists: each names a place on every axis.
+fn observation_ids<'a>(expr: &'a BoundExpr, scope: &Scope<'_>) -> Option<Vec<&'a Value>> {
+    let (operand, values) = match &expr.kind {
+        BoundExprKind::Compare(Comparison::Eq, operand, value) => (operand, vec![value.as_literal()?]),
+        BoundExprKind::In(operand, values) => (operand, values.iter().collect()),
+        _ => return None,
+    };
+    let BoundExprKind::Column(column) = operand.kind else { return None };
+    (scope.columns.get(column)?.fact == Fact::ObservationId).then_some(values)
+}
+
+/// The places of an axis that ids of observations name.
+fn named_places(ids: &[&Value], axis: Axis, scope: &Scope<'_>) -> BTreeSet<usize> {
+    let part = match axis {
+        Axis::Period => 0,
+        Axis::Measure => 1,
+        Axis::Dimension(dimension) => 2 + dimension,
+    };
+    let part = |id: &&Value| {
+        if let Value::String(id) = id { id.split('|').nth(part).map(str::to_owned) } else { None }
+    };
+    let parts: BTreeSet<String> = ids.iter().filter_map(part).collect();
+    let named = |&at: &usize| facts::id_at(scope.measurement, axis, at).is_some_and(|id| parts.contains(id));
+    (0..facts::axis_len(scope.measurement, axis)).filter(named).collect()
+}
+
+fn intersection(left: Option<BTreeSet<usize>>, right: Option<BTreeSet<usize>>) -> Option<BTreeSet<usize>> {
+    match (left, right) {
+        (Some(left), Some(right)) => Some(left.intersection(&right).copied().collect()),
+        (one, None) | (None, one) => one,
+    }
+}
+
+/// Places where the expression, which depends on this axis alone, is `wanted`. One that fails is kept: the row decides.
+fn places(expr: &BoundExpr, axis: Axis, scope: &Scope<'_>, wanted: bool) -> BTreeSet<usize> {
+    let holds = |&index: &usize| match eval::evaluate(expr, &Place { index, scope }) {
+        Ok(value) => value == Value::Boolean(wanted),
+        Err(_) => true,
+    };
+    (0..facts::axis_len(scope.measurement, axis)).filter(holds).collect()
+}
+
+/// The axes that an expression depends on; `None` if figures or anything else take part.
+fn axes(expr: &BoundExpr, scope: &Scope<'_>) -> Option<BTreeSet<Axis>> {
+    let mut found = BTreeSet::new();
+    for column in expr.columns() {
+        found.insert(facts::axis(scope.columns.get(column)?.fact)?);
+    }
+    Some(found)
+}
+
+/// A row of which only one axis is known.
+struct Place<'a> {
+    index: usize,
+    scope: &'a Scope<'a>,
+}
+
+impl Row for Place<'_> {
+    fn value(&self, column: usize) -> Value {
+        let fact = self.scope.columns.get(column).map(|column| column.fact);
+        fact.map_or(Value::Null, |fact| facts::value_at(self.scope.measurement, fact, self.index))
+    }
+}

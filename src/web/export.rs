@@ -1,0 +1,311 @@
+//! `/export/{table}/{set}.csv` and `.parquet`: the rows of a set as a file, with the options of OData.
+//!
+//! Pages are answered one after the other, all in the revision of the first, and leave as they come. What can be refused is
+//! refused before the first byte; what fails later breaks the transfer off, so that half a file is never taken for a whole one.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+
+use actix_web::http::{Method, header};
+use actix_web::{HttpRequest, HttpResponse, web};
+use arrow_array::RecordBatch;
+use bytes::Bytes;
+use futures_util::stream;
+
+use crate::answer::{AnswerLimits, Answerer, Page, Wishes};
+use crate::error::BridgeError;
+use crate::export::csv::{CsvWriter, Dialect};
+use crate::export::parquet::ParquetWriter;
+use crate::export::{ExportError, FileColumn, FileWriter};
+use crate::feed::{Feed, Set};
+use crate::fetch::error::FetchError;
+use crate::frame::Frame;
+use crate::frame::error::FrameError;
+use crate::odata::uri::syntax::{QueryOptions, RequestSyntax};
+use crate::odata::uri::{self, Limits};
+use crate::odata::version::Version;
+use crate::query::{BoundQuery, Target, bind};
+use crate::web::compress::{GzipStream, accepts_gzip};
+use crate::web::respond::{self, ALLOW, joined};
+use crate::web::state::AppState;
+
+/// Rows that are written at a time.
+const PIECE_ROWS: usize = 8192;
+
+/// Answers any request below `/export/`.
+pub async fn answer(request: HttpRequest, state: web::Data<AppState>) -> HttpResponse {
+    match *request.method() {
+        Method::GET | Method::HEAD => {}
+        Method::OPTIONS => return HttpResponse::NoContent().insert_header((header::ALLOW, ALLOW)).finish(),
+        ref other => return respond::refuse(Version::V4, &BridgeError::Method(other.to_string())),
+    }
+    match file(&request, &state).await {
+        Ok(response) => response,
+        Err(error) => respond::refuse(Version::V4, &error),
+    }
+}
+
+async fn file(request: &HttpRequest, state: &AppState) -> Result<HttpResponse, BridgeError> {
+    let asked = Asked::read(request)?;
+    let feed = state.feeds.table(asked.table).await?;
+    let mut syntax =
+        uri::parse_request(asked.set, request.uri().query().unwrap_or_default(), &Limits::default())?;
+    let kind = Kind::read(asked.extension, &mut syntax.options)?;
+    let query = rows_of(asked.set, bind::bind(&feed, &syntax, state.clock.now())?)?;
+    let set = &feed.sets[query.set];
+    let name = file_name(state.feeds.origin().is_simulator, asked.table, &set.name, kind.extension());
+    let gzip =
+        kind != Kind::Parquet && accepts_gzip(joined(request.headers(), &header::ACCEPT_ENCODING).as_deref());
+    let mut file = Growing::begin(kind, gzip, &state.answerer, Arc::clone(&feed), query, &syntax)?;
+    let first = file.page(None).await?;
+
+    let mut response = HttpResponse::Ok();
+    response
+        .insert_header((header::CONTENT_TYPE, kind.content_type()))
+        .insert_header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((header::CACHE_CONTROL, "no-cache"))
+        .insert_header((header::VARY, "Accept-Encoding"));
+    if let Some(at) = first.fetched_at {
+        let age = (state.clock.now() - at).num_seconds().max(0);
+        response.insert_header((header::AGE, age.to_string()));
+    }
+    if gzip {
+        response.insert_header((header::CONTENT_ENCODING, "gzip"));
+    }
+    if *request.method() == Method::HEAD {
+        return Ok(response.streaming(stream::empty::<Result<Bytes, BridgeError>>()));
+    }
+    file.take(first)?;
+    Ok(response.streaming(stream::try_unfold(file, Growing::piece)))
+}
+
+/// What the path names.
+struct Asked<'a> {
+    table: &'a str,
+    /// The set as it stands in the address.
+    set: &'a str,
+    extension: &'a str,
+}
+
+impl<'a> Asked<'a> {
+    fn read(request: &'a HttpRequest) -> Result<Self, BridgeError> {
+        let nothing = || BridgeError::UnknownPath(request.path().to_owned());
+        let path = request.uri().path().trim_start_matches('/');
+        let (_, path) = path.split_once('/').ok_or_else(nothing)?;
+        let (table, file) = path.split_once('/').ok_or_else(nothing)?;
+        let (set, extension) = file.rsplit_once('.').ok_or_else(nothing)?;
+        Ok(Self { table, set, extension })
+    }
+}
+
+/// The kind of file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Csv(Dialect),
+    Parquet,
+}
+
+impl Kind {
+    /// Reads the kind, and refuses or sets aside the options that only mean something for pages.
+    fn read(extension: &str, options: &mut QueryOptions) -> Result<Self, BridgeError> {
+        let dialect = options.custom.iter().find(|(name, _)| name == Dialect::OPTION);
+        let dialect = dialect.map(|(_, value)| Dialect::parse(value)).transpose()?;
+        if options.format.is_some() {
+            return Err(ExportError::NoOption { option: "$format" }.into());
+        }
+        if options.skiptoken.is_some() {
+            return Err(ExportError::NoOption { option: "$skiptoken" }.into());
+        }
+        (options.count, options.custom) = (None, Vec::new());
+        match extension.to_lowercase().as_str() {
+            "csv" => Ok(Self::Csv(dialect.unwrap_or_default())),
+            "parquet" => Ok(Self::Parquet),
+            other => Err(BridgeError::UnknownPath(format!(".{other}"))),
+        }
+    }
+
+    fn extension(self) -> &'static str {
+        match self {
+            Self::Csv(_) => "csv",
+            Self::Parquet => "parquet",
+        }
+    }
+
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::Csv(_) => "text/csv; charset=utf-8; header=present",
+            Self::Parquet => "application/vnd.apache.parquet",
+        }
+    }
+
+    fn writer(self, columns: Vec<FileColumn>) -> Result<Box<dyn FileWriter>, ExportError> {
+        Ok(match self {
+            Self::Csv(dialect) => Box::new(CsvWriter::new(dialect, columns)?),
+            Self::Parquet => Box::new(ParquetWriter::new(&columns)?),
+        })
+    }
+}
+
+fn rows_of(path: &str, query: BoundQuery) -> Result<BoundQuery, ExportError> {
+    match query.target {
+        Target::Collection => Ok(query),
+        _ => Err(ExportError::NotASet { path: path.to_owned() }),
+    }
+}
+
+/// A name that any file system takes: made of our own names alone, never of what the request says. What is made up says so.
+fn file_name(is_simulator: bool, table: &str, set: &str, extension: &str) -> String {
+    let origin = if is_simulator { "simulator_" } else { "" };
+    let plain = |letter: char| match letter {
+        'æ' => "ae".to_owned(),
+        'ø' => "oe".to_owned(),
+        'å' => "aa".to_owned(),
+        letter if letter.is_ascii_alphanumeric() => letter.to_string(),
+        _ => "_".to_owned(),
+    };
+    let set: String = set.chars().map(plain).collect();
+    format!("{origin}{}_{set}.{extension}", table.to_lowercase())
+}
+
+/// A file on its way.
+struct Growing {
+    answerer: Answerer,
+    feed: Arc<Feed>,
+    query: BoundQuery,
+    query_text: String,
+    /// The columns of the file, by their index in the set.
+    shown: Vec<usize>,
+    /// Rows that are answered but not written.
+    waiting: VecDeque<RecordBatch>,
+    /// Where the next page begins.
+    next: Option<String>,
+    /// Until the end is written.
+    pen: Option<Pen>,
+}
+
+/// What turns rows into the bytes that are sent.
+struct Pen {
+    file: Box<dyn FileWriter>,
+    gzip: Option<GzipStream>,
+}
+
+impl Growing {
+    fn begin(
+        kind: Kind,
+        gzip: bool,
+        answerer: &Answerer,
+        feed: Arc<Feed>,
+        query: BoundQuery,
+        syntax: &RequestSyntax,
+    ) -> Result<Self, BridgeError> {
+        let set = &feed.sets[query.set];
+        let shown: Vec<usize> = query.select.clone().unwrap_or_else(|| (0..set.columns.len()).collect());
+        let file = kind.writer(shown.iter().map(|&column| file_column(set, column)).collect())?;
+        Ok(Self {
+            answerer: Answerer { limits: page_limits(answerer.limits, &query), ..answerer.clone() },
+            query_text: format!("{} {syntax:?}", feed.schema.namespace),
+            feed,
+            query,
+            shown,
+            waiting: VecDeque::new(),
+            next: None,
+            pen: Some(Pen { file, gzip: gzip.then(GzipStream::new) }),
+        })
+    }
+
+    async fn page(&self, skip_token: Option<&str>) -> Result<Page, BridgeError> {
+        let wishes = Wishes { max_page_size: None, skip_token, whole: true, query_text: &self.query_text };
+        self.answerer.answer(&self.feed, &self.query, &wishes).await
+    }
+
+    /// Takes a page's rows, cut into pieces.
+    fn take(&mut self, page: Page) -> Result<(), FrameError> {
+        self.next = page.next.map(|token| token.encode());
+        for frame in &page.frames {
+            let rows = columns_of(frame, &self.shown)?;
+            let piece = |first| rows.slice(first, PIECE_ROWS.min(rows.num_rows() - first));
+            self.waiting.extend((0..rows.num_rows()).step_by(PIECE_ROWS).map(piece));
+        }
+        Ok(())
+    }
+
+    /// The next bytes of the file.
+    async fn piece(mut self) -> Result<Option<(Bytes, Self)>, BridgeError> {
+        loop {
+            if self.waiting.is_empty()
+                && let Some(token) = self.next.take()
+            {
+                let page = self.page(Some(&token)).await;
+                self.take(page.inspect_err(|error| broken_off(error))?)?;
+                continue;
+            }
+            let Some(pen) = self.pen.take() else { return Ok(None) };
+            let rows = self.waiting.pop_front();
+            let written = web::block(move || pen.write(rows)).await.map_err(|_| FetchError::Interrupted)?;
+            let (pen, bytes) = written.inspect_err(|error| broken_off(error))?;
+            self.pen = pen;
+            if !bytes.is_empty() {
+                return Ok(Some((bytes.into(), self)));
+            }
+        }
+    }
+}
+
+impl Pen {
+    /// Writes rows or, without any, the end; after that there is no pen.
+    fn write(mut self, rows: Option<RecordBatch>) -> Result<(Option<Self>, Vec<u8>), BridgeError> {
+        let Some(rows) = rows else {
+            let last = self.file.end()?;
+            let Some(mut gzip) = self.gzip else { return Ok((None, last)) };
+            let mut bytes = gzip.piece(&last).map_err(unwritten)?;
+            bytes.extend(gzip.end().map_err(unwritten)?);
+            return Ok((None, bytes));
+        };
+        let bytes = self.file.rows(&rows)?;
+        let bytes = match &mut self.gzip {
+            Some(gzip) => gzip.piece(&bytes).map_err(unwritten)?,
+            None => bytes,
+        };
+        Ok((Some(self), bytes))
+    }
+}
+
+fn unwritten(error: io::Error) -> ExportError {
+    ExportError::Compression(error)
+}
+
+fn broken_off(error: &BridgeError) {
+    tracing::warn!(%error, "an export was broken off");
+}
+
+/// Where an order is asked for, every row must be seen before the first can be given out: then one page holds them all.
+fn page_limits(limits: AnswerLimits, query: &BoundQuery) -> AnswerLimits {
+    match query.order.as_slice() {
+        [] => limits,
+        _ => AnswerLimits { page_rows: limits.max_rows, ..limits },
+    }
+}
+
+fn file_column(set: &Set, column: usize) -> FileColumn {
+    let column = &set.columns[column];
+    FileColumn { name: column.name.clone(), primitive: column.primitive }
+}
+
+fn columns_of(frame: &Frame, shown: &[usize]) -> Result<RecordBatch, FrameError> {
+    let position = |&column: &usize| frame.position(column).ok_or(FrameError::MissingColumn { column });
+    let positions = shown.iter().map(position).collect::<Result<Vec<_>, _>>()?;
+    Ok(frame.batch.project(&positions)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::file_name;
+
+    #[test]
+    fn file_names_are_plain_and_say_what_is_made_up() {
+        assert_eq!(file_name(false, "Y25I01", "Fordelt_på_Køn", "csv"), "y25i01_Fordelt_paa_Koen.csv");
+        assert_eq!(file_name(true, "y01a02", "Hovedtal", "parquet"), "simulator_y01a02_Hovedtal.parquet");
+    }
+}
