@@ -1,4 +1,6 @@
 //! Requests from end to end: the service that is shipped, over HTTP, on the simulator.
 
+mod language;
 mod main_job;
+mod navigation;
 mod published;

@@ -16,7 +16,8 @@ use crate::odata::media_type::{Format, Kind, Negotiated};
 use crate::odata::payload::{self, JsonContext};
 use crate::odata::preference::Applied;
 use crate::odata::uri::literal_text;
-use crate::odata::uri::syntax::RequestSyntax;
+use crate::odata::uri::syntax::{PathSegment, RequestSyntax, SystemSegment};
+use crate::odata::uri::{self, Limits};
 use crate::odata::value::Value;
 use crate::odata::version::Version;
 use crate::query::apply::BoundApply;
@@ -30,6 +31,7 @@ impl Call<'_> {
         path: &str,
         mut syntax: RequestSyntax,
     ) -> Result<Option<Answered>, BridgeError> {
+        resolve_entity(service, &mut syntax)?;
         let query = bind::bind(&service.feed, &syntax, self.state.clock.now())?;
         let negotiated = self.negotiate(&syntax, kind(&query))?;
         let skip_token = syntax.options.skiptoken.take();
@@ -77,6 +79,20 @@ impl Call<'_> {
         let options: Vec<&str> = kept.chain([token.as_str()]).collect();
         format!("{}{}?{}", service.root, path.trim_matches('/'), options.join("&"))
     }
+}
+
+/// `$entity?$id=…` is the row that the address in `$id` names, absolute or below the service.
+fn resolve_entity(service: &Service, syntax: &mut RequestSyntax) -> Result<(), BridgeError> {
+    let [PathSegment::System { name: SystemSegment::Entity, .. }] = syntax.path.segments.as_slice() else {
+        return Ok(());
+    };
+    let id = syntax.options.id.take().unwrap_or_default();
+    let below = id.strip_prefix(&service.root).unwrap_or(&id);
+    if below.contains("://") {
+        return Err(BridgeError::UnknownPath(id));
+    }
+    syntax.path = uri::parse_path(below, &Limits::default())?;
+    Ok(())
 }
 
 fn kind(query: &BoundQuery) -> Kind {
