@@ -58,8 +58,7 @@ fn a_computed_value_stands_for_its_expression() {
     assert_eq!(answer("$compute=Nr add 1 as Mere&$filter=Mere eq 3"), ["2026M07/2.1"]);
     let query = ask("Hovedtal", "$compute=Nr add 1 as Mere,Mere mul 2 as Flere&$select=Flere,Nr").unwrap();
     assert_eq!(query.select, Some(vec![9, 5]));
-    let doubling: Vec<String> =
-        (1..=16).map(|n| format!("A{} add A{} as A{n}", n - 1, n - 1)).collect();
+    let doubling: Vec<String> = (1..=16).map(|n| format!("A{} add A{} as A{n}", n - 1, n - 1)).collect();
     let error = ask("Hovedtal", &format!("$compute=Nr as A0,{}", doubling.join(","))).unwrap_err();
     assert_eq!(error.code(), "ExpressionTooLarge");
 }
