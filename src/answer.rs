@@ -196,14 +196,14 @@ impl Answerer {
         begun: Option<Revision>,
         read: impl Fn(Reading) -> BoxFuture<'r, Result<T, BridgeError>>,
     ) -> Result<T, BridgeError> {
-        let reading = self.fetcher.open(table, begun).await?;
-        let error = match tokio::time::timeout(self.limits.wait, read(reading)).await {
+        let answer = self.fetcher.in_one_revision(table, begun, &read);
+        let error = match tokio::time::timeout(self.limits.wait, answer).await {
             Ok(Ok(found)) => return Ok(found),
             Ok(Err(BridgeError::Fetch(error))) if error.allows_stored() => error.into(),
             Ok(Err(error)) => return Err(error),
             Err(_) => BridgeError::TooSlow { seconds: self.limits.wait.as_secs() },
         };
-        let stored = self.fetcher.stored_readings(table).into_iter();
+        let stored = self.fetcher.stored_readings(table).await.into_iter();
         for reading in stored.filter(|reading| begun.is_none_or(|begun| begun == reading.revision())) {
             if let Ok(found) = read(reading).await {
                 return Ok(found);

@@ -7,6 +7,7 @@ use crate::catalogue::id::MeasurementId;
 use crate::export::ExportError;
 use crate::fetch::error::FetchError;
 use crate::frame::error::FrameError;
+use crate::odata::batch::BatchError;
 use crate::odata::csdl::CsdlError;
 use crate::odata::media_type::NegotiationError;
 use crate::odata::payload::PayloadError;
@@ -53,8 +54,18 @@ pub enum BridgeError {
     TableNotRead(MeasurementId),
     #[error("no row has this key")]
     NoSuchRow,
-    #[error("the method {0} is not offered; this service is read-only")]
-    Method(String),
+    #[error("the method {method} is not offered here; expected one of {allow}")]
+    Method { method: String, allow: &'static str },
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+    #[error("a request before this one failed")]
+    FailedDependency,
+    #[error("the body is larger than {limit} bytes")]
+    BodyTooLarge { limit: usize },
+    #[error("the body could not be read to its end")]
+    BodyBroken,
+    #[error("the answers are larger than {limit} bytes together")]
+    AnswerTooLarge { limit: usize },
     #[error("there is nothing at '{0}'")]
     UnknownPath(String),
     #[error("{what} is not offered: {reason}")]

@@ -12,7 +12,7 @@ use jobindsats_bridge::feed::origin::Origin;
 use jobindsats_bridge::indicators::resolve;
 use jobindsats_bridge::refresh::catalogue::keeper::SyncScope;
 use jobindsats_bridge::refresh::indicators::Pace;
-use jobindsats_bridge::service::{self, ServiceOptions, UpstreamChoice};
+use jobindsats_bridge::service::{self, Service, ServiceOptions, UpstreamChoice};
 use jobindsats_bridge::settings::{Settings, UpstreamSettings};
 use jobindsats_bridge::simulator::{self, DumpExtent, DumpOptions, Simulator, SimulatorOptions};
 use jobindsats_bridge::upstream::key::ApiKey;
@@ -108,16 +108,29 @@ pub async fn serve() -> Outcome {
     tracing::info!(address = %service.address, origin, "serving; paste {}/odata/ into Excel", service.url());
     let (mut terminated, mut interrupted) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::select! {
-        ended = service.until_end() => ended?,
-        _ = terminated.recv() => service.stop().await,
-        _ = interrupted.recv() => service.stop().await,
+    let mut hung_up = signal(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            ended = service.until_end() => { ended?; break }
+            _ = hung_up.recv() => reload(&service),
+            _ = terminated.recv() => { service.stop().await; break }
+            _ = interrupted.recv() => { service.stop().await; break }
+        }
     }
     if let Some(simulator) = simulator {
         simulator.stop().await;
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+fn reload(service: &Service) {
+    match service.reload() {
+        Ok(()) => tracing::info!("indicators were read again"),
+        Err(error) => {
+            tracing::error!(%error, "BRIDGE_INDICATORS cannot be used; the earlier indicators go on")
+        }
+    }
 }
 
 /// The upstream that the settings name; without a key a simulator of our own on a free loopback port.

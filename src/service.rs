@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +30,9 @@ use crate::refresh::indicators::{self, Pace};
 use crate::refresh::updates::ListedUpdates;
 use crate::settings::BridgeSettings;
 use crate::store::CellStore;
-use crate::store::memory::MemoryStore;
+use crate::store::revisions::RevisionLog;
+use crate::store::tiered::TieredStore;
+use crate::store::writer::DiskWriter;
 use crate::upstream::TableHints;
 use crate::upstream::client::{ClientError, ClientOptions, HttpUpstream, Upstream};
 use crate::upstream::key::ApiKey;
@@ -77,6 +79,8 @@ pub enum StartError {
     Folder { path: PathBuf, source: io::Error },
     #[error("BRIDGE_DATA_DIR: the folder {path} is in use by another process")]
     FolderInUse { path: PathBuf },
+    #[error("the thread that writes to disk cannot be started: {0}")]
+    Thread(io::Error),
     #[error("BRIDGE_CELL_LIMIT: {limit} cells are less than the row of any table; expected at least {least}")]
     CellLimit { limit: u64, least: u64 },
     #[error("BRIDGE_INDICATORS: {0}")]
@@ -97,7 +101,7 @@ pub struct Parts {
     pub state: AppState,
     pub definitions: Definitions,
     /// Holds the data folder for this process.
-    _folder: File,
+    _folder: Option<File>,
 }
 
 /// A running service.
@@ -105,11 +109,12 @@ pub struct Parts {
 pub struct Service {
     pub address: SocketAddr,
     pub state: AppState,
+    settings: BridgeSettings,
     server: ServerHandle,
     running: JoinHandle<io::Result<()>>,
     stop: watch::Sender<bool>,
     background: Vec<JoinHandle<()>>,
-    _folder: File,
+    _folder: Option<File>,
 }
 
 /// The smallest row: a period, an area and a measure.
@@ -124,17 +129,14 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
     if settings.cell_limit < LEAST_CELLS {
         return Err(StartError::CellLimit { limit: settings.cell_limit, least: LEAST_CELLS });
     }
-    let definitions = match &settings.indicators {
-        Some(path) => Definitions::read(path, settings.series_limit)?,
-        None => Definitions::built_in(settings.series_limit)?,
-    };
+    let definitions = definitions(settings)?;
     let path = settings.data_dir.join(&options.upstream.origin.name);
-    let folder = disk::own(&path).map_err(|source| StartError::Folder { path: path.clone(), source })?;
-    let folder = folder.ok_or_else(|| StartError::FolderInUse { path: path.clone() })?;
+    let folder = own(&path)?;
     let metrics = Arc::new(Metrics::new(
         env!("CARGO_PKG_VERSION"),
         option_env!("BRIDGE_REVISION").unwrap_or("unknown"),
     )?);
+    metrics.configuration_read(Some(options.clock.now()));
     let upstream: Arc<dyn Upstream> = Arc::new(client(options, &metrics)?);
     let (clock, origin) = (options.clock.clone(), options.upstream.origin.clone());
     let catalogue = CatalogueKeeper::open(
@@ -144,10 +146,20 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
         TableHints::built_in(),
     );
     let catalogue = Arc::new(catalogue);
+    let writer = DiskWriter::start().map_err(StartError::Thread)?;
+    let revisions = RevisionLog::open(path.join("revisions.json"), writer.clone());
+    let memory_bytes = settings.memory_mb.saturating_mul(1024 * 1024);
     let store: Arc<dyn CellStore> =
-        Arc::new(MemoryStore::new(settings.memory_mb.saturating_mul(1024 * 1024)));
+        Arc::new(TieredStore::open(path.join("cells"), &origin.name, memory_bytes, writer, metrics.clone()));
     let updates = Arc::new(ListedUpdates(Arc::clone(&catalogue)));
-    let fetcher = Fetcher::new(upstream, Arc::clone(&store), updates, metrics.clone(), clock.clone());
+    let fetcher = Fetcher::new(
+        upstream,
+        Arc::clone(&store),
+        updates,
+        revisions.clone(),
+        metrics.clone(),
+        clock.clone(),
+    );
     let figures = FetchedFigures {
         catalogue: Arc::clone(&catalogue),
         fetcher: fetcher.clone(),
@@ -167,16 +179,39 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
         wait: Duration::from_secs(settings.answer_seconds),
     };
     let state = AppState {
-        feeds: Arc::new(FeedKeeper::open(path, Arc::clone(&catalogue), origin)?),
+        feeds: Arc::new(FeedKeeper::open(path, Arc::clone(&catalogue), revisions.clone(), origin)?),
         catalogue,
         answerer: Answerer { fetcher, limits },
         indicators: Arc::new(indicators),
         store,
+        revisions,
         metrics,
         clock,
         public_url: settings.public_url.clone(),
     };
     Ok(Parts { state, definitions, _folder: folder })
+}
+
+fn definitions(settings: &BridgeSettings) -> Result<Definitions, DefinitionError> {
+    match &settings.indicators {
+        Some(path) => Definitions::read(path, settings.series_limit),
+        None => Definitions::built_in(settings.series_limit),
+    }
+}
+
+/// Makes the folder this process's own. A folder that cannot be written needs no owner: nothing is kept in it, and the service
+/// answers from memory.
+fn own(path: &Path) -> Result<Option<File>, StartError> {
+    use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    match disk::own(path) {
+        Ok(Some(folder)) => Ok(Some(folder)),
+        Ok(None) => Err(StartError::FolderInUse { path: path.to_owned() }),
+        Err(error) if matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem) => {
+            tracing::error!(folder = %path.display(), %error, "the data folder cannot be written; nothing outlives this process");
+            Ok(None)
+        }
+        Err(source) => Err(StartError::Folder { path: path.to_owned(), source }),
+    }
 }
 
 /// The constant label of every value: figures are the databank's, or the simulator's.
@@ -222,7 +257,8 @@ pub async fn start(options: ServiceOptions) -> Result<Service, StartError> {
     let server = server.run();
     let (handle, stop) = (server.handle(), watch::Sender::new(false));
     let background = if options.background { background(&state, &options, &stop) } else { Vec::new() };
-    Ok(Service { address, state, server: handle, running: tokio::spawn(server), stop, background, _folder })
+    let (settings, running) = (options.settings, tokio::spawn(server));
+    Ok(Service { address, state, settings, server: handle, running, stop, background, _folder })
 }
 
 fn background(state: &AppState, options: &ServiceOptions, stop: &watch::Sender<bool>) -> Vec<JoinHandle<()>> {
@@ -264,6 +300,19 @@ impl Service {
         format!("http://{}", self.address)
     }
 
+    /// Reads the indicators' file again. Indicators that stand for the same figures as before go on as they were; a file that
+    /// cannot be used changes nothing, and the metrics say so.
+    ///
+    /// # Errors
+    /// When the file cannot be used.
+    pub fn reload(&self) -> Result<(), DefinitionError> {
+        let read = definitions(&self.settings);
+        let succeeded_at = read.is_ok().then(|| self.state.clock.now());
+        self.state.metrics.configuration_read(succeeded_at);
+        self.state.indicators.redefine(&read?);
+        Ok(())
+    }
+
     /// Stops: lets requests under way finish, ends the background work and writes down what is known.
     pub async fn stop(self) {
         self.stop.send_replace(true);
@@ -272,6 +321,7 @@ impl Service {
             let _ = task.await;
         }
         let _ = self.running.await;
+        self.state.store.flush().await;
     }
 
     /// Runs until the server ends by itself.

@@ -69,7 +69,11 @@ pub const DESCRIBED: &[Described] = &[
         default: "5000000",
         meaning: "rows of the longest answer, all pages together",
     },
-    Described { variable: "BRIDGE_MEMORY_MB", default: "512", meaning: "megabytes of cells kept in memory" },
+    Described {
+        variable: "BRIDGE_MEMORY_MB",
+        default: "512",
+        meaning: "megabytes of cells kept in memory; four times as many on disk",
+    },
     Described {
         variable: "BRIDGE_SERIES_LIMIT",
         default: "20000",

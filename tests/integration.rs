@@ -11,6 +11,7 @@ mod language;
 mod odata;
 mod query;
 mod refresh;
+mod rules;
 mod simulator;
 mod support;
 mod upstream;

@@ -8,6 +8,7 @@ pub mod id;
 pub mod measure;
 pub mod measurement;
 pub mod period;
+pub mod revised;
 pub mod value;
 
 use std::collections::BTreeMap;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::catalogue::Catalogue;
 use crate::catalogue::measurement::{Measurement, MeasurementHead, Subject};
 use crate::catalogue::period::PeriodKind;
+use crate::catalogue::revised::RevisedFigure;
 use crate::catalogue::value::RowStatus;
 use crate::feed::Feed;
 use crate::feed::cells::{Named, label_or_id};
@@ -17,7 +18,12 @@ use crate::feed::table::published;
 
 /// The catalogue as a service.
 #[must_use]
-pub fn catalogue_feed(catalogue: &Catalogue, origin: &Origin, names: &mut NameRegistry) -> Feed {
+pub fn catalogue_feed(
+    catalogue: &Catalogue,
+    revised: &[Arc<RevisedFigure>],
+    origin: &Origin,
+    names: &mut NameRegistry,
+) -> Feed {
     let tables: Vec<_> =
         catalogue.measurements.values().map(|measurement| table(catalogue, measurement, names)).collect();
     let mut drafts = vec![
@@ -25,6 +31,7 @@ pub fn catalogue_feed(catalogue: &Catalogue, origin: &Origin, names: &mut NameRe
         catalogs(origin),
         subjects(&catalogue.subjects),
         status_codes(),
+        revisions(revised),
     ];
     drafts.extend(tables);
     assemble("Jobindsats".to_owned(), drafts)
@@ -143,4 +150,34 @@ fn status_codes() -> Draft {
         .text("Title", "Kodens titel.", |(_, title, _)| title)
         .text("Description", "Hvad koden betyder.", |(.., description)| description)
         .draft("StatusCodes", "Statuskoder", "Hvad koderne i kolonnen Status betyder.")
+}
+
+fn revisions(revised: &[Arc<RevisedFigure>]) -> Draft {
+    Listing::of(revised)
+        .key("Id", "Ændringens id.", |row| &row.id)
+        .text("Table", "Tabellens id.", |row| &row.table)
+        .text("Period", "Perioden, som tallet gælder.", |row| &row.period)
+        .optional_text("Area", "Området, som tallet gælder.", |row| row.area.as_deref())
+        .optional_text("AreaId", "Områdets id.", |row| row.area_id.as_deref())
+        .text("Measure", "Målet, som tallet er en værdi af.", |row| &row.measure)
+        .text("MeasureId", "Målets id.", |row| &row.measure_id)
+        .optional_text(
+            "Members",
+            "Andre opdelinger, som tallet gælder, hvor de ikke står ved deres total.",
+            |row| row.members.as_deref(),
+        )
+        .optional_figure("Before", "Tallet, som det var; tomt, hvis det ikke var offentliggjort.", |row| {
+            row.before
+        })
+        .optional_figure(
+            "After",
+            "Tallet, som det er nu; tomt, hvis det ikke længere er offentliggjort.",
+            |row| row.after,
+        )
+        .optional_instant("SeenAt", "Hvornår ændringen blev set her.", |row| Some(row.seen_at))
+        .draft(
+            "Revisions",
+            "Ændrede tal",
+            "Tal, som blev ændret, efter at de var hentet her; de seneste 400 dage.",
+        )
 }

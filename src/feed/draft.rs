@@ -1,8 +1,9 @@
 //! Sets as they are drawn up, each with what `$metadata` says of it, and the one place where a feed and its schema are made
 //! from them, so that the two cannot differ.
 
+use crate::feed::aggregation;
 use crate::feed::column::{Column, Fact};
-use crate::feed::{Feed, Navigation, RowSource, Set};
+use crate::feed::{Feed, FeedId, Navigation, RowSource, Set};
 use crate::odata::edm::{
     Annotation, AnnotationValue, EntityContainer, EntitySet, EntityType, NavigationProperty, Property,
     Schema, Singleton,
@@ -136,9 +137,18 @@ impl Draft {
         EntityType {
             name: self.type_name(),
             key: self.key().map(|index| self.columns[index].column.name.clone()).collect(),
-            properties: self.columns.iter().map(DraftColumn::property).collect(),
+            properties: self.columns.iter().map(|column| self.property(column)).collect(),
             navigation: self.ways.iter().map(|way| way.property(drafts)).collect(),
             annotations: Vec::new(),
+        }
+    }
+
+    fn property(&self, column: &DraftColumn) -> Property {
+        let property = column.property();
+        match column.column.fact {
+            Fact::Measure(_) | Fact::Value => property
+                .annotated("Aggregation.ContextDefiningProperties", aggregation::context(&self.columns)),
+            _ => property,
         }
     }
 
@@ -172,6 +182,9 @@ impl Draft {
         }
         annotations.push(refused("Capabilities.UpdateRestrictions", "Updatable"));
         annotations.push(refused("Capabilities.DeleteRestrictions", "Deletable"));
+        if let RowSource::Cells(_) = self.rows {
+            annotations.extend(aggregation::annotations(&self.columns));
+        }
         annotations
     }
 
@@ -248,7 +261,8 @@ pub(super) fn assemble(namespace: String, drafts: Vec<Draft>) -> Feed {
             columns: draft.columns.iter().map(|column| column.column.name.clone()).collect(),
         })
         .collect();
-    Feed { sets: drafts.into_iter().map(|draft| draft.set(&targets)).collect(), schema }
+    let sets = drafts.into_iter().map(|draft| draft.set(&targets)).collect();
+    Feed { id: FeedId::next(), sets, schema }
 }
 
 fn schema(namespace: String, drafts: &[Draft]) -> Schema {
@@ -279,6 +293,23 @@ fn container_annotations() -> Vec<Annotation> {
         Annotation::new("Core.ODataVersions", AnnotationValue::String(ODATA_VERSIONS.to_owned())),
         Annotation::new("Capabilities.SupportedFormats", texts(FORMATS)),
         Annotation::new("Capabilities.FilterFunctions", texts(FILTER_FUNCTIONS)),
-        Annotation::new("Capabilities.BatchSupported", AnnotationValue::Bool(false)),
+        Annotation::new("Capabilities.BatchSupported", AnnotationValue::Bool(true)),
+        Annotation::new(
+            "Capabilities.BatchSupport",
+            batch_support(texts(&["multipart/mixed", "application/json"])),
+        ),
     ]
+}
+
+/// Batches hold reads only, so there are no bodies and no new entities to refer to.
+fn batch_support(formats: AnnotationValue) -> AnnotationValue {
+    AnnotationValue::Record(vec![
+        ("Supported", AnnotationValue::Bool(true)),
+        ("ContinueOnErrorSupported", AnnotationValue::Bool(true)),
+        ("ReferencesInRequestBodiesSupported", AnnotationValue::Bool(false)),
+        ("ReferencesAcrossChangeSetsSupported", AnnotationValue::Bool(false)),
+        ("EtagReferencesSupported", AnnotationValue::Bool(false)),
+        ("RequestDependencyConditionsSupported", AnnotationValue::Bool(false)),
+        ("SupportedFormats", formats),
+    ])
 }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, Date32Array, Int32Array, Int64Array, RecordBatch, RecordBatchOptions,
-    StringArray, TimestampMillisecondArray,
+    Array, ArrayRef, BooleanArray, Date32Array, Decimal128Array, Int32Array, Int64Array, RecordBatch,
+    RecordBatchOptions, StringArray, TimestampMillisecondArray,
 };
-use arrow_schema::{Field, Schema};
+use arrow_schema::{DataType, Field, Schema};
 use chrono::{DateTime, NaiveDate, Utc};
 
+use crate::catalogue::value::{Figure, to_stored};
 use crate::feed::RowSource;
 use crate::feed::column::Fact;
 use crate::feed::draft::{Draft, DraftColumn};
@@ -92,6 +93,14 @@ impl<'a, T> Listing<'a, T> {
         let array: TimestampMillisecondArray = self.rows.iter().map(milliseconds).collect();
         let column = self.column(name, PrimitiveType::DateTimeOffset, description).nullable();
         self.with(column, array.with_timezone("UTC"))
+    }
+
+    pub fn optional_figure(self, name: &str, description: &str, figure: impl Fn(&'a T) -> Figure) -> Self {
+        let stored = |row| figure(row).and_then(to_stored);
+        let array = Decimal128Array::from_iter(self.rows.iter().map(stored));
+        let array = array.with_data_type(DataType::Decimal128(38, 18));
+        let column = self.column(name, PrimitiveType::Decimal, description).nullable();
+        self.with(column, array)
     }
 
     /// The finished list as a set.

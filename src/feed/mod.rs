@@ -1,8 +1,9 @@
 //! A measurement as a typed OData service: sets, columns, names, types. Pure: it says what could be read, and fetches nothing.
 //!
 //! [`table`] and [`catalogue`] draw up the sets of the two kinds of service; `cells` knows the sets of figures, `codes` the lists
-//! beside them, and `draft` makes feed and schema of both.
+//! beside them, `aggregation` what `$apply` can do, and `draft` makes feed and schema of all.
 
+mod aggregation;
 pub mod catalogue;
 mod cells;
 mod codes;
@@ -18,6 +19,7 @@ pub mod table;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow_array::RecordBatch;
 
@@ -27,9 +29,23 @@ use crate::catalogue::measurement::Measurement;
 use crate::feed::column::Column;
 use crate::odata::edm::Schema;
 
+/// Tells a feed from every other that this process has made: what was written of it can be kept under its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FeedId(u64);
+
+impl FeedId {
+    /// An id that no feed has had.
+    #[must_use]
+    pub fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
 /// One OData service: the catalogue's, or that of one measurement.
 #[derive(Debug, Clone)]
 pub struct Feed {
+    pub id: FeedId,
     pub sets: Vec<Set>,
     /// What `$metadata` says; names, keys and types equal those of the sets.
     pub schema: Schema,

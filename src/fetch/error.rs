@@ -21,6 +21,8 @@ pub enum FetchError {
     Columns(Arc<ArrowError>),
     #[error("cells of table {table} in the revision that this download began with can no longer be had")]
     Gone { table: MeasurementId },
+    #[error("table {table} was updated again and again while its cells were read")]
+    Moved { table: MeasurementId },
     #[error("the fetch was interrupted")]
     Interrupted,
 }

@@ -2,21 +2,25 @@
 //!
 //! The same cells asked for by many at once are fetched once, by a task of its own, so that a caller who leaves stops nothing.
 //! A chunk that is too large or too slow is halved. Nothing that failed is stored.
+//!
+//! All cells of an answer belong to one revision. Whatever was under way when a table's revision moved on is thrown away, and
+//! [`Fetcher::in_one_revision`] reads again.
 
 mod cells;
 pub mod error;
 pub mod join;
 pub mod request;
+mod revised;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use futures_util::future::{BoxFuture, FutureExt, Shared, try_join_all};
 
-use crate::catalogue::id::MeasurementId;
+use crate::catalogue::id::{MeasurementId, PeriodId};
 use crate::catalogue::measurement::Measurement;
 use crate::clock::Clock;
 use crate::fetch::error::FetchError;
@@ -24,8 +28,10 @@ use crate::observe::store::StoreObserver;
 use crate::plan::chunk::{Band, Chunk};
 use crate::store::CellStore;
 use crate::store::block::{CellBlock, Revision, SharedBlock};
+use crate::store::change::Changes;
 use crate::store::freshness;
 use crate::store::key::CellKey;
+use crate::store::revisions::RevisionLog;
 use crate::upstream::client::Upstream;
 
 /// What is known about updates of tables.
@@ -57,6 +63,9 @@ impl Reading {
     }
 }
 
+/// So often a table that moves on while it is read is read again.
+const LONGEST_PURSUIT: usize = 4;
+
 type Fetching = Shared<BoxFuture<'static, Result<SharedBlock, FetchError>>>;
 
 /// Fetches cells. Cheap to clone; clones share what is under way.
@@ -70,9 +79,11 @@ struct Inner {
     updates: Arc<dyn Updates>,
     observer: Arc<dyn StoreObserver>,
     clock: Clock,
-    /// Per table the latest revision that was given out.
+    /// Per table the revision that stands. Blocks are put in store while this is held, so that none lands in a revision that
+    /// is over.
     revisions: Mutex<HashMap<MeasurementId, Revision>>,
-    under_way: Mutex<HashMap<(MeasurementId, Revision, Chunk), Fetching>>,
+    revised: RevisionLog,
+    under_way: Mutex<HashMap<(MeasurementId, Revision, CellKey), Fetching>>,
 }
 
 impl Fetcher {
@@ -82,34 +93,62 @@ impl Fetcher {
         upstream: Arc<dyn Upstream>,
         store: Arc<dyn CellStore>,
         updates: Arc<dyn Updates>,
+        revised: RevisionLog,
         observer: Arc<dyn StoreObserver>,
         clock: Clock,
     ) -> Self {
         let (revisions, under_way) = (Mutex::default(), Mutex::default());
-        Self(Arc::new(Inner { upstream, store, updates, observer, clock, revisions, under_way }))
+        Self(Arc::new(Inner { upstream, store, updates, revised, observer, clock, revisions, under_way }))
     }
 
     /// The revision of the table that stands now.
     pub async fn current_revision(&self, table: &MeasurementId) -> Revision {
         let update_latest = self.0.updates.update_latest(table).await;
-        let mut revisions = self.0.revisions.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = revisions.entry(table.clone()).or_insert(Revision { update_latest, counter: 0 });
+        let stored = self.0.store.revisions(table).await;
+        let stored = stored.into_iter().filter(|revision| revision.update_latest == update_latest).max();
+        let begun = stored.unwrap_or(Revision::of(update_latest));
+        let mut revisions = self.0.revisions();
+        let known = revisions.entry(table.clone()).or_insert(begun);
         if known.update_latest != update_latest {
-            *known = Revision { update_latest, counter: 0 };
+            *known = begun;
         }
         *known
+    }
+
+    /// Reads a table's cells, all of them in one revision: of the one that a download began with, or of the current. If the
+    /// table moves on meanwhile, what was read is read again.
+    ///
+    /// # Errors
+    /// Those of the reading; and when cells of the revision can no longer be had, or the table does not come to rest.
+    pub async fn in_one_revision<T, E: From<FetchError>, R: Future<Output = Result<T, E>>>(
+        &self,
+        table: &MeasurementId,
+        begun: Option<Revision>,
+        read: impl Fn(Reading) -> R,
+    ) -> Result<T, E> {
+        for _ in 0..LONGEST_PURSUIT {
+            let reading = self.open(table, begun).await?;
+            let outcome = read(reading).await;
+            if matches!(reading, Reading::Stored(_))
+                || self.current_revision(table).await == reading.revision()
+            {
+                return outcome;
+            }
+            tracing::debug!(%table, "the table moved on while it was read; reading again");
+        }
+        Err(FetchError::Moved { table: table.clone() }.into())
     }
 
     /// Opens a reading: of the current revision, or of the one that a download began with.
     ///
     /// # Errors
     /// When cells of that revision can no longer be had.
-    pub async fn open(&self, table: &MeasurementId, begun: Option<Revision>) -> Result<Reading, FetchError> {
+    async fn open(&self, table: &MeasurementId, begun: Option<Revision>) -> Result<Reading, FetchError> {
         let current = self.current_revision(table).await;
         match begun {
             None => Ok(Reading::Current(current)),
             Some(revision) if revision == current => Ok(Reading::Current(current)),
-            Some(revision) if self.0.store.revisions(table).contains(&revision) => {
+            Some(revision) if self.0.store.revisions(table).await.contains(&revision) => {
                 Ok(Reading::Stored(revision))
             }
             Some(_) => Err(FetchError::Gone { table: table.clone() }),
@@ -117,15 +156,14 @@ impl Fetcher {
     }
 
     /// Readings that need no upstream, the newest first.
-    #[must_use]
-    pub fn stored_readings(&self, table: &MeasurementId) -> Vec<Reading> {
-        self.0.store.revisions(table).into_iter().map(Reading::Stored).collect()
+    pub async fn stored_readings(&self, table: &MeasurementId) -> Vec<Reading> {
+        self.0.store.revisions(table).await.into_iter().map(Reading::Stored).collect()
     }
 
-    /// The blocks of a band, in the order of its chunks.
+    /// The blocks of a band, in the order of its chunks, all of the reading's revision.
     ///
     /// # Errors
-    /// When a chunk can be had neither from the store nor from the upstream.
+    /// When a chunk can be had neither from the store nor from the upstream, or the table has moved on.
     pub async fn band(
         &self,
         of: &Arc<Measurement>,
@@ -142,30 +180,31 @@ impl Fetcher {
         reading: Reading,
     ) -> Result<SharedBlock, FetchError> {
         let (key, revision) = (CellKey::of(of, chunk), reading.revision());
-        let stored = self.0.store.find(&of.id, revision, &key);
-        let usable = |block: &SharedBlock| match reading {
-            Reading::Current(current) => freshness::is_fresh(block, current, self.0.clock.now()),
-            Reading::Stored(_) => true,
+        let found = match reading {
+            Reading::Current(_) => self.0.fresh(of, revision, &key).await,
+            Reading::Stored(_) => self.0.store.find(&of.id, revision, &key).await,
         };
-        self.0.observer.store_request(stored.as_ref().is_some_and(usable));
-        match (stored.filter(usable), reading) {
+        self.0.observer.store_request(found.is_some());
+        match (found, reading) {
             (Some(block), _) => Ok(block.restricted(&key)?),
             (None, Reading::Stored(_)) => Err(FetchError::Gone { table: of.id.clone() }),
-            (None, Reading::Current(_)) => self.shared(of, chunk, revision).await,
+            (None, Reading::Current(_)) => self.shared(of, chunk, revision, key).await,
         }
     }
 
-    /// The fetch of a chunk that is under way, or a new one.
+    /// The fetch of these cells that is under way, or a new one. Known by ids: places in the catalogue mean something else once
+    /// it is read anew.
     async fn shared(
         &self,
         of: &Arc<Measurement>,
         chunk: &Chunk,
         revision: Revision,
+        key: CellKey,
     ) -> Result<SharedBlock, FetchError> {
-        let key = (of.id.clone(), revision, chunk.clone());
+        let key = (of.id.clone(), revision, key);
         let fetching = {
             let mut under_way = self.0.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-            under_way.entry(key.clone()).or_insert_with(|| self.start(of, chunk, revision, key)).clone()
+            under_way.entry(key.clone()).or_insert_with(|| self.start(of, chunk, key)).clone()
         };
         fetching.await
     }
@@ -175,12 +214,11 @@ impl Fetcher {
         &self,
         of: &Arc<Measurement>,
         chunk: &Chunk,
-        revision: Revision,
-        key: (MeasurementId, Revision, Chunk),
+        key: (MeasurementId, Revision, CellKey),
     ) -> Fetching {
         let (inner, of, chunk) = (Arc::clone(&self.0), Arc::clone(of), chunk.clone());
         let task = tokio::spawn(async move {
-            let result = inner.fetch(&of, &chunk, revision).await;
+            let result = inner.fetch(&of, &chunk, key.1).await;
             inner.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
             result
         });
@@ -189,6 +227,12 @@ impl Fetcher {
 }
 
 impl Inner {
+    /// Stored cells that can answer without asking the upstream.
+    async fn fresh(&self, of: &Measurement, revision: Revision, key: &CellKey) -> Option<SharedBlock> {
+        let block = self.store.find(&of.id, revision, key).await?;
+        freshness::is_fresh(&block, revision, self.clock.now()).then_some(block)
+    }
+
     /// Asks the upstream for a chunk, in halves where it is too much, and keeps the answer.
     fn fetch<'a>(
         &'a self,
@@ -200,17 +244,31 @@ impl Inner {
             let block = match self.ask(of, chunk, revision).await {
                 Err(error) if error.is_too_much() => match chunk.halves() {
                     Some((first, second)) => {
-                        let first = self.fetch(of, &first, revision).await?;
-                        let second = self.fetch(of, &second, revision).await?;
+                        let first = self.half(of, &first, revision).await?;
+                        let second = self.half(of, &second, revision).await?;
                         CellBlock::joined(&[first, second])?
                     }
                     None => return Err(error),
                 },
                 answer => answer?,
             };
-            Ok(self.keep(of, CellKey::of(of, chunk), block))
+            self.keep(of, CellKey::of(of, chunk), block).await
         }
         .boxed()
+    }
+
+    /// Half a chunk; perhaps it was fetched before, and its other half was not to be had.
+    async fn half(
+        &self,
+        of: &Arc<Measurement>,
+        chunk: &Chunk,
+        revision: Revision,
+    ) -> Result<SharedBlock, FetchError> {
+        let key = CellKey::of(of, chunk);
+        match self.fresh(of, revision, &key).await {
+            Some(block) => Ok(block.restricted(&key)?),
+            None => self.fetch(of, chunk, revision).await,
+        }
     }
 
     async fn ask(
@@ -235,45 +293,78 @@ impl Inner {
     }
 
     /// Puts a block in store. Where it differs from what was read before under the same date, it begins a revision of its own.
-    fn keep(&self, of: &Measurement, key: CellKey, mut block: CellBlock) -> SharedBlock {
-        let earlier = self
-            .store
-            .revisions(&of.id)
-            .into_iter()
-            .find_map(|revision| self.store.find(&of.id, revision, &key));
-        let earlier = earlier.and_then(|earlier| earlier.restricted(&key).ok());
-        let changes = earlier.as_ref().map(|earlier| block.changes_since(earlier)).unwrap_or_default();
-        if let Some(earlier) = &earlier
-            && !changes.is_empty()
-        {
-            let figures: usize = changes.values().sum();
-            tracing::info!(table = %of.id, figures, periods = changes.len(), "figures were revised");
-            if earlier.revision == block.revision {
-                block.revision = self.next_revision(&of.id, block.revision);
-            }
+    async fn keep(
+        &self,
+        of: &Measurement,
+        key: CellKey,
+        mut block: CellBlock,
+    ) -> Result<SharedBlock, FetchError> {
+        let earlier = self.store.overlapping(&of.id, &key).await;
+        let (changes, earlier) = compared(block.clone(), key.clone(), earlier).await?;
+        let mut revisions = self.revisions();
+        let standing = revisions.entry(of.id.clone()).or_insert(block.revision);
+        if *standing != block.revision {
+            return Err(FetchError::Moved { table: of.id.clone() });
         }
-        let now =
-            block.revision.instant().filter(|_| block.revision.counter == 0).unwrap_or(block.fetched_at);
-        block.updated = key
-            .periods
-            .iter()
-            .map(|period| {
-                let before = earlier
-                    .as_ref()
-                    .filter(|_| !changes.contains_key(period))
-                    .and_then(|earlier| earlier.updated.get(period));
-                (period.clone(), before.copied().unwrap_or(now))
-            })
-            .collect();
-        self.store.insert(&of.id, key, block)
+        if changes.within_revision {
+            *standing = standing.next(block.fetched_at);
+            block.revision = *standing;
+        }
+        block.updated = updated(&key, &block, &changes, &earlier);
+        let block = self.store.insert(&of.id, key, block);
+        drop(revisions);
+        self.tell(of, &changes, block.fetched_at);
+        Ok(block)
     }
 
-    fn next_revision(&self, table: &MeasurementId, revision: Revision) -> Revision {
-        let mut revisions = self.revisions.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = revisions.entry(table.clone()).or_insert(revision);
-        if *known == revision {
-            known.counter += 1;
+    /// Counts, logs and lists figures that are others than before.
+    fn tell(&self, of: &Measurement, changes: &Changes, seen_at: DateTime<Utc>) {
+        if changes.periods.is_empty() {
+            return;
         }
-        *known
+        let (figures, periods) = (changes.count(), changes.periods.len());
+        tracing::info!(table = %of.id, figures, periods, "figures were revised");
+        self.observer.figures_revised(figures);
+        let described = changes.figures.iter().map(|change| revised::describe(of, change, seen_at));
+        self.revised.add(described.collect(), seen_at);
     }
+
+    fn revisions(&self) -> MutexGuard<'_, HashMap<MeasurementId, Revision>> {
+        self.revisions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+type Earlier = Vec<(CellKey, SharedBlock)>;
+
+/// What differs from earlier blocks. Many cells take a while to compare: not on a thread that answers.
+async fn compared(
+    block: CellBlock,
+    key: CellKey,
+    earlier: Earlier,
+) -> Result<(Changes, Earlier), FetchError> {
+    if earlier.is_empty() {
+        return Ok((Changes::default(), earlier));
+    }
+    let compare = move || {
+        let changes = Changes::between(&Arc::new(block), &key, &earlier)?;
+        Ok((changes, earlier))
+    };
+    tokio::task::spawn_blocking(compare).await.unwrap_or(Err(FetchError::Interrupted))
+}
+
+/// When a figure of each period was last seen to change: with this revision, or as earlier blocks say.
+fn updated(
+    key: &CellKey,
+    block: &CellBlock,
+    changes: &Changes,
+    earlier: &[(CellKey, SharedBlock)],
+) -> BTreeMap<PeriodId, DateTime<Utc>> {
+    let now = block.revision.instant().unwrap_or(block.fetched_at);
+    let before =
+        |period: &PeriodId| earlier.iter().filter_map(|(_, block)| block.updated.get(period)).max().copied();
+    let at = |period: &PeriodId| match changes.periods.contains_key(period) {
+        true => now,
+        false => before(period).unwrap_or(now),
+    };
+    key.periods.iter().map(|period| (period.clone(), at(period))).collect()
 }

@@ -325,7 +325,7 @@ fn seconds(instant: DateTime<Utc>) -> f64 {
 }
 
 /// The nearest double, through text: the short way through division is a last digit off at times.
-fn number(decimal: Decimal) -> Option<f64> {
+pub(super) fn number(decimal: Decimal) -> Option<f64> {
     decimal.to_string().parse().ok()
 }
 

@@ -7,6 +7,7 @@ pub mod collector;
 pub mod definition;
 pub mod exposition;
 pub mod figures;
+pub mod history;
 mod kept;
 pub mod resolve;
 pub mod snapshot;

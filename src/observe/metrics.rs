@@ -35,8 +35,14 @@ pub struct Metrics {
     cache_requests: IntCounter,
     cache_hits: IntCounter,
     cache_stale_served: IntCounter,
+    cache_evictions: IntCounter,
     cache_entries: IntGauge,
     cache_size_bytes: IntGauge,
+    disk_entries: IntGauge,
+    disk_size_bytes: IntGauge,
+    disk_writable: IntGauge,
+    disk_damaged_files: IntCounter,
+    revised_figures: IntCounter,
     http_requests: IntCounterVec,
     http_duration: HistogramVec,
     reload_successful: IntGauge,
@@ -87,8 +93,26 @@ impl Metrics {
                 "cache_stale_served_total",
                 "Times that figures past their age were served because Jobindsats did not answer.",
             )?,
+            cache_evictions: make.counter(
+                "cache_evictions_total",
+                "Blocks of figures that were let go from memory to make room.",
+            )?,
             cache_entries: make.gauge("cache_entries", "Blocks of figures in memory.")?,
             cache_size_bytes: make.gauge("cache_size_bytes", "Bytes of figures in memory.")?,
+            disk_entries: make.gauge("disk_entries", "Blocks of figures on disk.")?,
+            disk_size_bytes: make.gauge("disk_size_bytes", "Bytes of figures on disk.")?,
+            disk_writable: make.gauge(
+                "disk_writable",
+                "Whether the last block of figures could be written to disk (1) or memory is all there is (0).",
+            )?,
+            disk_damaged_files: make.counter(
+                "disk_damaged_files_total",
+                "Stored files that could not be used; their figures are fetched again.",
+            )?,
+            revised_figures: make.counter(
+                "revised_figures_total",
+                "Published figures that were seen to change after they had been stored.",
+            )?,
             http_requests: make.counters(
                 "http_requests_total",
                 "Requests answered.",
@@ -147,6 +171,12 @@ impl Metrics {
     pub fn cache_size(&self, entries: usize, bytes: usize) {
         self.cache_entries.set(i64::try_from(entries).unwrap_or(i64::MAX));
         self.cache_size_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// How much is held on disk.
+    pub fn disk_size(&self, entries: usize, bytes: u64) {
+        self.disk_entries.set(i64::try_from(entries).unwrap_or(i64::MAX));
+        self.disk_size_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
     /// A request was answered. The route is the pattern that matched; the scrapes themselves are not told.
@@ -245,6 +275,22 @@ impl StoreObserver for Metrics {
 
     fn stale_served(&self) {
         self.cache_stale_served();
+    }
+
+    fn evicted(&self, blocks: usize) {
+        self.cache_evictions.inc_by(blocks as u64);
+    }
+
+    fn damaged_file(&self) {
+        self.disk_damaged_files.inc();
+    }
+
+    fn disk_writable(&self, writable: bool) {
+        self.disk_writable.set(i64::from(writable));
+    }
+
+    fn figures_revised(&self, figures: usize) {
+        self.revised_figures.inc_by(figures as u64);
     }
 }
 

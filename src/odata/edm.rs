@@ -162,6 +162,20 @@ impl Schema {
         let types = self.entity_types.iter().flat_map(EntityType::all_annotations);
         types.chain(self.container.all_annotations())
     }
+
+    /// Leaves out the annotations whose terms are not wanted.
+    pub fn retain_annotations(&mut self, wants: impl Fn(&str) -> bool) {
+        let keep = |annotations: &mut Vec<Annotation>| annotations.retain(|found| wants(found.term));
+        for item in &mut self.entity_types {
+            keep(&mut item.annotations);
+            item.properties.iter_mut().for_each(|item| keep(&mut item.annotations));
+            item.navigation.iter_mut().for_each(|item| keep(&mut item.annotations));
+        }
+        let container = &mut self.container;
+        keep(&mut container.annotations);
+        container.sets.iter_mut().for_each(|item| keep(&mut item.annotations));
+        container.singletons.iter_mut().for_each(|item| keep(&mut item.annotations));
+    }
 }
 
 impl EntityType {

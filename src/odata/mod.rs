@@ -1,6 +1,7 @@
 //! The OData protocol and nothing else: types and literals, the entity data model with its CSDL forms, the URL language,
 //! payloads and negotiation. Knows no measurement, no upstream and no web framework, so that it could stand alone.
 
+pub mod batch;
 pub mod context_url;
 pub mod csdl;
 pub mod edm;

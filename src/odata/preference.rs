@@ -11,6 +11,8 @@ pub struct Preferences {
     pub omit_nulls: bool,
     /// Which annotations are wanted; all of them, if the client does not say.
     pub include_annotations: Option<AnnotationFilter>,
+    /// Go on with a batch after a request that failed.
+    pub continue_on_error: bool,
     prefixed: Prefixed,
 }
 
@@ -18,6 +20,7 @@ pub struct Preferences {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Prefixed {
     max_page_size: bool,
+    continue_on_error: bool,
     include_annotations: bool,
 }
 
@@ -54,7 +57,12 @@ impl Preferences {
                 self.include_annotations = Some(AnnotationFilter::parse(value));
                 self.prefixed.include_annotations = prefixed;
             }
-            // respond-async, wait, return, continue-on-error, track-changes and callbacks: politely not applied.
+            "continue-on-error" => {
+                // Alone, the name says yes.
+                self.continue_on_error = value.is_empty() || value.eq_ignore_ascii_case("true");
+                self.prefixed.continue_on_error = prefixed;
+            }
+            // respond-async, wait, return, track-changes and callbacks: politely not applied.
             _ => {}
         }
     }
@@ -87,6 +95,9 @@ impl Preferences {
             let prefix = prefix(self.prefixed.include_annotations);
             items.push(format!("{prefix}include-annotations=\"{}\"", filter.text()));
         }
+        if applied.continue_on_error && self.continue_on_error {
+            items.push(format!("{}continue-on-error=true", prefix(self.prefixed.continue_on_error)));
+        }
         (!items.is_empty()).then(|| items.join(", "))
     }
 }
@@ -98,6 +109,7 @@ pub struct Applied {
     pub max_page_size: Option<u64>,
     pub omit_nulls: bool,
     pub include_annotations: bool,
+    pub continue_on_error: bool,
 }
 
 /// The patterns of `include-annotations`: `*`, `-*`, `display.*`, `-Core.Description`.
@@ -260,7 +272,12 @@ mod tests {
 
     #[test]
     fn what_was_applied_is_said_in_the_words_of_the_client() {
-        let applied = Applied { max_page_size: Some(20), omit_nulls: true, include_annotations: true };
+        let applied = Applied {
+            max_page_size: Some(20),
+            omit_nulls: true,
+            include_annotations: true,
+            ..Applied::default()
+        };
         let header = "odata.maxpagesize=50,omit-values=nulls,include-annotations=\"-*, Core.*,a\r\nb\"";
         assert_eq!(
             Preferences::parse(header).applied(&applied).as_deref(),

@@ -12,7 +12,7 @@ pub struct Selection {
     pub periods: Vec<usize>,
     /// One entry per dimension of the measurement.
     pub members: Vec<Members>,
-    /// Indexes of the measures, ascending; never empty, for the upstream tells rows only together with figures.
+    /// Indexes of the measures, ascending; without one there are no rows, for the upstream tells them only with figures.
     pub measures: Vec<usize>,
 }
 
@@ -76,7 +76,7 @@ impl Selection {
     /// Whether no cell can be in the box.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.periods.is_empty() || self.members.iter().any(Members::is_empty)
+        self.periods.is_empty() || self.measures.is_empty() || self.members.iter().any(Members::is_empty)
     }
 
     /// The most rows that the box can hold.

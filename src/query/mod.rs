@@ -34,7 +34,7 @@ pub use pattern::Pattern;
 
 use std::collections::BTreeSet;
 
-use crate::feed::{Navigation, Set};
+use crate::feed::{Feed, Navigation, Set};
 use crate::odata::value::{PrimitiveType, Value};
 
 /// What a request asks for.
@@ -116,6 +116,12 @@ impl BoundQuery {
             references: false,
             origin: None,
         }
+    }
+
+    /// The set whose columns the answer has and the options speak of: one of the feed's, or what `$apply` makes of it.
+    #[must_use]
+    pub fn result<'a>(&'a self, feed: &'a Feed) -> &'a Set {
+        self.apply.as_ref().map_or(&feed.sets[self.set], |apply| &apply.result)
     }
 
     /// The columns that the answer shows or depends on, in ascending order. The key is among them where rows are shown, for

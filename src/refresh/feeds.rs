@@ -21,6 +21,7 @@ use crate::feed::origin::Origin;
 use crate::feed::registry::{NameRegistry, RegistryError};
 use crate::feed::table::table_feed;
 use crate::refresh::catalogue::keeper::CatalogueKeeper;
+use crate::store::revisions::RevisionLog;
 
 const NAMES_FILE: &str = "names.json";
 
@@ -28,6 +29,7 @@ const NAMES_FILE: &str = "names.json";
 #[derive(Debug)]
 pub struct FeedKeeper {
     catalogue: Arc<CatalogueKeeper>,
+    revisions: RevisionLog,
     origin: Origin,
     names_path: PathBuf,
     built: Mutex<Built>,
@@ -36,8 +38,17 @@ pub struct FeedKeeper {
 #[derive(Debug)]
 struct Built {
     names: NameRegistry,
-    catalogue: Option<(Arc<Catalogue>, Arc<Feed>)>,
+    catalogue: Option<BuiltCatalogue>,
     tables: HashMap<MeasurementId, BuiltTable>,
+}
+
+/// The catalogue service, and what it was made of.
+#[derive(Debug)]
+struct BuiltCatalogue {
+    catalogue: Arc<Catalogue>,
+    /// Additions to the log of revisions.
+    additions: u64,
+    feed: Arc<Feed>,
 }
 
 #[derive(Debug)]
@@ -64,6 +75,7 @@ impl FeedKeeper {
     pub fn open(
         folder: PathBuf,
         catalogue: Arc<CatalogueKeeper>,
+        revisions: RevisionLog,
         origin: Origin,
     ) -> Result<Self, NamesError> {
         let names_path = folder.join(NAMES_FILE);
@@ -74,7 +86,7 @@ impl FeedKeeper {
             Err(source) => return Err(NamesError::Unreadable { path: names_path, source }),
         };
         let built = Mutex::new(Built { names, catalogue: None, tables: HashMap::new() });
-        Ok(Self { catalogue, origin, names_path, built })
+        Ok(Self { catalogue, revisions, origin, names_path, built })
     }
 
     /// Whose figures the feeds show.
@@ -86,15 +98,17 @@ impl FeedKeeper {
     /// The catalogue service.
     #[must_use]
     pub fn catalogue(&self) -> Arc<Feed> {
-        let now = self.catalogue.current();
+        let (catalogue, additions) = (self.catalogue.current(), self.revisions.additions());
         let mut built = self.built();
-        if let Some((of, feed)) = &built.catalogue
-            && Arc::ptr_eq(of, &now)
+        if let Some(built) = &built.catalogue
+            && Arc::ptr_eq(&built.catalogue, &catalogue)
+            && built.additions == additions
         {
-            return Arc::clone(feed);
+            return Arc::clone(&built.feed);
         }
-        let feed = Arc::new(catalogue_feed(&now, &self.origin, &mut built.names));
-        built.catalogue = Some((now, Arc::clone(&feed)));
+        let revised = self.revisions.figures();
+        let feed = Arc::new(catalogue_feed(&catalogue, &revised, &self.origin, &mut built.names));
+        built.catalogue = Some(BuiltCatalogue { catalogue, additions, feed: Arc::clone(&feed) });
         self.keep_names(&mut built);
         feed
     }

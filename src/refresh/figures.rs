@@ -42,14 +42,16 @@ impl FigureSource for FetchedFigures {
     ) -> Result<Vec<SharedBlock>, SourceError> {
         let bands = chunk::bands(measurement, selection, self.cell_limit)
             .map_err(|error| SourceError { reason: FailureReason::Validation, message: error.to_string() })?;
-        let reading = self.fetcher.open(&measurement.id, None).await.map_err(|error| of_fetch(&error))?;
-        let mut blocks = Vec::new();
-        for band in &bands {
-            blocks.extend(
-                self.fetcher.band(measurement, band, reading).await.map_err(|error| of_fetch(&error))?,
-            );
-        }
-        Ok(blocks)
+        let bands = &bands;
+        let read = |reading| async move {
+            let mut blocks = Vec::new();
+            for band in bands {
+                blocks.extend(self.fetcher.band(measurement, band, reading).await?);
+            }
+            Ok(blocks)
+        };
+        let blocks = self.fetcher.in_one_revision(&measurement.id, None, read).await;
+        blocks.map_err(|error: FetchError| of_fetch(&error))
     }
 }
 
@@ -66,7 +68,10 @@ fn of_fetch(error: &FetchError) -> SourceError {
     let reason = match error {
         FetchError::Upstream(error) => error.reason(),
         FetchError::Join(_) => FailureReason::Validation,
-        FetchError::Columns(_) | FetchError::Gone { .. } | FetchError::Interrupted => FailureReason::Decode,
+        FetchError::Columns(_)
+        | FetchError::Gone { .. }
+        | FetchError::Moved { .. }
+        | FetchError::Interrupted => FailureReason::Decode,
     };
     SourceError { reason, message: error.to_string() }
 }

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::indicators::collector::Collector;
-use crate::indicators::definition::IndicatorId;
+use crate::indicators::definition::{Definition, IndicatorId};
 
 /// How often.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,10 +26,12 @@ impl Default for Pace {
 }
 
 /// When an indicator's turn comes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Turn {
     due: Instant,
     failures: u32,
+    /// What was refreshed: another definition under the same id is as good as new.
+    of: Arc<Definition>,
 }
 
 /// Refreshes indicators until `stop` becomes true or its sender is gone, then writes what is known to disk. What is under way
@@ -46,11 +48,12 @@ pub async fn run(collector: Arc<Collector>, pace: Pace, mut stop: watch::Receive
 async fn refresh_for_ever(collector: &Arc<Collector>, pace: Pace, turns: &mut HashMap<IndicatorId, Turn>) {
     loop {
         let due = due(collector, turns);
-        for id in &due {
-            let up = collector.refresh(id.as_str()).await;
+        for of in &due {
+            let up = collector.refresh(of.id.as_str()).await;
             let failures =
-                if up { 0 } else { turns.get(id).map_or(1, |turn| turn.failures.saturating_add(1)) };
-            turns.insert(id.clone(), Turn { due: Instant::now() + pace.pause(failures), failures });
+                if up { 0 } else { turns.get(&of.id).map_or(1, |turn| turn.failures.saturating_add(1)) };
+            let turn = Turn { due: Instant::now() + pace.pause(failures), failures, of: Arc::clone(of) };
+            turns.insert(of.id.clone(), turn);
         }
         if !due.is_empty() {
             save(collector).await;
@@ -59,13 +62,16 @@ async fn refresh_for_ever(collector: &Arc<Collector>, pace: Pace, turns: &mut Ha
     }
 }
 
-/// The indicators whose turn it is; those that are no longer defined are forgotten.
-fn due(collector: &Collector, turns: &mut HashMap<IndicatorId, Turn>) -> Vec<IndicatorId> {
+/// The indicators whose turn it is; those that are no longer defined as they were are forgotten.
+fn due(collector: &Collector, turns: &mut HashMap<IndicatorId, Turn>) -> Vec<Arc<Definition>> {
     let snapshot = Arc::clone(&collector.published().snapshot);
-    turns.retain(|id, _| snapshot.indicator(id.as_str()).is_some());
+    turns.retain(|id, turn| {
+        snapshot.indicator(id.as_str()).is_some_and(|state| state.definition.same_figures(&turn.of))
+    });
     let now = Instant::now();
-    let ids = snapshot.indicators.iter().map(|state| &state.definition.id);
-    ids.filter(|id| turns.get(*id).is_none_or(|turn| turn.due <= now)).cloned().collect()
+    let definitions = snapshot.indicators.iter().map(|state| &state.definition);
+    let due = definitions.filter(|it| turns.get(&it.id).is_none_or(|turn| turn.due <= now));
+    due.cloned().collect()
 }
 
 async fn save(collector: &Arc<Collector>) {

@@ -3,16 +3,16 @@
 //! A block describes itself: columns are named by the upstream's ids and hold ids, so that it means the same after a restart
 //! or when the catalogue has been read anew.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Int32Type};
-use arrow_array::{Array, BooleanArray, Decimal128Array, DictionaryArray, RecordBatch};
-use arrow_schema::{ArrowError, DataType};
+use arrow_array::{Array, ArrayRef, BooleanArray, Decimal128Array, DictionaryArray, RecordBatch};
+use arrow_schema::ArrowError;
 use arrow_select::concat::concat_batches;
 use arrow_select::filter::filter_record_batch;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use crate::catalogue::id::{DimensionId, MeasureId, PeriodId};
 use crate::clock::start_of_day;
@@ -21,7 +21,10 @@ use crate::store::key::CellKey;
 /// Name of the column of period ids.
 pub const PERIOD_COLUMN: &str = "period";
 
-/// A state of a table: the day that the upstream says it was updated, and how often a re-read found changes since.
+/// A state of a table: the day that the upstream says it was updated, and a counter that grows when a re-read finds changes.
+///
+/// The counter is the seconds from the start of that day until the changes were found: it grows without being written down, so
+/// that no crash can have the same revision stand for two states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Revision {
     pub update_latest: Option<NaiveDate>,
@@ -95,62 +98,42 @@ impl CellBlock {
         Ok(Self { cells, revision: first.revision, fetched_at, updated })
     }
 
-    /// How many figures differ from those of an earlier block, period by period. Rows that only one of them has count once for
-    /// each measure.
-    #[must_use]
-    pub fn changes_since(&self, earlier: &Self) -> BTreeMap<PeriodId, usize> {
-        let mut changes = BTreeMap::new();
-        let mut old = earlier.figures_by_place();
-        for (place, figures) in self.figures_by_place() {
-            let changed = match old.remove(&place) {
-                Some(before) => {
-                    figures.iter().filter(|(measure, figure)| before.get(*measure) != Some(figure)).count()
-                }
-                None => figures.len(),
-            };
-            if changed > 0 {
-                *changes.entry(PeriodId::from(place[0])).or_default() += changed;
-            }
-        }
-        for (place, figures) in old {
-            *changes.entry(PeriodId::from(place[0])).or_default() += figures.len();
-        }
-        changes
-    }
-
-    /// Figures by the ids of their row, the period's first.
-    fn figures_by_place(&self) -> HashMap<Vec<&str>, HashMap<&str, Option<i128>>> {
-        let (mut ids, mut figures) = (Vec::new(), Vec::new());
-        for (field, column) in self.cells.schema_ref().fields().iter().zip(self.cells.columns()) {
-            if matches!(field.data_type(), DataType::Dictionary(..)) {
-                ids.extend(column.as_dictionary_opt::<Int32Type>());
-            } else if let Some(column) = column.as_primitive_opt::<Decimal128Type>() {
-                figures.push((field.name().as_str(), column));
-            }
-        }
-        let place = |row: usize| ids.iter().map(|column| text_at(column, row).unwrap_or_default()).collect();
-        let at = |column: &Decimal128Array, row: usize| column.is_valid(row).then(|| column.value(row));
-        let row_figures =
-            |row: usize| figures.iter().map(|(name, column)| (*name, at(column, row))).collect();
-        (0..self.row_count()).map(|row| (place(row), row_figures(row))).collect()
-    }
-
-    fn ids(&self, name: &str) -> Option<&DictionaryArray<Int32Type>> {
+    /// The ids in the column of that name.
+    pub(super) fn ids(&self, name: &str) -> Option<&DictionaryArray<Int32Type>> {
         self.cells.column_by_name(name)?.as_dictionary_opt::<Int32Type>()
     }
 
-    /// Bytes that the block holds in memory.
+    /// Bytes that the block holds in memory. Columns that were read from one file share its buffer: each counts its own part.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
-        self.cells.get_array_memory_size()
+        let bytes = |column: &ArrayRef| column.to_data().get_slice_memory_size().unwrap_or_default();
+        self.cells.columns().iter().map(bytes).sum()
     }
 }
 
 impl Revision {
-    /// The moment that the revision stands for: the start of the upstream's day, if it named one.
+    /// The revision that begins when the upstream names that day.
+    #[must_use]
+    pub fn of(update_latest: Option<NaiveDate>) -> Self {
+        Self { update_latest, counter: 0 }
+    }
+
+    /// The revision that begins when a re-read finds changes though the upstream named no new day.
+    #[must_use]
+    pub fn next(self, now: DateTime<Utc>) -> Self {
+        let seconds = u32::try_from((now - self.counted_from()).num_seconds()).unwrap_or_default();
+        Self { counter: seconds.max(self.counter.saturating_add(1)), ..self }
+    }
+
+    /// The moment that the revision stands for: the start of the upstream's day if it named one, or when changes were found.
     #[must_use]
     pub fn instant(self) -> Option<DateTime<Utc>> {
-        self.update_latest.map(start_of_day)
+        let begins = self.counted_from() + TimeDelta::seconds(self.counter.into());
+        (self.counter > 0 || self.update_latest.is_some()).then_some(begins)
+    }
+
+    fn counted_from(self) -> DateTime<Utc> {
+        self.update_latest.map_or(DateTime::UNIX_EPOCH, start_of_day)
     }
 }
 

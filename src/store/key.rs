@@ -48,4 +48,16 @@ impl CellKey {
             && self.measures.is_superset(&other.measures)
             && other.members.iter().all(members_cover)
     }
+
+    /// Whether blocks under the two keys have cells in common.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let members_meet = |(dimension, wanted): (&DimensionId, &BTreeSet<MemberId>)| {
+            self.members.get(dimension).is_some_and(|held| !held.is_disjoint(wanted))
+        };
+        self.members.len() == other.members.len()
+            && !self.periods.is_disjoint(&other.periods)
+            && !self.measures.is_disjoint(&other.measures)
+            && other.members.iter().all(members_meet)
+    }
 }

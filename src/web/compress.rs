@@ -1,95 +1,193 @@
-//! gzip for bodies that are whole, and for those that are sent piece by piece: off the server's own threads, at a level that
-//! costs little.
+//! Content codings: which one a client takes, and bodies packed whole or piece by piece at a level that costs little.
 
 use std::io::{self, Write};
-use std::mem;
 
+use brotli::CompressorWriter;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
 /// Bodies below this are sent as they are.
-const WORTH_BYTES: usize = 1024;
+pub const WORTH_BYTES: usize = 1024;
+/// Of brotli's levels the one that costs about as much as gzip's default and packs better.
+const BROTLI_STREAM: u32 = 4;
+/// For what is packed once and sent many times.
+const BROTLI_ONCE: u32 = 9;
+const BROTLI_WINDOW: u32 = 22;
+const BUFFER_BYTES: usize = 4096;
 
-/// Whether the client takes gzip.
-#[must_use]
-pub fn accepts_gzip(accept_encoding: Option<&str>) -> bool {
-    let Some(header) = accept_encoding else { return false };
-    header.split(',').any(|range| {
-        let mut parts = range.split(';').map(str::trim);
-        let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip") || name == "*");
-        let refused =
-            parts.filter_map(|part| part.strip_prefix("q=")).any(|q| q.trim().parse() == Ok(0.0_f32));
-        named && !refused
-    })
+/// How a body is coded for its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coding {
+    Identity,
+    Gzip,
+    Brotli,
 }
 
-/// The body as gzip, if that is worth it.
-#[must_use]
-pub fn gzip(body: &[u8]) -> Option<Vec<u8>> {
-    if body.len() < WORTH_BYTES {
-        return None;
-    }
-    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 8), Compression::fast());
-    encoder.write_all(body).ok()?;
-    encoder.finish().ok()
-}
-
-/// gzip of a body that is not whole yet.
-#[derive(Debug)]
-pub struct GzipStream(GzEncoder<Vec<u8>>);
-
-impl GzipStream {
-    /// Before the first piece.
+impl Coding {
+    /// The coding that a client takes most gladly; between equals the one that packs best.
     #[must_use]
-    pub fn new() -> Self {
-        Self(GzEncoder::new(Vec::new(), Compression::fast()))
+    pub fn choose(accept_encoding: Option<&str>) -> Self {
+        let Some(header) = accept_encoding else { return Self::Identity };
+        let offered = [Self::Identity, Self::Gzip, Self::Brotli];
+        let liked = offered.into_iter().filter_map(|coding| Some((coding.quality(header)?, coding)));
+        liked
+            .max_by_key(|(quality, coding)| (*quality, *coding as u8))
+            .map_or(Self::Identity, |(_, coding)| coding)
     }
 
-    /// Takes a piece, and gives what is ready.
-    ///
-    /// # Errors
-    /// When the encoder fails.
-    pub fn piece(&mut self, bytes: &[u8]) -> io::Result<Vec<u8>> {
-        self.0.write_all(bytes)?;
-        Ok(mem::take(self.0.get_mut()))
+    /// Whether the client takes gzip at all.
+    #[must_use]
+    pub fn accepts_gzip(accept_encoding: Option<&str>) -> bool {
+        accept_encoding.is_some_and(|header| Self::Gzip.quality(header).is_some())
     }
 
-    /// The end of the body.
+    /// The value of `Content-Encoding`; nothing for a body as it is.
+    #[must_use]
+    pub fn header(self) -> Option<&'static str> {
+        match self {
+            Self::Identity => None,
+            Self::Gzip => Some("gzip"),
+            Self::Brotli => Some("br"),
+        }
+    }
+
+    /// In thousandths, if the client takes the coding. Identity is what is left when nothing else is liked.
+    fn quality(self, header: &str) -> Option<u16> {
+        let name = self.header().unwrap_or("identity");
+        let ranges = header.split(',').map(range);
+        let named = ranges.clone().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        let found =
+            named.or_else(|| ranges.into_iter().find(|(known, _)| *known == "*" && self != Self::Identity));
+        match found {
+            Some((_, quality)) => Some(quality).filter(|quality| *quality > 0),
+            None => (self == Self::Identity).then_some(0),
+        }
+    }
+}
+
+/// A coding and its quality in thousandths; what cannot be read counts as not wanted.
+fn range(text: &str) -> (&str, u16) {
+    let mut parts = text.split(';').map(str::trim);
+    let name = parts.next().unwrap_or_default();
+    let quality = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+    let quality =
+        quality.map_or(Some(1.0), |text| text.trim().parse().ok()).filter(|q| (0.0..=1.0_f32).contains(q));
+    // In range, so the cast only cuts decimals off.
+    (name, quality.map_or(0, |quality| (quality * 1000.0) as u16))
+}
+
+/// Packs bytes as they come.
+pub enum Packer {
+    Identity(Vec<u8>),
+    Gzip(GzEncoder<Vec<u8>>),
+    Brotli(Box<CompressorWriter<Vec<u8>>>),
+}
+
+impl Packer {
+    /// A packer for a body that is sent while it is written.
+    #[must_use]
+    pub fn streaming(coding: Coding) -> Self {
+        Self::new(coding, BROTLI_STREAM)
+    }
+
+    fn new(coding: Coding, brotli_level: u32) -> Self {
+        match coding {
+            Coding::Identity => Self::Identity(Vec::new()),
+            Coding::Gzip => Self::Gzip(GzEncoder::new(Vec::new(), Compression::fast())),
+            Coding::Brotli => Self::Brotli(Box::new(CompressorWriter::new(
+                Vec::new(),
+                BUFFER_BYTES,
+                brotli_level,
+                BROTLI_WINDOW,
+            ))),
+        }
+    }
+
+    /// Takes a piece and gives what is ready to be sent.
     ///
     /// # Errors
-    /// When the encoder fails.
-    pub fn end(self) -> io::Result<Vec<u8>> {
-        self.0.finish()
+    /// Never for bytes in memory; the encoders' signature has it.
+    pub fn pack(&mut self, piece: &[u8]) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Identity(ready) => ready.extend_from_slice(piece),
+            Self::Gzip(encoder) => encoder.write_all(piece)?,
+            Self::Brotli(encoder) => encoder.write_all(piece)?,
+        }
+        Ok(std::mem::take(match self {
+            Self::Identity(ready) => ready,
+            Self::Gzip(encoder) => encoder.get_mut(),
+            Self::Brotli(encoder) => encoder.get_mut(),
+        }))
     }
+
+    /// What is left when all pieces have been taken.
+    ///
+    /// # Errors
+    /// Never for bytes in memory.
+    pub fn finish(self) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Identity(ready) => Ok(ready),
+            Self::Gzip(encoder) => encoder.finish(),
+            Self::Brotli(encoder) => Ok(encoder.into_inner()),
+        }
+    }
+}
+
+/// A whole body in a coding, packed as well as is sensible for what is kept and sent many times.
+#[must_use]
+pub fn packed_once(body: &[u8], coding: Coding) -> Vec<u8> {
+    let mut packer = Packer::new(coding, BROTLI_ONCE);
+    let mut packed = packer.pack(body).unwrap_or_default();
+    packed.extend(packer.finish().unwrap_or_default());
+    packed
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::Read;
 
-    use super::{GzipStream, accepts_gzip};
+    use flate2::read::GzDecoder;
+
+    use super::{Coding, Packer};
 
     #[test]
-    fn pieces_are_one_body() {
-        let pieces: Vec<String> = (0..1000).map(|number| format!("{number};").repeat(50)).collect();
-        let mut stream = GzipStream::new();
-        let mut bytes: Vec<u8> =
-            pieces.iter().flat_map(|piece| stream.piece(piece.as_bytes()).unwrap()).collect();
-        let early = bytes.len();
-        bytes.extend(stream.end().unwrap());
-        let mut text = String::new();
-        flate2::read::GzDecoder::new(bytes.as_slice()).read_to_string(&mut text).unwrap();
-        assert_eq!(text, pieces.concat());
-        assert!(early > 1000, "most leaves before the end: {early}");
+    fn a_client_gets_the_coding_that_it_likes_best() {
+        for (header, coding) in [
+            ("gzip, deflate", Coding::Gzip),
+            ("gzip, compress, deflate, br", Coding::Brotli),
+            ("br;q=0.5, gzip", Coding::Gzip),
+            ("br;q=1, gzip;q=0", Coding::Brotli),
+            ("gzip;q=0, *", Coding::Brotli),
+            ("*", Coding::Brotli),
+            ("*;q=0", Coding::Identity),
+            ("GZIP", Coding::Gzip),
+            ("identity;q=1, gzip;q=0.5", Coding::Identity),
+            ("gzip;q=nan, br;q=7", Coding::Identity),
+            ("zstd, , ;q", Coding::Identity),
+            ("", Coding::Identity),
+        ] {
+            assert_eq!(Coding::choose(Some(header)), coding, "{header}");
+        }
+        assert_eq!(Coding::choose(None), Coding::Identity);
     }
 
     #[test]
-    fn only_who_takes_gzip_gets_it() {
-        for (header, accepted) in
-            [("gzip, deflate", true), ("br;q=1, gzip;q=0", false), ("*", true), ("identity", false)]
-        {
-            assert_eq!(accepts_gzip(Some(header)), accepted, "{header}");
+    fn what_was_packed_in_pieces_unpacks_whole() {
+        let pieces: Vec<Vec<u8>> = (0..200).map(|at| format!("{at},").repeat(at).into_bytes()).collect();
+        let whole = pieces.concat();
+        for coding in [Coding::Identity, Coding::Gzip, Coding::Brotli] {
+            let mut packer = Packer::streaming(coding);
+            let mut packed: Vec<u8> = pieces.iter().flat_map(|piece| packer.pack(piece).unwrap()).collect();
+            packed.extend(packer.finish().unwrap());
+            let mut unpacked = Vec::new();
+            match coding {
+                Coding::Identity => unpacked = packed,
+                Coding::Gzip => drop(GzDecoder::new(&*packed).read_to_end(&mut unpacked).unwrap()),
+                Coding::Brotli => {
+                    drop(brotli::Decompressor::new(&*packed, 4096).read_to_end(&mut unpacked).unwrap());
+                }
+            }
+            assert_eq!(unpacked, whole, "{coding:?}");
         }
-        assert!(!accepts_gzip(None));
     }
 }

@@ -6,6 +6,7 @@ use actix_web::http::StatusCode;
 use crate::error::BridgeError;
 use crate::export::ExportError;
 use crate::fetch::error::FetchError;
+use crate::odata::batch::BatchError;
 use crate::odata::media_type::NegotiationError;
 use crate::odata::skip_token::SkipTokenError;
 use crate::query::error::ErrorClass;
@@ -23,6 +24,8 @@ pub struct Told {
     /// The option or part of the request that is at fault.
     pub target: Option<String>,
     pub retry_after_seconds: Option<u64>,
+    /// The methods that would have been right.
+    pub allow: Option<&'static str>,
 }
 
 /// The usual pause that a client is told to make.
@@ -31,7 +34,8 @@ const PAUSE_SECONDS: u64 = 60;
 impl Told {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>, error: &BridgeError) -> Self {
         let detail = error.to_string();
-        Self { status, code, message: message.into(), detail, target: None, retry_after_seconds: None }
+        let message = message.into();
+        Self { status, code, message, detail, target: None, retry_after_seconds: None, allow: None }
     }
 
     fn on(mut self, target: &str) -> Self {
@@ -139,10 +143,43 @@ pub fn tell(error: &BridgeError) -> Told {
         )
         .again_after(PAUSE_SECONDS),
         BridgeError::NoSuchRow => told(S::NOT_FOUND, "NoSuchRow", "Der er ingen række med den nøgle."),
-        BridgeError::Method(_) => told(
-            S::METHOD_NOT_ALLOWED,
-            "MethodNotAllowed",
-            "Tjenesten kan kun læses; brug GET, HEAD eller OPTIONS.",
+        BridgeError::Method { allow, .. } => {
+            let message = format!("Tjenesten kan kun læses; brug {allow} her.");
+            let told = Told::new(S::METHOD_NOT_ALLOWED, "MethodNotAllowed", message, error);
+            Told { allow: Some(allow), ..told }
+        }
+        BridgeError::Batch(BatchError::TooMany { limit }) => {
+            let message = format!("En $batch kan højst have {limit} forespørgsler; del den op.");
+            Told::new(S::PAYLOAD_TOO_LARGE, "BatchTooLarge", message, error).on("$batch")
+        }
+        BridgeError::Batch(BatchError::Form { .. }) => told(
+            S::UNSUPPORTED_MEDIA_TYPE,
+            "UnknownBatchFormat",
+            "En $batch skal sendes som multipart/mixed med boundary eller som application/json.",
+        )
+        .on("Content-Type"),
+        BridgeError::Batch(_) => told(
+            S::BAD_REQUEST,
+            "MalformedBatch",
+            "Denne $batch kan ikke læses; se i detaljerne, hvilken del der er forkert.",
+        )
+        .on("$batch"),
+        BridgeError::FailedDependency => told(
+            S::FAILED_DEPENDENCY,
+            "FailedDependency",
+            "En tidligere forespørgsel i samme $batch gik galt; ret den først.",
+        ),
+        BridgeError::BodyTooLarge { limit } => {
+            let message = format!("Forespørgslen fylder for meget; send højst {} kB.", limit / 1024);
+            Told::new(S::PAYLOAD_TOO_LARGE, "BodyTooLarge", message, error)
+        }
+        BridgeError::BodyBroken => {
+            told(S::BAD_REQUEST, "BodyBroken", "Forespørgslen blev afbrudt undervejs; send den igen.")
+        }
+        BridgeError::AnswerTooLarge { .. } => told(
+            S::PAYLOAD_TOO_LARGE,
+            "BatchAnswerTooLarge",
+            "Svarene fylder for meget til én $batch; hent denne forespørgsel for sig.",
         ),
         BridgeError::UnknownPath(_) => {
             told(S::NOT_FOUND, "NotFound", "Der er ikke noget på den adresse; begynd ved /odata/.")
@@ -198,6 +235,12 @@ fn of_fetch(fetch: &FetchError, error: &BridgeError) -> Told {
             "InternalError",
             "Der er en fejl i tjenesten; prøv igen, og sig det til den, der driver tjenesten.",
         ),
+        FetchError::Moved { .. } => told(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "UpstreamUpdating",
+            "Målingen bliver opdateret hos Jobindsats netop nu; prøv igen om et minut.",
+        )
+        .again_after(PAUSE_SECONDS),
         FetchError::Gone { .. } => told(
             StatusCode::GONE,
             "RevisionGone",

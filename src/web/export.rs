@@ -26,8 +26,8 @@ use crate::odata::uri::syntax::{QueryOptions, RequestSyntax};
 use crate::odata::uri::{self, Limits};
 use crate::odata::version::Version;
 use crate::query::{BoundQuery, Target, bind};
-use crate::web::compress::{GzipStream, accepts_gzip};
-use crate::web::respond::{self, ALLOW, joined};
+use crate::web::compress::{Coding, Packer};
+use crate::web::respond::{self, ALLOW, Reply, joined};
 use crate::web::state::AppState;
 
 /// Rows that are written at a time.
@@ -38,11 +38,14 @@ pub async fn answer(request: HttpRequest, state: web::Data<AppState>) -> HttpRes
     match *request.method() {
         Method::GET | Method::HEAD => {}
         Method::OPTIONS => return HttpResponse::NoContent().insert_header((header::ALLOW, ALLOW)).finish(),
-        ref other => return respond::refuse(Version::V4, &BridgeError::Method(other.to_string())),
+        ref other => {
+            let error = BridgeError::Method { method: other.to_string(), allow: ALLOW };
+            return respond::send(&request, Version::V4, Reply::refusal(Version::V4, &error)).await;
+        }
     }
     match file(&request, &state).await {
         Ok(response) => response,
-        Err(error) => respond::refuse(Version::V4, &error),
+        Err(error) => respond::send(&request, Version::V4, Reply::refusal(Version::V4, &error)).await,
     }
 }
 
@@ -54,10 +57,10 @@ async fn file(request: &HttpRequest, state: &AppState) -> Result<HttpResponse, B
     let kind = Kind::read(asked.extension, &mut syntax.options)?;
     let query = rows_of(asked.set, bind::bind(&feed, &syntax, state.clock.now())?)?;
     refuse_shapes(&query)?;
-    let set = &feed.sets[query.set];
+    let set = query.result(&feed);
     let name = file_name(state.feeds.origin().is_simulator, asked.table, &set.name, kind.extension());
-    let gzip =
-        kind != Kind::Parquet && accepts_gzip(joined(request.headers(), &header::ACCEPT_ENCODING).as_deref());
+    let gzip = kind != Kind::Parquet
+        && Coding::accepts_gzip(joined(request.headers(), &header::ACCEPT_ENCODING).as_deref());
     let mut file = Growing::begin(kind, gzip, &state.answerer, Arc::clone(&feed), query, &syntax)?;
     let first = file.page(None).await?;
 
@@ -201,7 +204,7 @@ struct Growing {
 /// What turns rows into the bytes that are sent.
 struct Pen {
     file: Box<dyn FileWriter>,
-    gzip: Option<GzipStream>,
+    gzip: Option<Packer>,
 }
 
 impl Growing {
@@ -213,7 +216,7 @@ impl Growing {
         query: BoundQuery,
         syntax: &RequestSyntax,
     ) -> Result<Self, BridgeError> {
-        let set = &feed.sets[query.set];
+        let set = query.result(&feed);
         let shown: Vec<usize> = query.select.clone().unwrap_or_else(|| (0..set.columns.len()).collect());
         let file = kind.writer(shown.iter().map(|&column| file_column(set, column)).collect())?;
         Ok(Self {
@@ -224,7 +227,7 @@ impl Growing {
             shown,
             waiting: VecDeque::new(),
             next: None,
-            pen: Some(Pen { file, gzip: gzip.then(GzipStream::new) }),
+            pen: Some(Pen { file, gzip: gzip.then(|| Packer::streaming(Coding::Gzip)) }),
         })
     }
 
@@ -272,13 +275,13 @@ impl Pen {
         let Some(rows) = rows else {
             let last = self.file.end()?;
             let Some(mut gzip) = self.gzip else { return Ok((None, last)) };
-            let mut bytes = gzip.piece(&last).map_err(unwritten)?;
-            bytes.extend(gzip.end().map_err(unwritten)?);
+            let mut bytes = gzip.pack(&last).map_err(unwritten)?;
+            bytes.extend(gzip.finish().map_err(unwritten)?);
             return Ok((None, bytes));
         };
         let bytes = self.file.rows(&rows)?;
         let bytes = match &mut self.gzip {
-            Some(gzip) => gzip.piece(&bytes).map_err(unwritten)?,
+            Some(gzip) => gzip.pack(&bytes).map_err(unwritten)?,
             None => bytes,
         };
         Ok((Some(self), bytes))

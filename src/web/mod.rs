@@ -8,6 +8,7 @@ mod links;
 pub mod observe;
 mod odata;
 mod pages;
+mod remote_read;
 mod respond;
 mod scrape;
 pub mod state;
@@ -23,6 +24,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/readyz", web::head().to(health::ready))
         .route("/metrics", web::get().to(scrape::process))
         .route("/metrics/indicators", web::get().to(scrape::indicators))
+        .route("/api/v1/read", web::post().to(remote_read::answer))
         .route("/", web::get().to(pages::front))
         .route("/status", web::get().to(pages::status))
         .service(web::resource("/odata").to(odata::answer))

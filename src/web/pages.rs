@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
 use chrono_tz::Europe::Copenhagen;
 
+use crate::catalogue::value::Figure;
 use crate::web::links;
 use crate::web::state::AppState;
 
@@ -14,6 +15,9 @@ const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;ma
     .banner{background:#fff4ce;border-left:.3rem solid #c90;padding:.5rem 1rem}\
     table{border-collapse:collapse}td,th{text-align:left;padding:.2rem 1rem .2rem 0;border-bottom:1px solid #ddd;vertical-align:top}\
     .day{white-space:nowrap}";
+
+/// Revisions that the page of the state shows.
+const SHOWN_REVISIONS: usize = 20;
 
 /// Where to go from here.
 pub async fn front(request: HttpRequest, state: web::Data<AppState>) -> HttpResponse {
@@ -52,12 +56,20 @@ pub async fn status(state: web::Data<AppState>) -> HttpResponse {
     let mut body = format!(
         "<table><tr><td>Listen over målinger læst</td><td>{read_at}</td></tr>\
          <tr><td>Målinger på listen</td><td>{}</td></tr><tr><td>Målinger læst</td><td>{}</td></tr>\
-         <tr><td>Celler i lager</td><td>{} blokke, {} kB</td></tr></table>\
+         <tr><td>Celler i hukommelsen</td><td>{} blokke, {} kB</td></tr>\
+         <tr><td>Celler på disk</td><td>{} blokke, {} kB{}</td></tr></table>\
          <h2>Nøgletal</h2><table><tr><th>Nøgletal</th><th>Sidst læst</th><th>Tilstand</th></tr>",
         catalogue.heads.len(),
         catalogue.measurements.len(),
         size.blocks,
         size.bytes / 1024,
+        size.disk_blocks,
+        size.disk_bytes / 1024,
+        state
+            .store
+            .problem()
+            .map(|problem| format!("; der kan ikke skrives: {}", escape(&problem)))
+            .unwrap_or_default(),
     );
     for indicator in &state.indicators.published().snapshot.indicators {
         let health = &indicator.health;
@@ -73,7 +85,34 @@ pub async fn status(state: web::Data<AppState>) -> HttpResponse {
         );
     }
     body.push_str("</table>");
+    revised(&mut body, &state);
     page(&state, "Status", &body)
+}
+
+/// The figures that were last seen to change.
+fn revised(body: &mut String, state: &AppState) {
+    let figures = state.revisions.figures();
+    let _ = write!(
+        body,
+        "<h2>Ændrede tal</h2><p>{} tal er ændret, efter at de var hentet; alle står i <a href=\"odata/Revisions\">Revisions</a>.</p>\
+         <table><tr><th>Set</th><th>Tabel</th><th>Periode</th><th>Område</th><th>Mål</th><th>Før</th><th>Nu</th></tr>",
+        figures.len()
+    );
+    let shown = |figure: Figure| figure.map_or_else(|| "–".to_owned(), |figure| figure.to_string());
+    for figure in figures.iter().take(SHOWN_REVISIONS) {
+        let _ = write!(
+            body,
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+            figure.seen_at.format("%F %R"),
+            escape(&figure.table),
+            escape(&figure.period),
+            escape(figure.area.as_deref().unwrap_or_default()),
+            escape(&figure.measure),
+            shown(figure.before),
+            shown(figure.after),
+        );
+    }
+    body.push_str("</table>");
 }
 
 fn page(state: &AppState, title: &str, body: &str) -> HttpResponse {

@@ -1,99 +1,345 @@
-//! From a finished answer to an HTTP response: the headers that every OData answer carries, and errors as OData writes them.
+//! From an answer to an HTTP response: the headers that every OData answer carries, conditional requests, and bodies sent whole
+//! or piece by piece. Knows nothing of what the answers say.
 
+use std::fmt;
+use std::io;
+use std::sync::{Arc, OnceLock};
+
+use actix_web::body::BodyStream;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
+use futures_util::stream::{self, Stream, StreamExt};
 use sha2::{Digest, Sha256};
 
 use crate::error::BridgeError;
 use crate::odata::etag;
 use crate::odata::payload::{ErrorBody, ErrorDetail, write_error};
 use crate::odata::version::Version;
-use crate::web::compress;
+use crate::web::compress::{self, Coding, Packer};
 use crate::web::error::tell;
 
 /// What an answer depends on besides its address.
 const VARY: &str = "Accept, Accept-Encoding, OData-MaxVersion, Prefer";
+/// A body is sent in pieces of about this size; one that ends before the first is sent whole.
+const PIECE_BYTES: usize = 64 * 1024;
 
-/// An answer before it is sent.
-#[derive(Debug, Default)]
+/// The methods of every address.
+pub const ALLOW: &str = "GET, HEAD, OPTIONS";
+
+/// What a request is answered with, if all went well.
+#[derive(Debug)]
 pub struct Answered {
     pub content_type: String,
-    pub body: Vec<u8>,
+    pub body: Body,
+    /// What the entity tag says; without it, it is made of the body.
+    pub tag: Option<String>,
     /// Seconds since the oldest figure was fetched.
     pub age_seconds: Option<i64>,
     pub preference_applied: Option<String>,
 }
 
-/// Sends an answer: 304 if the client already holds it, gzip if it takes that.
-pub async fn send(request: &HttpRequest, version: Version, answer: Answered) -> HttpResponse {
-    let Answered { content_type, body, age_seconds, preference_applied } = answer;
-    let wants_gzip = compress::accepts_gzip(joined(request.headers(), &header::ACCEPT_ENCODING).as_deref());
-    let made = actix_web::web::block(move || {
-        let digest = Sha256::digest(&body);
-        let tag: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
-        let zipped = wants_gzip.then(|| compress::gzip(&body)).flatten();
-        (etag::weak(&tag), zipped, body)
-    });
-    let Ok((tag, zipped, body)) = made.await else {
-        return HttpResponse::InternalServerError().finish();
+impl Answered {
+    /// A body that is its own tag.
+    #[must_use]
+    pub fn whole(content_type: String, body: Vec<u8>) -> Self {
+        let body = Body::Whole(body);
+        Self { content_type, body, tag: None, age_seconds: None, preference_applied: None }
+    }
+}
+
+/// What an answer holds.
+#[derive(Debug)]
+pub enum Body {
+    /// Nothing: a value that is null, or an error without words.
+    Empty,
+    Whole(Vec<u8>),
+    /// Made and packed before.
+    Kept(Arc<Document>),
+    /// Written while it is sent.
+    Pieces(Box<dyn Pieces>),
+}
+
+/// A body that is written piece by piece, so that none of it waits for the rest.
+pub trait Pieces: Send {
+    /// The next piece; `None` at the end.
+    ///
+    /// # Errors
+    /// When the rest cannot be written. What was sent before is then cut off, so that the client notices.
+    fn next(&mut self) -> Result<Option<Vec<u8>>, BridgeError>;
+}
+
+impl fmt::Debug for dyn Pieces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pieces")
+    }
+}
+
+/// A body that is kept, with each coding of it that was asked for.
+#[derive(Debug)]
+pub struct Document {
+    tag: String,
+    plain: Bytes,
+    gzip: OnceLock<Bytes>,
+    brotli: OnceLock<Bytes>,
+}
+
+impl Document {
+    /// A body to be kept.
+    #[must_use]
+    pub fn new(body: Vec<u8>) -> Self {
+        Self { tag: digest(&body), plain: body.into(), gzip: OnceLock::new(), brotli: OnceLock::new() }
+    }
+
+    /// The body in a coding, packed when it is first asked for.
+    fn coded(&self, coding: Coding) -> Bytes {
+        let kept = match coding {
+            Coding::Identity => return self.plain.clone(),
+            Coding::Gzip => &self.gzip,
+            Coding::Brotli => &self.brotli,
+        };
+        kept.get_or_init(|| compress::packed_once(&self.plain, coding).into()).clone()
+    }
+}
+
+/// An answer with its status and headers, before its body is packed.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: StatusCode,
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    pub body: Body,
+}
+
+impl Reply {
+    fn new(status: StatusCode, version: Version, body: Body) -> Self {
+        let mut reply = Self { status, headers: Vec::new(), body };
+        reply.header(HeaderName::from_static("odata-version"), version.header());
+        reply.header(header::VARY, VARY);
+        reply
+    }
+
+    /// Adds a header; a value that no header can carry is left out.
+    fn header(&mut self, name: HeaderName, value: &str) {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.push((name, value));
+        }
+    }
+
+    /// An answer, or 304 if the client already holds it.
+    #[must_use]
+    pub fn of(version: Version, answer: Answered, if_none_match: Option<&str>) -> Self {
+        if matches!(answer.body, Body::Empty) {
+            return Self::new(StatusCode::NO_CONTENT, version, Body::Empty);
+        }
+        let tag = etag::weak(&match (answer.tag, &answer.body) {
+            (Some(tag), _) => tag,
+            (None, Body::Whole(body)) => digest(body),
+            (None, Body::Kept(document)) => document.tag.clone(),
+            (None, Body::Empty | Body::Pieces(_)) => String::new(),
+        });
+        let is_held = if_none_match.is_some_and(|held| etag::matches(held, &tag));
+        let mut reply = match is_held {
+            true => Self::new(StatusCode::NOT_MODIFIED, version, Body::Empty),
+            false => Self::new(StatusCode::OK, version, answer.body),
+        };
+        reply.header(header::ETAG, &tag);
+        reply.header(header::CACHE_CONTROL, "no-cache");
+        if let Some(age) = answer.age_seconds {
+            reply.header(header::AGE, &age.max(0).to_string());
+        }
+        if let Some(applied) = answer.preference_applied {
+            reply.header(HeaderName::from_static("preference-applied"), &applied);
+        }
+        if !is_held {
+            reply.header(header::CONTENT_TYPE, &answer.content_type);
+        }
+        reply
+    }
+
+    /// An error as OData writes it.
+    #[must_use]
+    pub fn refusal(version: Version, error: &BridgeError) -> Self {
+        let told = tell(error);
+        if told.status.is_server_error() {
+            tracing::warn!(code = told.code, detail = told.detail, "request failed");
+        } else {
+            tracing::debug!(code = told.code, detail = told.detail, "request refused");
+        }
+        let target = told.target.as_deref();
+        let details = [ErrorDetail { code: told.code, message: &told.detail, target }];
+        let error = ErrorBody { code: told.code, message: &told.message, target, details: &details };
+        let mut body = Vec::new();
+        write_error(&mut body, &error);
+        let mut reply = Self::new(told.status, version, Body::Whole(body));
+        reply.header(header::CONTENT_TYPE, "application/json");
+        if let Some(seconds) = told.retry_after_seconds {
+            reply.header(header::RETRY_AFTER, &seconds.to_string());
+        }
+        if let Some(allow) = told.allow {
+            reply.header(header::ALLOW, allow);
+        }
+        reply
+    }
+
+    /// What may be done here.
+    #[must_use]
+    pub fn options(version: Version, allow: &'static str) -> Self {
+        let mut reply = Self::new(StatusCode::NO_CONTENT, version, Body::Empty);
+        reply.header(header::ALLOW, allow);
+        reply
+    }
+
+    /// The whole body as it is, with all its pieces written. Takes its time: not for the server's own threads.
+    ///
+    /// # Errors
+    /// When a piece cannot be written, or the body is larger than `limit`.
+    pub fn into_bytes(self, limit: usize) -> Result<Vec<u8>, BridgeError> {
+        let mut pieces: Box<dyn Pieces> = match self.body {
+            Body::Empty => return Ok(Vec::new()),
+            Body::Whole(body) => Box::new(Once(Some(body))),
+            Body::Kept(document) => Box::new(Once(Some(document.plain.to_vec()))),
+            Body::Pieces(pieces) => pieces,
+        };
+        let mut whole = Vec::new();
+        while let Some(piece) = pieces.next()? {
+            whole.extend(piece);
+            if whole.len() > limit {
+                return Err(BridgeError::AnswerTooLarge { limit });
+            }
+        }
+        Ok(whole)
+    }
+}
+
+/// Sends a reply in the coding that the client takes.
+pub async fn send(request: &HttpRequest, version: Version, reply: Reply) -> HttpResponse {
+    let coding = Coding::choose(joined(request.headers(), &header::ACCEPT_ENCODING).as_deref());
+    let Reply { status, headers, body } = reply;
+    let mut response = HttpResponse::build(status);
+    for header in headers {
+        response.append_header(header);
+    }
+    let (coding, body) = match body {
+        Body::Empty => return response.finish(),
+        Body::Kept(document) => match off_thread(move || Ok(document.coded(coding))).await {
+            Ok(body) => (coding, body),
+            Err(error) => return failed(version, &error),
+        },
+        Body::Whole(body) => match first(Box::new(Once(Some(body))), coding).await {
+            Ok((coding, body, _)) => (coding, body),
+            Err(error) => return failed(version, &error),
+        },
+        Body::Pieces(pieces) => match first(pieces, coding).await {
+            Ok((coding, body, None)) => (coding, body),
+            Ok((coding, body, Some(rest))) => {
+                coded(&mut response, coding);
+                return response.body(BodyStream::new(streamed(body, rest)));
+            }
+            Err(error) => return failed(version, &error),
+        },
     };
-    let mut response = HttpResponse::Ok();
-    response.insert_header(("OData-Version", version.header()));
-    response.insert_header((header::VARY, VARY)).insert_header((header::ETAG, tag.as_str()));
-    response.insert_header((header::CACHE_CONTROL, "no-cache"));
-    if let Some(age) = age_seconds {
-        response.insert_header((header::AGE, age.max(0).to_string()));
-    }
-    if let Some(applied) = preference_applied {
-        response.insert_header(("Preference-Applied", applied));
-    }
-    if joined(request.headers(), &header::IF_NONE_MATCH).is_some_and(|held| etag::matches(&held, &tag)) {
-        return response.status(StatusCode::NOT_MODIFIED).finish();
-    }
-    response.insert_header((header::CONTENT_TYPE, content_type));
-    match zipped {
-        Some(zipped) => response.insert_header((header::CONTENT_ENCODING, "gzip")).body(zipped),
-        None => response.body(body),
-    }
-}
-
-/// An answer without a body: a value that is null.
-#[must_use]
-pub fn no_content(version: Version) -> HttpResponse {
-    HttpResponse::NoContent()
-        .insert_header(("OData-Version", version.header()))
-        .insert_header((header::VARY, VARY))
-        .finish()
-}
-
-/// An error as OData writes it.
-#[must_use]
-pub fn refuse(version: Version, error: &BridgeError) -> HttpResponse {
-    let told = tell(error);
-    if told.status.is_server_error() {
-        tracing::warn!(code = told.code, detail = told.detail, "request failed");
-    } else {
-        tracing::debug!(code = told.code, detail = told.detail, "request refused");
-    }
-    let target = told.target.as_deref();
-    let details = [ErrorDetail { code: told.code, message: &told.detail, target }];
-    let mut body = Vec::new();
-    write_error(&mut body, &ErrorBody { code: told.code, message: &told.message, target, details: &details });
-    let mut response = HttpResponse::build(told.status);
-    response.insert_header(("OData-Version", version.header())).insert_header((header::VARY, VARY));
-    response.insert_header((header::CONTENT_TYPE, "application/json"));
-    if let Some(seconds) = told.retry_after_seconds {
-        response.insert_header((header::RETRY_AFTER, seconds.to_string()));
-    }
-    if told.status == StatusCode::METHOD_NOT_ALLOWED {
-        response.insert_header((header::ALLOW, ALLOW));
-    }
+    coded(&mut response, coding);
     response.body(body)
 }
 
-/// The methods of every address.
-pub const ALLOW: &str = "GET, HEAD, OPTIONS";
+fn coded(response: &mut actix_web::HttpResponseBuilder, coding: Coding) {
+    if let Some(name) = coding.header() {
+        response.insert_header((header::CONTENT_ENCODING, name));
+    }
+}
+
+/// A body that broke before any of it was sent can still be told as an error.
+fn failed(version: Version, error: &BridgeError) -> HttpResponse {
+    let reply = Reply::refusal(version, error);
+    let mut response = HttpResponse::build(reply.status);
+    for header in reply.headers.iter().cloned() {
+        response.append_header(header);
+    }
+    response.body(reply.into_bytes(usize::MAX).unwrap_or_default())
+}
+
+/// A body of one piece.
+struct Once(Option<Vec<u8>>);
+
+impl Pieces for Once {
+    fn next(&mut self) -> Result<Option<Vec<u8>>, BridgeError> {
+        Ok(self.0.take())
+    }
+}
+
+/// Pieces on their way through a packer.
+struct Packing {
+    pieces: Box<dyn Pieces>,
+    packer: Packer,
+}
+
+/// The beginning of a body, its coding, and the rest if there is more. A body too small to be worth it is not packed.
+async fn first(
+    mut pieces: Box<dyn Pieces>,
+    coding: Coding,
+) -> Result<(Coding, Bytes, Option<Packing>), BridgeError> {
+    off_thread(move || {
+        let mut begun = Vec::new();
+        let mut more = true;
+        while more && begun.len() < PIECE_BYTES {
+            match pieces.next()? {
+                Some(piece) => begun.extend(piece),
+                None => more = false,
+            }
+        }
+        if !more && begun.len() < compress::WORTH_BYTES {
+            return Ok((Coding::Identity, begun.into(), None));
+        }
+        let mut packing = Packing { pieces, packer: Packer::streaming(coding) };
+        let mut packed = packing.packer.pack(&begun).map_err(interrupted)?;
+        if more {
+            return Ok((coding, packed.into(), Some(packing)));
+        }
+        packed.extend(packing.packer.finish().map_err(interrupted)?);
+        Ok((coding, packed.into(), None))
+    })
+    .await
+}
+
+/// The rest of a body, written as fast as the client takes it. An error ends it without its last chunk.
+fn streamed(begun: Bytes, rest: Packing) -> impl Stream<Item = Result<Bytes, BridgeError>> {
+    let rest = stream::try_unfold(Some(rest), |packing| async move {
+        let Some(mut packing) = packing else { return Ok(None) };
+        off_thread(move || {
+            let mut packed = Vec::new();
+            while packed.len() < PIECE_BYTES {
+                let Some(piece) = packing.pieces.next()? else {
+                    packed.extend(packing.packer.finish().map_err(interrupted)?);
+                    return Ok(Some((Bytes::from(packed), None)));
+                };
+                packed.extend(packing.packer.pack(&piece).map_err(interrupted)?);
+            }
+            Ok(Some((Bytes::from(packed), Some(packing))))
+        })
+        .await
+        .inspect_err(|error| tracing::error!(%error, "an answer was cut off"))
+    });
+    // An empty chunk would end the body.
+    stream::once(async move { Ok(begun) })
+        .chain(rest)
+        .filter(|piece| std::future::ready(!matches!(piece, Ok(bytes) if bytes.is_empty())))
+}
+
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, BridgeError> + Send + 'static,
+) -> Result<T, BridgeError> {
+    web::block(work).await.map_err(|_| crate::fetch::error::FetchError::Interrupted)?
+}
+
+fn interrupted(_: io::Error) -> BridgeError {
+    crate::fetch::error::FetchError::Interrupted.into()
+}
+
+/// Twelve bytes of a hash, enough to tell states of one address apart.
+fn digest(body: &[u8]) -> String {
+    Sha256::digest(body).iter().take(12).map(|byte| format!("{byte:02x}")).collect()
+}
 
 /// A header that may stand several times, as one.
 #[must_use]

@@ -4,7 +4,7 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::observe::metrics::EXPOSITION_TYPE;
-use crate::web::compress::accepts_gzip;
+use crate::web::compress::Coding;
 use crate::web::respond::joined;
 use crate::web::state::AppState;
 
@@ -12,6 +12,7 @@ use crate::web::state::AppState;
 pub async fn process(state: web::Data<AppState>) -> HttpResponse {
     let size = state.store.size();
     state.metrics.cache_size(size.blocks, size.bytes);
+    state.metrics.disk_size(size.disk_blocks, size.disk_bytes);
     HttpResponse::Ok().insert_header((header::CONTENT_TYPE, EXPOSITION_TYPE)).body(state.metrics.render())
 }
 
@@ -23,7 +24,7 @@ pub async fn indicators(request: HttpRequest, state: web::Data<AppState>) -> Htt
     response
         .insert_header((header::CONTENT_TYPE, EXPOSITION_TYPE))
         .insert_header((header::VARY, "Accept-Encoding"));
-    if accepts_gzip(joined(request.headers(), &header::ACCEPT_ENCODING).as_deref()) {
+    if Coding::accepts_gzip(joined(request.headers(), &header::ACCEPT_ENCODING).as_deref()) {
         response.insert_header((header::CONTENT_ENCODING, "gzip")).body(rendered.gzip.clone())
     } else {
         response.body(rendered.text.clone())

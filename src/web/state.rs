@@ -9,6 +9,7 @@ use crate::observe::metrics::Metrics;
 use crate::refresh::catalogue::keeper::CatalogueKeeper;
 use crate::refresh::feeds::FeedKeeper;
 use crate::store::CellStore;
+use crate::store::revisions::RevisionLog;
 
 /// Everything that answering needs; made once in main.
 #[derive(Debug, Clone)]
@@ -18,6 +19,7 @@ pub struct AppState {
     pub answerer: Answerer,
     pub indicators: Arc<Collector>,
     pub store: Arc<dyn CellStore>,
+    pub revisions: RevisionLog,
     pub metrics: Arc<Metrics>,
     pub clock: Clock,
     /// Scheme, host and path for links, where they are set.

@@ -134,13 +134,13 @@ fn assert_sound(feed: &Feed) {
 fn the_services_of_the_fixture_are_sound() {
     let mut names = NameRegistry::default();
     assert_sound(&table_feed(&fixture::measurement(), None, &fixture::simulator(), &mut names));
-    assert_sound(&catalogue_feed(&fixture::catalogue(), &fixture::simulator(), &mut names));
+    assert_sound(&catalogue_feed(&fixture::catalogue(), &[], &fixture::simulator(), &mut names));
 }
 
 #[test]
 fn an_empty_catalogue_and_an_empty_table_are_sound() {
     let mut names = NameRegistry::default();
-    assert_sound(&catalogue_feed(&Default::default(), &fixture::simulator(), &mut names));
+    assert_sound(&catalogue_feed(&Default::default(), &[], &fixture::simulator(), &mut names));
     let mut measurement = (*fixture::measurement()).clone();
     measurement.measures.clear();
     measurement.dimensions.clear();
@@ -221,7 +221,7 @@ proptest! {
         catalogue.measurements.insert(measurement.id.clone(), Arc::clone(&measurement));
         let mut names = NameRegistry::default();
         assert_sound(&table_feed(&measurement, None, &fixture::simulator(), &mut names));
-        assert_sound(&catalogue_feed(&catalogue, &fixture::simulator(), &mut names));
+        assert_sound(&catalogue_feed(&catalogue, &[], &fixture::simulator(), &mut names));
         // What was given can be kept and read again.
         let kept = NameRegistry::from_json(&names.to_json().unwrap()).unwrap();
         prop_assert_eq!(kept.to_json().unwrap(), names.to_json().unwrap());

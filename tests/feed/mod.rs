@@ -1,5 +1,6 @@
 //! A measurement as a typed service: what is in it, and that it holds together whatever the upstream calls its parts.
 
+mod aggregation;
 mod fixture;
 mod integrity;
 mod registry;
@@ -85,7 +86,8 @@ fn the_sets_and_columns_of_a_table() {
 
 #[test]
 fn the_sets_and_columns_of_the_catalogue() {
-    let feed = catalogue_feed(&fixture::catalogue(), &fixture::simulator(), &mut NameRegistry::default());
+    let feed =
+        catalogue_feed(&fixture::catalogue(), &[], &fixture::simulator(), &mut NameRegistry::default());
     insta::assert_snapshot!(outline(&feed));
 }
 
@@ -211,7 +213,8 @@ fn days_stand_in_the_lists_as_days_and_instants_as_instants() {
 
 #[test]
 fn a_table_is_found_in_the_catalogue_by_its_id_in_any_case() {
-    let feed = catalogue_feed(&fixture::catalogue(), &fixture::simulator(), &mut NameRegistry::default());
+    let feed =
+        catalogue_feed(&fixture::catalogue(), &[], &fixture::simulator(), &mut NameRegistry::default());
     let by_name = feed.set_index("Y99X01_Prøve_Alt_det_svære");
     assert!(by_name.is_some());
     assert_eq!(feed.set_index("Y99x01"), by_name);
@@ -227,7 +230,7 @@ fn a_table_is_found_in_the_catalogue_by_its_id_in_any_case() {
 fn a_table_has_the_same_columns_in_the_catalogue_as_in_its_own_service() {
     let mut names = NameRegistry::default();
     let catalogue = fixture::catalogue();
-    let overview = catalogue_feed(&catalogue, &fixture::simulator(), &mut names);
+    let overview = catalogue_feed(&catalogue, &[], &fixture::simulator(), &mut names);
     let own = table_feed(&fixture::measurement(), None, &fixture::simulator(), &mut names);
     assert_eq!(columns(set(&overview, "y99x01")), columns(set(&own, "Hovedtal")));
 }

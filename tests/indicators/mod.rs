@@ -3,6 +3,8 @@
 mod collecting;
 pub mod fake;
 mod keeping;
+mod program;
 mod rendering;
 mod resolving;
 mod scheduling;
+mod serving;

@@ -59,3 +59,17 @@ async fn a_stop_does_not_wait_for_the_next_turn() {
     drop(stop);
     tokio::time::timeout(Duration::from_secs(2), background).await.expect("it stops").unwrap();
 }
+
+#[tokio::test]
+async fn another_definition_under_the_same_id_does_not_wait_for_the_old_ones_turn() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, _, collector) = fake::collector(&[fake::definition(json!({}))], folder.path());
+    let collector = Arc::new(collector);
+    let (_stop, stopped) = watch::channel(false);
+    let pace = Pace { interval: Duration::from_secs(3600), retry: Duration::from_millis(20) };
+    tokio::spawn(run(Arc::clone(&collector), pace, stopped));
+    until("the first refresh", || sample(&collector, UP) == 1.0).await;
+    let share = json!({ "measure": "Personer i pct. af arbejdsstyrken", "quantity": "percent" });
+    collector.redefine(&fake::definitions(&[fake::definition(share)]));
+    until("the share is read", || lines(&collector, "jobindsats_country_ratio").len() == 1).await;
+}

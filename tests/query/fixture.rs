@@ -9,7 +9,7 @@ use arrow_array::{
 };
 use chrono::{DateTime, TimeZone, Utc};
 use jobindsats_bridge::feed::column::{Column, Fact};
-use jobindsats_bridge::feed::{Feed, Navigation, RowSource, Set};
+use jobindsats_bridge::feed::{Feed, FeedId, Navigation, RowSource, Set};
 use jobindsats_bridge::frame::Frame;
 use jobindsats_bridge::frame::cells::value_at;
 use jobindsats_bridge::odata::edm::{EntityContainer, EntityType, Schema};
@@ -131,6 +131,7 @@ pub fn feed() -> Feed {
     }];
     let entity_type = EntityType { name: "Række".to_owned(), ..EntityType::default() };
     Feed {
+        id: FeedId::next(),
         sets: vec![
             main,
             set("Codes", vec![3], false),

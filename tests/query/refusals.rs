@@ -80,8 +80,8 @@ fn the_sentence_names_what_was_wrong_and_what_was_meant() {
     let unknown = ask("Hovedtall", "").unwrap_err();
     assert_eq!(unknown.danish(), "Tabellen 'Hovedtall' findes ikke her, men det gør 'Hovedtal'.");
     assert_eq!(
-        ask("Hovedtal", "$apply=identity").unwrap_err().danish(),
-        "$apply kan ikke bruges her; tjenesten understøtter det ikke, så prøv uden."
+        ask("Hovedtal", "$deltatoken=x").unwrap_err().danish(),
+        "$deltatoken kan ikke bruges her; tjenesten understøtter det ikke, så prøv uden."
     );
 }
 

@@ -162,7 +162,17 @@ impl App {
     pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
         let url =
             if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.service.url()) };
-        let mut request = self.client.request(method.parse().unwrap(), url);
+        let request = self.client.request(method.parse().unwrap(), url);
+        Self::answer(request, headers).await
+    }
+
+    /// Posts a body.
+    pub async fn post(&self, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Answer {
+        let request = self.client.post(format!("{}{path}", self.service.url())).body(body);
+        Self::answer(request, headers).await
+    }
+
+    async fn answer(mut request: reqwest::RequestBuilder, headers: &[(&str, &str)]) -> Answer {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use actix_web::HttpRequest;
-use actix_web::http::header::{self, HeaderName};
-
+use super::ROOT;
+use super::asked::Asked;
 use crate::error::BridgeError;
 use crate::feed::Feed;
 use crate::odata::media_type::{self, Kind, Negotiated};
@@ -13,18 +12,16 @@ use crate::odata::preference::Preferences;
 use crate::odata::uri::syntax::{PathSegment, RequestSyntax, SystemSegment};
 use crate::odata::uri::{self, Limits};
 use crate::odata::version::Version;
-use crate::web::links;
-use crate::web::respond::{Answered, joined};
+use crate::web::respond::Answered;
 use crate::web::state::AppState;
 
-const ROOT: &str = "/odata";
 const CATALOG: &str = "jobindsats";
 
 /// One request and what it is answered with.
 pub(super) struct Call<'a> {
     pub(super) state: &'a AppState,
     pub(super) version: Version,
-    pub(super) base: String,
+    pub(super) base: &'a str,
     /// The raw path below `/odata/`.
     pub(super) path: &'a str,
     pub(super) query: &'a str,
@@ -40,31 +37,29 @@ pub(super) struct Service {
 }
 
 impl<'a> Call<'a> {
-    pub(super) fn new(request: &'a HttpRequest, state: &'a AppState, version: Version) -> Self {
-        let path = request.uri().path();
-        let prefer = joined(request.headers(), &HeaderName::from_static("prefer")).unwrap_or_default();
+    pub(super) fn new(asked: &Asked<'a>, state: &'a AppState, version: Version) -> Self {
         Self {
             state,
             version,
-            base: links::base(request, state.public_url.as_deref()),
-            path: path.strip_prefix(ROOT).unwrap_or(path).trim_start_matches('/'),
-            query: request.uri().query().unwrap_or_default(),
-            accept: joined(request.headers(), &header::ACCEPT),
-            preferences: Preferences::parse(&prefer),
+            base: asked.base,
+            path: asked.path,
+            query: asked.query,
+            accept: asked.header("accept"),
+            preferences: Preferences::parse(&asked.header("prefer").unwrap_or_default()),
         }
     }
 
-    pub(super) async fn answer(&self) -> Result<Option<Answered>, BridgeError> {
+    pub(super) async fn answer(&self) -> Result<Answered, BridgeError> {
         let (service, rest) = self.service().await?;
         let syntax = uri::parse_request(rest, self.query, &Limits::default())?;
         match syntax.path.segments.as_slice() {
-            [] => self.service_document(&service, &syntax).map(Some),
+            [] => self.service_document(&service, &syntax),
             [PathSegment::System { name: SystemSegment::Metadata, .. }] => {
-                self.metadata(&service, &syntax).map(Some)
+                self.metadata(&service, &syntax).await
             }
             [PathSegment::System { name: SystemSegment::Batch, .. }, ..] => Err(BridgeError::NotOffered {
-                what: "$batch".to_owned(),
-                reason: "requests are answered one at a time".to_owned(),
+                what: "$batch inden i en $batch".to_owned(),
+                reason: "a batch holds single requests".to_owned(),
             }),
             _ => self.rows(&service, rest, syntax).await,
         }

@@ -1,14 +1,21 @@
 //! The two documents that describe a service: the service document and `$metadata`.
 
+use std::sync::Arc;
+
+use actix_web::web;
+use cached::macros::cached;
+
 use super::call::{Call, Service};
 use crate::error::BridgeError;
+use crate::feed::{Feed, FeedId};
+use crate::fetch::error::FetchError;
 use crate::odata::context_url::{self, Resource, Shape};
 use crate::odata::csdl;
 use crate::odata::media_type::{Format, Kind};
 use crate::odata::payload;
-use crate::odata::preference::Applied;
+use crate::odata::preference::{Applied, Preferences};
 use crate::odata::uri::syntax::RequestSyntax;
-use crate::web::respond::Answered;
+use crate::web::respond::{Answered, Body, Document};
 
 impl Call<'_> {
     pub(super) fn service_document(
@@ -25,27 +32,51 @@ impl Call<'_> {
             &self.context(&negotiated, &url),
             &service.feed.schema.container,
         );
-        Ok(Answered { content_type: negotiated.content_type, body, ..Answered::default() })
+        Ok(Answered::whole(negotiated.content_type, body))
     }
 
-    pub(super) fn metadata(
+    pub(super) async fn metadata(
         &self,
         service: &Service,
         syntax: &RequestSyntax,
     ) -> Result<Answered, BridgeError> {
         let negotiated = self.negotiate(syntax, Kind::Metadata)?;
-        let annotations = self.preferences.wants_annotations();
-        let body = match negotiated.format {
-            Format::Json => csdl::json::write(&service.feed.schema, annotations)?,
-            _ => csdl::xml::write(&service.feed.schema, annotations)?,
-        };
-        let applied = Applied { include_annotations: !annotations, ..Applied::default() };
+        let applied = Applied { include_annotations: true, ..Applied::default() };
         let preference_applied = self.preferences.applied(&applied);
-        Ok(Answered {
-            content_type: negotiated.content_type,
-            body,
-            preference_applied,
-            ..Answered::default()
-        })
+        let (feed, preferences) = (Arc::clone(&service.feed), self.preferences.clone());
+        let document = web::block(move || match preferences.include_annotations {
+            None => rendered(&feed, negotiated.format),
+            Some(_) => filtered(&feed, negotiated.format, &preferences).map(Arc::new),
+        });
+        let document = document.await.map_err(|_| FetchError::Interrupted)??;
+        let (content_type, body) = (negotiated.content_type, Body::Kept(document));
+        Ok(Answered { content_type, body, tag: None, age_seconds: None, preference_applied })
     }
+}
+
+/// The metadata of a feed, written and packed once. Clients that ask for it at once wait for one rendering.
+#[cached(
+    max_size = 256,
+    sync_writes = "by_key",
+    key = "(FeedId, bool)",
+    convert = r#"{ (feed.id, format == Format::Json) }"#
+)]
+fn rendered(feed: &Feed, format: Format) -> Result<Arc<Document>, BridgeError> {
+    let body = match format {
+        Format::Json => csdl::json::write(&feed.schema, true)?,
+        Format::Xml | Format::Text => csdl::xml::write(&feed.schema, true)?,
+    };
+    Ok(Arc::new(Document::new(body)))
+}
+
+/// The metadata with the annotations that a client asked for; rarely asked for, and not kept.
+fn filtered(feed: &Feed, format: Format, preferences: &Preferences) -> Result<Document, BridgeError> {
+    let mut schema = feed.schema.clone();
+    schema.retain_annotations(|term| preferences.wants_annotation(term));
+    let wanted = preferences.wants_annotations();
+    let body = match format {
+        Format::Json => csdl::json::write(&schema, wanted)?,
+        Format::Xml | Format::Text => csdl::xml::write(&schema, wanted)?,
+    };
+    Ok(Document::new(body))
 }

@@ -1,48 +1,74 @@
 //! `/odata/`: the catalogue service and the services of the measurements.
+//!
+//! [`asked`] is a request as it came or as a batch holds it, [`call`] finds out what answers it; [`documents`], [`rows`] and
+//! [`batch`] do.
 
+mod asked;
+mod batch;
 mod call;
 mod documents;
 mod rows;
 mod shown;
 
 use actix_web::http::Method;
-use actix_web::http::header::{self, HeaderName};
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::error::BridgeError;
-use crate::odata::version::{self, Version};
-use crate::web::respond::{self, ALLOW, joined};
+use crate::odata::version::Version;
+use crate::web::links;
+use crate::web::respond::{self, ALLOW, Reply};
 use crate::web::state::AppState;
+use asked::Asked;
 use call::Call;
 
+const ROOT: &str = "/odata";
+/// The largest body of a request: of a batch, or of one that has no use for it.
+const BODY_BYTES: usize = 1024 * 1024;
+const BATCH_ALLOW: &str = "POST, OPTIONS";
+
 /// Answers any request below `/odata/`.
-pub async fn answer(request: HttpRequest, state: web::Data<AppState>) -> HttpResponse {
-    let version = match negotiated_version(&request) {
-        Ok(version) => version,
-        Err(error) => return respond::refuse(Version::V4, &error),
+pub async fn answer(request: HttpRequest, body: web::Payload, state: web::Data<AppState>) -> HttpResponse {
+    let base = links::base(&request, state.public_url.as_deref());
+    let path = request.uri().path();
+    let asked = Asked {
+        method: request.method(),
+        path: path.strip_prefix(ROOT).unwrap_or(path).trim_start_matches('/'),
+        query: request.uri().query().unwrap_or_default(),
+        headers: request.headers(),
+        base: &base,
     };
-    if *request.method() == Method::OPTIONS {
-        return HttpResponse::NoContent()
-            .insert_header((header::ALLOW, ALLOW))
-            .insert_header(("OData-Version", version.header()))
-            .finish();
+    let version = asked.version();
+    let result = match body.to_bytes_limited(BODY_BYTES).await {
+        Ok(Ok(body)) => reply(&asked, &body, &state).await,
+        Ok(Err(_)) => Err(BridgeError::BodyBroken),
+        Err(_) => Err(BridgeError::BodyTooLarge { limit: BODY_BYTES }),
+    };
+    // What cannot be spoken is refused in the oldest version.
+    let version = version.unwrap_or(Version::V4);
+    let reply = result.unwrap_or_else(|error| Reply::refusal(version, &error));
+    respond::send(&request, version, reply).await
+}
+
+async fn reply(asked: &Asked<'_>, body: &[u8], state: &AppState) -> Result<Reply, BridgeError> {
+    let version = asked.version()?;
+    let allow = if asked.is_batch() { BATCH_ALLOW } else { ALLOW };
+    match *asked.method {
+        Method::OPTIONS => Ok(Reply::options(version, allow)),
+        Method::POST if asked.is_batch() => batch::answer(asked, body, state).await,
+        Method::GET | Method::HEAD if !asked.is_batch() => read(asked, state).await,
+        _ => Err(BridgeError::Method { method: asked.method.to_string(), allow }),
     }
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return respond::refuse(version, &BridgeError::Method(request.method().to_string()));
-    }
-    match Call::new(&request, &state, version).answer().await {
-        Ok(Some(answer)) => respond::send(&request, version, answer).await,
-        Ok(None) => respond::no_content(version),
-        Err(error) => respond::refuse(version, &error),
-    }
+}
+
+/// Answers one request that reads, alone or in a batch.
+async fn read(asked: &Asked<'_>, state: &AppState) -> Result<Reply, BridgeError> {
+    let version = asked.version()?;
+    let answered = Call::new(asked, state, version).answer().await?;
+    Ok(Reply::of(version, answered, asked.header("if-none-match").as_deref()))
 }
 
 /// There is nothing at this address.
 pub async fn nothing(request: HttpRequest) -> HttpResponse {
-    respond::refuse(Version::V4, &BridgeError::UnknownPath(request.path().to_owned()))
-}
-
-fn negotiated_version(request: &HttpRequest) -> Result<Version, BridgeError> {
-    let value = |name: &'static str| joined(request.headers(), &HeaderName::from_static(name));
-    Ok(version::negotiate(value("odata-maxversion").as_deref(), value("odata-version").as_deref())?)
+    let error = BridgeError::UnknownPath(request.path().to_owned());
+    respond::send(&request, Version::V4, Reply::refusal(Version::V4, &error)).await
 }

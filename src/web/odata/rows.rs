@@ -1,16 +1,22 @@
 //! Rows of a set as the body of an answer: bound, fetched, and written off the server's threads.
 
+use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use actix_web::web;
+use arrow_ipc::writer::StreamWriter;
+use sha2::{Digest, Sha256};
 
 use super::call::{Call, Service};
 use super::shown::{self, Place, ShownRows};
-use crate::answer::{Page, Wishes};
+use crate::answer::{Expansion, Page, Wishes};
 use crate::error::BridgeError;
 use crate::feed::list::value_at;
-use crate::feed::{Feed, Set};
+use crate::feed::{Feed, RowSource, Set};
+use crate::fetch::error::FetchError;
 use crate::frame::Frame;
+use crate::frame::error::FrameError;
 use crate::odata::context_url::{self, Resource, Shape};
 use crate::odata::media_type::{Format, Kind, Negotiated};
 use crate::odata::payload::{self, JsonContext};
@@ -22,7 +28,10 @@ use crate::odata::value::Value;
 use crate::odata::version::Version;
 use crate::query::apply::BoundApply;
 use crate::query::{BoundQuery, Target, bind};
-use crate::web::respond::Answered;
+use crate::web::respond::{Answered, Body, Pieces};
+
+/// Rows that are written at a time.
+const PIECE_ROWS: usize = 500;
 
 impl Call<'_> {
     pub(super) async fn rows(
@@ -30,7 +39,7 @@ impl Call<'_> {
         service: &Service,
         path: &str,
         mut syntax: RequestSyntax,
-    ) -> Result<Option<Answered>, BridgeError> {
+    ) -> Result<Answered, BridgeError> {
         resolve_entity(service, &mut syntax)?;
         let query = bind::bind(&service.feed, &syntax, self.state.clock.now())?;
         let negotiated = self.negotiate(&syntax, kind(&query))?;
@@ -45,12 +54,8 @@ impl Call<'_> {
         let page = self.state.answerer.answer(&service.feed, &query, &wishes).await?;
         let next_link = page.next.as_ref().map(|token| self.next_link(service, path, &token.encode()));
         let age_seconds = page.fetched_at.map(|at| (self.state.clock.now() - at).num_seconds());
-        let applied = Applied {
-            max_page_size: self.preferences.max_page_size.filter(|_| query.target == Target::Collection),
-            omit_nulls: negotiated.format == Format::Json,
-            include_annotations: false,
-        };
-        let preference_applied = self.preferences.applied(&applied);
+        let preference_applied = self.preferences.applied(&self.applied(&service.feed, &query, &negotiated));
+        let content_type = negotiated.content_type.clone();
         let writing = Writing {
             feed: Arc::clone(&service.feed),
             root: service.root.clone(),
@@ -58,14 +63,26 @@ impl Call<'_> {
             page,
             next_link,
             version: self.version,
-            negotiated: negotiated.clone(),
+            negotiated,
             omit_nulls: self.preferences.omit_nulls,
         };
-        let body = web::block(move || writing.body())
-            .await
-            .map_err(|_| crate::fetch::error::FetchError::Interrupted)??;
-        let content_type = negotiated.content_type;
-        Ok(body.map(|body| Answered { content_type, body, age_seconds, preference_applied }))
+        let made = web::block(move || Ok::<_, BridgeError>((writing.tag()?, writing.body()?)));
+        let (tag, body) = made.await.map_err(|_| FetchError::Interrupted)??;
+        Ok(Answered { content_type, body, tag: Some(tag), age_seconds, preference_applied })
+    }
+
+    /// What is applied of the client's preferences. Pages are never larger than the service's own.
+    fn applied(&self, feed: &Feed, query: &BoundQuery, negotiated: &Negotiated) -> Applied {
+        let largest = match feed.sets[query.set].rows {
+            RowSource::List(_) => u64::MAX,
+            RowSource::Cells(_) => self.state.answerer.limits.page_rows,
+        };
+        let is_paged = query.target == Target::Collection;
+        Applied {
+            max_page_size: self.preferences.max_page_size.filter(|_| is_paged).map(|size| size.min(largest)),
+            omit_nulls: negotiated.format == Format::Json,
+            ..Applied::default()
+        }
     }
 
     /// The same request with the token that the next page begins at.
@@ -116,19 +133,35 @@ struct Writing {
 }
 
 impl Writing {
-    /// The body, or `None` where there is no value.
-    fn body(&self) -> Result<Option<Vec<u8>>, BridgeError> {
-        match &self.query.target {
-            Target::Count => Ok(Some(self.page.count.unwrap_or_default().to_string().into_bytes())),
-            Target::Collection => self.collection().map(Some),
-            Target::Entity(_) => self.entity(),
-            Target::Property { column, raw, .. } => self.property(*column, *raw),
+    /// What the answer's tag says: a hash of the rows as they stand in columns and of all that shapes their text, which is
+    /// far less than the text itself. Rows that did not change keep it, whatever became of the revision.
+    fn tag(&self) -> Result<String, BridgeError> {
+        let mut hash = Hashing(Sha256::new());
+        let (content_type, url) = (&self.negotiated.content_type, &self.root);
+        let shape = (content_type, url, self.version, self.omit_nulls, &self.next_link, self.page.count);
+        hash.0
+            .update(format!("{shape:?} {} {:?} {:?}", self.query.set, self.query.target, self.query.select));
+        hash.0.update(format!("{:?} {}", self.query.selected_ways, self.query.references));
+        for frame in &self.page.frames {
+            hash.add(frame)?;
         }
+        hash.add_beside(&self.page.expansions)?;
+        Ok(hash.0.finalize().iter().take(12).map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    fn body(self) -> Result<Body, BridgeError> {
+        Ok(match &self.query.target {
+            Target::Count => Body::Whole(self.page.count.unwrap_or_default().to_string().into_bytes()),
+            Target::Collection => Body::Pieces(Box::new(Collection { writing: self, at: At::Start })),
+            Target::Entity(_) => self.entity()?.map_or(Body::Empty, Body::Whole),
+            Target::Property { column, raw, .. } => {
+                self.property(*column, *raw)?.map_or(Body::Empty, Body::Whole)
+            }
+        })
     }
 
     fn set(&self) -> &Set {
-        let set = &self.feed.sets[self.query.set];
-        self.query.apply.as_ref().map_or(set, |apply| &apply.result)
+        self.query.result(&self.feed)
     }
 
     fn context<'c>(&self, context_url: &'c str) -> JsonContext<'c> {
@@ -155,22 +188,38 @@ impl Writing {
         ShownRows::new(place, self.set(), &self.query, self.page.frames.first(), &self.page.expansions)
     }
 
-    fn collection(&self) -> Result<Vec<u8>, BridgeError> {
-        let url = self.context_url(match self.query.references {
+    fn collection_url(&self) -> String {
+        self.context_url(match self.query.references {
             true => Resource::References,
             false => Resource::Collection(&self.set().name),
-        });
+        })
+    }
+
+    fn start(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        let url = self.collection_url();
+        let count = self.page.count.filter(|_| self.query.count);
+        payload::write_collection_start(&mut out, &self.context(&url), count);
+        out
+    }
+
+    fn rows(&self, number: usize, rows: Range<usize>) -> Result<Vec<u8>, BridgeError> {
+        let Some(frame) = self.page.frames.get(number) else { return Ok(Vec::new()) };
+        let url = self.collection_url();
         let context = self.context(&url);
-        let mut body = Vec::new();
-        payload::write_collection_start(&mut body, &context, self.page.count.filter(|_| self.query.count));
-        let shown = self.shown();
-        for (number, frame) in self.page.frames.iter().enumerate() {
-            shown.output(&frame.batch, &mut |output| {
-                payload::write_rows(&mut body, &context, output, 0..frame.row_count(), number == 0)
-            })?;
-        }
-        payload::write_collection_end(&mut body, &context, self.next_link.as_deref());
-        Ok(body)
+        let mut out = Vec::new();
+        let is_first = number == 0 && rows.start == 0;
+        self.shown().output(&frame.batch, &mut |output| {
+            payload::write_rows(&mut out, &context, output, rows.clone(), is_first)
+        })?;
+        Ok(out)
+    }
+
+    fn end(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        let url = self.collection_url();
+        payload::write_collection_end(&mut out, &self.context(&url), self.next_link.as_deref());
+        out
     }
 
     /// The row that the path names. There is nothing to show where a way leads nowhere; a key that no row has is an error.
@@ -232,5 +281,70 @@ impl Writing {
                 format!("({})", several.iter().map(part).collect::<Vec<_>>().join(","))
             }
         }
+    }
+}
+
+/// A collection on its way out.
+struct Collection {
+    writing: Writing,
+    at: At,
+}
+
+/// What of a collection comes next.
+#[derive(Clone, Copy)]
+enum At {
+    Start,
+    /// The frame and the row in it.
+    Rows(usize, usize),
+    Done,
+}
+
+impl Pieces for Collection {
+    fn next(&mut self) -> Result<Option<Vec<u8>>, BridgeError> {
+        let (piece, next) = match self.at {
+            At::Start => (self.writing.start(), At::Rows(0, 0)),
+            At::Rows(number, row) => match self.writing.page.frames.get(number) {
+                Some(frame) => {
+                    let end = frame.row_count().min(row + PIECE_ROWS);
+                    let next =
+                        if end < frame.row_count() { At::Rows(number, end) } else { At::Rows(number + 1, 0) };
+                    (self.writing.rows(number, row..end)?, next)
+                }
+                None => (self.writing.end(), At::Done),
+            },
+            At::Done => return Ok(None),
+        };
+        self.at = next;
+        Ok(Some(piece))
+    }
+}
+
+/// A hash that can be written to.
+struct Hashing(Sha256);
+
+impl Hashing {
+    fn add(&mut self, frame: &Frame) -> Result<(), FrameError> {
+        let mut writer = StreamWriter::try_new(&mut *self, &frame.batch.schema())?;
+        Ok(writer.write(&frame.batch)?)
+    }
+
+    fn add_beside(&mut self, expansions: &[Expansion]) -> Result<(), FrameError> {
+        for expansion in expansions {
+            self.0.update(format!("{:?}", expansion.rows));
+            self.add(&expansion.frame)?;
+            self.add_beside(&expansion.expansions)?;
+        }
+        Ok(())
+    }
+}
+
+impl io::Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

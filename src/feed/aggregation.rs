@@ -1,0 +1,60 @@
+//! What `$metadata` says of `$apply`: columns that rows are grouped by, and measures as custom aggregates, whose values are
+//! published totals. Nothing is said to be aggregated by a method, for figures are not computed with.
+
+use crate::feed::column::{Column, Fact, MemberFact, PeriodFact};
+use crate::feed::draft::DraftColumn;
+use crate::odata::edm::{Annotation, AnnotationValue};
+use crate::odata::value::PrimitiveType;
+
+/// The transformations that are answered.
+pub const TRANSFORMATIONS: &[&str] =
+    &["identity", "filter", "orderby", "top", "skip", "groupby", "aggregate"];
+
+/// What a set of figures says of itself.
+pub(super) fn annotations(columns: &[DraftColumn]) -> Vec<Annotation> {
+    let transformations = TRANSFORMATIONS.iter().map(|name| AnnotationValue::String((*name).to_owned()));
+    let supported = vec![
+        ("Transformations", AnnotationValue::Collection(transformations.collect())),
+        (
+            "GroupableProperties",
+            paths(columns, |fact| {
+                matches!(fact, Fact::Period(_) | Fact::Member(..)) || fact == Fact::MeasureCode
+            }),
+        ),
+    ];
+    let supported = Annotation::new("Aggregation.ApplySupported", AnnotationValue::Record(supported));
+    let customs = columns.iter().filter_map(|column| custom_aggregate(&column.column));
+    [supported].into_iter().chain(customs).collect()
+}
+
+/// The columns that say which cell a figure is of: all of them must be grouped by, pinned or at their totals.
+pub(super) fn context(columns: &[DraftColumn]) -> AnnotationValue {
+    paths(columns, |fact| {
+        matches!(
+            fact,
+            Fact::Period(PeriodFact::Id | PeriodFact::CbsCode)
+                | Fact::Member(_, MemberFact::Id)
+                | Fact::MeasureCode
+        )
+    })
+}
+
+fn custom_aggregate(column: &Column) -> Option<Annotation> {
+    let primitive = match column.fact {
+        Fact::Measure(_) | Fact::Value => PrimitiveType::Decimal,
+        Fact::Status | Fact::ValueAttribute => PrimitiveType::String,
+        _ => return None,
+    };
+    Some(Annotation {
+        term: "Aggregation.CustomAggregate",
+        qualifier: Some(column.name.clone()),
+        value: AnnotationValue::String(primitive.name().to_owned()),
+    })
+}
+
+fn paths(columns: &[DraftColumn], wanted: impl Fn(Fact) -> bool) -> AnnotationValue {
+    let wanted = columns.iter().map(|column| &column.column).filter(|column| wanted(column.fact));
+    AnnotationValue::Collection(
+        wanted.map(|column| AnnotationValue::PropertyPath(column.name.clone())).collect(),
+    )
+}

@@ -1,0 +1,58 @@
+//! A changed figure in words that a reader knows: names of the area and the measure beside their ids.
+
+use chrono::{DateTime, Utc};
+
+use crate::catalogue::id::DimensionId;
+use crate::catalogue::measurement::Measurement;
+use crate::catalogue::revised::RevisedFigure;
+use crate::catalogue::value;
+use crate::store::change::FigureChange;
+
+/// The change as it is told to readers.
+pub(super) fn describe(of: &Measurement, change: &FigureChange, seen_at: DateTime<Utc>) -> RevisedFigure {
+    let (area_id, area) = area(of, change).unzip();
+    let others: Vec<String> = change
+        .members
+        .iter()
+        .filter(|(dimension, _)| !is_area(of, dimension))
+        .map(|(dimension, member)| format!("{dimension}={member}"))
+        .collect();
+    let members = others.join(" ");
+    let measure = of.measures.iter().find(|measure| measure.id == change.measure);
+    let place = [area_id.as_deref(), Some(members.as_str())].into_iter().flatten();
+    let place: Vec<&str> = place.filter(|part| !part.is_empty()).collect();
+    RevisedFigure {
+        id: format!(
+            "{}|{}|{}|{}|{}",
+            of.id,
+            change.period,
+            change.measure,
+            place.join(" "),
+            seen_at.timestamp_millis()
+        ),
+        table: of.id.to_string(),
+        period: change.period.to_string(),
+        area,
+        area_id,
+        measure: measure.map_or_else(|| change.measure.to_string(), |measure| measure.heading.clone()),
+        measure_id: change.measure.to_string(),
+        members: (!members.is_empty()).then_some(members),
+        before: change.before.and_then(value::from_stored),
+        after: change.after.and_then(value::from_stored),
+        seen_at,
+    }
+}
+
+/// Id and name of the area: the one that the row names, else the one that the request was pinned to.
+fn area(of: &Measurement, change: &FigureChange) -> Option<(String, String)> {
+    let dimension = &of.dimensions[of.area()?];
+    let resting = || Some(dimension.members[dimension.resting_member()?].id.clone());
+    let id = change.members.get(&dimension.id).cloned().or_else(resting)?;
+    let member = dimension.members.iter().find(|member| member.id == id);
+    let label = member.map_or(id.as_str().trim_start_matches('?'), |member| &member.label);
+    Some((id.to_string(), label.to_owned()))
+}
+
+fn is_area(of: &Measurement, id: &DimensionId) -> bool {
+    of.dimensions.iter().any(|dimension| dimension.is_area() && dimension.id == *id)
+}

@@ -1,0 +1,204 @@
+//! Every period of every indicator as series on their own time axis: which of them a query means, and the samples that it needs
+//! to see each value for as long as its period lasted. Pure; how a query arrives and an answer leaves is not known here.
+
+mod matcher;
+mod moments;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use chrono::{Months, NaiveDate};
+
+use crate::catalogue::period::{Period, PeriodKind};
+use crate::clock::start_of_day;
+use crate::indicators::definition::AreaLevel;
+use crate::indicators::exposition::number;
+use crate::indicators::figures::Figures;
+use crate::indicators::snapshot::{IndicatorState, Snapshot};
+
+pub use matcher::Matcher;
+
+/// The most samples of one answer: about sixty megabytes.
+pub const SAMPLE_LIMIT: usize = 4_000_000;
+/// The most conditions of one query.
+pub const MATCHER_LIMIT: usize = 64;
+
+/// Prometheus' own mark for a series that has ended; it shows to nobody.
+const ENDED: f64 = f64::from_bits(0x7ff0_0000_0000_0002);
+
+/// Why a query cannot be answered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HistoryError {
+    #[error("the range ends at {end_ms} ms, before its start at {start_ms} ms")]
+    Reversed { start_ms: i64, end_ms: i64 },
+    #[error("{found_ms} ms is farther from 1970 than the year 9999")]
+    OutOfTime { found_ms: i64 },
+    #[error("the regular expression on the label `{label}` cannot be used: {reason}")]
+    Pattern { label: String, reason: String },
+    #[error("a query has {found} matchers, above the limit of {MATCHER_LIMIT}")]
+    TooManyMatchers { found: usize },
+    #[error(
+        "the answer would have more than {SAMPLE_LIMIT} samples; ask for fewer series, a shorter range or a longer step"
+    )]
+    TooManySamples,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct Query {
+    pub start_ms: i64,
+    pub end_ms: i64,
+    pub matchers: Vec<Matcher>,
+    pub hints: Hints,
+}
+
+/// What the asker will do with the answer.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Hints {
+    /// The first moment that an evaluation will see.
+    pub start_ms: i64,
+    pub end_ms: i64,
+    /// Between two evaluations; 0 where there is only one.
+    pub step_ms: i64,
+    /// How far each evaluation sees; 0 for the look-back.
+    pub range_ms: i64,
+    pub function: String,
+}
+
+/// One series with its samples in order of time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Series {
+    /// Ordered by name.
+    pub labels: Vec<(&'static str, String)>,
+    pub samples: Vec<Sample>,
+}
+
+/// A published figure at a moment of its period.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sample {
+    pub at_ms: i64,
+    pub value: f64,
+}
+
+/// A period by index, and when its figure stands.
+type Held = (Range<i64>, usize);
+
+/// The series that the query means, without those that have no sample. Takes what it uses out of the budget of samples.
+///
+/// # Errors
+/// When the query makes no sense or asks for too much.
+pub fn read(snapshot: &Snapshot, query: &Query, budget: &mut usize) -> Result<Vec<Series>, HistoryError> {
+    moments::check(query)?;
+    if query.matchers.len() > MATCHER_LIMIT {
+        return Err(HistoryError::TooManyMatchers { found: query.matchers.len() });
+    }
+    let mut series = Vec::new();
+    for state in &snapshot.indicators {
+        if let Some(figures) = &state.figures {
+            series.extend(read_indicator(&snapshot.origin, state, figures, query, budget)?);
+        }
+    }
+    Ok(series)
+}
+
+fn read_indicator(
+    origin: &Arc<str>,
+    state: &IndicatorState,
+    figures: &Figures,
+    query: &Query,
+    budget: &mut usize,
+) -> Result<Vec<Series>, HistoryError> {
+    let asked: Vec<_> = (0..figures.areas.len())
+        .map(|area| (area, labels(origin, state, figures, area)))
+        .filter(|(_, labels)| query.matchers.iter().all(|matcher| matcher.accepts(labels)))
+        .collect();
+    let held = held(figures);
+    let (Some((first, _)), Some((last, _)), false) = (held.first(), held.last(), asked.is_empty()) else {
+        return Ok(Vec::new());
+    };
+    let moments = moments::moments(query, &(first.start..last.end))?;
+    let end_ms = query.end_ms.min(query.hints.end_ms);
+    let mut series = Vec::new();
+    for (area, labels) in asked {
+        let samples = samples(state, figures, area, &held, &moments, end_ms);
+        *budget = budget.checked_sub(samples.len()).ok_or(HistoryError::TooManySamples)?;
+        if !samples.is_empty() {
+            series.push(Series { labels, samples });
+        }
+    }
+    Ok(series)
+}
+
+fn labels(
+    origin: &str,
+    state: &IndicatorState,
+    figures: &Figures,
+    area: usize,
+) -> Vec<(&'static str, String)> {
+    let (definition, area) = (&state.definition, &figures.areas[area]);
+    let name = format!("jobindsats_history_{}_{}", area.level.word(), definition.quantity.base().suffix());
+    let mut labels = vec![("__name__", name)];
+    if area.level != AreaLevel::Country {
+        labels.extend([("area", area.name.clone()), ("area_code", area.code.clone())]);
+    }
+    labels.extend([("indicator", definition.id.to_string()), ("source", origin.to_owned())]);
+    labels
+}
+
+/// When the figures of each period stand, in order of time.
+fn held(figures: &Figures) -> Vec<Held> {
+    let of = |(index, period): (usize, &Period)| {
+        let instant = |day: NaiveDate| start_of_day(day).timestamp_millis();
+        Some((instant(held_from(period)?)..instant(period.day_after()?), index))
+    };
+    let mut held: Vec<_> = figures.periods.iter().enumerate().filter_map(of).collect();
+    held.sort_unstable_by_key(|(span, _)| span.start);
+    held
+}
+
+/// Periods that overlap their neighbours stand for what they have over them: the last quarter, the last month.
+fn held_from(period: &Period) -> Option<NaiveDate> {
+    let last = |months| period.day_after()?.checked_sub_months(Months::new(months));
+    match period.kind {
+        PeriodKind::RollingYear => last(3),
+        PeriodKind::YearToDate => last(1),
+        PeriodKind::Month | PeriodKind::Quarter | PeriodKind::Year | PeriodKind::Unknown => {
+            period.first_day()
+        }
+    }
+}
+
+/// The samples of one area. Where its figures break off, a mark ends the series, or PromQL would see the last one for a while.
+fn samples(
+    state: &IndicatorState,
+    figures: &Figures,
+    area: usize,
+    held: &[Held],
+    moments: &[i64],
+    end_ms: i64,
+) -> Vec<Sample> {
+    let mut samples: Vec<Sample> = Vec::new();
+    let mut rest = moments;
+    let mut stands_until = i64::MAX;
+    for (span, period) in held {
+        let figure =
+            figures.figure(area, *period).map(|figure| state.definition.quantity.in_base_unit(figure));
+        let Some(value) = figure.and_then(number) else { continue };
+        rest = &rest[rest.partition_point(|&at| at < span.start)..];
+        let (within, after) = rest.split_at(rest.partition_point(|&at| at < span.end));
+        rest = after;
+        if stands_until < span.start && !samples.is_empty() {
+            samples.push(Sample { at_ms: stands_until, value: ENDED });
+        }
+        samples.extend(within.iter().map(|&at_ms| Sample { at_ms, value }));
+        stands_until = span.end;
+    }
+    if !samples.is_empty() {
+        samples.push(Sample { at_ms: stands_until, value: ENDED });
+    }
+    samples.truncate(samples.partition_point(|sample| sample.at_ms <= end_ms));
+    samples
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+//! Batches: many requests in one, as `multipart/mixed` and as JSON.
+//!
+//! In charge of taking a batch apart and of writing its answer in the same form. What the requests are answered with is the
+//! caller's business, and so is which of them it allows.
+
+mod json;
+mod multipart;
+
+use std::fmt;
+
+/// How a batch is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Form {
+    Multipart { boundary: String },
+    Json,
+}
+
+/// One request of a batch.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Part {
+    /// `Content-ID`, or `id` in JSON.
+    pub id: Option<String>,
+    pub method: String,
+    /// An absolute address, an absolute path, or a path below the address of the batch.
+    pub target: String,
+    pub headers: Vec<(String, String)>,
+    /// The requests that have to succeed first.
+    pub depends_on: Vec<String>,
+    /// Whether it stands for a change set, whose requests are done together or not at all.
+    pub is_change_set: bool,
+}
+
+impl Part {
+    /// The value of a header.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    }
+}
+
+/// What one request of a batch is answered with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartAnswer {
+    pub id: Option<String>,
+    pub status: u16,
+    pub reason: &'static str,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+/// Why a batch cannot be taken apart.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BatchError {
+    #[error(
+        "the batch has the content type `{found}`; expected multipart/mixed with a boundary, or application/json"
+    )]
+    Form { found: String },
+    #[error("part {number} of the batch is malformed: expected {expected}")]
+    Malformed { number: usize, expected: &'static str },
+    #[error("the batch has more than {limit} requests")]
+    TooMany { limit: usize },
+    #[error("request {number} of the batch has the id `{id}`; expected one that no request before it has")]
+    DuplicateId { number: usize, id: String },
+    #[error("request `{id}` of the batch depends on `{on}`; expected the id of a request before it")]
+    Dependency { id: String, on: String },
+}
+
+impl Form {
+    /// The form that a content type names.
+    ///
+    /// # Errors
+    /// When it is none of a batch.
+    pub fn of(content_type: &str) -> Result<Self, BatchError> {
+        let refused = || BatchError::Form { found: content_type.chars().take(100).collect() };
+        let mut parts = content_type.split(';').map(str::trim);
+        match parts.next().unwrap_or_default().to_ascii_lowercase().as_str() {
+            "application/json" => Ok(Self::Json),
+            "multipart/mixed" => {
+                multipart::boundary(parts).map(|boundary| Self::Multipart { boundary }).ok_or_else(refused)
+            }
+            _ => Err(refused()),
+        }
+    }
+}
+
+/// Takes a batch apart: its requests in order, at most `limit` of them.
+///
+/// # Errors
+/// When the text is no batch, or holds too many.
+pub fn parse(form: &Form, body: &[u8], limit: usize) -> Result<Vec<Part>, BatchError> {
+    let parts = match form {
+        Form::Multipart { boundary } => multipart::parse(boundary, body, limit)?,
+        Form::Json => json::parse(body, limit)?,
+    };
+    check_references(&parts)?;
+    Ok(parts)
+}
+
+/// Ids are unique, and requests depend on earlier ones only, so that one pass in order can answer them.
+fn check_references(parts: &[Part]) -> Result<(), BatchError> {
+    let mut known: Vec<&str> = Vec::new();
+    for (index, part) in parts.iter().enumerate() {
+        if let Some(on) = part.depends_on.iter().find(|on| !known.contains(&on.as_str())) {
+            let id = part.id.clone().unwrap_or_default();
+            return Err(BatchError::Dependency { id, on: on.clone() });
+        }
+        if let Some(id) = &part.id {
+            if known.contains(&id.as_str()) {
+                return Err(BatchError::DuplicateId { number: index + 1, id: id.clone() });
+            }
+            known.push(id);
+        }
+    }
+    Ok(())
+}
+
+/// The answer to a batch in its own form: content type and body.
+#[must_use]
+pub fn write(form: &Form, answers: &[PartAnswer]) -> (String, Vec<u8>) {
+    match form {
+        Form::Multipart { .. } => multipart::write(answers),
+        Form::Json => ("application/json".to_owned(), json::write(answers)),
+    }
+}
+
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Multipart { .. } => "multipart/mixed",
+            Self::Json => "application/json",
+        })
+    }
+}

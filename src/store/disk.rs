@@ -1,0 +1,147 @@
+//! Blocks as files, one each, under `<folder>/<table>/`. A file never changes: it is written whole, read whole and removed.
+//!
+//! What cannot be used is set aside with one line in the log, and is as if it had never been stored. Knows nothing of budgets or
+//! of which block is wanted.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::catalogue::id::MeasurementId;
+use crate::disk;
+use crate::store::block::{CellBlock, Revision};
+use crate::store::file::{self, FileError, Head};
+use crate::store::key::CellKey;
+
+const ENDING: &str = "cells";
+
+/// A folder of blocks of one origin.
+#[derive(Debug, Clone)]
+pub(super) struct CellFolder {
+    folder: PathBuf,
+    origin: String,
+}
+
+/// A block on disk, as its head describes it.
+#[derive(Debug)]
+pub(super) struct StoredBlock {
+    pub table: MeasurementId,
+    pub key: CellKey,
+    pub revision: Revision,
+    pub fetched_at: DateTime<Utc>,
+    pub path: PathBuf,
+    pub bytes: u64,
+}
+
+impl CellFolder {
+    pub fn new(folder: PathBuf, origin: String) -> Self {
+        Self { folder, origin }
+    }
+
+    /// Every block that is there, the oldest first, and how many files were set aside. Only heads are read; what a crash left
+    /// unfinished is removed.
+    pub fn scan(&self) -> (Vec<StoredBlock>, usize) {
+        let (mut found, mut damaged) = (Vec::new(), 0);
+        for path in files(&self.folder).into_iter().flat_map(|table| files(&table)) {
+            let ending = path.extension().and_then(|ending| ending.to_str());
+            match ending {
+                Some(disk::DAMAGED) => {}
+                Some(disk::UNFINISHED) => remove(&path),
+                _ => match self.stored(&path) {
+                    Ok(stored) => found.push(stored),
+                    Err(error) => {
+                        damaged += 1;
+                        set_aside(&path, &error);
+                    }
+                },
+            }
+        }
+        found.sort_by_key(|stored| stored.fetched_at);
+        (found, damaged)
+    }
+
+    /// A name that no other file has or had.
+    pub fn new_path(&self, table: &MeasurementId) -> PathBuf {
+        self.table_folder(table).join(format!("{}.{ENDING}", Uuid::new_v4().simple()))
+    }
+
+    /// Writes a block; the bytes of its file.
+    pub fn write(
+        &self,
+        path: &Path,
+        table: &MeasurementId,
+        key: &CellKey,
+        block: &CellBlock,
+    ) -> Result<u64, FileError> {
+        let bytes = file::encode(&self.origin, table, key, block)?;
+        disk::place(path, &bytes)?;
+        Ok(bytes.len() as u64)
+    }
+
+    /// Reads a block. A file that cannot be used is set aside; one that is not there is for the caller to judge.
+    pub fn load(&self, path: &Path) -> Result<CellBlock, FileError> {
+        let read = || {
+            let (head, block) = file::decode(&fs::read(path)?)?;
+            self.check_place(&head, path)?;
+            Ok(block)
+        };
+        read().inspect_err(|error: &FileError| {
+            if !error.is_missing() {
+                set_aside(path, error);
+            }
+        })
+    }
+
+    fn stored(&self, path: &Path) -> Result<StoredBlock, FileError> {
+        let open = File::open(path)?;
+        let bytes = open.metadata()?.len();
+        let head = file::read_head(BufReader::new(open), bytes)?;
+        self.check_place(&head, path)?;
+        Ok(StoredBlock {
+            table: head.table(),
+            key: head.key(),
+            revision: head.revision(),
+            fetched_at: head.fetched_at(),
+            path: path.to_owned(),
+            bytes,
+        })
+    }
+
+    /// Figures of another table or origin are never taken for ours, wherever a file was moved.
+    fn check_place(&self, head: &Head, path: &Path) -> Result<(), FileError> {
+        if head.origin == self.origin && path.parent() == Some(&self.table_folder(&head.table())) {
+            return Ok(());
+        }
+        let found = format!("cells of table {} from {}", head.table(), head.origin);
+        let folder = path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+        Err(FileError::Misplaced { found, expected: format!("table {folder} from {}", self.origin) })
+    }
+
+    fn table_folder(&self, table: &MeasurementId) -> PathBuf {
+        self.folder.join(disk::plain_name(table.as_str()))
+    }
+}
+
+/// Removes a file. One that is gone already is no loss, one that stays is found again at the next start.
+pub(super) fn remove(path: &Path) {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!(file = %path.display(), %error, "stored cells cannot be removed");
+        }
+        _ => {}
+    }
+}
+
+fn set_aside(path: &Path, error: &FileError) {
+    let moved = disk::set_aside(path).is_ok();
+    tracing::warn!(file = %path.display(), set_aside = moved, %error, "stored cells cannot be used and are fetched again");
+}
+
+/// What is in a folder; nothing if it cannot be listed.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    entries.flatten().map(|entry| entry.path()).collect()
+}

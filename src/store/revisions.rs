@@ -1,0 +1,209 @@
+//! Figures that were revised after they had been seen here: the newest, for 400 days.
+//!
+//! One file, replaced whole by the disk's own thread; many changes at once are one write. A file that cannot be used is set aside.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::catalogue::revised::RevisedFigure;
+use crate::disk;
+use crate::store::writer::DiskWriter;
+
+/// How long a revision is told of.
+const KEPT_FOR: TimeDelta = TimeDelta::days(400);
+/// How many are told of: a table whose whole history is revised does not fill the memory.
+const MOST: usize = 20_000;
+/// The form of the file; another is not read.
+const VERSION: u32 = 1;
+
+/// The revisions that were seen. Cheap to clone; clones share them.
+#[derive(Debug, Clone)]
+pub struct RevisionLog(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    file: PathBuf,
+    writer: DiskWriter,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    figures: VecDeque<Arc<RevisedFigure>>,
+    additions: u64,
+    /// Whether a write that will hold all of this is yet to begin.
+    write_is_due: bool,
+}
+
+/// The first line of the file; the figures are the second.
+#[derive(Serialize, Deserialize)]
+struct Head {
+    version: u32,
+    /// CRC-32 of the second line.
+    checksum: u32,
+}
+
+impl RevisionLog {
+    /// The log in that file.
+    #[must_use]
+    pub fn open(file: PathBuf, writer: DiskWriter) -> Self {
+        let figures = match load(&file) {
+            Ok(figures) => figures.into_iter().map(Arc::new).collect(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => VecDeque::new(),
+            Err(error) => {
+                let set_aside = disk::set_aside(&file).is_ok();
+                tracing::warn!(file = %file.display(), set_aside, %error, "kept revisions cannot be used; starting without");
+                VecDeque::new()
+            }
+        };
+        Self(Arc::new(Inner { file, writer, state: Mutex::new(State { figures, ..State::default() }) }))
+    }
+
+    /// Adds revisions, and lets those go that are too old or too many.
+    pub fn add(&self, figures: Vec<RevisedFigure>, now: DateTime<Utc>) {
+        if figures.is_empty() {
+            return;
+        }
+        let write = {
+            let mut state = self.0.state();
+            state.figures.extend(figures.into_iter().map(Arc::new));
+            let too_many = state.figures.len().saturating_sub(MOST);
+            state.figures.drain(..too_many);
+            state.figures.retain(|figure| now - figure.seen_at < KEPT_FOR);
+            state.additions += 1;
+            !std::mem::replace(&mut state.write_is_due, true)
+        };
+        if write {
+            let inner = Arc::clone(&self.0);
+            self.0.writer.submit(move || inner.write());
+        }
+    }
+
+    /// The revisions, the newest first.
+    #[must_use]
+    pub fn figures(&self) -> Vec<Arc<RevisedFigure>> {
+        self.0.state().figures.iter().rev().cloned().collect()
+    }
+
+    /// Grows with every addition: whoever made something of the log sees whether it still holds.
+    #[must_use]
+    pub fn additions(&self) -> u64 {
+        self.0.state().additions
+    }
+}
+
+impl Inner {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) {
+        let figures: Vec<_> = {
+            let mut state = self.state();
+            state.write_is_due = false;
+            state.figures.iter().cloned().collect()
+        };
+        let figures: Vec<&RevisedFigure> = figures.iter().map(AsRef::as_ref).collect();
+        if let Err(error) = save(&self.file, &figures) {
+            tracing::error!(file = %self.file.display(), %error, "revisions could not be kept");
+        }
+    }
+}
+
+fn save(file: &Path, figures: &[&RevisedFigure]) -> io::Result<()> {
+    let figures = serde_json::to_vec(figures)?;
+    let mut text = serde_json::to_vec(&Head { version: VERSION, checksum: crc32fast::hash(&figures) })?;
+    text.push(b'\n');
+    text.extend(figures);
+    disk::replace(file, &text)
+}
+
+fn load(file: &Path) -> io::Result<Vec<RevisedFigure>> {
+    let text = fs::read_to_string(file)?;
+    let (head, figures) = text.split_once('\n').ok_or(io::ErrorKind::UnexpectedEof)?;
+    let head: Head = serde_json::from_str(head)?;
+    let found = crc32fast::hash(figures.as_bytes());
+    if head.version != VERSION || head.checksum != found {
+        let Head { version, checksum } = head;
+        let problem =
+            format!("form {version}, expected {VERSION}; checksum {found:08x}, expected {checksum:08x}");
+        return Err(io::Error::other(problem));
+    }
+    Ok(serde_json::from_str(figures)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn revised(id: usize, seen_at: &str) -> RevisedFigure {
+        RevisedFigure {
+            id: id.to_string(),
+            table: "y1".to_owned(),
+            period: "2026M01".to_owned(),
+            area: None,
+            area_id: None,
+            measure: "Antal".to_owned(),
+            measure_id: "m".to_owned(),
+            members: None,
+            before: None,
+            after: Some(15.into()),
+            seen_at: seen_at.parse().unwrap(),
+        }
+    }
+
+    fn ids(log: &RevisionLog) -> Vec<String> {
+        log.figures().iter().map(|figure| figure.id.clone()).collect()
+    }
+
+    #[tokio::test]
+    async fn revisions_outlive_a_restart_for_400_days() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, writer) = (folder.path().join("revisions.json"), DiskWriter::start().unwrap());
+        let log = RevisionLog::open(file.clone(), writer.clone());
+        log.add(vec![revised(1, "2026-01-01T00:00:00Z")], "2026-01-01T00:00:00Z".parse().unwrap());
+        log.add(vec![revised(2, "2027-01-01T00:00:00Z")], "2027-01-01T00:00:00Z".parse().unwrap());
+        writer.flush().await;
+        let log = RevisionLog::open(file, writer);
+        assert_eq!(ids(&log), ["2", "1"]);
+        log.add(vec![revised(3, "2027-02-06T00:00:00Z")], "2027-02-06T00:00:00Z".parse().unwrap());
+        assert_eq!(ids(&log), ["3", "2"]);
+    }
+
+    #[tokio::test]
+    async fn a_log_that_was_tampered_with_is_set_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, writer) = (folder.path().join("revisions.json"), DiskWriter::start().unwrap());
+        let now = "2026-01-01T00:00:00Z".parse().unwrap();
+        let log = RevisionLog::open(file.clone(), writer.clone());
+        log.add(vec![revised(1, "2026-01-01T00:00:00Z")], now);
+        writer.flush().await;
+        let whole = fs::read_to_string(&file).unwrap();
+        for spoilt in [
+            whole.replace("\"15\"", "\"16\""),
+            whole.replace("\"version\":1", "\"version\":2"),
+            String::new(),
+        ] {
+            assert_ne!(spoilt, whole);
+            fs::write(&file, spoilt).unwrap();
+            assert_eq!(ids(&RevisionLog::open(file.clone(), writer.clone())).len(), 0);
+            assert!(!file.exists());
+        }
+    }
+
+    #[tokio::test]
+    async fn the_log_is_bounded_and_keeps_the_newest() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = RevisionLog::open(folder.path().join("r"), DiskWriter::start().unwrap());
+        let now = "2026-01-01T00:00:00Z".parse().unwrap();
+        log.add((0..MOST + 5).map(|id| revised(id, "2026-01-01T00:00:00Z")).collect(), now);
+        assert_eq!(log.figures().len(), MOST);
+        assert_eq!(ids(&log)[0], (MOST + 4).to_string());
+    }
+}

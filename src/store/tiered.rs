@@ -1,0 +1,258 @@
+//! The store of one process: memory over disk. Every block goes to disk as soon as the disk keeps up; memory holds those that were
+//! used last.
+//!
+//! Whoever answers never waits for a write. A disk that refuses costs the next start its stored cells and nothing more: blocks
+//! then live in memory alone, and metrics and `/status` say so.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use tokio::sync::Mutex as AsyncMutex;
+
+use crate::catalogue::id::MeasurementId;
+use crate::observe::store::StoreObserver;
+use crate::store::block::{CellBlock, Revision, SharedBlock};
+use crate::store::disk::{self, CellFolder};
+use crate::store::index::{Entry, EntryId, FileState, Index};
+use crate::store::key::CellKey;
+use crate::store::writer::DiskWriter;
+use crate::store::{CellStore, StoreSize};
+
+/// How much more than memory the disk may hold.
+const DISK_PER_MEMORY: u64 = 4;
+
+/// Memory over disk.
+#[derive(Debug)]
+pub struct TieredStore {
+    shared: Arc<Shared>,
+    writer: Option<DiskWriter>,
+    /// Held while a block is read from disk: what many want at once is read once.
+    loading: AsyncMutex<()>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    index: Mutex<Index>,
+    folder: Option<CellFolder>,
+    memory_bytes: usize,
+    disk_bytes: u64,
+    observer: Arc<dyn StoreObserver>,
+    /// Why blocks are not written, if they are not.
+    problem: Mutex<Option<String>>,
+}
+
+/// Where a block that was found is.
+enum Found {
+    Here(SharedBlock),
+    OnDisk(EntryId, PathBuf),
+}
+
+impl TieredStore {
+    /// A store in memory alone, of at most that many bytes; a single block may be larger.
+    #[must_use]
+    pub fn in_memory(memory_bytes: usize, observer: Arc<dyn StoreObserver>) -> Self {
+        Self {
+            shared: Shared::new(Index::default(), None, memory_bytes, observer),
+            writer: None,
+            loading: AsyncMutex::default(),
+        }
+    }
+
+    /// A store over a folder of cells of one origin. What is stored there is listed now and read when it is asked for.
+    #[must_use]
+    pub fn open(
+        folder: PathBuf,
+        origin: &str,
+        memory_bytes: usize,
+        writer: DiskWriter,
+        observer: Arc<dyn StoreObserver>,
+    ) -> Self {
+        let made = std::fs::create_dir_all(&folder);
+        let folder = CellFolder::new(folder, origin.to_owned());
+        let (stored, damaged) = folder.scan();
+        (0..damaged).for_each(|_| observer.damaged_file());
+        let mut index = Index::default();
+        let mut gone = Vec::new();
+        for block in stored {
+            let table = block.table.clone();
+            gone.extend(index.insert(&table, Entry::stored(block)).1);
+        }
+        let shared = Shared::new(index, Some(folder), memory_bytes, observer);
+        shared.note(made.err().map(|error| error.to_string()).as_ref());
+        gone.extend(shared.index().shrink_disk(shared.disk_bytes));
+        writer.submit(move || gone.iter().for_each(|path| disk::remove(path)));
+        Self { shared, writer: Some(writer), loading: AsyncMutex::default() }
+    }
+
+    /// Reads a block from disk into memory. `None` where the file cannot be used: its entry is forgotten.
+    async fn load(&self, table: &MeasurementId, id: EntryId) -> Option<SharedBlock> {
+        let _one_at_a_time = self.loading.lock().await;
+        let path = match found(self.shared.index().entry(table, id)?)? {
+            Found::Here(block) => return Some(block),
+            Found::OnDisk(_, path) => path,
+        };
+        let shared = Arc::clone(&self.shared);
+        let read = move || shared.folder.as_ref().map(|folder| folder.load(&path));
+        let loaded = tokio::task::spawn_blocking(read).await.ok().flatten();
+        let mut index = self.shared.index();
+        // A block that was let go meanwhile is missing, not damaged.
+        index.entry(table, id)?;
+        let Some(Ok(block)) = loaded else {
+            if let Some(Err(error)) = &loaded
+                && error.is_missing()
+            {
+                tracing::warn!(%table, %error, "stored cells are gone and are fetched again");
+            }
+            index.remove(table, id);
+            self.shared.observer.damaged_file();
+            return None;
+        };
+        let block = Arc::new(block);
+        index.entry(table, id)?.hold(&block);
+        self.shared.shrink_memory(&mut index);
+        Some(block)
+    }
+
+    fn write(&self, table: &MeasurementId, key: CellKey, id: EntryId, path: PathBuf, block: &SharedBlock) {
+        let Some(writer) = &self.writer else { return };
+        let (shared, table, block) = (Arc::clone(&self.shared), table.clone(), Arc::clone(block));
+        writer.submit(move || shared.write(&table, &key, id, path, &block));
+    }
+
+    fn remove(&self, gone: Vec<PathBuf>) {
+        if let Some(writer) = self.writer.as_ref().filter(|_| !gone.is_empty()) {
+            writer.submit(move || gone.iter().for_each(|path| disk::remove(path)));
+        }
+    }
+}
+
+#[async_trait]
+impl CellStore for TieredStore {
+    async fn find(&self, table: &MeasurementId, revision: Revision, key: &CellKey) -> Option<SharedBlock> {
+        loop {
+            let found = found(self.shared.index().find(table, revision, key)?)?;
+            match found {
+                Found::Here(block) => return Some(block),
+                Found::OnDisk(id, _) => {
+                    if let Some(block) = self.load(table, id).await {
+                        return Some(block);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn overlapping(&self, table: &MeasurementId, key: &CellKey) -> Vec<(CellKey, SharedBlock)> {
+        let ids = self.shared.index().overlapping(table, key);
+        let mut blocks = Vec::with_capacity(ids.len());
+        for id in ids {
+            let key = self.shared.index().entry(table, id).map(|entry| entry.key.clone());
+            if let (Some(key), Some(block)) = (key, self.load(table, id).await) {
+                blocks.push((key, block));
+            }
+        }
+        blocks
+    }
+
+    async fn revisions(&self, table: &MeasurementId) -> Vec<Revision> {
+        self.shared.index().revisions(table)
+    }
+
+    fn insert(&self, table: &MeasurementId, key: CellKey, block: CellBlock) -> SharedBlock {
+        let block = Arc::new(block);
+        let path = self.shared.folder.as_ref().map(|folder| folder.new_path(table));
+        let entry = Entry::fetched(key.clone(), &block, path.clone());
+        let (id, gone) = {
+            let mut index = self.shared.index();
+            let inserted = index.insert(table, entry);
+            self.shared.shrink_memory(&mut index);
+            inserted
+        };
+        if let Some(path) = path {
+            self.write(table, key, id, path, &block);
+        }
+        self.remove(gone);
+        block
+    }
+
+    fn size(&self) -> StoreSize {
+        self.shared.index().size()
+    }
+
+    fn problem(&self) -> Option<String> {
+        self.shared.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn flush(&self) {
+        if let Some(writer) = &self.writer {
+            writer.flush().await;
+        }
+    }
+}
+
+impl Shared {
+    fn new(
+        index: Index,
+        folder: Option<CellFolder>,
+        memory_bytes: usize,
+        observer: Arc<dyn StoreObserver>,
+    ) -> Arc<Self> {
+        let disk_bytes = DISK_PER_MEMORY.saturating_mul(memory_bytes as u64);
+        let (index, problem) = (Mutex::new(index), Mutex::default());
+        Arc::new(Self { index, folder, memory_bytes, disk_bytes, observer, problem })
+    }
+
+    fn index(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn shrink_memory(&self, index: &mut Index) {
+        let evicted = index.shrink_memory(self.memory_bytes);
+        self.observer.evicted(evicted);
+    }
+
+    /// Writes a block, unless it is no longer wanted. Runs where the disk may be waited for.
+    fn write(&self, table: &MeasurementId, key: &CellKey, id: EntryId, path: PathBuf, block: &SharedBlock) {
+        let wanted = self.index().entry(table, id).is_some();
+        let Some(folder) = self.folder.as_ref().filter(|_| wanted) else { return };
+        let written = folder.write(&path, table, key, block).map_err(|error| error.to_string());
+        self.note(written.as_ref().err());
+        let gone = {
+            let mut index = self.index();
+            if let Some(entry) = index.entry(table, id) {
+                entry.file = match written {
+                    Ok(bytes) => FileState::Written { path, bytes },
+                    Err(_) => FileState::None,
+                };
+            }
+            self.shrink_memory(&mut index);
+            index.shrink_disk(self.disk_bytes)
+        };
+        gone.iter().for_each(|path| disk::remove(path));
+    }
+
+    /// Says once that the disk refuses, and once that it no longer does.
+    fn note(&self, error: Option<&String>) {
+        self.observer.disk_writable(error.is_none());
+        let mut problem = self.problem.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&*problem, error) {
+            (None, Some(error)) => {
+                tracing::error!(error, "cells cannot be stored on disk; they are kept in memory alone");
+            }
+            (Some(_), None) => tracing::info!("cells are stored on disk again"),
+            _ => {}
+        }
+        *problem = error.cloned();
+    }
+}
+
+fn found(entry: &mut Entry) -> Option<Found> {
+    match (&entry.block, &entry.file) {
+        (Some(block), _) => Some(Found::Here(Arc::clone(block))),
+        (None, FileState::Queued(path) | FileState::Written { path, .. }) => {
+            Some(Found::OnDisk(entry.id, path.clone()))
+        }
+        (None, FileState::None) => None,
+    }
+}

@@ -1,0 +1,147 @@
+//! `$batch`: each request of it goes where it would go alone, in order. Only reading is offered, so change sets are refused.
+
+use actix_web::http::Method;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::web;
+
+use super::asked::Asked;
+use super::{ROOT, read};
+use crate::error::BridgeError;
+use crate::fetch::error::FetchError;
+use crate::odata::batch::{self, Form, Part, PartAnswer};
+use crate::odata::preference::{Applied, Preferences};
+use crate::odata::version::Version;
+use crate::web::respond::{Answered, Reply};
+use crate::web::state::AppState;
+
+/// The most requests of a batch.
+const MAX_PARTS: usize = 100;
+/// The most bytes of its answers together: larger ones are streamed when they are asked for alone.
+const MAX_BYTES: usize = 64 * 1024 * 1024;
+const PART_ALLOW: &str = "GET";
+/// Headers of the batch that hold for its requests too, unless they say otherwise.
+const INHERITED: [&str; 2] = ["odata-maxversion", "odata-version"];
+
+/// Answers a batch; one request that fails is an answer like any other, and ends the batch unless the client wishes to go on.
+pub(super) async fn answer(asked: &Asked<'_>, body: &[u8], state: &AppState) -> Result<Reply, BridgeError> {
+    let form = Form::of(&asked.header("content-type").unwrap_or_default())?;
+    let parts = batch::parse(&form, body, MAX_PARTS)?;
+    let preferences = Preferences::parse(&asked.header("prefer").unwrap_or_default());
+    let mut answers: Vec<PartAnswer> = Vec::new();
+    let mut room = MAX_BYTES;
+    for part in &parts {
+        let has_failed = answers.iter().any(|answer| answer.status >= 400);
+        let result = match has_failed && !preferences.continue_on_error {
+            // In JSON every request has an answer, in MIME those behind the failure have none.
+            true if form == Form::Json => Err(BridgeError::FailedDependency),
+            true => break,
+            false => one(asked, part, &answers, state).await,
+        };
+        let version = asked.version().unwrap_or_default();
+        let reply = result.unwrap_or_else(|error| Reply::refusal(version, &error));
+        let answer = part_answer(part, reply, version, room).await;
+        room = room.saturating_sub(answer.body.len());
+        answers.push(answer);
+    }
+    let (content_type, body) = batch::write(&form, &answers);
+    let applied = Applied { continue_on_error: true, ..Applied::default() };
+    let preference_applied = preferences.applied(&applied);
+    let answered = Answered { preference_applied, ..Answered::whole(content_type, body) };
+    Ok(Reply::of(asked.version()?, answered, None))
+}
+
+async fn one(
+    asked: &Asked<'_>,
+    part: &Part,
+    answers: &[PartAnswer],
+    state: &AppState,
+) -> Result<Reply, BridgeError> {
+    if part.is_change_set {
+        return Err(BridgeError::NotOffered {
+            what: "Ændringer i en $batch".to_owned(),
+            reason: "this service is read-only".to_owned(),
+        });
+    }
+    let failed =
+        |id: &String| answers.iter().any(|answer| answer.id.as_ref() == Some(id) && answer.status >= 400);
+    if part.depends_on.iter().any(failed) {
+        return Err(BridgeError::FailedDependency);
+    }
+    if part.method != Method::GET.as_str() {
+        return Err(BridgeError::Method { method: part.method.clone(), allow: PART_ALLOW });
+    }
+    let target =
+        below_root(asked, &part.target).ok_or_else(|| BridgeError::UnknownPath(part.target.clone()))?;
+    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+    let headers = headers(asked, part);
+    read(&Asked { method: &Method::GET, path, query, headers: &headers, base: asked.base }, state).await
+}
+
+/// The target's path and query below `/odata/`; `None` for what is not of this service.
+fn below_root(asked: &Asked<'_>, target: &str) -> Option<String> {
+    let target = target.split('#').next().unwrap_or_default();
+    let absolute_path = match target.split_once("://") {
+        Some(_) => Some(target.strip_prefix(asked.base)?),
+        None if target.starts_with('/') => {
+            // The path that the public address begins with is known to clients, and may be left out by a proxy.
+            let (_, behind) = asked.base.split_once("://")?;
+            let prefix = behind.find('/').map_or("", |at| &behind[at..]);
+            Some(target.strip_prefix(prefix).unwrap_or(target))
+        }
+        None => None,
+    };
+    match absolute_path {
+        Some(path) => {
+            let below = path.strip_prefix(ROOT)?;
+            (below.is_empty() || below.starts_with(['/', '?']))
+                .then(|| below.trim_start_matches('/').to_owned())
+        }
+        None => {
+            let service =
+                asked.path.trim_end_matches('/').rsplit_once('/').map_or("", |(service, _)| service);
+            Some(format!("{service}/{target}").trim_start_matches('/').to_owned())
+        }
+    }
+}
+
+fn headers(asked: &Asked<'_>, part: &Part) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &part.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_str(value)) {
+            headers.append(name, value);
+        }
+    }
+    for name in INHERITED.map(HeaderName::from_static) {
+        if let Some(value) = asked.headers.get(&name).filter(|_| !headers.contains_key(&name)) {
+            headers.insert(name, value.clone());
+        }
+    }
+    headers
+}
+
+/// A reply as a part, if there is room for it.
+async fn part_answer(part: &Part, reply: Reply, version: Version, room: usize) -> PartAnswer {
+    let whole = |reply: Reply| async move {
+        let (status, headers) = (reply.status, reply.headers.clone());
+        let body =
+            web::block(move || reply.into_bytes(room)).await.map_err(|_| FetchError::Interrupted)??;
+        Ok::<_, BridgeError>((status, headers, body))
+    };
+    let written = match whole(reply).await {
+        Ok(written) => Ok(written),
+        Err(error) => whole(Reply::refusal(version, &error)).await,
+    };
+    let (status, headers, body) =
+        written.unwrap_or((StatusCode::INTERNAL_SERVER_ERROR, Vec::new(), Vec::new()));
+    let text = |(name, value): (HeaderName, HeaderValue)| {
+        value.to_str().ok().map(|value| (name.as_str().to_owned(), value.to_owned()))
+    };
+    PartAnswer {
+        id: part.id.clone(),
+        status: status.as_u16(),
+        reason: status.canonical_reason().unwrap_or_default(),
+        headers: headers.into_iter().filter_map(text).collect(),
+        body,
+    }
+}

@@ -1,0 +1,199 @@
+//! `POST /api/v1/read`: Prometheus asks for the figures of every period. Takes the request apart, has
+//! [`history`](crate::indicators::history) answer it and packs the answer; always as samples, which every version takes.
+
+mod wire;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderName};
+use actix_web::{HttpRequest, HttpResponse, web};
+use prost::Message;
+use thiserror::Error;
+use tokio::sync::Semaphore;
+
+use crate::indicators::history::{self, Hints, HistoryError, Matcher, SAMPLE_LIMIT, Series};
+use crate::indicators::snapshot::Snapshot;
+use crate::web::respond::joined;
+use crate::web::state::AppState;
+use wire::MatcherKind;
+
+const PROTOBUF: &str = "application/x-protobuf";
+const SNAPPY: &str = "snappy";
+/// Bytes of a request, packed as well as unpacked.
+const BODY_LIMIT: usize = 1024 * 1024;
+/// Queries of a request; Prometheus itself sends one.
+const QUERY_LIMIT: usize = 32;
+/// Answers that are made at a time, for each may be large.
+static ANSWERS: Semaphore = Semaphore::const_new(2);
+
+/// Why a request is refused.
+#[derive(Debug, Error)]
+enum ReadError {
+    #[error("expected the {header} {expected}, found {found:?}")]
+    Header { header: HeaderName, expected: &'static str, found: Option<String> },
+    #[error("the body did not arrive: {0}")]
+    Broken(String),
+    #[error("the body is larger than {BODY_LIMIT} bytes")]
+    TooLarge,
+    #[error("the body is not snappy: {0}")]
+    NotSnappy(snap::Error),
+    #[error("the body is not the protobuf of a ReadRequest: {0}")]
+    NotProtobuf(prost::DecodeError),
+    #[error("the request has {found} queries, above the limit of {QUERY_LIMIT}")]
+    TooManyQueries { found: usize },
+    #[error("the matcher on `{label}` is of the unknown kind {kind}")]
+    UnknownMatcher { label: String, kind: i32 },
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    #[error("the answer could not be made: {0}")]
+    Internal(String),
+}
+
+/// Answers a remote read.
+pub async fn answer(request: HttpRequest, payload: web::Payload, state: web::Data<AppState>) -> HttpResponse {
+    match read(&request, payload, &state).await {
+        Ok(body) => HttpResponse::Ok()
+            .insert_header((header::CONTENT_TYPE, PROTOBUF))
+            .insert_header((header::CONTENT_ENCODING, SNAPPY))
+            .body(body),
+        Err(error) => refuse(&error),
+    }
+}
+
+async fn read(request: &HttpRequest, payload: web::Payload, state: &AppState) -> Result<Vec<u8>, ReadError> {
+    expect(request, header::CONTENT_TYPE, PROTOBUF)?;
+    expect(request, header::CONTENT_ENCODING, SNAPPY)?;
+    let body = payload.to_bytes_limited(BODY_LIMIT).await.map_err(|_| ReadError::TooLarge)?;
+    let body = body.map_err(|error| ReadError::Broken(error.to_string()))?;
+    let queries = unpack(&body)?;
+    let snapshot = state.indicators.published().snapshot.clone();
+    let _permit = ANSWERS.acquire().await.map_err(|error| ReadError::Internal(error.to_string()))?;
+    let work = tokio::task::spawn_blocking(move || pack(&answers(&snapshot, queries)?));
+    work.await.unwrap_or_else(|error| Err(ReadError::Internal(error.to_string())))
+}
+
+fn expect(request: &HttpRequest, header: HeaderName, expected: &'static str) -> Result<(), ReadError> {
+    let found = joined(request.headers(), &header);
+    let bare = found.as_deref().and_then(|value| value.split(';').next()).map(str::trim);
+    match bare {
+        Some(value) if value.eq_ignore_ascii_case(expected) => Ok(()),
+        _ => Err(ReadError::Header { header, expected, found }),
+    }
+}
+
+fn unpack(body: &[u8]) -> Result<Vec<history::Query>, ReadError> {
+    // The length is what the body says of itself; it is believed only as far as the limit.
+    if snap::raw::decompress_len(body).map_err(ReadError::NotSnappy)? > BODY_LIMIT {
+        return Err(ReadError::TooLarge);
+    }
+    let plain = snap::raw::Decoder::new().decompress_vec(body).map_err(ReadError::NotSnappy)?;
+    let request = wire::ReadRequest::decode(plain.as_slice()).map_err(ReadError::NotProtobuf)?;
+    if request.queries.len() > QUERY_LIMIT {
+        return Err(ReadError::TooManyQueries { found: request.queries.len() });
+    }
+    request.queries.into_iter().map(query).collect()
+}
+
+fn query(query: wire::Query) -> Result<history::Query, ReadError> {
+    let (start_ms, end_ms) = (query.start_timestamp_ms, query.end_timestamp_ms);
+    if query.matchers.len() > history::MATCHER_LIMIT {
+        return Err(HistoryError::TooManyMatchers { found: query.matchers.len() }.into());
+    }
+    let matchers = query.matchers.into_iter().map(matcher).collect::<Result<_, _>>()?;
+    let hints = match query.hints {
+        Some(hints) => Hints {
+            start_ms: hints.start_ms,
+            end_ms: hints.end_ms,
+            step_ms: hints.step_ms,
+            range_ms: hints.range_ms,
+            function: hints.func,
+        },
+        None => Hints { start_ms, end_ms, ..Hints::default() },
+    };
+    Ok(history::Query { start_ms, end_ms, matchers, hints })
+}
+
+fn matcher(wire::LabelMatcher { kind, name, value }: wire::LabelMatcher) -> Result<Matcher, ReadError> {
+    Ok(match MatcherKind::try_from(kind) {
+        Ok(MatcherKind::Equal) => Matcher::equal(name, value),
+        Ok(MatcherKind::NotEqual) => Matcher::not_equal(name, value),
+        Ok(MatcherKind::Matches) => Matcher::matches(name, &value)?,
+        Ok(MatcherKind::NotMatches) => Matcher::not_matches(name, &value)?,
+        Err(_) => return Err(ReadError::UnknownMatcher { label: name, kind }),
+    })
+}
+
+fn answers(snapshot: &Snapshot, queries: Vec<history::Query>) -> Result<wire::ReadResponse, ReadError> {
+    let mut budget = SAMPLE_LIMIT;
+    let mut results = Vec::with_capacity(queries.len());
+    for query in queries {
+        let series = history::read(snapshot, &query, &mut budget)?;
+        results.push(wire::QueryResult { timeseries: series.into_iter().map(time_series).collect() });
+    }
+    Ok(wire::ReadResponse { results })
+}
+
+fn time_series(series: Series) -> wire::TimeSeries {
+    let label = |(name, value): (&'static str, String)| wire::Label { name: name.to_owned(), value };
+    let sample = |it: history::Sample| wire::Sample { value: it.value, timestamp: it.at_ms };
+    wire::TimeSeries {
+        labels: series.labels.into_iter().map(label).collect(),
+        samples: series.samples.into_iter().map(sample).collect(),
+    }
+}
+
+fn pack(response: &wire::ReadResponse) -> Result<Vec<u8>, ReadError> {
+    let plain = response.encode_to_vec();
+    snap::raw::Encoder::new().compress_vec(&plain).map_err(|error| ReadError::Internal(error.to_string()))
+}
+
+/// Prometheus shows the body of a refusal to whoever asked: the sentence, then what is behind it.
+fn refuse(error: &ReadError) -> HttpResponse {
+    let (status, sentence) = told(error);
+    tracing::debug!(%error, "remote read refused");
+    HttpResponse::build(status)
+        .content_type("text/plain; charset=utf-8")
+        .body(format!("{sentence} ({error})\n"))
+}
+
+fn told(error: &ReadError) -> (StatusCode, &'static str) {
+    use StatusCode as S;
+    match error {
+        ReadError::Header { .. } => (
+            S::UNSUPPORTED_MEDIA_TYPE,
+            "Adressen er til Prometheus' remote_read; brug /odata/ til Excel og Power BI.",
+        ),
+        ReadError::Broken(_) => (S::BAD_REQUEST, "Forespørgslen kom ikke helt frem; prøv igen."),
+        ReadError::TooLarge => {
+            (S::PAYLOAD_TOO_LARGE, "Forespørgslen er for stor; brug færre eller kortere betingelser.")
+        }
+        ReadError::NotSnappy(_) | ReadError::NotProtobuf(_) => {
+            (S::BAD_REQUEST, "Forespørgslen kan ikke læses; send en remote read-forespørgsel fra Prometheus.")
+        }
+        ReadError::TooManyQueries { .. } => {
+            (S::BAD_REQUEST, "Der er for mange forespørgsler på én gang; send færre.")
+        }
+        ReadError::UnknownMatcher { .. } => {
+            (S::BAD_REQUEST, "En betingelse er af en ukendt slags; brug =, !=, =~ eller !~.")
+        }
+        ReadError::History(error) => of_history(error),
+        ReadError::Internal(_) => (
+            S::INTERNAL_SERVER_ERROR,
+            "Der er en fejl i tjenesten; prøv igen, og sig det til den, der driver tjenesten.",
+        ),
+    }
+}
+
+fn of_history(error: &HistoryError) -> (StatusCode, &'static str) {
+    let sentence = match error {
+        HistoryError::Reversed { .. } => "Tidsrummet slutter, før det begynder; byt om på start og slut.",
+        HistoryError::OutOfTime { .. } => {
+            "Tidsrummet ligger uden for kalenderen; vælg et, der ligger i vores tid."
+        }
+        HistoryError::Pattern { .. } => "Et regulært udtryk kan ikke bruges; ret det, eller gør det kortere.",
+        HistoryError::TooManyMatchers { .. } => "Der er for mange betingelser; brug færre.",
+        HistoryError::TooManySamples => {
+            "Svaret bliver for stort; vælg færre serier, et kortere tidsrum eller et længere trin."
+        }
+    };
+    (StatusCode::BAD_REQUEST, sentence)
+}

@@ -1,0 +1,336 @@
+//! Indicators of the service that is shipped: scrapes and remote reads over HTTP.
+
+use std::time::Duration;
+
+use jobindsats_bridge::settings::BridgeSettings;
+use jobindsats_bridge::simulator::Publish;
+use prost::Message;
+
+use crate::support::app::{Answer, App, AppOptions};
+
+const PACKED: [(&str, &str); 2] =
+    [("Content-Type", "application/x-protobuf"), ("Content-Encoding", "snappy")];
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+#[derive(Clone, PartialEq, Message)]
+struct Request {
+    #[prost(message, repeated, tag = "1")]
+    queries: Vec<Query>,
+    #[prost(int32, repeated, tag = "2")]
+    accepted_response_types: Vec<i32>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Query {
+    #[prost(int64, tag = "1")]
+    start: i64,
+    #[prost(int64, tag = "2")]
+    end: i64,
+    #[prost(message, repeated, tag = "3")]
+    matchers: Vec<Matcher>,
+    #[prost(message, optional, tag = "4")]
+    hints: Option<Hints>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Matcher {
+    #[prost(int32, tag = "1")]
+    kind: i32,
+    #[prost(string, tag = "2")]
+    name: String,
+    #[prost(string, tag = "3")]
+    value: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Hints {
+    #[prost(int64, tag = "1")]
+    step: i64,
+    #[prost(int64, tag = "3")]
+    start: i64,
+    #[prost(int64, tag = "4")]
+    end: i64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Response {
+    #[prost(message, repeated, tag = "1")]
+    results: Vec<QueryResult>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct QueryResult {
+    #[prost(message, repeated, tag = "1")]
+    series: Vec<Series>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Series {
+    #[prost(message, repeated, tag = "1")]
+    labels: Vec<Label>,
+    #[prost(message, repeated, tag = "2")]
+    samples: Vec<Sample>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Label {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(string, tag = "2")]
+    value: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Sample {
+    #[prost(double, tag = "1")]
+    value: f64,
+    #[prost(int64, tag = "2")]
+    at: i64,
+}
+
+impl Series {
+    fn label(&self, name: &str) -> &str {
+        self.labels.iter().find(|label| label.name == name).map_or("", |label| &label.value)
+    }
+
+    /// The figure on a day.
+    fn on(&self, day: &str) -> f64 {
+        let at = noon(day);
+        self.samples.iter().find(|sample| sample.at == at).unwrap_or_else(|| panic!("nothing on {day}")).value
+    }
+}
+
+fn noon(day: &str) -> i64 {
+    format!("{day}T12:00:00Z").parse::<chrono::DateTime<chrono::Utc>>().unwrap().timestamp_millis()
+}
+
+/// A query that evaluates at noon of every day, as Prometheus sends it.
+fn daily(from: &str, to: &str, matchers: &[(i32, &str, &str)]) -> Query {
+    let matcher =
+        |&(kind, name, value): &(i32, &str, &str)| Matcher { kind, name: name.into(), value: value.into() };
+    let (start, end) = (noon(from) - 300_000, noon(to));
+    let hints = Some(Hints { step: DAY_MS, start, end });
+    Query { start, end, matchers: matchers.iter().map(matcher).collect(), hints }
+}
+
+fn packed(queries: Vec<Query>) -> Vec<u8> {
+    let request = Request { queries, accepted_response_types: vec![1, 0] };
+    snap::raw::Encoder::new().compress_vec(&request.encode_to_vec()).unwrap()
+}
+
+async fn read(app: &App, query: Query) -> Answer {
+    app.post("/api/v1/read", &PACKED, packed(vec![query])).await
+}
+
+async fn series(app: &App, query: Query) -> Vec<Series> {
+    let answer = read(app, query).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(
+        (answer.header("content-type"), answer.header("content-encoding")),
+        (PACKED[0].1, PACKED[1].1)
+    );
+    let plain = snap::raw::Decoder::new().decompress_vec(&answer.body).unwrap();
+    Response::decode(plain.as_slice()).unwrap().results.remove(0).series
+}
+
+async fn with_indicator() -> App {
+    let app = App::start().await;
+    assert!(app.service.state.indicators.refresh("ledige_personer").await);
+    app
+}
+
+#[tokio::test]
+async fn remote_read_answers_with_the_published_figures_of_every_month() {
+    let app = with_indicator().await;
+    let country = [(0, "__name__", "jobindsats_history_country_persons"), (0, "source", "simulator")];
+    let found = series(&app, daily("2004-01-01", "2026-09-01", &country)).await;
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].on("2026-06-15"), found[0].on("2026-07-31")), (110_854.0, 110_924.0));
+    let rows = app.all_rows("/odata/jobindsats/y25i01/Landet?$select=Fra,Antal_ledige_personer").await;
+    assert!(rows.len() > 100, "{} months", rows.len());
+    for row in rows {
+        let published = row["Antal_ledige_personer"].as_f64().unwrap();
+        assert_eq!(found[0].on(row["Fra"].as_str().unwrap()), published, "{row}");
+    }
+}
+
+#[tokio::test]
+async fn all_four_kinds_of_matchers_choose_series() {
+    let app = with_indicator().await;
+    let count = async |matchers: &[(i32, &str, &str)]| {
+        series(&app, daily("2026-06-10", "2026-06-12", matchers)).await.len()
+    };
+    let name = "__name__";
+    assert_eq!(count(&[(2, name, "jobindsats_history_(country|municipality)_persons")]).await, 99);
+    assert_eq!(
+        count(&[(2, name, "jobindsats_history_municipality")]).await,
+        0,
+        "a pattern matches whole names"
+    );
+    assert_eq!(count(&[(2, "area_code", "751|825")]).await, 2);
+    assert_eq!(count(&[(0, "area", "Læsø")]).await, 1);
+    assert_eq!(count(&[(0, "area_code", ""), (1, "indicator", "x")]).await, 1, "the country has no code");
+    assert_eq!(count(&[(3, "area_code", ".+")]).await, 1);
+    assert_eq!(count(&[(1, "source", "simulator")]).await, 0);
+    assert_eq!(count(&[(0, "source", "jobindsats")]).await, 0);
+}
+
+#[tokio::test]
+async fn revised_figures_show_at_once() {
+    let app = with_indicator().await;
+    let country = [(0, "__name__", "jobindsats_history_country_persons")];
+    let query = || daily("2026-05-01", "2026-07-31", &country);
+    let before = series(&app, query()).await[0].on("2026-06-30");
+    let publish = Publish { table: "y25i01".to_owned(), revise_published: true, after_data_requests: 0 };
+    app.upstream().publish(&publish).unwrap();
+    app.clock.advance(Duration::from_secs(25 * 3600));
+    assert!(app.service.state.indicators.refresh("ledige_personer").await);
+    assert_ne!(series(&app, query()).await[0].on("2026-06-30"), before);
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_remote_read_is_refused_with_a_sentence() {
+    let app = App::start().await;
+    let refused = async |headers: &[(&str, &str)], body: Vec<u8>, status: u16, word: &str| {
+        let answer = app.post("/api/v1/read", headers, body).await;
+        assert_eq!(answer.status, status, "{}", answer.text());
+        assert!(answer.text().contains(word) && answer.text().contains(". ("), "{}", answer.text());
+    };
+    let good = || packed(vec![daily("2026-06-10", "2026-06-12", &[])]);
+    refused(&[("Content-Type", "application/json")], good(), 415, "content-type").await;
+    refused(&PACKED[..1], good(), 415, "content-encoding").await;
+    refused(&PACKED, b"not snappy".to_vec(), 400, "snappy").await;
+    refused(&PACKED, Vec::new(), 400, "snappy").await;
+    let cut = good().len() - 3;
+    refused(&PACKED, good()[..cut].to_vec(), 400, "snappy").await;
+    let garbage = snap::raw::Encoder::new().compress_vec(&[0xff; 64]).unwrap();
+    refused(&PACKED, garbage, 400, "protobuf").await;
+    refused(&PACKED, vec![0; 1024 * 1024 + 1], 413, "larger").await;
+    let bomb = snap::raw::Encoder::new().compress_vec(&vec![0; 16 * 1024 * 1024]).unwrap();
+    assert!(bomb.len() < 1024 * 1024);
+    refused(&PACKED, bomb, 413, "larger").await;
+    refused(&PACKED, vec![0xff, 0xff, 0xff, 0xff, 0x0f], 413, "larger").await;
+    refused(&PACKED, packed(vec![daily("2026-06-10", "2026-06-12", &[]); 33]), 400, "33 queries").await;
+}
+
+#[tokio::test]
+async fn a_query_that_makes_no_sense_is_refused_with_a_sentence() {
+    let app = with_indicator().await;
+    let day = "2026-06-10";
+    let fine = Query {
+        hints: Some(Hints { step: 1, ..daily("2004-01-01", day, &[]).hints.unwrap() }),
+        ..daily("2004-01-01", day, &[])
+    };
+    let cases = [
+        (daily("2026-06-12", day, &[]), "before its start"),
+        (Query { end: i64::MAX, ..daily(day, day, &[]) }, "9999"),
+        (Query { start: i64::MIN, ..daily(day, day, &[]) }, "9999"),
+        (daily(day, day, &[(2, "area", "(")]), "`area`"),
+        (daily(day, day, &[(3, "area", "(a{1000}){1000}")]), "`area`"),
+        (daily(day, day, &[(7, "area", "x")]), "unknown kind 7"),
+        (daily(day, day, &[(0, "area", ""); 65]), "65 matchers"),
+        (fine, "samples"),
+    ];
+    for (query, word) in cases {
+        let answer = read(&app, query).await;
+        assert_eq!(answer.status, 400, "{word}: {}", answer.text());
+        assert!(answer.text().contains(word) && answer.text().contains(". ("), "{}", answer.text());
+    }
+    assert_eq!(app.get("/api/v1/read").await.status, 404);
+}
+
+#[tokio::test]
+async fn stored_figures_past_their_age_are_no_refresh() {
+    let app = with_indicator().await;
+    let mut faults = app.upstream().faults();
+    faults.server_error = 1_000;
+    app.upstream().set_faults(faults);
+    app.clock.advance(Duration::from_secs(25 * 3600));
+    assert!(!app.service.state.indicators.refresh("ledige_personer").await, "nothing fresher was to be had");
+    let scrape = app.get("/metrics/indicators").await.text();
+    assert!(scrape.contains("jobindsats_indicator_up{indicator=\"ledige_personer\"} 0\n"));
+    assert!(scrape.contains("indicator=\"ledige_personer\",reason=\"http_5xx\"} 1\n"));
+    assert!(
+        scrape.contains(
+            "jobindsats_country_persons{source=\"simulator\",indicator=\"ledige_personer\"} 110924\n"
+        )
+    );
+}
+
+const TWO: &str = r#"{"indicators": [
+    {"id": "ledige", "title": "Ledige", "table": "y25i01", "measure": "Antal ledige personer", "period_type": "M", "quantity": "persons"},
+    {"id": "andre", "title": "A", "table": "y25i03", "measure": "Antal fuldtidsledige (sæsonkorrigeret)", "period_type": "M", "quantity": "full_time_persons", "levels": ["country"]}
+]}"#;
+
+#[tokio::test]
+async fn a_reload_takes_other_indicators_into_use_and_a_broken_file_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("indicators.json");
+    std::fs::write(&file, TWO).unwrap();
+    let mut options = AppOptions::default();
+    options.settings = BridgeSettings { indicators: Some(file.clone()), ..options.settings };
+    let app = App::with(options).await;
+    for id in ["ledige", "andre"] {
+        assert!(app.service.state.indicators.refresh(id).await, "{id}");
+    }
+    let scrape = async || app.get("/metrics/indicators").await.text();
+    let reloaded = async || {
+        let text = app.get("/metrics").await.text();
+        text.lines()
+            .find_map(|line| line.strip_prefix("jobindsats_bridge_config_last_reload_successful "))
+            .unwrap()
+            == "1"
+    };
+    let before = scrape().await;
+    assert!(before.contains("{source=\"simulator\",indicator=\"ledige\"} 110924\n") && reloaded().await);
+
+    std::fs::write(&file, TWO.replace("full_time_persons", "fuldtid")).unwrap();
+    assert!(app.service.reload().unwrap_err().to_string().contains("fuldtid"));
+    assert_eq!(scrape().await, before, "a broken file changes nothing");
+    assert!(!reloaded().await);
+    std::fs::remove_file(&file).unwrap();
+    assert!(app.service.reload().is_err());
+
+    let changed = TWO.replace("\"andre\"", "\"nye\"").replace("\"Ledige\"", "\"Ledige i alt\"");
+    std::fs::write(&file, changed).unwrap();
+    app.service.reload().unwrap();
+    let after = scrape().await;
+    assert!(
+        after.contains("{source=\"simulator\",indicator=\"ledige\"} 110924\n"),
+        "what stands stays served"
+    );
+    assert!(after.contains("title=\"Ledige i alt\"") && reloaded().await);
+    assert!(after.contains("jobindsats_indicator_up{indicator=\"nye\"} 0\n") && !after.contains("\"andre\""));
+}
+
+#[tokio::test]
+async fn a_retired_table_and_a_renamed_measure_take_down_their_own_indicators_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("indicators.json");
+    let mut indicators: serde_json::Value = serde_json::from_str(TWO).unwrap();
+    let all = indicators["indicators"].as_array_mut().unwrap();
+    let mut renamed = all[0].clone();
+    (renamed["id"], renamed["measure"]) = ("omdoebt".into(), "Antal ledige mennesker".into());
+    all[1]["table"] = "y99x99".into();
+    all.push(renamed);
+    std::fs::write(&file, indicators.to_string()).unwrap();
+    let mut options = AppOptions::default();
+    options.settings = BridgeSettings { indicators: Some(file), ..options.settings };
+    let app = App::with(options).await;
+    let indicators = &app.service.state.indicators;
+    let mut up = Vec::new();
+    for id in ["ledige", "andre", "omdoebt"] {
+        up.push(indicators.refresh(id).await);
+    }
+    assert_eq!(up, [true, false, false]);
+    let scrape = app.get("/metrics/indicators").await.text();
+    assert!(scrape.contains("{source=\"simulator\",indicator=\"ledige\"} 110924\n"));
+    for id in ["andre", "omdoebt"] {
+        assert!(scrape.contains(&format!("jobindsats_indicator_up{{indicator=\"{id}\"}} 0\n")));
+        assert!(scrape.contains(&format!("indicator=\"{id}\",reason=\"validation\"}} 1\n")));
+    }
+    let snapshot = indicators.published().snapshot.clone();
+    let reason = |id: &str| snapshot.indicator(id).unwrap().health.last_failure.clone().unwrap();
+    assert!(reason("andre").contains("y99x99"), "{}", reason("andre"));
+    assert!(reason("omdoebt").contains("did you mean `Antal ledige personer`"), "{}", reason("omdoebt"));
+}
