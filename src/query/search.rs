@@ -6,6 +6,7 @@
 use super::error::QueryError;
 use super::expr::Binder;
 use super::{BoundExpr, BoundExprKind};
+use crate::feed::Navigation;
 use crate::feed::column::{Column, Fact, MemberFact, PeriodFact};
 use crate::odata::uri::syntax::{Expr, ExprKind, MemberPath, MemberStep, PathRoot, SearchExpr, Span};
 use crate::odata::value::{PrimitiveType, Value};
@@ -57,7 +58,11 @@ fn texts(binder: &Binder<'_>) -> Result<Vec<BoundExpr>, QueryError> {
             primitive: Some(column.primitive),
         })
         .collect();
-    let ways = binder.set.navigation.iter().filter(|way| !way.collection && own.is_empty());
+    let is_titled = |way: &&Navigation| {
+        let target = binder.feed.sets.get(way.target);
+        !way.collection && target.is_some_and(|target| target.column_index("Title").is_some())
+    };
+    let ways = binder.set.navigation.iter().filter(is_titled).filter(|_| own.is_empty());
     let titles = ways.map(|way| binder.bind(&title_of(&way.name))).collect::<Result<Vec<_>, _>>()?;
     Ok(if own.is_empty() { titles } else { own })
 }

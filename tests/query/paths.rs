@@ -139,7 +139,6 @@ fn what_the_standard_has_and_we_do_not_is_not_offered() {
         ("Hovedtal/$each", ""),
         ("Hovedtal/$value", ""),
         ("Numbers(4)/$value", ""),
-        ("Hovedtal", "$expand=Kode/$value"),
         ("Hovedtal", "$expand=Jobindsats.Række/Kode"),
         ("Hovedtal", "$compute=duration'P1D' as D"),
         ("$crossjoin(Codes,Numbers)", ""),

@@ -81,7 +81,7 @@ fn the_sentence_names_what_was_wrong_and_what_was_meant() {
     assert_eq!(unknown.danish(), "Tabellen 'Hovedtall' findes ikke her, men det gør 'Hovedtal'.");
     assert_eq!(
         ask("Hovedtal", "$deltatoken=x").unwrap_err().danish(),
-        "$deltatoken kan ikke bruges her; tjenesten understøtter det ikke, så prøv uden."
+        "$deltatoken kan ikke bruges her; hent tabellen igen, eller afgræns på Opdateret."
     );
 }
 
