@@ -84,15 +84,5 @@ pub(super) fn walk_of<'a>(
 
 /// The plain query that reads the rows. It counts, for that needs them all.
 pub(super) fn reading(set: usize, apply: &BoundApply) -> BoundQuery {
-    BoundQuery {
-        set,
-        target: Target::Collection,
-        apply: None,
-        filter: apply.filter.clone(),
-        order: Vec::new(),
-        select: None,
-        top: None,
-        skip: 0,
-        count: true,
-    }
+    BoundQuery { filter: apply.filter.clone(), count: true, ..BoundQuery::of(set, Target::Collection) }
 }

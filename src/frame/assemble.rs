@@ -247,23 +247,11 @@ impl Rows {
     }
 
     fn id<'a>(&'a self, of: &'a Measurement, axis: Axis, position: u32) -> &'a str {
-        let known = axis_id(of, axis, position as usize);
+        let known = facts::id_at(of, axis, position as usize);
         let strange = || {
             self.strangers.get(&axis)?.get(position as usize - facts::axis_len(of, axis)).map(String::as_str)
         };
         known.or_else(strange).unwrap_or_default()
-    }
-}
-
-/// The id of a place on an axis.
-#[must_use]
-pub fn axis_id(of: &Measurement, axis: Axis, position: usize) -> Option<&str> {
-    match axis {
-        Axis::Period => of.periods.get(position).map(|period| period.id.as_str()),
-        Axis::Dimension(dimension) => {
-            of.dimensions.get(dimension)?.members.get(position).map(|member| member.id.as_str())
-        }
-        Axis::Measure => of.measures.get(position).map(|measure| measure.id.as_str()),
     }
 }
 
@@ -278,7 +266,7 @@ fn row_count(block: &dyn Block, of: &Measurement) -> usize {
 
 fn known_positions(of: &Measurement, axis: Axis) -> HashMap<&str, u32> {
     let ids = (0..facts::axis_len(of, axis))
-        .filter_map(|index| Some((axis_id(of, axis, index)?, u32::try_from(index).ok()?)));
+        .filter_map(|index| Some((facts::id_at(of, axis, index)?, u32::try_from(index).ok()?)));
     ids.collect()
 }
 

@@ -119,6 +119,12 @@ pub fn tell(error: &BridgeError) -> Told {
             );
             Told::new(S::BAD_REQUEST, "TooManyRows", message, error).on("$filter")
         }
+        BridgeError::TooManyExpanded { limit } => {
+            let message = format!(
+                "Udfoldningen giver mere end {limit} rækker; skriv $top eller $filter i $expand, eller hent færre rækker ad gangen."
+            );
+            Told::new(S::BAD_REQUEST, "TooManyExpanded", message, error).on("$expand")
+        }
         BridgeError::TooSlow { .. } => told(
             S::SERVICE_UNAVAILABLE,
             "UpstreamSlow",
