@@ -2,6 +2,7 @@
 
 mod area_is_named;
 mod asks_for_no_more;
+mod batch;
 mod closed_hour;
 mod doubled_labels;
 mod error_report;
@@ -10,6 +11,8 @@ mod faults;
 mod hostile;
 mod http;
 mod odata_clients;
+mod paging;
+mod payload;
 mod plans;
 mod same_cells_once;
 mod table_for_table;
