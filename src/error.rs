@@ -44,6 +44,8 @@ pub enum BridgeError {
     Export(#[from] ExportError),
     #[error("the answer may have {bound} rows, more than the limit of {limit}")]
     TooManyRows { bound: u64, limit: u64 },
+    #[error("more than {limit} rows would stand beside those of the page")]
+    TooManyExpanded { limit: u64 },
     #[error("the upstream did not answer within {seconds} seconds; fetching goes on")]
     TooSlow { seconds: u64 },
     #[error("there is no table '{table}' at {origin}")]
@@ -54,6 +56,8 @@ pub enum BridgeError {
     NoSuchRow,
     #[error("the method {method} is not offered here; expected one of {allow}")]
     Method { method: String, allow: &'static str },
+    #[error("$schemaversion is `{found}`; expected `*`, the current version")]
+    SchemaVersion { found: String },
     #[error(transparent)]
     Batch(#[from] BatchError),
     #[error("a request before this one failed")]

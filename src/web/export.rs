@@ -27,7 +27,7 @@ use crate::odata::uri::{self, Limits};
 use crate::odata::version::Version;
 use crate::query::{BoundQuery, Target, bind};
 use crate::web::compress::{Coding, Packer};
-use crate::web::respond::{self, ALLOW, Reply, joined};
+use crate::web::respond::{self, ALLOW, joined};
 use crate::web::state::AppState;
 
 /// Rows that are written at a time.
@@ -39,13 +39,13 @@ pub async fn answer(request: HttpRequest, state: web::Data<AppState>) -> HttpRes
         Method::GET | Method::HEAD => {}
         Method::OPTIONS => return HttpResponse::NoContent().insert_header((header::ALLOW, ALLOW)).finish(),
         ref other => {
-            let error = BridgeError::Method { method: other.to_string(), allow: ALLOW };
-            return respond::send(&request, Version::V4, Reply::refusal(Version::V4, &error)).await;
+            let method = other.to_string();
+            return respond::refuse(Version::V4, &BridgeError::Method { method, allow: ALLOW });
         }
     }
     match file(&request, &state).await {
         Ok(response) => response,
-        Err(error) => respond::send(&request, Version::V4, Reply::refusal(Version::V4, &error)).await,
+        Err(error) => respond::refuse(Version::V4, &error),
     }
 }
 
@@ -56,11 +56,15 @@ async fn file(request: &HttpRequest, state: &AppState) -> Result<HttpResponse, B
         uri::parse_request(asked.set, request.uri().query().unwrap_or_default(), &Limits::default())?;
     let kind = Kind::read(asked.extension, &mut syntax.options)?;
     let query = rows_of(asked.set, bind::bind(&feed, &syntax, state.clock.now())?)?;
+    refuse_shapes(&query)?;
     let set = query.result(&feed);
     let name = file_name(state.feeds.origin().is_simulator, asked.table, &set.name, kind.extension());
-    let gzip = kind != Kind::Parquet
-        && Coding::accepts_gzip(joined(request.headers(), &header::ACCEPT_ENCODING).as_deref());
-    let mut file = Growing::begin(kind, gzip, &state.answerer, Arc::clone(&feed), query, &syntax)?;
+    let coding = match kind {
+        Kind::Csv(_) => Coding::choose(joined(request.headers(), &header::ACCEPT_ENCODING).as_deref()),
+        // Packed already, column by column.
+        Kind::Parquet => Coding::Identity,
+    };
+    let mut file = Growing::begin(kind, coding, &state.answerer, Arc::clone(&feed), query, &syntax)?;
     let first = file.page(None).await?;
 
     let mut response = HttpResponse::Ok();
@@ -74,8 +78,8 @@ async fn file(request: &HttpRequest, state: &AppState) -> Result<HttpResponse, B
         let age = (state.clock.now() - at).num_seconds().max(0);
         response.insert_header((header::AGE, age.to_string()));
     }
-    if gzip {
-        response.insert_header((header::CONTENT_ENCODING, "gzip"));
+    if let Some(name) = coding.header() {
+        response.insert_header((header::CONTENT_ENCODING, name));
     }
     if *request.method() == Method::HEAD {
         return Ok(response.streaming(stream::empty::<Result<Bytes, BridgeError>>()));
@@ -158,6 +162,18 @@ fn rows_of(path: &str, query: BoundQuery) -> Result<BoundQuery, ExportError> {
     }
 }
 
+/// A file has the columns of its set, and no rows within rows.
+fn refuse_shapes(query: &BoundQuery) -> Result<(), BridgeError> {
+    let given = [("$expand", !query.expand.is_empty()), ("$compute", !query.computed.is_empty())];
+    match given.into_iter().find(|(_, given)| *given) {
+        Some((option, _)) => Err(BridgeError::NotOffered {
+            what: format!("{option} i filer"),
+            reason: "a file has the columns of its set".to_owned(),
+        }),
+        None => Ok(()),
+    }
+}
+
 /// A name that any file system takes: made of our own names alone, never of what the request says. What is made up says so.
 fn file_name(is_simulator: bool, table: &str, set: &str, extension: &str) -> String {
     let origin = if is_simulator { "simulator_" } else { "" };
@@ -191,13 +207,13 @@ struct Growing {
 /// What turns rows into the bytes that are sent.
 struct Pen {
     file: Box<dyn FileWriter>,
-    gzip: Option<Packer>,
+    packer: Packer,
 }
 
 impl Growing {
     fn begin(
         kind: Kind,
-        gzip: bool,
+        coding: Coding,
         answerer: &Answerer,
         feed: Arc<Feed>,
         query: BoundQuery,
@@ -214,7 +230,7 @@ impl Growing {
             shown,
             waiting: VecDeque::new(),
             next: None,
-            pen: Some(Pen { file, gzip: gzip.then(|| Packer::streaming(Coding::Gzip)) }),
+            pen: Some(Pen { file, packer: Packer::streaming(coding) }),
         })
     }
 
@@ -240,14 +256,14 @@ impl Growing {
             if self.waiting.is_empty()
                 && let Some(token) = self.next.take()
             {
-                let page = self.page(Some(&token)).await?;
-                self.take(page)?;
+                let page = self.page(Some(&token)).await;
+                self.take(page.inspect_err(broken_off)?)?;
                 continue;
             }
             let Some(pen) = self.pen.take() else { return Ok(None) };
             let rows = self.waiting.pop_front();
             let written = web::block(move || pen.write(rows)).await.map_err(|_| FetchError::Interrupted)?;
-            let (pen, bytes) = written?;
+            let (pen, bytes) = written.inspect_err(broken_off)?;
             self.pen = pen;
             if !bytes.is_empty() {
                 return Ok(Some((bytes.into(), self)));
@@ -260,17 +276,11 @@ impl Pen {
     /// Writes rows or, without any, the end; after that there is no pen.
     fn write(mut self, rows: Option<RecordBatch>) -> Result<(Option<Self>, Vec<u8>), BridgeError> {
         let Some(rows) = rows else {
-            let last = self.file.end()?;
-            let Some(mut gzip) = self.gzip else { return Ok((None, last)) };
-            let mut bytes = gzip.pack(&last).map_err(unwritten)?;
-            bytes.extend(gzip.finish().map_err(unwritten)?);
+            let mut bytes = self.packer.pack(&self.file.end()?).map_err(unwritten)?;
+            bytes.extend(self.packer.finish().map_err(unwritten)?);
             return Ok((None, bytes));
         };
-        let bytes = self.file.rows(&rows)?;
-        let bytes = match &mut self.gzip {
-            Some(gzip) => gzip.pack(&bytes).map_err(unwritten)?,
-            None => bytes,
-        };
+        let bytes = self.packer.pack(&self.file.rows(&rows)?).map_err(unwritten)?;
         Ok((Some(self), bytes))
     }
 }

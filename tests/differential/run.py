@@ -34,6 +34,7 @@ from oracle import Column
 TABLES = {"y25i03": "cube", "y28a15": "areas-by-dimension", "y25i01": "margins", "y07a02": "margins"}
 EDM = "{http://docs.oasis-open.org/odata/ns/edm}"
 ROWS_AT_MOST = 3000
+SECONDS_TO_SHRINK = 20
 
 
 @dataclass
@@ -116,11 +117,13 @@ class Query:
 
     def smaller(self):
         """Queries that ask for less, the largest steps first."""
-        for name, none in [("totals", ()), ("groups", ()), ("order", ()), ("top", None), ("skip", None), ("page", None), ("count", False)]:
-            if getattr(self, name) != none:
+        for name, none in [("page", None), ("count", False), ("order", ()), ("top", None), ("skip", None), ("totals", ()), ("groups", ())]:
+            grows = name in ("top", "groups", "totals") and self.set.size > ROWS_AT_MOST
+            if getattr(self, name) != none and not grows:
                 yield replace(self, **{name: none})
         if self.filter:
-            yield replace(self, filter=None)
+            if self.set.size <= ROWS_AT_MOST or self.top is not None:
+                yield replace(self, filter=None)
             for part in self.filter.parts:
                 yield replace(self, filter=part)
         for at in range(len(self.order)):
@@ -184,10 +187,13 @@ def difference(service, cursor, query):
     return None if given == wanted else (given, wanted)
 
 
-def minimal(service, cursor, query):
+def minimal(service, cursor, query, until):
+    """A query that asks for less and still differs, as far as time allows."""
     for smaller in query.smaller():
+        if time.monotonic() > until:
+            break
         if difference(service, cursor, smaller):
-            return minimal(service, cursor, smaller)
+            return minimal(service, cursor, smaller, until)
     return query
 
 
@@ -340,7 +346,7 @@ def main():
         if service.answer(query) == wanted:
             return len(wanted[0])
         found.append(query)
-        query = minimal(service, local.cursor, query)
+        query = minimal(service, local.cursor, query, time.monotonic() + SECONDS_TO_SHRINK)
         given, wanted = difference(service, local.cursor, query)
         print(f"DIFFERENCE\n  GET {query.path()}\n  page {query.page}\n  SQL {query.sql()}\n  service {str(given)[:700]}\n  oracle  {str(wanted)[:700]}", flush=True)
         return 0
