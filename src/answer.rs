@@ -5,14 +5,17 @@
 
 mod apply;
 mod expand;
+pub mod explain;
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::{StreamExt, stream};
 
 pub use expand::{Expanded, Expansion};
 
@@ -28,6 +31,7 @@ use crate::frame::assemble;
 use crate::odata::skip_token::{Fingerprint, SkipToken, SkipTokenError};
 use crate::odata::value::Value;
 use crate::plan::chunk::Band;
+use crate::plan::selection::{Members, Selection};
 use crate::plan::{UpstreamPlan, Wanted, plan};
 use crate::query::{BoundExpr, BoundQuery, Target};
 use crate::store::block::{Revision, SharedBlock};
@@ -47,6 +51,8 @@ pub struct AnswerLimits {
     pub max_rows: u64,
     /// The longest wait for cells.
     pub wait: Duration,
+    /// So many bands of chunks are on their way at once for one answer.
+    pub bands_ahead: usize,
 }
 
 /// What a request adds to its query.
@@ -227,6 +233,26 @@ impl Answerer {
         }
     }
 
+    /// Blocks of a band.
+    async fn blocks(
+        &self,
+        plan: &UpstreamPlan,
+        band: &Band,
+        reading: Reading,
+    ) -> Result<Vec<SharedBlock>, BridgeError> {
+        Ok(self.fetcher.band(&plan.source.measurement, band, reading).await?)
+    }
+
+    /// The blocks of each of the bands. Nothing is asked for before its turn comes.
+    fn fetches<'a>(
+        &'a self,
+        plan: &'a UpstreamPlan,
+        bands: &[&'a Band],
+        reading: Reading,
+    ) -> Vec<BoxFuture<'a, Result<Vec<SharedBlock>, BridgeError>>> {
+        bands.iter().map(|band| self.blocks(plan, band, reading).boxed()).collect()
+    }
+
     async fn read(
         &self,
         plan: &UpstreamPlan,
@@ -234,15 +260,15 @@ impl Answerer {
         reading: Reading,
     ) -> Result<Page, BridgeError> {
         let mut rows = Gathered::new(walk, &plan.source)?;
-        for band in &plan.bands {
-            if rows.is_full() {
-                break;
-            }
-            if rows.begins_after(band, plan) {
-                continue;
-            }
-            let blocks = self.fetcher.band(&plan.source.measurement, band, reading).await?;
-            rows.add(assembled(plan, walk.set, &walk.needed, band, &blocks)?, &blocks)?;
+        let bands: Vec<&Band> = plan.bands.iter().filter(|band| !rows.begins_after(band, plan)).collect();
+        let (certain, perhaps) = bands.split_at(rows.certain(&bands, plan));
+        let ahead =
+            stream::iter(self.fetches(plan, certain, reading)).buffered(self.limits.bands_ahead.max(1));
+        let mut coming = pin!(ahead.chain(stream::iter(self.fetches(plan, perhaps, reading)).buffered(1)));
+        while !rows.is_full()
+            && let Some(blocks) = coming.next().await.transpose()?
+        {
+            rows.add(assembled(plan, walk.set, &walk.needed, &blocks)?, &blocks)?;
             if rows.scanned > self.limits.max_rows {
                 return Err(BridgeError::TooManyRows { bound: plan.row_bound, limit: self.limits.max_rows });
             }
@@ -255,12 +281,9 @@ fn assembled(
     plan: &UpstreamPlan,
     set: &Set,
     needed: &BTreeSet<usize>,
-    band: &Band,
     blocks: &[SharedBlock],
 ) -> Result<Frame, BridgeError> {
-    let named: Vec<usize> =
-        band.chunks.iter().flat_map(|chunk| &chunk.dimensions).map(|part| part.dimension).collect();
-    let named: Vec<usize> = named.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+    let named = named_dimensions(&plan.source);
     let cells: Vec<&dyn assemble::Block> =
         blocks.iter().map(|block| block.as_ref() as &dyn assemble::Block).collect();
     let measures = &plan.selection.measures;
@@ -333,16 +356,41 @@ impl<'a> Gathered<'a> {
 
     /// Whether the page is complete and nothing needs to be known of later rows.
     fn is_full(&self) -> bool {
-        !self.walk.needs_all() && (self.more || self.walk.limit == 0)
+        let top = self.walk.query.top;
+        let has_reached_top = top.is_some_and(|top| self.walk.delivered.saturating_add(self.taken) >= top);
+        !self.walk.needs_all() && (self.more || has_reached_top)
+    }
+
+    /// How many of the first bands are needed, however many of their rows there are.
+    fn certain(&self, bands: &[&Band], plan: &UpstreamPlan) -> usize {
+        if self.walk.needs_all() {
+            return bands.len();
+        }
+        let wanted = self.to_skip.saturating_add(self.walk.limit);
+        let per_place =
+            if plan.source.form == CellForm::Long { plan.selection.measures.len() as u64 } else { 1 };
+        let mut rows_before = 0_u64;
+        let is_needed = |band: &&&Band| {
+            let needed = rows_before < wanted;
+            rows_before = rows_before.saturating_add(band.row_bound().saturating_mul(per_place));
+            needed
+        };
+        bands.iter().take_while(is_needed).count()
     }
 
     /// Whether all rows of the band were delivered by earlier pages.
     fn begins_after(&self, band: &Band, plan: &UpstreamPlan) -> bool {
         let Some(after) = self.after.as_ref().filter(|_| !self.walk.needs_all()) else { return false };
-        let last = band.last_place();
-        let depth = if plan.source.form == CellForm::Long { after.len() - 1 } else { after.len() };
-        last.iter().map(|&at| u32::try_from(at).unwrap_or(u32::MAX)).cmp(after[..depth].iter().copied())
-            == Ordering::Less
+        let is_named = |axis: Axis| match axis {
+            Axis::Period => true,
+            Axis::Dimension(dimension) => {
+                matches!(plan.selection.members.get(dimension), Some(Members::Named(_)))
+            }
+            Axis::Measure => false,
+        };
+        let after =
+            place_axes(&plan.source).zip(after).filter(|(axis, _)| is_named(*axis)).map(|(_, &at)| at);
+        band.last_place().iter().map(|&at| u32::try_from(at).unwrap_or(u32::MAX)).cmp(after) == Ordering::Less
     }
 
     fn add(&mut self, frame: Frame, blocks: &[SharedBlock]) -> Result<(), BridgeError> {
@@ -441,10 +489,13 @@ fn last_ids(plan: &UpstreamPlan, frame: &Frame, row: usize) -> Vec<Value> {
 
 /// The axes that rows of a set are placed by.
 fn place_axes(source: &CellSource) -> impl Iterator<Item = Axis> {
-    let named = crate::plan::selection::Selection::of_set(source);
-    let named: Vec<usize> = named.named().map(|(dimension, _)| dimension).collect();
     let long = (source.form == CellForm::Long).then_some(Axis::Measure);
-    [Axis::Period].into_iter().chain(named.into_iter().map(Axis::Dimension)).chain(long)
+    [Axis::Period].into_iter().chain(named_dimensions(source).into_iter().map(Axis::Dimension)).chain(long)
+}
+
+/// The dimensions that rows of a set have columns of.
+fn named_dimensions(source: &CellSource) -> Vec<usize> {
+    Selection::of_set(source).named().map(|(dimension, _)| dimension).collect()
 }
 
 fn place_of(source: &CellSource, walk: &Walk<'_>, token: &SkipToken) -> Result<Vec<u32>, BridgeError> {

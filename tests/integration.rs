@@ -10,6 +10,7 @@ mod grafana;
 mod indicators;
 mod language;
 mod odata;
+mod properties;
 mod query;
 mod refresh;
 mod rules;

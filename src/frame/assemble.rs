@@ -39,7 +39,7 @@ pub trait Block {
     fn updated(&self, period: &PeriodId) -> Option<DateTime<Utc>>;
 }
 
-/// Puts rows together out of blocks.
+/// Puts rows together out of blocks. Rows stand at the total of a dimension that their block does not name.
 ///
 /// # Errors
 /// When a block lacks a column that is needed.
@@ -107,8 +107,11 @@ impl Rows {
             let mut list = Vec::new();
             let mut unknown = Vec::new();
             for block in blocks {
-                let ids = block.ids(axis, of).ok_or_else(|| missing(of, &format!("{axis:?}")))?;
-                list.extend(positions_of(ids, &known, &mut unknown));
+                match (block.ids(axis, of), total_position(of, axis)) {
+                    (Some(ids), _) => list.extend(positions_of(ids, &known, &mut unknown)),
+                    (None, Some(total)) => list.extend(vec![total; row_count(*block, of)]),
+                    (None, None) => return Err(missing(of, &format!("{axis:?}"))),
+                }
             }
             positions.push(list);
             strangers.insert(axis, unknown);
@@ -250,6 +253,15 @@ impl Rows {
         };
         known.or_else(strange).unwrap_or_default()
     }
+}
+
+fn total_position(of: &Measurement, axis: Axis) -> Option<u32> {
+    let Axis::Dimension(dimension) = axis else { return None };
+    of.dimensions.get(dimension)?.total().and_then(|total| u32::try_from(total).ok())
+}
+
+fn row_count(block: &dyn Block, of: &Measurement) -> usize {
+    block.ids(Axis::Period, of).map_or(0, DictionaryArray::len)
 }
 
 fn known_positions(of: &Measurement, axis: Axis) -> HashMap<&str, u32> {

@@ -26,10 +26,22 @@ pub fn reach(condition: &BoundExpr, axis: Axis, scope: &Scope<'_>) -> Option<BTr
     kept(condition, axis, scope, true)
 }
 
+/// The terms of a condition that are more than what they say of single axes, for they mix axes or depend on figures.
+#[must_use]
+pub fn left_over<'a>(condition: &'a BoundExpr, scope: &Scope<'_>) -> Vec<&'a BoundExpr> {
+    if let BoundExprKind::And(terms) = &condition.kind {
+        return terms.iter().flat_map(|term| left_over(term, scope)).collect();
+    }
+    let is_exact = |axes: BTreeSet<Axis>| axes.len() <= 1 && !axes.contains(&Axis::Measure);
+    if axes(condition, scope).is_some_and(is_exact) { Vec::new() } else { vec![condition] }
+}
+
 /// The places of an axis where the expression can be `wanted` (true or false); `None` where the axis does not decide.
 fn kept(expr: &BoundExpr, axis: Axis, scope: &Scope<'_>, wanted: bool) -> Option<BTreeSet<usize>> {
     match axes(expr, scope) {
-        Some(only) if only == BTreeSet::from([axis]) => return Some(places(expr, axis, scope, wanted)),
+        Some(only) if only.iter().all(|&other| other == axis) => {
+            return Some(places(expr, axis, scope, wanted));
+        }
         Some(others) if !others.contains(&axis) => return impossible(expr, &others, scope, wanted),
         _ => {}
     }

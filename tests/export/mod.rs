@@ -49,7 +49,8 @@ async fn app_with_small_pages() -> App {
 async fn odata(app: &App, set: &str, options: &str, columns: &[String]) -> Vec<Vec<Value>> {
     let rows = app.all_rows(&format!("/odata/jobindsats/y25i01/{set}?{options}")).await;
     let cells = |row: &Value| {
-        assert_eq!(row.as_object().unwrap().len(), columns.len(), "{columns:?}");
+        let names = row.as_object().unwrap().keys().filter(|name| !name.contains('@'));
+        assert_eq!(names.count(), columns.len(), "{columns:?}");
         columns.iter().map(|column| row[column].clone()).collect()
     };
     rows.iter().map(cells).collect()
@@ -89,6 +90,7 @@ fn cell(column: &dyn Array, row: usize) -> Value {
     }
     match column.data_type() {
         DataType::Utf8 => json!(column.as_string::<i32>().value(row)),
+        DataType::Boolean => json!(column.as_boolean().value(row)),
         DataType::Float64 => json!(column.as_primitive::<Float64Type>().value(row)),
         DataType::Int32 => json!(column.as_primitive::<Int32Type>().value(row)),
         DataType::Date32 => {
@@ -135,8 +137,10 @@ async fn parquet_has_the_rows_of_odata() {
         let (columns, written) =
             parquet_rows(&app.get(&format!("/export/Y25I01/{set}.parquet?{options}")).await);
         let rows = odata(&app, set, options, &columns).await;
-        let rows: Vec<Vec<Value>> = rows.iter().map(|row| row.iter().map(as_double).collect()).collect();
-        same(&written, &rows, &format!("{set}?{options}"));
+        let doubles = |rows: Vec<Vec<Value>>| -> Vec<Vec<Value>> {
+            rows.iter().map(|row| row.iter().map(as_double).collect()).collect()
+        };
+        same(&doubles(written), &doubles(rows), &format!("{set}?{options}"));
     }
 }
 

@@ -115,6 +115,7 @@ fn primitive(data_type: &DataType) -> PrimitiveType {
         DataType::Int32 => PrimitiveType::Int32,
         DataType::Int64 => PrimitiveType::Int64,
         DataType::Boolean => PrimitiveType::Boolean,
+        DataType::Decimal128(38, 18) => PrimitiveType::Decimal,
         DataType::Date32 => PrimitiveType::Date,
         DataType::Timestamp(_, Some(zone)) if &**zone == "UTC" => PrimitiveType::DateTimeOffset,
         other => panic!("no list has columns of {other}"),

@@ -43,6 +43,7 @@ impl Call<'_> {
         resolve_entity(service, &mut syntax)?;
         let query = bind::bind(&service.feed, &syntax, self.state.clock.now())?;
         let negotiated = self.negotiate(&syntax, kind(&query))?;
+        let explained = wants_plan(&syntax.options.custom)?;
         let skip_token = syntax.options.skiptoken.take();
         (syntax.options.format, syntax.options.custom) = (None, Vec::new());
         let wishes = Wishes {
@@ -51,6 +52,11 @@ impl Call<'_> {
             whole: false,
             query_text: &format!("{} {syntax:?}", service.feed.schema.namespace),
         };
+        if explained {
+            let plan = self.state.answerer.explain(&service.feed, &query, &wishes).await?;
+            let body = serde_json::to_vec_pretty(&plan).unwrap_or_default();
+            return Ok(Answered::whole("application/json".to_owned(), body));
+        }
         let page = self.state.answerer.answer(&service.feed, &query, &wishes).await?;
         let next_link = page.next.as_ref().map(|token| self.next_link(service, path, &token.encode()));
         let age_seconds = page.fetched_at.map(|at| (self.state.clock.now() - at).num_seconds());
@@ -110,6 +116,18 @@ fn resolve_entity(service: &Service, syntax: &mut RequestSyntax) -> Result<(), B
     }
     syntax.path = uri::parse_path(below, &Limits::default())?;
     Ok(())
+}
+
+/// Whether the plan is asked for in place of the rows, by the custom option `explain`.
+fn wants_plan(custom: &[(String, String)]) -> Result<bool, BridgeError> {
+    match custom.iter().find(|(name, _)| name == "explain") {
+        None => Ok(false),
+        Some((_, what)) if what == "plan" => Ok(true),
+        Some((_, what)) => Err(BridgeError::NotOffered {
+            what: format!("explain={what}"),
+            reason: "the only thing that is explained is the plan: explain=plan".to_owned(),
+        }),
+    }
 }
 
 fn kind(query: &BoundQuery) -> Kind {
