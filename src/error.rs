@@ -54,6 +54,8 @@ pub enum BridgeError {
     NoSuchRow,
     #[error("the method {method} is not offered here; expected one of {allow}")]
     Method { method: String, allow: &'static str },
+    #[error("$schemaversion is `{found}`; expected `*`, the current version")]
+    SchemaVersion { found: String },
     #[error(transparent)]
     Batch(#[from] BatchError),
     #[error("a request before this one failed")]

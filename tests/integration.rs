@@ -3,6 +3,7 @@
 
 mod answer;
 mod conformance;
+mod export;
 mod feed;
 mod golden;
 mod grafana;

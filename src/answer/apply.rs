@@ -27,7 +27,9 @@ impl Answerer {
         wishes: &Wishes<'_>,
     ) -> Result<Page, BridgeError> {
         let mut walk = self.walk(&apply.result, query, wishes)?;
-        walk.limit = walk.limit.min(self.limits.page_rows.max(1));
+        if let RowSource::Cells(_) = apply.source.rows {
+            walk.limit = walk.limit.min(self.limits.page_rows.max(1));
+        }
         let whole = self.whole(query.set, apply, walk.revision).await?;
         let mut page = walk.list(aggregate::apply(whole.rows, &apply.steps)?)?;
         if let (Some(next), Some(revision)) = (&mut page.next, whole.revision) {

@@ -35,7 +35,7 @@ impl Coding {
             .map_or(Self::Identity, |(_, coding)| coding)
     }
 
-    /// Whether the client takes gzip at all.
+    /// Whether the client takes gzip, for bodies that are kept in no other coding.
     #[must_use]
     pub fn accepts_gzip(accept_encoding: Option<&str>) -> bool {
         accept_encoding.is_some_and(|header| Self::Gzip.quality(header).is_some())
@@ -180,13 +180,12 @@ mod tests {
             let mut packed: Vec<u8> = pieces.iter().flat_map(|piece| packer.pack(piece).unwrap()).collect();
             packed.extend(packer.finish().unwrap());
             let mut unpacked = Vec::new();
-            match coding {
-                Coding::Identity => unpacked = packed,
-                Coding::Gzip => drop(GzDecoder::new(&*packed).read_to_end(&mut unpacked).unwrap()),
-                Coding::Brotli => {
-                    drop(brotli::Decompressor::new(&*packed, 4096).read_to_end(&mut unpacked).unwrap());
-                }
-            }
+            let mut reader: Box<dyn Read> = match coding {
+                Coding::Identity => Box::new(&*packed),
+                Coding::Gzip => Box::new(GzDecoder::new(&*packed)),
+                Coding::Brotli => Box::new(brotli::Decompressor::new(&*packed, 4096)),
+            };
+            reader.read_to_end(&mut unpacked).unwrap();
             assert_eq!(unpacked, whole, "{coding:?}");
         }
     }

@@ -158,6 +158,12 @@ pub fn tell(error: &BridgeError) -> Told {
             "Denne $batch kan ikke læses; se i detaljerne, hvilken del der er forkert.",
         )
         .on("$batch"),
+        BridgeError::SchemaVersion { .. } => told(
+            S::NOT_FOUND,
+            "UnknownSchemaVersion",
+            "Der er kun den nuværende version af beskrivelsen; skriv $schemaversion=*, eller udelad den.",
+        )
+        .on("$schemaversion"),
         BridgeError::FailedDependency => told(
             S::FAILED_DEPENDENCY,
             "FailedDependency",

@@ -11,7 +11,7 @@ use actix_web::http::{Method, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use arrow_array::RecordBatch;
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{TryStreamExt, stream};
 
 use crate::answer::{AnswerLimits, Answerer, Page, Wishes};
 use crate::error::BridgeError;
@@ -27,7 +27,7 @@ use crate::odata::uri::{self, Limits};
 use crate::odata::version::Version;
 use crate::query::{BoundQuery, Target, bind};
 use crate::web::compress::{Coding, Packer};
-use crate::web::respond::{self, ALLOW, Reply, joined};
+use crate::web::respond::{self, ALLOW, joined};
 use crate::web::state::AppState;
 
 /// Rows that are written at a time.
@@ -39,13 +39,13 @@ pub async fn answer(request: HttpRequest, state: web::Data<AppState>) -> HttpRes
         Method::GET | Method::HEAD => {}
         Method::OPTIONS => return HttpResponse::NoContent().insert_header((header::ALLOW, ALLOW)).finish(),
         ref other => {
-            let error = BridgeError::Method { method: other.to_string(), allow: ALLOW };
-            return respond::send(&request, Version::V4, Reply::refusal(Version::V4, &error)).await;
+            let method = other.to_string();
+            return respond::refuse(Version::V4, &BridgeError::Method { method, allow: ALLOW });
         }
     }
     match file(&request, &state).await {
         Ok(response) => response,
-        Err(error) => respond::send(&request, Version::V4, Reply::refusal(Version::V4, &error)).await,
+        Err(error) => respond::refuse(Version::V4, &error),
     }
 }
 
@@ -58,9 +58,12 @@ async fn file(request: &HttpRequest, state: &AppState) -> Result<HttpResponse, B
     let query = rows_of(asked.set, bind::bind(&feed, &syntax, state.clock.now())?)?;
     let set = query.result(&feed);
     let name = file_name(state.feeds.origin().is_simulator, asked.table, &set.name, kind.extension());
-    let gzip = kind != Kind::Parquet
-        && Coding::accepts_gzip(joined(request.headers(), &header::ACCEPT_ENCODING).as_deref());
-    let mut file = Growing::begin(kind, gzip, &state.answerer, Arc::clone(&feed), query, &syntax)?;
+    let coding = match kind {
+        Kind::Csv(_) => Coding::choose(joined(request.headers(), &header::ACCEPT_ENCODING).as_deref()),
+        // Packed already, column by column.
+        Kind::Parquet => Coding::Identity,
+    };
+    let mut file = Growing::begin(kind, coding, &state.answerer, Arc::clone(&feed), query, &syntax)?;
     let first = file.page(None).await?;
 
     let mut response = HttpResponse::Ok();
@@ -74,14 +77,14 @@ async fn file(request: &HttpRequest, state: &AppState) -> Result<HttpResponse, B
         let age = (state.clock.now() - at).num_seconds().max(0);
         response.insert_header((header::AGE, age.to_string()));
     }
-    if gzip {
-        response.insert_header((header::CONTENT_ENCODING, "gzip"));
+    if let Some(name) = coding.header() {
+        response.insert_header((header::CONTENT_ENCODING, name));
     }
     if *request.method() == Method::HEAD {
         return Ok(response.streaming(stream::empty::<Result<Bytes, BridgeError>>()));
     }
     file.take(first)?;
-    Ok(response.streaming(stream::try_unfold(file, Growing::piece)))
+    Ok(response.streaming(stream::try_unfold(file, Growing::piece).inspect_err(broken_off)))
 }
 
 /// What the path names.
@@ -191,13 +194,13 @@ struct Growing {
 /// What turns rows into the bytes that are sent.
 struct Pen {
     file: Box<dyn FileWriter>,
-    gzip: Option<Packer>,
+    packer: Packer,
 }
 
 impl Growing {
     fn begin(
         kind: Kind,
-        gzip: bool,
+        coding: Coding,
         answerer: &Answerer,
         feed: Arc<Feed>,
         query: BoundQuery,
@@ -214,7 +217,7 @@ impl Growing {
             shown,
             waiting: VecDeque::new(),
             next: None,
-            pen: Some(Pen { file, gzip: gzip.then(|| Packer::streaming(Coding::Gzip)) }),
+            pen: Some(Pen { file, packer: Packer::streaming(coding) }),
         })
     }
 
@@ -241,13 +244,13 @@ impl Growing {
                 && let Some(token) = self.next.take()
             {
                 let page = self.page(Some(&token)).await;
-                self.take(page.inspect_err(|error| broken_off(error))?)?;
+                self.take(page.inspect_err(broken_off)?)?;
                 continue;
             }
             let Some(pen) = self.pen.take() else { return Ok(None) };
             let rows = self.waiting.pop_front();
             let written = web::block(move || pen.write(rows)).await.map_err(|_| FetchError::Interrupted)?;
-            let (pen, bytes) = written.inspect_err(|error| broken_off(error))?;
+            let (pen, bytes) = written.inspect_err(broken_off)?;
             self.pen = pen;
             if !bytes.is_empty() {
                 return Ok(Some((bytes.into(), self)));
@@ -260,17 +263,11 @@ impl Pen {
     /// Writes rows or, without any, the end; after that there is no pen.
     fn write(mut self, rows: Option<RecordBatch>) -> Result<(Option<Self>, Vec<u8>), BridgeError> {
         let Some(rows) = rows else {
-            let last = self.file.end()?;
-            let Some(mut gzip) = self.gzip else { return Ok((None, last)) };
-            let mut bytes = gzip.pack(&last).map_err(unwritten)?;
-            bytes.extend(gzip.finish().map_err(unwritten)?);
+            let mut bytes = self.packer.pack(&self.file.end()?).map_err(unwritten)?;
+            bytes.extend(self.packer.finish().map_err(unwritten)?);
             return Ok((None, bytes));
         };
-        let bytes = self.file.rows(&rows)?;
-        let bytes = match &mut self.gzip {
-            Some(gzip) => gzip.pack(&bytes).map_err(unwritten)?,
-            None => bytes,
-        };
+        let bytes = self.packer.pack(&self.file.rows(&rows)?).map_err(unwritten)?;
         Ok((Some(self), bytes))
     }
 }
@@ -283,12 +280,10 @@ fn broken_off(error: &BridgeError) {
     tracing::warn!(%error, "an export was broken off");
 }
 
-/// Where an order is asked for, every row must be seen before the first can be given out: then one page holds them all.
+/// Where rows are put in order or grouped, all must be seen before the first can be given out: then one page holds them all.
 fn page_limits(limits: AnswerLimits, query: &BoundQuery) -> AnswerLimits {
-    match query.order.as_slice() {
-        [] => limits,
-        _ => AnswerLimits { page_rows: limits.max_rows, ..limits },
-    }
+    let needs_all = !query.order.is_empty() || query.apply.is_some();
+    AnswerLimits { page_rows: if needs_all { limits.max_rows } else { limits.page_rows }, ..limits }
 }
 
 fn file_column(set: &Set, column: usize) -> FileColumn {

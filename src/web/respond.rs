@@ -224,11 +224,11 @@ pub async fn send(request: &HttpRequest, version: Version, reply: Reply) -> Http
         Body::Empty => return response.finish(),
         Body::Kept(document) => match off_thread(move || Ok(document.coded(coding))).await {
             Ok(body) => (coding, body),
-            Err(error) => return failed(version, &error),
+            Err(error) => return refuse(version, &error),
         },
         Body::Whole(body) => match first(Box::new(Once(Some(body))), coding).await {
             Ok((coding, body, _)) => (coding, body),
-            Err(error) => return failed(version, &error),
+            Err(error) => return refuse(version, &error),
         },
         Body::Pieces(pieces) => match first(pieces, coding).await {
             Ok((coding, body, None)) => (coding, body),
@@ -236,7 +236,7 @@ pub async fn send(request: &HttpRequest, version: Version, reply: Reply) -> Http
                 coded(&mut response, coding);
                 return response.body(BodyStream::new(streamed(body, rest)));
             }
-            Err(error) => return failed(version, &error),
+            Err(error) => return refuse(version, &error),
         },
     };
     coded(&mut response, coding);
@@ -249,8 +249,9 @@ fn coded(response: &mut actix_web::HttpResponseBuilder, coding: Coding) {
     }
 }
 
-/// A body that broke before any of it was sent can still be told as an error.
-fn failed(version: Version, error: &BridgeError) -> HttpResponse {
+/// An error as a whole response; also for a body that broke before any of it was sent.
+#[must_use]
+pub fn refuse(version: Version, error: &BridgeError) -> HttpResponse {
     let reply = Reply::refusal(version, error);
     let mut response = HttpResponse::build(reply.status);
     for header in reply.headers.iter().cloned() {
@@ -347,4 +348,71 @@ pub fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     let values: Vec<&str> =
         headers.get_all(name).filter_map(|value: &HeaderValue| value.to_str().ok()).collect();
     (!values.is_empty()).then(|| values.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::{App, HttpServer};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    /// Some sound pieces, then an error.
+    struct Breaking(usize);
+
+    impl Pieces for Breaking {
+        fn next(&mut self) -> Result<Option<Vec<u8>>, BridgeError> {
+            let left = self.0.checked_sub(1).ok_or(BridgeError::NoSuchRow)?;
+            self.0 = left;
+            Ok(Some(vec![b'x'; PIECE_BYTES]))
+        }
+    }
+
+    async fn breaking(request: HttpRequest) -> HttpResponse {
+        let sound = request.path().trim_start_matches('/').parse().unwrap();
+        let body = Body::Pieces(Box::new(Breaking(sound)));
+        let answer = Answered { body, ..Answered::whole("application/json".to_owned(), Vec::new()) };
+        send(&request, Version::V4, Reply::of(Version::V4, answer, None)).await
+    }
+
+    /// The whole answer as it came over the connection, until that was closed.
+    async fn answer(path: &str, coding: &str) -> String {
+        let server = HttpServer::new(|| App::new().default_service(web::to(breaking))).workers(1);
+        let server = server.disable_signals().bind(("127.0.0.1", 0)).unwrap();
+        let address = server.addrs()[0];
+        let server = server.run();
+        let handle = server.handle();
+        let running = tokio::spawn(server);
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nHost: x\r\nAccept-Encoding: {coding}\r\nConnection: close\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut bytes = Vec::new();
+        let _ = stream.read_to_end(&mut bytes).await;
+        handle.stop(false).await;
+        let _ = running.await;
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    #[actix_web::test]
+    async fn an_error_behind_the_first_piece_breaks_the_chunks_off() {
+        for coding in ["identity", "gzip", "br"] {
+            let answer = answer("/3", coding).await;
+            assert!(answer.starts_with("HTTP/1.1 200 OK"), "{coding}");
+            assert!(answer.contains("transfer-encoding: chunked"), "{coding}");
+            assert!(
+                !answer.ends_with("\r\n0\r\n\r\n"),
+                "{coding}: the body must not end as if it were complete"
+            );
+        }
+    }
+
+    #[actix_web::test]
+    async fn an_error_before_the_first_piece_is_told() {
+        let answer = answer("/0", "gzip").await;
+        assert!(answer.starts_with("HTTP/1.1 404 Not Found"), "{answer}");
+        assert!(answer.ends_with("]}}"), "{answer}");
+    }
 }

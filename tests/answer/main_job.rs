@@ -17,6 +17,17 @@ async fn the_published_unemployment_of_june_is_one_request_away() {
 }
 
 #[actix_web::test]
+async fn what_was_read_is_there_at_once_after_a_restart() {
+    let app = App::start().await;
+    let path = "/odata/jobindsats/y25i01/Hovedtal?$filter=Periode eq '2026M06'";
+    let rows = app.get(path).await.rows();
+    let requests = app.data_requests();
+    let app = app.restart().await;
+    assert_eq!(app.get(path).await.rows(), rows);
+    assert_eq!(app.data_requests(), requests, "the figures are kept on disk");
+}
+
+#[actix_web::test]
 async fn all_pages_together_are_the_whole_set_in_its_order() {
     let app = App::start().await;
     let whole =

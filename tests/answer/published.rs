@@ -106,11 +106,14 @@ async fn read(app: &App, table: &str, named: &BTreeSet<String>, periods: &BTreeS
     figures
 }
 
+/// A table and the dimensions that are named: what one request can answer.
+type Group = (String, BTreeSet<String>);
+
 #[actix_web::test]
 async fn published_figures_are_read_back_through_odata() {
     let app = App::with(AppOptions::default()).await;
     let cells = cells();
-    let mut groups: BTreeMap<(String, BTreeSet<String>), Vec<(&Cell, &Published)>> = BTreeMap::new();
+    let mut groups: BTreeMap<Group, Vec<(&Cell, &Published)>> = BTreeMap::new();
     for (cell, published) in &cells {
         let named = cell.2.iter().map(|(label, _)| label.clone()).collect();
         groups.entry((cell.0.clone(), named)).or_default().push((cell, published));

@@ -89,10 +89,6 @@ struct Sample {
 }
 
 impl Series {
-    fn label(&self, name: &str) -> &str {
-        self.labels.iter().find(|label| label.name == name).map_or("", |label| &label.value)
-    }
-
     /// The figure on a day.
     fn on(&self, day: &str) -> f64 {
         let at = noon(day);

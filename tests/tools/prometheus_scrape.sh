@@ -48,6 +48,13 @@ lint() {
 
 # A request that is counted, so that there is something to show.
 curl -s "$bridge/healthz" -o /dev/null || fail "the bridge does not answer"
+up=0
+for _ in $(seq "$patience"); do
+    up=$(curl -s "$bridge/metrics/indicators" | grep -c '^jobindsats_indicator_up{.*} 1$' || true)
+    [ "$up" -lt "$expected" ] || break
+    sleep 1
+done
+[ "$up" -ge "$expected" ] || fail "$up indicators are up, expected at least $expected"
 lint /metrics
 lint /metrics/indicators
 curl -sSf -H 'Accept-Encoding: gzip' "$bridge/metrics/indicators" -D "$work/headers" -o "$work/body.gz"

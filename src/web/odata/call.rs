@@ -52,6 +52,7 @@ impl<'a> Call<'a> {
     pub(super) async fn answer(&self) -> Result<Answered, BridgeError> {
         let (service, rest) = self.service().await?;
         let syntax = uri::parse_request(rest, self.query, &Limits::default())?;
+        check_schema_version(&syntax)?;
         match syntax.path.segments.as_slice() {
             [] => self.service_document(&service, &syntax),
             [PathSegment::System { name: SystemSegment::Metadata, .. }] => {
@@ -90,5 +91,13 @@ impl<'a> Call<'a> {
             omit_nulls: self.preferences.omit_nulls,
             context_url,
         }
+    }
+}
+
+/// The schema has no version of its own, so that only the current one can be asked for.
+fn check_schema_version(syntax: &RequestSyntax) -> Result<(), BridgeError> {
+    match syntax.options.schemaversion.as_deref() {
+        None | Some("*") => Ok(()),
+        Some(found) => Err(BridgeError::SchemaVersion { found: found.chars().take(100).collect() }),
     }
 }

@@ -68,6 +68,5 @@ async fn read(asked: &Asked<'_>, state: &AppState) -> Result<Reply, BridgeError>
 
 /// There is nothing at this address.
 pub async fn nothing(request: HttpRequest) -> HttpResponse {
-    let error = BridgeError::UnknownPath(request.path().to_owned());
-    respond::send(&request, Version::V4, Reply::refusal(Version::V4, &error)).await
+    respond::refuse(Version::V4, &BridgeError::UnknownPath(request.path().to_owned()))
 }

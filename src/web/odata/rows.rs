@@ -117,10 +117,9 @@ impl Writing {
     /// far less than the text itself. Rows that did not change keep it, whatever became of the revision.
     fn tag(&self) -> Result<String, BridgeError> {
         let mut hash = Hashing(Sha256::new());
-        let (content_type, url) = (&self.negotiated.content_type, &self.root);
+        let (content_type, url) = (&self.negotiated.content_type, self.collection_url());
         let shape = (content_type, url, self.version, self.omit_nulls, &self.next_link, self.page.count);
-        hash.0
-            .update(format!("{shape:?} {} {:?} {:?}", self.query.set, self.query.target, self.query.select));
+        hash.0.update(format!("{shape:?} {:?}", self.query.target));
         for frame in &self.page.frames {
             let mut writer =
                 StreamWriter::try_new(&mut hash, &frame.batch.schema()).map_err(FrameError::from)?;

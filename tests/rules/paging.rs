@@ -1,0 +1,221 @@
+//! Paging: the pages of a download are one answer of one revision, whatever happens meanwhile, and none costs more than another.
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jobindsats_bridge::simulator::Publish;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use serde_json::Value;
+
+use crate::support::app::{Answer, App, AppOptions};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const TABLE: &str = "/odata/jobindsats/y25i01";
+
+/// What became of a download.
+struct Download {
+    pages: Vec<Vec<Value>>,
+    counts: Vec<Option<u64>>,
+    /// The answer that ended it, if it was no page.
+    refused: Option<Answer>,
+}
+
+impl Download {
+    fn rows(&self) -> Vec<Value> {
+        self.pages.concat()
+    }
+}
+
+/// Follows the next links; before each page something may happen.
+async fn download(app: &App, path: &str, page_size: u64, mut before: impl FnMut(usize)) -> Download {
+    let prefer = format!("maxpagesize={page_size}");
+    let mut download = Download { pages: Vec::new(), counts: Vec::new(), refused: None };
+    let mut next = Some(path.to_owned());
+    while let Some(link) = next {
+        before(download.pages.len());
+        let answer = app.get_with(&link, &[("Prefer", &prefer)]).await;
+        if answer.status != 200 {
+            download.refused = Some(answer);
+            break;
+        }
+        let body = answer.json();
+        assert!(body["value"].as_array().unwrap().len() as u64 <= page_size);
+        download.pages.push(answer.rows());
+        download.counts.push(body["@odata.count"].as_u64());
+        next = body["@odata.nextLink"].as_str().map(str::to_owned);
+    }
+    download
+}
+
+#[derive(Debug, Clone)]
+struct Case {
+    options: String,
+    page_size: u64,
+    /// Before which page the table is updated.
+    publish_before: usize,
+}
+
+fn cases() -> impl Strategy<Value = Case> {
+    let filter = prop::sample::select(vec![
+        "Periode ge '2026M05'",
+        "Periode ge '2025M01' and Områdekode in ('101','147','851')",
+        "Periode in ('2026M06','2025M06') and startswith(Område,'A')",
+    ]);
+    let order = prop::sample::select(vec![
+        "",
+        "&$orderby=Antal_ledige_personer desc",
+        "&$orderby=Område,Periode desc",
+    ]);
+    let top = prop::sample::select(vec!["", "&$top=37", "&$top=150"]);
+    let skip = prop::sample::select(vec!["", "&$skip=5"]);
+    (filter, order, top, skip, 7_u64..60, 1_usize..4).prop_map(|(filter, order, top, skip, page_size, publish_before)| {
+        let options = format!("$filter={filter}{order}{top}{skip}&$count=true&$select=Periode,Område_id,Antal_ledige_personer");
+        Case { options, page_size, publish_before }
+    })
+}
+
+#[test]
+fn a_download_is_the_whole_answer_of_one_revision_or_ends_in_410() {
+    let mut runner = TestRunner::new(Config { cases: 12, failure_persistence: None, ..Config::default() });
+    let system = actix_web::rt::System::new();
+    let app = system.block_on(App::start());
+    let (whole_downloads, gone) = (Cell::new(0), Cell::new(0));
+    let check = |case: Case| {
+        system.block_on(async {
+            let path = format!("{TABLE}/Kommuner?{}", case.options);
+            let whole = app.get(&path).await;
+            let (expected, count) = (whole.rows(), whole.json()["@odata.count"].as_u64());
+            let publish =
+                Publish { table: "y25i01".to_owned(), revise_published: true, after_data_requests: 0 };
+            let found = download(&app, &path, case.page_size, |page| {
+                if page == case.publish_before {
+                    // A later day, so that the update has a date of its own; and long enough for the list to be read again.
+                    app.clock.advance(DAY);
+                    app.upstream().publish(&publish).unwrap();
+                }
+            })
+            .await;
+            let rows = found.rows();
+            let keys: BTreeSet<String> =
+                rows.iter().map(|row| format!("{}|{}", row["Periode"], row["Område_id"])).collect();
+            prop_assert_eq!(keys.len(), rows.len(), "no row comes twice");
+            prop_assert!(found.counts.iter().all(|found| *found == count), "every page has the same count");
+            match found.refused {
+                None => {
+                    whole_downloads.set(whole_downloads.get() + 1);
+                    prop_assert_eq!(rows, expected);
+                }
+                Some(answer) => {
+                    gone.set(gone.get() + 1);
+                    prop_assert_eq!(answer.status, 410, "{}", answer.text());
+                    prop_assert_eq!(answer.code(), "RevisionGone");
+                    prop_assert_eq!(
+                        &rows[..],
+                        &expected[..rows.len()],
+                        "what came before is of one revision"
+                    );
+                }
+            }
+            Ok(())
+        })
+    };
+    runner.run(&cases(), check).unwrap();
+    assert_eq!(whole_downloads.get() + gone.get(), 12);
+}
+
+#[actix_web::test]
+async fn a_page_that_its_revision_no_longer_has_is_410_and_never_of_another_one() {
+    let mut options = AppOptions::default();
+    options.settings.cell_limit = 1000;
+    let app = App::with(options).await;
+    let path = format!("{TABLE}/Kommuner?$select=Periode,Område_id,Antal_ledige_personer");
+    let publish = Publish { table: "y25i01".to_owned(), revise_published: true, after_data_requests: 0 };
+    let expected = app.get(&format!("{path}&$top=300")).await.rows();
+    let found = download(&app, &path, 90, |page| {
+        if page == 2 {
+            app.clock.advance(DAY);
+            app.upstream().publish(&publish).unwrap();
+        }
+    })
+    .await;
+    let refused = found.refused.as_ref().expect("later chunks were not in store");
+    assert_eq!((refused.status, refused.code().as_str()), (410, "RevisionGone"));
+    let rows = found.rows();
+    let both = rows.len().min(expected.len());
+    assert!(rows.len() >= 180);
+    assert_eq!(rows[..both], expected[..both]);
+}
+
+#[actix_web::test]
+async fn with_top_the_links_end_after_that_many_rows() {
+    let app = App::start().await;
+    let base = format!("{TABLE}/Kommuner?$filter=Periode ge '2026M05'");
+    for (top, page_size) in [(1, 1), (10, 3), (12, 4), (98, 97), (0, 5)] {
+        let found = download(&app, &format!("{base}&$top={top}"), page_size, |_| {}).await;
+        assert_eq!(found.rows().len(), top, "$top={top}, pages of {page_size}");
+        assert!(found.pages.iter().all(|page| !page.is_empty()) || top == 0, "no page is empty");
+    }
+}
+
+#[actix_web::test]
+async fn deep_pages_cost_what_first_pages_cost() {
+    let mut options = AppOptions::default();
+    options.settings.cell_limit = 1000;
+    let app = App::with(options).await;
+    let mut costs = Vec::new();
+    let mut before = app.data_requests();
+    let path = format!("{TABLE}/Kommuner?$select=Periode,Område_id");
+    let mut next = Some(path);
+    while let Some(link) = next.filter(|_| costs.len() < 12) {
+        let answer = app.get_with(&link, &[("Prefer", "maxpagesize=98")]).await;
+        let now = app.data_requests();
+        costs.push(now - before);
+        before = now;
+        next = answer.json()["@odata.nextLink"].as_str().map(str::to_owned);
+    }
+    assert_eq!(costs.len(), 12);
+    let most = costs.iter().max().unwrap();
+    assert!(*most <= 2, "one page asks for no more than the chunks it shows: {costs:?}");
+    assert!(costs.iter().skip(6).sum::<u64>() <= costs.iter().take(6).sum(), "{costs:?}");
+}
+
+#[actix_web::test]
+async fn a_token_serves_its_own_query_alone() {
+    let app = App::start().await;
+    let path = format!("{TABLE}/Kommuner?$filter=Periode ge '2026M05'&$select=Periode");
+    let first = app.get_with(&path, &[("Prefer", "maxpagesize=5")]).await.json();
+    let link = first["@odata.nextLink"].as_str().unwrap();
+    let token = link.split_once("$skiptoken=").unwrap().1;
+    assert_eq!(app.get(link).await.status, 200);
+    for (other, code) in [
+        (format!("{TABLE}/Kommuner?$skiptoken={token}"), "SkipTokenOfAnotherQuery"),
+        (
+            format!("{TABLE}/Landet?$filter=Periode ge '2026M05'&$select=Periode&$skiptoken={token}"),
+            "SkipTokenOfAnotherQuery",
+        ),
+        (format!("{path}&$top=7&$skiptoken={token}"), "SkipTokenOfAnotherQuery"),
+        (format!("/odata/Datasets?$skiptoken={token}"), "SkipTokenOfAnotherQuery"),
+        (format!("{path}&$skiptoken={}", &token[1..]), "DamagedSkipToken"),
+        (format!("{path}&$skiptoken={token}A"), "DamagedSkipToken"),
+        (format!("{path}&$skiptoken="), ""),
+    ] {
+        let answer = app.get(&other).await;
+        assert_eq!(answer.status, 400, "{other}: {}", answer.text());
+        assert!(code.is_empty() || answer.code() == code, "{other}: {}", answer.text());
+    }
+}
+
+#[actix_web::test]
+async fn the_page_size_that_was_used_is_said() {
+    let mut options = AppOptions::default();
+    options.settings.page_rows = 50;
+    let app = App::with(options).await;
+    for (wished, used) in [("maxpagesize=10", 10), ("odata.maxpagesize=1000000", 50)] {
+        let answer = app.get_with(&format!("{TABLE}/Kommuner"), &[("Prefer", wished)]).await;
+        let prefix = wished.split('=').next().unwrap();
+        assert_eq!(answer.header("Preference-Applied"), format!("{prefix}={used}"));
+        assert_eq!(answer.rows().len(), used);
+    }
+}
