@@ -114,6 +114,7 @@ fn primitive(data_type: &DataType) -> PrimitiveType {
         DataType::Utf8 => PrimitiveType::String,
         DataType::Int32 => PrimitiveType::Int32,
         DataType::Int64 => PrimitiveType::Int64,
+        DataType::Decimal128(38, 18) => PrimitiveType::Decimal,
         DataType::Boolean => PrimitiveType::Boolean,
         DataType::Date32 => PrimitiveType::Date,
         DataType::Timestamp(_, Some(zone)) if &**zone == "UTC" => PrimitiveType::DateTimeOffset,
