@@ -4,14 +4,22 @@
 //! belongs to one revision; the next goes on after the last row, in the same revision or not at all.
 
 mod apply;
+mod expand;
+pub mod explain;
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::{StreamExt, stream};
 
+pub use expand::{Expanded, Expansion};
+
+use crate::catalogue::id::MeasurementId;
 use crate::error::BridgeError;
 use crate::feed::column::Fact;
 use crate::feed::facts::{self, Axis};
@@ -19,10 +27,11 @@ use crate::feed::{CellForm, CellSource, Feed, RowSource, Set};
 use crate::fetch::error::FetchError;
 use crate::fetch::{Fetcher, Reading};
 use crate::frame::Frame;
-use crate::frame::assemble::{self, axis_id};
+use crate::frame::assemble;
 use crate::odata::skip_token::{Fingerprint, SkipToken, SkipTokenError};
 use crate::odata::value::Value;
 use crate::plan::chunk::Band;
+use crate::plan::selection::{Members, Selection};
 use crate::plan::{UpstreamPlan, Wanted, plan};
 use crate::query::{BoundExpr, BoundQuery, Target};
 use crate::store::block::{Revision, SharedBlock};
@@ -42,6 +51,8 @@ pub struct AnswerLimits {
     pub max_rows: u64,
     /// The longest wait for cells.
     pub wait: Duration,
+    /// So many bands of chunks are on their way at once for one answer.
+    pub bands_ahead: usize,
 }
 
 /// What a request adds to its query.
@@ -70,6 +81,20 @@ pub struct Page {
     pub fetched_at: Option<DateTime<Utc>>,
     /// The revision of the cells.
     pub revision: Option<Revision>,
+    /// What stands beside the rows, in the order of the query; the rows are then in one frame.
+    pub expansions: Vec<Expansion>,
+}
+
+impl Page {
+    /// Works out the computed values that are shown.
+    fn compute(&mut self, set: &Set, query: &BoundQuery) -> Result<(), BridgeError> {
+        if !query.computed.is_empty() && query.apply.is_none() {
+            for frame in &mut self.frames {
+                *frame = frame.with_computed(set.columns.len(), query)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// How a query walks through rows.
@@ -101,18 +126,37 @@ impl Answerer {
         wishes: &Wishes<'_>,
     ) -> Result<Page, BridgeError> {
         let set = &feed.sets[query.set];
-        let mut page = match &query.apply {
-            Some(apply) => self.applied(query, apply, wishes).await?,
-            None => self.plain(set, query, wishes).await?,
+        let mut page = match (&query.apply, &query.origin) {
+            (Some(apply), _) => self.applied(query, apply, wishes).await?,
+            (None, None) => self.plain(set, query, None, wishes).await?,
+            (None, Some(origin)) => match self.origin(feed, origin).await? {
+                Some(joined) => self.plain(set, query, Some(joined), wishes).await?,
+                None => Page {
+                    count: (query.target == Target::Count || query.count).then_some(0),
+                    ..Page::default()
+                },
+            },
         };
+        page.compute(set, query)?;
+        self.expand(feed, query, &mut page).await?;
         if let Some(next) = &mut page.next {
             next.fingerprint = Fingerprint::of(wishes.query_text);
         }
         Ok(page)
     }
 
-    async fn plain(&self, set: &Set, query: &BoundQuery, wishes: &Wishes<'_>) -> Result<Page, BridgeError> {
-        let walk = self.walk(set, query, wishes)?;
+    async fn plain(
+        &self,
+        set: &Set,
+        query: &BoundQuery,
+        joined: Option<BoundExpr>,
+        wishes: &Wishes<'_>,
+    ) -> Result<Page, BridgeError> {
+        let mut walk = self.walk(set, query, wishes)?;
+        if let Some(joined) = joined {
+            walk.needed.extend(joined.columns());
+            walk.filter = Some(BoundExpr::all(walk.filter.into_iter().chain([joined])));
+        }
         match &set.rows {
             RowSource::List(batch) => walk.list(Frame::of_list(batch)),
             RowSource::Cells(source) => self.cells(source, &walk).await,
@@ -138,7 +182,7 @@ impl Answerer {
         };
         let left = query.top.map_or(u64::MAX, |top| top.saturating_sub(delivered));
         let limit = if query.target == Target::Count { 0 } else { page_rows.max(1).min(left) };
-        let needed = needed_columns(set, query, filter.as_ref());
+        let needed = query.columns(set).into_iter().chain(set.key.iter().copied()).collect();
         Ok(Walk { set, query, filter, needed, limit, delivered, whole: wishes.whole, token, revision })
     }
 
@@ -147,19 +191,28 @@ impl Answerer {
             Wanted { source, columns: &walk.set.columns, needed: &walk.needed, filter: walk.filter.as_ref() };
         let plan = plan(&wanted, self.limits.cell_limit)?;
         self.check_bound(&plan, walk)?;
-        let table = &source.measurement.id;
-        let begun = walk.revision;
-        let answer = self.fetcher.in_one_revision(table, begun, |reading| self.read(&plan, walk, reading));
+        let read = |reading| self.read(&plan, walk, reading).boxed();
+        self.through_readings(&source.measurement.id, walk.revision, read).await
+    }
+
+    /// Reads from the revision that stands or was begun with; where the upstream fails or takes too long, from what is stored.
+    async fn through_readings<'r, T>(
+        &self,
+        table: &MeasurementId,
+        begun: Option<Revision>,
+        read: impl Fn(Reading) -> BoxFuture<'r, Result<T, BridgeError>>,
+    ) -> Result<T, BridgeError> {
+        let answer = self.fetcher.in_one_revision(table, begun, &read);
         let error = match tokio::time::timeout(self.limits.wait, answer).await {
-            Ok(Ok(page)) => return Ok(page),
+            Ok(Ok(found)) => return Ok(found),
             Ok(Err(BridgeError::Fetch(error))) if error.allows_stored() => error.into(),
             Ok(Err(error)) => return Err(error),
             Err(_) => BridgeError::TooSlow { seconds: self.limits.wait.as_secs() },
         };
         let stored = self.fetcher.stored_readings(table).await.into_iter();
         for reading in stored.filter(|reading| begun.is_none_or(|begun| begun == reading.revision())) {
-            if let Ok(page) = self.read(&plan, walk, reading).await {
-                return Ok(page);
+            if let Ok(found) = read(reading).await {
+                return Ok(found);
             }
         }
         Err(error)
@@ -180,22 +233,34 @@ impl Answerer {
         }
     }
 
-    async fn read(
+    /// Blocks of a band.
+    async fn blocks(
         &self,
         plan: &UpstreamPlan,
-        walk: &Walk<'_>,
+        band: &Band,
+        reading: Reading,
+    ) -> Result<Vec<SharedBlock>, BridgeError> {
+        Ok(self.fetcher.band(&plan.source.measurement, band, reading).await?)
+    }
+
+    async fn read<'a>(
+        &'a self,
+        plan: &'a UpstreamPlan,
+        walk: &'a Walk<'_>,
         reading: Reading,
     ) -> Result<Page, BridgeError> {
         let mut rows = Gathered::new(walk, &plan.source)?;
-        for band in &plan.bands {
-            if rows.is_full() {
-                break;
-            }
-            if rows.begins_after(band, plan) {
-                continue;
-            }
-            let blocks = self.fetcher.band(&plan.source.measurement, band, reading).await?;
-            rows.add(assembled(plan, walk, band, &blocks)?, &blocks)?;
+        let bands: Vec<&Band> = plan.bands.iter().filter(|band| !rows.begins_after(band, plan)).collect();
+        let (certain, perhaps) = bands.split_at(rows.certain(&bands, plan));
+        let fetch = |bands: &[&'a Band]| -> Vec<BoxFuture<'a, _>> {
+            bands.iter().map(|&band| self.blocks(plan, band, reading).boxed()).collect()
+        };
+        let ahead = stream::iter(fetch(certain)).buffered(self.limits.bands_ahead.max(1));
+        let mut coming = pin!(ahead.chain(stream::iter(fetch(perhaps)).buffered(1)));
+        while !rows.is_full()
+            && let Some(blocks) = coming.next().await.transpose()?
+        {
+            rows.add(assembled(plan, walk.set, &walk.needed, &blocks)?, &blocks)?;
             if rows.scanned > self.limits.max_rows {
                 return Err(BridgeError::TooManyRows { bound: plan.row_bound, limit: self.limits.max_rows });
             }
@@ -206,17 +271,15 @@ impl Answerer {
 
 fn assembled(
     plan: &UpstreamPlan,
-    walk: &Walk<'_>,
-    band: &Band,
+    set: &Set,
+    needed: &BTreeSet<usize>,
     blocks: &[SharedBlock],
 ) -> Result<Frame, BridgeError> {
-    let named: Vec<usize> =
-        band.chunks.iter().flat_map(|chunk| &chunk.dimensions).map(|part| part.dimension).collect();
-    let named: Vec<usize> = named.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+    let named = named_dimensions(&plan.source);
     let cells: Vec<&dyn assemble::Block> =
         blocks.iter().map(|block| block.as_ref() as &dyn assemble::Block).collect();
     let measures = &plan.selection.measures;
-    Ok(assemble::assemble(&plan.source, &walk.set.columns, &walk.needed, &named, measures, &cells)?)
+    Ok(assemble::assemble(&plan.source, &set.columns, needed, &named, measures, &cells)?)
 }
 
 impl Walk<'_> {
@@ -285,16 +348,41 @@ impl<'a> Gathered<'a> {
 
     /// Whether the page is complete and nothing needs to be known of later rows.
     fn is_full(&self) -> bool {
-        !self.walk.needs_all() && (self.more || self.walk.limit == 0)
+        let top = self.walk.query.top;
+        let has_reached_top = top.is_some_and(|top| self.walk.delivered.saturating_add(self.taken) >= top);
+        !self.walk.needs_all() && (self.more || has_reached_top)
+    }
+
+    /// How many of the first bands are needed, however many of their rows there are.
+    fn certain(&self, bands: &[&Band], plan: &UpstreamPlan) -> usize {
+        if self.walk.needs_all() {
+            return bands.len();
+        }
+        let wanted = self.to_skip.saturating_add(self.walk.limit);
+        let per_place =
+            if plan.source.form == CellForm::Long { plan.selection.measures.len() as u64 } else { 1 };
+        let mut rows_before = 0_u64;
+        let is_needed = |band: &&&Band| {
+            let needed = rows_before < wanted;
+            rows_before = rows_before.saturating_add(band.row_bound().saturating_mul(per_place));
+            needed
+        };
+        bands.iter().take_while(is_needed).count()
     }
 
     /// Whether all rows of the band were delivered by earlier pages.
     fn begins_after(&self, band: &Band, plan: &UpstreamPlan) -> bool {
         let Some(after) = self.after.as_ref().filter(|_| !self.walk.needs_all()) else { return false };
-        let last = band.last_place();
-        let depth = if plan.source.form == CellForm::Long { after.len() - 1 } else { after.len() };
-        last.iter().map(|&at| u32::try_from(at).unwrap_or(u32::MAX)).cmp(after[..depth].iter().copied())
-            == Ordering::Less
+        let is_named = |axis: Axis| match axis {
+            Axis::Period => true,
+            Axis::Dimension(dimension) => {
+                matches!(plan.selection.members.get(dimension), Some(Members::Named(_)))
+            }
+            Axis::Measure => false,
+        };
+        let after =
+            place_axes(&plan.source).zip(after).filter(|(axis, _)| is_named(*axis)).map(|(_, &at)| at);
+        band.last_place().iter().map(|&at| u32::try_from(at).unwrap_or(u32::MAX)).cmp(after) == Ordering::Less
     }
 
     fn add(&mut self, frame: Frame, blocks: &[SharedBlock]) -> Result<(), BridgeError> {
@@ -362,6 +450,7 @@ impl<'a> Gathered<'a> {
             next,
             fetched_at: self.fetched_at,
             revision: Some(revision),
+            expansions: Vec::new(),
         })
     }
 
@@ -383,31 +472,22 @@ impl<'a> Gathered<'a> {
     }
 }
 
-fn needed_columns(set: &Set, query: &BoundQuery, filter: Option<&BoundExpr>) -> BTreeSet<usize> {
-    let shown: Vec<usize> = match (&query.target, &query.select) {
-        (Target::Count, _) => Vec::new(),
-        (Target::Property { column, .. }, _) => vec![*column],
-        (_, Some(select)) => select.clone(),
-        (_, None) => (0..set.columns.len()).collect(),
-    };
-    let order = query.order.iter().flat_map(|key| key.expr.columns());
-    let filter = filter.into_iter().flat_map(BoundExpr::columns);
-    shown.into_iter().chain(order).chain(filter).chain(set.key.iter().copied()).collect()
-}
-
 /// The ids of a row's place, which mean the same when the catalogue has been read anew.
 fn last_ids(plan: &UpstreamPlan, frame: &Frame, row: usize) -> Vec<Value> {
     let of = &plan.source.measurement;
-    let id = |(axis, at): (Axis, u32)| axis_id(of, axis, at as usize).map_or(Value::Null, Value::string);
+    let id = |(axis, at): (Axis, u32)| facts::id_at(of, axis, at as usize).map_or(Value::Null, Value::string);
     place_axes(&plan.source).zip(frame.places.of(row)).map(id).collect()
 }
 
 /// The axes that rows of a set are placed by.
 fn place_axes(source: &CellSource) -> impl Iterator<Item = Axis> {
-    let named = crate::plan::selection::Selection::of_set(source);
-    let named: Vec<usize> = named.named().map(|(dimension, _)| dimension).collect();
     let long = (source.form == CellForm::Long).then_some(Axis::Measure);
-    [Axis::Period].into_iter().chain(named.into_iter().map(Axis::Dimension)).chain(long)
+    [Axis::Period].into_iter().chain(named_dimensions(source).into_iter().map(Axis::Dimension)).chain(long)
+}
+
+/// The dimensions that rows of a set have columns of.
+fn named_dimensions(source: &CellSource) -> Vec<usize> {
+    Selection::of_set(source).named().map(|(dimension, _)| dimension).collect()
 }
 
 fn place_of(source: &CellSource, walk: &Walk<'_>, token: &SkipToken) -> Result<Vec<u32>, BridgeError> {
@@ -415,7 +495,7 @@ fn place_of(source: &CellSource, walk: &Walk<'_>, token: &SkipToken) -> Result<V
     let gone = || FetchError::Gone { table: of.id.clone() };
     let position = |(axis, value): (Axis, &Value)| {
         let Value::String(id) = value else { return Err(gone()) };
-        let at = (0..facts::axis_len(of, axis)).find(|&at| axis_id(of, axis, at) == Some(id));
+        let at = (0..facts::axis_len(of, axis)).find(|&at| facts::id_at(of, axis, at) == Some(id));
         at.and_then(|at| u32::try_from(at).ok()).ok_or_else(gone)
     };
     debug_assert!(walk.set.columns.iter().any(|column| matches!(column.fact, Fact::Period(_))));

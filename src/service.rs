@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::answer::{AnswerLimits, Answerer};
+use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::disk;
 use crate::feed::origin::Origin;
@@ -23,6 +24,9 @@ use crate::fetch::Fetcher;
 use crate::indicators::collector::Collector;
 use crate::indicators::definition::{DefinitionError, Definitions};
 use crate::observe::metrics::Metrics;
+use crate::observe::reports::FailureReports;
+use crate::observe::upstream::UpstreamObserver;
+use crate::plan::chunk;
 use crate::refresh::catalogue::keeper::{CatalogueKeeper, SyncScope};
 use crate::refresh::feeds::{FeedKeeper, NamesError};
 use crate::refresh::figures::FetchedFigures;
@@ -81,7 +85,7 @@ pub enum StartError {
     FolderInUse { path: PathBuf },
     #[error("the thread that writes to disk cannot be started: {0}")]
     Thread(io::Error),
-    #[error("BRIDGE_CELL_LIMIT: {limit} cells are less than the row of any table; expected at least {least}")]
+    #[error("BRIDGE_CELL_LIMIT: {limit} cells are less than one row may have; expected at least {least}")]
     CellLimit { limit: u64, least: u64 },
     #[error("BRIDGE_INDICATORS: {0}")]
     Indicators(#[from] DefinitionError),
@@ -126,9 +130,6 @@ const LEAST_CELLS: u64 = 3;
 /// When a setting does not hold.
 pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
     let settings = &options.settings;
-    if settings.cell_limit < LEAST_CELLS {
-        return Err(StartError::CellLimit { limit: settings.cell_limit, least: LEAST_CELLS });
-    }
     let definitions = definitions(settings)?;
     let path = settings.data_dir.join(&options.upstream.origin.name);
     let folder = own(&path)?;
@@ -137,7 +138,9 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
         option_env!("BRIDGE_REVISION").unwrap_or("unknown"),
     )?);
     metrics.configuration_read(Some(options.clock.now()));
-    let upstream: Arc<dyn Upstream> = Arc::new(client(options, &metrics)?);
+    let reports = Arc::new(FailureReports::default());
+    let observers: Vec<Arc<dyn UpstreamObserver>> = vec![metrics.clone(), reports.clone()];
+    let upstream: Arc<dyn Upstream> = Arc::new(client(options, Arc::new(observers))?);
     let (clock, origin) = (options.clock.clone(), options.upstream.origin.clone());
     let catalogue = CatalogueKeeper::open(
         &path.join("catalogue"),
@@ -146,6 +149,7 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
         TableHints::built_in(),
     );
     let catalogue = Arc::new(catalogue);
+    check_cell_limit(settings.cell_limit, &catalogue.current())?;
     let writer = DiskWriter::start().map_err(StartError::Thread)?;
     let revisions = RevisionLog::open(path.join("revisions.json"), writer.clone());
     let memory_bytes = settings.memory_mb.saturating_mul(1024 * 1024);
@@ -177,6 +181,7 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
         page_rows: settings.page_rows,
         max_rows: settings.max_rows,
         wait: Duration::from_secs(settings.answer_seconds),
+        bands_ahead: settings.upstream_concurrency,
     };
     let state = AppState {
         feeds: Arc::new(FeedKeeper::open(path, Arc::clone(&catalogue), revisions.clone(), origin)?),
@@ -186,10 +191,18 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
         store,
         revisions,
         metrics,
+        reports,
         clock,
         public_url: settings.public_url.clone(),
     };
     Ok(Parts { state, definitions, _folder: folder })
+}
+
+/// Refuses a limit that a single row of a table that is known would pass.
+fn check_cell_limit(limit: u64, catalogue: &Catalogue) -> Result<(), StartError> {
+    let widest = catalogue.measurements.values().map(|table| chunk::row_cells(table)).max();
+    let least = widest.unwrap_or_default().max(LEAST_CELLS);
+    if limit < least { Err(StartError::CellLimit { limit, least }) } else { Ok(()) }
 }
 
 fn definitions(settings: &BridgeSettings) -> Result<Definitions, DefinitionError> {
@@ -219,7 +232,10 @@ fn source_label(origin: &Origin) -> String {
     if origin.is_simulator { "simulator".to_owned() } else { "jobindsats".to_owned() }
 }
 
-fn client(options: &ServiceOptions, metrics: &Arc<Metrics>) -> Result<HttpUpstream, ClientError> {
+fn client(
+    options: &ServiceOptions,
+    observer: Arc<dyn UpstreamObserver>,
+) -> Result<HttpUpstream, ClientError> {
     HttpUpstream::new(ClientOptions {
         base_url: options.upstream.url.clone(),
         key: options.upstream.key.clone(),
@@ -228,7 +244,7 @@ fn client(options: &ServiceOptions, metrics: &Arc<Metrics>) -> Result<HttpUpstre
         closed_hour: options.upstream.closed_hour,
         retry: options.upstream.retry.clone(),
         clock: options.clock.clone(),
-        observer: metrics.clone(),
+        observer,
     })
 }
 

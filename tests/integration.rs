@@ -11,6 +11,7 @@ mod indicators;
 mod kill;
 mod language;
 mod odata;
+mod properties;
 mod query;
 mod refresh;
 mod rules;

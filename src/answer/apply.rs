@@ -53,19 +53,7 @@ impl Answerer {
             }
         };
         let query = reading(set, apply);
-        let filter = query.filter.clone();
-        let needed = apply.needed.clone();
-        let walk = Walk {
-            set: &apply.source,
-            query: &query,
-            filter,
-            needed,
-            limit: u64::MAX,
-            delivered: 0,
-            whole: true,
-            token: None,
-            revision,
-        };
+        let walk = walk_of(apply, &query, revision);
         let page = self.cells(source, &walk).await?;
         let rows = match Frame::joined(&page.frames)? {
             Some(rows) => rows,
@@ -75,17 +63,26 @@ impl Answerer {
     }
 }
 
-/// The plain query that reads the rows. It counts, for that needs them all.
-fn reading(set: usize, apply: &BoundApply) -> BoundQuery {
-    BoundQuery {
-        set,
-        target: Target::Collection,
-        apply: None,
-        filter: apply.filter.clone(),
-        order: Vec::new(),
-        select: None,
-        top: None,
-        skip: 0,
-        count: true,
+/// The walk through the rows that take part.
+pub(super) fn walk_of<'a>(
+    apply: &'a BoundApply,
+    query: &'a BoundQuery,
+    revision: Option<Revision>,
+) -> Walk<'a> {
+    Walk {
+        set: &apply.source,
+        query,
+        filter: query.filter.clone(),
+        needed: apply.needed.clone(),
+        limit: u64::MAX,
+        delivered: 0,
+        whole: true,
+        token: None,
+        revision,
     }
+}
+
+/// The plain query that reads the rows. It counts, for that needs them all.
+pub(super) fn reading(set: usize, apply: &BoundApply) -> BoundQuery {
+    BoundQuery { filter: apply.filter.clone(), count: true, ..BoundQuery::of(set, Target::Collection) }
 }

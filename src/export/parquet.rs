@@ -52,6 +52,7 @@ impl FileWriter for ParquetWriter {
         let columns = columns.map(|(field, array)| (field.name(), readable(array, field.data_type()), true));
         let batch = RecordBatch::try_from_iter_with_nullable(columns).map_err(ParquetError::from)?;
         self.writer.write(&batch)?;
+        self.writer.sync().map_err(ParquetError::from)?;
         Ok(mem::take(self.writer.inner_mut()))
     }
 

@@ -6,7 +6,7 @@ use crate::catalogue::dimension::{Dimension, Member};
 use crate::catalogue::measure::Measure;
 use crate::catalogue::period::Period;
 use crate::feed::cells::{Named, OBSERVATIONS, PERIOD, label_or_id, measure_description, title_of};
-use crate::feed::draft::Draft;
+use crate::feed::draft::{Draft, Way};
 use crate::feed::listing::Listing;
 
 const TOTAL_DESCRIPTION: &str = "Den offentliggjorte total. Den er ikke nødvendigvis summen af delene.";
@@ -216,7 +216,23 @@ fn members(dimension: &Dimension, name: &str) -> Draft {
     }
     let label = title_of(dimension);
     let title = format!("Koder: {label}");
-    listing.draft(format!("{name}Codes"), title, &format!("Værdierne i opdelingen {label}."))
+    let draft = listing.draft(format!("{name}Codes"), title, &format!("Værdierne i opdelingen {label}."));
+    with_levels(draft, "Identifier")
+}
+
+/// Gives a list the ways between the levels of its hierarchy.
+fn with_levels(mut draft: Draft, key: &str) -> Draft {
+    let up = Way {
+        name: "Parent".to_owned(),
+        target: draft.name.clone(),
+        collection: false,
+        from: "ParentId".to_owned(),
+        to: key.to_owned(),
+        partner: "Children".to_owned(),
+    };
+    let down = up.back(&draft.name, true);
+    draft.ways.extend([up, down]);
+    draft
 }
 
 fn member_groups(dimension: &Dimension, name: &str) -> Draft {
@@ -234,7 +250,7 @@ fn member_groups(dimension: &Dimension, name: &str) -> Draft {
         }));
     }
     let label = title_of(dimension);
-    groups(&rows, &format!("{name}Groups"), &format!("Grupper: {label}"))
+    with_levels(groups(&rows, &format!("{name}Groups"), &format!("Grupper: {label}")), "Id")
 }
 
 /// A group of codes: a hierarchy, or a level of one.

@@ -44,6 +44,8 @@ pub const FILTER_FUNCTIONS: &[&str] = &[
     "round",
     "floor",
     "ceiling",
+    "cast",
+    "isof",
 ];
 
 /// A set and what is said of it.

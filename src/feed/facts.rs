@@ -38,6 +38,18 @@ pub fn axis_len(of: &Measurement, axis: Axis) -> usize {
     }
 }
 
+/// The id of a place on an axis.
+#[must_use]
+pub fn id_at(of: &Measurement, axis: Axis, index: usize) -> Option<&str> {
+    match axis {
+        Axis::Period => of.periods.get(index).map(|period| period.id.as_str()),
+        Axis::Dimension(dimension) => {
+            of.dimensions.get(dimension)?.members.get(index).map(|member| member.id.as_str())
+        }
+        Axis::Measure => of.measures.get(index).map(|measure| measure.id.as_str()),
+    }
+}
+
 /// What a fact is at one place of its axis.
 #[must_use]
 pub fn value_at(of: &Measurement, fact: Fact, index: usize) -> Value {

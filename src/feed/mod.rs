@@ -10,6 +10,7 @@ mod codes;
 pub mod column;
 mod draft;
 pub mod facts;
+pub mod list;
 mod listing;
 pub mod naming;
 pub mod origin;

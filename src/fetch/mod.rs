@@ -143,7 +143,7 @@ impl Fetcher {
     ///
     /// # Errors
     /// When cells of that revision can no longer be had.
-    async fn open(&self, table: &MeasurementId, begun: Option<Revision>) -> Result<Reading, FetchError> {
+    pub async fn open(&self, table: &MeasurementId, begun: Option<Revision>) -> Result<Reading, FetchError> {
         let current = self.current_revision(table).await;
         match begun {
             None => Ok(Reading::Current(current)),
@@ -173,6 +173,18 @@ impl Fetcher {
         try_join_all(band.chunks.iter().map(|chunk| self.chunk(of, chunk, reading))).await
     }
 
+    /// Whether a chunk would be answered from store.
+    pub async fn holds(&self, of: &Measurement, chunk: &Chunk, reading: Reading) -> bool {
+        self.found(of, reading, &CellKey::of(of, chunk)).await.is_some()
+    }
+
+    async fn found(&self, of: &Measurement, reading: Reading, key: &CellKey) -> Option<SharedBlock> {
+        match reading {
+            Reading::Current(revision) => self.0.fresh(of, revision, key).await,
+            Reading::Stored(revision) => self.0.store.find(&of.id, revision, key).await,
+        }
+    }
+
     async fn chunk(
         &self,
         of: &Arc<Measurement>,
@@ -180,10 +192,7 @@ impl Fetcher {
         reading: Reading,
     ) -> Result<SharedBlock, FetchError> {
         let (key, revision) = (CellKey::of(of, chunk), reading.revision());
-        let found = match reading {
-            Reading::Current(_) => self.0.fresh(of, revision, &key).await,
-            Reading::Stored(_) => self.0.store.find(&of.id, revision, &key).await,
-        };
+        let found = self.found(of, reading, &key).await;
         self.0.observer.store_request(found.is_some());
         match (found, reading) {
             (Some(block), _) => Ok(block.restricted(&key)?),
@@ -218,7 +227,8 @@ impl Fetcher {
     ) -> Fetching {
         let (inner, of, chunk) = (Arc::clone(&self.0), Arc::clone(of), chunk.clone());
         let task = tokio::spawn(async move {
-            let result = inner.fetch(&of, &chunk, key.1).await;
+            // It may have come between the look into the store and this.
+            let result = inner.fetch_once(&of, &chunk, key.1).await;
             inner.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
             result
         });
@@ -244,8 +254,8 @@ impl Inner {
             let block = match self.ask(of, chunk, revision).await {
                 Err(error) if error.is_too_much() => match chunk.halves() {
                     Some((first, second)) => {
-                        let first = self.half(of, &first, revision).await?;
-                        let second = self.half(of, &second, revision).await?;
+                        let first = self.fetch_once(of, &first, revision).await?;
+                        let second = self.fetch_once(of, &second, revision).await?;
                         CellBlock::joined(&[first, second])?
                     }
                     None => return Err(error),
@@ -257,8 +267,8 @@ impl Inner {
         .boxed()
     }
 
-    /// Half a chunk; perhaps it was fetched before, and its other half was not to be had.
-    async fn half(
+    /// A chunk, or half of one, that may have been fetched meanwhile.
+    async fn fetch_once(
         &self,
         of: &Arc<Measurement>,
         chunk: &Chunk,
@@ -279,7 +289,10 @@ impl Inner {
     ) -> Result<CellBlock, FetchError> {
         let request = request::data_request(of, chunk).ok_or(FetchError::Interrupted)?;
         let table = self.upstream.data(&request).await?;
-        let joined = join::join(of, chunk, &table).inspect_err(|_| self.updates.outdated(&of.id))?;
+        let joined = join::join(of, chunk, &table).inspect_err(|error| {
+            self.upstream.reject(&request, error);
+            self.updates.outdated(&of.id);
+        })?;
         if let Some(unknown) = joined.unknown.first() {
             tracing::warn!(table = %of.id, column = unknown.column, label = unknown.label, "label not in the table's metadata");
             self.updates.outdated(&of.id);

@@ -8,9 +8,6 @@ use crate::upstream::request::{
     DataRequest, HierarchySelection, MeasureSelection, NonEmpty, PeriodSelection,
 };
 
-/// The longest list of periods in a request; where the newest are asked for, their number is sent instead of a longer list.
-const LONGEST_LIST: usize = 60;
-
 /// The request that brings a chunk; `None` for a chunk without periods, which asks for nothing.
 #[must_use]
 pub fn data_request(of: &Measurement, chunk: &Chunk) -> Option<DataRequest> {
@@ -42,10 +39,8 @@ fn measures(of: &Measurement, chunk: &Chunk) -> MeasureSelection {
 }
 
 fn periods(of: &Measurement, chunk: &Chunk) -> Option<PeriodSelection> {
-    let of_type = of.periods.iter().enumerate().filter(|(_, period)| period.type_id == chunk.period_type);
-    let newest = of_type.map(|(index, _)| index).take(chunk.periods.len());
-    if chunk.periods.len() > LONGEST_LIST && newest.eq(chunk.periods.iter().copied()) {
-        return NonZeroUsize::new(chunk.periods.len()).map(PeriodSelection::Latest);
+    if let Some(newest) = chunk.newest(of) {
+        return NonZeroUsize::new(newest).map(PeriodSelection::Latest);
     }
     let list = chunk.periods.iter().map(|&period| of.periods[period].id.clone()).collect();
     NonEmpty::new(list).map(PeriodSelection::List)

@@ -39,7 +39,7 @@ pub trait Block {
     fn updated(&self, period: &PeriodId) -> Option<DateTime<Utc>>;
 }
 
-/// Puts rows together out of blocks.
+/// Puts rows together out of blocks. Rows stand at the total of a dimension that their block does not name.
 ///
 /// # Errors
 /// When a block lacks a column that is needed.
@@ -107,8 +107,11 @@ impl Rows {
             let mut list = Vec::new();
             let mut unknown = Vec::new();
             for block in blocks {
-                let ids = block.ids(axis, of).ok_or_else(|| missing(of, &format!("{axis:?}")))?;
-                list.extend(positions_of(ids, &known, &mut unknown));
+                match (block.ids(axis, of), total_position(of, axis)) {
+                    (Some(ids), _) => list.extend(positions_of(ids, &known, &mut unknown)),
+                    (None, Some(total)) => list.extend(vec![total; row_count(*block, of)]),
+                    (None, None) => return Err(missing(of, &format!("{axis:?}"))),
+                }
             }
             positions.push(list);
             strangers.insert(axis, unknown);
@@ -244,7 +247,7 @@ impl Rows {
     }
 
     fn id<'a>(&'a self, of: &'a Measurement, axis: Axis, position: u32) -> &'a str {
-        let known = axis_id(of, axis, position as usize);
+        let known = facts::id_at(of, axis, position as usize);
         let strange = || {
             self.strangers.get(&axis)?.get(position as usize - facts::axis_len(of, axis)).map(String::as_str)
         };
@@ -252,21 +255,18 @@ impl Rows {
     }
 }
 
-/// The id of a place on an axis.
-#[must_use]
-pub fn axis_id(of: &Measurement, axis: Axis, position: usize) -> Option<&str> {
-    match axis {
-        Axis::Period => of.periods.get(position).map(|period| period.id.as_str()),
-        Axis::Dimension(dimension) => {
-            of.dimensions.get(dimension)?.members.get(position).map(|member| member.id.as_str())
-        }
-        Axis::Measure => of.measures.get(position).map(|measure| measure.id.as_str()),
-    }
+fn total_position(of: &Measurement, axis: Axis) -> Option<u32> {
+    let Axis::Dimension(dimension) = axis else { return None };
+    of.dimensions.get(dimension)?.total().and_then(|total| u32::try_from(total).ok())
+}
+
+fn row_count(block: &dyn Block, of: &Measurement) -> usize {
+    block.ids(Axis::Period, of).map_or(0, DictionaryArray::len)
 }
 
 fn known_positions(of: &Measurement, axis: Axis) -> HashMap<&str, u32> {
     let ids = (0..facts::axis_len(of, axis))
-        .filter_map(|index| Some((axis_id(of, axis, index)?, u32::try_from(index).ok()?)));
+        .filter_map(|index| Some((facts::id_at(of, axis, index)?, u32::try_from(index).ok()?)));
     ids.collect()
 }
 

@@ -1,18 +1,17 @@
-//! Single values out of columns. The one place that knows which arrow types a frame is made of.
+//! Single values in and out of columns. The one place that knows which arrow types a frame is made of.
 
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Date32Type, Decimal128Type, Int32Type, Int64Type, TimestampMillisecondType};
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, Date32Array, Decimal128Array, Int32Array, Int64Array, RecordBatch, Scalar,
+    ArrayRef, BooleanArray, Date32Array, Decimal128Array, Int32Array, Int64Array, RecordBatch, Scalar,
     StringArray, TimestampMillisecondArray,
 };
 use arrow_schema::{DataType, TimeUnit};
-use chrono::{DateTime, NaiveDate};
+use chrono::DateTime;
 
 use super::error::FrameError;
-use crate::catalogue::value::{FIGURE_SCALE, from_stored, to_stored};
+use crate::catalogue::value::{FIGURE_SCALE, to_stored};
+pub use crate::feed::list::value_at;
 use crate::odata::value::Value;
 use crate::query::eval::Row;
 
@@ -91,39 +90,6 @@ fn is_readable(data_type: &DataType) -> bool {
         DataType::Dictionary(keys, values) => **keys == DataType::Int32 && **values == DataType::Utf8,
         _ => false,
     }
-}
-
-/// The value in a row of a column; null outside the column and for types that no frame has.
-#[must_use]
-pub fn value_at(array: &dyn Array, row: usize) -> Value {
-    if row >= array.len() || array.is_null(row) {
-        return Value::Null;
-    }
-    let value = match array.data_type() {
-        DataType::Utf8 => Some(Value::string(array.as_string::<i32>().value(row))),
-        DataType::Boolean => Some(Value::Boolean(array.as_boolean().value(row))),
-        DataType::Int32 => Some(Value::Integer(array.as_primitive::<Int32Type>().value(row).into())),
-        DataType::Int64 => Some(Value::Integer(array.as_primitive::<Int64Type>().value(row))),
-        DataType::Decimal128(..) => {
-            from_stored(array.as_primitive::<Decimal128Type>().value(row)).map(Value::Decimal)
-        }
-        DataType::Date32 => {
-            let days = array.as_primitive::<Date32Type>().value(row);
-            NaiveDate::from_epoch_days(days).map(Value::Date)
-        }
-        DataType::Timestamp(TimeUnit::Millisecond, _) => {
-            let instant =
-                DateTime::from_timestamp_millis(array.as_primitive::<TimestampMillisecondType>().value(row));
-            instant.map(|instant| Value::DateTimeOffset(instant.fixed_offset()))
-        }
-        DataType::Dictionary(..) => {
-            let dictionary = array.as_dictionary::<Int32Type>();
-            let key = usize::try_from(dictionary.keys().value(row)).ok();
-            key.map(|key| value_at(dictionary.values(), key))
-        }
-        _ => None,
-    };
-    value.unwrap_or(Value::Null)
 }
 
 /// The value as a cell of that type, if the type holds it exactly.

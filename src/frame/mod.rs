@@ -3,6 +3,7 @@
 pub mod aggregate;
 pub mod assemble;
 pub mod cells;
+mod compute;
 pub mod error;
 pub mod filter;
 pub mod order;

@@ -112,7 +112,7 @@ fn resolve_parts(
         if dimension.is_area() {
             let chosen = area_indexes(definition, dimension)?;
             areas = areas_of(dimension, &chosen);
-            members.push(named(dimension, chosen));
+            members.push(Members::Named(chosen));
         } else {
             members.push(chosen_member(definition, dimension)?);
         }

@@ -2,5 +2,6 @@
 
 pub mod metrics;
 mod process;
+pub mod reports;
 pub mod store;
 pub mod upstream;

@@ -1,10 +1,11 @@
-//! Calls to the upstream, as values that metrics can count. They never hold a key, an address or a figure.
+//! Calls to the upstream, as values that can be counted and reported. They never hold a key or a figure.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 /// The upstream's four calls: the fixed list behind the label `endpoint`.
@@ -71,6 +72,18 @@ impl CallOutcome {
     }
 }
 
+/// A try that failed, or an answer that could not be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedCall {
+    pub at: DateTime<Utc>,
+    pub endpoint: Endpoint,
+    /// The whole address; the key travels in a header and is not in it.
+    pub address: String,
+    /// The id that the agency can search its logs for.
+    pub request_id: Option<String>,
+    pub problem: String,
+}
+
 /// Why a refresh failed: the closed set behind the label `reason`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -126,6 +139,8 @@ pub trait UpstreamObserver: Send + Sync + fmt::Debug {
     fn upstream_started(&self) -> Box<dyn Send>;
     /// A try is over.
     fn upstream_call(&self, call: &UpstreamCall);
+    /// A try failed, or its answer could not be used.
+    fn upstream_failed(&self, _: &FailedCall) {}
     /// Whether calls are held back after failures.
     fn upstream_circuit(&self, open: bool);
 }
@@ -142,6 +157,25 @@ impl UpstreamObserver for Unobserved {
     fn upstream_call(&self, _: &UpstreamCall) {}
 
     fn upstream_circuit(&self, _: bool) {}
+}
+
+/// Several observers, each told of everything.
+impl UpstreamObserver for Vec<Arc<dyn UpstreamObserver>> {
+    fn upstream_started(&self) -> Box<dyn Send> {
+        Box::new(self.iter().map(|observer| observer.upstream_started()).collect::<Vec<_>>())
+    }
+
+    fn upstream_call(&self, call: &UpstreamCall) {
+        self.iter().for_each(|observer| observer.upstream_call(call));
+    }
+
+    fn upstream_failed(&self, call: &FailedCall) {
+        self.iter().for_each(|observer| observer.upstream_failed(call));
+    }
+
+    fn upstream_circuit(&self, open: bool) {
+        self.iter().for_each(|observer| observer.upstream_circuit(open));
+    }
 }
 
 #[cfg(test)]

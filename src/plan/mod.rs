@@ -45,18 +45,27 @@ pub fn plan(wanted: &Wanted<'_>, cell_limit: u64) -> Result<UpstreamPlan, ChunkE
         let scope = Scope { measurement: of, columns: wanted.columns };
         pushdown::restrict(&mut selection, filter, &scope);
     }
-    selection.restrict_measures(&needed_measures(wanted, &selection));
+    if wanted.source.form == CellForm::Wide {
+        selection.restrict_measures(&needed_measures(wanted));
+    }
+    selection.rest_at_totals(of);
     let bands = chunk::bands(of, &selection, cell_limit)?;
     let per_row = if wanted.source.form == CellForm::Long { selection.measures.len() as u64 } else { 1 };
     let row_bound = if selection.is_empty() { 0 } else { selection.row_bound().saturating_mul(per_row) };
     Ok(UpstreamPlan { source: Arc::clone(wanted.source), selection, bands, row_bound })
 }
 
-fn needed_measures(wanted: &Wanted<'_>, selection: &Selection) -> BTreeSet<usize> {
-    let facts =
-        || wanted.needed.iter().filter_map(|&index| wanted.columns.get(index)).map(|column| column.fact);
-    if wanted.source.form == CellForm::Long || facts().any(|fact| fact == Fact::Status) {
-        return selection.measures.iter().copied().collect();
+/// The measures that the answer shows or depends on; one where there is none, for the upstream tells rows only together with
+/// figures.
+fn needed_measures(wanted: &Wanted<'_>) -> BTreeSet<usize> {
+    let columns = wanted.needed.iter().filter_map(|&index| wanted.columns.get(index));
+    let mut needed = BTreeSet::new();
+    for column in columns {
+        match column.fact {
+            Fact::Measure(measure) => needed.extend([measure]),
+            Fact::Status => needed.extend(0..wanted.source.measurement.measures.len()),
+            _ => {}
+        }
     }
-    facts().filter_map(|fact| if let Fact::Measure(measure) = fact { Some(measure) } else { None }).collect()
+    if needed.is_empty() { BTreeSet::from([0]) } else { needed }
 }

@@ -17,6 +17,6 @@ pub fn restrict(selection: &mut Selection, filter: &BoundExpr, scope: &Scope<'_>
         }
     }
     if let Some(kept) = reach(filter, Axis::Measure, scope) {
-        selection.measures.retain(|measure| kept.contains(measure));
+        selection.restrict_measures(&kept);
     }
 }

@@ -12,7 +12,7 @@ pub struct Selection {
     pub periods: Vec<usize>,
     /// One entry per dimension of the measurement.
     pub members: Vec<Members>,
-    /// Indexes of the measures, ascending; without one there are no rows, for the upstream tells them only with figures.
+    /// Indexes of the measures, ascending; one or all, for that is what the upstream is known to understand.
     pub measures: Vec<usize>,
 }
 
@@ -21,6 +21,8 @@ pub struct Selection {
 pub enum Members {
     /// The dimension rests at its total: it is not named in requests and has no column.
     Unnamed,
+    /// The query rests at the dimension's total: it is not named in requests either, but rows have a column of it.
+    AtTotal,
     /// These members, ascending by index.
     Named(Vec<usize>),
 }
@@ -30,7 +32,7 @@ impl Members {
     #[must_use]
     pub fn len(&self) -> usize {
         match self {
-            Self::Unnamed => 1,
+            Self::Unnamed | Self::AtTotal => 1,
             Self::Named(members) => members.len(),
         }
     }
@@ -64,12 +66,25 @@ impl Selection {
         }
     }
 
-    /// Asks for one measure where only one is needed; the upstream is asked for one or for all.
-    pub fn restrict_measures(&mut self, needed: &BTreeSet<usize>) {
-        match needed.len() {
-            0 => self.measures.truncate(1),
-            1 => self.measures.retain(|measure| needed.contains(measure)),
-            _ => {}
+    /// Keeps only the measures of that list: one, or all where several are needed.
+    pub fn restrict_measures(&mut self, keep: &BTreeSet<usize>) {
+        let kept: Vec<usize> =
+            self.measures.iter().copied().filter(|measure| keep.contains(measure)).collect();
+        if kept.len() < 2 {
+            self.measures = kept;
+        }
+    }
+
+    /// Leaves out of the requests what is asked for at its total only. An area is always named.
+    pub fn rest_at_totals(&mut self, of: &Measurement) {
+        for (members, dimension) in self.members.iter_mut().zip(&of.dimensions) {
+            if let Members::Named(list) = members
+                && let ([only], Some(total)) = (list.as_slice(), dimension.total())
+                && *only == total
+                && !dimension.is_area()
+            {
+                *members = Members::AtTotal;
+            }
         }
     }
 
@@ -89,7 +104,7 @@ impl Selection {
     /// The dimensions that are named, with their members.
     pub fn named(&self) -> impl Iterator<Item = (usize, &[usize])> {
         self.members.iter().enumerate().filter_map(|(dimension, members)| match members {
-            Members::Unnamed => None,
+            Members::Unnamed | Members::AtTotal => None,
             Members::Named(members) => Some((dimension, members.as_slice())),
         })
     }

@@ -4,11 +4,13 @@ use chrono::{DateTime, Utc};
 
 use super::apply::BoundApply;
 use super::error::{Lack, QueryError, QueryErrorKind};
+use super::expand::{self, Allowance};
 use super::expr::Binder;
+use super::path::Addressed;
 use super::place::Place;
-use super::{BoundQuery, Target, apply, filter, orderby, path, select};
+use super::{BoundQuery, Target, apply, compute, filter, orderby, path, search, select};
 use crate::feed::{Feed, Set};
-use crate::odata::uri::syntax::{QueryOptions, RequestSyntax};
+use crate::odata::uri::syntax::{Expr, QueryOptions, RequestSyntax};
 
 /// Binds the request. `now` is the instant that `now()` stands for, one for the whole request.
 ///
@@ -16,57 +18,101 @@ use crate::odata::uri::syntax::{QueryOptions, RequestSyntax};
 /// When a name is unknown, types do not fit, or something is asked for that is not offered.
 pub fn bind(feed: &Feed, request: &RequestSyntax, now: DateTime<Utc>) -> Result<BoundQuery, QueryError> {
     let options = &request.options;
-    let (index, set, target) = path::bind(feed, &request.path, &options.aliases, now)?;
+    let addressed = path::bind(feed, &request.path, &options.aliases, now)?;
     refuse_unoffered(options)?;
-    refuse_inapplicable(options, &target)?;
-    let apply = apply_option(feed, set, options, now)?;
+    refuse_inapplicable(options, &addressed)?;
+    let allowance = Allowance::default();
+    let request = Request { feed, aliases: &options.aliases, now, allowance: &allowance };
+    let Addressed { set: index, target, conditions, references, origin } = addressed;
+    let set = &feed.sets[index];
+    let apply = request.apply(set, options)?;
+    if apply.is_some() && (origin.is_some() || !conditions.is_empty()) {
+        let (construct, lack) = ("$apply under en anden række".to_owned(), Lack::NotBuilt);
+        return Err(Place("$apply").fault(QueryErrorKind::NotOffered { construct, lack }));
+    }
     let set = apply.as_ref().map_or(set, |apply| &apply.result);
-    let binder = |option| Binder::new(feed, set, &options.aliases, Place(option), now);
-    let mut query = BoundQuery {
-        set: index,
-        target,
-        filter: filter::bind(&binder("$filter"), options.filter.as_ref())?,
-        order: orderby::bind(&binder("$orderby"), options.orderby.as_deref().unwrap_or_default())?,
-        select: select::bind(set, options.select.as_deref())?,
-        top: options.top,
-        skip: options.skip.unwrap_or(0),
-        count: options.count.unwrap_or(false),
-        apply: None,
-    };
+    let mut query = request.rows(index, set, options, None)?;
+    query.filter = filter::joined(conditions.into_iter().chain(query.filter));
     match apply {
         // Conditions alone make no new rows: they are a filter like another.
         Some(apply) if apply.steps.is_empty() => {
-            query.filter = apply::conjunction(apply.filter.into_iter().chain(query.filter.take()));
+            query.filter = filter::joined(apply.filter.into_iter().chain(query.filter));
         }
         apply => query.apply = apply,
     }
+    (query.target, query.references, query.origin) = (target, references, origin);
     if query.target == Target::Count {
         // The number of all rows that match, whatever window was asked for beside it.
         (query.order, query.select, query.top, query.skip) = (Vec::new(), None, None, 0);
+        (query.computed, query.expand) = (Vec::new(), Vec::new());
     }
     Ok(query)
 }
 
-fn apply_option(
-    feed: &Feed,
-    set: &Set,
-    options: &QueryOptions,
+/// What all parts of a request share.
+pub(super) struct Request<'a> {
+    pub(super) feed: &'a Feed,
+    aliases: &'a [(String, Expr)],
     now: DateTime<Utc>,
-) -> Result<Option<BoundApply>, QueryError> {
-    let Some(transformations) = &options.apply else { return Ok(None) };
-    apply::refuse_beside(options)?;
-    apply::bind(feed, set, transformations, &options.aliases, now).map(Some)
+    pub(super) allowance: &'a Allowance,
 }
 
-/// Options of the standard that have no meaning here yet.
+impl Request<'_> {
+    /// The options of an expanded way, bound against the set at its other end.
+    pub(super) fn inner(&self, set: usize, options: &QueryOptions) -> Result<BoundQuery, QueryError> {
+        let aliases: Vec<_> = options.aliases.iter().chain(self.aliases).cloned().collect();
+        let request =
+            Request { feed: self.feed, aliases: &aliases, now: self.now, allowance: self.allowance };
+        request.rows(set, &self.feed.sets[set], options, Some(expand::PLACE))
+    }
+
+    fn apply(&self, set: &Set, options: &QueryOptions) -> Result<Option<BoundApply>, QueryError> {
+        let Some(transformations) = &options.apply else { return Ok(None) };
+        apply::refuse_beside(options)?;
+        apply::bind(self.feed, set, transformations, self.aliases, self.now).map(Some)
+    }
+
+    /// The options that shape the rows of a set. Those of `$expand` are all found at fault in one place.
+    fn rows(
+        &self,
+        index: usize,
+        set: &Set,
+        options: &QueryOptions,
+        outer: Option<Place>,
+    ) -> Result<BoundQuery, QueryError> {
+        let place = |option| outer.unwrap_or(Place(option));
+        let binder = |option| {
+            Binder::new(self.feed, set, self.aliases, place(option), self.now).for_inner_rows(outer.is_some())
+        };
+        let computed = compute::bind(|| binder("$compute"), options.compute.as_deref().unwrap_or_default())?;
+        let binder = |option| binder(option).with_computed(&computed);
+        let filter = filter::bind(&binder("$filter"), options.filter.as_ref())?;
+        let search = options.search.as_ref();
+        let found = search.map(|search| search::condition(&binder("$search"), search)).transpose()?;
+        let order = orderby::bind(&binder("$orderby"), options.orderby.as_deref().unwrap_or_default())?;
+        let selected = select::bind(set, &computed, place("$select"), options.select.as_deref())?;
+        let expand = selected.expanded(options.expand.as_deref().unwrap_or_default());
+        Ok(BoundQuery {
+            filter: filter::joined(filter.into_iter().chain(found)),
+            order,
+            select: selected.columns,
+            top: options.top,
+            skip: options.skip.unwrap_or(0),
+            count: options.count.unwrap_or(false),
+            selected_ways: selected.ways,
+            expand: expand::bind(self, set, &expand)?,
+            computed,
+            ..BoundQuery::of(index, Target::Collection)
+        })
+    }
+}
+
+/// Options of the standard that have no meaning here.
 fn refuse_unoffered(options: &QueryOptions) -> Result<(), QueryError> {
     let unoffered = [
-        ("$expand", options.expand.is_some(), Lack::Navigation),
-        ("$search", options.search.is_some(), Lack::NotBuilt),
-        ("$compute", options.compute.is_some(), Lack::NotBuilt),
-        ("$deltatoken", options.deltatoken.is_some(), Lack::NotBuilt),
-        ("$levels", options.levels.is_some(), Lack::Navigation),
-        ("$index", options.index.is_some(), Lack::NotBuilt),
+        ("$deltatoken", options.deltatoken.is_some(), Lack::NoChanges),
+        ("$levels", options.levels.is_some(), Lack::NotBuilt),
+        ("$index", options.index.is_some(), Lack::NoCollections),
         ("$id", options.id.is_some(), Lack::NotBuilt),
         ("$at", !options.temporal.is_empty(), Lack::NotBuilt),
     ];
@@ -78,24 +124,30 @@ fn refuse_unoffered(options: &QueryOptions) -> Result<(), QueryError> {
     }
 }
 
-/// Options for collections mean nothing on a single row, and none shapes a single value.
-fn refuse_inapplicable(options: &QueryOptions, target: &Target) -> Result<(), QueryError> {
-    let (name, shaped) = match target {
-        Target::Collection | Target::Count => return Ok(()),
+/// Options for collections mean nothing on a single row, and none shapes a single value or a reference.
+fn refuse_inapplicable(options: &QueryOptions, addressed: &Addressed) -> Result<(), QueryError> {
+    let (name, is_many) = match addressed.target {
+        Target::Count => return Ok(()),
+        Target::Collection => ("references", true),
         Target::Entity(_) => ("a single entity", false),
-        Target::Property { .. } => ("a property", options.select.is_some()),
+        Target::Property { .. } => ("a property", false),
     };
+    let is_row = matches!(addressed.target, Target::Collection | Target::Entity(_));
+    let shaped = is_row && !addressed.references;
     let given = [
-        ("$apply", options.apply.is_some()),
-        ("$filter", options.filter.is_some()),
-        ("$orderby", options.orderby.is_some()),
-        ("$top", options.top.is_some()),
-        ("$skip", options.skip.is_some()),
-        ("$count", options.count.is_some()),
-        ("$select", shaped),
+        ("$apply", options.apply.is_some(), is_many && shaped),
+        ("$filter", options.filter.is_some(), is_many),
+        ("$orderby", options.orderby.is_some(), is_many),
+        ("$search", options.search.is_some(), is_many),
+        ("$top", options.top.is_some(), is_many),
+        ("$skip", options.skip.is_some(), is_many),
+        ("$count", options.count.is_some(), is_many),
+        ("$select", options.select.is_some(), shaped),
+        ("$expand", options.expand.is_some(), shaped),
+        ("$compute", options.compute.is_some(), shaped || is_many),
     ];
-    match given.into_iter().find(|(_, given)| *given) {
-        Some((option, _)) => {
+    match given.into_iter().find(|(_, given, applies)| *given && !applies) {
+        Some((option, ..)) => {
             Err(Place(option).fault(QueryErrorKind::OptionNotApplicable { option, target: name }))
         }
         None => Ok(()),

@@ -62,6 +62,10 @@ pub enum QueryErrorKind {
     ExpressionTooLarge { nodes: usize, depth: usize },
     #[error("at most {max} terms are sorted by, and at most {max_computed} that are not just columns")]
     TooManyTerms { max: usize, max_computed: usize },
+    #[error("the name {name:?} is taken or stands twice")]
+    NameTaken { name: String },
+    #[error("at most {max} navigation properties are expanded, all levels together")]
+    TooManyExpansions { max: usize },
     #[error(transparent)]
     Apply(ApplyError),
     #[error("{construct} is not offered: {}", lack.english())]
@@ -80,6 +84,8 @@ pub enum Shape {
     /// A single value of whatever type.
     Value,
     List,
+    /// A row of another set.
+    Entity,
     Null,
 }
 
@@ -88,10 +94,26 @@ pub enum Shape {
 pub enum Lack {
     /// An option, segment, function or operator that this service has not built.
     NotBuilt,
-    /// Ways to other sets, inside expressions and in paths.
-    Navigation,
+    /// An expression over a way to figures: it would have to read all of them.
+    UnboundedCells,
+    /// An inner expression that speaks of the outer row.
+    OuterRow,
     /// The model has no collection-valued properties.
     NoCollections,
+    /// The model has no functions or actions.
+    NoOperations,
+    /// The model has no media: rows are only rows.
+    NoStreams,
+    /// No column holds values of that type.
+    NoSuchColumns,
+    /// What was changed since is not kept.
+    NoChanges,
+    /// Rows of one set beside all rows of another.
+    NoProducts,
+    /// All rows of all sets in one answer.
+    NoUnions,
+    /// Nothing here is changed from outside.
+    ReadOnly,
     /// The model has no enumerations.
     NoEnumerations,
     /// The model has no geography.
@@ -131,6 +153,8 @@ impl QueryError {
             QueryErrorKind::InvalidPattern { .. } => "InvalidPattern",
             QueryErrorKind::ExpressionTooLarge { .. } => "ExpressionTooLarge",
             QueryErrorKind::TooManyTerms { .. } => "TooManyTerms",
+            QueryErrorKind::NameTaken { .. } => "NameTaken",
+            QueryErrorKind::TooManyExpansions { .. } => "TooManyExpansions",
             QueryErrorKind::Apply(error) => error.code(),
             QueryErrorKind::NotOffered { .. } => "NotOffered",
         }
@@ -197,6 +221,12 @@ impl QueryErrorKind {
             Self::TooManyTerms { max, max_computed } => {
                 format!("Sortér efter højst {max} kolonner, heraf højst {max_computed} beregnede.")
             }
+            Self::NameTaken { name } => {
+                format!("Navnet '{name}' er optaget eller står to gange; vælg et andet.")
+            }
+            Self::TooManyExpansions { max } => {
+                format!("Udfold højst {max} tabeller i $expand, alle niveauer talt med.")
+            }
             Self::Apply(error) => error.danish(),
             Self::NotOffered { construct, lack } => {
                 format!("{construct} kan ikke bruges her; {}.", lack.danish())
@@ -235,6 +265,7 @@ impl Shape {
             Self::Clock => "et klokkeslæt eller et tidspunkt",
             Self::Value => "en enkelt værdi",
             Self::List => "en liste i parentes",
+            Self::Entity => "en hel række af en anden tabel",
             Self::Null => "null",
         }
     }
@@ -249,6 +280,7 @@ impl fmt::Display for Shape {
             Self::Clock => f.write_str("Edm.TimeOfDay or Edm.DateTimeOffset"),
             Self::Value => f.write_str("a single value"),
             Self::List => f.write_str("a list"),
+            Self::Entity => f.write_str("an entity"),
             Self::Null => f.write_str("null"),
         }
     }
@@ -258,8 +290,16 @@ impl Lack {
     fn english(self) -> &'static str {
         match self {
             Self::NotBuilt => "this service does not implement it",
-            Self::Navigation => "this service does not follow navigation properties",
+            Self::UnboundedCells => "it would have to read every figure of the table",
+            Self::OuterRow => "an inner expression does not see the outer row",
             Self::NoCollections => "the model has no collections to apply it to",
+            Self::NoOperations => "the model has no functions or actions",
+            Self::NoStreams => "rows have no media stream",
+            Self::NoSuchColumns => "no column holds values of that type",
+            Self::NoChanges => "changes since an earlier answer are not kept",
+            Self::NoProducts => "sets are joined through their navigation properties only",
+            Self::NoUnions => "sets are read one at a time",
+            Self::ReadOnly => "the service is read-only",
             Self::NoEnumerations => "the model has no enumeration types",
             Self::NoGeography => "the model has no geography",
             Self::NoDerivedTypes => "the model has no derived or complex types",
@@ -271,8 +311,18 @@ impl Lack {
     fn danish(self) -> &'static str {
         match self {
             Self::NotBuilt => "tjenesten understøtter det ikke, så prøv uden",
-            Self::Navigation => "hent de to tabeller hver for sig",
+            Self::UnboundedCells => {
+                "det kræver alle tabellens tal, så spørg Observations direkte med et filter"
+            }
+            Self::OuterRow => "et indre udtryk kan ikke se den ydre række, så skriv betingelsen udenfor",
             Self::NoCollections => "ingen kolonne indeholder en liste",
+            Self::NoOperations => "tjenesten har kun tabeller",
+            Self::NoStreams => "rækker har ingen fil, så spørg efter en kolonne",
+            Self::NoSuchColumns => "en kolonne kan ikke vise en værdi af den slags",
+            Self::NoChanges => "hent tabellen igen, eller afgræns på Opdateret",
+            Self::NoProducts => "brug $expand fra den ene tabel til den anden",
+            Self::NoUnions => "hent én tabel ad gangen",
+            Self::ReadOnly => "tjenesten kan kun læses",
             Self::NoEnumerations => "koder er almindelig tekst, så sammenlign med eq",
             Self::NoGeography => "områder er koder, ikke geometri",
             Self::NoDerivedTypes => "tabellerne har kun simple kolonner",
@@ -302,6 +352,8 @@ fn target_in_danish(target: &str) -> &str {
     match target {
         "a single entity" => "en enkelt række",
         "a property" => "en enkelt værdi",
+        "references" => "henvisninger",
+        "a way to another set" => "en vej til en anden tabel",
         other => other,
     }
 }

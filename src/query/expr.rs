@@ -1,19 +1,18 @@
 //! Expressions: names become columns, literals become typed values, and operators are given only what they can work on.
 //! Constants are worked out at once, so that what is left depends on the row.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 
 use super::error::{Lack, QueryError, QueryErrorKind, Shape};
 use super::eval::{NoRow, evaluate};
+use super::lookup::LookUp;
 use super::place::Place;
-use super::select::unknown_property;
-use super::{BoundExpr, BoundExprKind, cast};
+use super::{BoundExpr, BoundExprKind, Comparison, Computed, cast};
 use crate::feed::{Feed, Set};
-use crate::odata::uri::syntax::{
-    BinaryOp, Expr, ExprKind, Literal, MemberPath, MemberStep, PathRoot, TypeFunction, UnaryOp,
-};
+use crate::odata::uri::syntax::{BinaryOp, Expr, ExprKind, Literal, TypeFunction, UnaryOp};
 use crate::odata::value::{PrimitiveType, Value};
 
 /// Nodes that the expressions of one option may have once their aliases are filled in. The parser limits what is written; an
@@ -28,11 +27,18 @@ const DEPTH_LIMIT: usize = 200;
 
 /// Reads the expressions of one option against one set.
 pub(super) struct Binder<'a> {
-    feed: &'a Feed,
+    pub(super) feed: &'a Feed,
     pub(super) set: &'a Set,
     aliases: &'a [(String, Expr)],
     pub(super) place: Place,
     pub(super) now: DateTime<Utc>,
+    computed: &'a [Computed],
+    /// The variable of the lambda expression whose body this is.
+    pub(super) variable: Option<&'a str>,
+    /// Whether the rows are not those that the resource path names.
+    inner: bool,
+    /// Look-ups made so far, by the set, the key there and the column there.
+    pub(super) tables: RefCell<HashMap<(usize, usize, usize), LookUp>>,
     nodes_left: Cell<usize>,
     depth: Cell<usize>,
 }
@@ -48,7 +54,56 @@ impl<'a> Binder<'a> {
         now: DateTime<Utc>,
     ) -> Self {
         let (nodes_left, depth) = (Cell::new(NODE_LIMIT), Cell::new(0));
-        Self { feed, set, aliases, place, now, nodes_left, depth }
+        let tables = RefCell::default();
+        Self {
+            feed,
+            set,
+            aliases,
+            place,
+            now,
+            computed: &[],
+            variable: None,
+            inner: false,
+            tables,
+            nodes_left,
+            depth,
+        }
+    }
+
+    /// The same binder, which knows computed values by their names.
+    pub(super) fn with_computed(self, computed: &'a [Computed]) -> Self {
+        Self { computed, ..self }
+    }
+
+    /// The same binder for rows that hang below others, as in `$expand`.
+    pub(super) fn for_inner_rows(self, inner: bool) -> Self {
+        Self { inner, ..self }
+    }
+
+    /// Whether `$it` is another row than the one that the expression is about.
+    pub(super) fn is_inner(&self) -> bool {
+        self.inner || self.variable.is_some()
+    }
+
+    /// The computed value of that name.
+    pub(super) fn computed(&self, name: &str) -> Option<&BoundExpr> {
+        self.computed.iter().find(|computed| computed.name == name).map(|computed| &computed.expr)
+    }
+
+    /// Binds something about the rows of another set, out of the same purse.
+    pub(super) fn within<T>(
+        &self,
+        set: &Set,
+        variable: Option<&str>,
+        bind: impl FnOnce(&Binder<'_>) -> Result<T, QueryError>,
+    ) -> Result<T, QueryError> {
+        let inner = Binder { variable, ..Binder::new(self.feed, set, self.aliases, self.place, self.now) };
+        let inner = inner.for_inner_rows(true);
+        inner.nodes_left.set(self.nodes_left.get());
+        inner.depth.set(self.depth.get());
+        let bound = self.deeper(|| bind(&inner));
+        self.nodes_left.set(inner.nodes_left.get());
+        bound
     }
 
     /// An expression that is true, false or unknown.
@@ -89,7 +144,7 @@ impl<'a> Binder<'a> {
                 Some(aliased) => self.bind(aliased),
                 None => Ok(BoundExpr::literal(Value::Null, None)),
             }),
-            ExprKind::Case(_) => Err(self.not_offered(expr, "case", Lack::NotBuilt)),
+            ExprKind::Case(cases) => self.case(expr, cases),
         }
     }
 
@@ -131,41 +186,8 @@ impl<'a> Binder<'a> {
         }
     }
 
-    /// A path to a column. Ways to other sets are known, and not offered.
-    fn path(&self, expr: &Expr, path: &MemberPath) -> Bound {
-        if let PathRoot::This | PathRoot::Root | PathRoot::These = path.root {
-            return Err(self.not_offered(expr, "$this/$root/$these", Lack::NotBuilt));
-        }
-        let mut steps = path.steps.iter();
-        let Some(MemberStep::Name { name, key, span }) = steps.next() else {
-            return Err(self.not_offered(expr, "$it", Lack::NoCollections));
-        };
-        if self.set.navigation.iter().any(|way| way.name == *name) {
-            return Err(self.not_offered(expr, name, Lack::Navigation));
-        }
-        if name.starts_with('@') {
-            return Err(self.not_offered(expr, name, Lack::NotBuilt));
-        }
-        if self.is_type_name(name) {
-            return Err(self.not_offered(expr, name, Lack::NoDerivedTypes));
-        }
-        match (self.set.column_index(name), key, steps.next()) {
-            (Some(index), None, None) => {
-                let primitive = self.set.columns.get(index).map(|column| column.primitive);
-                Ok(BoundExpr { kind: BoundExprKind::Column(index), primitive })
-            }
-            (Some(_), None, Some(MemberStep::Name { name: below, span, .. })) => {
-                let unknown = unknown_property(self.set, &format!("{name}/{below}"));
-                Err(self.place.error(span.start, unknown))
-            }
-            (Some(_), ..) => Err(self.not_offered(expr, name, Lack::NoCollections)),
-            (None, Some(_), _) => Err(self.unknown_function(expr, name)),
-            (None, ..) => Err(self.place.error(span.start, unknown_property(self.set, name))),
-        }
-    }
-
     /// Whether the name is that of a type of the model, which a path may name to cast.
-    fn is_type_name(&self, name: &str) -> bool {
+    pub(super) fn is_type_name(&self, name: &str) -> bool {
         let types = &self.feed.schema.entity_types;
         let below = name.strip_prefix(&self.feed.schema.namespace).and_then(|rest| rest.strip_prefix('.'));
         below.is_some_and(|below| types.iter().any(|entity_type| entity_type.name == below))
@@ -180,7 +202,20 @@ impl<'a> Binder<'a> {
             outer.push((innermost, *operator, &**left, &**right));
             innermost = left;
         }
-        let mut bound = self.bind(innermost)?;
+        let presence = match outer.last() {
+            Some((_, operator, left, right)) => match super::comparison::of(*operator) {
+                Some(comparison) => self.presence(comparison, left, right)?,
+                None => None,
+            },
+            None => None,
+        };
+        let mut bound = match presence {
+            Some(bound) => {
+                outer.pop();
+                bound
+            }
+            None => self.bind(innermost)?,
+        };
         for (expr, operator, left, right) in outer.into_iter().rev() {
             self.charge(1)?;
             bound = match super::comparison::of(operator) {
@@ -191,17 +226,45 @@ impl<'a> Binder<'a> {
         Ok(bound)
     }
 
-    /// `cast` to a primitive type. `isof` asks about types that the model does not have.
+    /// `cast` to a primitive type, and `isof` one: every column has its one type, so only null is of none.
     fn type_call(&self, expr: &Expr, name: TypeFunction, operand: Option<&Expr>, type_name: &str) -> Bound {
-        let (TypeFunction::Cast, Some(operand)) = (name, operand) else {
+        let Some(operand) = operand else {
             return Err(self.not_offered(expr, "cast/isof", Lack::NoDerivedTypes));
         };
         let Some(primitive) = cast::target(type_name) else {
-            return Err(self.not_offered(expr, &format!("cast(…,{type_name})"), Lack::NoDerivedTypes));
+            return Err(self.not_offered(expr, &format!("cast/isof(…,{type_name})"), Lack::NoDerivedTypes));
         };
-        let operand = Box::new(self.bind(operand)?);
-        let kind = BoundExprKind::Cast(primitive, operand);
-        self.settle(expr, BoundExpr { kind, primitive: Some(primitive) })
+        let operand = self.bind(operand)?;
+        let bound = match name {
+            TypeFunction::Cast => BoundExpr {
+                kind: BoundExprKind::Cast(primitive, Box::new(operand)),
+                primitive: Some(primitive),
+            },
+            TypeFunction::IsOf if operand.primitive == Some(primitive) => {
+                let null = BoundExpr::literal(Value::Null, None);
+                BoundExpr::boolean(BoundExprKind::Compare(Comparison::Ne, Box::new(operand), Box::new(null)))
+            }
+            TypeFunction::IsOf => BoundExpr::boolean(BoundExprKind::Literal(Value::Boolean(false))),
+        };
+        self.settle(expr, bound)
+    }
+
+    /// The value beside the first condition that is true; null if none is. All values are of one type, or numbers.
+    fn case(&self, expr: &Expr, cases: &[(Expr, Expr)]) -> Bound {
+        let (mut bound, mut primitive) = (Vec::with_capacity(cases.len()), None);
+        for (condition, value) in cases {
+            let (condition, case) = (self.condition(condition)?, self.bind(value)?);
+            primitive = match (primitive, case.primitive) {
+                (None, known) | (known, None) => known,
+                (Some(first), Some(next)) if first == next => Some(first),
+                (Some(first), Some(next)) if first.is_numeric() && next.is_numeric() => {
+                    Some(PrimitiveType::Decimal)
+                }
+                (first, next) => return Err(self.mismatch(value, Shape::of(first), Shape::of(next))),
+            };
+            bound.push((condition, case));
+        }
+        self.settle(expr, BoundExpr { kind: BoundExprKind::Case(bound), primitive })
     }
 
     /// Works the expression out if all that it is made of is constant.

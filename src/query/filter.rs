@@ -12,3 +12,10 @@ pub(super) fn bind(binder: &Binder<'_>, filter: Option<&Expr>) -> Result<Option<
     let condition = binder.condition(filter)?;
     Ok((condition.as_literal() != Some(&Value::Boolean(true))).then_some(condition))
 }
+
+/// One condition out of several, all of which must be true; `None` out of none.
+pub(super) fn joined(conditions: impl Iterator<Item = BoundExpr>) -> Option<BoundExpr> {
+    let mut conditions = conditions.peekable();
+    conditions.peek()?;
+    Some(BoundExpr::all(conditions))
+}

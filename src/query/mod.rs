@@ -2,7 +2,8 @@
 //! with a sentence. Knows no network; says nothing about how the rows are found.
 //!
 //! One file per option; [`bind`] strings them together. Options apply in one order, whatever their order in the address:
-//! `$apply`, then `$filter`, then `$count`, then `$orderby`, then `$skip`, then `$top`, and `$select` last.
+//! `$apply`, then `$compute`, then `$filter` and `$search`, then `$count`, then `$orderby`, then `$skip`, then `$top`, then
+//! `$expand`, and `$select` last.
 
 pub mod apply;
 mod arithmetic;
@@ -10,24 +11,30 @@ pub mod bind;
 mod call;
 mod cast;
 mod comparison;
+mod compute;
 pub mod error;
 pub mod eval;
+mod expand;
 mod expr;
 mod filter;
 mod functions;
+mod lookup;
 mod membership;
+mod navigation;
 mod orderby;
 mod path;
 mod pattern;
 mod place;
 pub mod reach;
+mod search;
 mod select;
 
+pub use lookup::LookUp;
 pub use pattern::Pattern;
 
 use std::collections::BTreeSet;
 
-use crate::feed::{Feed, Set};
+use crate::feed::{Feed, Navigation, Set};
 use crate::odata::value::{PrimitiveType, Value};
 
 /// What a request asks for.
@@ -41,14 +48,76 @@ pub struct BoundQuery {
     pub filter: Option<BoundExpr>,
     /// Empty: the set's own order. The key is always the last word.
     pub order: Vec<OrderKey>,
-    /// Indexes of the columns that were selected, in the order asked for; `None` for all.
+    /// Indexes of the columns that were selected, in the order asked for; `None` for all. Computed values are counted on
+    /// behind the set's own columns.
     pub select: Option<Vec<usize>>,
     pub top: Option<u64>,
     pub skip: u64,
     pub count: bool,
+    /// Indexes of the ways that were selected by name.
+    pub selected_ways: Vec<usize>,
+    pub expand: Vec<BoundExpand>,
+    pub computed: Vec<Computed>,
+    /// Only the addresses of the rows, as `/$ref` asks.
+    pub references: bool,
+    /// The row that the path begins at, where it goes on through a way.
+    pub origin: Option<Box<Origin>>,
+}
+
+/// A single row of another set, and the way from it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Origin {
+    pub query: BoundQuery,
+    pub way: Navigation,
+}
+
+/// A way whose other end is shown beside each row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoundExpand {
+    /// Index among the set's ways.
+    pub way: usize,
+    pub shown: Shown,
+    /// What is asked of the rows at the other end.
+    pub query: BoundQuery,
+}
+
+/// What of an expanded way is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    Rows,
+    References,
+    Count,
+}
+
+/// A value worked out for every row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Computed {
+    pub name: String,
+    pub expr: BoundExpr,
 }
 
 impl BoundQuery {
+    /// The whole of a part of a set.
+    #[must_use]
+    pub fn of(set: usize, target: Target) -> Self {
+        Self {
+            set,
+            target,
+            apply: None,
+            filter: None,
+            order: Vec::new(),
+            select: None,
+            top: None,
+            skip: 0,
+            count: false,
+            selected_ways: Vec::new(),
+            expand: Vec::new(),
+            computed: Vec::new(),
+            references: false,
+            origin: None,
+        }
+    }
+
     /// The set whose columns the answer has and the options speak of: one of the feed's, or what `$apply` makes of it.
     #[must_use]
     pub fn result<'a>(&'a self, feed: &'a Feed) -> &'a Set {
@@ -59,42 +128,37 @@ impl BoundQuery {
     /// it has the last word on their order.
     #[must_use]
     pub fn columns(&self, set: &Set) -> Vec<usize> {
-        let shown: Vec<usize> = match (&self.target, &self.select) {
-            (Target::Count, _) => Vec::new(),
-            (Target::Property { column, .. }, _) => vec![*column],
-            (_, Some(selected)) => selected.iter().chain(&set.key).copied().collect(),
-            (_, None) => (0..set.columns.len()).collect(),
+        let mut columns: BTreeSet<usize> = match &self.target {
+            Target::Count => BTreeSet::new(),
+            Target::Property { column, .. } => BTreeSet::from([*column]),
+            _ => self.shown(set).into_iter().chain(set.key.iter().copied()).collect(),
         };
-        let read = self.condition(set).into_iter().chain(self.order.iter().map(|key| key.expr.clone()));
-        shown
-            .into_iter()
-            .chain(read.flat_map(|expr| expr.columns()))
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect()
+        let computed: Vec<usize> = columns.split_off(&set.columns.len()).into_iter().collect();
+        let computed = computed.iter().filter_map(|&index| self.computed.get(index - set.columns.len()));
+        columns.extend(computed.flat_map(|computed| computed.expr.columns()));
+        columns.extend(self.condition(set).iter().flat_map(BoundExpr::columns));
+        columns.extend(self.order.iter().flat_map(|key| key.expr.columns()));
+        let ways = self.expand.iter().filter_map(|expand| set.navigation.get(expand.way));
+        columns.extend(ways.map(|way| way.from_column));
+        columns.into_iter().collect()
     }
 
-    /// What rows of the set must meet to be in the answer: the filter, or the key that was given. `None` if all are.
+    /// The columns that are shown, in the order asked for; computed values are counted on behind the set's own.
+    #[must_use]
+    pub fn shown(&self, set: &Set) -> Vec<usize> {
+        let all = || (0..set.columns.len() + self.computed.len()).collect();
+        self.select.clone().unwrap_or_else(all)
+    }
+
+    /// What rows of the set must meet to be in the answer: the filter, and the key that was given. `None` if all are.
     #[must_use]
     pub fn condition(&self, set: &Set) -> Option<BoundExpr> {
         let (Target::Entity(key) | Target::Property { key, .. }) = &self.target else {
             return self.filter.clone();
         };
-        let mut terms: Vec<BoundExpr> = set
-            .key
-            .iter()
-            .zip(key)
-            .map(|(column, value)| {
-                let primitive = set.columns.get(*column).map(|column| column.primitive);
-                let left = BoundExpr { kind: BoundExprKind::Column(*column), primitive };
-                let right = BoundExpr::literal(value.clone(), primitive);
-                BoundExpr::boolean(BoundExprKind::Compare(Comparison::Eq, Box::new(left), Box::new(right)))
-            })
-            .collect();
-        match terms.len() {
-            0 | 1 => terms.pop(),
-            _ => Some(BoundExpr::boolean(BoundExprKind::And(terms))),
-        }
+        let key =
+            set.key.iter().zip(key).map(|(&column, value)| BoundExpr::equal(set, column, value.clone()));
+        filter::joined(self.filter.clone().into_iter().chain(key))
     }
 }
 
@@ -104,7 +168,7 @@ pub enum Target {
     Collection,
     /// `/$count`
     Count,
-    /// The row with these key values, in key order; or the one row of a singleton.
+    /// The row with these key values, in key order. Without any: the one row of a singleton, or the one that a way leads to.
     Entity(Vec<Value>),
     /// One column of such a row; `raw` for `/$value`.
     Property {
@@ -149,6 +213,12 @@ pub enum BoundExprKind {
     /// `matchesPattern`, with the pattern compiled once.
     Matches(Box<BoundExpr>, Pattern),
     Cast(PrimitiveType, Box<BoundExpr>),
+    /// What a way leads to, by the key here.
+    LookUp(Box<BoundExpr>, LookUp),
+    /// Whether a text holds another, which is in small letters, whatever the case of its own. Null holds nothing.
+    Found(Box<BoundExpr>, Value),
+    /// The value beside the first condition that is true.
+    Case(Vec<(BoundExpr, BoundExpr)>),
 }
 
 impl BoundExpr {
@@ -162,6 +232,39 @@ impl BoundExpr {
     #[must_use]
     pub fn boolean(kind: BoundExprKind) -> Self {
         Self { kind, primitive: Some(PrimitiveType::Boolean) }
+    }
+
+    /// Whether a column of the set has that value.
+    #[must_use]
+    pub fn equal(set: &Set, column: usize, value: Value) -> Self {
+        let primitive = set.columns.get(column).map(|column| column.primitive);
+        let left = Self { kind: BoundExprKind::Column(column), primitive };
+        let right = Self::literal(value, primitive);
+        Self::boolean(BoundExprKind::Compare(Comparison::Eq, Box::new(left), Box::new(right)))
+    }
+
+    /// Whether all of the terms are true.
+    #[must_use]
+    pub fn all(terms: impl IntoIterator<Item = Self>) -> Self {
+        let flat = |term: Self| if let BoundExprKind::And(inner) = term.kind { inner } else { vec![term] };
+        let mut terms: Vec<Self> = terms.into_iter().flat_map(flat).collect();
+        match terms.len() {
+            0 => Self::boolean(BoundExprKind::Literal(Value::Boolean(true))),
+            1 => terms.swap_remove(0),
+            _ => Self::boolean(BoundExprKind::And(terms)),
+        }
+    }
+
+    /// Whether any of the terms is true.
+    #[must_use]
+    pub fn any(terms: impl IntoIterator<Item = Self>) -> Self {
+        let flat = |term: Self| if let BoundExprKind::Or(inner) = term.kind { inner } else { vec![term] };
+        let mut terms: Vec<Self> = terms.into_iter().flat_map(flat).collect();
+        match terms.len() {
+            0 => Self::boolean(BoundExprKind::Literal(Value::Boolean(false))),
+            1 => terms.swap_remove(0),
+            _ => Self::boolean(BoundExprKind::Or(terms)),
+        }
     }
 
     /// The value, if the expression is a constant.
@@ -183,7 +286,10 @@ impl BoundExpr {
             | Kind::Negate(operand)
             | Kind::In(operand, _)
             | Kind::Matches(operand, _)
-            | Kind::Cast(_, operand) => vec![operand],
+            | Kind::Cast(_, operand)
+            | Kind::LookUp(operand, _)
+            | Kind::Found(operand, _) => vec![operand],
+            Kind::Case(cases) => cases.iter().flat_map(|(condition, value)| [condition, value]).collect(),
             Kind::Compare(_, left, right) | Kind::Arithmetic(_, left, right) => vec![left, right],
             Kind::And(terms) | Kind::Or(terms) | Kind::Call(_, terms) => terms.iter().collect(),
         }

@@ -1,78 +1,121 @@
-//! The resource path: which set, and which part of it. Keys stand in parentheses, by place or by name, or as segments.
+//! The resource path: which set, and which part of it. Keys stand in parentheses, by place or by name, or as segments. A path
+//! that goes on through a way begins at a row that is to be read first.
 
 use chrono::{DateTime, Utc};
 
-use super::Target;
 use super::cast;
 use super::error::{Lack, QueryError, QueryErrorKind, closest, excerpt};
 use super::expr::Binder;
 use super::place::Place;
-use crate::feed::{Feed, Set};
+use super::{BoundExpr, BoundQuery, Origin, Target};
+use crate::feed::{Feed, Navigation, Set};
 use crate::odata::uri::syntax::{Expr, ExprKind, KeySyntax, PathSegment, ResourcePath, Span, SystemSegment};
 use crate::odata::value::{PrimitiveType, Value};
 
 const PLACE: Place = Place("path");
 
-/// The set that the path names, its index, and which part of it is asked for.
-pub(super) fn bind<'f>(
-    feed: &'f Feed,
+/// What the path names.
+#[derive(Debug)]
+pub(super) struct Addressed {
+    /// Index of the set in the feed.
+    pub(super) set: usize,
+    pub(super) target: Target,
+    /// `$filter(…)` segments.
+    pub(super) conditions: Vec<BoundExpr>,
+    pub(super) references: bool,
+    pub(super) origin: Option<Box<Origin>>,
+}
+
+/// The set that the path names, and which part of it is asked for.
+pub(super) fn bind(
+    feed: &Feed,
     path: &ResourcePath,
     aliases: &[(String, Expr)],
     now: DateTime<Utc>,
-) -> Result<(usize, &'f Set, Target), QueryError> {
+) -> Result<Addressed, QueryError> {
     let Some((first, rest)) = path.segments.split_first() else {
         return Err(PLACE.fault(QueryErrorKind::UnknownSet { name: String::new(), suggestion: None }));
     };
     let PathSegment::Name { name, key, span } = first else {
-        return Err(not_offered(first, Lack::NotBuilt));
+        let is_crossjoin = matches!(first, PathSegment::System { name: SystemSegment::Crossjoin(_), .. });
+        return Err(not_offered(first, if is_crossjoin { Lack::NoProducts } else { Lack::NoUnions }));
     };
-    let found = feed.set_index(name).and_then(|index| Some((index, feed.sets.get(index)?)));
-    let Some((index, set)) = found else {
+    let Some(index) = feed.set_index(name) else {
         let names = feed.sets.iter().map(|set| set.name.as_str());
         let kind = QueryErrorKind::UnknownSet { name: excerpt(name), suggestion: closest(name, names) };
         return Err(PLACE.error(span.start, kind));
     };
-    let binder = Binder::new(feed, set, aliases, PLACE, now);
-    let target = Path { feed, set, binder }.target(key.as_ref(), *span, rest)?;
-    Ok((index, set, target))
+    let scope = Scope { feed, aliases, now };
+    Path::new(scope, index, None).named(key.as_ref(), *span, rest)
 }
 
-/// What follows the name of a set.
-struct Path<'a> {
+/// What every part of a path is read in.
+#[derive(Clone, Copy)]
+struct Scope<'a> {
     feed: &'a Feed,
+    aliases: &'a [(String, Expr)],
+    now: DateTime<Utc>,
+}
+
+/// What follows the name of a set, or a way to one.
+struct Path<'a> {
+    scope: Scope<'a>,
+    index: usize,
     set: &'a Set,
     binder: Binder<'a>,
+    conditions: Vec<BoundExpr>,
+    origin: Option<Box<Origin>>,
 }
 
-impl Path<'_> {
-    fn target(
-        &self,
+impl<'a> Path<'a> {
+    fn new(scope: Scope<'a>, index: usize, origin: Option<Box<Origin>>) -> Self {
+        let set = &scope.feed.sets[index];
+        let binder = Binder::new(scope.feed, set, scope.aliases, PLACE, scope.now);
+        Self { scope, index, set, binder, conditions: Vec::new(), origin }
+    }
+
+    fn named(
+        self,
         key: Option<&KeySyntax>,
         span: Span,
         rest: &[PathSegment],
-    ) -> Result<Target, QueryError> {
+    ) -> Result<Addressed, QueryError> {
         match key {
             Some(KeySyntax::Empty) | None if self.set.singleton => self.below(Vec::new(), rest),
             // `Set()` is how some clients write the whole set.
             Some(KeySyntax::Empty) | None => self.of_collection(rest),
             Some(_) if self.set.singleton => Err(self.wrong_key(span)),
-            Some(key) => self.below(self.key(key, span)?, rest),
+            Some(key) => {
+                let key = self.key(key, span)?;
+                self.below(key, rest)
+            }
         }
     }
 
-    fn of_collection(&self, rest: &[PathSegment]) -> Result<Target, QueryError> {
+    fn of_collection(mut self, rest: &[PathSegment]) -> Result<Addressed, QueryError> {
+        use SystemSegment as System;
         match rest {
-            [] => Ok(Target::Collection),
-            [PathSegment::System { name: SystemSegment::Count, .. }] => Ok(Target::Count),
-            [PathSegment::System { name: SystemSegment::Count, .. }, next, ..] => {
-                Err(self.unknown(next, "$count"))
+            [] => Ok(self.addressed(Target::Collection, false)),
+            [PathSegment::System { name: System::Ref, .. }] => Ok(self.addressed(Target::Collection, true)),
+            [PathSegment::System { name: System::Count, .. }] => Ok(self.addressed(Target::Count, false)),
+            [PathSegment::System { name: System::Count, .. }, next, ..] => Err(self.unknown(next, "$count")),
+            [PathSegment::Filter { expr, .. }, rest @ ..] => {
+                self.conditions.push(self.binder.condition(expr)?);
+                self.of_collection(rest)
             }
-            [PathSegment::System { .. } | PathSegment::Filter { .. } | PathSegment::Key { .. }, ..] => {
-                Err(self.refused(rest, Lack::NotBuilt))
-            }
-            [PathSegment::Name { name, span, .. }, ..] => {
-                if name.strip_prefix(&self.feed.schema.namespace).is_some_and(|rest| rest.starts_with('.')) {
-                    return Err(self.refused(rest, Lack::NoDerivedTypes));
+            [first @ PathSegment::System { name, .. }, ..] => Err(not_offered(
+                first,
+                match name {
+                    System::Each | System::Query => Lack::ReadOnly,
+                    System::Value => Lack::NoStreams,
+                    _ => Lack::NotBuilt,
+                },
+            )),
+            [first @ PathSegment::Key { .. }, ..] => Err(not_offered(first, Lack::NoOperations)),
+            [first @ PathSegment::Name { name, span, .. }, ..] => {
+                let namespace = &self.scope.feed.schema.namespace;
+                if name.strip_prefix(namespace).is_some_and(|rest| rest.starts_with('.')) {
+                    return Err(not_offered(first, Lack::NoDerivedTypes));
                 }
                 let (key, rest) = self.key_segments(*span, rest)?;
                 self.below(key, rest)
@@ -81,24 +124,74 @@ impl Path<'_> {
     }
 
     /// What follows a single row.
-    fn below(&self, key: Vec<Value>, rest: &[PathSegment]) -> Result<Target, QueryError> {
+    fn below(self, key: Vec<Value>, rest: &[PathSegment]) -> Result<Addressed, QueryError> {
         match rest {
-            [] => Ok(Target::Entity(key)),
-            [first @ PathSegment::Name { name, key: None, .. }, more @ ..] => {
-                let Some(column) = self.set.column_index(name) else {
-                    return Err(self.not_a_column(first, name));
-                };
-                match more {
-                    [] => Ok(Target::Property { key, column, raw: false }),
-                    [PathSegment::System { name: SystemSegment::Value, .. }] => {
-                        Ok(Target::Property { key, column, raw: true })
-                    }
-                    [next, ..] => Err(self.unknown(next, name)),
+            [] => Ok(self.addressed(Target::Entity(key), false)),
+            [PathSegment::System { name: SystemSegment::Ref, .. }] => {
+                Ok(self.addressed(Target::Entity(key), true))
+            }
+            [PathSegment::Name { name, key: inner, span }, more @ ..] => {
+                if let (Some(column), None) = (self.set.column_index(name), inner) {
+                    return self.property(key, column, name, more);
+                }
+                match self.set.navigation.iter().find(|way| way.name == *name) {
+                    Some(way) => self.through(key, way, inner.as_ref(), *span, more),
+                    None => Err(self.unknown(&rest[0], &self.set.name)),
                 }
             }
-            [first @ PathSegment::Name { name, .. }, ..] => Err(self.not_a_column(first, name)),
-            _ => Err(self.refused(rest, Lack::NotBuilt)),
+            [first @ PathSegment::System { name: SystemSegment::Value, .. }, ..] => {
+                Err(not_offered(first, Lack::NoStreams))
+            }
+            [first, ..] => Err(not_offered(first, Lack::NotBuilt)),
         }
+    }
+
+    fn property(
+        self,
+        key: Vec<Value>,
+        column: usize,
+        name: &str,
+        rest: &[PathSegment],
+    ) -> Result<Addressed, QueryError> {
+        match rest {
+            [] => Ok(self.addressed(Target::Property { key, column, raw: false }, false)),
+            [PathSegment::System { name: SystemSegment::Value, .. }] => {
+                Ok(self.addressed(Target::Property { key, column, raw: true }, false))
+            }
+            [next, ..] => Err(self.unknown(next, name)),
+        }
+    }
+
+    /// What follows a way from a single row.
+    fn through(
+        self,
+        key: Vec<Value>,
+        way: &Navigation,
+        inner: Option<&KeySyntax>,
+        span: Span,
+        rest: &[PathSegment],
+    ) -> Result<Addressed, QueryError> {
+        let scope = self.scope;
+        let row = self.addressed(Target::Entity(key), false);
+        let select = Some(vec![way.from_column]);
+        let query = BoundQuery {
+            filter: super::filter::joined(row.conditions.into_iter()),
+            select,
+            origin: row.origin,
+            ..BoundQuery::of(row.set, row.target)
+        };
+        let origin = Box::new(Origin { query, way: way.clone() });
+        let next = Path::new(scope, way.target, Some(origin));
+        match (way.collection, inner) {
+            (true, inner) => next.named(inner, span, rest),
+            (false, None | Some(KeySyntax::Empty)) => next.below(Vec::new(), rest),
+            (false, Some(_)) => Err(next.wrong_key(span)),
+        }
+    }
+
+    fn addressed(self, target: Target, references: bool) -> Addressed {
+        let Self { index, conditions, origin, .. } = self;
+        Addressed { set: index, target, conditions, references, origin }
     }
 
     /// Key values that stand as segments: as many as the key has parts.
@@ -166,25 +259,12 @@ impl Path<'_> {
         PLACE.error(span.start, QueryErrorKind::WrongKey { set: self.set.name.clone(), expected })
     }
 
-    fn not_a_column(&self, segment: &PathSegment, name: &str) -> QueryError {
-        if self.set.navigation.iter().any(|way| way.name == name) {
-            return not_offered(segment, Lack::Navigation);
-        }
-        self.unknown(segment, &self.set.name)
-    }
-
     fn unknown(&self, segment: &PathSegment, after: &str) -> QueryError {
         let (name, span) = text(segment);
         let columns = self.set.columns.iter().map(|column| column.name.as_str());
-        let suggestion = closest(&name, columns);
+        let ways = self.set.navigation.iter().map(|way| way.name.as_str());
+        let suggestion = closest(&name, columns.chain(ways));
         PLACE.error(span.start, QueryErrorKind::UnknownSegment { name, after: after.to_owned(), suggestion })
-    }
-
-    fn refused(&self, rest: &[PathSegment], lack: Lack) -> QueryError {
-        match rest.first() {
-            Some(segment) => not_offered(segment, lack),
-            None => PLACE.fault(QueryErrorKind::NotOffered { construct: self.set.name.clone(), lack }),
-        }
     }
 }
 

@@ -1,16 +1,17 @@
 //! What a condition says of one axis: at which periods, members or measures it can be met.
 //!
 //! A part that speaks of one axis only is evaluated at every place of that axis, whatever it is made of: comparisons, `in`,
-//! ranges of dates, functions, negations. Parts that mix axes with `or` keep what either side could.
+//! ranges of dates, functions, negations. Parts that mix axes with `or` keep what either side could. The id of an observation
+//! names a place on every axis.
 
 use std::collections::BTreeSet;
 
 use crate::catalogue::measurement::Measurement;
-use crate::feed::column::Column;
+use crate::feed::column::{Column, Fact};
 use crate::feed::facts::{self, Axis};
 use crate::odata::value::Value;
 use crate::query::eval::{self, Row};
-use crate::query::{BoundExpr, BoundExprKind};
+use crate::query::{BoundExpr, BoundExprKind, Comparison};
 
 /// What a filter's columns stand for.
 #[derive(Debug, Clone, Copy)]
@@ -25,12 +26,27 @@ pub fn reach(condition: &BoundExpr, axis: Axis, scope: &Scope<'_>) -> Option<BTr
     kept(condition, axis, scope, true)
 }
 
+/// The terms of a condition that are more than what they say of single axes, for they mix axes or depend on figures.
+#[must_use]
+pub fn left_over<'a>(condition: &'a BoundExpr, scope: &Scope<'_>) -> Vec<&'a BoundExpr> {
+    if let BoundExprKind::And(terms) = &condition.kind {
+        return terms.iter().flat_map(|term| left_over(term, scope)).collect();
+    }
+    let is_exact = |axes: BTreeSet<Axis>| axes.len() <= 1 && !axes.contains(&Axis::Measure);
+    if axes(condition, scope).is_some_and(is_exact) { Vec::new() } else { vec![condition] }
+}
+
 /// The places of an axis where the expression can be `wanted` (true or false); `None` where the axis does not decide.
 fn kept(expr: &BoundExpr, axis: Axis, scope: &Scope<'_>, wanted: bool) -> Option<BTreeSet<usize>> {
     match axes(expr, scope) {
-        Some(only) if only == BTreeSet::from([axis]) => return Some(places(expr, axis, scope, wanted)),
-        Some(others) if !others.contains(&axis) => return None,
+        Some(only) if only.iter().all(|&other| other == axis) => {
+            return Some(places(expr, axis, scope, wanted));
+        }
+        Some(others) if !others.contains(&axis) => return impossible(expr, &others, scope, wanted),
         _ => {}
+    }
+    if let Some(ids) = observation_ids(expr, scope).filter(|_| wanted) {
+        return Some(named_places(&ids, axis, scope));
     }
     match &expr.kind {
         BoundExprKind::Not(inner) => kept(inner, axis, scope, !wanted),
@@ -45,6 +61,43 @@ fn kept(expr: &BoundExpr, axis: Axis, scope: &Scope<'_>, wanted: bool) -> Option
         }
         _ => None,
     }
+}
+
+/// No place at all, if the expression can be `wanted` nowhere on the one axis that it depends on; else this axis does not decide.
+fn impossible(
+    expr: &BoundExpr,
+    axes: &BTreeSet<Axis>,
+    scope: &Scope<'_>,
+    wanted: bool,
+) -> Option<BTreeSet<usize>> {
+    let only = axes.first().filter(|_| axes.len() == 1)?;
+    places(expr, *only, scope, wanted).is_empty().then(BTreeSet::new)
+}
+
+/// The ids of observations that the expression lists: each names a place on every axis.
+fn observation_ids<'a>(expr: &'a BoundExpr, scope: &Scope<'_>) -> Option<Vec<&'a Value>> {
+    let (operand, values) = match &expr.kind {
+        BoundExprKind::Compare(Comparison::Eq, operand, value) => (operand, vec![value.as_literal()?]),
+        BoundExprKind::In(operand, values) => (operand, values.iter().collect()),
+        _ => return None,
+    };
+    let BoundExprKind::Column(column) = operand.kind else { return None };
+    (scope.columns.get(column)?.fact == Fact::ObservationId).then_some(values)
+}
+
+/// The places of an axis that ids of observations name.
+fn named_places(ids: &[&Value], axis: Axis, scope: &Scope<'_>) -> BTreeSet<usize> {
+    let part = match axis {
+        Axis::Period => 0,
+        Axis::Measure => 1,
+        Axis::Dimension(dimension) => 2 + dimension,
+    };
+    let part = |id: &&Value| {
+        if let Value::String(id) = id { id.split('|').nth(part).map(str::to_owned) } else { None }
+    };
+    let parts: BTreeSet<String> = ids.iter().filter_map(part).collect();
+    let named = |&at: &usize| facts::id_at(scope.measurement, axis, at).is_some_and(|id| parts.contains(id));
+    (0..facts::axis_len(scope.measurement, axis)).filter(named).collect()
 }
 
 fn intersection(left: Option<BTreeSet<usize>>, right: Option<BTreeSet<usize>>) -> Option<BTreeSet<usize>> {

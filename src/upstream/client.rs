@@ -14,7 +14,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::catalogue::id::MeasurementId;
 use crate::clock::Clock;
-use crate::observe::upstream::{CallOutcome, Endpoint, UpstreamCall, UpstreamObserver};
+use crate::observe::upstream::{CallOutcome, Endpoint, FailedCall, UpstreamCall, UpstreamObserver};
 use crate::upstream::circuit::Circuit;
 use crate::upstream::data::DataTable;
 use crate::upstream::decode::{self, DecodeError};
@@ -43,6 +43,8 @@ pub trait Upstream: Send + Sync + fmt::Debug {
     async fn table(&self, table: &MeasurementId) -> Result<Table, UpstreamError>;
     /// Figures of one table.
     async fn data(&self, request: &DataRequest) -> Result<DataTable, UpstreamError>;
+    /// An answer could be read but was not the answer to its request.
+    fn reject(&self, _request: &DataRequest, _problem: &dyn fmt::Display) {}
 }
 
 /// How to reach the upstream.
@@ -130,17 +132,22 @@ impl Upstream for HttpUpstream {
     }
 
     async fn data(&self, request: &DataRequest) -> Result<DataTable, UpstreamError> {
-        let call = Call {
-            endpoint: Endpoint::Data,
-            table: Some(&request.table),
-            path_and_query: request.path_and_query(),
-        };
+        let call = Call::figures(request);
         let read = |body: &[u8]| DataTable::parse(body, request.label_count(), request.measure_count);
         self.ask(&call, read).await
+    }
+
+    fn reject(&self, request: &DataRequest, problem: &dyn fmt::Display) {
+        self.report(&Call::figures(request), None, problem);
     }
 }
 
 impl<'a> Call<'a> {
+    fn figures(request: &'a DataRequest) -> Self {
+        let (table, path_and_query) = (Some(&request.table), request.path_and_query());
+        Self { endpoint: Endpoint::Data, table, path_and_query }
+    }
+
     fn metadata(endpoint: Endpoint, table: Option<&'a MeasurementId>) -> Self {
         Self { endpoint, table, path_and_query: metadata_path(endpoint.as_str(), table) }
     }
@@ -209,6 +216,7 @@ impl HttpUpstream {
     ) -> Result<T, UpstreamError> {
         let answer = self.answer(call).await.map_err(|failed| call.error(failed))?;
         read(&answer.body).map_err(|error| {
+            self.report(call, answer.request_id.as_deref(), &error);
             call.error(FailedTry { failure: Failure::Decode(error), request_id: answer.request_id })
         })
     }
@@ -272,7 +280,24 @@ impl HttpUpstream {
             duration: started.elapsed(),
             request_id,
         });
+        if let Err(failed) = &result {
+            self.report(call, failed.request_id.as_deref(), &failed.failure);
+        }
         result
+    }
+
+    fn report(&self, call: &Call<'_>, request_id: Option<&str>, problem: &dyn fmt::Display) {
+        self.observer.upstream_failed(&FailedCall {
+            at: self.clock.now(),
+            endpoint: call.endpoint,
+            address: self.address(call),
+            request_id: request_id.map(str::to_owned),
+            problem: problem.to_string(),
+        });
+    }
+
+    fn address(&self, call: &Call<'_>) -> String {
+        format!("{}{}", self.root, call.path_and_query)
     }
 
     async fn send(&self, call: &Call<'_>) -> (CallOutcome, Result<Answer, FailedTry>) {
@@ -283,8 +308,7 @@ impl HttpUpstream {
             };
             (outcome, Err(FailedTry::from(failure)))
         };
-        let address = format!("{}{}", self.root, call.path_and_query);
-        let response = match self.http.get(address).send().await {
+        let response = match self.http.get(self.address(call)).send().await {
             Ok(response) => response,
             Err(error) => return broken(self.network_failure(error)),
         };

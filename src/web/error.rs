@@ -30,6 +30,8 @@ pub struct Told {
 
 /// The usual pause that a client is told to make.
 const PAUSE_SECONDS: u64 = 60;
+/// From the last minutes before the closed hour, in which nothing starts any more, to after its end.
+const CLOSED_SECONDS: u64 = 3600 + 180;
 
 impl Told {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>, error: &BridgeError) -> Self {
@@ -116,6 +118,12 @@ pub fn tell(error: &BridgeError) -> Told {
                 "Svaret kan få op til {bound} rækker, men grænsen er {limit}; afgræns med $filter på Periode, område eller en anden dimension."
             );
             Told::new(S::BAD_REQUEST, "TooManyRows", message, error).on("$filter")
+        }
+        BridgeError::TooManyExpanded { limit } => {
+            let message = format!(
+                "Udfoldningen giver mere end {limit} rækker; skriv $top eller $filter i $expand, eller hent færre rækker ad gangen."
+            );
+            Told::new(S::BAD_REQUEST, "TooManyExpanded", message, error).on("$expand")
         }
         BridgeError::TooSlow { .. } => told(
             S::SERVICE_UNAVAILABLE,
@@ -274,7 +282,7 @@ fn of_upstream(upstream: &UpstreamError, error: &BridgeError) -> Told {
             "UpstreamClosed",
             "Jobindsats er lukket mellem kl. 22 og 23, og tallene er ikke hentet før; prøv igen efter kl. 23.",
         )
-        .again_after(3600),
+        .again_after(CLOSED_SECONDS),
         Failure::CircuitOpen { retry_after } => told(
             away,
             "UpstreamAway",

@@ -56,6 +56,7 @@ async fn file(request: &HttpRequest, state: &AppState) -> Result<HttpResponse, B
         uri::parse_request(asked.set, request.uri().query().unwrap_or_default(), &Limits::default())?;
     let kind = Kind::read(asked.extension, &mut syntax.options)?;
     let query = rows_of(asked.set, bind::bind(&feed, &syntax, state.clock.now())?)?;
+    refuse_shapes(&query)?;
     let set = query.result(&feed);
     let name = file_name(state.feeds.origin().is_simulator, asked.table, &set.name, kind.extension());
     let coding = match kind {
@@ -158,6 +159,18 @@ fn rows_of(path: &str, query: BoundQuery) -> Result<BoundQuery, ExportError> {
     match query.target {
         Target::Collection => Ok(query),
         _ => Err(ExportError::NotASet { path: path.to_owned() }),
+    }
+}
+
+/// A file has the columns of its set, and no rows within rows.
+fn refuse_shapes(query: &BoundQuery) -> Result<(), BridgeError> {
+    let given = [("$expand", !query.expand.is_empty()), ("$compute", !query.computed.is_empty())];
+    match given.into_iter().find(|(_, given)| *given) {
+        Some((option, _)) => Err(BridgeError::NotOffered {
+            what: format!("{option} i filer"),
+            reason: "a file has the columns of its set".to_owned(),
+        }),
+        None => Ok(()),
     }
 }
 

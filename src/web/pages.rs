@@ -5,14 +5,18 @@ use std::fmt::Write as _;
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
 use chrono_tz::Europe::Copenhagen;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::catalogue::value::Figure;
+use crate::observe::reports::{MAIL_SUBJECT, MAIL_TO};
+use crate::observe::upstream::FailedCall;
 use crate::web::links;
 use crate::web::state::AppState;
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:56rem;padding:0 1rem;color:#1a1a1a}\
     code,input{font:inherit;font-family:ui-monospace,monospace;background:#f3f3f0;padding:.1rem .3rem}\
     .banner{background:#fff4ce;border-left:.3rem solid #c90;padding:.5rem 1rem}\
+    pre{white-space:pre-wrap;overflow-wrap:anywhere;background:#f3f3f0;padding:.5rem}\
     table{border-collapse:collapse}td,th{text-align:left;padding:.2rem 1rem .2rem 0;border-bottom:1px solid #ddd;vertical-align:top}\
     .day{white-space:nowrap}";
 
@@ -85,6 +89,7 @@ pub async fn status(state: web::Data<AppState>) -> HttpResponse {
         );
     }
     body.push_str("</table>");
+    body.push_str(&failures(&state.reports.newest_first()));
     revised(&mut body, &state);
     page(&state, "Status", &body)
 }
@@ -113,6 +118,29 @@ fn revised(body: &mut String, state: &AppState) {
         );
     }
     body.push_str("</table>");
+}
+
+/// What went wrong at the upstream, as it can be mailed to the agency.
+fn failures(reports: &[FailedCall]) -> String {
+    let mut text = "<h2>Fejl hos Jobindsats</h2>".to_owned();
+    if reports.is_empty() {
+        text.push_str("<p>Ingen siden start.</p>");
+    }
+    for report in reports {
+        let mail = report.mail();
+        let parameter = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let _ = write!(
+            text,
+            "<details><summary>{at} {problem}</summary><pre>{mail_text}</pre>\
+             <p><a href=\"mailto:{MAIL_TO}?subject={subject}&amp;body={body}\">Send til Jobindsats</a></p></details>",
+            at = report.at.to_rfc3339(),
+            problem = escape(&report.problem),
+            mail_text = escape(&format!("Emne: {MAIL_SUBJECT}\n\n{mail}")),
+            subject = parameter(MAIL_SUBJECT),
+            body = parameter(&mail),
+        );
+    }
+    text
 }
 
 fn page(state: &AppState, title: &str, body: &str) -> HttpResponse {

@@ -6,6 +6,7 @@ use crate::answer::Answerer;
 use crate::clock::Clock;
 use crate::indicators::collector::Collector;
 use crate::observe::metrics::Metrics;
+use crate::observe::reports::FailureReports;
 use crate::refresh::catalogue::keeper::CatalogueKeeper;
 use crate::refresh::feeds::FeedKeeper;
 use crate::store::CellStore;
@@ -21,6 +22,7 @@ pub struct AppState {
     pub store: Arc<dyn CellStore>,
     pub revisions: RevisionLog,
     pub metrics: Arc<Metrics>,
+    pub reports: Arc<FailureReports>,
     pub clock: Clock,
     /// Scheme, host and path for links, where they are set.
     pub public_url: Option<String>,

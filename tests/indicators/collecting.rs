@@ -233,12 +233,12 @@ async fn an_area_that_the_table_loses_is_gone_from_the_next_rendering() {
 }
 
 #[tokio::test]
-async fn a_block_without_areas_is_about_the_country() {
+async fn the_country_alone_is_asked_for_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let alone = fake::definition(json!({ "levels": ["country"] }));
     let (source, _, collector) = fake::collector(&[alone], folder.path());
     assert!(collector.refresh("personer").await);
-    assert_eq!(source.change(|databank| databank.selections[0].members[0].clone()), Members::Unnamed);
+    assert_eq!(source.change(|databank| databank.selections[0].members[0].clone()), Members::Named(vec![0]));
     assert_eq!(sample(&collector, "jobindsats_country_persons"), 81_234.0);
     assert_eq!(lines(&collector, "jobindsats_municipality"), [] as [&str; 0]);
 }

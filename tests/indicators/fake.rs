@@ -218,7 +218,7 @@ fn blocks(
     let periods: Vec<_> =
         selection.periods.iter().map(|&index| measurement.periods[index].id.as_str()).collect();
     let areas: Option<Vec<_>> = match &selection.members[0] {
-        Members::Unnamed => None,
+        Members::Unnamed | Members::AtTotal => None,
         Members::Named(indexes) => Some(
             indexes.iter().map(|&index| measurement.dimensions[0].members[index].id.to_string()).collect(),
         ),

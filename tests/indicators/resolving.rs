@@ -51,9 +51,9 @@ fn areas_come_by_level_and_code_and_unknown_places_are_none() {
 }
 
 #[test]
-fn the_country_alone_is_not_named() {
+fn the_country_alone_is_named_as_well() {
     let indicator = resolved(json!({ "levels": ["country"] })).unwrap();
-    assert_eq!(indicator.selection.members[0], Members::Unnamed);
+    assert_eq!(indicator.selection.members[0], Members::Named(vec![0]), "an area is always named");
     assert_eq!(indicator.areas.iter().map(|area| area.level).collect::<Vec<_>>(), [AreaLevel::Country]);
 }
 

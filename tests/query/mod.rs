@@ -8,3 +8,4 @@ mod logic;
 mod paths;
 mod refusals;
 mod rows;
+mod ways;

@@ -49,7 +49,7 @@ impl Line<'_> {
             }
             [name] if name.starts_with('@') => not_offered(span.start, name, Lack::NotBuilt),
             [name, ..] if self.shape.navigation.iter().any(|way| way.name == *name) => {
-                not_offered(span.start, name, Lack::Navigation)
+                not_offered(span.start, name, Lack::NotBuilt)
             }
             [name] if self.shape.column_index(name).is_some() => {
                 Ok(self.shape.column_index(name).unwrap_or_default())

@@ -15,7 +15,7 @@ use chrono::{DateTime, Utc};
 use super::error::{Lack, QueryError, QueryErrorKind};
 use super::expr::Binder;
 use super::place::Place;
-use super::{BoundExpr, BoundExprKind, OrderKey, filter, orderby};
+use super::{BoundExpr, OrderKey, filter, orderby};
 use crate::feed::{Feed, Set};
 use crate::odata::uri::syntax::{Expr, ExprKind, Literal, QueryOptions, Transformation};
 use crate::odata::value::Value;
@@ -112,18 +112,6 @@ pub(super) fn refuse_beside(options: &QueryOptions) -> Result<(), QueryError> {
     }
 }
 
-/// The terms joined with `and`; `None` out of none.
-pub(super) fn conjunction(terms: impl IntoIterator<Item = BoundExpr>) -> Option<BoundExpr> {
-    let mut all = Vec::new();
-    for term in terms {
-        match term.kind {
-            BoundExprKind::And(inner) => all.extend(inner),
-            _ => all.push(term),
-        }
-    }
-    if all.len() < 2 { all.pop() } else { Some(BoundExpr::boolean(BoundExprKind::And(all))) }
-}
-
 /// Transformations one after the other, and the shape of the rows behind the last of them.
 struct Line<'a> {
     feed: &'a Feed,
@@ -185,7 +173,7 @@ impl<'a> Line<'a> {
 
     fn add_filter(&mut self, condition: BoundExpr) {
         if self.is_whole() {
-            self.filter = conjunction(self.filter.take().into_iter().chain([condition]));
+            self.filter = filter::joined(self.filter.take().into_iter().chain([condition]));
         } else {
             self.steps.push(Step::Filter(condition));
         }

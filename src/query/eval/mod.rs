@@ -67,6 +67,9 @@ pub fn evaluate(expr: &BoundExpr, row: &impl Row) -> Result<Value, EvalError> {
             _ => Value::Null,
         }),
         BoundExprKind::Cast(primitive, operand) => Ok(cast::cast(&evaluate(operand, row)?, *primitive)),
+        BoundExprKind::LookUp(key, table) => Ok(table.value(&evaluate(key, row)?).clone()),
+        BoundExprKind::Found(text, wanted) => Ok(Value::Boolean(holds(&evaluate(text, row)?, wanted))),
+        BoundExprKind::Case(cases) => first_of(cases, row),
     }
 }
 
@@ -82,6 +85,24 @@ fn decide(terms: &[BoundExpr], row: &impl Row, decisive: bool) -> Result<Value, 
         }
     }
     Ok(if unknown { Value::Null } else { Value::Boolean(!decisive) })
+}
+
+/// Whether a text holds another that is in small letters.
+fn holds(text: &Value, wanted: &Value) -> bool {
+    match (text, wanted) {
+        (Value::String(text), Value::String(wanted)) => text.to_lowercase().contains(&**wanted),
+        _ => false,
+    }
+}
+
+/// The value beside the first condition that is true; what stands behind it is not looked at.
+fn first_of(cases: &[(BoundExpr, BoundExpr)], row: &impl Row) -> Result<Value, EvalError> {
+    for (condition, value) in cases {
+        if evaluate(condition, row)? == Value::Boolean(true) {
+            return evaluate(value, row);
+        }
+    }
+    Ok(Value::Null)
 }
 
 fn not(value: &Value) -> Result<Value, EvalError> {

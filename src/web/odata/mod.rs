@@ -8,6 +8,7 @@ mod batch;
 mod call;
 mod documents;
 mod rows;
+mod shown;
 
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, web};

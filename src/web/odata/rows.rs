@@ -9,17 +9,22 @@ use arrow_ipc::writer::StreamWriter;
 use sha2::{Digest, Sha256};
 
 use super::call::{Call, Service};
-use crate::answer::{Page, Wishes};
+use super::shown::{self, Place, ShownRows};
+use crate::answer::{Expansion, Page, Wishes};
 use crate::error::BridgeError;
+use crate::feed::list::value_at;
 use crate::feed::{Feed, RowSource, Set};
 use crate::fetch::error::FetchError;
+use crate::frame::Frame;
 use crate::frame::error::FrameError;
 use crate::odata::context_url::{self, Resource, Shape};
-use crate::odata::media_type::{Format, Kind, MetadataLevel, Negotiated};
-use crate::odata::payload::{self, Identity, JsonContext, Output, OutputProperty};
+use crate::odata::media_type::{Format, Kind, Negotiated};
+use crate::odata::payload::{self, JsonContext};
 use crate::odata::preference::Applied;
 use crate::odata::uri::literal_text;
-use crate::odata::uri::syntax::RequestSyntax;
+use crate::odata::uri::syntax::{PathSegment, RequestSyntax, SystemSegment};
+use crate::odata::uri::{self, Limits};
+use crate::odata::value::Value;
 use crate::odata::version::Version;
 use crate::query::apply::BoundApply;
 use crate::query::{BoundQuery, Target, bind};
@@ -35,8 +40,10 @@ impl Call<'_> {
         path: &str,
         mut syntax: RequestSyntax,
     ) -> Result<Answered, BridgeError> {
+        resolve_entity(service, &mut syntax)?;
         let query = bind::bind(&service.feed, &syntax, self.state.clock.now())?;
         let negotiated = self.negotiate(&syntax, kind(&query))?;
+        let explained = wants_plan(&syntax.options.custom)?;
         let skip_token = syntax.options.skiptoken.take();
         (syntax.options.format, syntax.options.custom) = (None, Vec::new());
         let wishes = Wishes {
@@ -45,6 +52,11 @@ impl Call<'_> {
             whole: false,
             query_text: &format!("{} {syntax:?}", service.feed.schema.namespace),
         };
+        if explained {
+            let plan = self.state.answerer.explain(&service.feed, &query, &wishes).await?;
+            let body = serde_json::to_vec_pretty(&plan).unwrap_or_default();
+            return Ok(Answered::whole("application/json".to_owned(), body));
+        }
         let page = self.state.answerer.answer(&service.feed, &query, &wishes).await?;
         let next_link = page.next.as_ref().map(|token| self.next_link(service, path, &token.encode()));
         let age_seconds = page.fetched_at.map(|at| (self.state.clock.now() - at).num_seconds());
@@ -92,6 +104,32 @@ impl Call<'_> {
     }
 }
 
+/// Whether the plan is asked for in place of the rows, by the custom option `explain`.
+fn wants_plan(custom: &[(String, String)]) -> Result<bool, BridgeError> {
+    match custom.iter().find(|(name, _)| name == "explain") {
+        None => Ok(false),
+        Some((_, what)) if what == "plan" => Ok(true),
+        Some((_, what)) => Err(BridgeError::NotOffered {
+            what: format!("explain={what}"),
+            reason: "the only thing that is explained is the plan: explain=plan".to_owned(),
+        }),
+    }
+}
+
+/// `$entity?$id=…` is the row that the address in `$id` names, absolute or below the service.
+fn resolve_entity(service: &Service, syntax: &mut RequestSyntax) -> Result<(), BridgeError> {
+    let [PathSegment::System { name: SystemSegment::Entity, .. }] = syntax.path.segments.as_slice() else {
+        return Ok(());
+    };
+    let id = syntax.options.id.take().unwrap_or_default();
+    let below = id.strip_prefix(&service.root).unwrap_or(&id);
+    if below.contains("://") {
+        return Err(BridgeError::UnknownPath(id));
+    }
+    syntax.path = uri::parse_path(below, &Limits::default())?;
+    Ok(())
+}
+
 fn kind(query: &BoundQuery) -> Kind {
     match query.target {
         Target::Count => Kind::Count,
@@ -120,11 +158,14 @@ impl Writing {
         let (content_type, url) = (&self.negotiated.content_type, self.collection_url());
         let shape = (content_type, url, self.version, self.omit_nulls, &self.next_link, self.page.count);
         hash.0.update(format!("{shape:?} {:?}", self.query.target));
+        hash.0.update(format!(
+            "{:?} {} {:?}",
+            self.query.selected_ways, self.query.references, self.query.select
+        ));
         for frame in &self.page.frames {
-            let mut writer =
-                StreamWriter::try_new(&mut hash, &frame.batch.schema()).map_err(FrameError::from)?;
-            writer.write(&frame.batch).map_err(FrameError::from)?;
+            hash.add(frame)?;
         }
+        hash.add_beside(&self.page.expansions)?;
         Ok(hash.0.finalize().iter().take(12).map(|byte| format!("{byte:02x}")).collect())
     }
 
@@ -132,7 +173,7 @@ impl Writing {
         Ok(match &self.query.target {
             Target::Count => Body::Whole(self.page.count.unwrap_or_default().to_string().into_bytes()),
             Target::Collection => Body::Pieces(Box::new(Collection { writing: self, at: At::Start })),
-            Target::Entity(_) => Body::Whole(self.entity()?),
+            Target::Entity(_) => self.entity()?.map_or(Body::Empty, Body::Whole),
             Target::Property { column, raw, .. } => {
                 self.property(*column, *raw)?.map_or(Body::Empty, Body::Whole)
             }
@@ -141,11 +182,6 @@ impl Writing {
 
     fn set(&self) -> &Set {
         self.query.result(&self.feed)
-    }
-
-    /// Whether the rows are no entities of the set.
-    fn is_grouped(&self) -> bool {
-        self.query.apply.as_ref().is_some_and(BoundApply::is_grouped)
     }
 
     fn context<'c>(&self, context_url: &'c str) -> JsonContext<'c> {
@@ -158,33 +194,25 @@ impl Writing {
         }
     }
 
-    /// The columns that are shown, in the order asked for.
-    fn shown(&self) -> Vec<usize> {
-        self.query.select.clone().unwrap_or_else(|| (0..self.set().columns.len()).collect())
+    fn context_url(&self, resource: Resource<'_>) -> String {
+        let is_grouped = self.query.apply.as_ref().is_some_and(BoundApply::is_grouped);
+        let shape = match self.query.target {
+            Target::Property { .. } => Shape::default(),
+            _ => shown::shape(&self.feed, self.set(), &self.query, is_grouped),
+        };
+        context_url::write(&self.root, resource, &shape, self.version)
     }
 
-    fn shape(&self) -> Shape<'_> {
-        let shown = match &self.query.select {
-            // What an aggregation makes is named in any case: no type of the service has that shape.
-            None if self.is_grouped() => self.shown(),
-            selected => selected.clone().unwrap_or_default(),
-        };
-        let names = shown.into_iter().map(|column| self.set().columns[column].name.as_str());
-        Shape { selected: names.collect(), expanded: Vec::new() }
-    }
-
-    fn properties(&self, columns: &[usize]) -> Vec<OutputProperty<'_>> {
-        let positions = self.page.frames.first().map(|frame| frame.columns.as_slice()).unwrap_or_default();
-        let property = |&column: &usize| {
-            let of = &self.set().columns[column];
-            let at = positions.get(column).copied().flatten()?;
-            Some(OutputProperty { name: &of.name, column: at, primitive: of.primitive })
-        };
-        columns.iter().filter_map(property).collect()
+    fn shown(&self) -> ShownRows<'_> {
+        let place = Place { feed: &self.feed, root: &self.root };
+        ShownRows::new(place, self.set(), &self.query, self.page.frames.first(), &self.page.expansions)
     }
 
     fn collection_url(&self) -> String {
-        context_url::write(&self.root, Resource::Collection(&self.set().name), &self.shape(), self.version)
+        self.context_url(match self.query.references {
+            true => Resource::References,
+            false => Resource::Collection(&self.set().name),
+        })
     }
 
     fn start(&self) -> Vec<u8> {
@@ -198,21 +226,12 @@ impl Writing {
     fn rows(&self, number: usize, rows: Range<usize>) -> Result<Vec<u8>, BridgeError> {
         let Some(frame) = self.page.frames.get(number) else { return Ok(Vec::new()) };
         let url = self.collection_url();
-        let identity = EntityIdentity::of(self);
-        let (properties, key) = (self.properties(&self.shown()), self.properties(&self.set().key));
-        let output = Output {
-            batch: &frame.batch,
-            properties: &properties,
-            expands: &[],
-            identity: match self.is_grouped() {
-                true => Some(Identity::TRANSIENT),
-                false => identity.as_ref().map(|identity| identity.of_key(&key)),
-            },
-            references: false,
-        };
+        let context = self.context(&url);
         let mut out = Vec::new();
         let is_first = number == 0 && rows.start == 0;
-        payload::write_rows(&mut out, &self.context(&url), &output, rows, is_first)?;
+        self.shown().output(&frame.batch, &mut |output| {
+            payload::write_rows(&mut out, &context, output, rows.clone(), is_first)
+        })?;
         Ok(out)
     }
 
@@ -223,30 +242,35 @@ impl Writing {
         out
     }
 
-    fn entity(&self) -> Result<Vec<u8>, BridgeError> {
-        let frame = self.page.frames.first().ok_or(BridgeError::NoSuchRow)?;
-        let set = self.set();
-        let resource =
-            if set.singleton { Resource::Singleton(&set.name) } else { Resource::Entity(&set.name) };
-        let url = context_url::write(&self.root, resource, &self.shape(), self.version);
-        let identity = EntityIdentity::of(self);
-        let (properties, key) = (self.properties(&self.shown()), self.properties(&set.key));
-        let identity = identity.as_ref().map(|identity| identity.of_key(&key));
-        let output = Output {
-            batch: &frame.batch,
-            properties: &properties,
-            expands: &[],
-            identity,
-            references: false,
-        };
+    /// The row that the path names. There is nothing to show where a way leads nowhere; a key that no row has is an error.
+    fn row(&self) -> Result<Option<&Frame>, BridgeError> {
+        let by_way = self.query.origin.is_some()
+            && matches!(&self.query.target, Target::Entity(key) | Target::Property { key, .. } if key.is_empty());
+        match self.page.frames.first() {
+            Some(frame) => Ok(Some(frame)),
+            None if by_way => Ok(None),
+            None => Err(BridgeError::NoSuchRow),
+        }
+    }
+
+    fn entity(&self) -> Result<Option<Vec<u8>>, BridgeError> {
+        let Some(frame) = self.row()? else { return Ok(None) };
+        let name = &self.set().name;
+        let url = self.context_url(match self.set().singleton {
+            _ if self.query.references => Resource::Reference,
+            true => Resource::Singleton(name),
+            false => Resource::Entity(name),
+        });
+        let context = self.context(&url);
         let mut body = Vec::new();
-        payload::write_entity(&mut body, &self.context(&url), &output, 0)?;
-        Ok(body)
+        self.shown()
+            .output(&frame.batch, &mut |output| payload::write_entity(&mut body, &context, output, 0))?;
+        Ok(Some(body))
     }
 
     fn property(&self, column: usize, raw: bool) -> Result<Option<Vec<u8>>, BridgeError> {
-        let frame = self.page.frames.first().ok_or(BridgeError::NoSuchRow)?;
-        let properties = self.properties(&[column]);
+        let Some(frame) = self.row()? else { return Ok(None) };
+        let properties = shown::properties(self.set(), &self.query, Some(frame), &[column]);
         let property = properties.first().ok_or(BridgeError::NoSuchRow)?;
         if payload::is_null(&frame.batch, property, 0)? {
             return Ok(None);
@@ -256,24 +280,26 @@ impl Writing {
             payload::write_raw_value(&mut body, &frame.batch, property, 0)?;
             return Ok(Some(body));
         }
-        let path = format!("{}{}/{}", self.set().name, self.key_text(), property.name);
-        let url = context_url::write(&self.root, Resource::Property(&path), &Shape::default(), self.version);
+        let path = format!("{}{}/{}", self.set().name, self.key_text(frame), property.name);
+        let url = self.context_url(Resource::Property(&path));
         payload::write_property(&mut body, &self.context(&url), &frame.batch, property, 0)?;
         Ok(Some(body))
     }
 
-    fn key_text(&self) -> String {
-        let (Target::Entity(key) | Target::Property { key, .. }) = &self.query.target else {
-            return String::new();
-        };
+    /// The key of the row, as an address has it.
+    fn key_text(&self, frame: &Frame) -> String {
         let set = self.set();
-        let part = |(&column, value): (&usize, &_)| {
-            format!("{}={}", set.columns[column].name, literal_text::to_uri(value))
+        let value = |&column: &usize| {
+            let value = frame.position(column).map(|at| value_at(frame.batch.column(at), 0));
+            literal_text::to_uri(&value.unwrap_or(Value::Null))
         };
-        match key.as_slice() {
+        match set.key.as_slice() {
             [] => String::new(),
-            [only] => format!("({})", literal_text::to_uri(only)),
-            several => format!("({})", set.key.iter().zip(several).map(part).collect::<Vec<_>>().join(",")),
+            [only] => format!("({})", value(only)),
+            several => {
+                let part = |column: &usize| format!("{}={}", set.columns[*column].name, value(column));
+                format!("({})", several.iter().map(part).collect::<Vec<_>>().join(","))
+            }
         }
     }
 }
@@ -316,6 +342,22 @@ impl Pieces for Collection {
 /// A hash that can be written to.
 struct Hashing(Sha256);
 
+impl Hashing {
+    fn add(&mut self, frame: &Frame) -> Result<(), FrameError> {
+        let mut writer = StreamWriter::try_new(&mut *self, &frame.batch.schema())?;
+        Ok(writer.write(&frame.batch)?)
+    }
+
+    fn add_beside(&mut self, expansions: &[Expansion]) -> Result<(), FrameError> {
+        for expansion in expansions {
+            self.0.update(format!("{:?}", expansion.rows));
+            self.add(&expansion.frame)?;
+            self.add_beside(&expansion.expansions)?;
+        }
+        Ok(())
+    }
+}
+
 impl io::Write for Hashing {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.update(bytes);
@@ -324,30 +366,5 @@ impl io::Write for Hashing {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-/// What the ids of entities are made of; only written out at `metadata=full`.
-struct EntityIdentity {
-    entity_type: String,
-    set_url: String,
-}
-
-impl EntityIdentity {
-    fn of(writing: &Writing) -> Option<Self> {
-        if writing.negotiated.metadata != MetadataLevel::Full {
-            return None;
-        }
-        let set = writing.set();
-        let schema = &writing.feed.schema;
-        let listed = schema.container.set(&set.name).map(|listed| listed.entity_type.as_str());
-        let single = schema.container.singletons.iter().find(|single| single.name == set.name);
-        let entity_type = listed.or(single.map(|single| single.entity_type.as_str()))?;
-        let name = percent_encoding::utf8_percent_encode(&set.name, percent_encoding::NON_ALPHANUMERIC);
-        Some(Self { entity_type: schema.qualified(entity_type), set_url: format!("{}{name}", writing.root) })
-    }
-
-    fn of_key<'a>(&'a self, key: &'a [OutputProperty<'a>]) -> Identity<'a> {
-        Identity { entity_type: &self.entity_type, set_url: &self.set_url, key, navigation: &[] }
     }
 }

@@ -1,0 +1,126 @@
+//! What answering a query would ask of the upstream, without asking it.
+
+use serde::Serialize;
+
+use crate::answer::{Answerer, Gathered, Walk, Wishes, apply};
+use crate::error::BridgeError;
+use crate::feed::{CellForm, Feed, RowSource, Set};
+use crate::fetch::request;
+use crate::plan::chunk::Chunk;
+use crate::plan::{UpstreamPlan, Wanted, plan};
+use crate::query::reach::{Scope, left_over};
+use crate::query::{BoundExpr, BoundQuery};
+
+/// Requests that are listed; a plan may have more.
+const LISTED: usize = 200;
+
+/// A plan, for people to read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// The table that is asked for; none for rows that the catalogue itself holds.
+    pub table: Option<String>,
+    pub rows_at_most: u64,
+    /// All requests of the plan, and their cells.
+    pub requests: usize,
+    pub cells: u64,
+    /// How many of the requests the first page is certain to need; more follow only if rows are missing or dropped.
+    pub first_page_requests: usize,
+    /// How many of the listed requests are answered from store.
+    pub in_store: usize,
+    /// The first requests of the plan, in the order of the rows.
+    pub plan: Vec<PlannedRequest>,
+    /// What the upstream is not asked to do.
+    pub evaluated_here: Vec<EvaluatedHere>,
+}
+
+/// One request to the upstream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlannedRequest {
+    /// Path and query below the upstream's root.
+    pub request: String,
+    pub rows_at_most: u64,
+    /// Cells of the answer at most, counted with all columns.
+    pub cells: u64,
+    pub in_store: bool,
+}
+
+/// A part of the query that is worked out on the rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EvaluatedHere {
+    pub option: &'static str,
+    /// The columns that it depends on.
+    pub columns: Vec<String>,
+}
+
+impl Answerer {
+    /// The plan of a query. No figures are fetched.
+    ///
+    /// # Errors
+    /// When the query asks for too much.
+    pub async fn explain(
+        &self,
+        feed: &Feed,
+        query: &BoundQuery,
+        wishes: &Wishes<'_>,
+    ) -> Result<Explanation, BridgeError> {
+        let reading = query.apply.as_ref().map(|apply| apply::reading(query.set, apply));
+        let walk = match (&query.apply, &reading) {
+            (Some(applied), Some(reading)) => apply::walk_of(applied, reading, None),
+            _ => self.walk(&feed.sets[query.set], query, wishes)?,
+        };
+        let RowSource::Cells(source) = &walk.set.rows else { return Ok(Explanation::default()) };
+        let wanted =
+            Wanted { source, columns: &walk.set.columns, needed: &walk.needed, filter: walk.filter.as_ref() };
+        let plan = plan(&wanted, self.limits.cell_limit)?;
+        self.check_bound(&plan, &walk)?;
+        let reading = self.fetcher.open(&source.measurement.id, None).await?;
+        let mut held = Vec::new();
+        for chunk in plan.bands.iter().flat_map(|band| &band.chunks).take(LISTED) {
+            held.push(self.fetcher.holds(&source.measurement, chunk, reading).await);
+        }
+        Ok(explained(&plan, &walk, &held))
+    }
+}
+
+fn explained(plan: &UpstreamPlan, walk: &Walk<'_>, held: &[bool]) -> Explanation {
+    let of = &plan.source.measurement;
+    let chunks: Vec<&Chunk> = plan.bands.iter().flat_map(|band| &band.chunks).collect();
+    let per_place = if plan.source.form == CellForm::Long { plan.selection.measures.len() as u64 } else { 1 };
+    let planned = |(chunk, &in_store): (&&Chunk, &bool)| {
+        Some(PlannedRequest {
+            request: request::data_request(of, chunk)?.path_and_query(),
+            rows_at_most: chunk.row_bound().saturating_mul(per_place),
+            cells: chunk.cell_bound(of),
+            in_store,
+        })
+    };
+    let bands: Vec<_> = plan.bands.iter().collect();
+    let first_bands = Gathered::empty(walk).certain(&bands, plan);
+    Explanation {
+        table: Some(of.id.to_string()),
+        rows_at_most: plan.row_bound,
+        requests: chunks.len(),
+        cells: chunks.iter().map(|chunk| chunk.cell_bound(of)).fold(0, u64::saturating_add),
+        first_page_requests: plan.bands.iter().take(first_bands).map(|band| band.chunks.len()).sum(),
+        in_store: held.iter().filter(|held| **held).count(),
+        plan: chunks.iter().zip(held).filter_map(planned).collect(),
+        evaluated_here: evaluated_here(plan, walk),
+    }
+}
+
+fn evaluated_here(plan: &UpstreamPlan, walk: &Walk<'_>) -> Vec<EvaluatedHere> {
+    let (set, query) = (walk.set, walk.query);
+    let scope = Scope { measurement: &plan.source.measurement, columns: &set.columns };
+    let terms = walk.filter.iter().flat_map(|filter| left_over(filter, &scope));
+    let part = |option, expr: &BoundExpr| EvaluatedHere { option, columns: names(set, expr) };
+    let alone = |option| EvaluatedHere { option, columns: Vec::new() };
+    let filters = terms.map(|term| part("$filter", term));
+    let orders = query.order.iter().map(|key| part("$orderby", &key.expr));
+    let skips = (query.skip > 0).then(|| alone("$skip"));
+    let counts = walk.counts().then(|| alone("$count"));
+    filters.chain(orders).chain(skips).chain(counts).collect()
+}
+
+fn names(set: &Set, expr: &BoundExpr) -> Vec<String> {
+    expr.columns().into_iter().filter_map(|column| Some(set.columns.get(column)?.name.clone())).collect()
+}

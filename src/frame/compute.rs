@@ -1,0 +1,104 @@
+//! `$compute` over a batch: one more column per computed value, behind those of the set.
+
+use std::sync::Arc;
+
+use arrow_array::{
+    ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array, NullArray, RecordBatch,
+    RecordBatchOptions, StringArray, TimestampMillisecondArray,
+};
+use arrow_schema::{DataType, Field, Schema};
+use rust_decimal::Decimal;
+
+use super::Frame;
+use super::cells::Cells;
+use super::error::FrameError;
+use crate::catalogue::value::{FIGURE_SCALE, to_stored};
+use crate::odata::value::{PrimitiveType, Value};
+use crate::query::BoundQuery;
+use crate::query::eval::{EvalError, evaluate};
+
+impl Frame {
+    /// The same rows with the computed values that the query shows. They are counted on behind the `width` columns of the set.
+    ///
+    /// # Errors
+    /// When an expression has no value for a row.
+    pub fn with_computed(&self, width: usize, query: &BoundQuery) -> Result<Self, FrameError> {
+        let mut columns = self.columns.clone();
+        columns.resize(width, None);
+        let mut arrays = self.batch.columns().to_vec();
+        let mut fields: Vec<Arc<Field>> = self.batch.schema_ref().fields().iter().cloned().collect();
+        let is_shown =
+            |index: usize| query.select.as_ref().is_none_or(|shown| shown.contains(&(width + index)));
+        for (index, computed) in query.computed.iter().enumerate() {
+            if !is_shown(index) {
+                columns.push(None);
+                continue;
+            }
+            let cells = Cells::new(&self.batch, &self.columns)?;
+            let values = (0..cells.len()).map(|row| evaluate(&computed.expr, &cells.row(row)));
+            let array = column(computed.expr.primitive, &values.collect::<Result<Vec<_>, _>>()?)?;
+            columns.push(Some(arrays.len()));
+            fields.push(Arc::new(Field::new(&computed.name, array.data_type().clone(), true)));
+            arrays.push(array);
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(self.row_count()));
+        let batch = RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)?;
+        Ok(Self { batch, columns, places: self.places.clone() })
+    }
+}
+
+/// The values as a column of the type.
+fn column(primitive: Option<PrimitiveType>, values: &[Value]) -> Result<ArrayRef, FrameError> {
+    let values = values.iter();
+    Ok(match primitive {
+        None => Arc::new(NullArray::new(values.len())),
+        Some(PrimitiveType::String) => Arc::new(values.map(text).collect::<StringArray>()),
+        Some(PrimitiveType::Boolean) => {
+            let truth = |value: &Value| if let Value::Boolean(known) = value { Some(*known) } else { None };
+            Arc::new(values.map(truth).collect::<BooleanArray>())
+        }
+        Some(PrimitiveType::Decimal) => {
+            let figures = values.map(figure).collect::<Result<Decimal128Array, _>>()?;
+            Arc::new(figures.with_data_type(DataType::Decimal128(38, 18)))
+        }
+        Some(PrimitiveType::Double | PrimitiveType::Single) => {
+            Arc::new(values.map(Value::as_double).collect::<Float64Array>())
+        }
+        Some(PrimitiveType::Date) => {
+            let day =
+                |value: &Value| if let Value::Date(day) = value { Some(day.to_epoch_days()) } else { None };
+            Arc::new(values.map(day).collect::<Date32Array>())
+        }
+        Some(PrimitiveType::DateTimeOffset) => {
+            let instant = |value: &Value| {
+                if let Value::DateTimeOffset(at) = value { Some(at.timestamp_millis()) } else { None }
+            };
+            Arc::new(values.map(instant).collect::<TimestampMillisecondArray>().with_timezone("UTC"))
+        }
+        Some(_) => Arc::new(values.map(whole).collect::<Result<Int64Array, _>>()?),
+    })
+}
+
+fn text(value: &Value) -> Option<&str> {
+    if let Value::String(text) = value { Some(text) } else { None }
+}
+
+/// A whole number. One that outgrew its type is an error, not another number.
+fn whole(value: &Value) -> Result<Option<i64>, EvalError> {
+    match value {
+        Value::Null => Ok(None),
+        Value::Integer(number) => Ok(Some(*number)),
+        _ => Err(EvalError::OutOfRange { operation: "$compute" }),
+    }
+}
+
+/// A decimal as figures are stored.
+fn figure(value: &Value) -> Result<Option<i128>, EvalError> {
+    let out_of_range = EvalError::OutOfRange { operation: "$compute" };
+    let exact = match value {
+        Value::Null => return Ok(None),
+        Value::Double(number) => Decimal::try_from(*number).ok(),
+        number => number.as_decimal(),
+    };
+    exact.and_then(|number| to_stored(number.round_dp(FIGURE_SCALE))).map(Some).ok_or(out_of_range)
+}

@@ -1,0 +1,53 @@
+//! `$compute`: values worked out for every row, under names that the other options may use. A name stands for its expression
+//! wherever it is used, so that a condition over it is pushed down like the expression itself.
+
+use super::error::{Lack, QueryError, QueryErrorKind};
+use super::expr::Binder;
+use super::{BoundExpr, Computed};
+use crate::feed::Set;
+use crate::odata::uri::syntax::ComputeTerm;
+use crate::odata::value::PrimitiveType;
+
+/// Terms at most, and nodes of all of them together once names are filled in.
+const TERM_LIMIT: usize = 16;
+const NODE_LIMIT: usize = 20_000;
+
+/// The computed values in the order given; each may use those before it.
+pub(super) fn bind<'a>(
+    binder: impl Fn() -> Binder<'a>,
+    terms: &[ComputeTerm],
+) -> Result<Vec<Computed>, QueryError> {
+    let mut computed: Vec<Computed> = Vec::new();
+    let mut nodes = 0;
+    for term in terms {
+        let binder = binder().with_computed(&computed);
+        let error = |kind| binder.place.error(term.span.start, kind);
+        if is_taken(binder.set, &computed, &term.alias) {
+            return Err(error(QueryErrorKind::NameTaken { name: term.alias.clone() }));
+        }
+        let expr = binder.bind(&term.expr)?;
+        if !is_shown(&expr) {
+            return Err(binder.not_offered(&term.expr, "$compute", Lack::NoSuchColumns));
+        }
+        nodes += expr.nodes().count();
+        if nodes > NODE_LIMIT || computed.len() >= TERM_LIMIT {
+            return Err(error(QueryErrorKind::ExpressionTooLarge { nodes: NODE_LIMIT, depth: TERM_LIMIT }));
+        }
+        computed.push(Computed { name: term.alias.clone(), expr });
+    }
+    Ok(computed)
+}
+
+/// Names that differ in case alone are taken for the same by too many clients.
+fn is_taken(set: &Set, computed: &[Computed], name: &str) -> bool {
+    let columns = set.columns.iter().map(|column| column.name.as_str());
+    let ways = set.navigation.iter().map(|way| way.name.as_str());
+    let before = computed.iter().map(|computed| computed.name.as_str());
+    columns.chain(ways).chain(before).any(|taken| taken.to_lowercase() == name.to_lowercase())
+}
+
+/// Whether values of the expression's type can stand in a column.
+fn is_shown(expr: &BoundExpr) -> bool {
+    use PrimitiveType as Type;
+    !matches!(expr.primitive, Some(Type::Duration | Type::TimeOfDay | Type::Guid | Type::Binary))
+}

@@ -1,0 +1,168 @@
+//! `$expand`: rows of other sets beside the rows that lead to them, each with options of its own. `$levels` is written out: as
+//! many times as it says, the way stands within itself.
+
+use std::cell::Cell;
+
+use super::bind::Request;
+use super::error::{Lack, QueryError, QueryErrorKind};
+use super::place::Place;
+use super::{BoundExpand, Shown, Target};
+use crate::feed::{Navigation, Set};
+use crate::odata::uri::syntax::{ExpandSuffix, ExpandTerm, Levels, QueryOptions};
+
+pub(super) const PLACE: Place = Place("$expand");
+
+/// Ways that one request may expand, all levels together.
+const EXPAND_LIMIT: usize = 100;
+/// Levels that `max` stands for; no hierarchy is as deep.
+const DEEPEST: u64 = 12;
+
+/// What one request may still expand.
+#[derive(Debug)]
+pub(super) struct Allowance(Cell<usize>);
+
+impl Default for Allowance {
+    fn default() -> Self {
+        Self(Cell::new(EXPAND_LIMIT))
+    }
+}
+
+impl Allowance {
+    fn take(&self, at: usize) -> Result<(), QueryError> {
+        match self.0.get().checked_sub(1) {
+            Some(left) => {
+                self.0.set(left);
+                Ok(())
+            }
+            None => Err(PLACE.error(at, QueryErrorKind::TooManyExpansions { max: EXPAND_LIMIT })),
+        }
+    }
+}
+
+/// The ways that the terms name, each once.
+pub(super) fn bind(
+    request: &Request<'_>,
+    set: &Set,
+    terms: &[ExpandTerm],
+) -> Result<Vec<BoundExpand>, QueryError> {
+    let mut bound: Vec<BoundExpand> = Vec::new();
+    let (named, stars): (Vec<_>, Vec<_>) = terms.iter().partition(|term| !is_star(term));
+    for term in named {
+        let way = way(set, term)?;
+        if bound.iter().any(|known| known.way == way) {
+            let name = set.navigation[way].name.clone();
+            return Err(PLACE.error(term.span.start, QueryErrorKind::NameTaken { name }));
+        }
+        bound.push(expand(request, set, way, term)?);
+    }
+    for term in stars {
+        for way in 0..set.navigation.len() {
+            if bound.iter().all(|known| known.way != way) {
+                bound.push(expand(request, set, way, term)?);
+            }
+        }
+    }
+    Ok(bound)
+}
+
+fn is_star(term: &ExpandTerm) -> bool {
+    matches!(term.path.as_slice(), [only] if only == "*")
+}
+
+fn way(set: &Set, term: &ExpandTerm) -> Result<usize, QueryError> {
+    let error = |kind| Err(PLACE.error(term.span.start, kind));
+    match term.path.as_slice() {
+        [name] => match set.navigation.iter().position(|way| way.name == *name) {
+            Some(way) => Ok(way),
+            None => error(unknown_way(set, name)),
+        },
+        path => {
+            let construct = path.join("/");
+            error(QueryErrorKind::NotOffered { construct, lack: Lack::NoDerivedTypes })
+        }
+    }
+}
+
+fn unknown_way(set: &Set, name: &str) -> QueryErrorKind {
+    let ways = set.navigation.iter().map(|way| way.name.as_str());
+    let suggestion = super::error::closest(name, ways);
+    QueryErrorKind::UnknownProperty { name: name.to_owned(), set: set.name.clone(), suggestion }
+}
+
+fn expand(
+    request: &Request<'_>,
+    set: &Set,
+    way: usize,
+    term: &ExpandTerm,
+) -> Result<BoundExpand, QueryError> {
+    let at = &set.navigation[way];
+    request.allowance.take(term.span.start)?;
+    check_options(at, term)?;
+    let shown = match term.suffix {
+        ExpandSuffix::None => Shown::Rows,
+        ExpandSuffix::Ref => Shown::References,
+        ExpandSuffix::Count => Shown::Count,
+        ExpandSuffix::Value => {
+            let construct = format!("{}/$value", at.name);
+            let kind = QueryErrorKind::NotOffered { construct, lack: Lack::NoStreams };
+            return Err(PLACE.error(term.span.start, kind));
+        }
+    };
+    let mut query = request.inner(at.target, &term.options)?;
+    if let Some(next) = next_level(request, set, at, term)? {
+        let target = &request.feed.sets[at.target];
+        let more = bind(request, target, &[next])?;
+        query.expand.extend(more);
+    }
+    if shown == Shown::Count {
+        (query.target, query.order, query.top, query.skip) = (Target::Count, Vec::new(), None, 0);
+    }
+    query.references = shown == Shown::References;
+    Ok(BoundExpand { way, shown, query })
+}
+
+/// The term that stands within this one, if it asks for more levels.
+fn next_level(
+    request: &Request<'_>,
+    set: &Set,
+    way: &Navigation,
+    term: &ExpandTerm,
+) -> Result<Option<ExpandTerm>, QueryError> {
+    let levels = match term.options.levels {
+        None => return Ok(None),
+        Some(Levels::Number(number)) => number.min(DEEPEST),
+        Some(Levels::Max) => DEEPEST,
+    };
+    let recursive = request.feed.sets.get(way.target).is_some_and(|target| target.name == set.name);
+    if !recursive && !is_star(term) {
+        let kind = QueryErrorKind::OptionNotApplicable { option: "$levels", target: "a way to another set" };
+        return Err(PLACE.error(term.span.start, kind));
+    }
+    if levels <= 1 {
+        return Ok(None);
+    }
+    let options = QueryOptions { levels: Some(Levels::Number(levels - 1)), ..term.options.clone() };
+    Ok(Some(ExpandTerm { options, ..term.clone() }))
+}
+
+/// Options for many rows mean nothing where a way leads to one.
+fn check_options(way: &Navigation, term: &ExpandTerm) -> Result<(), QueryError> {
+    let options = &term.options;
+    let for_many = [
+        ("$orderby", options.orderby.is_some()),
+        ("$top", options.top.is_some()),
+        ("$skip", options.skip.is_some()),
+        ("$count", options.count.is_some() || term.suffix == ExpandSuffix::Count),
+        ("$search", options.search.is_some()),
+    ];
+    let wrong = for_many.into_iter().find(|(_, given)| *given && !way.collection && !is_star(term));
+    if let Some((option, _)) = wrong {
+        let kind = QueryErrorKind::OptionNotApplicable { option, target: "a single entity" };
+        return Err(PLACE.error(term.span.start, kind));
+    }
+    if options.apply.is_some() {
+        let (construct, lack) = ("$expand(…$apply…)".to_owned(), Lack::NotBuilt);
+        return Err(PLACE.error(term.span.start, QueryErrorKind::NotOffered { construct, lack }));
+    }
+    Ok(())
+}

@@ -1,0 +1,294 @@
+//! Paths in expressions: to a column, a computed value, or through the ways of the model.
+//!
+//! A way to one row of a list becomes a look-up. A way to many rows of a list stands before `any`, `all` or `$count`; what that
+//! comes to is worked out for every key at once, and is a look-up too. Ways to figures are not followed here: an expression
+//! must not fetch.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+
+use super::error::{Lack, QueryError, QueryErrorKind, Shape};
+use super::eval::{Row, evaluate};
+use super::expr::{Binder, Bound};
+use super::lookup::LookUp;
+use super::select::unknown_property;
+use super::{BoundExpr, BoundExprKind, Comparison, search};
+use crate::feed::list::ListRow;
+use crate::feed::{Navigation, RowSource, Set};
+use crate::odata::uri::syntax::{
+    Expr, ExprKind, LambdaOp, Literal, MemberPath, MemberStep, PathRoot, SearchExpr,
+};
+use crate::odata::value::{PrimitiveType, Value};
+
+/// The row that a path has come to.
+struct Reached<'a> {
+    set: &'a Set,
+    /// The way's last step: its key as an expression over the first row; `None` at the first row itself.
+    by: Option<(&'a Navigation, BoundExpr)>,
+}
+
+/// What is asked of the rows at the end of a way to many.
+enum Question<'e> {
+    Any(Option<(&'e str, &'e Expr)>),
+    All(&'e str, &'e Expr),
+    Count { filter: Option<&'e Expr>, search: Option<&'e SearchExpr> },
+}
+
+impl Row for ListRow<'_> {
+    fn value(&self, column: usize) -> Value {
+        self.at(column)
+    }
+}
+
+impl<'a> Binder<'a> {
+    /// The value that a path leads to.
+    pub(super) fn path(&self, expr: &Expr, path: &MemberPath) -> Bound {
+        let mut steps = self.own_steps(expr, path)?;
+        let mut at = Reached { set: self.set, by: None };
+        while let [step, rest @ ..] = steps {
+            let MemberStep::Name { name, key, .. } = step else { break };
+            if let Some(column) = at.set.column_index(name) {
+                self.check_end(expr, at.set, name, key.is_some(), rest)?;
+                return self.reached(&at, column);
+            }
+            if let (None, Some(computed)) = (&at.by, self.computed(name)) {
+                self.check_end(expr, at.set, name, key.is_some(), rest)?;
+                self.charge(computed.nodes().count())?;
+                return Ok(computed.clone());
+            }
+            let way = self.way(expr, at.set, step)?;
+            let here = self.reached(&at, way.from_column)?;
+            if way.collection {
+                return self.many(expr, way, here, rest);
+            }
+            let set = self.feed.sets.get(way.target).ok_or_else(|| self.lost(expr))?;
+            at = Reached { set, by: Some((way, here)) };
+            steps = rest;
+        }
+        match steps.first() {
+            None if at.by.is_some() => Err(self.mismatch(expr, Shape::Value, Shape::Entity)),
+            _ => Err(self.not_offered(expr, "$it", Lack::NoCollections)),
+        }
+    }
+
+    /// `Way eq null` and its like: whether there is a row at the other end. `None` where that is not what is compared.
+    pub(super) fn presence(
+        &self,
+        comparison: Comparison,
+        left: &Expr,
+        right: &Expr,
+    ) -> Result<Option<BoundExpr>, QueryError> {
+        let is_null = |expr: &Expr| matches!(expr.kind, ExprKind::Literal(Literal::Value(Value::Null)));
+        let path = match (&left.kind, &right.kind) {
+            (ExprKind::Path(path), _) if is_null(right) => path,
+            (_, ExprKind::Path(path)) if is_null(left) => path,
+            _ => return Ok(None),
+        };
+        if !matches!(comparison, Comparison::Eq | Comparison::Ne) {
+            return Ok(None);
+        }
+        let Ok([MemberStep::Name { name, key: None, .. }]) = self.own_steps(left, path) else {
+            return Ok(None);
+        };
+        let way = self.set.navigation.iter().find(|way| way.name == *name && !way.collection);
+        let Some(way) = way else { return Ok(None) };
+        let here = self.reached(&Reached { set: self.set, by: None }, way.from_column)?;
+        let set = self.feed.sets.get(way.target).ok_or_else(|| self.lost(left))?;
+        let there = self.reached(&Reached { set, by: Some((way, here)) }, way.to_column)?;
+        let null = BoundExpr::literal(Value::Null, None);
+        let kind = BoundExprKind::Compare(comparison, Box::new(there), Box::new(null));
+        Ok(Some(BoundExpr::boolean(kind)))
+    }
+
+    /// The steps from the row that the expression is about.
+    fn own_steps<'e>(&self, expr: &Expr, path: &'e MemberPath) -> Result<&'e [MemberStep], QueryError> {
+        match path.root {
+            PathRoot::Root | PathRoot::These => Err(self.not_offered(expr, "$root/$these", Lack::NotBuilt)),
+            PathRoot::It if self.is_inner() => Err(self.not_offered(expr, "$it", Lack::OuterRow)),
+            PathRoot::It | PathRoot::This => Ok(&path.steps),
+            PathRoot::Implicit => match (self.variable, path.steps.as_slice()) {
+                (None, steps) => Ok(steps),
+                (Some(own), [MemberStep::Name { name, key: None, .. }, rest @ ..]) if own == name => Ok(rest),
+                (Some(_), [MemberStep::Name { name, .. }, ..]) => {
+                    Err(self.not_offered(expr, name, Lack::OuterRow))
+                }
+                (Some(_), steps) => Ok(steps),
+            },
+        }
+    }
+
+    /// A column is where a path ends.
+    fn check_end(
+        &self,
+        expr: &Expr,
+        set: &Set,
+        name: &str,
+        has_key: bool,
+        rest: &[MemberStep],
+    ) -> Result<(), QueryError> {
+        match rest.first() {
+            None if !has_key => Ok(()),
+            Some(MemberStep::Name { name: below, span, .. }) if !has_key => {
+                Err(self.place.error(span.start, unknown_property(set, &format!("{name}/{below}"))))
+            }
+            _ => Err(self.not_offered(expr, name, Lack::NoCollections)),
+        }
+    }
+
+    /// The way that a step names, or what is wrong with the step.
+    fn way<'s>(&self, expr: &Expr, set: &'s Set, step: &MemberStep) -> Result<&'s Navigation, QueryError> {
+        let MemberStep::Name { name, key, span } = step else { return Err(self.lost(expr)) };
+        match (set.navigation.iter().find(|way| way.name == *name), key) {
+            (Some(way), None) => Ok(way),
+            (Some(_), Some(_)) => Err(self.not_offered(expr, &format!("{name}(…)"), Lack::NotBuilt)),
+            (None, _) if name.starts_with('@') => Err(self.not_offered(expr, name, Lack::NotBuilt)),
+            (None, _) if self.is_type_name(name) => Err(self.not_offered(expr, name, Lack::NoDerivedTypes)),
+            (None, Some(_)) => Err(self.unknown_function(expr, name)),
+            (None, None) => Err(self.place.error(span.start, unknown_property(set, name))),
+        }
+    }
+
+    /// A column of the row that a path has come to.
+    fn reached(&self, at: &Reached<'_>, column: usize) -> Bound {
+        let primitive = at.set.columns.get(column).map(|column| column.primitive);
+        let Some((way, key)) = &at.by else {
+            return Ok(BoundExpr { kind: BoundExprKind::Column(column), primitive });
+        };
+        let RowSource::List(rows) = &at.set.rows else {
+            let kind = QueryErrorKind::NotOffered { construct: way.name.clone(), lack: Lack::UnboundedCells };
+            return Err(self.place.fault(kind));
+        };
+        let table = self.tables.borrow().get(&(way.target, way.to_column, column)).cloned();
+        let table = table.unwrap_or_else(|| {
+            let table = look_up(rows, way.to_column, column);
+            self.tables.borrow_mut().insert((way.target, way.to_column, column), table.clone());
+            table
+        });
+        Ok(BoundExpr { kind: BoundExprKind::LookUp(Box::new(key.clone()), table), primitive })
+    }
+
+    /// What is asked of the many rows that a way leads to.
+    fn many(&self, expr: &Expr, way: &Navigation, here: BoundExpr, steps: &[MemberStep]) -> Bound {
+        let target = self.feed.sets.get(way.target).ok_or_else(|| self.lost(expr))?;
+        let RowSource::List(rows) = &target.rows else {
+            return Err(self.not_offered(expr, &way.name, Lack::UnboundedCells));
+        };
+        let Some((question, filters)) = self.question(steps) else {
+            return Err(self.mismatch(expr, Shape::Value, Shape::List));
+        };
+        let mut conditions = Vec::new();
+        for filter in filters {
+            conditions.push(self.within(target, None, |inner| inner.condition(filter))?);
+        }
+        let body = match &question {
+            Question::Any(None) => None,
+            Question::Any(Some((variable, body))) | Question::All(variable, body) => {
+                Some(self.within(target, Some(variable), |inner| inner.condition(body))?)
+            }
+            Question::Count { filter, search } => {
+                if let Some(filter) = filter {
+                    conditions.push(self.within(target, None, |inner| inner.condition(filter))?);
+                }
+                if let Some(search) = search {
+                    conditions.push(self.within(target, None, |inner| search::condition(inner, search))?);
+                }
+                None
+            }
+        };
+        let nodes: usize = conditions.iter().chain(&body).map(|condition| condition.nodes().count()).sum();
+        self.charge(nodes.saturating_mul(rows.num_rows()))?;
+        let tallies = tally(rows, way.to_column, &conditions, body.as_ref())
+            .map_err(|error| self.place.error(expr.span.start, QueryErrorKind::Evaluation(error)))?;
+        let values = tallies.into_iter().map(|(key, tally)| (key, question.answer(tally))).collect();
+        let table = LookUp::new(values, question.answer(Tally::default()));
+        let kind = BoundExprKind::LookUp(Box::new(here), table);
+        Ok(BoundExpr { kind, primitive: Some(question.primitive()) })
+    }
+
+    /// The question at the end of the steps, and the filters before it; `None` where there is none.
+    fn question<'e>(&self, steps: &'e [MemberStep]) -> Option<(Question<'e>, Vec<&'e Expr>)> {
+        let (last, before) = steps.split_last()?;
+        let filters = before.iter().map(|step| match step {
+            MemberStep::Filter { expr, .. } => Some(&**expr),
+            _ => None,
+        });
+        let filters = filters.collect::<Option<Vec<_>>>()?;
+        let question = match last {
+            MemberStep::Lambda { op: LambdaOp::Any, variable, body, .. } => {
+                Question::Any(variable.as_deref().zip(body.as_deref()))
+            }
+            MemberStep::Lambda { op: LambdaOp::All, variable, body, .. } => {
+                Question::All(variable.as_deref()?, body.as_deref()?)
+            }
+            MemberStep::Count { filter, search, .. } => {
+                Question::Count { filter: filter.as_deref(), search: search.as_ref() }
+            }
+            _ => return None,
+        };
+        Some((question, filters))
+    }
+
+    fn lost(&self, expr: &Expr) -> QueryError {
+        self.not_offered(expr, "path", Lack::NotBuilt)
+    }
+}
+
+/// How many rows a key leads to, and how many of them hold.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tally {
+    rows: i64,
+    holding: i64,
+}
+
+impl Question<'_> {
+    fn answer(&self, tally: Tally) -> Value {
+        match self {
+            Self::Any(_) => Value::Boolean(tally.holding > 0),
+            Self::All(..) => Value::Boolean(tally.holding == tally.rows),
+            Self::Count { .. } => Value::Integer(tally.rows),
+        }
+    }
+
+    fn primitive(&self) -> PrimitiveType {
+        match self {
+            Self::Any(_) | Self::All(..) => PrimitiveType::Boolean,
+            Self::Count { .. } => PrimitiveType::Int64,
+        }
+    }
+}
+
+/// One column of a list by another.
+fn look_up(rows: &RecordBatch, key: usize, column: usize) -> LookUp {
+    let entry = |row: usize| {
+        let row = ListRow { rows, row };
+        if let Value::String(key) = row.at(key) { Some((key, row.at(column))) } else { None }
+    };
+    LookUp::new((0..rows.num_rows()).filter_map(entry).collect(), Value::Null)
+}
+
+/// For each key the rows that meet the conditions, and those among them for which the body is true.
+fn tally(
+    rows: &RecordBatch,
+    key: usize,
+    conditions: &[BoundExpr],
+    body: Option<&BoundExpr>,
+) -> Result<HashMap<Arc<str>, Tally>, super::eval::EvalError> {
+    let mut tallies: HashMap<Arc<str>, Tally> = HashMap::new();
+    for row in 0..rows.num_rows() {
+        let row = ListRow { rows, row };
+        let holds = |condition: &BoundExpr| Ok(evaluate(condition, &row)? == Value::Boolean(true));
+        let Value::String(key) = row.at(key) else { continue };
+        let mut meets = true;
+        for condition in conditions {
+            meets = meets && holds(condition)?;
+        }
+        if meets {
+            let tally = tallies.entry(key).or_default();
+            tally.rows += 1;
+            tally.holding += i64::from(body.map_or(Ok(true), holds)?);
+        }
+    }
+    Ok(tallies)
+}

@@ -1,0 +1,86 @@
+//! `$search`: words and phrases in the titles and labels of a row, whatever their case.
+//!
+//! It becomes a condition like any other, and so is pushed down like any other. Rows of codes alone, `Observations`, are searched
+//! by the titles that their codes lead to.
+
+use super::error::QueryError;
+use super::expr::Binder;
+use super::{BoundExpr, BoundExprKind};
+use crate::feed::Navigation;
+use crate::feed::column::{Column, Fact, MemberFact, PeriodFact};
+use crate::odata::uri::syntax::{Expr, ExprKind, MemberPath, MemberStep, PathRoot, SearchExpr, Span};
+use crate::odata::value::{PrimitiveType, Value};
+
+/// Columns of lists that name things to people.
+const TITLES: [&str; 9] =
+    ["Identifier", "Id", "Title", "Subject", "Group", "Level", "Unit", "Code", "Column"];
+
+/// The condition that a row meets where the search finds it. It is true or false, never unknown.
+pub(super) fn condition(binder: &Binder<'_>, search: &SearchExpr) -> Result<BoundExpr, QueryError> {
+    let texts = texts(binder)?;
+    Found { binder, texts: &texts }.condition(search)
+}
+
+struct Found<'a> {
+    binder: &'a Binder<'a>,
+    texts: &'a [BoundExpr],
+}
+
+impl Found<'_> {
+    fn condition(&self, search: &SearchExpr) -> Result<BoundExpr, QueryError> {
+        Ok(match search {
+            SearchExpr::Word(words) | SearchExpr::Phrase(words) => self.anywhere(words)?,
+            SearchExpr::Not(inner) => {
+                BoundExpr::boolean(BoundExprKind::Not(Box::new(self.condition(inner)?)))
+            }
+            SearchExpr::And(left, right) => BoundExpr::all([self.condition(left)?, self.condition(right)?]),
+            SearchExpr::Or(left, right) => BoundExpr::any([self.condition(left)?, self.condition(right)?]),
+        })
+    }
+
+    fn anywhere(&self, words: &str) -> Result<BoundExpr, QueryError> {
+        self.binder.charge(self.texts.iter().map(|text| text.nodes().count() + 1).sum())?;
+        let words = Value::string(&words.to_lowercase());
+        let found = |text: &BoundExpr| {
+            BoundExpr::boolean(BoundExprKind::Found(Box::new(text.clone()), words.clone()))
+        };
+        Ok(BoundExpr::any(self.texts.iter().map(found)))
+    }
+}
+
+/// The texts of a row that are searched.
+fn texts(binder: &Binder<'_>) -> Result<Vec<BoundExpr>, QueryError> {
+    let columns = binder.set.columns.iter().enumerate();
+    let own: Vec<BoundExpr> = columns
+        .filter(|(_, column)| is_title(column))
+        .map(|(index, column)| BoundExpr {
+            kind: BoundExprKind::Column(index),
+            primitive: Some(column.primitive),
+        })
+        .collect();
+    let is_titled = |way: &&Navigation| {
+        let target = binder.feed.sets.get(way.target);
+        !way.collection && target.is_some_and(|target| target.column_index("Title").is_some())
+    };
+    let ways = binder.set.navigation.iter().filter(is_titled).filter(|_| own.is_empty());
+    let titles = ways.map(|way| binder.bind(&title_of(&way.name))).collect::<Result<Vec<_>, _>>()?;
+    Ok(if own.is_empty() { titles } else { own })
+}
+
+fn is_title(column: &Column) -> bool {
+    let is_text = column.primitive == PrimitiveType::String;
+    is_text
+        && match column.fact {
+            Fact::Period(PeriodFact::Id) | Fact::Member(_, MemberFact::Label) => true,
+            Fact::Listed(_) => TITLES.contains(&column.name.as_str()),
+            _ => false,
+        }
+}
+
+/// The path to the title that a way leads to.
+fn title_of(way: &str) -> Expr {
+    let span = Span::default();
+    let step = |name: &str| MemberStep::Name { name: name.to_owned(), key: None, span };
+    let path = MemberPath { root: PathRoot::This, steps: vec![step(way), step("Title")] };
+    Expr { kind: ExprKind::Path(path), span }
+}

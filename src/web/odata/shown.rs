@@ -1,0 +1,186 @@
+//! What is shown of rows and of those beside them, in the terms of the payload: names, places of columns, addresses.
+
+use arrow_array::RecordBatch;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::answer::{Expanded, Expansion};
+use crate::feed::{Feed, Set};
+use crate::frame::Frame;
+use crate::odata::context_url::{self, ExpandSuffix, Shape};
+use crate::odata::payload::{ExpandedRows, Identity, Output, OutputExpand, OutputProperty, PayloadError};
+use crate::query::{BoundExpand, BoundQuery, Shown};
+
+/// The service that rows are shown of, and where it stands.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) feed: &'a Feed,
+    pub(super) root: &'a str,
+}
+
+/// What is shown of the rows of a set.
+pub(super) struct ShownRows<'a> {
+    properties: Vec<OutputProperty<'a>>,
+    key: Vec<OutputProperty<'a>>,
+    identity: Option<EntityIdentity>,
+    navigation: Vec<&'a str>,
+    references: bool,
+    beside: Vec<Beside<'a>>,
+}
+
+/// What is shown of the rows at the other end of a way.
+struct Beside<'a> {
+    name: &'a str,
+    expansion: &'a Expansion,
+    shown: ShownRows<'a>,
+}
+
+/// What the ids of entities are made of.
+struct EntityIdentity {
+    entity_type: String,
+    set_url: String,
+}
+
+impl<'a> ShownRows<'a> {
+    /// What a query shows of rows like those of the frame; `None` stands for no rows at all.
+    pub(super) fn new(
+        place: Place<'a>,
+        set: &'a Set,
+        query: &'a BoundQuery,
+        frame: Option<&Frame>,
+        expansions: &'a [Expansion],
+    ) -> Self {
+        let beside = query.expand.iter().zip(expansions);
+        Self {
+            properties: properties(set, query, frame, &query.shown(set)),
+            key: properties(set, query, frame, &set.key),
+            identity: EntityIdentity::of(place, set, query),
+            navigation: set.navigation.iter().map(|way| way.name.as_str()).collect(),
+            references: query.references,
+            beside: beside.map(|(expand, expansion)| Beside::new(place, set, expand, expansion)).collect(),
+        }
+    }
+
+    /// Hands over what is written of a batch. What stands beside the rows lives only as long as it is being written.
+    pub(super) fn output(
+        &self,
+        batch: &RecordBatch,
+        then: &mut dyn FnMut(&Output<'_>) -> Result<(), PayloadError>,
+    ) -> Result<(), PayloadError> {
+        with_all(&self.beside, &[], &mut |expands| {
+            then(&Output {
+                batch,
+                properties: &self.properties,
+                expands,
+                identity: Some(self.identity()),
+                references: self.references,
+            })
+        })
+    }
+
+    fn identity(&self) -> Identity<'_> {
+        self.identity.as_ref().map_or(Identity::TRANSIENT, |identity| Identity {
+            entity_type: &identity.entity_type,
+            set_url: &identity.set_url,
+            key: &self.key,
+            navigation: &self.navigation,
+        })
+    }
+}
+
+impl<'a> Beside<'a> {
+    fn new(place: Place<'a>, set: &'a Set, expand: &'a BoundExpand, expansion: &'a Expansion) -> Self {
+        let way = &set.navigation[expand.way];
+        let target = &place.feed.sets[way.target];
+        let (frame, beside) = (Some(&expansion.frame), &expansion.expansions);
+        let shown = ShownRows::new(place, target, &expand.query, frame, beside);
+        Self { name: &way.name, expansion, shown }
+    }
+
+    fn rows(&self) -> ExpandedRows<'_> {
+        match &self.expansion.rows {
+            Expanded::One(rows) => ExpandedRows::One(rows),
+            Expanded::Many { rows, counts } => ExpandedRows::Many { rows, counts: counts.as_deref() },
+            Expanded::Count(counts) => ExpandedRows::Count(counts),
+        }
+    }
+}
+
+/// Hands over the expansions that are done together with those that are left, made one within the other.
+fn with_all(
+    left: &[Beside<'_>],
+    done: &[OutputExpand<'_>],
+    then: &mut dyn FnMut(&[OutputExpand<'_>]) -> Result<(), PayloadError>,
+) -> Result<(), PayloadError> {
+    let Some((first, rest)) = left.split_first() else { return then(done) };
+    first.shown.output(&first.expansion.frame.batch, &mut |target| {
+        let mut all = done.to_vec();
+        all.push(OutputExpand { name: first.name, target, rows: first.rows() });
+        with_all(rest, &all, then)
+    })
+}
+
+/// Columns of the set, and computed values behind them, where the frame has them.
+pub(super) fn properties<'a>(
+    set: &'a Set,
+    query: &'a BoundQuery,
+    frame: Option<&Frame>,
+    columns: &[usize],
+) -> Vec<OutputProperty<'a>> {
+    let property = |&index: &usize| {
+        let column = frame?.position(index)?;
+        if let Some(of) = set.columns.get(index) {
+            return Some(OutputProperty { name: &of.name, column, primitive: of.primitive });
+        }
+        let computed = query.computed.get(index - set.columns.len())?;
+        let primitive = computed.expr.primitive.unwrap_or(crate::odata::value::PrimitiveType::String);
+        Some(OutputProperty { name: &computed.name, column, primitive })
+    };
+    columns.iter().filter_map(property).collect()
+}
+
+/// What the context address says of an answer.
+pub(super) fn shape<'a>(feed: &'a Feed, set: &'a Set, query: &'a BoundQuery, is_grouped: bool) -> Shape<'a> {
+    let selected = match &query.select {
+        // What an aggregation makes is named in any case: no type of the service has that shape.
+        None if is_grouped => query.shown(set),
+        selected => selected.clone().unwrap_or_default(),
+    };
+    let name = |index: usize| match set.columns.get(index) {
+        Some(column) => Some(column.name.as_str()),
+        None => query.computed.get(index - set.columns.len()).map(|computed| computed.name.as_str()),
+    };
+    let star = (query.select.is_none() && !query.selected_ways.is_empty()).then_some("*");
+    let ways = query.selected_ways.iter().map(|&way| set.navigation[way].name.as_str());
+    Shape {
+        selected: star.into_iter().chain(selected.into_iter().filter_map(name)).chain(ways).collect(),
+        expanded: query.expand.iter().map(|expand| expanded(feed, set, expand)).collect(),
+    }
+}
+
+fn expanded<'a>(feed: &'a Feed, set: &'a Set, expand: &'a BoundExpand) -> context_url::Expanded<'a> {
+    let way = &set.navigation[expand.way];
+    context_url::Expanded {
+        name: &way.name,
+        suffix: match expand.shown {
+            Shown::Rows => ExpandSuffix::Entities,
+            Shown::References => ExpandSuffix::References,
+            Shown::Count => ExpandSuffix::Count,
+        },
+        shape: shape(feed, &feed.sets[way.target], &expand.query, false),
+    }
+}
+
+impl EntityIdentity {
+    /// `None` for rows that have been made from several: they are no entities.
+    fn of(place: Place<'_>, set: &Set, query: &BoundQuery) -> Option<Self> {
+        if query.apply.as_ref().is_some_and(crate::query::apply::BoundApply::is_grouped) {
+            return None;
+        }
+        let schema = &place.feed.schema;
+        let listed = schema.container.set(&set.name).map(|listed| listed.entity_type.as_str());
+        let single = schema.container.singletons.iter().find(|single| single.name == set.name);
+        let entity_type = listed.or(single.map(|single| single.entity_type.as_str()))?;
+        let name = utf8_percent_encode(&set.name, NON_ALPHANUMERIC);
+        Some(Self { entity_type: schema.qualified(entity_type), set_url: format!("{}{name}", place.root) })
+    }
+}

@@ -1,0 +1,38 @@
+//! `explain=plan` tells what would be asked, and asks nothing.
+
+use crate::support::app::App;
+
+const PATH: &str = "/odata/jobindsats/y25i01/Hovedtal?$filter=Periode eq '2026M06' and Område eq 'Hele landet' and Antal_ledige_personer gt 5&$orderby=Antal_ledige_personer";
+
+#[actix_web::test]
+async fn a_plan_shows_requests_cells_store_and_what_is_evaluated_here() {
+    let app = App::start().await;
+    let plan = app.get(&format!("{PATH}&explain=plan")).await;
+    assert_eq!((plan.status, plan.header("Content-Type")), (200, "application/json"));
+    assert_eq!(app.data_requests(), 0);
+    let plan = plan.json();
+    assert_eq!(
+        (&plan["requests"], &plan["in_store"], &plan["rows_at_most"]),
+        (&1.into(), &0.into(), &1.into())
+    );
+    assert_eq!(plan["plan"][0]["cells"], 6, "a period, an area and four measures");
+    assert_eq!(plan["evaluated_here"][0]["option"], "$filter");
+    assert_eq!(plan["evaluated_here"][0]["columns"][0], "Antal_ledige_personer");
+    assert_eq!(plan["evaluated_here"][1]["option"], "$orderby");
+    assert_eq!(app.get(PATH).await.status, 200);
+    let sent = app.upstream().requests().requests[0].target.clone();
+    assert_eq!(format!("/v3/{}", plan["plan"][0]["request"].as_str().unwrap()), sent);
+    let after = app.get(&format!("{PATH}&explain=plan")).await.json();
+    assert_eq!((&after["in_store"], &after["plan"][0]["in_store"]), (&1.into(), &true.into()));
+}
+
+#[actix_web::test]
+async fn a_plan_never_holds_the_key_and_nothing_else_is_explained() {
+    let app = App::start().await;
+    let plan = app.get(&format!("{PATH}&explain=plan")).await.text();
+    assert!(!plan.contains("noegle") && !plan.contains("Bearer"), "{plan}");
+    let other = app.get(&format!("{PATH}&explain=rows")).await;
+    assert_eq!((other.status, other.code().as_str()), (501, "NotOffered"));
+    let list = app.get("/odata/Datasets?explain=plan").await.json();
+    assert_eq!((&list["requests"], &list["table"]), (&0.into(), &serde_json::Value::Null));
+}

@@ -1,0 +1,172 @@
+//! Everything that can go wrong at the upstream, met with an empty store, with fresh figures and with figures past their age:
+//! what a user is told, and how often the upstream is asked. While figures are in store nobody is sent away.
+
+use std::time::Duration;
+
+use jobindsats_bridge::settings::BridgeSettings;
+use jobindsats_bridge::simulator::{Faults, RateLimited};
+
+use crate::support::app::{Answer, App, AppOptions};
+
+const PATH: &str = "/odata/jobindsats/y25i01/Landet?$filter=Periode eq '2026M06'";
+const MANY: u32 = 1000;
+const A_DAY_AND_AN_HOUR: Duration = Duration::from_secs(25 * 3600);
+
+/// What is expected of a cold request: status, code of the error, `Retry-After`, calls. Figures past their age cost the same calls.
+struct Case {
+    name: &'static str,
+    faults: Faults,
+    cold: (u16, &'static str, &'static str, u64),
+}
+
+fn case(name: &'static str, faults: Faults, cold: (u16, &'static str, &'static str, u64)) -> Case {
+    Case { name, faults, cold }
+}
+
+fn cases() -> Vec<Case> {
+    let none = Faults::default;
+    let away = (503, "UpstreamAway", "60", 3);
+    let nonsense = (502, "UpstreamAnswer", "", 1);
+    let limited = |retry_after| RateLimited { count: MANY, retry_after };
+    vec![
+        case("closed", Faults { closed: Some(true), ..none() }, away),
+        case("slow, but in time", Faults { delay_ms: 50, ..none() }, (200, "", "", 1)),
+        case("too slow", Faults { delay_ms: 1500, ..none() }, (503, "UpstreamAway", "60", 2)),
+        case("hang", Faults { hang: MANY, ..none() }, (503, "UpstreamAway", "60", 2)),
+        case("forbidden", Faults { forbidden: MANY, ..none() }, away),
+        case("forbidden twice", Faults { forbidden: 2, ..none() }, (200, "", "", 3)),
+        case("unauthorized", Faults { unauthorized: MANY, ..none() }, (502, "UpstreamKeyRefused", "", 1)),
+        case("server error", Faults { server_error: MANY, ..none() }, away),
+        case("server error once", Faults { server_error: 1, ..none() }, (200, "", "", 2)),
+        case("rate limited", Faults { rate_limited: limited(None), ..none() }, away),
+        case(
+            "rate limited for an hour",
+            Faults { rate_limited: limited(Some(3600)), ..none() },
+            (503, "UpstreamAway", "3600", 1),
+        ),
+        case("drop", Faults { drop: MANY, ..none() }, away),
+        case("truncate", Faults { truncate: MANY, ..none() }, nonsense),
+        case("html", Faults { html: MANY, ..none() }, nonsense),
+        case("wrong columns", Faults { wrong_columns: MANY, ..none() }, nonsense),
+        case("wrong types", Faults { wrong_types: MANY, ..none() }, nonsense),
+        case(
+            "updating",
+            Faults { updating: ["y25i01".to_owned()].into(), ..none() },
+            (503, "UpstreamUpdating", "1800", 3),
+        ),
+        case(
+            "cell limit below a row",
+            Faults { cell_limit: Some(1), ..none() },
+            (502, "UpstreamRefused", "", 1),
+        ),
+    ]
+}
+
+async fn app() -> App {
+    let settings = BridgeSettings { upstream_timeout_seconds: 1, ..AppOptions::default().settings };
+    let app = App::with(AppOptions { settings, ..AppOptions::default() }).await;
+    // The table's parts are known; its figures are not.
+    assert_eq!(app.get("/odata/jobindsats/y25i01/").await.status, 200);
+    app
+}
+
+fn shown(answer: &Answer) -> (u16, String, String) {
+    let code = if answer.status == 200 { String::new() } else { answer.code() };
+    (answer.status, code, answer.header("Retry-After").to_owned())
+}
+
+async fn cold(case: &Case) {
+    let app = app().await;
+    app.upstream().set_faults(case.faults.clone());
+    let answer = app.get(PATH).await;
+    let (status, code, retry_after, calls) = case.cold;
+    let found = (shown(&answer), app.data_requests());
+    assert_eq!(found, ((status, code.to_owned(), retry_after.to_owned()), calls), "{}, cold", case.name);
+    if status == 200 {
+        return;
+    }
+    let message = answer.json()["error"]["message"].as_str().unwrap_or_default().to_owned();
+    assert!(message.ends_with('.') && message.len() > 40, "{}: {message}", case.name);
+    assert_eq!(app.service.state.store.size().blocks, 0, "{}: nothing is stored", case.name);
+    app.upstream().reset_faults();
+    app.clock.advance(Duration::from_secs(700));
+    assert_eq!(app.get(PATH).await.status, 200, "{}: over, and forgotten", case.name);
+}
+
+async fn warm(case: &Case) {
+    let app = app().await;
+    let before = app.get(PATH).await.rows();
+    app.upstream().clear_requests();
+    app.upstream().set_faults(case.faults.clone());
+    let answer = app.get(PATH).await;
+    assert_eq!((answer.rows(), app.data_requests()), (before, 0), "{}, warm", case.name);
+    assert_eq!(answer.header("Age"), "0", "{}, warm", case.name);
+}
+
+async fn stale(case: &Case) {
+    let app = app().await;
+    let before = app.get(PATH).await.rows();
+    app.clock.advance(A_DAY_AND_AN_HOUR);
+    app.upstream().clear_requests();
+    app.upstream().set_faults(case.faults.clone());
+    let answer = app.get(PATH).await;
+    assert_eq!(answer.rows(), before, "{}, stale", case.name);
+    let (status, _, _, calls) = case.cold;
+    let age = if status == 200 { 0 } else { A_DAY_AND_AN_HOUR.as_secs() };
+    assert_eq!(answer.header("Age"), age.to_string(), "{}, stale", case.name);
+    // The list of tables is asked for first; its failures may have opened the circuit.
+    assert!(app.data_requests() <= calls, "{}, stale: {} calls", case.name, app.data_requests());
+}
+
+#[actix_web::test]
+async fn with_an_empty_store_every_fault_has_its_own_answer() {
+    for case in cases() {
+        cold(&case).await;
+    }
+}
+
+#[actix_web::test]
+async fn fresh_figures_are_served_whatever_happens_and_nobody_is_asked() {
+    for case in cases() {
+        warm(&case).await;
+    }
+}
+
+#[actix_web::test]
+async fn figures_past_their_age_are_served_with_it_when_no_new_ones_are_to_be_had() {
+    for case in cases() {
+        stale(&case).await;
+    }
+}
+
+#[actix_web::test]
+async fn too_much_is_asked_for_in_halves_until_it_is_little_enough() {
+    let app = app().await;
+    let path = "/odata/jobindsats/y25i01/Hovedtal?$filter=Periode ge '2026M03'";
+    app.upstream().set_faults(Faults { cell_limit: Some(200), ..Faults::default() });
+    let halved = app.get(path).await.rows();
+    assert!(app.data_requests() > 5);
+    app.upstream().reset_faults();
+    let other = self::app().await;
+    assert_eq!(other.get(path).await.rows(), halved);
+    assert_eq!(other.data_requests(), 1);
+}
+
+#[actix_web::test]
+async fn a_label_that_the_table_does_not_have_is_a_row_of_its_own_and_has_the_table_read_again() {
+    let app = app().await;
+    let path = "/odata/jobindsats/y25i01/Kommuner?$filter=Periode eq '2026M06'";
+    let whole = app.get(path).await.rows();
+    let app = self::app().await;
+    let read_before = app.upstream().requests().table;
+    app.upstream().set_faults(Faults { unknown_label: 1, ..Faults::default() });
+    let rows = app.get(path).await.rows();
+    assert_eq!(rows.len(), whole.len());
+    let last = rows.last().unwrap();
+    assert_eq!(
+        (&last["Område"], &last["Område_id"]),
+        (&"Nyoprettet kategori".into(), &"?Nyoprettet kategori".into())
+    );
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(app.upstream().requests().table, read_before + 1);
+}
