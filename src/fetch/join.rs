@@ -4,7 +4,7 @@
 //! for a parent and its only child are given to both; a label that the table's metadata does not know is kept under
 //! `?<label>`. Anything else that does not fit is an error, and nothing of the answer is used.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::types::Int32Type;
@@ -200,32 +200,56 @@ fn known_elsewhere(dimension: &Dimension, part: &ChunkDimension, label: &str) ->
     nodes.iter().any(|node| dimension.members[node.member].label == label)
 }
 
-/// The rows to keep: the row of the answer and the ids that it stands for, each combination once.
-fn rows(codes: &[PlaceCodes<'_>], table: &DataTable) -> Result<Vec<(usize, Vec<i32>)>, JoinError> {
-    let mut seen: BTreeMap<Vec<i32>, usize> = BTreeMap::new();
-    let mut rows = Vec::with_capacity(table.row_count());
-    for row in 0..table.row_count() {
-        for place in combinations(codes, row) {
-            match seen.get(&place) {
-                None => {
-                    seen.insert(place.clone(), row);
-                    rows.push((row, place));
-                }
-                Some(&earlier) if table.figures.iter().all(|column| column[earlier] == column[row]) => {}
-                Some(_) => return Err(JoinError::Contradiction(describe(codes, &place))),
-            }
-        }
-    }
-    Ok(rows)
+/// The rows to keep, each combination of ids once.
+#[derive(Default)]
+struct KeptRows {
+    /// The row of the answer that each was made from.
+    rows: Vec<usize>,
+    /// Per column the code of each row.
+    codes: Vec<Vec<i32>>,
 }
 
-fn combinations(codes: &[PlaceCodes<'_>], row: usize) -> Vec<Vec<i32>> {
-    codes.iter().fold(vec![Vec::with_capacity(codes.len())], |places, column| {
-        let extend = |place: &Vec<i32>, code: &i32| place.iter().chain([code]).copied().collect();
-        places
-            .iter()
-            .flat_map(|place| column.codes(row).iter().map(move |code| extend(place, code)))
-            .collect()
+fn rows(codes: &[PlaceCodes<'_>], table: &DataTable) -> Result<KeptRows, JoinError> {
+    let mut kept = KeptRows { rows: Vec::new(), codes: vec![Vec::new(); codes.len()] };
+    let mut seen: HashMap<u128, usize> = HashMap::with_capacity(table.row_count());
+    let mut place = Vec::with_capacity(codes.len());
+    for row in 0..table.row_count() {
+        each_place(codes, row, &mut place, &mut |place| {
+            let earlier = *seen.entry(packed(codes, place)).or_insert(row);
+            if earlier == row {
+                kept.rows.push(row);
+                kept.codes.iter_mut().zip(place).for_each(|(column, &code)| column.push(code));
+            } else if !table.figures.iter().all(|column| column[earlier] == column[row]) {
+                return Err(JoinError::Contradiction(describe(codes, place)));
+            }
+            Ok(())
+        })?;
+    }
+    Ok(kept)
+}
+
+/// Every combination of ids that a row stands for.
+fn each_place(
+    codes: &[PlaceCodes<'_>],
+    row: usize,
+    place: &mut Vec<i32>,
+    visit: &mut impl FnMut(&[i32]) -> Result<(), JoinError>,
+) -> Result<(), JoinError> {
+    let Some(column) = codes.get(place.len()) else { return visit(place) };
+    for &code in column.codes(row) {
+        place.push(code);
+        each_place(codes, row, place, visit)?;
+        place.pop();
+    }
+    Ok(())
+}
+
+/// A combination as one number. It has room: a request asks for no more combinations than the cell limit, and labels that were
+/// not asked for are few.
+fn packed(codes: &[PlaceCodes<'_>], place: &[i32]) -> u128 {
+    let columns = codes.iter().zip(place);
+    columns.fold(0, |packed, (column, &code)| {
+        packed * column.ids.len() as u128 + u128::from(code.unsigned_abs())
     })
 }
 
@@ -239,7 +263,7 @@ fn columns(
     chunk: &Chunk,
     table: &DataTable,
     codes: &[PlaceCodes<'_>],
-    rows: &[(usize, Vec<i32>)],
+    kept: &KeptRows,
 ) -> Result<RecordBatch, JoinError> {
     let broken = |error: arrow_schema::ArrowError| JoinError::Columns(error.to_string());
     let names = [PERIOD_COLUMN].into_iter();
@@ -247,14 +271,14 @@ fn columns(
     let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
     let (mut fields, mut arrays) = (Vec::new(), Vec::<ArrayRef>::new());
     for (position, name) in names.enumerate() {
-        let keys: Int32Array = rows.iter().map(|(_, place)| Some(place[position])).collect();
+        let keys = Int32Array::from(kept.codes[position].clone());
         let values = Arc::new(StringArray::from_iter_values(&codes[position].ids));
         arrays.push(Arc::new(DictionaryArray::<Int32Type>::try_new(keys, values).map_err(broken)?));
         fields.push(Field::new(name, dictionary.clone(), false));
     }
     let scale = i8::try_from(FIGURE_SCALE).unwrap_or(i8::MAX);
     for (figures, &measure) in table.figures.iter().zip(&chunk.measures) {
-        let figures: Decimal128Array = rows.iter().map(|(row, _)| figures[*row]).collect();
+        let figures: Decimal128Array = kept.rows.iter().map(|&row| figures[row]).collect();
         let figures = figures.with_precision_and_scale(FIGURE_PRECISION, scale).map_err(broken)?;
         fields.push(Field::new(of.measures[measure].id.as_str(), figures_type(scale), true));
         arrays.push(Arc::new(figures));

@@ -56,16 +56,23 @@ impl Changes {
         for (held, block) in earlier {
             pairs.push((later.restricted(held)?, block.restricted(key)?));
         }
+        let names = id_columns(later);
         let mut changed = Cells::new();
         let mut within_revision = false;
-        for (after, before) in pairs.iter().filter(|(after, before)| after.cells != before.cells) {
-            let differing = differing(before, after);
-            within_revision |= before.revision == later.revision && !differing.is_empty();
-            for (place, cells) in differing {
-                changed.entry(place).or_insert(cells);
+        for (index, (after, before)) in pairs.iter().enumerate() {
+            if after.cells == before.cells {
+                continue;
             }
+            let newer = &earlier[..index];
+            let known = |(place, measure): &(Vec<&str>, &str)| {
+                newer.iter().any(|(held, _)| holds(held, &names, place, measure))
+            };
+            let mut differing = differing(before, after);
+            differing.retain(|cell, _| !known(cell));
+            within_revision |= before.revision == later.revision && !differing.is_empty();
+            changed.append(&mut differing);
         }
-        Ok(Self::of(changed, &id_columns(later), within_revision))
+        Ok(Self::of(changed, &names, within_revision))
     }
 
     fn of(changed: Cells<'_>, names: &[&str], within_revision: bool) -> Self {
@@ -94,6 +101,17 @@ impl Changes {
     pub fn count(&self) -> usize {
         self.periods.values().sum()
     }
+}
+
+/// Whether a block under the key says something of the cell. Labels that no member has come along with every request.
+fn holds(key: &CellKey, names: &[&str], place: &[&str], measure: &str) -> bool {
+    let member = |(name, id): (&&str, &&str)| {
+        let held = key.members.get(*name);
+        id.starts_with('?') || held.is_some_and(|held| held.contains(*id))
+    };
+    place.first().is_some_and(|period| key.periods.contains(*period))
+        && key.measures.contains(measure)
+        && names.iter().zip(place).skip(1).all(member)
 }
 
 /// The names of the columns of ids, the period's first.

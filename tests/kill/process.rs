@@ -1,0 +1,88 @@
+//! The built program as a process of its own, on its built-in simulator: that one knows no closed hour.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// A running process; killed when it is dropped.
+pub struct Bridge {
+    child: Child,
+    url: String,
+    client: reqwest::Client,
+}
+
+fn command(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_jobindsats-bridge"));
+    let ours = std::env::vars().map(|(name, _)| name);
+    ours.filter(|name| name.starts_with("BRIDGE_") || name.starts_with("JOBINDSATS_")).for_each(|name| {
+        command.env_remove(name);
+    });
+    command.env("BRIDGE_DATA_DIR", folder).env("BRIDGE_LISTEN", "127.0.0.1:0").env("NO_COLOR", "1");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
+impl Bridge {
+    /// Starts the service and waits until it is ready: until it knows which tables there are.
+    pub async fn start(folder: &Path) -> Self {
+        let mut child = command(folder).spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut seen = String::new();
+        let url = loop {
+            let begins = seen.len();
+            assert!(log.read_line(&mut seen).unwrap() > 0, "the process ended: {seen}");
+            let address =
+                seen[begins..].split_once("paste ").and_then(|(_, rest)| rest.split_once("/odata/"));
+            if let Some((url, _)) = address {
+                break url.to_owned();
+            }
+        };
+        // Nobody reads on, but a full pipe would stop the process.
+        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().unwrap();
+        let bridge = Self { child, url, client };
+        while bridge.get("/readyz").await.unwrap().0 != 200 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        bridge
+    }
+
+    /// What a process says that does not start.
+    pub fn refusal(folder: &Path) -> String {
+        let mut child = command(folder).spawn().unwrap();
+        let mut said = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert!(!child.wait().unwrap().success(), "{said}");
+        said
+    }
+
+    /// The status and the body of an answer.
+    pub async fn get(&self, path: &str) -> Result<(u16, String), reqwest::Error> {
+        let response = self.client.get(format!("{}{path}", self.url)).send().await?;
+        Ok((response.status().as_u16(), response.text().await?))
+    }
+
+    /// Ends the process as a power cut would: without a word.
+    pub fn kill(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        let _ = self.child.kill();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// How many stored files have that ending.
+pub fn stored_files(folder: &Path, ending: &str) -> usize {
+    let tables = std::fs::read_dir(folder.join("simulator/cells")).into_iter().flatten().flatten();
+    let files = tables.flat_map(|table| std::fs::read_dir(table.path()).into_iter().flatten().flatten());
+    files.filter(|file| file.path().extension().is_some_and(|it| it == ending)).count()
+}
