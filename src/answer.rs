@@ -243,20 +243,28 @@ impl Answerer {
         Ok(self.fetcher.band(&plan.source.measurement, band, reading).await?)
     }
 
-    async fn read<'a>(
+    /// The blocks of each of the bands. Nothing is asked for before its turn comes.
+    fn fetches<'a>(
         &'a self,
         plan: &'a UpstreamPlan,
-        walk: &'a Walk<'_>,
+        bands: &[&'a Band],
+        reading: Reading,
+    ) -> Vec<BoxFuture<'a, Result<Vec<SharedBlock>, BridgeError>>> {
+        bands.iter().map(|band| self.blocks(plan, band, reading).boxed()).collect()
+    }
+
+    async fn read(
+        &self,
+        plan: &UpstreamPlan,
+        walk: &Walk<'_>,
         reading: Reading,
     ) -> Result<Page, BridgeError> {
         let mut rows = Gathered::new(walk, &plan.source)?;
         let bands: Vec<&Band> = plan.bands.iter().filter(|band| !rows.begins_after(band, plan)).collect();
         let (certain, perhaps) = bands.split_at(rows.certain(&bands, plan));
-        let fetch = |bands: &[&'a Band]| -> Vec<BoxFuture<'a, _>> {
-            bands.iter().map(|&band| self.blocks(plan, band, reading).boxed()).collect()
-        };
-        let ahead = stream::iter(fetch(certain)).buffered(self.limits.bands_ahead.max(1));
-        let mut coming = pin!(ahead.chain(stream::iter(fetch(perhaps)).buffered(1)));
+        let ahead =
+            stream::iter(self.fetches(plan, certain, reading)).buffered(self.limits.bands_ahead.max(1));
+        let mut coming = pin!(ahead.chain(stream::iter(self.fetches(plan, perhaps, reading)).buffered(1)));
         while !rows.is_full()
             && let Some(blocks) = coming.next().await.transpose()?
         {

@@ -235,7 +235,7 @@ impl Answerer {
             if filling.is_full() {
                 break;
             }
-            let blocks = self.fetcher.band(&plan.source.measurement, band, reading).await?;
+            let blocks = self.blocks(plan, band, reading).await?;
             fetched_at = blocks.iter().map(|block| block.fetched_at).chain(fetched_at).min();
             let frame = assembled(plan, reach.set, &reach.needed, &blocks)?;
             scanned += frame.row_count() as u64;

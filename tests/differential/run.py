@@ -33,7 +33,10 @@ from oracle import Column
 # How much of each table is dumped decides which of its sets are asked for.
 TABLES = {"y25i03": "cube", "y28a15": "areas-by-dimension", "y25i01": "margins", "y07a02": "margins"}
 EDM = "{http://docs.oasis-open.org/odata/ns/edm}"
+# Letters that are left as a person reads them until the request is sent.
+READABLE = " '$,()=/æøåÆØÅ"
 ROWS_AT_MOST = 3000
+SECONDS_TO_SHRINK = 20
 
 
 @dataclass
@@ -47,6 +50,8 @@ class Set:
     order: str
     samples: dict = field(default_factory=dict)
     size: int = 0
+    # What identifies a row, and what holds of the totals of those parts that are not grouped by.
+    ids: dict = field(default_factory=dict)
 
 
 @dataclass
@@ -60,12 +65,15 @@ class Query:
     count: bool = False
     only_count: bool = False
     groups: tuple = ()
+    # Published totals of the groups; without any, the rows of each group are counted.
+    totals: tuple = ()
     page: int | None = None
 
     def path(self):
         options = {}
         if self.groups:
-            grouped = f"groupby(({','.join(self.groups)}),aggregate($count as Antal_rækker))"
+            made = ",".join(self.totals) or "$count as Antal_rækker"
+            grouped = f"groupby(({','.join(self.groups)}),aggregate({made}))"
             options["$apply"] = f"filter({self.filter.odata})/{grouped}" if self.filter else grouped
         elif self.filter:
             options["$filter"] = self.filter.odata
@@ -79,7 +87,7 @@ class Query:
             options["$skip"] = str(self.skip)
         if self.count:
             options["$count"] = "true"
-        text = "&".join(f"{name}={value}" for name, value in options.items())
+        text = "&".join(f"{name}={urllib.parse.quote(value, safe=READABLE)}" for name, value in options.items())
         return f"/odata/jobindsats/{self.set.table}/{self.set.name}{'/$count' if self.only_count else ''}?{text}"
 
     def sql(self):
@@ -88,6 +96,11 @@ class Query:
             return f"SELECT count(*) FROM {self.set.source} {where}"
         sort = ", ".join([*(term.sql for term in self.order), self.set.order])
         source, shown = f"{self.set.source} {where}", ", ".join(self.set.columns[name].sql for name in self.select)
+        if self.totals:
+            rest = [sql for name, sql in self.set.ids.items() if sql and name not in self.groups]
+            where = " AND ".join([*([self.filter.sql] if self.filter else []), *rest]) or "true"
+            shown = ", ".join(self.set.columns[name].sql for name in [*self.groups, *self.totals])
+            return f"SELECT {shown} FROM {self.set.source} WHERE {where} ORDER BY {self.set.order}{self.limits()}"
         if self.groups:
             keys = [self.set.columns[name].sql for name in self.groups]
             numbered = f"(SELECT *, row_number() OVER (ORDER BY {self.set.order}) AS place FROM {source})"
@@ -106,11 +119,13 @@ class Query:
 
     def smaller(self):
         """Queries that ask for less, the largest steps first."""
-        for name, none in [("groups", ()), ("order", ()), ("top", None), ("skip", None), ("page", None), ("count", False)]:
-            if getattr(self, name) != none:
+        for name, none in [("page", None), ("count", False), ("order", ()), ("top", None), ("skip", None), ("totals", ()), ("groups", ())]:
+            grows = name in ("top", "groups", "totals") and self.set.size > ROWS_AT_MOST
+            if getattr(self, name) != none and not grows:
                 yield replace(self, **{name: none})
         if self.filter:
-            yield replace(self, filter=None)
+            if self.set.size <= ROWS_AT_MOST or self.top is not None:
+                yield replace(self, filter=None)
             for part in self.filter.parts:
                 yield replace(self, filter=part)
         for at in range(len(self.order)):
@@ -127,7 +142,7 @@ class Service:
 
     def get(self, url, page=None):
         if url.startswith("/"):
-            url = self.address + urllib.parse.quote(url, safe="/?&=$'(),*@:;%")
+            url = self.address + urllib.parse.quote(url, safe="/?&=$'(),%")
         else:
             url = urllib.parse.quote(url, safe="/?&=$'(),*@:;%+-_~.!")
         request = urllib.request.Request(url, headers={"Prefer": f"odata.maxpagesize={page}"} if page else {})
@@ -139,7 +154,7 @@ class Service:
         try:
             if query.only_count:
                 return [(int(self.get(query.path())),)], None
-            names = [*query.groups, "Antal_rækker"] if query.groups else query.select
+            names = [*query.groups, *(query.totals or ["Antal_rækker"])] if query.groups else query.select
             rows, count, link = [], None, query.path()
             while link:
                 body = json.loads(self.get(link, query.page), parse_float=Decimal, parse_int=Decimal)
@@ -174,10 +189,13 @@ def difference(service, cursor, query):
     return None if given == wanted else (given, wanted)
 
 
-def minimal(service, cursor, query):
+def minimal(service, cursor, query, until):
+    """A query that asks for less and still differs, as far as time allows."""
     for smaller in query.smaller():
+        if time.monotonic() > until:
+            break
         if difference(service, cursor, smaller):
-            return minimal(service, cursor, smaller)
+            return minimal(service, cursor, smaller, until)
     return query
 
 
@@ -208,7 +226,11 @@ def sets(service, cursor, table):
             yield of_columns(table, name, named[name], columns, oracle.wide_source(table, kind, about), order)
     if table.extent == "cube":
         columns = oracle.wide_columns(table, others)
-        yield of_columns(table, "Data", named["Data"], columns, f"(SELECT * FROM wide_{table.id})", order)
+        data = of_columns(table, "Data", named["Data"], columns, f"(SELECT * FROM wide_{table.id})", order)
+        for name, column in data.columns.items():
+            if column.sql == "periode" or re.fullmatch(r"d\d+_id", column.sql):
+                data.ids[name] = "" if column.sql == "periode" else f"{column.sql} = 'T'"
+        yield data
         columns = oracle.long_columns(table)
         yield of_columns(table, "Observations", named["Observations"], columns, oracle.long_source(table), f"{order}, m_rank")
     yield from code_lists(table, named)
@@ -258,6 +280,8 @@ def make(random, found):
         # A figure cannot be grouped by: it is no fact of a member.
         keys = [name for name, column in found.columns.items() if column.kind in ("text", "date") and column.sql not in ("status", "attribute", "id")]
         query.groups = tuple(random.sample(keys, min(len(keys), random.randrange(1, 4))))
+    elif found.ids and random.random() < 0.12:
+        totals(random, found, query)
     elif random.random() < 0.6:
         query.order = tuple(maker.order_term() for _ in range(random.randrange(1, 4)))
     if random.random() < 0.5 or found.size > ROWS_AT_MOST:
@@ -268,6 +292,16 @@ def make(random, found):
     if random.random() < 0.25:
         query.page = random.choice([7, 40, 150]) if (query.top or 1000) <= 300 else 500
     return query
+
+
+def totals(random, found, query):
+    """Groups by some ids, and filters by no more than those: the rest stands at its published total."""
+    free = [name for name, rest in found.ids.items() if rest]
+    query.groups = tuple(name for name in found.ids if name not in free or random.random() < 0.5)
+    figures = [name for name, column in found.columns.items() if column.kind == "figure"] + ["Status"]
+    query.totals = tuple(random.sample(figures, random.randrange(1, len(figures) + 1)))
+    columns = {name: found.columns[name] for name in query.groups}
+    query.filter = Maker(random, columns, found.samples).condition(1) if random.random() < 0.6 else None
 
 
 def simulated_tables(binary):
@@ -314,9 +348,9 @@ def main():
         if service.answer(query) == wanted:
             return len(wanted[0])
         found.append(query)
-        query = minimal(service, local.cursor, query)
+        query = minimal(service, local.cursor, query, time.monotonic() + SECONDS_TO_SHRINK)
         given, wanted = difference(service, local.cursor, query)
-        print(f"DIFFERENCE\n  GET {query.path()}\n  page {query.page}\n  SQL {query.sql()}\n  service {str(given)[:700]}\n  oracle  {str(wanted)[:700]}")
+        print(f"DIFFERENCE\n  GET {query.path()}\n  page {query.page}\n  SQL {query.sql()}\n  service {str(given)[:700]}\n  oracle  {str(wanted)[:700]}", flush=True)
         return 0
 
     with concurrent.futures.ThreadPoolExecutor(chosen.threads) as pool:

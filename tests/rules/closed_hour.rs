@@ -47,7 +47,7 @@ async fn everything(app: &App, number: usize) -> u16 {
     let indicators = &app.service.state.indicators;
     let ids: Vec<String> =
         indicators.published().snapshot.indicators.iter().map(|it| it.definition.id.to_string()).collect();
-    if number % 4 == 0 {
+    if number.is_multiple_of(4) {
         indicators.refresh(&ids[number / 4 % ids.len()]).await;
     }
     status

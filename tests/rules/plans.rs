@@ -37,7 +37,7 @@ fn kinds() -> Vec<Kind> {
         kind("a single row by its key", "y25i01/Hovedtal(Periode='2026M06',Område_id='T')", 2, 4),
         kind("one period, all places", JUNE, 2, 4),
         kind(
-            "one measure of three",
+            "one measure of four",
             "y25i01/Hovedtal?$filter=Periode eq '2026M06'&$select=Område,Antal_ledige_personer",
             2,
             1,
@@ -87,7 +87,7 @@ fn kinds() -> Vec<Kind> {
             "regions and municipalities in one hierarchy",
             "y28a15/Hovedtal?$filter=Periode eq '2025Y01' and (Områdeniveau eq 'Region' or Områdeniveau eq 'Kommune')",
             2,
-            1,
+            2,
         ),
         kind(
             "the same of period and place by `or`",
