@@ -1,12 +1,14 @@
 //! What the store holds and where: per table the blocks, each in memory, on disk or both. Pure: it reads and writes no file, and
 //! says which files are to go.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::catalogue::id::MeasurementId;
+use crate::catalogue::id::{MeasurementId, PeriodId};
 use crate::store::block::{Revision, SharedBlock};
 use crate::store::key::CellKey;
 use crate::store::{StoreSize, disk::StoredBlock};
@@ -14,11 +16,30 @@ use crate::store::{StoreSize, disk::StoredBlock};
 /// Revisions of one table that are kept.
 const KEPT_REVISIONS: usize = 2;
 
+/// Once a budget is passed, so much of it is freed that the next block finds room: in parts of the budget.
+const FREED: u64 = 16;
+
 /// All blocks by table.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    tables: HashMap<MeasurementId, Vec<Entry>>,
+    tables: HashMap<MeasurementId, Table>,
     uses: u64,
+    size: StoreSize,
+}
+
+/// The blocks of one table, found by period: there may be thousands.
+#[derive(Debug, Default)]
+struct Table {
+    entries: HashMap<EntryId, Entry>,
+    by_period: HashMap<PeriodId, BTreeSet<EntryId>>,
+    revisions: HashMap<Revision, Held>,
+}
+
+/// What a table holds of a revision.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    blocks: usize,
+    fetched_at: DateTime<Utc>,
 }
 
 /// A block and where it is.
@@ -35,7 +56,7 @@ pub(super) struct Entry {
 }
 
 /// Tells entries apart, also those of the same cells one after another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct EntryId(u64);
 
 /// Where a block's file is.
@@ -93,10 +114,19 @@ impl Entry {
         entry
     }
 
-    /// Takes the block into memory.
-    pub fn hold(&mut self, block: &SharedBlock) {
+    fn hold(&mut self, block: &SharedBlock) {
         self.memory_bytes = block.size_bytes();
-        self.block = Some(std::sync::Arc::clone(block));
+        self.block = Some(Arc::clone(block));
+    }
+
+    fn size(&self) -> StoreSize {
+        let (held, bytes) = (self.block.is_some(), self.file.bytes());
+        StoreSize {
+            blocks: held.into(),
+            bytes: if held { self.memory_bytes } else { 0 },
+            disk_blocks: (bytes > 0).into(),
+            disk_bytes: bytes,
+        }
     }
 }
 
@@ -106,134 +136,199 @@ impl Index {
     pub fn insert(&mut self, table: &MeasurementId, mut entry: Entry) -> (EntryId, Vec<PathBuf>) {
         self.uses += 1;
         (entry.id, entry.last_use) = (EntryId(self.uses), self.uses);
-        let id = entry.id;
-        let entries = self.tables.entry(table.clone()).or_default();
-        let mut gone = Vec::new();
-        let (revision, key) = (entry.revision, entry.key.clone());
-        entries.push(entry);
-        remove_where(entries, &mut gone, |old| {
-            old.id != id && old.revision == revision && key.covers(&old.key)
-        });
-        let kept: Vec<Revision> = revisions(entries).into_iter().take(KEPT_REVISIONS).collect();
-        remove_where(entries, &mut gone, |entry| !kept.contains(&entry.revision));
-        (id, gone)
+        let (id, revision) = (entry.id, entry.revision);
+        let held = self.tables.entry(table.clone()).or_default();
+        let covered = |old: &&Entry| old.revision == revision && entry.key.covers(&old.key);
+        let mut leaving: Vec<EntryId> =
+            held.sharing_periods(&entry.key).filter(covered).map(|old| old.id).collect();
+        self.size.add(entry.size());
+        held.add(entry);
+        let over: Vec<Revision> = held.revisions().into_iter().skip(KEPT_REVISIONS).collect();
+        if !over.is_empty() {
+            let of_old = held.entries.values().filter(|entry| over.contains(&entry.revision));
+            leaving.extend(of_old.map(|entry| entry.id));
+        }
+        (id, leaving.into_iter().filter_map(|id| self.remove(table, id)?.file.into_path()).collect())
     }
 
     /// The newest entry of that revision that holds all the cells of the key. It counts as used.
-    pub fn find(&mut self, table: &MeasurementId, revision: Revision, key: &CellKey) -> Option<&mut Entry> {
+    pub fn find(&mut self, table: &MeasurementId, revision: Revision, key: &CellKey) -> Option<&Entry> {
         self.uses += 1;
-        let uses = self.uses;
-        let fits = |entry: &&mut Entry| entry.revision == revision && entry.key.covers(key);
-        let entry = self.tables.get_mut(table)?.iter_mut().filter(fits).max_by_key(|it| it.fetched_at)?;
-        entry.last_use = uses;
+        let held = self.tables.get_mut(table)?;
+        let fits = |entry: &&Entry| entry.revision == revision && entry.key.covers(key);
+        let candidates = held.of_period(key.periods.first()?);
+        let id = candidates.filter(fits).max_by_key(|entry| entry.fetched_at)?.id;
+        let entry = held.entries.get_mut(&id)?;
+        entry.last_use = self.uses;
         Some(entry)
     }
 
     /// Entries of any revision that share cells with the key, the newest first.
     pub fn overlapping(&self, table: &MeasurementId, key: &CellKey) -> Vec<EntryId> {
-        let entries = self.tables.get(table).into_iter().flatten();
-        let mut sharing: Vec<&Entry> = entries.filter(|entry| entry.key.overlaps(key)).collect();
-        sharing.sort_by_key(|entry| std::cmp::Reverse((entry.fetched_at, entry.revision)));
+        let sharing = self.tables.get(table).into_iter().flat_map(|held| held.sharing_periods(key));
+        let mut sharing: Vec<&Entry> = sharing.filter(|entry| entry.key.overlaps(key)).collect();
+        sharing.sort_by_key(|entry| Reverse((entry.fetched_at, entry.revision, entry.id)));
+        sharing.dedup_by_key(|entry| entry.id);
         sharing.into_iter().map(|entry| entry.id).collect()
     }
 
-    pub fn entry(&mut self, table: &MeasurementId, id: EntryId) -> Option<&mut Entry> {
-        self.tables.get_mut(table)?.iter_mut().find(|entry| entry.id == id)
+    pub fn entry(&self, table: &MeasurementId, id: EntryId) -> Option<&Entry> {
+        self.tables.get(table)?.entries.get(&id)
     }
 
-    /// Forgets an entry whose file is not to be had.
-    pub fn remove(&mut self, table: &MeasurementId, id: EntryId) {
-        if let Some(entries) = self.tables.get_mut(table) {
-            entries.retain(|entry| entry.id != id);
+    /// Takes a block into memory; nothing if its entry is gone.
+    pub fn hold(&mut self, table: &MeasurementId, id: EntryId, block: &SharedBlock) {
+        self.change(table, id, |entry| entry.hold(block));
+    }
+
+    /// Says where a block's file is; nothing if its entry is gone.
+    pub fn file(&mut self, table: &MeasurementId, id: EntryId, file: FileState) {
+        self.change(table, id, |entry| entry.file = file);
+    }
+
+    fn change(&mut self, table: &MeasurementId, id: EntryId, change: impl FnOnce(&mut Entry)) {
+        if let Some(entry) = self.tables.get_mut(table).and_then(|held| held.entries.get_mut(&id)) {
+            self.size.subtract(entry.size());
+            change(entry);
+            self.size.add(entry.size());
         }
+    }
+
+    /// Forgets an entry.
+    pub fn remove(&mut self, table: &MeasurementId, id: EntryId) -> Option<Entry> {
+        let entry = self.tables.get_mut(table)?.remove(id)?;
+        self.size.subtract(entry.size());
+        Some(entry)
     }
 
     /// The revisions of the table, the one that was last fetched first.
     pub fn revisions(&self, table: &MeasurementId) -> Vec<Revision> {
-        self.tables.get(table).map(|entries| revisions(entries)).unwrap_or_default()
+        self.tables.get(table).map(Table::revisions).unwrap_or_default()
     }
 
     pub fn size(&self) -> StoreSize {
-        let entries = || self.tables.values().flatten();
-        StoreSize {
-            blocks: entries().filter(|entry| entry.block.is_some()).count(),
-            bytes: entries().filter(|entry| entry.block.is_some()).map(|entry| entry.memory_bytes).sum(),
-            disk_blocks: entries().filter(|entry| entry.file.bytes() > 0).count(),
-            disk_bytes: entries().map(|entry| entry.file.bytes()).sum(),
-        }
+        self.size
     }
 
-    /// Lets the least recently used blocks go from memory until it is within the budget; says how many. The one last used
-    /// stays, whatever its size, and so does what is yet to be written.
+    /// Lets the least recently used blocks go from memory if it is over the budget; says how many. The one last used stays,
+    /// whatever its size, and so does what is yet to be written.
     pub fn shrink_memory(&mut self, budget_bytes: usize) -> usize {
-        let mut held = self.size().bytes;
-        let uses = self.uses;
-        let idle = |entry: &&mut Entry| {
-            entry.block.is_some() && entry.last_use < uses && !matches!(entry.file, FileState::Queued(_))
-        };
-        if held <= budget_bytes {
+        if self.size.bytes <= budget_bytes {
             return 0;
         }
-        let mut idle: Vec<&mut Entry> = self.tables.values_mut().flatten().filter(idle).collect();
-        idle.sort_by_key(|entry| entry.last_use);
+        let uses = self.uses;
+        let idle = |entry: &&Entry| {
+            entry.block.is_some() && entry.last_use < uses && !matches!(entry.file, FileState::Queued(_))
+        };
         let mut evicted = 0;
-        for entry in idle.into_iter().take_while(|entry| {
-            let over = held > budget_bytes;
-            held = held.saturating_sub(entry.memory_bytes);
-            over
-        }) {
-            entry.block = None;
+        for (_, id, table) in self.by_use(idle, |entry, _| entry.last_use) {
+            if self.size.bytes as u64 <= room(budget_bytes as u64) {
+                break;
+            }
             evicted += 1;
-        }
-        for entries in self.tables.values_mut() {
-            entries.retain(|entry| entry.block.is_some() || entry.file != FileState::None);
+            self.change(&table, id, |entry| entry.block = None);
+            if self.entry(&table, id).is_some_and(|entry| entry.file == FileState::None) {
+                self.remove(&table, id);
+            }
         }
         evicted
     }
 
-    /// Lets blocks go from disk, and from memory with it, until it is within the budget: those of superseded revisions first,
-    /// then the least recently used. The files that are to go are returned.
+    /// Lets blocks go from disk, and from memory with it, if it is over the budget: those of superseded revisions first, then the
+    /// least recently used. The files that are to go are returned.
     pub fn shrink_disk(&mut self, budget_bytes: u64) -> Vec<PathBuf> {
-        let mut held = self.size().disk_bytes;
-        if held <= budget_bytes {
+        if self.size.disk_bytes <= budget_bytes {
             return Vec::new();
         }
-        let mut written = Vec::new();
-        for (table, entries) in &self.tables {
-            let newest = revisions(entries).first().copied();
-            let of_table = entries.iter().filter(|entry| entry.file.bytes() > 0);
-            written.extend(of_table.map(|entry| {
-                (Some(entry.revision) == newest, entry.last_use, entry.id, entry.file.bytes(), table.clone())
-            }));
-        }
-        written.sort_by_key(|(is_newest, last_use, ..)| (*is_newest, *last_use));
+        let written = |entry: &&Entry| entry.file.bytes() > 0;
+        let turn = |entry: &Entry, newest: Option<Revision>| (Some(entry.revision) == newest, entry.last_use);
         let mut gone = Vec::new();
-        for (_, _, id, bytes, table) in written {
-            if held <= budget_bytes {
+        for (_, id, table) in self.by_use(written, turn) {
+            if self.size.disk_bytes <= room(budget_bytes) {
                 break;
             }
-            held -= bytes;
-            if let Some(entries) = self.tables.get_mut(&table) {
-                remove_where(entries, &mut gone, |entry| entry.id == id);
-            }
+            gone.extend(self.remove(&table, id).and_then(|entry| entry.file.into_path()));
         }
         gone
     }
-}
 
-fn remove_where(entries: &mut Vec<Entry>, gone: &mut Vec<PathBuf>, leaves: impl Fn(&Entry) -> bool) {
-    let left = entries.extract_if(.., |entry| leaves(entry));
-    gone.extend(left.filter_map(|entry| entry.file.into_path()));
-}
-
-/// The last fetched first: that is the newest also where the upstream takes a date back.
-fn revisions(entries: &[Entry]) -> Vec<Revision> {
-    let mut latest: HashMap<Revision, DateTime<Utc>> = HashMap::new();
-    for entry in entries {
-        let at = latest.entry(entry.revision).or_insert(entry.fetched_at);
-        *at = entry.fetched_at.max(*at);
+    /// Entries in the order of their turn, which the table's newest revision may decide.
+    fn by_use<T: Ord>(
+        &self,
+        wanted: impl Fn(&&Entry) -> bool,
+        turn: impl Fn(&Entry, Option<Revision>) -> T,
+    ) -> Vec<(T, EntryId, MeasurementId)> {
+        let mut entries = Vec::new();
+        for (table, held) in &self.tables {
+            let newest = held.revisions().first().copied();
+            let wanted = held.entries.values().filter(&wanted);
+            entries.extend(wanted.map(|entry| (turn(entry, newest), entry.id, table.clone())));
+        }
+        entries.sort_unstable_by(|(a, ..), (b, ..)| a.cmp(b));
+        entries
     }
-    let mut revisions: Vec<_> = latest.into_iter().map(|(revision, at)| (at, revision)).collect();
-    revisions.sort_unstable_by(|a, b| b.cmp(a));
-    revisions.into_iter().map(|(_, revision)| revision).collect()
+}
+
+impl Table {
+    fn add(&mut self, entry: Entry) {
+        for period in &entry.key.periods {
+            self.by_period.entry(period.clone()).or_default().insert(entry.id);
+        }
+        let none = Held { blocks: 0, fetched_at: entry.fetched_at };
+        let held = self.revisions.entry(entry.revision).or_insert(none);
+        *held = Held { blocks: held.blocks + 1, fetched_at: held.fetched_at.max(entry.fetched_at) };
+        self.entries.insert(entry.id, entry);
+    }
+
+    fn remove(&mut self, id: EntryId) -> Option<Entry> {
+        let entry = self.entries.remove(&id)?;
+        for period in &entry.key.periods {
+            if let Some(of_period) = self.by_period.get_mut(period) {
+                of_period.remove(&id);
+            }
+        }
+        if let Some(held) = self.revisions.get_mut(&entry.revision) {
+            held.blocks -= 1;
+        }
+        self.revisions.retain(|_, held| held.blocks > 0);
+        Some(entry)
+    }
+
+    /// Entries with a period of the key, perhaps more than once.
+    fn sharing_periods(&self, key: &CellKey) -> impl Iterator<Item = &Entry> {
+        key.periods.iter().flat_map(|period| self.of_period(period))
+    }
+
+    fn of_period(&self, period: &PeriodId) -> impl Iterator<Item = &Entry> {
+        self.by_period.get(period).into_iter().flatten().filter_map(|id| self.entries.get(id))
+    }
+
+    /// The last fetched first: that is the newest also where the upstream takes a date back.
+    fn revisions(&self) -> Vec<Revision> {
+        let mut revisions: Vec<(DateTime<Utc>, Revision)> =
+            self.revisions.iter().map(|(revision, held)| (held.fetched_at, *revision)).collect();
+        revisions.sort_unstable_by(|a, b| b.cmp(a));
+        revisions.into_iter().map(|(_, revision)| revision).collect()
+    }
+}
+
+impl StoreSize {
+    fn add(&mut self, other: Self) {
+        self.blocks += other.blocks;
+        self.bytes += other.bytes;
+        self.disk_blocks += other.disk_blocks;
+        self.disk_bytes += other.disk_bytes;
+    }
+
+    fn subtract(&mut self, other: Self) {
+        self.blocks -= other.blocks;
+        self.bytes -= other.bytes;
+        self.disk_blocks -= other.disk_blocks;
+        self.disk_bytes -= other.disk_bytes;
+    }
+}
+
+/// What of a budget is used once it has been passed and room was made.
+fn room(budget_bytes: u64) -> u64 {
+    budget_bytes - budget_bytes / FREED
 }

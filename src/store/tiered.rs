@@ -109,7 +109,7 @@ impl TieredStore {
             return None;
         };
         let block = Arc::new(block);
-        index.entry(table, id)?.hold(&block);
+        index.hold(table, id, &block);
         self.shared.shrink_memory(&mut index);
         Some(block)
     }
@@ -220,12 +220,11 @@ impl Shared {
         self.note(written.as_ref().err());
         let gone = {
             let mut index = self.index();
-            if let Some(entry) = index.entry(table, id) {
-                entry.file = match written {
-                    Ok(bytes) => FileState::Written { path, bytes },
-                    Err(_) => FileState::None,
-                };
-            }
+            let file = match written {
+                Ok(bytes) => FileState::Written { path, bytes },
+                Err(_) => FileState::None,
+            };
+            index.file(table, id, file);
             self.shrink_memory(&mut index);
             index.shrink_disk(self.disk_bytes)
         };
@@ -247,7 +246,7 @@ impl Shared {
     }
 }
 
-fn found(entry: &mut Entry) -> Option<Found> {
+fn found(entry: &Entry) -> Option<Found> {
     match (&entry.block, &entry.file) {
         (Some(block), _) => Some(Found::Here(Arc::clone(block))),
         (None, FileState::Queued(path) | FileState::Written { path, .. }) => {
