@@ -212,6 +212,7 @@ impl Answerer {
         let stored = self.fetcher.stored_readings(table).await.into_iter();
         for reading in stored.filter(|reading| begun.is_none_or(|begun| begun == reading.revision())) {
             if let Ok(found) = read(reading).await {
+                self.fetcher.stored_served();
                 return Ok(found);
             }
         }

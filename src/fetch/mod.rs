@@ -139,6 +139,11 @@ impl Fetcher {
         Err(FetchError::Moved { table: table.clone() }.into())
     }
 
+    /// Counts an answer that stored cells gave because the upstream could not.
+    pub fn stored_served(&self) {
+        self.0.observer.stale_served();
+    }
+
     /// Opens a reading: of the current revision, or of the one that a download began with.
     ///
     /// # Errors

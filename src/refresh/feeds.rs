@@ -119,6 +119,9 @@ impl FeedKeeper {
     /// When there is no such table, or it cannot be read now.
     pub async fn table(&self, name: &str) -> Result<Arc<Feed>, BridgeError> {
         let catalogue = self.catalogue.current();
+        if catalogue.heads.is_empty() {
+            return Err(BridgeError::TableNotRead(MeasurementId::from(name.to_lowercase())));
+        }
         let Some(head) = catalogue.head(name).cloned() else {
             return Err(self.unknown(&catalogue, name));
         };
