@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use chrono::{NaiveDate, TimeDelta};
+use chrono::NaiveDate;
 
 use crate::catalogue::id::MeasurementId;
 use crate::clock::Clock;
@@ -16,9 +16,7 @@ use crate::indicators::kept;
 use crate::indicators::resolve::resolve;
 use crate::indicators::snapshot::{IndicatorState, Snapshot};
 use crate::indicators::source::{FigureSource, SourceError};
-
-/// Figures are read anew at least this often, for they are revised without a new date.
-const FULL_CHECK: TimeDelta = TimeDelta::hours(24);
+use crate::store::freshness;
 
 /// A snapshot with its rendering: what readers get.
 #[derive(Debug)]
@@ -131,7 +129,7 @@ impl Collector {
     }
 
     fn is_current(&self, figures: &Figures, update_latest: Option<NaiveDate>) -> bool {
-        figures.update_latest == update_latest && self.clock.now() - figures.read_at < FULL_CHECK
+        figures.update_latest == update_latest && self.clock.now() - figures.read_at < freshness::LONGEST
     }
 
     async fn read_figures(

@@ -18,13 +18,12 @@ use crate::catalogue::id::MeasurementId;
 use crate::catalogue::measurement::Measurement;
 use crate::clock::Clock;
 use crate::refresh::catalogue::store::{CatalogueStore, Kept};
+use crate::store::freshness::LOOK_UP_PAUSE;
 use crate::upstream::TableHints;
 use crate::upstream::client::Upstream;
 use crate::upstream::error::{Failure, UpstreamError};
 use crate::upstream::read::{self, ReadError};
 
-/// The list of tables is not looked up more often than this.
-const LIST_MAX_AGE: TimeDelta = TimeDelta::minutes(15);
 /// A table's parts are read again in the background after this long, whatever its dates say.
 const TABLE_MAX_AGE: TimeDelta = TimeDelta::days(1);
 /// After a failure the list is not looked up again for so long: those who ask share the failure.
@@ -133,7 +132,7 @@ impl CatalogueKeeper {
     pub async fn fresh_list(&self) -> Result<Arc<Catalogue>, CatalogueError> {
         let mut failed = self.list.lock().await;
         let (now, current) = (self.clock.now(), self.current());
-        if current.read_at.is_some_and(|read_at| now - read_at < LIST_MAX_AGE) {
+        if current.read_at.is_some_and(|read_at| now - read_at < LOOK_UP_PAUSE) {
             return Ok(current);
         }
         if let Some((at, error)) = failed.as_ref().filter(|(at, _)| now - *at < LIST_PAUSE) {
@@ -176,7 +175,7 @@ impl CatalogueKeeper {
     async fn renewed(&self, id: &MeasurementId) -> Option<Arc<Measurement>> {
         let slot = self.slot(id);
         let now = self.clock.now();
-        if slot.known().renewal_failed_at.is_some_and(|at| now - at < LIST_MAX_AGE) {
+        if slot.known().renewal_failed_at.is_some_and(|at| now - at < LOOK_UP_PAUSE) {
             return None;
         }
         let renewal = tokio::time::timeout(RENEWAL_WAIT, self.reread(id)).await;
