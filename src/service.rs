@@ -174,7 +174,7 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
         page_rows: settings.page_rows,
         max_rows: settings.max_rows,
         wait: Duration::from_secs(settings.answer_seconds),
-        bands_ahead: settings.upstream_concurrency,
+        chunks_ahead: settings.upstream_concurrency,
     };
     let state = AppState {
         feeds: Arc::new(FeedKeeper::open(path, Arc::clone(&catalogue), revisions.clone(), origin)?),

@@ -130,11 +130,7 @@ impl Rows {
     }
 
     fn sort(&mut self) -> Result<(), FrameError> {
-        let mut order: Vec<u32> = (0..u32::try_from(self.count).unwrap_or(u32::MAX)).collect();
-        if order.is_sorted_by(|&a, &b| self.places.compare(a as usize, b as usize).is_le()) {
-            return Ok(());
-        }
-        order.sort_unstable_by(|&a, &b| self.places.compare(a as usize, b as usize));
+        let Some(order) = self.places.sorted() else { return Ok(()) };
         self.places = self.places.take(&order);
         let order = UInt32Array::from(order);
         for figures in self.figures.values_mut() {

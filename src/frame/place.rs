@@ -37,6 +37,18 @@ impl Places {
         }
     }
 
+    /// The rows in order; `None` if they stand in order already.
+    #[must_use]
+    pub fn sorted(&self) -> Option<Vec<u32>> {
+        let count = self.axes.first().map_or(0, Vec::len);
+        let mut rows: Vec<u32> = (0..u32::try_from(count).unwrap_or(u32::MAX)).collect();
+        if rows.is_sorted_by(|&a, &b| self.compare(a as usize, b as usize).is_le()) {
+            return None;
+        }
+        rows.sort_by(|&a, &b| self.compare(a as usize, b as usize));
+        Some(rows)
+    }
+
     /// The rows of one set of places after those of another.
     pub fn append(&mut self, other: &Self) {
         if self.axes.is_empty() {
