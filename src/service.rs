@@ -39,7 +39,7 @@ use crate::store::tiered::TieredStore;
 use crate::store::writer::DiskWriter;
 use crate::upstream::TableHints;
 use crate::upstream::client::{ClientError, ClientOptions, HttpUpstream, Upstream};
-use crate::upstream::key::ApiKey;
+use crate::settings::key::ApiKey;
 use crate::upstream::retry::Retry;
 use crate::web::observe;
 use crate::web::state::AppState;
