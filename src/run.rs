@@ -13,9 +13,9 @@ use jobindsats_bridge::indicators::resolve;
 use jobindsats_bridge::refresh::catalogue::keeper::SyncScope;
 use jobindsats_bridge::refresh::indicators::Pace;
 use jobindsats_bridge::service::{self, Service, ServiceOptions, UpstreamChoice};
+use jobindsats_bridge::settings::key::ApiKey;
 use jobindsats_bridge::settings::{Settings, UpstreamSettings};
 use jobindsats_bridge::simulator::{self, DumpExtent, DumpOptions, Simulator, SimulatorOptions};
-use jobindsats_bridge::upstream::key::ApiKey;
 use jobindsats_bridge::upstream::retry::Retry;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -156,7 +156,7 @@ async fn choose_upstream(settings: &Settings) -> Result<(UpstreamChoice, Option<
         }
         UpstreamSettings::Api { url, key } => {
             let origin = Origin { name: origin_name(url), is_simulator: false, description: None };
-            let key = Some(ApiKey::new(key.expose())?);
+            let key = Some(key.clone());
             let choice =
                 UpstreamChoice { origin, url: url.clone(), key, closed_hour: true, retry: Retry::default() };
             Ok((choice, None))

@@ -25,25 +25,22 @@ use crate::observe::metrics::Metrics;
 use crate::observe::reports::FailureReports;
 use crate::observe::upstream::UpstreamObserver;
 use crate::plan::chunk;
-use crate::refresh::catalogue::keeper::{CatalogueKeeper, SyncScope};
+use crate::refresh::catalogue::{self, keeper::CatalogueKeeper};
 use crate::refresh::feeds::{FeedKeeper, NamesError};
 use crate::refresh::figures::FetchedFigures;
 use crate::refresh::indicators::{self, Pace};
 use crate::refresh::updates::ListedUpdates;
 use crate::settings::BridgeSettings;
+use crate::settings::key::ApiKey;
 use crate::store::CellStore;
 use crate::store::revisions::RevisionLog;
 use crate::store::tiered::TieredStore;
 use crate::store::writer::DiskWriter;
 use crate::upstream::TableHints;
 use crate::upstream::client::{ClientError, ClientOptions, HttpUpstream, Upstream};
-use crate::upstream::key::ApiKey;
 use crate::upstream::retry::Retry;
 use crate::web::listen::listen;
 use crate::web::state::AppState;
-
-/// How often tables that changed are read anew.
-const SYNC_PAUSE: Duration = Duration::from_secs(15 * 60);
 
 /// Which upstream is asked, and how.
 #[derive(Debug, Clone)]
@@ -257,35 +254,15 @@ pub async fn start(options: ServiceOptions) -> Result<Service, StartError> {
 }
 
 fn background(state: &AppState, options: &ServiceOptions, stop: &watch::Sender<bool>) -> Vec<JoinHandle<()>> {
-    let catalogue =
-        keep_catalogue(Arc::clone(&state.catalogue), options.settings.upstream_concurrency, stop.subscribe());
-    let indicators = indicators::run(Arc::clone(&state.indicators), options.pace, stop.subscribe());
+    let catalogue = catalogue::run(
+        Arc::clone(&state.catalogue),
+        options.settings.upstream_concurrency,
+        options.clock.clone(),
+        stop.subscribe(),
+    );
+    let indicators =
+        indicators::run(Arc::clone(&state.indicators), options.pace, options.clock.clone(), stop.subscribe());
     vec![tokio::spawn(catalogue), tokio::spawn(indicators)]
-}
-
-/// Reads the list of tables, then every table that is not known or has changed, again and again.
-async fn keep_catalogue(
-    catalogue: Arc<CatalogueKeeper>,
-    concurrency: usize,
-    mut stop: watch::Receiver<bool>,
-) {
-    let work = async {
-        loop {
-            match catalogue.sync(SyncScope::Due, concurrency, |_| {}).await {
-                Ok(report) => tracing::info!(
-                    read = report.read,
-                    failed = report.failed.len(),
-                    "catalogue is up to date"
-                ),
-                Err(error) => tracing::warn!(%error, "the list of tables could not be read"),
-            }
-            tokio::time::sleep(SYNC_PAUSE).await;
-        }
-    };
-    tokio::select! {
-        () = work => {}
-        _ = stop.wait_for(|stopped| *stopped) => {}
-    }
 }
 
 impl Service {
