@@ -119,6 +119,12 @@ pub fn tell(error: &BridgeError) -> Told {
             );
             Told::new(S::BAD_REQUEST, "TooManyRows", message, error).on("$filter")
         }
+        BridgeError::TooManyAsked { bound, limit } => {
+            let message = format!(
+                "any, all eller $count skal læse op til {bound} rækker tal, men grænsen er {limit}; skriv et filter på Periode, område eller en anden dimension inde i udtrykket."
+            );
+            Told::new(S::BAD_REQUEST, "TooManyRows", message, error).on("$filter")
+        }
         BridgeError::TooManyExpanded { limit } => {
             let message = format!(
                 "Udfoldningen giver mere end {limit} rækker; skriv $top eller $filter i $expand, eller hent færre rækker ad gangen."

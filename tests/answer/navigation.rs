@@ -220,7 +220,7 @@ async fn a_hierarchy_is_expanded_level_by_level() {
 }
 
 #[actix_web::test]
-async fn lambdas_and_counts_range_over_lists_and_never_over_figures() {
+async fn lambdas_and_counts_range_over_lists() {
     let app = App::start().await;
     let with = rows(&app, "OmrådeCodes?$filter=Children/any(c:contains(c/Title,'Aarhus'))").await;
     let without = rows(&app, "OmrådeCodes?$filter=not Children/any(c:contains(c/Title,'Aarhus'))").await;
@@ -238,9 +238,7 @@ async fn lambdas_and_counts_range_over_lists_and_never_over_figures() {
     .await;
     assert_eq!(observations.len() + leaves.len(), all);
     for refused in [
-        "OmrådeCodes?$filter=Observations/any(o:o/Value gt 5)",
-        "OmrådeCodes?$filter=Observations/$count gt 0",
-        "OmrådeCodes?$orderby=Observations/$count",
+        "OmrådeCodes?$filter=Observations/any(o:o/Value gt Index)",
         "OmrådeCodes?$filter=Children/any(c:c/Index gt Index)",
         "OmrådeCodes?$expand=Children($filter=$it/Index eq 1)",
         "$all",
