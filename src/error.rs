@@ -62,6 +62,10 @@ pub enum BridgeError {
     SchemaVersion { found: String },
     #[error(transparent)]
     Batch(#[from] BatchError),
+    #[error("the requests of a batch are not isolated from updates between them")]
+    Isolation,
+    #[error("the body has the content type `{found}`; expected text/plain with query options in it")]
+    QueryBody { found: String },
     #[error("a request before this one failed")]
     FailedDependency,
     #[error("the body is larger than {limit} bytes")]

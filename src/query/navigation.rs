@@ -122,6 +122,9 @@ impl<'a> Binder<'a> {
     ) -> Result<(), QueryError> {
         match rest.first() {
             None if !has_key => Ok(()),
+            Some(MemberStep::Name { name: annotation, .. }) if annotation.starts_with('@') => {
+                Err(self.not_offered(expr, annotation, Lack::NotBuilt))
+            }
             Some(MemberStep::Name { name: below, span, .. }) if !has_key => {
                 Err(self.place.error(span.start, unknown_property(set, &format!("{name}/{below}"))))
             }

@@ -178,6 +178,18 @@ pub fn tell(error: &BridgeError) -> Told {
             "Der er kun den nuværende version af beskrivelsen; skriv $schemaversion=*, eller udelad den.",
         )
         .on("$schemaversion"),
+        BridgeError::Isolation => told(
+            S::PRECONDITION_FAILED,
+            "NoIsolation",
+            "Forespørgslerne i en $batch kan ikke låses til samme opdatering; udelad Isolation, eller send dem enkeltvis.",
+        )
+        .on("Isolation"),
+        BridgeError::QueryBody { .. } => told(
+            S::UNSUPPORTED_MEDIA_TYPE,
+            "UnknownQueryFormat",
+            "Forespørgslen efter /$query skal sendes som text/plain, skrevet som i en adresse.",
+        )
+        .on("Content-Type"),
         BridgeError::FailedDependency => told(
             S::FAILED_DEPENDENCY,
             "FailedDependency",
