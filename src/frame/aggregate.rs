@@ -13,12 +13,12 @@ use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use arrow_select::take::take;
 
 use super::Frame;
-use super::cells::Cells;
+use super::cells::{Cells, value_at};
 use super::error::FrameError;
 use super::place::Places;
 use crate::catalogue::value::{FIGURE_SCALE, RowStatus};
 use crate::feed::column::Column;
-use crate::odata::value::PrimitiveType;
+use crate::odata::value::{PrimitiveType, Value};
 use crate::query::apply::{Aggregate, Grouping, Step};
 
 /// The digits that arrow gives decimals of 128 bits.
@@ -43,6 +43,24 @@ pub fn empty(columns: &[Column]) -> Result<Frame, FrameError> {
     let fields: Vec<Field> = fields.collect();
     let arrays = fields.iter().map(|field| new_empty_array(field.data_type())).collect();
     Ok(Frame::of_list(&batch(fields, arrays, 0)?))
+}
+
+/// How many rows have each text of a column.
+///
+/// # Errors
+/// When the frame was made without the column.
+pub fn counts(frame: &Frame, column: usize) -> Result<HashMap<Arc<str>, u64>, FrameError> {
+    let cells = Cells::new(&frame.batch, &frame.columns)?;
+    let texts = cells.column(column)?;
+    let groups = Groups::of(cells, &[column])?;
+    let mut counts = vec![0; groups.first_rows.len()];
+    groups.of_row.iter().for_each(|&group| counts[group as usize] += 1);
+    let text = |row: &Option<u32>| match value_at(texts, (*row)? as usize) {
+        Value::String(text) => Some(text),
+        _ => None,
+    };
+    let counted = groups.first_rows.iter().zip(counts);
+    Ok(counted.filter_map(|(row, count)| Some((text(row)?, count))).collect())
 }
 
 fn arrow_type(primitive: PrimitiveType) -> DataType {

@@ -42,6 +42,15 @@ impl BoundApply {
     pub fn is_grouped(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::Group(_)))
     }
+
+    /// The expressions of all steps.
+    pub(super) fn expressions(&self) -> impl Iterator<Item = &BoundExpr> {
+        self.filter.iter().chain(self.steps.iter().flat_map(Step::expressions))
+    }
+
+    pub(super) fn expressions_mut(&mut self) -> impl Iterator<Item = &mut BoundExpr> {
+        self.filter.iter_mut().chain(self.steps.iter_mut().flat_map(Step::expressions_mut))
+    }
 }
 
 /// Two are equal if they make the same of the same: their columns are those of the same set.
@@ -60,6 +69,24 @@ pub enum Step {
     Top(u64),
     Skip(u64),
     Group(Grouping),
+}
+
+impl Step {
+    fn expressions(&self) -> Vec<&BoundExpr> {
+        match self {
+            Self::Filter(condition) => vec![condition],
+            Self::Order(keys) => keys.iter().map(|key| &key.expr).collect(),
+            Self::Top(_) | Self::Skip(_) | Self::Group(_) => Vec::new(),
+        }
+    }
+
+    fn expressions_mut(&mut self) -> Vec<&mut BoundExpr> {
+        match self {
+            Self::Filter(condition) => vec![condition],
+            Self::Order(keys) => keys.iter_mut().map(|key| &mut key.expr).collect(),
+            Self::Top(_) | Self::Skip(_) | Self::Group(_) => Vec::new(),
+        }
+    }
 }
 
 /// One row per combination of values; without columns to group by, one row in all.
