@@ -12,6 +12,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, web};
 use tokio::net::{TcpSocket, TcpStream};
 
+use super::links::OwnAddress;
 use super::observe;
 use super::request_line::EncodedRequestLines;
 use super::state::AppState;
@@ -45,8 +46,11 @@ pub fn listen(
     }
     let stopping = server.graceful_shutdown_signal();
     let server = server.listen("bridge", listener, move || {
-        let app =
-            App::new().app_data(shared.clone()).wrap(from_fn(observe::observe)).configure(super::routes);
+        let app = App::new()
+            .app_data(shared.clone())
+            .app_data(OwnAddress(address))
+            .wrap(from_fn(observe::observe))
+            .configure(super::routes);
         let app = app.into_factory().map_err(|error: actix_web::Error| error.error_response());
         let stopping = stopping.clone();
         let http = HttpService::build()
