@@ -35,7 +35,7 @@ pub(super) fn bind(
             Item::Column(column) => columns.push(column),
             Item::Way(way) if selected.ways.contains(&way) => {}
             Item::Way(way) => selected.ways.push(way),
-            Item::Below(term) => selected.below.push(term),
+            Item::Below(term) => selected.below.push(*term),
         }
     }
     selected.columns = (!all).then_some(columns);
@@ -68,7 +68,7 @@ enum Item {
     All,
     Column(usize),
     Way(usize),
-    Below(ExpandTerm),
+    Below(Box<ExpandTerm>),
 }
 
 fn item(set: &Set, computed: &[Computed], place: Place, term: &SelectTerm) -> Result<Item, QueryError> {
@@ -110,7 +110,7 @@ fn named(set: &Set, computed: &[Computed], path: &[String], term: &SelectTerm) -
         }
     };
     let (path, suffix) = (vec![name.clone()], ExpandSuffix::None);
-    Some(Item::Below(ExpandTerm { path, suffix, options, span: term.span }))
+    Some(Item::Below(Box::new(ExpandTerm { path, suffix, options, span: term.span })))
 }
 
 /// The error for a name that is no column of the set.
