@@ -15,10 +15,12 @@ use arrow_select::take::take;
 use super::Frame;
 use super::cells::{Cells, value_at};
 use super::error::FrameError;
+use super::order;
 use super::place::Places;
 use crate::catalogue::value::{FIGURE_SCALE, RowStatus};
 use crate::feed::column::Column;
 use crate::odata::value::{PrimitiveType, Value};
+use crate::query::OrderKey;
 use crate::query::apply::{Aggregate, Grouping, Step};
 
 /// The digits that arrow gives decimals of 128 bits.
@@ -92,8 +94,19 @@ fn step(frame: Frame, step: &Step) -> Result<Frame, FrameError> {
         Step::Order(keys) => frame.order(keys),
         Step::Top(top) => Ok(frame.slice(0, at_most(*top))),
         Step::Skip(skip) => Ok(frame.slice(at_most(*skip), rows - at_most(*skip))),
+        Step::Extremes(count, key) => extremes(&frame, at_most(*count), key),
+        Step::Compute(width, computed) => frame.with_values(*width, computed, |_| true),
         Step::Group(grouping) => group(&frame, grouping),
     }
+}
+
+/// The rows that come first in an order, as they stand. Of equals, those that stand first.
+fn extremes(frame: &Frame, count: usize, key: &OrderKey) -> Result<Frame, FrameError> {
+    let cells = Cells::new(&frame.batch, &frame.columns)?;
+    let first = order::order(cells, std::slice::from_ref(key), Some(count))?;
+    let mut rows = first.values().to_vec();
+    rows.sort_unstable();
+    frame.take(&rows)
 }
 
 fn group(frame: &Frame, grouping: &Grouping) -> Result<Frame, FrameError> {

@@ -98,6 +98,20 @@ pub struct Computed {
     pub expr: BoundExpr,
 }
 
+impl Computed {
+    /// The type of a column that holds the values: whole numbers may grow wider than what they were worked out from.
+    #[must_use]
+    pub fn column_type(&self) -> PrimitiveType {
+        use PrimitiveType as Type;
+        match self.expr.primitive {
+            None => Type::String,
+            Some(Type::Byte | Type::SByte | Type::Int16 | Type::Int32 | Type::Int64) => Type::Int64,
+            Some(Type::Single | Type::Double) => Type::Double,
+            Some(primitive) => primitive,
+        }
+    }
+}
+
 impl BoundQuery {
     /// The whole of a part of a set.
     #[must_use]

@@ -230,6 +230,12 @@ fn of_export(export: &ExportError, error: &BridgeError) -> Told {
             "NotASet",
             "Kun hele sæt kan hentes som fil; skriv sættets navn efterfulgt af .csv eller .parquet.",
         ),
+        ExportError::NoExpand => told(
+            StatusCode::NOT_IMPLEMENTED,
+            "NotOffered",
+            "En fil har ingen rækker inde i rækker; hent den anden tabel som en fil for sig.",
+        )
+        .on("$expand"),
         ExportError::NoOption { option } => told(
             StatusCode::BAD_REQUEST,
             "OptionNotApplicable",
