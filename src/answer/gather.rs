@@ -127,7 +127,10 @@ impl<'a> Gathered<'a> {
 /// The ids of a row's place, which mean the same when the catalogue has been read anew.
 pub(super) fn ids_of(source: &CellSource, frame: &Frame, row: usize) -> Vec<Value> {
     let of = &source.measurement;
-    let id = |(axis, at): (Axis, u32)| facts::id_at(of, axis, at as usize).map_or(Value::Null, Value::string);
+    let id = |(axis, at): (Option<Axis>, u32)| match axis {
+        Some(axis) => facts::id_at(of, axis, at as usize).map_or(Value::Null, Value::string),
+        None => Value::Integer(at.into()),
+    };
     place_axes(source).zip(frame.places.of(row)).map(id).collect()
 }
 
@@ -139,17 +142,21 @@ pub(super) fn begin_of(
     let Some(token) = token else { return Ok(None) };
     let of = &source.measurement;
     let gone = || FetchError::Gone { table: of.id.clone() };
-    let position = |(axis, value): (Axis, &Value)| {
-        let Value::String(id) = value else { return Err(gone()) };
-        let at = (0..facts::axis_len(of, axis)).find(|&at| facts::id_at(of, axis, at) == Some(id));
+    let position = |(axis, value): (Option<Axis>, &Value)| {
+        let at = match (axis, value) {
+            (Some(axis), Value::String(id)) => facts::place_of(of, axis, id),
+            (None, Value::Integer(number)) => usize::try_from(*number).ok(),
+            _ => None,
+        };
         at.and_then(|at| u32::try_from(at).ok()).ok_or_else(gone)
     };
     Ok(Some(place_axes(source).zip(&token.first_key).map(position).collect::<Result<_, _>>()?))
 }
 
-/// The axes that rows of a set are placed by.
-fn place_axes(source: &CellSource) -> impl Iterator<Item = Axis> {
-    let long = (source.form == CellForm::Long).then_some(Axis::Measure);
+/// The axes that rows of a set are placed by; `None` for the number that tells labels without a member apart.
+fn place_axes(source: &CellSource) -> impl Iterator<Item = Option<Axis>> {
+    let long = (source.form == CellForm::Long).then_some(Some(Axis::Measure));
     let shown: Vec<usize> = Selection::of_set(source).shown().map(|(dimension, _)| dimension).collect();
-    [Axis::Period].into_iter().chain(shown.into_iter().map(Axis::Dimension)).chain(long)
+    let dimensions = shown.into_iter().map(|dimension| Some(Axis::Dimension(dimension)));
+    [Some(Axis::Period)].into_iter().chain(dimensions).chain([None]).chain(long)
 }

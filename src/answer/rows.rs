@@ -14,16 +14,19 @@ use crate::feed::Set;
 use crate::fetch::Reading;
 use crate::fetch::error::FetchError;
 use crate::frame::Frame;
-use crate::frame::assemble;
+use crate::frame::assemble::Assembly;
 use crate::frame::merge::Merge;
 use crate::plan::product::ChunkWalk;
 use crate::plan::{RowPlace, UpstreamPlan};
 use crate::query::BoundExpr;
 use crate::store::block::SharedBlock;
 
-/// A block that was fetched, and the place before which it and those before it hold all rows; `None` for the last.
+/// A block that was fetched.
 struct Fetched {
     block: SharedBlock,
+    /// The place of the last row that was asked for.
+    last: RowPlace,
+    /// The place before which it and those before it hold all rows; `None` for the last.
     until: Option<RowPlace>,
 }
 
@@ -31,8 +34,7 @@ struct Fetched {
 pub(super) struct RowReader<'a> {
     answerer: &'a Answerer,
     plan: &'a UpstreamPlan,
-    set: &'a Set,
-    needed: &'a BTreeSet<usize>,
+    assembly: Assembly<'a>,
     reading: Reading,
     chunks: Peekable<ChunkWalk<'a>>,
     coming: FuturesOrdered<BoxFuture<'a, Result<Fetched, FetchError>>>,
@@ -53,11 +55,12 @@ impl<'a> RowReader<'a> {
         reading: Reading,
         from: &[u32],
     ) -> Self {
+        let shown: Vec<usize> = plan.selection.shown().map(|(dimension, _)| dimension).collect();
+        let measures = &plan.selection.measures;
         Self {
             answerer,
             plan,
-            set,
-            needed,
+            assembly: Assembly::new(&plan.source, &set.columns, needed, &shown, measures),
             reading,
             chunks: plan.chunks_from(from).peekable(),
             coming: FuturesOrdered::new(),
@@ -83,7 +86,7 @@ impl<'a> RowReader<'a> {
             self.fetch_ahead(wanted);
             let Some(fetched) = self.coming.next().await.transpose()? else { return Ok(None) };
             self.fetched_at = self.fetched_at.into_iter().chain([fetched.block.fetched_at]).min();
-            let rows = self.assembled(&fetched.block)?;
+            let rows = self.assembly.rows(fetched.block.as_ref(), &fetched.last)?;
             self.scanned += rows.row_count() as u64;
             self.check_scanned()?;
             self.merge.add(match filter {
@@ -110,9 +113,10 @@ impl<'a> RowReader<'a> {
             let (of, fetcher, reading) =
                 (&self.plan.source.measurement, &self.answerer.fetcher, self.reading);
             let until = self.chunks.peek().map(|next| self.plan.first_place(next));
+            let last = self.plan.last_place(&chunk);
             let fetching = async move {
                 let block = fetcher.chunk(of, &chunk, reading).await?;
-                Ok(Fetched { block, until })
+                Ok(Fetched { block, last, until })
             };
             self.coming.push_back(fetching.boxed());
         }
@@ -124,12 +128,5 @@ impl<'a> RowReader<'a> {
             true => Err(BridgeError::TooManyRows { bound: self.plan.row_bound(), limit }),
             false => Ok(()),
         }
-    }
-
-    fn assembled(&self, block: &SharedBlock) -> Result<Frame, BridgeError> {
-        let named: Vec<usize> = self.plan.selection.shown().map(|(dimension, _)| dimension).collect();
-        let (source, measures) = (&self.plan.source, &self.plan.selection.measures);
-        let cells: [&dyn assemble::Block; 1] = [block.as_ref()];
-        Ok(assemble::assemble(source, &self.set.columns, self.needed, &named, measures, &cells)?)
     }
 }

@@ -9,6 +9,7 @@ pub mod filter;
 pub mod merge;
 pub mod order;
 pub mod place;
+mod stand;
 
 use arrow_array::{Array, RecordBatch, UInt32Array};
 use arrow_select::concat::concat_batches;

@@ -50,13 +50,23 @@ impl UpstreamPlan {
     /// The place of the first row that a chunk can hold.
     #[must_use]
     pub fn first_place(&self, chunk: &Chunk) -> RowPlace {
+        self.place(chunk, |list| list.first())
+    }
+
+    /// The place of the last row that a chunk can hold.
+    #[must_use]
+    pub fn last_place(&self, chunk: &Chunk) -> RowPlace {
+        self.place(chunk, |list| list.last())
+    }
+
+    fn place(&self, chunk: &Chunk, end: impl Fn(&[usize]) -> Option<&usize>) -> RowPlace {
         let mut named = chunk.dimensions.iter().map(|part| part.members.as_slice());
         let lists = self.selection.shown().map(|(_, members)| match members {
             Members::Named(_) => named.next().unwrap_or_default(),
             other => other.list(),
         });
-        let firsts = [chunk.periods.as_slice()].into_iter().chain(lists).filter_map(<[_]>::first);
-        firsts.map(|&at| u32::try_from(at).unwrap_or(u32::MAX)).collect()
+        let ends = [chunk.periods.as_slice()].into_iter().chain(lists).filter_map(end);
+        ends.map(|&at| u32::try_from(at).unwrap_or(u32::MAX)).collect()
     }
 
     /// How many rows can stand before a place at most.
