@@ -4,10 +4,11 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
+use crate::answer::gather::Gathered;
 use crate::answer::questions::{self, Counting};
-use crate::answer::{Answerer, Gathered, Start, Walk, Wishes, apply};
+use crate::answer::{Answerer, Start, Walk, Wishes, apply};
 use crate::error::BridgeError;
-use crate::feed::{CellForm, Feed, RowSource, Set};
+use crate::feed::{Feed, RowSource, Set};
 use crate::fetch::request;
 use crate::plan::chunk::Chunk;
 use crate::plan::{UpstreamPlan, Wanted, plan};
@@ -25,10 +26,10 @@ pub struct Explanation {
     pub table: Option<String>,
     pub rows_at_most: u64,
     /// All requests of the plan, and their cells.
-    pub requests: usize,
+    pub requests: u64,
     pub cells: u64,
     /// How many of the requests the first page is certain to need; more follow only if rows are missing or dropped.
-    pub first_page_requests: usize,
+    pub first_page_requests: u64,
     /// How many of the listed requests are answered from store.
     pub in_store: usize,
     /// The first requests of the plan, in the order of the rows.
@@ -123,8 +124,8 @@ impl Answerer {
         let of = &plan.source.measurement;
         let reading = self.fetcher.open(&of.id, None).await?;
         let mut held = Vec::new();
-        for chunk in plan.bands.iter().flat_map(|band| &band.chunks).take(LISTED) {
-            held.push(self.fetcher.holds(of, chunk, reading).await);
+        for chunk in plan.chunks.iter().take(LISTED) {
+            held.push(self.fetcher.holds(of, &chunk, reading).await);
         }
         Ok(held)
     }
@@ -146,26 +147,22 @@ impl Explanation {
 
 fn explained(plan: &UpstreamPlan, walk: &Walk<'_>, held: &[bool]) -> Explanation {
     let of = &plan.source.measurement;
-    let chunks: Vec<&Chunk> = plan.bands.iter().flat_map(|band| &band.chunks).collect();
-    let per_place = if plan.source.form == CellForm::Long { plan.selection.measures.len() as u64 } else { 1 };
-    let planned = |(chunk, &in_store): (&&Chunk, &bool)| {
+    let planned = |(chunk, &in_store): (Chunk, &bool)| {
         Some(PlannedRequest {
-            request: request::data_request(of, chunk)?.path_and_query(),
-            rows_at_most: chunk.row_bound().saturating_mul(per_place),
+            request: request::data_request(of, &chunk)?.path_and_query(),
+            rows_at_most: chunk.row_bound().saturating_mul(plan.rows_per_place()),
             cells: chunk.cell_bound(of),
             in_store,
         })
     };
-    let bands: Vec<_> = plan.bands.iter().collect();
-    let first_bands = Gathered::empty(walk).certain(&bands, plan);
     Explanation {
         table: Some(of.id.to_string()),
-        rows_at_most: plan.row_bound,
-        requests: chunks.len(),
-        cells: chunks.iter().map(|chunk| chunk.cell_bound(of)).fold(0, u64::saturating_add),
-        first_page_requests: plan.bands.iter().take(first_bands).map(|band| band.chunks.len()).sum(),
+        rows_at_most: plan.row_bound(),
+        requests: plan.chunks.count(),
+        cells: plan.chunks.cells(),
+        first_page_requests: plan.chunks_for(Gathered::new(walk, None).wanted()),
         in_store: held.iter().filter(|held| **held).count(),
-        plan: chunks.iter().zip(held).filter_map(planned).collect(),
+        plan: plan.chunks.iter().zip(held).filter_map(planned).collect(),
         evaluated_here: evaluated_here(plan, walk),
     }
 }

@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use futures_util::future::FutureExt;
-use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::{Answerer, assembled};
+use super::Answerer;
+use super::rows::RowReader;
 use crate::error::BridgeError;
 use crate::feed::list::ListRow;
 use crate::feed::{CellSource, Feed, RowSource, Set};
@@ -20,7 +20,6 @@ use crate::fetch::Reading;
 use crate::frame::Frame;
 use crate::frame::aggregate;
 use crate::odata::value::Value;
-use crate::plan::chunk::Band;
 use crate::plan::{UpstreamPlan, Wanted, plan};
 use crate::query::eval::evaluate;
 use crate::query::question::{Counts, Question};
@@ -71,9 +70,9 @@ impl Answerer {
     ) -> Result<Counts, BridgeError> {
         let counting = Counting::new(&feed.sets[question.set], question);
         let plan = self.plan_of(source, &counting)?;
-        let too_many = BridgeError::TooManyAsked { bound: plan.row_bound, limit: self.limits.max_rows };
-        settled.left = settled.left.checked_sub(plan.row_bound).ok_or(too_many)?;
-        if plan.bands.is_empty() {
+        let too_many = BridgeError::TooManyAsked { bound: plan.row_bound(), limit: self.limits.max_rows };
+        settled.left = settled.left.checked_sub(plan.row_bound()).ok_or(too_many)?;
+        if plan.chunks.count() == 0 {
             return Ok(Counts::new());
         }
         let read = |reading| self.count(&plan, &counting, reading).boxed();
@@ -94,25 +93,22 @@ impl Answerer {
         Ok(plan(&Wanted { source, columns, needed, filter }, self.limits.cell_limit)?)
     }
 
-    /// Counts band by band, so that no more rows are held than those of a few.
+    /// Counts chunk by chunk, so that no more rows are held than those of a few.
     async fn count(
         &self,
         plan: &UpstreamPlan,
         counting: &Counting<'_>,
         reading: Reading,
     ) -> Result<Counted, BridgeError> {
-        let bands: Vec<&Band> = plan.bands.iter().collect();
-        let ahead = self.limits.bands_ahead.max(1);
-        let mut coming = stream::iter(self.fetches(plan, &bands, reading)).buffered(ahead);
-        let (mut counts, mut fetched_at) = (Counts::new(), None);
-        while let Some(blocks) = coming.try_next().await? {
-            fetched_at = blocks.iter().map(|block| block.fetched_at).chain(fetched_at).min();
-            let rows = assembled(plan, counting.set, &counting.needed, &blocks)?;
-            for (key, count) in counted(rows, counting.question)? {
+        let Counting { set, question, needed } = counting;
+        let mut rows = RowReader::new(self, plan, set, needed, reading, &[]);
+        let mut counts = Counts::new();
+        while let Some(met) = rows.next(Some(&question.condition), u64::MAX).await? {
+            for (key, count) in aggregate::counts(&met, question.key)? {
                 *counts.entry(key).or_default() += count;
             }
         }
-        Ok(Counted { counts, revision: reading.revision(), fetched_at })
+        Ok(Counted { counts, revision: reading.revision(), fetched_at: rows.fetched_at() })
     }
 }
 
@@ -136,7 +132,7 @@ struct Counted {
     fetched_at: Option<DateTime<Utc>>,
 }
 
-/// How many of these rows are counted, by their keys.
+/// How many rows of a list are counted, by their keys.
 fn counted(rows: Frame, question: &Question) -> Result<Counts, BridgeError> {
     Ok(aggregate::counts(&rows.filter(&question.condition)?, question.key)?)
 }

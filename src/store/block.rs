@@ -14,6 +14,7 @@ use arrow_select::concat::concat_batches;
 use arrow_select::filter::filter_record_batch;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
+use crate::catalogue::dimension::is_unknown;
 use crate::catalogue::id::{DimensionId, MeasureId, PeriodId};
 use crate::clock::start_of_day;
 use crate::store::key::CellKey;
@@ -137,7 +138,8 @@ impl Revision {
     }
 }
 
-/// Unmarks the rows whose id is not among the wanted ones; a column that is missing unmarks all.
+/// Unmarks the rows whose id is not among the wanted ones; a column that is missing unmarks all. Labels that no member has come
+/// along with all members of a hierarchy or a level: they stay unless known ones go.
 fn mark(keep: &mut [bool], column: Option<&DictionaryArray<Int32Type>>, wanted: &BTreeSet<&str>) {
     let Some((column, values)) =
         column.and_then(|column| Some((column, column.values().as_string_opt::<i32>()?)))
@@ -145,9 +147,9 @@ fn mark(keep: &mut [bool], column: Option<&DictionaryArray<Int32Type>>, wanted: 
         keep.fill(false);
         return;
     };
-    let wanted: Vec<bool> = (0..values.len())
-        .map(|index| wanted.contains(values.value(index)) || values.value(index).starts_with('?'))
-        .collect();
+    let ids = || values.iter().flatten();
+    let narrowed = ids().any(|id| !is_unknown(id) && !wanted.contains(id));
+    let wanted: Vec<bool> = ids().map(|id| wanted.contains(id) || is_unknown(id) && !narrowed).collect();
     for (row, keep) in keep.iter_mut().enumerate() {
         *keep &= column.key(row).is_some_and(|key| wanted.get(key).copied().unwrap_or_default());
     }

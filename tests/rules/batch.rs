@@ -202,7 +202,8 @@ async fn a_request_goes_on_where_an_earlier_one_led() {
     let alone = app.get(&format!("{SERVICE}/OmrådeCodes('T')/Children/$count")).await.text();
     assert_eq!((&answers[1]["body"], &answers[3]["body"]), (&json!(alone), &json!(alone)));
     let multipart = "--b\r\nContent-Type: application/http\r\nContent-ID: x1\r\n\r\nGET Omr%C3%A5deCodes('T') HTTP/1.1\r\n\r\n\r\n\
-         --b\r\nContent-Type: application/http\r\nContent-ID: x2\r\n\r\nGET $x1/Title/$value HTTP/1.1\r\n\r\n\r\n--b--\r\n";
+         --b\r\nContent-Type: application/http\r\nContent-ID: x2\r\n\r\nGET $x1/Title/$value HTTP/1.1\r\n\r\n\r\n--b--\r\n"
+        .to_owned();
     let answer =
         post(&app, &format!("{SERVICE}/$batch"), "multipart/mixed;boundary=b", multipart, "").await.text();
     assert!(answer.trim_end().contains("Hele landet\r\n"), "{answer}");

@@ -17,3 +17,4 @@ mod payload;
 mod plans;
 mod same_cells_once;
 mod table_for_table;
+mod unknown_labels;
