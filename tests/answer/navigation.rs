@@ -108,6 +108,56 @@ async fn expanded_rows_are_filtered_sorted_cut_and_counted() {
 }
 
 #[actix_web::test]
+async fn each_option_of_an_expansion_shapes_the_rows_beside() {
+    let app = App::start().await;
+    let children = async |options: &str| {
+        let code = get(&app, &format!("OmrådeCodes('T')?$expand=Children{options}")).await;
+        assert_eq!(code.status, 200, "{options}: {}", code.text());
+        code.json()["Children"].as_array().cloned().unwrap_or_default()
+    };
+    let alone =
+        async |options: &str| rows(&app, &format!("OmrådeCodes?$filter=ParentId eq 'T'{options}")).await;
+    let all = alone("").await;
+    assert!(all.len() > 90);
+    for (inner, outer) in [
+        ("", ""),
+        ("($filter=startswith(Title,'A'))", " and startswith(Title,'A')"),
+        ("($filter=startswith(Title,@a);@a='A')", " and startswith(Title,'A')"),
+        ("($orderby=Title desc)", "&$orderby=Title desc"),
+        ("($orderby=Level asc,Title desc)", "&$orderby=Level asc,Title desc"),
+        ("($top=3;$skip=2)", "&$top=3&$skip=2"),
+        ("($search=borg OR \"aar\")", "&$search=borg OR \"aar\""),
+        ("($select=Title,Index)", "&$select=Title,Index"),
+        (
+            "($compute=Index add 1 as N;$select=N;$orderby=N desc)",
+            "&$compute=Index add 1 as N&$select=N&$orderby=N desc",
+        ),
+    ] {
+        let found = alone(outer).await;
+        assert!(!found.is_empty(), "{outer}");
+        assert_eq!(children(inner).await, found, "{inner}");
+    }
+    let counted =
+        get(&app, "OmrådeCodes('T')?$expand=Children($count=true;$top=0;$filter=startswith(Title,'A'))")
+            .await;
+    let with_a = alone(" and startswith(Title,'A')").await.len();
+    assert_eq!(
+        (&counted.json()["Children@odata.count"], &counted.json()["Children"]),
+        (&json!(with_a), &json!([]))
+    );
+    let references = children("/$ref($top=2)").await;
+    let address = |row: &Value| format!("OmrådeCodes('{}')", row["Identifier"].as_str().unwrap());
+    for (reference, row) in references.iter().zip(&all) {
+        let id = reference["@odata.id"].as_str().unwrap().to_owned();
+        let decoded = percent_encoding::percent_decode_str(&id).decode_utf8().unwrap().into_owned();
+        assert!(decoded.ends_with(&address(row)) && reference.as_object().unwrap().len() == 1, "{reference}");
+    }
+    assert_eq!(references.len(), 2);
+    let cast = get(&app, "OmrådeCodes?$expand=jobindsats.y25i10.OmrådeCodesType/Children").await;
+    assert_eq!((cast.status, cast.code().as_str()), (501, "NotOffered"));
+}
+
+#[actix_web::test]
 async fn context_addresses_are_those_that_excel_accepts() {
     let app = App::start().await;
     for (path, v4, v401) in [
