@@ -7,6 +7,7 @@ mod apply;
 mod expand;
 pub mod explain;
 mod gather;
+mod questions;
 mod rows;
 
 use std::collections::BTreeSet;
@@ -81,6 +82,15 @@ pub struct Page {
 }
 
 impl Page {
+    /// Tells that the rows depend on figures that were fetched then: pages of a list go on in the revision of the figures.
+    fn rest_on(&mut self, asked_at: DateTime<Utc>, revision: Option<Revision>) {
+        self.fetched_at = Some(self.fetched_at.map_or(asked_at, |at| at.min(asked_at)));
+        self.revision = revision;
+        if let (Some(next), Some(revision)) = (&mut self.next, revision) {
+            next.revision = write_revision(revision);
+        }
+    }
+
     /// Works out the computed values that are shown.
     fn compute(&mut self, set: &Set, query: &BoundQuery) -> Result<(), BridgeError> {
         if !query.computed.is_empty() && query.apply.is_none() {
@@ -89,6 +99,22 @@ impl Page {
             }
         }
         Ok(())
+    }
+}
+
+/// Where a page begins: behind the row of a token, and in which revision.
+#[derive(Default)]
+struct Start {
+    token: Option<SkipToken>,
+    revision: Option<Revision>,
+}
+
+impl Start {
+    fn of(wishes: &Wishes<'_>) -> Result<Self, BridgeError> {
+        let Some(text) = wishes.skip_token else { return Ok(Self::default()) };
+        let token = SkipToken::decode(text, Fingerprint::of(wishes.query_text))?;
+        let revision = Some(parse_revision(&token.revision)?);
+        Ok(Self { token: Some(token), revision })
     }
 }
 
@@ -120,18 +146,25 @@ impl Answerer {
         query: &BoundQuery,
         wishes: &Wishes<'_>,
     ) -> Result<Page, BridgeError> {
+        let start = Start::of(wishes)?;
+        let settled = self.settle(feed, query, start.revision).await?;
+        let start = Start { revision: settled.revision, ..start };
+        let query = settled.query.as_ref();
         let set = &feed.sets[query.set];
         let mut page = match (&query.apply, &query.origin) {
-            (Some(apply), _) => self.applied(query, apply, wishes).await?,
-            (None, None) => self.plain(set, query, None, wishes).await?,
+            (Some(apply), _) => self.applied(query, apply, wishes, start).await?,
+            (None, None) => self.plain(set, query, None, wishes, start).await?,
             (None, Some(origin)) => match self.origin(feed, origin).await? {
-                Some(joined) => self.plain(set, query, Some(joined), wishes).await?,
+                Some(joined) => self.plain(set, query, Some(joined), wishes, start).await?,
                 None => Page {
                     count: (query.target == Target::Count || query.count).then_some(0),
                     ..Page::default()
                 },
             },
         };
+        if let Some(asked_at) = settled.fetched_at {
+            page.rest_on(asked_at, settled.revision);
+        }
         page.compute(set, query)?;
         self.expand(feed, query, &mut page).await?;
         if let Some(next) = &mut page.next {
@@ -146,8 +179,9 @@ impl Answerer {
         query: &BoundQuery,
         joined: Option<BoundExpr>,
         wishes: &Wishes<'_>,
+        start: Start,
     ) -> Result<Page, BridgeError> {
-        let mut walk = self.walk(set, query, wishes)?;
+        let mut walk = self.walk(set, query, wishes, start);
         if let Some(joined) = joined {
             walk.needed.extend(joined.columns());
             walk.filter = Some(BoundExpr::all(walk.filter.into_iter().chain([joined])));
@@ -158,17 +192,8 @@ impl Answerer {
         }
     }
 
-    fn walk<'a>(
-        &self,
-        set: &'a Set,
-        query: &'a BoundQuery,
-        wishes: &Wishes<'_>,
-    ) -> Result<Walk<'a>, BridgeError> {
-        let token = wishes
-            .skip_token
-            .map(|text| SkipToken::decode(text, Fingerprint::of(wishes.query_text)))
-            .transpose()?;
-        let revision = token.as_ref().map(|token| parse_revision(&token.revision)).transpose()?;
+    fn walk<'a>(&self, set: &'a Set, query: &'a BoundQuery, wishes: &Wishes<'_>, start: Start) -> Walk<'a> {
+        let Start { token, revision } = start;
         let delivered = token.as_ref().map_or(0, |token| token.delivered);
         let filter = query.condition(set);
         let page_rows = match set.rows {
@@ -178,7 +203,7 @@ impl Answerer {
         let left = query.top.map_or(u64::MAX, |top| top.saturating_sub(delivered));
         let limit = if query.target == Target::Count { 0 } else { page_rows.max(1).min(left) };
         let needed = query.columns(set).into_iter().chain(set.key.iter().copied()).collect();
-        Ok(Walk { set, query, filter, needed, limit, delivered, whole: wishes.whole, token, revision })
+        Walk { set, query, filter, needed, limit, delivered, whole: wishes.whole, token, revision }
     }
 
     async fn cells(&self, source: &Arc<CellSource>, walk: &Walk<'_>) -> Result<Page, BridgeError> {

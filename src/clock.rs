@@ -3,12 +3,13 @@
 //! Instants are UTC; wall time is Copenhagen's, the clock that the upstream and its users live by.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, TimeZone, Utc};
 use chrono_tz::Europe::Copenhagen;
 use chrono_tz::Tz;
+use tokio::sync::watch;
 
 /// An instant on the Copenhagen wall clock.
 pub type CopenhagenTime = DateTime<Tz>;
@@ -20,8 +21,18 @@ pub enum Clock {
     #[default]
     System,
     /// A time that moves only when a test moves it.
-    Fixed(Arc<Mutex<DateTime<Utc>>>),
+    Fixed(Arc<FixedTime>),
 }
+
+/// A time that stands still, and the moments that are waited for.
+#[derive(Debug)]
+pub struct FixedTime {
+    now: watch::Sender<DateTime<Utc>>,
+    awaited: Mutex<Vec<DateTime<Utc>>>,
+}
+
+/// A wait under way; over when it is dropped, however that comes about.
+struct Wait<'a>(&'a FixedTime, DateTime<Utc>);
 
 impl fmt::Debug for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -36,7 +47,7 @@ impl Clock {
     /// A clock that stands at `instant` until it is moved.
     #[must_use]
     pub fn fixed(instant: DateTime<Utc>) -> Self {
-        Self::Fixed(Arc::new(Mutex::new(instant)))
+        Self::Fixed(Arc::new(FixedTime { now: watch::Sender::new(instant), awaited: Mutex::default() }))
     }
 
     /// The present instant.
@@ -44,7 +55,7 @@ impl Clock {
     pub fn now(&self) -> DateTime<Utc> {
         match self {
             Self::System => Utc::now(),
-            Self::Fixed(instant) => *instant.lock().unwrap_or_else(PoisonError::into_inner),
+            Self::Fixed(time) => *time.now.borrow(),
         }
     }
 
@@ -54,20 +65,67 @@ impl Clock {
         self.now().with_timezone(&Copenhagen)
     }
 
+    /// Waits until that much time has passed on this clock. Setting the machine's clock neither shortens nor lengthens the wait.
+    pub async fn sleep(&self, duration: Duration) {
+        match self {
+            Self::System => tokio::time::sleep(duration).await,
+            Self::Fixed(time) => time.sleep(duration).await,
+        }
+    }
+
+    /// How many wait for a fixed clock to move on: whoever moves it sees by this that all who woke up are at rest again.
+    #[must_use]
+    pub fn sleepers(&self) -> usize {
+        match self {
+            Self::System => 0,
+            Self::Fixed(time) => {
+                let now = self.now();
+                time.awaited().iter().filter(|due| **due > now).count()
+            }
+        }
+    }
+
     /// Moves a fixed clock forward; the machine's own time is left alone.
     pub fn advance(&self, by: Duration) {
-        if let Self::Fixed(instant) = self {
-            let mut now = instant.lock().unwrap_or_else(PoisonError::into_inner);
-            *now += by;
-        }
+        self.set(self.now() + by);
     }
 
     /// Sets a fixed clock; the machine's own time is left alone.
     pub fn set(&self, to: DateTime<Utc>) {
-        if let Self::Fixed(instant) = self {
-            *instant.lock().unwrap_or_else(PoisonError::into_inner) = to;
+        if let Self::Fixed(time) = self {
+            time.now.send_replace(to);
         }
     }
+}
+
+impl FixedTime {
+    async fn sleep(&self, duration: Duration) {
+        let due = *self.now.borrow() + duration;
+        self.awaited().push(due);
+        let _wait = Wait(self, due);
+        // The sender lives as long as the clock does.
+        let _ = self.now.subscribe().wait_for(|now| *now >= due).await;
+    }
+
+    fn awaited(&self) -> MutexGuard<'_, Vec<DateTime<Utc>>> {
+        self.awaited.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        let mut awaited = self.0.awaited();
+        if let Some(at) = awaited.iter().position(|due| *due == self.1) {
+            awaited.swap_remove(at);
+        }
+    }
+}
+
+/// Whether less than that much time has passed since. A moment in the future was noted by a clock that has been set back: how long
+/// ago it was, nobody knows, so nothing rests on it.
+#[must_use]
+pub fn is_within(longest: Duration, since: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    (now - since).to_std().is_ok_and(|passed| passed < longest)
 }
 
 /// The first instant of a day in Copenhagen. Midnight always exists there: clocks change at two and three.
@@ -78,4 +136,35 @@ pub fn start_of_day(day: NaiveDate) -> DateTime<Utc> {
         .from_local_datetime(&midnight)
         .earliest()
         .map_or_else(|| midnight.and_utc(), |local| local.with_timezone(&Utc))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_sleeps_by_a_fixed_clock_wakes_when_it_has_moved_far_enough_and_not_before() {
+        let clock = Clock::fixed("2026-09-01T08:00:00Z".parse().unwrap());
+        let sleeper = tokio::spawn({
+            let clock = clock.clone();
+            async move { clock.sleep(Duration::from_secs(60)).await }
+        });
+        while clock.sleepers() == 0 {
+            tokio::task::yield_now().await;
+        }
+        clock.advance(Duration::from_secs(59));
+        tokio::task::yield_now().await;
+        assert_eq!((clock.sleepers(), sleeper.is_finished()), (1, false));
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(clock.sleepers(), 0, "awake, though it may not have had its turn yet");
+        sleeper.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_sleep_that_is_given_up_is_no_longer_waited_for() {
+        let clock = Clock::fixed("2026-09-01T08:00:00Z".parse().unwrap());
+        let given_up = tokio::time::timeout(Duration::ZERO, clock.sleep(Duration::from_secs(60)));
+        assert!(given_up.await.is_err());
+        assert_eq!(clock.sleepers(), 0);
+    }
 }

@@ -1,7 +1,7 @@
 //! What each command does.
 
 use std::error::Error;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use jobindsats_bridge::indicators::resolve;
 use jobindsats_bridge::refresh::catalogue::keeper::SyncScope;
 use jobindsats_bridge::refresh::indicators::Pace;
 use jobindsats_bridge::service::{self, Service, ServiceOptions, UpstreamChoice};
+use jobindsats_bridge::settings::key::ApiKey;
 use jobindsats_bridge::settings::{Settings, UpstreamSettings};
 use jobindsats_bridge::simulator::{self, DumpExtent, DumpOptions, Simulator, SimulatorOptions};
-use jobindsats_bridge::upstream::key::ApiKey;
 use jobindsats_bridge::upstream::retry::Retry;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -156,7 +156,7 @@ async fn choose_upstream(settings: &Settings) -> Result<(UpstreamChoice, Option<
         }
         UpstreamSettings::Api { url, key } => {
             let origin = Origin { name: origin_name(url), is_simulator: false, description: None };
-            let key = Some(ApiKey::new(key.expose())?);
+            let key = Some(key.clone());
             let choice =
                 UpstreamChoice { origin, url: url.clone(), key, closed_hour: true, retry: Retry::default() };
             Ok((choice, None))
@@ -291,7 +291,9 @@ pub async fn healthcheck() -> Outcome {
 fn log(filter: &str) -> Outcome {
     let wrong =
         |error| format!("BRIDGE_LOG: expected a filter such as info or jobindsats_bridge=debug: {error}");
-    let filter = EnvFilter::try_new(filter).map_err(wrong)?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    // What the HTTP library tells of its workers is of no use to an operator, unless asked for.
+    let filter = EnvFilter::try_new(format!("actix_server=warn,{filter}")).map_err(wrong)?;
+    let coloured = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(coloured).init();
     Ok(())
 }

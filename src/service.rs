@@ -9,8 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use actix_web::middleware::from_fn;
-use actix_web::{App, HttpServer, web};
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -27,30 +25,22 @@ use crate::observe::metrics::Metrics;
 use crate::observe::reports::FailureReports;
 use crate::observe::upstream::UpstreamObserver;
 use crate::plan::chunk;
-use crate::refresh::catalogue::keeper::{CatalogueKeeper, SyncScope};
+use crate::refresh::catalogue::{self, keeper::CatalogueKeeper};
 use crate::refresh::feeds::{FeedKeeper, NamesError};
 use crate::refresh::figures::FetchedFigures;
 use crate::refresh::indicators::{self, Pace};
 use crate::refresh::updates::ListedUpdates;
 use crate::settings::BridgeSettings;
+use crate::settings::key::ApiKey;
 use crate::store::CellStore;
 use crate::store::revisions::RevisionLog;
 use crate::store::tiered::TieredStore;
 use crate::store::writer::DiskWriter;
 use crate::upstream::TableHints;
 use crate::upstream::client::{ClientError, ClientOptions, HttpUpstream, Upstream};
-use crate::upstream::key::ApiKey;
 use crate::upstream::retry::Retry;
-use crate::web::observe;
+use crate::web::listen::listen;
 use crate::web::state::AppState;
-
-/// How often tables that changed are read anew.
-const SYNC_PAUSE: Duration = Duration::from_secs(15 * 60);
-/// The longest that requests under way are waited for at the end.
-const SHUTDOWN_SECONDS: u64 = 10;
-/// Longest wait for a request's headers.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// Which upstream is asked, and how.
 #[derive(Debug, Clone)]
@@ -254,23 +244,9 @@ fn client(
 /// When a setting does not hold or the address is taken.
 pub async fn start(options: ServiceOptions) -> Result<Service, StartError> {
     let Parts { state, _folder, .. } = assemble(&options)?;
-    let listen = options.settings.listen;
-    let shared = web::Data::new(state.clone());
-    let app = move || {
-        App::new().app_data(shared.clone()).wrap(from_fn(observe::observe)).configure(crate::web::routes)
-    };
-    let failed = |source| StartError::Listen { listen, source };
-    let mut server = HttpServer::new(app)
-        .client_request_timeout(HEADER_TIMEOUT)
-        .keep_alive(KEEP_ALIVE)
-        .shutdown_timeout(SHUTDOWN_SECONDS)
-        .disable_signals();
-    if let Some(workers) = options.workers {
-        server = server.workers(workers);
-    }
-    let server = server.bind(listen).map_err(failed)?;
-    let address = server.addrs().first().copied().unwrap_or(listen);
-    let server = server.run();
+    let listen_at = options.settings.listen;
+    let (server, address) = listen(listen_at, options.workers, state.clone())
+        .map_err(|source| StartError::Listen { listen: listen_at, source })?;
     let (handle, stop) = (server.handle(), watch::Sender::new(false));
     let background = if options.background { background(&state, &options, &stop) } else { Vec::new() };
     let (settings, running) = (options.settings, tokio::spawn(server));
@@ -278,35 +254,15 @@ pub async fn start(options: ServiceOptions) -> Result<Service, StartError> {
 }
 
 fn background(state: &AppState, options: &ServiceOptions, stop: &watch::Sender<bool>) -> Vec<JoinHandle<()>> {
-    let catalogue =
-        keep_catalogue(Arc::clone(&state.catalogue), options.settings.upstream_concurrency, stop.subscribe());
-    let indicators = indicators::run(Arc::clone(&state.indicators), options.pace, stop.subscribe());
+    let catalogue = catalogue::run(
+        Arc::clone(&state.catalogue),
+        options.settings.upstream_concurrency,
+        options.clock.clone(),
+        stop.subscribe(),
+    );
+    let indicators =
+        indicators::run(Arc::clone(&state.indicators), options.pace, options.clock.clone(), stop.subscribe());
     vec![tokio::spawn(catalogue), tokio::spawn(indicators)]
-}
-
-/// Reads the list of tables, then every table that is not known or has changed, again and again.
-async fn keep_catalogue(
-    catalogue: Arc<CatalogueKeeper>,
-    concurrency: usize,
-    mut stop: watch::Receiver<bool>,
-) {
-    let work = async {
-        loop {
-            match catalogue.sync(SyncScope::Due, concurrency, |_| {}).await {
-                Ok(report) => tracing::info!(
-                    read = report.read,
-                    failed = report.failed.len(),
-                    "catalogue is up to date"
-                ),
-                Err(error) => tracing::warn!(%error, "the list of tables could not be read"),
-            }
-            tokio::time::sleep(SYNC_PAUSE).await;
-        }
-    };
-    tokio::select! {
-        () = work => {}
-        _ = stop.wait_for(|stopped| *stopped) => {}
-    }
 }
 
 impl Service {

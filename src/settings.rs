@@ -3,6 +3,8 @@
 //!
 //! Each prefix is read by itself into one flat struct. An empty variable counts as unset, as compose files write it.
 
+pub mod key;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -10,6 +12,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use thiserror::Error;
+
+use crate::settings::key::{ApiKey, InvalidKey};
 
 /// What `--help` says of a setting.
 #[derive(Debug, Clone, Copy)]
@@ -168,32 +172,8 @@ pub enum UpstreamSettings {
     Simulator,
     Api {
         url: String,
-        key: Secret,
+        key: ApiKey,
     },
-}
-
-/// A secret text that no log and no debug output shows.
-#[derive(Clone)]
-pub struct Secret(secrecy::SecretString);
-
-impl Secret {
-    /// Wraps a text.
-    #[must_use]
-    pub fn new(text: String) -> Self {
-        Self(text.into())
-    }
-
-    /// The text itself, for the one place that sends it.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        secrecy::ExposeSecret::expose_secret(&self.0)
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("[redacted]")
-    }
 }
 
 /// Why the start stops.
@@ -209,8 +189,8 @@ pub enum SettingsError {
     TwoKeys,
     #[error("JOBINDSATS_API_KEY_FILE: the file {path} cannot be read: {reason}")]
     KeyFile { path: String, reason: String },
-    #[error("{variable}: the key is empty or holds characters that cannot stand in a header")]
-    BadKey { variable: &'static str },
+    #[error("{variable}: {source}")]
+    BadKey { variable: &'static str, source: InvalidKey },
     #[error(
         "JOBINDSATS_API_URL is set, but no key is: set JOBINDSATS_API_KEY or JOBINDSATS_API_KEY_FILE, or remove it"
     )]
@@ -335,29 +315,25 @@ fn url_root(variable: &str, text: &str) -> Result<String, SettingsError> {
     if plain && bare { Ok(text.trim_end_matches('/').to_owned()) } else { Err(expected()) }
 }
 
-fn key(set: &BTreeMap<String, String>) -> Result<Option<Secret>, SettingsError> {
-    match (set.get("JOBINDSATS_API_KEY"), set.get("JOBINDSATS_API_KEY_FILE")) {
-        (Some(_), Some(_)) => Err(SettingsError::TwoKeys),
-        (Some(key), None) => usable_key("JOBINDSATS_API_KEY", key).map(Some),
-        (None, Some(path)) => {
-            let unreadable = |error: std::io::Error| SettingsError::KeyFile {
-                path: path.clone(),
-                reason: error.kind().to_string(),
-            };
-            let text = std::fs::read_to_string(Path::new(path)).map_err(unreadable)?;
-            let key = text.strip_suffix('\n').unwrap_or(&text);
-            usable_key("JOBINDSATS_API_KEY_FILE", key.strip_suffix('\r').unwrap_or(key)).map(Some)
-        }
-        (None, None) => Ok(None),
-    }
+fn key(set: &BTreeMap<String, String>) -> Result<Option<ApiKey>, SettingsError> {
+    let (variable, text) = match (set.get("JOBINDSATS_API_KEY"), set.get("JOBINDSATS_API_KEY_FILE")) {
+        (Some(_), Some(_)) => return Err(SettingsError::TwoKeys),
+        (None, None) => return Ok(None),
+        (Some(key), None) => ("JOBINDSATS_API_KEY", key.clone()),
+        (None, Some(path)) => ("JOBINDSATS_API_KEY_FILE", key_file(path)?),
+    };
+    ApiKey::new(&text).map(Some).map_err(|source| SettingsError::BadKey { variable, source })
 }
 
-fn usable_key(variable: &'static str, key: &str) -> Result<Secret, SettingsError> {
-    let usable = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic());
-    if usable { Ok(Secret::new(key.to_owned())) } else { Err(SettingsError::BadKey { variable }) }
+fn key_file(path: &str) -> Result<String, SettingsError> {
+    let unreadable = |error: std::io::Error| SettingsError::KeyFile {
+        path: path.to_owned(),
+        reason: error.kind().to_string(),
+    };
+    std::fs::read_to_string(Path::new(path)).map_err(unreadable)
 }
 
-fn upstream(url: Option<String>, key: Option<Secret>) -> Result<UpstreamSettings, SettingsError> {
+fn upstream(url: Option<String>, key: Option<ApiKey>) -> Result<UpstreamSettings, SettingsError> {
     match (url, key) {
         (None, None) => Ok(UpstreamSettings::Simulator),
         (Some(_), None) => Err(SettingsError::UrlWithoutKey),
@@ -441,14 +417,19 @@ mod tests {
     }
 
     #[test]
-    fn a_key_file_loses_one_line_feed_and_excludes_the_key() {
+    fn a_key_file_is_read_as_a_pasted_key_is_and_excludes_the_key() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), "abc\n").unwrap();
         let path = file.path().to_str().unwrap();
-        match settings(&[("JOBINDSATS_API_KEY_FILE", path)]).unwrap().upstream {
-            UpstreamSettings::Api { key, .. } => assert_eq!(key.expose(), "abc"),
-            UpstreamSettings::Simulator => panic!("the key was not read"),
+        for text in ["abc\n", " Bearer abc\r\n"] {
+            std::fs::write(file.path(), text).unwrap();
+            match settings(&[("JOBINDSATS_API_KEY_FILE", path)]).unwrap().upstream {
+                UpstreamSettings::Api { key, .. } => assert_eq!(key.header().unwrap(), "Bearer abc"),
+                UpstreamSettings::Simulator => panic!("the key was not read"),
+            }
         }
+        std::fs::write(file.path(), "\n").unwrap();
+        let error = settings(&[("JOBINDSATS_API_KEY_FILE", path)]).unwrap_err().to_string();
+        assert_eq!(error, "JOBINDSATS_API_KEY_FILE: a key is one word of visible ASCII characters");
         assert_eq!(
             settings(&[("JOBINDSATS_API_KEY_FILE", path), ("JOBINDSATS_API_KEY", "x")]).unwrap_err(),
             SettingsError::TwoKeys

@@ -1,16 +1,20 @@
 //! What answering a query would ask of the upstream, without asking it.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use crate::answer::gather::Gathered;
-use crate::answer::{Answerer, Walk, Wishes, apply};
+use crate::answer::questions::{self, Counting};
+use crate::answer::{Answerer, Start, Walk, Wishes, apply};
 use crate::error::BridgeError;
 use crate::feed::{Feed, RowSource, Set};
 use crate::fetch::request;
 use crate::plan::chunk::Chunk;
 use crate::plan::{UpstreamPlan, Wanted, plan};
+use crate::query::question::Question;
 use crate::query::reach::{Scope, left_over};
-use crate::query::{BoundExpr, BoundQuery};
+use crate::query::{BoundExpr, BoundQuery, Target};
 
 /// Requests that are listed; a plan may have more.
 const LISTED: usize = 200;
@@ -64,22 +68,80 @@ impl Answerer {
         query: &BoundQuery,
         wishes: &Wishes<'_>,
     ) -> Result<Explanation, BridgeError> {
+        let mut asked = Cow::Borrowed(query);
+        if !query.questions().is_empty() {
+            questions::narrow(feed, asked.to_mut());
+        }
+        let mut explanation = self.explain_rows(feed, &asked, wishes).await?;
+        for question in asked.questions() {
+            explanation.add(self.explain_question(feed, question).await?);
+        }
+        Ok(explanation)
+    }
+
+    /// What answering a question takes, whatever the answers to others that it waits for.
+    async fn explain_question(&self, feed: &Feed, question: &Question) -> Result<Explanation, BridgeError> {
+        let set = &feed.sets[question.set];
+        let RowSource::Cells(source) = &set.rows else { return Ok(Explanation::default()) };
+        let query = BoundQuery {
+            filter: Some(question.condition.clone()),
+            count: true,
+            ..BoundQuery::of(question.set, Target::Collection)
+        };
+        let counting = Counting::new(set, question);
+        let plan = self.plan_of(source, &counting)?;
+        let walk = Walk {
+            filter: query.filter.clone(),
+            needed: counting.needed,
+            ..self.walk(set, &query, &Wishes::default(), Start::default())
+        };
+        let held = self.held(&plan).await?;
+        Ok(explained(&plan, &walk, &held))
+    }
+
+    async fn explain_rows(
+        &self,
+        feed: &Feed,
+        query: &BoundQuery,
+        wishes: &Wishes<'_>,
+    ) -> Result<Explanation, BridgeError> {
         let reading = query.apply.as_ref().map(|apply| apply::reading(query.set, apply));
         let walk = match (&query.apply, &reading) {
             (Some(applied), Some(reading)) => apply::walk_of(applied, reading, None),
-            _ => self.walk(&feed.sets[query.set], query, wishes)?,
+            _ => self.walk(&feed.sets[query.set], query, wishes, Start::of(wishes)?),
         };
         let RowSource::Cells(source) = &walk.set.rows else { return Ok(Explanation::default()) };
         let wanted =
             Wanted { source, columns: &walk.set.columns, needed: &walk.needed, filter: walk.filter.as_ref() };
         let plan = plan(&wanted, self.limits.cell_limit)?;
         self.check_bound(&plan, &walk)?;
-        let reading = self.fetcher.open(&source.measurement.id, None).await?;
+        let held = self.held(&plan).await?;
+        Ok(explained(&plan, &walk, &held))
+    }
+
+    /// Which of the requests that are listed are answered from store.
+    async fn held(&self, plan: &UpstreamPlan) -> Result<Vec<bool>, BridgeError> {
+        let of = &plan.source.measurement;
+        let reading = self.fetcher.open(&of.id, None).await?;
         let mut held = Vec::new();
         for chunk in plan.chunks.iter().take(LISTED) {
-            held.push(self.fetcher.holds(&source.measurement, &chunk, reading).await);
+            held.push(self.fetcher.holds(of, &chunk, reading).await);
         }
-        Ok(explained(&plan, &walk, &held))
+        Ok(held)
+    }
+}
+
+impl Explanation {
+    /// Adds what has to be asked before the rows can be read.
+    fn add(&mut self, asked: Self) {
+        self.table = self.table.take().or(asked.table);
+        self.rows_at_most = self.rows_at_most.saturating_add(asked.rows_at_most);
+        self.requests += asked.requests;
+        self.cells = self.cells.saturating_add(asked.cells);
+        self.first_page_requests += asked.first_page_requests;
+        self.in_store += asked.in_store;
+        self.plan.extend(asked.plan);
+        self.evaluated_here.extend(asked.evaluated_here);
     }
 }
 

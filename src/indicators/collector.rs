@@ -129,7 +129,7 @@ impl Collector {
     }
 
     fn is_current(&self, figures: &Figures, update_latest: Option<NaiveDate>) -> bool {
-        figures.update_latest == update_latest && self.clock.now() - figures.read_at < freshness::LONGEST
+        figures.update_latest == update_latest && freshness::is_believed(figures.read_at, self.clock.now())
     }
 
     async fn read_figures(

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio::sync::watch;
-use tokio::time::Instant;
 
+use crate::clock::{Clock, is_within};
 use crate::indicators::collector::Collector;
 use crate::indicators::definition::{Definition, IndicatorId};
 
@@ -25,10 +26,12 @@ impl Default for Pace {
     }
 }
 
-/// When an indicator's turn comes.
+/// When an indicator last had its turn, and when the next comes.
 #[derive(Debug, Clone)]
 struct Turn {
-    due: Instant,
+    had_at: DateTime<Utc>,
+    /// Until the next.
+    pause: Duration,
     failures: u32,
     /// What was refreshed: another definition under the same id is as good as new.
     of: Arc<Definition>,
@@ -36,41 +39,51 @@ struct Turn {
 
 /// Refreshes indicators until `stop` becomes true or its sender is gone, then writes what is known to disk. What is under way
 /// then is let go. All are due at the start; indicators defined later are due at once.
-pub async fn run(collector: Arc<Collector>, pace: Pace, mut stop: watch::Receiver<bool>) {
+pub async fn run(collector: Arc<Collector>, pace: Pace, clock: Clock, mut stop: watch::Receiver<bool>) {
     let mut turns = HashMap::new();
     tokio::select! {
-        () = refresh_for_ever(&collector, pace, &mut turns) => {}
+        () = refresh_for_ever(&collector, pace, &clock, &mut turns) => {}
         _ = stop.wait_for(|stopped| *stopped) => {}
     }
     save(&collector).await;
 }
 
-async fn refresh_for_ever(collector: &Arc<Collector>, pace: Pace, turns: &mut HashMap<IndicatorId, Turn>) {
+async fn refresh_for_ever(
+    collector: &Arc<Collector>,
+    pace: Pace,
+    clock: &Clock,
+    turns: &mut HashMap<IndicatorId, Turn>,
+) {
     loop {
-        let due = due(collector, turns);
+        let due = due(collector, clock.now(), turns);
         for of in &due {
             let up = collector.refresh(of.id.as_str()).await;
             let failures =
                 if up { 0 } else { turns.get(&of.id).map_or(1, |turn| turn.failures.saturating_add(1)) };
-            let turn = Turn { due: Instant::now() + pace.pause(failures), failures, of: Arc::clone(of) };
+            let (had_at, pause) = (clock.now(), pace.pause(failures));
+            let turn = Turn { had_at, pause, failures, of: Arc::clone(of) };
             turns.insert(of.id.clone(), turn);
         }
         if !due.is_empty() {
             save(collector).await;
         }
-        tokio::time::sleep(pace.look()).await;
+        clock.sleep(pace.look()).await;
     }
 }
 
 /// The indicators whose turn it is; those that are no longer defined as they were are forgotten.
-fn due(collector: &Collector, turns: &mut HashMap<IndicatorId, Turn>) -> Vec<Arc<Definition>> {
+fn due(
+    collector: &Collector,
+    now: DateTime<Utc>,
+    turns: &mut HashMap<IndicatorId, Turn>,
+) -> Vec<Arc<Definition>> {
     let snapshot = Arc::clone(&collector.published().snapshot);
     turns.retain(|id, turn| {
         snapshot.indicator(id.as_str()).is_some_and(|state| state.definition.same_figures(&turn.of))
     });
-    let now = Instant::now();
+    let waits = |turn: &Turn| is_within(turn.pause, turn.had_at, now);
     let definitions = snapshot.indicators.iter().map(|state| &state.definition);
-    let due = definitions.filter(|it| turns.get(&it.id).is_none_or(|turn| turn.due <= now));
+    let due = definitions.filter(|it| !turns.get(&it.id).is_some_and(waits));
     due.cloned().collect()
 }
 

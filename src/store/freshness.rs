@@ -1,17 +1,46 @@
 //! How long cells may be believed. Figures are revised, so cells stand while their table's revision stands, and for a day at
 //! most: then they are read again even if the upstream names no new date.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
+use crate::clock::is_within;
 use crate::store::block::{CellBlock, Revision};
 
-/// The longest that cells are believed without being read again.
-pub const LONGEST: TimeDelta = TimeDelta::hours(24);
+/// The longest that what was read is believed without being read again: cells, and what describes their table.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
 /// The shortest pause between two look-ups of the list of tables.
-pub const LOOK_UP_PAUSE: TimeDelta = TimeDelta::minutes(15);
+pub const LOOK_UP_PAUSE: Duration = Duration::from_secs(15 * 60);
 
 /// Whether a block can answer without asking the upstream.
 #[must_use]
 pub fn is_fresh(block: &CellBlock, current: Revision, now: DateTime<Utc>) -> bool {
-    block.revision == current && now - block.fetched_at < LONGEST
+    block.revision == current && is_believed(block.fetched_at, now)
+}
+
+/// Whether what was read at that moment is believed still.
+#[must_use]
+pub fn is_believed(read_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    is_within(LONGEST, read_at, now)
+}
+
+/// Whether the list of tables was looked up so recently that it is not looked up again.
+#[must_use]
+pub fn is_looked_up(read_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    is_within(LOOK_UP_PAUSE, read_at, now)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+
+    #[test]
+    fn what_was_read_is_believed_for_a_day_and_not_at_all_if_the_clock_says_it_is_yet_to_be_read() {
+        let now: DateTime<Utc> = "2026-09-01T08:00:00Z".parse().unwrap();
+        let ago = |seconds| is_believed(now - TimeDelta::seconds(seconds), now);
+        assert_eq!([0, 86_399, 86_400, -1, -400 * 86_400].map(ago), [true, true, false, false, false]);
+    }
 }

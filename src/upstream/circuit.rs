@@ -27,7 +27,7 @@ struct State {
 
 #[derive(Debug, Clone, Copy)]
 struct Open {
-    until: DateTime<Utc>,
+    since: DateTime<Utc>,
     pause: Duration,
     probing: bool,
 }
@@ -62,10 +62,10 @@ impl Circuit {
         let Some(open) = &mut state.open else {
             return Ok(Leave { circuit: self, is_probe: false });
         };
-        match (open.until - now).to_std() {
-            Ok(wait) if !wait.is_zero() => Err(wait),
-            _ if open.probing => Err(open.pause),
-            _ => {
+        match open.wait(now) {
+            Some(wait) => Err(wait),
+            None if open.probing => Err(open.pause),
+            None => {
                 open.probing = true;
                 Ok(Leave { circuit: self, is_probe: true })
             }
@@ -74,6 +74,14 @@ impl Circuit {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    /// How long until a probe may go out. A clock that was set back ends the wait rather than lengthen it.
+    fn wait(self, now: DateTime<Utc>) -> Option<Duration> {
+        let passed = (now - self.since).to_std().ok()?;
+        self.pause.checked_sub(passed).filter(|left| !left.is_zero())
     }
 }
 
@@ -96,7 +104,7 @@ impl Leave<'_> {
             None if state.failures >= FAILURES => FIRST_PAUSE,
             _ => return,
         };
-        state.open = Some(Open { until: self.circuit.clock.now() + pause, pause, probing: false });
+        state.open = Some(Open { since: self.circuit.clock.now(), pause, probing: false });
     }
 }
 
@@ -168,6 +176,15 @@ mod tests {
         clock.advance(FIRST_PAUSE);
         drop(circuit.admit().unwrap());
         assert!(circuit.is_open());
+        circuit.admit().unwrap().succeeded();
+        assert!(!circuit.is_open());
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_a_day_does_not_keep_it_open_for_a_day() {
+        let (clock, circuit) = circuit();
+        fail(&circuit, 5);
+        clock.set(clock.now() - chrono::Duration::days(1));
         circuit.admit().unwrap().succeeded();
         assert!(!circuit.is_open());
     }

@@ -5,7 +5,6 @@ pub mod client;
 pub mod data;
 pub mod decode;
 pub mod error;
-pub mod key;
 pub mod opening;
 pub mod read;
 pub mod request;

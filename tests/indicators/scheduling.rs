@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jobindsats_bridge::clock::Clock;
 use jobindsats_bridge::observe::upstream::FailureReason;
 use jobindsats_bridge::refresh::indicators::{Pace, run};
 use serde_json::json;
@@ -29,7 +30,7 @@ async fn indicators_are_refreshed_until_the_program_stops_and_then_kept() {
     source.change(|databank| databank.fault = Some(FailureReason::Timeout));
     let (stop, stopped) = watch::channel(false);
     let pace = Pace { interval: Duration::from_millis(200), retry: Duration::from_millis(10) };
-    let background = tokio::spawn(run(Arc::clone(&collector), pace, stopped));
+    let background = tokio::spawn(run(Arc::clone(&collector), pace, Clock::System, stopped));
 
     let failed = "jobindsats_indicator_refresh_failures_total{indicator=\"personer\",reason=\"timeout\"}";
     until("failures are tried again soon", || sample(&collector, failed) >= 2.0).await;
@@ -54,7 +55,7 @@ async fn a_stop_does_not_wait_for_the_next_turn() {
     let (_, _, collector) = fake::collector(&[fake::definition(json!({}))], folder.path());
     let collector = Arc::new(collector);
     let (stop, stopped) = watch::channel(false);
-    let background = tokio::spawn(run(Arc::clone(&collector), Pace::default(), stopped));
+    let background = tokio::spawn(run(Arc::clone(&collector), Pace::default(), Clock::System, stopped));
     until("the first refresh", || sample(&collector, UP) == 1.0).await;
     drop(stop);
     tokio::time::timeout(Duration::from_secs(2), background).await.expect("it stops").unwrap();
@@ -67,7 +68,7 @@ async fn another_definition_under_the_same_id_does_not_wait_for_the_old_ones_tur
     let collector = Arc::new(collector);
     let (_stop, stopped) = watch::channel(false);
     let pace = Pace { interval: Duration::from_secs(3600), retry: Duration::from_millis(20) };
-    tokio::spawn(run(Arc::clone(&collector), pace, stopped));
+    tokio::spawn(run(Arc::clone(&collector), pace, Clock::System, stopped));
     until("the first refresh", || sample(&collector, UP) == 1.0).await;
     let share = json!({ "measure": "Personer i pct. af arbejdsstyrken", "quantity": "percent" });
     collector.redefine(&fake::definitions(&[fake::definition(share)]));

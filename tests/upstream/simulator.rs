@@ -9,11 +9,11 @@ use jobindsats_bridge::catalogue::measurement::Measurement;
 use jobindsats_bridge::clock::Clock;
 use jobindsats_bridge::observe::upstream::Unobserved;
 use jobindsats_bridge::refresh::catalogue::keeper::{CatalogueKeeper, SyncScope};
+use jobindsats_bridge::settings::key::ApiKey;
 use jobindsats_bridge::simulator::{Faults, Simulator, SimulatorOptions, start};
 use jobindsats_bridge::upstream::TableHints;
 use jobindsats_bridge::upstream::client::{ClientOptions, HttpUpstream, Upstream};
 use jobindsats_bridge::upstream::error::Failure;
-use jobindsats_bridge::upstream::key::ApiKey;
 use jobindsats_bridge::upstream::request::{
     DataRequest, HierarchySelection, MeasureSelection, NonEmpty, PeriodSelection,
 };

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 use tokio::sync::{Mutex as AsyncMutex, watch};
@@ -16,18 +16,16 @@ use tokio::sync::{Mutex as AsyncMutex, watch};
 use crate::catalogue::Catalogue;
 use crate::catalogue::id::MeasurementId;
 use crate::catalogue::measurement::Measurement;
-use crate::clock::Clock;
+use crate::clock::{Clock, is_within};
 use crate::refresh::catalogue::store::{CatalogueStore, Kept};
-use crate::store::freshness::LOOK_UP_PAUSE;
+use crate::store::freshness;
 use crate::upstream::TableHints;
 use crate::upstream::client::Upstream;
 use crate::upstream::error::{Failure, UpstreamError};
 use crate::upstream::read::{self, ReadError};
 
-/// A table's parts are read again in the background after this long, whatever its dates say.
-const TABLE_MAX_AGE: TimeDelta = TimeDelta::days(1);
 /// After a failure the list is not looked up again for so long: those who ask share the failure.
-const LIST_PAUSE: TimeDelta = TimeDelta::minutes(1);
+const LIST_PAUSE: Duration = Duration::from_secs(60);
 /// So long a known table waits for its own renewal.
 const RENEWAL_WAIT: Duration = Duration::from_secs(20);
 
@@ -132,10 +130,10 @@ impl CatalogueKeeper {
     pub async fn fresh_list(&self) -> Result<Arc<Catalogue>, CatalogueError> {
         let mut failed = self.list.lock().await;
         let (now, current) = (self.clock.now(), self.current());
-        if current.read_at.is_some_and(|read_at| now - read_at < LOOK_UP_PAUSE) {
+        if current.read_at.is_some_and(|read_at| freshness::is_looked_up(read_at, now)) {
             return Ok(current);
         }
-        if let Some((at, error)) = failed.as_ref().filter(|(at, _)| now - *at < LIST_PAUSE) {
+        if let Some((at, error)) = failed.as_ref().filter(|(at, _)| is_within(LIST_PAUSE, *at, now)) {
             tracing::debug!("catalogue: the list failed at {at} and is left alone");
             return Err(error.clone());
         }
@@ -175,7 +173,7 @@ impl CatalogueKeeper {
     async fn renewed(&self, id: &MeasurementId) -> Option<Arc<Measurement>> {
         let slot = self.slot(id);
         let now = self.clock.now();
-        if slot.known().renewal_failed_at.is_some_and(|at| now - at < LOOK_UP_PAUSE) {
+        if slot.known().renewal_failed_at.is_some_and(|at| freshness::is_looked_up(at, now)) {
             return None;
         }
         let renewal = tokio::time::timeout(RENEWAL_WAIT, self.reread(id)).await;
@@ -358,7 +356,8 @@ impl CatalogueKeeper {
 
     fn is_due(&self, id: &MeasurementId) -> bool {
         let now = self.clock.now();
-        let is_old = self.slot(id).known().read_at.is_none_or(|read_at| now - read_at >= TABLE_MAX_AGE);
+        let is_old =
+            self.slot(id).known().read_at.is_none_or(|read_at| !freshness::is_believed(read_at, now));
         is_old || self.has_changed(id) || !self.current().measurements.contains_key(id)
     }
 
