@@ -17,6 +17,12 @@ impl Merge {
         }
     }
 
+    /// How many rows wait.
+    #[must_use]
+    pub fn row_count(&self) -> usize {
+        self.waiting.iter().map(Frame::row_count).sum()
+    }
+
     /// The waiting rows that stand before a place, in order; all for no place.
     ///
     /// # Errors

@@ -12,6 +12,8 @@ use crate::upstream::request::{HierarchySelection, NonEmpty};
 
 /// The longest list of periods in a request; where the newest are asked for, their number is sent instead of a longer list.
 pub(super) const LONGEST_PERIOD_LIST: usize = 60;
+/// Characters that all lists of members in an address may take together, percent-encoded.
+const MEMBER_CHARACTERS: usize = 1100;
 
 /// One request to the upstream: one table, one period type, at most one hierarchy per dimension.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -70,19 +72,30 @@ impl Chunk {
         (count > LONGEST_PERIOD_LIST && are_newest(of, &self.period_type, &self.periods)).then_some(count)
     }
 
-    /// The chunk cut in two along its periods, or along its first dimension with more than one member; `None` for one row.
+    /// The same cells in smaller requests, none for a single row: in halves along the periods, else along the dimension whose halves
+    /// fit into the fewest addresses.
     #[must_use]
-    pub fn halves(&self) -> Option<(Self, Self)> {
-        let (mut first, mut second) = (self.clone(), self.clone());
+    pub fn smaller(&self, of: &Measurement) -> Vec<Self> {
         if self.periods.len() > 1 {
-            second.periods = first.periods.split_off(self.periods.len() / 2);
-            return Some((first, second));
+            let halves = self.periods.chunks(self.periods.len().div_ceil(2));
+            let with = |periods: Vec<usize>| Self { periods, ..self.clone() };
+            return halves.flat_map(|half| period_lists(of, &self.period_type, half)).map(with).collect();
         }
-        let at = self.dimensions.iter().position(|dimension| dimension.members.len() > 1)?;
-        let middle = self.dimensions[at].members.len() / 2;
-        second.dimensions[at].members = first.dimensions[at].members.split_off(middle);
-        (first.dimensions[at].with_others, second.dimensions[at].with_others) = (false, false);
-        Some((first, second))
+        let divided = (0..self.dimensions.len()).filter(|&at| self.dimensions[at].members.len() > 1);
+        divided.map(|at| self.divided(of, at)).min_by_key(Vec::len).unwrap_or_default()
+    }
+
+    /// Halves along a dimension, each in as many lists as addresses have room for.
+    fn divided(&self, of: &Measurement, at: usize) -> Vec<Self> {
+        let others = self.dimensions.iter().enumerate().filter(|(other, _)| *other != at);
+        let characters = list_characters(1 + others.filter(|(_, part)| part.is_list(of)).count());
+        let half = self.dimensions[at].members.len().div_ceil(2);
+        let with = |list| {
+            let mut part = self.clone();
+            part.dimensions[at] = list;
+            part
+        };
+        self.dimensions[at].lists(of, half, characters).into_iter().map(with).collect()
     }
 }
 
@@ -189,4 +202,15 @@ pub(super) fn are_newest(of: &Measurement, period_type: &PeriodTypeId, periods: 
     let of_type = || of.periods.iter().enumerate().filter(|(_, period)| period.type_id == *period_type);
     of_type().all(|(_, period)| period.kind != PeriodKind::Unknown)
         && of_type().map(|(index, _)| index).take(periods.len()).eq(periods.iter().copied())
+}
+
+/// Periods of one type as they can be asked for: by the number of the newest, else in lists that are not too long.
+fn period_lists(of: &Measurement, period_type: &PeriodTypeId, periods: &[usize]) -> Vec<Vec<usize>> {
+    let at_once = if are_newest(of, period_type, periods) { usize::MAX } else { LONGEST_PERIOD_LIST };
+    periods.chunks(at_once).map(<[_]>::to_vec).collect()
+}
+
+/// Characters that each of so many lists of members in an address may take.
+pub(super) fn list_characters(lists: usize) -> usize {
+    MEMBER_CHARACTERS / lists.max(1)
 }
