@@ -229,7 +229,7 @@ impl Answerer {
             Wanted { source, columns: &walk.set.columns, needed: &walk.needed, filter: walk.filter.as_ref() };
         let plan = plan(&wanted, self.limits.cell_limit)?;
         self.check_bound(&plan, walk)?;
-        let read = |reading| self.read(&plan, walk, reading).boxed();
+        let read = |reading| self.read(&plan, &wanted, walk, reading).boxed();
         self.through_readings(&source.measurement.id, walk.revision, read).await
     }
 
@@ -275,17 +275,21 @@ impl Answerer {
     async fn read(
         &self,
         plan: &UpstreamPlan,
+        wanted: &Wanted<'_>,
         walk: &Walk<'_>,
         reading: Reading,
     ) -> Result<Page, BridgeError> {
         let from = gather::begin_of(&plan.source, walk.token.as_ref())?;
         let mut page = Gathered::new(walk, from.clone());
         let from = from.filter(|_| !walk.needs_all()).unwrap_or_default();
-        let mut rows = RowReader::new(self, plan, walk.set, &walk.needed, reading, &from);
-        while !page.is_full()
-            && let Some(frame) = rows.next(walk.filter.as_ref(), page.wanted()).await?
+        let mut rows = RowReader::new(self, plan, wanted, reading, &from);
+        while page.has_room()
+            && let Some(frame) = rows.next(page.wanted()).await?
         {
             page.add(frame);
+        }
+        if walk.counts() {
+            page.matched += rows.count().await?;
         }
         let fetched_at = rows.fetched_at();
         page.into_page(reading.revision(), fetched_at, |frame, row| gather::ids_of(&plan.source, frame, row))

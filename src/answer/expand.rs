@@ -220,22 +220,23 @@ impl Answerer {
         if reach.needs_all() && plan.row_bound() > self.limits.max_rows {
             return Err(self.too_many(plan.row_bound()));
         }
-        let read = |reading| self.reach(&plan, reach, reading).boxed();
+        let read = |reading| self.reach(&plan, &wanted, reach, reading).boxed();
         self.through_readings(&source.measurement.id, begun, read).await
     }
 
     async fn reach(
         &self,
         plan: &UpstreamPlan,
+        wanted: &Wanted<'_>,
         reach: &Reach<'_>,
         reading: Reading,
     ) -> Result<(Frame, Option<DateTime<Utc>>), BridgeError> {
         let mut filling = Filling::new(reach);
         let mut frames = Vec::new();
-        let mut rows = RowReader::new(self, plan, reach.set, &reach.needed, reading, &[]);
-        let wanted = if reach.needs_all() { u64::MAX } else { 1 };
+        let mut rows = RowReader::new(self, plan, wanted, reading, &[]);
+        let ahead = if reach.needs_all() { u64::MAX } else { 1 };
         while !filling.is_full()
-            && let Some(frame) = rows.next(Some(&reach.filter), wanted).await?
+            && let Some(frame) = rows.next(ahead).await?
         {
             frames.push(filling.take(frame)?);
         }

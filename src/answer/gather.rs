@@ -26,7 +26,8 @@ pub(super) struct Gathered<'a> {
     to_skip: u64,
     /// The row behind the page, alone in its frame.
     left_over: Option<Frame>,
-    matched: u64,
+    /// Rows that match, as far as they are known.
+    pub(super) matched: u64,
 }
 
 impl<'a> Gathered<'a> {
@@ -35,11 +36,13 @@ impl<'a> Gathered<'a> {
         Self { walk, from, frames: Vec::new(), taken: 0, to_skip, left_over: None, matched: 0 }
     }
 
-    /// Whether the page is complete and nothing needs to be known of later rows.
-    pub(super) fn is_full(&self) -> bool {
-        let top = self.walk.query.top;
-        let has_reached_top = top.is_some_and(|top| self.walk.delivered.saturating_add(self.taken) >= top);
-        !self.walk.needs_all() && (self.left_over.is_some() || has_reached_top)
+    /// Whether more rows have to be looked at than to count them.
+    pub(super) fn has_room(&self) -> bool {
+        let query = self.walk.query;
+        let has_reached_top =
+            query.top.is_some_and(|top| self.walk.delivered.saturating_add(self.taken) >= top);
+        let is_full = self.left_over.is_some() || has_reached_top;
+        query.target != Target::Count && (!query.order.is_empty() || !is_full)
     }
 
     /// So many more rows the page is certain to look at.
@@ -98,7 +101,7 @@ impl<'a> Gathered<'a> {
         });
         Ok(Page {
             count: self.total(),
-            frames: self.frames,
+            frames: Frame::joined(&self.frames)?.into_iter().collect(),
             next,
             fetched_at,
             revision: Some(revision),

@@ -88,9 +88,7 @@ impl Answerer {
         source: &Arc<CellSource>,
         counting: &Counting<'_>,
     ) -> Result<UpstreamPlan, BridgeError> {
-        let (columns, needed) = (&counting.set.columns, &counting.needed);
-        let filter = Some(&counting.question.condition);
-        Ok(plan(&Wanted { source, columns, needed, filter }, self.limits.cell_limit)?)
+        Ok(plan(&counting.wanted(source), self.limits.cell_limit)?)
     }
 
     /// Counts chunk by chunk, so that no more rows are held than those of a few.
@@ -100,11 +98,10 @@ impl Answerer {
         counting: &Counting<'_>,
         reading: Reading,
     ) -> Result<Counted, BridgeError> {
-        let Counting { set, question, needed } = counting;
-        let mut rows = RowReader::new(self, plan, set, needed, reading, &[]);
+        let mut rows = RowReader::new(self, plan, &counting.wanted(&plan.source), reading, &[]);
         let mut counts = Counts::new();
-        while let Some(met) = rows.next(Some(&question.condition), u64::MAX).await? {
-            for (key, count) in aggregate::counts(&met, question.key)? {
+        while let Some(met) = rows.next(u64::MAX).await? {
+            for (key, count) in aggregate::counts(&met, counting.question.key)? {
                 *counts.entry(key).or_default() += count;
             }
         }
@@ -123,6 +120,11 @@ impl<'a> Counting<'a> {
     pub(super) fn new(set: &'a Set, question: &'a Question) -> Self {
         let needed = question.condition.columns().into_iter().chain(set.key.iter().copied());
         Self { set, question, needed: needed.chain([question.key]).collect() }
+    }
+
+    fn wanted<'b>(&'b self, source: &'b Arc<CellSource>) -> Wanted<'b> {
+        let filter = Some(&self.question.condition);
+        Wanted { source, columns: &self.set.columns, needed: &self.needed, filter }
     }
 }
 

@@ -194,7 +194,7 @@ impl Dimension {
             source.levels.iter().flat_map(|level| &level.values).find(|(path, _)| path.as_str() == ROOT);
         if has_total {
             let label = root_listed.map_or_else(|| self.unlisted_root_label(), |(_, label)| label.clone());
-            let member = self.total_member(label, several);
+            let member = self.total_member(label);
             hierarchy.nodes.push(Node { path: MemberPath::from(ROOT), member, level: None });
         }
         let mut by_path: HashMap<String, usize> = HashMap::new();
@@ -222,8 +222,8 @@ impl Dimension {
         if self.is_area() { "Hele landet".to_owned() } else { format!("{} i alt", self.label) }
     }
 
-    fn total_member(&mut self, label: String, several: bool) -> usize {
-        debug_assert!(!several || self.total().is_none() || !self.hierarchies.is_empty());
+    /// The total of all hierarchies, which is the first of the members; made of the first hierarchy that has one.
+    fn total_member(&mut self, label: String) -> usize {
         if self.total().is_none() {
             let area = self.is_area().then_some(AreaKind::Country);
             let member = Member {

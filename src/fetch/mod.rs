@@ -294,14 +294,16 @@ impl Inner {
     ) -> BoxFuture<'a, Result<SharedBlock, FetchError>> {
         async move {
             let block = match self.ask(of, chunk, revision).await {
-                Err(error) if error.is_too_much() => match chunk.halves() {
-                    Some((first, second)) => {
-                        let first = self.fetch_once(of, &first, revision).await?;
-                        let second = self.fetch_once(of, &second, revision).await?;
-                        CellBlock::joined(&[first, second])?
+                Err(error) if error.is_too_much() => {
+                    let mut parts = Vec::new();
+                    for smaller in chunk.smaller(of) {
+                        parts.push(self.fetch_once(of, &smaller, revision).await?);
                     }
-                    None => return Err(error),
-                },
+                    if parts.is_empty() {
+                        return Err(error);
+                    }
+                    CellBlock::joined(&parts)?
+                }
                 answer => answer?,
             };
             self.keep(of, CellKey::of(of, chunk), block).await

@@ -70,6 +70,14 @@ impl Frame {
         self.take(&rows)
     }
 
+    /// For how many rows the condition is true.
+    ///
+    /// # Errors
+    /// When the condition has no value for a row.
+    pub fn count(&self, condition: &BoundExpr) -> Result<u64, FrameError> {
+        Ok(filter::mask(Cells::new(&self.batch, &self.columns)?, condition)?.true_count() as u64)
+    }
+
     /// The rows in an order; equal ones stay as they stand.
     ///
     /// # Errors

@@ -12,6 +12,8 @@ use crate::upstream::request::{HierarchySelection, NonEmpty};
 
 /// The longest list of periods in a request; where the newest are asked for, their number is sent instead of a longer list.
 pub(super) const LONGEST_PERIOD_LIST: usize = 60;
+/// Characters that all lists of members in an address may take together, percent-encoded.
+const MEMBER_CHARACTERS: usize = 1100;
 
 /// One request to the upstream: one table, one period type, at most one hierarchy per dimension.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -70,19 +72,30 @@ impl Chunk {
         (count > LONGEST_PERIOD_LIST && are_newest(of, &self.period_type, &self.periods)).then_some(count)
     }
 
-    /// The chunk cut in two along its periods, or along its first dimension with more than one member; `None` for one row.
+    /// The same cells in smaller requests, none for a single row: in halves along the periods, else along the dimension whose halves
+    /// fit into the fewest addresses.
     #[must_use]
-    pub fn halves(&self) -> Option<(Self, Self)> {
-        let (mut first, mut second) = (self.clone(), self.clone());
+    pub fn smaller(&self, of: &Measurement) -> Vec<Self> {
         if self.periods.len() > 1 {
-            second.periods = first.periods.split_off(self.periods.len() / 2);
-            return Some((first, second));
+            let halves = self.periods.chunks(self.periods.len().div_ceil(2));
+            let with = |periods: Vec<usize>| Self { periods, ..self.clone() };
+            return halves.flat_map(|half| period_lists(of, &self.period_type, half)).map(with).collect();
         }
-        let at = self.dimensions.iter().position(|dimension| dimension.members.len() > 1)?;
-        let middle = self.dimensions[at].members.len() / 2;
-        second.dimensions[at].members = first.dimensions[at].members.split_off(middle);
-        (first.dimensions[at].with_others, second.dimensions[at].with_others) = (false, false);
-        Some((first, second))
+        let divided = (0..self.dimensions.len()).filter(|&at| self.dimensions[at].members.len() > 1);
+        divided.map(|at| self.divided(of, at)).min_by_key(Vec::len).unwrap_or_default()
+    }
+
+    /// Halves along a dimension, each in as many lists as addresses have room for.
+    fn divided(&self, of: &Measurement, at: usize) -> Vec<Self> {
+        let others = self.dimensions.iter().enumerate().filter(|(other, _)| *other != at);
+        let characters = list_characters(1 + others.filter(|(_, part)| part.is_list(of)).count());
+        let half = self.dimensions[at].members.len().div_ceil(2);
+        let with = |list| {
+            let mut part = self.clone();
+            part.dimensions[at] = list;
+            part
+        };
+        self.dimensions[at].lists(of, half, characters).into_iter().map(with).collect()
     }
 }
 
@@ -189,4 +202,81 @@ pub(super) fn are_newest(of: &Measurement, period_type: &PeriodTypeId, periods: 
     let of_type = || of.periods.iter().enumerate().filter(|(_, period)| period.type_id == *period_type);
     of_type().all(|(_, period)| period.kind != PeriodKind::Unknown)
         && of_type().map(|(index, _)| index).take(periods.len()).eq(periods.iter().copied())
+}
+
+/// Periods of one type as they can be asked for: by the number of the newest, else in lists that are not too long.
+fn period_lists(of: &Measurement, period_type: &PeriodTypeId, periods: &[usize]) -> Vec<Vec<usize>> {
+    let at_once = if are_newest(of, period_type, periods) { usize::MAX } else { LONGEST_PERIOD_LIST };
+    periods.chunks(at_once).map(<[_]>::to_vec).collect()
+}
+
+/// Characters that each of so many lists of members in an address may take.
+pub(super) fn list_characters(lists: usize) -> usize {
+    MEMBER_CHARACTERS / lists.max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::fixture::table;
+
+    use super::*;
+
+    fn areas(members: &[usize]) -> ChunkDimension {
+        ChunkDimension { dimension: 0, hierarchy: 0, members: members.to_vec(), with_others: false }
+    }
+
+    fn asked(part: &ChunkDimension) -> String {
+        match part.asked(&table()) {
+            HierarchySelection::Total => "/".to_owned(),
+            HierarchySelection::All => "*".to_owned(),
+            HierarchySelection::Level(level) => level.to_string(),
+            HierarchySelection::Members(paths) => paths.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    #[test]
+    fn members_are_asked_for_by_the_shortest_name_that_brings_them_alone() {
+        let of = table();
+        for (members, name) in [
+            (&[0][..], "/"),
+            (&[0, 1, 2, 3, 4], "*"),
+            (&[1, 2, 3, 4], "lag"),
+            (&[0, 2], "//2/"),
+            (&[3], "/3/"),
+        ] {
+            assert_eq!(asked(&areas(members)), name);
+            assert_eq!(areas(members).node_count(&of), members.len() as u64);
+        }
+        let with_others = ChunkDimension { with_others: true, ..areas(&[1, 2]) };
+        assert_eq!((asked(&with_others).as_str(), with_others.node_count(&of)), ("*", 5));
+    }
+
+    #[test]
+    fn lists_end_where_their_members_or_characters_do() {
+        let lengths = |at_most, characters| {
+            let lists = areas(&[0, 1, 2, 3, 4]).lists(&table(), at_most, characters);
+            lists.iter().map(|list| list.members.len()).collect::<Vec<_>>()
+        };
+        assert_eq!(lengths(3, 1000), [3, 2]);
+        // A path of one digit takes seven characters and its comma three.
+        assert_eq!(lengths(9, 26), [3, 2]);
+        assert_eq!(lengths(9, 1), [1, 1, 1, 1, 1], "what fits nowhere stands alone");
+    }
+
+    #[test]
+    fn a_chunk_is_halved_along_its_periods_before_its_members() {
+        let of = table();
+        let chunk = Chunk {
+            period_type: PeriodTypeId::from("M"),
+            periods: vec![0, 1, 2],
+            dimensions: vec![areas(&[0, 1, 2, 3, 4])],
+            measures: vec![0],
+        };
+        let parts = chunk.smaller(&of);
+        assert_eq!(parts.iter().map(|part| part.periods.len()).collect::<Vec<_>>(), [2, 1]);
+        let parts = parts[1].smaller(&of);
+        assert_eq!(parts.iter().map(|part| part.dimensions[0].members.len()).collect::<Vec<_>>(), [3, 2]);
+        let row = Chunk { periods: vec![0], dimensions: vec![areas(&[4])], ..chunk };
+        assert_eq!(row.smaller(&of), []);
+    }
 }

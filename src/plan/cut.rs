@@ -11,12 +11,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::catalogue::dimension::{Dimension, Hierarchy};
 use crate::catalogue::id::PeriodTypeId;
 use crate::catalogue::measurement::Measurement;
-use crate::plan::chunk::{ChunkDimension, ChunkError, LONGEST_PERIOD_LIST, are_newest, columns};
+use crate::plan::chunk::{
+    ChunkDimension, ChunkError, LONGEST_PERIOD_LIST, are_newest, columns, list_characters,
+};
 use crate::plan::product::{Chunks, PeriodPiece};
 use crate::plan::selection::Selection;
-
-/// Characters that all lists of members in an address may take together, percent-encoded.
-const MEMBER_CHARACTERS: usize = 1100;
 
 /// Cuts a box into chunks, in the order of the rows.
 ///
@@ -33,7 +32,7 @@ pub fn cut(of: &Measurement, selection: &Selection, cell_limit: u64) -> Result<C
     let at_once = |axis: usize| usize::try_from(row_limit / rows_behind(axis)).unwrap_or(usize::MAX);
     let periods = period_pieces(of, &selection.periods, at_once(0).max(1));
     let lists = axes.iter().filter(|runs| runs.iter().any(|run| run.is_list(of))).count();
-    let characters = MEMBER_CHARACTERS / (1 + lists);
+    let characters = list_characters(1 + lists);
     let cut_axis = |(axis, runs): (usize, &Vec<_>)| pieces(of, runs, at_once(axis + 1), characters);
     let dimensions = axes.iter().enumerate().map(cut_axis).collect();
     Ok(Chunks::new(of, periods, dimensions, selection.measures.clone()))
@@ -107,7 +106,7 @@ fn runs_of_axes(of: &Measurement, selection: &Selection) -> Result<Vec<Vec<Chunk
     let axes = selection.named().map(|(dimension, members)| runs(of, dimension, members));
     let axes = axes.collect::<Result<Vec<_>, _>>()?;
     let is_long = |runs: &&Vec<ChunkDimension>| runs.iter().any(|run| run.is_list(of));
-    let characters = MEMBER_CHARACTERS / axes.iter().filter(is_long).count().max(1);
+    let characters = list_characters(axes.iter().filter(is_long).count());
     let fit =
         |runs: Vec<ChunkDimension>| runs.iter().flat_map(|run| fit_address(of, run, characters)).collect();
     Ok(axes.into_iter().map(fit).collect())
@@ -186,4 +185,43 @@ fn unambiguous(facts: &Dimension, members: &[usize]) -> Vec<Vec<usize>> {
         lists[list].push(member);
     }
     lists
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::chunk::Chunk;
+    use crate::plan::fixture::{everything, table};
+
+    use super::*;
+
+    /// How many periods and members the first chunk asks for, when a request may have so many rows.
+    fn first(rows: u64) -> Vec<usize> {
+        let Chunk { periods, dimensions, .. } =
+            cut(&table(), &everything(), rows * 5).unwrap().get(0).unwrap();
+        [periods.len()].into_iter().chain(dimensions.iter().map(|part| part.members.len())).collect()
+    }
+
+    #[test]
+    fn periods_are_cut_first_and_then_the_dimensions_in_key_order() {
+        assert_eq!(first(360), [12, 5, 3, 2]);
+        assert_eq!(
+            first(359),
+            [1, 5, 3, 2],
+            "the newest stands alone: the oldest eleven are counted off first"
+        );
+        assert_eq!(first(30), [1, 5, 3, 2]);
+        assert_eq!(first(29), [1, 4, 3, 2]);
+        assert_eq!(first(6), [1, 1, 3, 2]);
+        assert_eq!(first(5), [1, 1, 2, 2]);
+        assert_eq!(first(1), [1, 1, 1, 1]);
+    }
+
+    #[test]
+    fn one_row_more_than_the_limit_is_refused() {
+        let refused = cut(&table(), &everything(), 4);
+        assert!(
+            matches!(refused, Err(ChunkError::LimitBelowOneRow { cells: 5, limit: 4, .. })),
+            "{refused:?}"
+        );
+    }
 }

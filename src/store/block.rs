@@ -87,6 +87,14 @@ impl CellBlock {
         Ok(Arc::new(Self { cells, updated: self.updated.clone(), ..**self }))
     }
 
+    /// Whether there may be rows under labels that no member has.
+    #[must_use]
+    pub fn holds_unknown(&self) -> bool {
+        let ids = self.cells.columns().iter().filter_map(|column| column.as_dictionary_opt::<Int32Type>());
+        let values = ids.filter_map(|ids| ids.values().as_string_opt::<i32>());
+        values.into_iter().any(|values| values.iter().flatten().any(is_unknown))
+    }
+
     /// One block out of several that were fetched apart.
     ///
     /// # Errors
@@ -150,6 +158,9 @@ fn mark(keep: &mut [bool], column: Option<&DictionaryArray<Int32Type>>, wanted: 
     let ids = || values.iter().flatten();
     let narrowed = ids().any(|id| !is_unknown(id) && !wanted.contains(id));
     let wanted: Vec<bool> = ids().map(|id| wanted.contains(id) || is_unknown(id) && !narrowed).collect();
+    if wanted.iter().all(|&wanted| wanted) {
+        return;
+    }
     for (row, keep) in keep.iter_mut().enumerate() {
         *keep &= column.key(row).is_some_and(|key| wanted.get(key).copied().unwrap_or_default());
     }

@@ -108,6 +108,56 @@ async fn expanded_rows_are_filtered_sorted_cut_and_counted() {
 }
 
 #[actix_web::test]
+async fn each_option_of_an_expansion_shapes_the_rows_beside() {
+    let app = App::start().await;
+    let children = async |options: &str| {
+        let code = get(&app, &format!("OmrådeCodes('T')?$expand=Children{options}")).await;
+        assert_eq!(code.status, 200, "{options}: {}", code.text());
+        code.json()["Children"].as_array().cloned().unwrap_or_default()
+    };
+    let alone =
+        async |options: &str| rows(&app, &format!("OmrådeCodes?$filter=ParentId eq 'T'{options}")).await;
+    let all = alone("").await;
+    assert!(all.len() > 90);
+    for (inner, outer) in [
+        ("", ""),
+        ("($filter=startswith(Title,'A'))", " and startswith(Title,'A')"),
+        ("($filter=startswith(Title,@a);@a='A')", " and startswith(Title,'A')"),
+        ("($orderby=Title desc)", "&$orderby=Title desc"),
+        ("($orderby=Level asc,Title desc)", "&$orderby=Level asc,Title desc"),
+        ("($top=3;$skip=2)", "&$top=3&$skip=2"),
+        ("($search=borg OR \"aar\")", "&$search=borg OR \"aar\""),
+        ("($select=Title,Index)", "&$select=Title,Index"),
+        (
+            "($compute=Index add 1 as N;$select=N;$orderby=N desc)",
+            "&$compute=Index add 1 as N&$select=N&$orderby=N desc",
+        ),
+    ] {
+        let found = alone(outer).await;
+        assert!(!found.is_empty(), "{outer}");
+        assert_eq!(children(inner).await, found, "{inner}");
+    }
+    let counted =
+        get(&app, "OmrådeCodes('T')?$expand=Children($count=true;$top=0;$filter=startswith(Title,'A'))")
+            .await;
+    let with_a = alone(" and startswith(Title,'A')").await.len();
+    assert_eq!(
+        (&counted.json()["Children@odata.count"], &counted.json()["Children"]),
+        (&json!(with_a), &json!([]))
+    );
+    let references = children("/$ref($top=2)").await;
+    let address = |row: &Value| format!("OmrådeCodes('{}')", row["Identifier"].as_str().unwrap());
+    for (reference, row) in references.iter().zip(&all) {
+        let id = reference["@odata.id"].as_str().unwrap().to_owned();
+        let decoded = percent_encoding::percent_decode_str(&id).decode_utf8().unwrap().into_owned();
+        assert!(decoded.ends_with(&address(row)) && reference.as_object().unwrap().len() == 1, "{reference}");
+    }
+    assert_eq!(references.len(), 2);
+    let cast = get(&app, "OmrådeCodes?$expand=jobindsats.y25i10.OmrådeCodesType/Children").await;
+    assert_eq!((cast.status, cast.code().as_str()), (501, "NotOffered"));
+}
+
+#[actix_web::test]
 async fn context_addresses_are_those_that_excel_accepts() {
     let app = App::start().await;
     for (path, v4, v401) in [
@@ -313,4 +363,36 @@ async fn pages_carry_what_is_expanded() {
         next = answer.json()["@odata.nextLink"].as_str().map(str::to_owned);
     }
     assert_eq!(paged, whole);
+}
+
+#[actix_web::test]
+async fn refusals_along_ways_say_what_is_wrong_and_what_to_write() {
+    let app = App::start().await;
+    for (path, status, part) in [
+        ("OmrådeCodes?$expand=Title", 400, "vælg den med $select"),
+        ("OmrådeCodes?$expand=Tittle", 400, "findes ikke"),
+        ("OmrådeCodes?$expand=Parent/Children", 501, "$expand=A($expand=B)"),
+        ("OmrådeCodes?$expand=Children()", 400, "en indstilling som $select"),
+        ("OmrådeCodes?$filter=Parent/any(p:p/Index eq 1)", 501, "der er kun én række"),
+        ("OmrådeCodes?$filter=Parent/$count eq 1", 501, "der er kun én række"),
+        ("OmrådeCodes?$filter=Children/any(c:d/Title eq 'x')", 400, "Kolonnen 'd' findes ikke"),
+        ("OmrådeCodes?$filter=Children/any(c:Title eq 'x')", 501, "den ydre række"),
+        ("OmrådeCodes?$filter=Children/any(c:c/Children/any(d:c/Title eq 'x'))", 501, "den ydre række"),
+        ("OmrådeCodes?$filter=Children/any(c:c eq 'x')", 400, "en hel række"),
+        ("OmrådeCodes('T')/$count", 404, "findes ikke under OmrådeCodes"),
+        ("$entity?$id=OmrådeCodes", 404, "på den adresse"),
+        ("OmrådeCodes?$top=1&$TOP=1", 400, "Angiv $top kun én gang."),
+        ("OmrådeCodes?$top=1.5", 400, "her skal stå slutningen"),
+        ("$metadata?$filter=x eq 1", 400, "Fjern $filter: den kan ikke bruges her."),
+    ] {
+        let answer = get(&app, path).await;
+        assert_eq!(answer.status, status, "{path}: {}", answer.text());
+        let message = answer.json()["error"]["message"].as_str().unwrap().to_owned();
+        assert!(message.contains(part), "{path}: {message}");
+    }
+    assert_eq!(context(&get(&app, "Properties/Title").await), "Properties/Title");
+    let month =
+        "Observations?$filter=PeriodeCode/LastDay sub PeriodeCode/FirstDay eq P29D and Område eq 'T'&$top=1";
+    let quoted = month.replace("P29D", "duration'P29D'");
+    assert_eq!(rows(&app, month).await, rows(&app, &quoted).await);
 }

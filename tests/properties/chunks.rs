@@ -122,6 +122,26 @@ proptest! {
     }
 
     #[test]
+    fn what_is_too_much_is_cut_smaller_down_to_a_row_within_addresses(asked in asked(), rows in 20..5000_u64) {
+        let planned = planned(&asked, rows * row_cells(&asked.selection));
+        let mut left: Vec<Chunk> = planned.iter().take(3).collect();
+        while let Some(chunk) = left.pop() {
+            let parts = chunk.smaller(&asked.table);
+            prop_assert_eq!(parts.is_empty(), chunk.row_bound() == 1);
+            let mut places = Vec::new();
+            for part in &parts {
+                let address = data_request(&asked.table, part).unwrap().path_and_query();
+                prop_assert!(address.len() <= 2000, "{} characters: {address}", address.len());
+                prop_assert!(part.row_bound() <= chunk.row_bound().div_ceil(2).max(chunk.row_bound() * 2 / 3));
+                places.extend(places_of_chunk(part));
+            }
+            places.sort_unstable();
+            prop_assert!(parts.is_empty() || places == places_of_chunk(&chunk));
+            left.extend(parts.into_iter().take(2));
+        }
+    }
+
+    #[test]
     fn less_than_a_row_is_refused_and_a_row_is_enough(asked in asked()) {
         let row = row_cells(&asked.selection);
         let refused = cut(&asked.table, &asked.selection, row - 1);
@@ -241,4 +261,22 @@ fn planning_takes_no_longer_for_more_chunks() {
     );
     let took = started.elapsed();
     assert!(took < Duration::from_secs(1), "{took:?}");
+}
+
+#[test]
+fn a_large_dimension_that_is_asked_for_as_a_whole_is_halved_into_addresses_that_fit() {
+    let asked = enormous();
+    let few =
+        Selection { periods: vec![0], members: vec![Members::Named(vec![0]); 3], ..asked.selection.clone() };
+    let all: Vec<usize> = (0..3000).collect();
+    let members = |first| vec![Members::Named(first), Members::Named(all.clone()), Members::Named(vec![0])];
+    let one_period =
+        |first| Asked { selection: Selection { members: members(first), ..few.clone() }, ..asked.clone() };
+    let halves = |asked: &Asked| planned(asked, u64::MAX).get(0).unwrap().smaller(&asked.table);
+    let lists = halves(&one_period(vec![0]));
+    assert!(lists.len() > 20, "{} lists", lists.len());
+    for list in &lists {
+        assert!(data_request(&asked.table, list).unwrap().path_and_query().len() <= 2000);
+    }
+    assert_eq!(halves(&one_period(vec![0, 1])).len(), 2, "the other dimension makes fewer");
 }

@@ -3,6 +3,7 @@
 mod area_is_named;
 mod asks_for_no_more;
 mod batch;
+mod capabilities;
 mod closed_hour;
 mod doubled_labels;
 mod error_report;

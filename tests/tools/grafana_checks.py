@@ -78,6 +78,7 @@ def check_rule_shapes(groups, rules):
         assert DURATION.match(rule["for"]) and DURATION.match(rule["keepFiringFor"]), uid
         assert all(rule[key] in words for key, words in STATES.items()), uid
         assert rule["annotations"]["summary"] and "$" not in str(rule["labels"]), uid
+        assert rule["annotations"]["description"].endswith("."), f"{uid}: why the threshold is where it is, and what to do"
     for key in ("uid", "title"):
         assert len({rule[key] for rule in rules}) == len(rules), f"a {key} occurs twice"
 
@@ -117,6 +118,7 @@ def alert_logic(rules):
     by_uid = {rule["uid"]: rule for rule in rules}
     share = dict(source="simulator", indicator="ledige_andel")
     change = dict(source="simulator", indicator="ledige_fuldtidspersoner", baseline="year_before")
+    people = dict(source="simulator", indicator="ledige_fuldtidspersoner")
     aarhus, laesoe = dict(area_code="751", area="Aarhus"), dict(area_code="825", area="Læsø")
     of = "jobindsats_indicator_"
     refused = dict(indicator="ledige_andel", reason="unauthorized")
@@ -140,7 +142,10 @@ def alert_logic(rules):
         "jobindsats_ledige_stigning",
         [
             series("jobindsats_municipality_change_ratio", "0.05x9 0.2x200", **change, **aarhus),
-            series("jobindsats_municipality_change_ratio", "0.9x210", **(change | {"baseline": "previous_period"}), **laesoe),
+            series("jobindsats_municipality_change_ratio", "0.9x210", **(change | {"baseline": "previous_period"}), **aarhus),
+            series("jobindsats_municipality_change_ratio", "0.9x210", **change, **laesoe),
+            series("jobindsats_municipality_full_time_persons", "6000x210", **people, **aarhus),
+            series("jobindsats_municipality_full_time_persons", "33x210", **people, **laesoe),
         ],
         ("20m", []), ("30m", [change | aarhus]),
     )

@@ -21,8 +21,12 @@ pub use matcher::Matcher;
 
 /// The most samples of one answer: about sixty megabytes.
 pub const SAMPLE_LIMIT: usize = 4_000_000;
+/// What the labels of a series count as, beside its samples.
+const SERIES_COST: usize = 32;
 /// The most conditions of one query.
 pub const MATCHER_LIMIT: usize = 64;
+/// The most regular expressions of one request: each may take a mebibyte when it is compiled.
+pub const PATTERN_COUNT_LIMIT: usize = 64;
 
 /// Prometheus' own mark for a series that has ended; it shows to nobody.
 const ENDED: f64 = f64::from_bits(0x7ff0_0000_0000_0002);
@@ -38,6 +42,8 @@ pub enum HistoryError {
     Pattern { label: String, reason: String },
     #[error("a query has {found} matchers, above the limit of {MATCHER_LIMIT}")]
     TooManyMatchers { found: usize },
+    #[error("a request has {found} regular expressions, above the limit of {PATTERN_COUNT_LIMIT}")]
+    TooManyPatterns { found: usize },
     #[error(
         "the answer would have more than {SAMPLE_LIMIT} samples; ask for fewer series, a shorter range or a longer step"
     )]
@@ -135,13 +141,13 @@ fn read_indicator(
             continue;
         }
         let held = held(figures, shown);
-        let (Some(first), Some(last)) = (held.first(), held.last()) else { continue };
-        let moments = moments::moments(query, &(first.span.start..last.span.end))?;
+        let moments = moments::moments(query, &held)?;
         let end_ms = query.end_ms.min(query.hints.end_ms);
         for (area, labels) in asked {
             let samples = samples(|held| value(state, figures, area, held, shown), &held, &moments, end_ms);
-            *budget = budget.checked_sub(samples.len()).ok_or(HistoryError::TooManySamples)?;
             if !samples.is_empty() {
+                let cost = samples.len() + SERIES_COST;
+                *budget = budget.checked_sub(cost).ok_or(HistoryError::TooManySamples)?;
                 series.push(Series { labels, samples });
             }
         }
@@ -166,14 +172,14 @@ fn labels(origin: &str, state: &IndicatorState, area: &Area, shown: Shown) -> Ve
 
 /// The periods in order of time.
 fn held(figures: &Figures, shown: Shown) -> Vec<Held> {
+    let baselines = match shown {
+        Shown::Figure => vec![None; figures.periods.len()],
+        Shown::Change(baseline) => figures.baselines(baseline),
+    };
     let of = |(index, period): (usize, &Period)| {
         let instant = |day: NaiveDate| start_of_day(day).timestamp_millis();
-        let baseline = match shown {
-            Shown::Figure => None,
-            Shown::Change(baseline) => figures.baseline(index, baseline),
-        };
         let span = instant(held_from(period)?)..instant(period.day_after()?);
-        Some(Held { span, period: index, baseline })
+        Some(Held { span, period: index, baseline: baselines[index] })
     };
     let mut held: Vec<_> = figures.periods.iter().enumerate().filter_map(of).collect();
     held.sort_unstable_by_key(|held| held.span.start);
@@ -201,15 +207,19 @@ fn held_from(period: &Period) -> Option<NaiveDate> {
 }
 
 /// The samples of one area. Where its figures break off, a mark ends the series, or PromQL would see the last one for a while.
+/// Periods in which nobody looks cost nothing.
 fn samples(value: impl Fn(&Held) -> Option<f64>, held: &[Held], moments: &[i64], end_ms: i64) -> Vec<Sample> {
     let mut samples: Vec<Sample> = Vec::new();
     let mut rest = moments;
     let mut stands_until = i64::MAX;
     for each in held {
-        let Some(value) = value(each) else { continue };
         let span = &each.span;
-        rest = &rest[rest.partition_point(|&at| at < span.start)..];
-        let (within, after) = rest.split_at(rest.partition_point(|&at| at < span.end));
+        let waiting = &rest[rest.partition_point(|&at| at < span.start)..];
+        let (within, after) = waiting.split_at(waiting.partition_point(|&at| at < span.end));
+        if within.is_empty() {
+            continue;
+        }
+        let Some(value) = value(each) else { continue };
         rest = after;
         if stands_until < span.start && !samples.is_empty() {
             samples.push(Sample { at_ms: stands_until, value: ENDED });

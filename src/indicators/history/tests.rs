@@ -1,3 +1,5 @@
+use std::cell::RefCell;
+
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use chrono_tz::Europe::Copenhagen;
 use proptest::prelude::*;
@@ -177,8 +179,7 @@ fn a_query_without_hints_and_a_look_up_of_series_get_a_sample_a_day() {
 
 #[test]
 fn windows_of_range_functions_hold_their_values() {
-    let at = ms("2026-06-20T00:00:00Z");
-    let over = |range_ms: i64, function: &str| {
+    let over_at = |at: i64, range_ms: i64, function: &str| {
         let hints = Hints {
             start_ms: at - range_ms,
             end_ms: at,
@@ -189,17 +190,51 @@ fn windows_of_range_functions_hold_their_values() {
         let query = Query { start_ms: at - range_ms, end_ms: at, matchers: Vec::new(), hints };
         answer(&only(query, &[("indicator", "personer"), ("area_code", "751")])).remove(0).samples
     };
+    let over = |range_ms, function| over_at(ms("2026-06-20T00:00:00Z"), range_ms, function);
     let month = over(30 * DAY, "avg_over_time");
     let of = |value: f64| month.iter().filter(|sample| sample.value == value).count();
     assert_eq!((of(100.0), of(101.0)), (20, 11), "every day once: 20 June, back to 21 May");
     assert!(over(60 * 60 * 1000, "changes").len() >= 2);
     assert_eq!(over(400 * DAY, "last_over_time").last().map(|sample| sample.value), Some(100.0));
+    let long_after = over_at(ms("2026-11-20T00:00:00Z"), 200 * DAY, "last_over_time");
+    let newest = long_after.iter().rfind(|sample| !sample.value.is_nan());
+    assert_eq!(newest.map(|sample| sample.value), Some(100.0), "June is the newest figure of the window");
+}
+
+#[test]
+fn periods_in_which_nobody_looks_cost_nothing() {
+    let state = state("personer", "M", &MONTHS, "persons");
+    let held = held(state.figures.as_deref().unwrap(), Shown::Figure);
+    let looked_up = RefCell::new(Vec::new());
+    let value = |held: &Held| {
+        looked_up.borrow_mut().push(held.period);
+        Some(1.0)
+    };
+    let moments = [ms("2026-02-10T00:00:00Z"), ms("2026-03-10T00:00:00Z"), ms("2026-05-10T00:00:00Z")];
+    let samples = samples(value, &held, &moments, i64::MAX);
+    assert_eq!(
+        looked_up.take(),
+        [3, 1],
+        "February and May; March is not there, and nobody looks at April and June"
+    );
+    let seen: Vec<_> = samples.iter().filter(|sample| !sample.value.is_nan()).map(|it| it.at_ms).collect();
+    assert_eq!(seen, [moments[0], moments[2]]);
 }
 
 #[test]
 fn all_series_of_an_answer_share_one_budget() {
     let query = range(ms("2026-04-01T00:00:00Z"), ms("2026-06-01T00:00:00Z"), 60_000);
     assert_eq!(read(&snapshot(), &query, &mut 1000), Err(HistoryError::TooManySamples));
+    let at = ms("2026-05-10T00:00:00Z");
+    let newest = range(at, at, 0);
+    let samples: usize = answer(&newest).iter().map(|series| series.samples.len()).sum();
+    let series = answer(&newest).len();
+    assert!(read(&snapshot(), &newest, &mut (samples + series * SERIES_COST)).is_ok());
+    assert_eq!(
+        read(&snapshot(), &newest, &mut (samples + series * SERIES_COST - 1)),
+        Err(HistoryError::TooManySamples),
+        "labels count as well"
+    );
     let fine = range(ms("2000-01-01T00:00:00Z"), ms("2030-01-01T00:00:00Z"), 1);
     assert_eq!(read(&snapshot(), &fine, &mut SAMPLE_LIMIT.clone()), Err(HistoryError::TooManySamples));
 }
