@@ -35,11 +35,14 @@ use crate::plan::selection::{Members, Selection};
 use crate::plan::{UpstreamPlan, Wanted, plan};
 use crate::query::{BoundExpr, BoundQuery, Target};
 use crate::store::block::{Revision, SharedBlock};
+use crate::store::uses::UseLog;
 
 /// What answering needs.
 #[derive(Debug, Clone)]
 pub struct Answerer {
     pub fetcher: Fetcher,
+    /// Remembers what was asked for.
+    pub uses: UseLog,
     pub limits: AnswerLimits,
 }
 
@@ -241,7 +244,9 @@ impl Answerer {
         band: &Band,
         reading: Reading,
     ) -> Result<Vec<SharedBlock>, BridgeError> {
-        Ok(self.fetcher.band(&plan.source.measurement, band, reading).await?)
+        let of = &plan.source.measurement;
+        band.chunks.iter().for_each(|chunk| self.uses.note(of, chunk));
+        Ok(self.fetcher.band(of, band, reading).await?)
     }
 
     /// The blocks of each of the bands. Nothing is asked for before its turn comes.

@@ -12,6 +12,7 @@ use jobindsats_bridge::feed::origin::Origin;
 use jobindsats_bridge::indicators::resolve;
 use jobindsats_bridge::refresh::catalogue::keeper::SyncScope;
 use jobindsats_bridge::refresh::indicators::Pace;
+use jobindsats_bridge::refresh::read_ahead::Budget;
 use jobindsats_bridge::service::{self, Service, ServiceOptions, UpstreamChoice};
 use jobindsats_bridge::settings::key::ApiKey;
 use jobindsats_bridge::settings::{Settings, UpstreamSettings};
@@ -101,6 +102,7 @@ pub async fn serve() -> Outcome {
         upstream,
         clock: Clock::default(),
         pace: Pace::default(),
+        ahead: Budget::default(),
         workers: None,
         background: true,
     };
@@ -273,6 +275,7 @@ async fn parts(settings: Settings) -> Result<(service::Parts, Option<Simulator>)
         upstream,
         clock: Clock::default(),
         pace: Pace::default(),
+        ahead: Budget::default(),
         workers: Some(1),
         background: false,
     };

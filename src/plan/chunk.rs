@@ -261,6 +261,23 @@ pub fn bands(of: &Measurement, selection: &Selection, cell_limit: u64) -> Result
     Ok(into_bands(chunks))
 }
 
+/// A box as one request; `None` if it takes several.
+#[must_use]
+pub fn alone(of: &Measurement, selection: &Selection, cell_limit: u64) -> Option<Chunk> {
+    let (first, others) = selection.periods.split_first()?;
+    let period_type = &of.periods[*first].type_id;
+    let is_one_type = others.iter().all(|&period| of.periods[period].type_id == *period_type);
+    let [dimensions] = <[_; 1]>::try_from(boxes(of, selection).ok()?).ok()?;
+    let chunk = Chunk {
+        period_type: period_type.clone(),
+        periods: selection.periods.clone(),
+        dimensions,
+        measures: selection.measures.clone(),
+    };
+    let fits_address = chunk.periods.len() <= LONGEST_PERIOD_LIST || chunk.newest(of).is_some();
+    (is_one_type && fits_address && chunk.cell_bound(of) <= cell_limit).then_some(chunk)
+}
+
 fn rows(of: &Measurement, parts: &[ChunkDimension]) -> u64 {
     parts.iter().fold(1, |product: u64, part| product.saturating_mul(part.asked(of).1))
 }

@@ -155,12 +155,20 @@ impl Index {
     pub fn find(&mut self, table: &MeasurementId, revision: Revision, key: &CellKey) -> Option<&Entry> {
         self.uses += 1;
         let held = self.tables.get_mut(table)?;
-        let fits = |entry: &&Entry| entry.revision == revision && entry.key.covers(key);
-        let candidates = held.of_period(key.periods.first()?);
-        let id = candidates.filter(fits).max_by_key(|entry| entry.fetched_at)?.id;
+        let id = held.find(revision, key)?.id;
         let entry = held.entries.get_mut(&id)?;
         entry.last_use = self.uses;
         Some(entry)
+    }
+
+    /// When the entry was fetched that [`Index::find`] would find. It does not count as used.
+    pub fn fetched_at(
+        &self,
+        table: &MeasurementId,
+        revision: Revision,
+        key: &CellKey,
+    ) -> Option<DateTime<Utc>> {
+        Some(self.tables.get(table)?.find(revision, key)?.fetched_at)
     }
 
     /// Entries of any revision that share cells with the key, the newest first.
@@ -292,6 +300,11 @@ impl Table {
         }
         self.revisions.retain(|_, held| held.blocks > 0);
         Some(entry)
+    }
+
+    fn find(&self, revision: Revision, key: &CellKey) -> Option<&Entry> {
+        let fits = |entry: &&Entry| entry.revision == revision && entry.key.covers(key);
+        self.of_period(key.periods.first()?).filter(fits).max_by_key(|entry| entry.fetched_at)
     }
 
     /// Entries with a period of the key, perhaps more than once.

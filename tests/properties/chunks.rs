@@ -4,8 +4,9 @@ use std::collections::{BTreeSet, HashSet};
 
 use jobindsats_bridge::catalogue::measurement::Measurement;
 use jobindsats_bridge::fetch::request::data_request;
-use jobindsats_bridge::plan::chunk::{Band, Chunk, ChunkError, bands};
+use jobindsats_bridge::plan::chunk::{Band, Chunk, ChunkError, alone, bands};
 use jobindsats_bridge::plan::selection::{Members, Selection};
+use jobindsats_bridge::store::key::CellKey;
 use jobindsats_bridge::upstream::request::{HierarchySelection, PeriodSelection};
 use proptest::prelude::*;
 
@@ -145,6 +146,18 @@ proptest! {
         for (band, places) in bands.iter().zip(&places) {
             prop_assert_eq!(Some(&band.last_place()), places.last());
             prop_assert_eq!(band.row_bound(), places.len() as u64);
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_of_a_chunk_is_asked_for_again_in_one_request(asked in asked(), rows in 20..400_u64) {
+        let (of, limit) = (&asked.table, rows * row_cells(&asked.selection));
+        for chunk in chunks(&planned(&asked, limit)) {
+            let key = CellKey::of(of, chunk);
+            let again = alone(of, &key.selection(of).unwrap(), limit);
+            prop_assert_eq!(again.as_ref().map(|again| CellKey::of(of, again)), Some(key));
+            let address = data_request(of, &again.unwrap()).unwrap().path_and_query();
+            prop_assert!(address.len() <= 2000, "{} characters: {address}", address.len());
         }
     }
 
