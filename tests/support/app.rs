@@ -16,7 +16,7 @@ use jobindsats_bridge::settings::key::ApiKey;
 use jobindsats_bridge::simulator::{self, Control, Simulator, SimulatorOptions};
 use jobindsats_bridge::upstream::retry::Retry;
 use reqwest::header::HeaderMap;
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -27,6 +27,21 @@ pub fn morning() -> DateTime<Utc> {
 
 /// How far the clock moves at a time.
 const STEP: Duration = Duration::from_secs(15 * 60);
+
+/// A file with one indicator of few cells, in place of the built-in ones.
+pub fn one_indicator() -> NamedTempFile {
+    let indicator = serde_json::json!({
+        "id": SMALL_INDICATOR, "title": "Fuldtidsledige, sæsonkorrigeret", "table": "y25i03",
+        "measure": "Antal fuldtidsledige (sæsonkorrigeret)", "period_type": "M",
+        "quantity": "full_time_persons", "levels": ["country"]
+    });
+    let file = NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), serde_json::json!({ "indicators": [indicator] }).to_string()).unwrap();
+    file
+}
+
+/// The indicator of [`one_indicator`].
+pub const SMALL_INDICATOR: &str = "ledige_saesonkorrigeret";
 
 /// Loops of the background.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -201,9 +216,14 @@ impl App {
         let end = self.clock.now() + duration;
         self.rest().await;
         while self.clock.now() < end {
-            self.clock.set(end.min(self.clock.now() + STEP));
-            self.rest().await;
+            self.step(STEP.min((end - self.clock.now()).to_std().unwrap())).await;
         }
+    }
+
+    /// Moves the clock on at once, and waits for the loops of the background to come to rest.
+    pub async fn step(&self, duration: Duration) {
+        self.clock.advance(duration);
+        self.rest().await;
     }
 
     /// As [`App::pass`], until it is that time.
