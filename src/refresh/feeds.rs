@@ -113,7 +113,7 @@ impl FeedKeeper {
         feed
     }
 
-    /// The service of a table, whose parts are read from the upstream if they have not been yet.
+    /// The service of a table, whose parts are read from the upstream if they have not been since its last update.
     ///
     /// # Errors
     /// When there is no such table, or it cannot be read now.
@@ -125,13 +125,10 @@ impl FeedKeeper {
         let Some(head) = catalogue.head(name).cloned() else {
             return Err(self.unknown(&catalogue, name));
         };
-        let measurement = match catalogue.measurements.get(&head.id) {
-            Some(measurement) => Arc::clone(measurement),
-            None => self.catalogue.measurement(head.id.as_str()).await.map_err(|error| {
-                tracing::warn!(table = %head.id, %error, "table could not be read");
-                BridgeError::TableNotRead(head.id.clone())
-            })?,
-        };
+        let measurement = self.catalogue.measurement(head.id.as_str()).await.map_err(|error| {
+            tracing::warn!(table = %head.id, %error, "table could not be read");
+            BridgeError::TableNotRead(head.id.clone())
+        })?;
         Ok(self.feed_of(measurement, head))
     }
 
