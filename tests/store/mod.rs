@@ -1,7 +1,8 @@
-//! The store over its folder: restarts, damage, disks that refuse.
+//! The store over its folder: restarts, damage, disks that refuse, clocks that are wrong.
 
 mod blocks;
 mod changes;
+mod clocks;
 mod folder;
 mod properties;
 mod revisions;
