@@ -1,40 +1,36 @@
 //! One OData request from bound query to page: the whole line of stages on one screen.
 //!
-//! Rows come band by band in the order of the set, so that a first page in that order fetches only what it shows. A page
-//! belongs to one revision; the next goes on after the last row, in the same revision or not at all.
+//! Rows come chunk by chunk in the order of the set, so that a first page in that order fetches only what it shows. A page
+//! belongs to one revision; the next begins at the row behind, in the same revision or not at all.
 
 mod apply;
 mod expand;
 pub mod explain;
+mod gather;
+mod questions;
+mod rows;
 
-use std::cmp::Ordering;
 use std::collections::BTreeSet;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures_util::future::{BoxFuture, FutureExt};
-use futures_util::{StreamExt, stream};
 
 pub use expand::{Expanded, Expansion};
 
+use crate::answer::gather::Gathered;
+use crate::answer::rows::RowReader;
 use crate::catalogue::id::MeasurementId;
 use crate::error::BridgeError;
-use crate::feed::column::Fact;
-use crate::feed::facts::{self, Axis};
-use crate::feed::{CellForm, CellSource, Feed, RowSource, Set};
-use crate::fetch::error::FetchError;
+use crate::feed::{CellSource, Feed, RowSource, Set};
 use crate::fetch::{Fetcher, Reading};
 use crate::frame::Frame;
-use crate::frame::assemble;
 use crate::odata::skip_token::{Fingerprint, SkipToken, SkipTokenError};
 use crate::odata::value::Value;
-use crate::plan::chunk::Band;
-use crate::plan::selection::{Members, Selection};
 use crate::plan::{UpstreamPlan, Wanted, plan};
 use crate::query::{BoundExpr, BoundQuery, Target};
-use crate::store::block::{Revision, SharedBlock};
+use crate::store::block::Revision;
 use crate::store::uses::UseLog;
 
 /// What answering needs.
@@ -54,8 +50,8 @@ pub struct AnswerLimits {
     pub max_rows: u64,
     /// The longest wait for cells.
     pub wait: Duration,
-    /// So many bands of chunks are on their way at once for one answer.
-    pub bands_ahead: usize,
+    /// So many chunks are on their way at once for one answer.
+    pub chunks_ahead: usize,
 }
 
 /// What a request adds to its query.
@@ -89,6 +85,15 @@ pub struct Page {
 }
 
 impl Page {
+    /// Tells that the rows depend on figures that were fetched then: pages of a list go on in the revision of the figures.
+    fn rest_on(&mut self, asked_at: DateTime<Utc>, revision: Option<Revision>) {
+        self.fetched_at = Some(self.fetched_at.map_or(asked_at, |at| at.min(asked_at)));
+        self.revision = revision;
+        if let (Some(next), Some(revision)) = (&mut self.next, revision) {
+            next.revision = write_revision(revision);
+        }
+    }
+
     /// Works out the computed values that are shown.
     fn compute(&mut self, set: &Set, query: &BoundQuery) -> Result<(), BridgeError> {
         if !query.computed.is_empty() && query.apply.is_none() {
@@ -97,6 +102,22 @@ impl Page {
             }
         }
         Ok(())
+    }
+}
+
+/// Where a page begins: behind the row of a token, and in which revision.
+#[derive(Default)]
+struct Start {
+    token: Option<SkipToken>,
+    revision: Option<Revision>,
+}
+
+impl Start {
+    fn of(wishes: &Wishes<'_>) -> Result<Self, BridgeError> {
+        let Some(text) = wishes.skip_token else { return Ok(Self::default()) };
+        let token = SkipToken::decode(text, Fingerprint::of(wishes.query_text))?;
+        let revision = Some(parse_revision(&token.revision)?);
+        Ok(Self { token: Some(token), revision })
     }
 }
 
@@ -128,18 +149,25 @@ impl Answerer {
         query: &BoundQuery,
         wishes: &Wishes<'_>,
     ) -> Result<Page, BridgeError> {
+        let start = Start::of(wishes)?;
+        let settled = self.settle(feed, query, start.revision).await?;
+        let start = Start { revision: settled.revision, ..start };
+        let query = settled.query.as_ref();
         let set = &feed.sets[query.set];
         let mut page = match (&query.apply, &query.origin) {
-            (Some(apply), _) => self.applied(query, apply, wishes).await?,
-            (None, None) => self.plain(set, query, None, wishes).await?,
+            (Some(apply), _) => self.applied(query, apply, wishes, start).await?,
+            (None, None) => self.plain(set, query, None, wishes, start).await?,
             (None, Some(origin)) => match self.origin(feed, origin).await? {
-                Some(joined) => self.plain(set, query, Some(joined), wishes).await?,
+                Some(joined) => self.plain(set, query, Some(joined), wishes, start).await?,
                 None => Page {
                     count: (query.target == Target::Count || query.count).then_some(0),
                     ..Page::default()
                 },
             },
         };
+        if let Some(asked_at) = settled.fetched_at {
+            page.rest_on(asked_at, settled.revision);
+        }
         page.compute(set, query)?;
         self.expand(feed, query, &mut page).await?;
         if let Some(next) = &mut page.next {
@@ -154,8 +182,9 @@ impl Answerer {
         query: &BoundQuery,
         joined: Option<BoundExpr>,
         wishes: &Wishes<'_>,
+        start: Start,
     ) -> Result<Page, BridgeError> {
-        let mut walk = self.walk(set, query, wishes)?;
+        let mut walk = self.walk(set, query, wishes, start);
         if let Some(joined) = joined {
             walk.needed.extend(joined.columns());
             walk.filter = Some(BoundExpr::all(walk.filter.into_iter().chain([joined])));
@@ -166,17 +195,8 @@ impl Answerer {
         }
     }
 
-    fn walk<'a>(
-        &self,
-        set: &'a Set,
-        query: &'a BoundQuery,
-        wishes: &Wishes<'_>,
-    ) -> Result<Walk<'a>, BridgeError> {
-        let token = wishes
-            .skip_token
-            .map(|text| SkipToken::decode(text, Fingerprint::of(wishes.query_text)))
-            .transpose()?;
-        let revision = token.as_ref().map(|token| parse_revision(&token.revision)).transpose()?;
+    fn walk<'a>(&self, set: &'a Set, query: &'a BoundQuery, wishes: &Wishes<'_>, start: Start) -> Walk<'a> {
+        let Start { token, revision } = start;
         let delivered = token.as_ref().map_or(0, |token| token.delivered);
         let filter = query.condition(set);
         let page_rows = match set.rows {
@@ -186,7 +206,7 @@ impl Answerer {
         let left = query.top.map_or(u64::MAX, |top| top.saturating_sub(delivered));
         let limit = if query.target == Target::Count { 0 } else { page_rows.max(1).min(left) };
         let needed = query.columns(set).into_iter().chain(set.key.iter().copied()).collect();
-        Ok(Walk { set, query, filter, needed, limit, delivered, whole: wishes.whole, token, revision })
+        Walk { set, query, filter, needed, limit, delivered, whole: wishes.whole, token, revision }
     }
 
     async fn cells(&self, source: &Arc<CellSource>, walk: &Walk<'_>) -> Result<Page, BridgeError> {
@@ -194,7 +214,7 @@ impl Answerer {
             Wanted { source, columns: &walk.set.columns, needed: &walk.needed, filter: walk.filter.as_ref() };
         let plan = plan(&wanted, self.limits.cell_limit)?;
         self.check_bound(&plan, walk)?;
-        let read = |reading| self.read(&plan, walk, reading).boxed();
+        let read = |reading| self.read(&plan, &wanted, walk, reading).boxed();
         self.through_readings(&source.measurement.id, walk.revision, read).await
     }
 
@@ -228,72 +248,37 @@ impl Answerer {
         let limit = self.limits.max_rows;
         let ends = walk.query.top.map_or(u64::MAX, |top| top.saturating_add(walk.query.skip));
         let in_order = walk.query.order.is_empty() && !walk.counts();
-        let bound = if in_order { plan.row_bound.min(ends) } else { plan.row_bound };
+        let bound = if in_order { plan.row_bound().min(ends) } else { plan.row_bound() };
         let first_page = in_order && walk.query.skip == 0 && walk.token.is_none() && !walk.whole;
         if bound <= limit || first_page {
             Ok(())
         } else {
-            Err(BridgeError::TooManyRows { bound: plan.row_bound, limit })
+            Err(BridgeError::TooManyRows { bound: plan.row_bound(), limit })
         }
-    }
-
-    /// Blocks of a band.
-    async fn blocks(
-        &self,
-        plan: &UpstreamPlan,
-        band: &Band,
-        reading: Reading,
-    ) -> Result<Vec<SharedBlock>, BridgeError> {
-        let of = &plan.source.measurement;
-        band.chunks.iter().for_each(|chunk| self.uses.note(of, chunk));
-        Ok(self.fetcher.band(of, band, reading).await?)
-    }
-
-    /// The blocks of each of the bands. Nothing is asked for before its turn comes.
-    fn fetches<'a>(
-        &'a self,
-        plan: &'a UpstreamPlan,
-        bands: &[&'a Band],
-        reading: Reading,
-    ) -> Vec<BoxFuture<'a, Result<Vec<SharedBlock>, BridgeError>>> {
-        bands.iter().map(|band| self.blocks(plan, band, reading).boxed()).collect()
     }
 
     async fn read(
         &self,
         plan: &UpstreamPlan,
+        wanted: &Wanted<'_>,
         walk: &Walk<'_>,
         reading: Reading,
     ) -> Result<Page, BridgeError> {
-        let mut rows = Gathered::new(walk, &plan.source)?;
-        let bands: Vec<&Band> = plan.bands.iter().filter(|band| !rows.begins_after(band, plan)).collect();
-        let (certain, perhaps) = bands.split_at(rows.certain(&bands, plan));
-        let ahead =
-            stream::iter(self.fetches(plan, certain, reading)).buffered(self.limits.bands_ahead.max(1));
-        let mut coming = pin!(ahead.chain(stream::iter(self.fetches(plan, perhaps, reading)).buffered(1)));
-        while !rows.is_full()
-            && let Some(blocks) = coming.next().await.transpose()?
+        let from = gather::begin_of(&plan.source, walk.token.as_ref())?;
+        let mut page = Gathered::new(walk, from.clone());
+        let from = from.filter(|_| !walk.needs_all()).unwrap_or_default();
+        let mut rows = RowReader::new(self, plan, wanted, reading, &from);
+        while page.has_room()
+            && let Some(frame) = rows.next(page.wanted()).await?
         {
-            rows.add(assembled(plan, walk.set, &walk.needed, &blocks)?, &blocks)?;
-            if rows.scanned > self.limits.max_rows {
-                return Err(BridgeError::TooManyRows { bound: plan.row_bound, limit: self.limits.max_rows });
-            }
+            page.add(frame);
         }
-        rows.into_page(reading.revision(), |frame, row| last_ids(plan, frame, row))
+        if walk.counts() {
+            page.matched += rows.count().await?;
+        }
+        let fetched_at = rows.fetched_at();
+        page.into_page(reading.revision(), fetched_at, |frame, row| gather::ids_of(&plan.source, frame, row))
     }
-}
-
-fn assembled(
-    plan: &UpstreamPlan,
-    set: &Set,
-    needed: &BTreeSet<usize>,
-    blocks: &[SharedBlock],
-) -> Result<Frame, BridgeError> {
-    let named = named_dimensions(&plan.source);
-    let cells: Vec<&dyn assemble::Block> =
-        blocks.iter().map(|block| block.as_ref() as &dyn assemble::Block).collect();
-    let measures = &plan.selection.measures;
-    Ok(assemble::assemble(&plan.source, &set.columns, needed, &named, measures, &cells)?)
 }
 
 impl Walk<'_> {
@@ -307,12 +292,15 @@ impl Walk<'_> {
     }
 
     fn list(&self, frame: Frame) -> Result<Page, BridgeError> {
-        let mut rows = Gathered { after: self.row_number()?, ..Gathered::empty(self) };
-        rows.add(frame, &[])?;
+        let mut rows = Gathered::new(self, self.row_number()?);
+        rows.add(match &self.filter {
+            Some(condition) => frame.filter(condition)?,
+            None => frame,
+        });
         let number = |frame: &Frame, row: usize| {
             frame.places.of(row).into_iter().map(|at| Value::Integer(at.into())).collect()
         };
-        rows.into_page(Revision { update_latest: None, counter: 0 }, number)
+        rows.into_page(Revision { update_latest: None, counter: 0 }, None, number)
     }
 
     fn row_number(&self) -> Result<Option<Vec<u32>>, BridgeError> {
@@ -320,200 +308,9 @@ impl Walk<'_> {
         let number = |value: &Value| {
             if let Value::Integer(number) = value { u32::try_from(*number).ok() } else { None }
         };
-        let place = token.last_key.iter().map(number).collect::<Option<Vec<_>>>();
+        let place = token.first_key.iter().map(number).collect::<Option<Vec<_>>>();
         place.map(Some).ok_or_else(|| SkipTokenError::Damaged.into())
     }
-}
-
-/// Rows gathered for a page.
-struct Gathered<'a> {
-    walk: &'a Walk<'a>,
-    /// The place of the last row that was delivered.
-    after: Option<Vec<u32>>,
-    frames: Vec<Frame>,
-    taken: u64,
-    to_skip: u64,
-    more: bool,
-    matched: u64,
-    scanned: u64,
-    fetched_at: Option<DateTime<Utc>>,
-}
-
-impl<'a> Gathered<'a> {
-    fn empty(walk: &'a Walk<'a>) -> Self {
-        let to_skip = if walk.token.is_some() { 0 } else { walk.query.skip };
-        Self {
-            walk,
-            after: None,
-            frames: Vec::new(),
-            taken: 0,
-            to_skip,
-            more: false,
-            matched: 0,
-            scanned: 0,
-            fetched_at: None,
-        }
-    }
-
-    fn new(walk: &'a Walk<'a>, source: &CellSource) -> Result<Self, BridgeError> {
-        let after = walk.token.as_ref().map(|token| place_of(source, walk, token)).transpose()?;
-        Ok(Self { after, ..Self::empty(walk) })
-    }
-
-    /// Whether the page is complete and nothing needs to be known of later rows.
-    fn is_full(&self) -> bool {
-        let top = self.walk.query.top;
-        let has_reached_top = top.is_some_and(|top| self.walk.delivered.saturating_add(self.taken) >= top);
-        !self.walk.needs_all() && (self.more || has_reached_top)
-    }
-
-    /// How many of the first bands are needed, however many of their rows there are.
-    fn certain(&self, bands: &[&Band], plan: &UpstreamPlan) -> usize {
-        if self.walk.needs_all() {
-            return bands.len();
-        }
-        let wanted = self.to_skip.saturating_add(self.walk.limit);
-        let per_place =
-            if plan.source.form == CellForm::Long { plan.selection.measures.len() as u64 } else { 1 };
-        let mut rows_before = 0_u64;
-        let is_needed = |band: &&&Band| {
-            let needed = rows_before < wanted;
-            rows_before = rows_before.saturating_add(band.row_bound().saturating_mul(per_place));
-            needed
-        };
-        bands.iter().take_while(is_needed).count()
-    }
-
-    /// Whether all rows of the band were delivered by earlier pages.
-    fn begins_after(&self, band: &Band, plan: &UpstreamPlan) -> bool {
-        let Some(after) = self.after.as_ref().filter(|_| !self.walk.needs_all()) else { return false };
-        let is_named = |axis: Axis| match axis {
-            Axis::Period => true,
-            Axis::Dimension(dimension) => {
-                matches!(plan.selection.members.get(dimension), Some(Members::Named(_)))
-            }
-            Axis::Measure => false,
-        };
-        let after =
-            place_axes(&plan.source).zip(after).filter(|(axis, _)| is_named(*axis)).map(|(_, &at)| at);
-        band.last_place().iter().map(|&at| u32::try_from(at).unwrap_or(u32::MAX)).cmp(after) == Ordering::Less
-    }
-
-    fn add(&mut self, frame: Frame, blocks: &[SharedBlock]) -> Result<(), BridgeError> {
-        self.fetched_at = blocks.iter().map(|block| block.fetched_at).chain(self.fetched_at).min();
-        self.scanned += frame.row_count() as u64;
-        let frame = match &self.walk.filter {
-            Some(condition) => frame.filter(condition)?,
-            None => frame,
-        };
-        self.matched += frame.row_count() as u64;
-        if self.walk.query.order.is_empty() {
-            self.append(&frame)
-        } else {
-            self.frames.push(frame);
-            Ok(())
-        }
-    }
-
-    /// Takes rows that stand in order: those behind what was delivered and skipped, as far as the page has room.
-    fn append(&mut self, frame: &Frame) -> Result<(), BridgeError> {
-        let first = match &self.after {
-            Some(after) => frame.first_after(after),
-            None => 0,
-        };
-        self.cut(frame, first);
-        Ok(())
-    }
-
-    fn cut(&mut self, frame: &Frame, first: usize) {
-        let left = frame.row_count() - first;
-        let skipped = usize::try_from(self.to_skip).map_or(left, |skip| skip.min(left));
-        self.to_skip -= skipped as u64;
-        let room = usize::try_from(self.walk.limit - self.taken).unwrap_or(usize::MAX);
-        let take = (left - skipped).min(room);
-        self.more |= left - skipped > take;
-        self.taken += take as u64;
-        if take > 0 {
-            self.frames.push(frame.slice(first + skipped, take));
-        }
-    }
-
-    fn into_page(
-        mut self,
-        revision: Revision,
-        key: impl Fn(&Frame, usize) -> Vec<Value>,
-    ) -> Result<Page, BridgeError> {
-        if !self.walk.query.order.is_empty() {
-            self.put_in_order()?;
-        }
-        let total_left = self.walk.query.top.is_none_or(|top| self.walk.delivered + self.taken < top);
-        let last = self
-            .frames
-            .last()
-            .filter(|_| self.more && total_left && self.walk.query.target == Target::Collection);
-        let next = last.map(|frame| SkipToken {
-            fingerprint: Fingerprint::of(""),
-            revision: write_revision(revision),
-            last_key: key(frame, frame.row_count() - 1),
-            delivered: self.walk.delivered + self.taken,
-            total: self.total(),
-        });
-        Ok(Page {
-            count: self.total(),
-            frames: self.frames,
-            next,
-            fetched_at: self.fetched_at,
-            revision: Some(revision),
-            expansions: Vec::new(),
-        })
-    }
-
-    /// How many rows match: counted on the first page, carried by the token from then on.
-    fn total(&self) -> Option<u64> {
-        let carried = self.walk.token.as_ref().and_then(|token| token.total);
-        if self.walk.counts() { Some(self.matched) } else { carried.filter(|_| self.walk.query.count) }
-    }
-
-    fn put_in_order(&mut self) -> Result<(), BridgeError> {
-        let Some(all) = Frame::joined(&std::mem::take(&mut self.frames))? else { return Ok(()) };
-        let all = all.order(&self.walk.query.order)?;
-        let first = match &self.after {
-            Some(after) => all.row_after(after).ok_or(SkipTokenError::Damaged)?,
-            None => 0,
-        };
-        self.cut(&all, first);
-        Ok(())
-    }
-}
-
-/// The ids of a row's place, which mean the same when the catalogue has been read anew.
-fn last_ids(plan: &UpstreamPlan, frame: &Frame, row: usize) -> Vec<Value> {
-    let of = &plan.source.measurement;
-    let id = |(axis, at): (Axis, u32)| facts::id_at(of, axis, at as usize).map_or(Value::Null, Value::string);
-    place_axes(&plan.source).zip(frame.places.of(row)).map(id).collect()
-}
-
-/// The axes that rows of a set are placed by.
-fn place_axes(source: &CellSource) -> impl Iterator<Item = Axis> {
-    let long = (source.form == CellForm::Long).then_some(Axis::Measure);
-    [Axis::Period].into_iter().chain(named_dimensions(source).into_iter().map(Axis::Dimension)).chain(long)
-}
-
-/// The dimensions that rows of a set have columns of.
-fn named_dimensions(source: &CellSource) -> Vec<usize> {
-    Selection::of_set(source).named().map(|(dimension, _)| dimension).collect()
-}
-
-fn place_of(source: &CellSource, walk: &Walk<'_>, token: &SkipToken) -> Result<Vec<u32>, BridgeError> {
-    let of = &source.measurement;
-    let gone = || FetchError::Gone { table: of.id.clone() };
-    let position = |(axis, value): (Axis, &Value)| {
-        let Value::String(id) = value else { return Err(gone()) };
-        let at = (0..facts::axis_len(of, axis)).find(|&at| facts::id_at(of, axis, at) == Some(id));
-        at.and_then(|at| u32::try_from(at).ok()).ok_or_else(gone)
-    };
-    debug_assert!(walk.set.columns.iter().any(|column| matches!(column.fact, Fact::Period(_))));
-    Ok(place_axes(source).zip(&token.last_key).map(position).collect::<Result<_, _>>()?)
 }
 
 fn write_revision(revision: Revision) -> String {

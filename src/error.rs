@@ -44,6 +44,8 @@ pub enum BridgeError {
     Export(#[from] ExportError),
     #[error("the answer may have {bound} rows, more than the limit of {limit}")]
     TooManyRows { bound: u64, limit: u64 },
+    #[error("`any`, `all` and `$count` may read {bound} rows of figures, more than the limit of {limit}")]
+    TooManyAsked { bound: u64, limit: u64 },
     #[error("more than {limit} rows would stand beside those of the page")]
     TooManyExpanded { limit: u64 },
     #[error("the upstream did not answer within {seconds} seconds; fetching goes on")]
@@ -60,6 +62,10 @@ pub enum BridgeError {
     SchemaVersion { found: String },
     #[error(transparent)]
     Batch(#[from] BatchError),
+    #[error("the requests of a batch are not isolated from updates between them")]
+    Isolation,
+    #[error("the body has the content type `{found}`; expected text/plain with query options in it")]
+    QueryBody { found: String },
     #[error("a request before this one failed")]
     FailedDependency,
     #[error("the body is larger than {limit} bytes")]

@@ -1,7 +1,7 @@
 //! What each command does.
 
 use std::error::Error;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -302,7 +302,9 @@ pub async fn healthcheck() -> Outcome {
 fn log(filter: &str) -> Outcome {
     let wrong =
         |error| format!("BRIDGE_LOG: expected a filter such as info or jobindsats_bridge=debug: {error}");
-    let filter = EnvFilter::try_new(filter).map_err(wrong)?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    // What the HTTP library tells of its workers is of no use to an operator, unless asked for.
+    let filter = EnvFilter::try_new(format!("actix_server=warn,{filter}")).map_err(wrong)?;
+    let coloured = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(coloured).init();
     Ok(())
 }

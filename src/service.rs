@@ -9,8 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use actix_web::middleware::from_fn;
-use actix_web::{App, HttpServer, web};
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -43,14 +41,8 @@ use crate::store::writer::DiskWriter;
 use crate::upstream::TableHints;
 use crate::upstream::client::{ClientError, ClientOptions, HttpUpstream, Upstream};
 use crate::upstream::retry::Retry;
-use crate::web::observe;
+use crate::web::listen::listen;
 use crate::web::state::AppState;
-
-/// The longest that requests under way are waited for at the end.
-const SHUTDOWN_SECONDS: u64 = 10;
-/// Longest wait for a request's headers.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// Which upstream is asked, and how.
 #[derive(Debug, Clone)]
@@ -185,7 +177,7 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
         page_rows: settings.page_rows,
         max_rows: settings.max_rows,
         wait: Duration::from_secs(settings.answer_seconds),
-        bands_ahead: settings.upstream_concurrency,
+        chunks_ahead: settings.upstream_concurrency,
     };
     let state = AppState {
         feeds: Arc::new(FeedKeeper::open(path, Arc::clone(&catalogue), revisions.clone(), origin)?),
@@ -259,23 +251,9 @@ fn client(
 /// When a setting does not hold or the address is taken.
 pub async fn start(options: ServiceOptions) -> Result<Service, StartError> {
     let Parts { state, _folder, .. } = assemble(&options)?;
-    let listen = options.settings.listen;
-    let shared = web::Data::new(state.clone());
-    let app = move || {
-        App::new().app_data(shared.clone()).wrap(from_fn(observe::observe)).configure(crate::web::routes)
-    };
-    let failed = |source| StartError::Listen { listen, source };
-    let mut server = HttpServer::new(app)
-        .client_request_timeout(HEADER_TIMEOUT)
-        .keep_alive(KEEP_ALIVE)
-        .shutdown_timeout(SHUTDOWN_SECONDS)
-        .disable_signals();
-    if let Some(workers) = options.workers {
-        server = server.workers(workers);
-    }
-    let server = server.bind(listen).map_err(failed)?;
-    let address = server.addrs().first().copied().unwrap_or(listen);
-    let server = server.run();
+    let listen_at = options.settings.listen;
+    let (server, address) = listen(listen_at, options.workers, state.clone())
+        .map_err(|source| StartError::Listen { listen: listen_at, source })?;
     let (handle, stop) = (server.handle(), watch::Sender::new(false));
     let background = if options.background { background(&state, &options, &stop) } else { Vec::new() };
     let (settings, running) = (options.settings, tokio::spawn(server));

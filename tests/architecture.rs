@@ -131,3 +131,47 @@ fn only_the_clock_says_what_time_it_is() {
         .collect();
     assert!(wrong.is_empty(), "{wrong:?}");
 }
+
+/// The tests below a folder of `tests/` or `src/`, by their names.
+fn tests_below(folder: &str) -> BTreeSet<String> {
+    let mut files = Vec::new();
+    for root in ["tests", "src"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(root).join(folder);
+        if folder.is_dir() {
+            sources(&folder, &mut files);
+        }
+    }
+    let mut found = BTreeSet::new();
+    for file in files {
+        let mut is_test = false;
+        for line in std::fs::read_to_string(file).unwrap().lines().map(str::trim) {
+            let signature = line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn ");
+            match signature.and_then(|rest| rest.split(['(', '<']).next()) {
+                Some(name) if is_test => {
+                    found.insert(name.to_owned());
+                    is_test = false;
+                }
+                _ => is_test = line.contains("test]") || (is_test && line.starts_with("#[")),
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_test_that_the_conformance_lists_name_is_there() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/conformance.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let named: BTreeSet<(&str, &str)> = page.split('`').filter_map(|text| text.split_once("::")).collect();
+    assert!(named.len() > 50, "{} tests are named", named.len());
+    let missing: Vec<_> =
+        named.into_iter().filter(|(folder, name)| !tests_below(folder).contains(*name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    let met = page.lines().filter(|line| line.contains("| met"));
+    let unheld: Vec<_> = met
+        .filter(|line| {
+            !line.contains("::") && !line.ends_with("| above |") && !line.ends_with("| as above |")
+        })
+        .collect();
+    assert!(unheld.is_empty(), "{unheld:?}");
+}

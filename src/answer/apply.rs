@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Answerer, Page, Walk, Wishes, write_revision};
+use super::{Answerer, Page, Start, Walk, Wishes, write_revision};
 use crate::error::BridgeError;
 use crate::feed::RowSource;
 use crate::frame::Frame;
@@ -25,8 +25,9 @@ impl Answerer {
         query: &BoundQuery,
         apply: &BoundApply,
         wishes: &Wishes<'_>,
+        start: Start,
     ) -> Result<Page, BridgeError> {
-        let mut walk = self.walk(&apply.result, query, wishes)?;
+        let mut walk = self.walk(&apply.result, query, wishes, start);
         if let RowSource::Cells(_) = apply.source.rows {
             walk.limit = walk.limit.min(self.limits.page_rows.max(1));
         }

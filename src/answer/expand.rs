@@ -1,6 +1,6 @@
 //! What stands beside the rows of a page: the rows that their ways lead to.
 //!
-//! All keys of a page are asked for at once, never row by row. Rows of figures come band by band, and no more bands are read
+//! All keys of a page are asked for at once, never row by row. Rows of figures come chunk by chunk, and no more chunks are read
 //! than it takes to fill what is shown of every key.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -9,7 +9,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use futures_util::future::{BoxFuture, FutureExt};
 
-use super::{Answerer, Page, Wishes, assembled};
+use super::rows::RowReader;
+use super::{Answerer, Page, Wishes};
 use crate::error::BridgeError;
 use crate::feed::list::value_at;
 use crate::feed::{CellSource, Feed, Navigation, RowSource, Set};
@@ -216,39 +217,34 @@ impl Answerer {
             filter: Some(&reach.filter),
         };
         let plan = plan(&wanted, self.limits.cell_limit)?;
-        if reach.needs_all() && plan.row_bound > self.limits.max_rows {
-            return Err(self.too_many(plan.row_bound));
+        if reach.needs_all() && plan.row_bound() > self.limits.max_rows {
+            return Err(self.too_many(plan.row_bound()));
         }
-        let read = |reading| self.reach(&plan, reach, reading).boxed();
+        let read = |reading| self.reach(&plan, &wanted, reach, reading).boxed();
         self.through_readings(&source.measurement.id, begun, read).await
     }
 
     async fn reach(
         &self,
         plan: &UpstreamPlan,
+        wanted: &Wanted<'_>,
         reach: &Reach<'_>,
         reading: Reading,
     ) -> Result<(Frame, Option<DateTime<Utc>>), BridgeError> {
         let mut filling = Filling::new(reach);
-        let (mut frames, mut fetched_at, mut scanned) = (Vec::new(), None, 0);
-        for band in &plan.bands {
-            if filling.is_full() {
-                break;
-            }
-            let blocks = self.blocks(plan, band, reading).await?;
-            fetched_at = blocks.iter().map(|block| block.fetched_at).chain(fetched_at).min();
-            let frame = assembled(plan, reach.set, &reach.needed, &blocks)?;
-            scanned += frame.row_count() as u64;
-            if scanned > self.limits.max_rows {
-                return Err(self.too_many(plan.row_bound));
-            }
-            frames.push(filling.take(frame.filter(&reach.filter)?)?);
+        let mut frames = Vec::new();
+        let mut rows = RowReader::new(self, plan, wanted, reading, &[]);
+        let ahead = if reach.needs_all() { u64::MAX } else { 1 };
+        while !filling.is_full()
+            && let Some(frame) = rows.next(ahead).await?
+        {
+            frames.push(filling.take(frame)?);
         }
         let frame = match Frame::joined(&frames)? {
             Some(frame) => frame,
             None => aggregate::empty(&reach.set.columns)?,
         };
-        Ok((frame, fetched_at))
+        Ok((frame, rows.fetched_at()))
     }
 
     fn too_many(&self, bound: u64) -> BridgeError {
@@ -320,7 +316,7 @@ impl<'a> Filling<'a> {
         self.enough == Some(0) || (self.enough.is_some() && self.filled == self.reach.keys.len())
     }
 
-    /// The rows of a band that are still of use.
+    /// The rows that are still of use.
     fn take(&mut self, frame: Frame) -> Result<Frame, BridgeError> {
         let Some(enough) = self.enough else { return Ok(frame) };
         let mut kept = Vec::new();

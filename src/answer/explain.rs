@@ -1,15 +1,20 @@
 //! What answering a query would ask of the upstream, without asking it.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
-use crate::answer::{Answerer, Gathered, Walk, Wishes, apply};
+use crate::answer::gather::Gathered;
+use crate::answer::questions::{self, Counting};
+use crate::answer::{Answerer, Start, Walk, Wishes, apply};
 use crate::error::BridgeError;
-use crate::feed::{CellForm, Feed, RowSource, Set};
+use crate::feed::{Feed, RowSource, Set};
 use crate::fetch::request;
 use crate::plan::chunk::Chunk;
 use crate::plan::{UpstreamPlan, Wanted, plan};
+use crate::query::question::Question;
 use crate::query::reach::{Scope, left_over};
-use crate::query::{BoundExpr, BoundQuery};
+use crate::query::{BoundExpr, BoundQuery, Target};
 
 /// Requests that are listed; a plan may have more.
 const LISTED: usize = 200;
@@ -21,10 +26,10 @@ pub struct Explanation {
     pub table: Option<String>,
     pub rows_at_most: u64,
     /// All requests of the plan, and their cells.
-    pub requests: usize,
+    pub requests: u64,
     pub cells: u64,
     /// How many of the requests the first page is certain to need; more follow only if rows are missing or dropped.
-    pub first_page_requests: usize,
+    pub first_page_requests: u64,
     /// How many of the listed requests are answered from store.
     pub in_store: usize,
     /// The first requests of the plan, in the order of the rows.
@@ -63,47 +68,101 @@ impl Answerer {
         query: &BoundQuery,
         wishes: &Wishes<'_>,
     ) -> Result<Explanation, BridgeError> {
+        let mut asked = Cow::Borrowed(query);
+        if !query.questions().is_empty() {
+            questions::narrow(feed, asked.to_mut());
+        }
+        let mut explanation = self.explain_rows(feed, &asked, wishes).await?;
+        for question in asked.questions() {
+            explanation.add(self.explain_question(feed, question).await?);
+        }
+        Ok(explanation)
+    }
+
+    /// What answering a question takes, whatever the answers to others that it waits for.
+    async fn explain_question(&self, feed: &Feed, question: &Question) -> Result<Explanation, BridgeError> {
+        let set = &feed.sets[question.set];
+        let RowSource::Cells(source) = &set.rows else { return Ok(Explanation::default()) };
+        let query = BoundQuery {
+            filter: Some(question.condition.clone()),
+            count: true,
+            ..BoundQuery::of(question.set, Target::Collection)
+        };
+        let counting = Counting::new(set, question);
+        let plan = self.plan_of(source, &counting)?;
+        let walk = Walk {
+            filter: query.filter.clone(),
+            needed: counting.needed,
+            ..self.walk(set, &query, &Wishes::default(), Start::default())
+        };
+        let held = self.held(&plan).await?;
+        Ok(explained(&plan, &walk, &held))
+    }
+
+    async fn explain_rows(
+        &self,
+        feed: &Feed,
+        query: &BoundQuery,
+        wishes: &Wishes<'_>,
+    ) -> Result<Explanation, BridgeError> {
         let reading = query.apply.as_ref().map(|apply| apply::reading(query.set, apply));
         let walk = match (&query.apply, &reading) {
             (Some(applied), Some(reading)) => apply::walk_of(applied, reading, None),
-            _ => self.walk(&feed.sets[query.set], query, wishes)?,
+            _ => self.walk(&feed.sets[query.set], query, wishes, Start::of(wishes)?),
         };
         let RowSource::Cells(source) = &walk.set.rows else { return Ok(Explanation::default()) };
         let wanted =
             Wanted { source, columns: &walk.set.columns, needed: &walk.needed, filter: walk.filter.as_ref() };
         let plan = plan(&wanted, self.limits.cell_limit)?;
         self.check_bound(&plan, &walk)?;
-        let reading = self.fetcher.open(&source.measurement.id, None).await?;
-        let mut held = Vec::new();
-        for chunk in plan.bands.iter().flat_map(|band| &band.chunks).take(LISTED) {
-            held.push(self.fetcher.holds(&source.measurement, chunk, reading).await);
-        }
+        let held = self.held(&plan).await?;
         Ok(explained(&plan, &walk, &held))
+    }
+
+    /// Which of the requests that are listed are answered from store.
+    async fn held(&self, plan: &UpstreamPlan) -> Result<Vec<bool>, BridgeError> {
+        let of = &plan.source.measurement;
+        let reading = self.fetcher.open(&of.id, None).await?;
+        let mut held = Vec::new();
+        for chunk in plan.chunks.iter().take(LISTED) {
+            held.push(self.fetcher.holds(of, &chunk, reading).await);
+        }
+        Ok(held)
+    }
+}
+
+impl Explanation {
+    /// Adds what has to be asked before the rows can be read.
+    fn add(&mut self, asked: Self) {
+        self.table = self.table.take().or(asked.table);
+        self.rows_at_most = self.rows_at_most.saturating_add(asked.rows_at_most);
+        self.requests += asked.requests;
+        self.cells = self.cells.saturating_add(asked.cells);
+        self.first_page_requests += asked.first_page_requests;
+        self.in_store += asked.in_store;
+        self.plan.extend(asked.plan);
+        self.evaluated_here.extend(asked.evaluated_here);
     }
 }
 
 fn explained(plan: &UpstreamPlan, walk: &Walk<'_>, held: &[bool]) -> Explanation {
     let of = &plan.source.measurement;
-    let chunks: Vec<&Chunk> = plan.bands.iter().flat_map(|band| &band.chunks).collect();
-    let per_place = if plan.source.form == CellForm::Long { plan.selection.measures.len() as u64 } else { 1 };
-    let planned = |(chunk, &in_store): (&&Chunk, &bool)| {
+    let planned = |(chunk, &in_store): (Chunk, &bool)| {
         Some(PlannedRequest {
-            request: request::data_request(of, chunk)?.path_and_query(),
-            rows_at_most: chunk.row_bound().saturating_mul(per_place),
+            request: request::data_request(of, &chunk)?.path_and_query(),
+            rows_at_most: chunk.row_bound().saturating_mul(plan.rows_per_place()),
             cells: chunk.cell_bound(of),
             in_store,
         })
     };
-    let bands: Vec<_> = plan.bands.iter().collect();
-    let first_bands = Gathered::empty(walk).certain(&bands, plan);
     Explanation {
         table: Some(of.id.to_string()),
-        rows_at_most: plan.row_bound,
-        requests: chunks.len(),
-        cells: chunks.iter().map(|chunk| chunk.cell_bound(of)).fold(0, u64::saturating_add),
-        first_page_requests: plan.bands.iter().take(first_bands).map(|band| band.chunks.len()).sum(),
+        rows_at_most: plan.row_bound(),
+        requests: plan.chunks.count(),
+        cells: plan.chunks.cells(),
+        first_page_requests: plan.chunks_for(Gathered::new(walk, None).wanted()),
         in_store: held.iter().filter(|held| **held).count(),
-        plan: chunks.iter().zip(held).filter_map(planned).collect(),
+        plan: plan.chunks.iter().zip(held).filter_map(planned).collect(),
         evaluated_here: evaluated_here(plan, walk),
     }
 }

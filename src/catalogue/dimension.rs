@@ -12,6 +12,8 @@ use crate::catalogue::id::{DimensionId, HierarchyId, LevelId, MemberId, MemberPa
 pub const ROOT: &str = "/";
 /// The id of the total among member ids.
 pub const TOTAL_ID: &str = "T";
+/// What ids of labels that no member has begin with.
+const UNKNOWN: char = '?';
 /// The level of a total.
 const TOTAL_LEVEL: &str = "I alt";
 
@@ -145,6 +147,27 @@ impl Dimension {
         self.by_id.get(id).copied()
     }
 
+    /// The id of a label of a hierarchy that no member has; with several hierarchies, each of which may know it or not, with the
+    /// hierarchy in front.
+    #[must_use]
+    pub fn unknown_id(&self, hierarchy: usize, label: &str) -> String {
+        match self.hierarchies.get(hierarchy).filter(|_| self.hierarchies.len() > 1) {
+            Some(several) => format!("{UNKNOWN}{}.{label}", several.short_id()),
+            None => format!("{UNKNOWN}{label}"),
+        }
+    }
+
+    /// The label behind an id that no member has.
+    #[must_use]
+    pub fn unknown_label<'a>(&self, id: &'a str) -> &'a str {
+        let label = id.trim_start_matches(UNKNOWN);
+        let in_hierarchy = |of: &Hierarchy| label.strip_prefix(of.short_id())?.strip_prefix('.');
+        match self.hierarchies.len() {
+            0 | 1 => label,
+            _ => self.hierarchies.iter().find_map(in_hierarchy).unwrap_or(label),
+        }
+    }
+
     /// The other member that always has this one's figures: a parent and its only child of the same label are one group
     /// of people, which the upstream lists twice.
     #[must_use]
@@ -171,7 +194,7 @@ impl Dimension {
             source.levels.iter().flat_map(|level| &level.values).find(|(path, _)| path.as_str() == ROOT);
         if has_total {
             let label = root_listed.map_or_else(|| self.unlisted_root_label(), |(_, label)| label.clone());
-            let member = self.total_member(label, several);
+            let member = self.total_member(label);
             hierarchy.nodes.push(Node { path: MemberPath::from(ROOT), member, level: None });
         }
         let mut by_path: HashMap<String, usize> = HashMap::new();
@@ -199,8 +222,8 @@ impl Dimension {
         if self.is_area() { "Hele landet".to_owned() } else { format!("{} i alt", self.label) }
     }
 
-    fn total_member(&mut self, label: String, several: bool) -> usize {
-        debug_assert!(!several || self.total().is_none() || !self.hierarchies.is_empty());
+    /// The total of all hierarchies, which is the first of the members; made of the first hierarchy that has one.
+    fn total_member(&mut self, label: String) -> usize {
         if self.total().is_none() {
             let area = self.is_area().then_some(AreaKind::Country);
             let member = Member {
@@ -261,14 +284,27 @@ impl Dimension {
     }
 }
 
+/// Whether an id is that of a label that no member has.
+#[must_use]
+pub fn is_unknown(id: &str) -> bool {
+    id.starts_with(UNKNOWN)
+}
+
+impl Hierarchy {
+    /// The id as it stands in the ids of members.
+    fn short_id(&self) -> &str {
+        short(&self.id)
+    }
+}
+
+fn short(hierarchy: &HierarchyId) -> &str {
+    hierarchy.as_str().trim_start_matches('_')
+}
+
 /// A member's id: its path without outer slashes, inner ones as full stops; with several hierarchies the hierarchy in front.
 fn member_id(hierarchy: &HierarchyId, path: &MemberPath, several: bool) -> MemberId {
     let inner = path.as_str().trim_matches('/').replace('/', ".");
-    if several {
-        MemberId::from(format!("{}.{inner}", hierarchy.as_str().trim_start_matches('_')))
-    } else {
-        MemberId::from(inner)
-    }
+    if several { MemberId::from(format!("{}.{inner}", short(hierarchy))) } else { MemberId::from(inner) }
 }
 
 /// `/2/4/` → `/2/`; a first layer has no parent but the root.
@@ -362,6 +398,20 @@ mod tests {
         assert_eq!(dimension.twin(index("2")), None);
         assert_eq!(dimension.twin(index("2.2")), None);
         assert_eq!(dimension.members[0].label, "Tilbud i alt");
+    }
+
+    #[test]
+    fn a_label_that_no_member_has_gets_an_id_and_back() {
+        let areas = areas();
+        for (hierarchy, label, id) in
+            [(0, "Ny. by", "?nykom.Ny. by"), (1, "Ny. by", "?region.Ny. by"), (1, "?", "?region.?")]
+        {
+            assert_eq!(areas.unknown_id(hierarchy, label), id);
+            assert_eq!(areas.unknown_label(id), label);
+            assert!(is_unknown(id) && areas.member_index(id).is_none());
+        }
+        let one = Dimension::new(DimensionId::from("_t"), "T".to_owned(), vec![source("_t", &[])], true);
+        assert_eq!((one.unknown_id(0, "_t.x").as_str(), one.unknown_label("?_t.x")), ("?_t.x", "_t.x"));
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub enum ExportError {
     UnknownDialect { found: String },
     #[error("'{path}' is not a set; only rows of a set are exported")]
     NotASet { path: String },
+    #[error("a file has no rows within rows; $expand is not offered for it")]
+    NoExpand,
     #[error("the option {option} means nothing for a file; leave it out")]
     NoOption { option: &'static str },
     #[error(transparent)]

@@ -7,8 +7,19 @@ use crate::odata::edm::{Annotation, AnnotationValue};
 use crate::odata::value::PrimitiveType;
 
 /// The transformations that are answered.
-pub const TRANSFORMATIONS: &[&str] =
-    &["identity", "filter", "orderby", "top", "skip", "groupby", "aggregate"];
+pub const TRANSFORMATIONS: &[&str] = &[
+    "identity",
+    "filter",
+    "search",
+    "orderby",
+    "top",
+    "skip",
+    "topcount",
+    "bottomcount",
+    "compute",
+    "groupby",
+    "aggregate",
+];
 
 /// What a set of figures says of itself.
 pub(super) fn annotations(columns: &[DraftColumn]) -> Vec<Annotation> {

@@ -10,9 +10,9 @@ use crate::odata::edm::{
 };
 use crate::odata::value::PrimitiveType;
 
-/// What the service conforms to. Raise it when the whole list of the next level passes.
-const CONFORMANCE_LEVEL: &str = "Capabilities.ConformanceLevelType/Intermediate";
-const ODATA_VERSIONS: &str = "4.0";
+/// What the service conforms to: `docs/conformance.md` walks the lists line by line.
+const CONFORMANCE_LEVEL: &str = "Capabilities.ConformanceLevelType/Advanced";
+const ODATA_VERSIONS: &str = "4.0 4.01";
 const FORMATS: &[&str] = &["application/json", "application/xml"];
 /// Functions that the query language offers; Power Query pushes down only those that stand here.
 pub const FILTER_FUNCTIONS: &[&str] = &[
@@ -44,6 +44,7 @@ pub const FILTER_FUNCTIONS: &[&str] = &[
     "round",
     "floor",
     "ceiling",
+    "case",
     "cast",
     "isof",
 ];
@@ -292,11 +293,19 @@ fn container_annotations() -> Vec<Annotation> {
         ),
         Annotation::new("Core.ODataVersions", AnnotationValue::String(ODATA_VERSIONS.to_owned())),
         Annotation::new("Capabilities.SupportedFormats", texts(FORMATS)),
+        Annotation::new("Capabilities.SupportedMetadataFormats", texts(FORMATS)),
         Annotation::new("Capabilities.FilterFunctions", texts(FILTER_FUNCTIONS)),
         Annotation::new("Capabilities.BatchSupported", AnnotationValue::Bool(true)),
         Annotation::new(
             "Capabilities.BatchSupport",
             batch_support(texts(&["multipart/mixed", "application/json"])),
+        ),
+        Annotation::new("Capabilities.KeyAsSegmentSupported", AnnotationValue::Bool(true)),
+        Annotation::new("Capabilities.QuerySegmentSupported", AnnotationValue::Bool(true)),
+        Annotation::new("Capabilities.CrossJoinSupported", AnnotationValue::Bool(false)),
+        Annotation::new(
+            "Capabilities.ChangeTracking",
+            AnnotationValue::Record(vec![("Supported", AnnotationValue::Bool(false))]),
         ),
     ]
 }

@@ -11,6 +11,10 @@ use crate::frame::assemble::Block;
 use crate::store::block::CellBlock;
 
 impl Block for CellBlock {
+    fn row_count(&self) -> usize {
+        CellBlock::row_count(self)
+    }
+
     fn ids(&self, column: Axis, of: &Measurement) -> Option<&DictionaryArray<Int32Type>> {
         match column {
             Axis::Period => self.periods(),

@@ -1,8 +1,8 @@
 //! Labels become ids: the answer to a chunk is joined to the members that were asked for.
 //!
 //! Answers carry no ids. Columns are found by their heading, with the position as the second witness; rows whose label stands
-//! for a parent and its only child are given to both; a label that the table's metadata does not know is kept under
-//! `?<label>`. Anything else that does not fit is an error, and nothing of the answer is used.
+//! for a parent and its only child are given to both; a label that the table's metadata does not know is kept under an id of its
+//! own. Anything else that does not fit is an error, and nothing of the answer is used.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use arrow_array::{ArrayRef, Decimal128Array, DictionaryArray, Int32Array, Record
 use arrow_schema::{DataType, Field, Schema};
 use thiserror::Error;
 
-use crate::catalogue::dimension::Dimension;
+use crate::catalogue::dimension::{Dimension, is_unknown};
 use crate::catalogue::measurement::Measurement;
 use crate::catalogue::value::FIGURE_SCALE;
 use crate::plan::chunk::{Chunk, ChunkDimension};
@@ -69,8 +69,9 @@ pub fn join(of: &Measurement, chunk: &Chunk, table: &DataTable) -> Result<Joined
     let mut codes = vec![PlaceCodes::of_periods(of, chunk, &table.labels[0])?];
     for (position, part) in chunk.dimensions.iter().enumerate() {
         let column = label_column(of, chunk, table, position)?;
-        let codes_of = PlaceCodes::of_members(&of.dimensions[part.dimension], part, &table.labels[column]);
-        unknown.extend(codes_of.unknown(&of.dimensions[part.dimension].label));
+        let dimension = &of.dimensions[part.dimension];
+        let codes_of = PlaceCodes::of_members(dimension, part, &table.labels[column]);
+        unknown.extend(codes_of.unknown(dimension));
         codes.push(codes_of);
     }
     let rows = rows(&codes, table)?;
@@ -154,7 +155,7 @@ impl<'a> PlaceCodes<'a> {
                 .unwrap_or_else(|| unlisted(dimension, part, column, value));
             let ids = match members.as_slice() {
                 [] if known_elsewhere(dimension, part, value) => Vec::new(),
-                [] => vec![format!("?{value}")],
+                [] => vec![dimension.unknown_id(part.hierarchy, value)],
                 members => members.iter().map(|&member| dimension.members[member].id.to_string()).collect(),
             };
             codes.add(ids);
@@ -168,9 +169,13 @@ impl<'a> PlaceCodes<'a> {
         self.ids.extend(ids);
     }
 
-    fn unknown(&self, column: &str) -> Vec<UnknownLabel> {
-        let labels = self.ids.iter().filter_map(|id| id.strip_prefix('?'));
-        labels.map(|label| UnknownLabel { column: column.to_owned(), label: label.to_owned() }).collect()
+    fn unknown(&self, dimension: &Dimension) -> Vec<UnknownLabel> {
+        let ids = self.ids.iter().filter(|id| is_unknown(id));
+        let label = |id: &String| UnknownLabel {
+            column: dimension.label.clone(),
+            label: dimension.unknown_label(id).to_owned(),
+        };
+        ids.map(label).collect()
     }
 
     fn codes(&self, row: usize) -> &[i32] {

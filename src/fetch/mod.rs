@@ -18,14 +18,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
-use futures_util::future::{BoxFuture, FutureExt, Shared, try_join_all};
+use futures_util::future::{BoxFuture, FutureExt, Shared};
 
 use crate::catalogue::id::{MeasurementId, PeriodId};
 use crate::catalogue::measurement::Measurement;
 use crate::clock::Clock;
 use crate::fetch::error::FetchError;
 use crate::observe::store::StoreObserver;
-use crate::plan::chunk::{Band, Chunk};
+use crate::plan::chunk::Chunk;
 use crate::store::CellStore;
 use crate::store::block::{CellBlock, Revision, SharedBlock};
 use crate::store::change::Changes;
@@ -165,19 +165,6 @@ impl Fetcher {
         self.0.store.revisions(table).await.into_iter().map(Reading::Stored).collect()
     }
 
-    /// The blocks of a band, in the order of its chunks, all of the reading's revision.
-    ///
-    /// # Errors
-    /// When a chunk can be had neither from the store nor from the upstream, or the table has moved on.
-    pub async fn band(
-        &self,
-        of: &Arc<Measurement>,
-        band: &Band,
-        reading: Reading,
-    ) -> Result<Vec<SharedBlock>, FetchError> {
-        try_join_all(band.chunks.iter().map(|chunk| self.chunk(of, chunk, reading))).await
-    }
-
     /// Whether the upstream has room for a call that nobody waits for.
     #[must_use]
     pub fn has_room(&self) -> bool {
@@ -219,7 +206,11 @@ impl Fetcher {
         }
     }
 
-    async fn chunk(
+    /// The block of a chunk, of the reading's revision.
+    ///
+    /// # Errors
+    /// When it can be had neither from the store nor from the upstream, or the table has moved on.
+    pub async fn chunk(
         &self,
         of: &Arc<Measurement>,
         chunk: &Chunk,
@@ -295,14 +286,16 @@ impl Inner {
     ) -> BoxFuture<'a, Result<SharedBlock, FetchError>> {
         async move {
             let block = match self.ask(of, chunk, revision).await {
-                Err(error) if error.is_too_much() => match chunk.halves() {
-                    Some((first, second)) => {
-                        let first = self.fetch_once(of, &first, revision, until).await?;
-                        let second = self.fetch_once(of, &second, revision, until).await?;
-                        CellBlock::joined(&[first, second])?
+                Err(error) if error.is_too_much() => {
+                    let mut parts = Vec::new();
+                    for smaller in chunk.smaller(of) {
+                        parts.push(self.fetch_once(of, &smaller, revision, until).await?);
                     }
-                    None => return Err(error),
-                },
+                    if parts.is_empty() {
+                        return Err(error);
+                    }
+                    CellBlock::joined(&parts)?
+                }
                 answer => answer?,
             };
             self.keep(of, CellKey::of(of, chunk), block).await

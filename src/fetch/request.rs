@@ -13,7 +13,7 @@ use crate::upstream::request::{
 pub fn data_request(of: &Measurement, chunk: &Chunk) -> Option<DataRequest> {
     let hierarchy = |part: &ChunkDimension| {
         let hierarchy = &of.dimensions[part.dimension].hierarchies[part.hierarchy];
-        (hierarchy.id.clone(), part.asked(of).0)
+        (hierarchy.id.clone(), part.asked(of))
     };
     let hierarchies: Vec<(_, HierarchySelection)> = chunk.dimensions.iter().map(hierarchy).collect();
     Some(DataRequest {

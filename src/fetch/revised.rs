@@ -49,7 +49,7 @@ fn area(of: &Measurement, change: &FigureChange) -> Option<(String, String)> {
     let resting = || Some(dimension.members[dimension.resting_member()?].id.clone());
     let id = change.members.get(&dimension.id).cloned().or_else(resting)?;
     let member = dimension.members.iter().find(|member| member.id == id);
-    let label = member.map_or(id.as_str().trim_start_matches('?'), |member| &member.label);
+    let label = member.map_or(dimension.unknown_label(id.as_str()), |member| &member.label);
     Some((id.to_string(), label.to_owned()))
 }
 

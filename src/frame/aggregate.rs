@@ -13,12 +13,14 @@ use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use arrow_select::take::take;
 
 use super::Frame;
-use super::cells::Cells;
+use super::cells::{Cells, value_at};
 use super::error::FrameError;
+use super::order;
 use super::place::Places;
 use crate::catalogue::value::{FIGURE_SCALE, RowStatus};
 use crate::feed::column::Column;
-use crate::odata::value::PrimitiveType;
+use crate::odata::value::{PrimitiveType, Value};
+use crate::query::OrderKey;
 use crate::query::apply::{Aggregate, Grouping, Step};
 
 /// The digits that arrow gives decimals of 128 bits.
@@ -43,6 +45,24 @@ pub fn empty(columns: &[Column]) -> Result<Frame, FrameError> {
     let fields: Vec<Field> = fields.collect();
     let arrays = fields.iter().map(|field| new_empty_array(field.data_type())).collect();
     Ok(Frame::of_list(&batch(fields, arrays, 0)?))
+}
+
+/// How many rows have each text of a column.
+///
+/// # Errors
+/// When the frame was made without the column.
+pub fn counts(frame: &Frame, column: usize) -> Result<HashMap<Arc<str>, u64>, FrameError> {
+    let cells = Cells::new(&frame.batch, &frame.columns)?;
+    let texts = cells.column(column)?;
+    let groups = Groups::of(cells, &[column])?;
+    let mut counts = vec![0; groups.first_rows.len()];
+    groups.of_row.iter().for_each(|&group| counts[group as usize] += 1);
+    let text = |row: &Option<u32>| match value_at(texts, (*row)? as usize) {
+        Value::String(text) => Some(text),
+        _ => None,
+    };
+    let counted = groups.first_rows.iter().zip(counts);
+    Ok(counted.filter_map(|(row, count)| Some((text(row)?, count))).collect())
 }
 
 fn arrow_type(primitive: PrimitiveType) -> DataType {
@@ -74,8 +94,19 @@ fn step(frame: Frame, step: &Step) -> Result<Frame, FrameError> {
         Step::Order(keys) => frame.order(keys),
         Step::Top(top) => Ok(frame.slice(0, at_most(*top))),
         Step::Skip(skip) => Ok(frame.slice(at_most(*skip), rows - at_most(*skip))),
+        Step::Extremes(count, key) => extremes(&frame, at_most(*count), key),
+        Step::Compute(width, computed) => frame.with_values(*width, computed, |_| true),
         Step::Group(grouping) => group(&frame, grouping),
     }
+}
+
+/// The rows that come first in an order, as they stand. Of equals, those that stand first.
+fn extremes(frame: &Frame, count: usize, key: &OrderKey) -> Result<Frame, FrameError> {
+    let cells = Cells::new(&frame.batch, &frame.columns)?;
+    let first = order::order(cells, std::slice::from_ref(key), Some(count))?;
+    let mut rows = first.values().to_vec();
+    rows.sort_unstable();
+    frame.take(&rows)
 }
 
 fn group(frame: &Frame, grouping: &Grouping) -> Result<Frame, FrameError> {

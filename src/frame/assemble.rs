@@ -1,7 +1,7 @@
 //! From blocks of cells to the rows of a set, in the order of the set.
 //!
 //! Blocks hold ids; rows show labels, levels, codes and dates. What a column shows depends on one axis alone, so it is made
-//! once per member or period and shared by all rows through a dictionary.
+//! once per member or period for all blocks of an answer, and shared by all rows through a dictionary.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -27,10 +27,13 @@ use crate::feed::{CellForm, CellSource};
 use crate::frame::Frame;
 use crate::frame::error::FrameError;
 use crate::frame::place::Places;
+use crate::frame::stand::{Stand, combined};
 use crate::odata::value::{PrimitiveType, Value};
 
 /// Cells of one block, as the frame reads them: ids by column, figures by measure.
 pub trait Block {
+    /// How many rows there are.
+    fn row_count(&self) -> usize;
     /// Ids of the period, or of the members of a dimension, row by row.
     fn ids(&self, column: Axis, of: &Measurement) -> Option<&DictionaryArray<Int32Type>>;
     /// Figures of a measure, row by row.
@@ -39,299 +42,299 @@ pub trait Block {
     fn updated(&self, period: &PeriodId) -> Option<DateTime<Utc>>;
 }
 
-/// Puts rows together out of blocks. Rows stand at the total of a dimension that their block does not name.
-///
-/// # Errors
-/// When a block lacks a column that is needed.
-pub fn assemble(
-    source: &CellSource,
-    columns: &[Column],
-    needed: &BTreeSet<usize>,
-    named: &[usize],
-    measures: &[usize],
-    blocks: &[&dyn Block],
-) -> Result<Frame, FrameError> {
-    let of: &Measurement = &source.measurement;
-    let mut rows = Rows::read(of, named, measures, blocks)?;
-    rows.sort()?;
-    if source.form == CellForm::Long {
-        rows.spread(measures)?;
-    }
-    let updated = updated(of, blocks);
-    let mut fields = Vec::new();
-    let mut arrays = Vec::new();
-    for &index in needed {
-        let column = &columns[index];
-        let array = rows.column(of, column, &updated)?;
-        fields.push(Field::new(&column.name, array.data_type().clone(), true));
-        arrays.push(array);
-    }
-    let options = RecordBatchOptions::new().with_row_count(Some(rows.count));
-    let batch = RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)?;
-    let at = |column: usize| needed.contains(&column).then(|| needed.range(..column).count());
-    Ok(Frame { batch, columns: (0..columns.len()).map(at).collect(), places: rows.places })
+/// How blocks become rows: made once for an answer.
+#[derive(Debug)]
+pub struct Assembly<'a> {
+    source: &'a CellSource,
+    columns: &'a [Column],
+    needed: &'a BTreeSet<usize>,
+    measures: &'a [usize],
+    /// What rows are placed by: the period, then the dimensions that they have columns of.
+    axes: Vec<(Axis, HashMap<&'a str, u32>)>,
+    /// For each needed column that depends on one axis what it shows at each of its places.
+    shown: HashMap<usize, ArrayRef>,
 }
 
-fn updated(of: &Measurement, blocks: &[&dyn Block]) -> Vec<Option<DateTime<Utc>>> {
-    of.periods
-        .iter()
-        .map(|period| blocks.iter().filter_map(|block| block.updated(&period.id)).max())
-        .collect()
+impl<'a> Assembly<'a> {
+    /// Rows of these columns, with the dimensions and measures that the answer has.
+    #[must_use]
+    pub fn new(
+        source: &'a CellSource,
+        columns: &'a [Column],
+        needed: &'a BTreeSet<usize>,
+        named: &[usize],
+        measures: &'a [usize],
+    ) -> Self {
+        let of: &Measurement = &source.measurement;
+        let axes = [Axis::Period].into_iter().chain(named.iter().copied().map(Axis::Dimension));
+        let axes = axes.map(|axis| (axis, known_places(of, axis))).collect();
+        let shown = |&index: &usize| {
+            let column = columns.get(index)?;
+            let axis = facts::axis(column.fact)?;
+            let values = (0..facts::axis_len(of, axis)).map(|at| facts::value_at(of, column.fact, at));
+            Some((index, array_of(column.primitive, values)))
+        };
+        let shown = needed.iter().filter_map(shown).collect();
+        Self { source, columns, needed, measures, axes, shown }
+    }
+
+    /// The rows of a block that was asked for up to a last place. They stand at the total of a dimension that it does not name.
+    ///
+    /// # Errors
+    /// When the block lacks a column that is needed.
+    pub fn rows(&self, block: &dyn Block, last: &[u32]) -> Result<Frame, FrameError> {
+        let mut rows = Rows::read(self, block, last)?;
+        rows.sort()?;
+        if self.source.form == CellForm::Long {
+            rows.spread()?;
+        }
+        let mut fields = Vec::new();
+        let mut arrays = Vec::new();
+        for &index in self.needed {
+            let array = rows.column(index, block)?;
+            fields.push(Field::new(&self.columns[index].name, array.data_type().clone(), true));
+            arrays.push(array);
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(rows.places.len()));
+        let batch = RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)?;
+        let at = |column: usize| self.needed.contains(&column).then(|| self.needed.range(..column).count());
+        Ok(Frame { batch, columns: (0..self.columns.len()).map(at).collect(), places: rows.places })
+    }
+
+    fn of(&self) -> &'a Measurement {
+        &self.source.measurement
+    }
+
+    fn stand(
+        &self,
+        block: &dyn Block,
+        axis: Axis,
+        known: &HashMap<&str, u32>,
+        last: u32,
+    ) -> Result<Stand, FrameError> {
+        match (block.ids(axis, self.of()), total_place(self.of(), axis)) {
+            (Some(ids), _) => Ok(Stand::of(ids, known, last)),
+            (None, Some(total)) => Ok(Stand::at(total, block.row_count())),
+            (None, None) => Err(self.missing(&format!("{axis:?}"))),
+        }
+    }
+
+    fn missing(&self, column: &str) -> FrameError {
+        FrameError::MissingCells { table: self.of().id.to_string(), column: column.to_owned() }
+    }
 }
 
-/// Rows by position: of the period, of each named dimension's member, in the long form of the measure.
-struct Rows {
-    count: usize,
+/// Rows of one block by their places.
+struct Rows<'a> {
+    assembly: &'a Assembly<'a>,
+    /// What each axis is placed by, in the order of the places' axes: `None` for what tells unknown labels apart.
+    axes: Vec<Option<Axis>>,
     places: Places,
-    axes: Vec<Axis>,
-    /// Labels that no member has, per axis: their positions follow those of the members.
-    strangers: HashMap<Axis, Vec<String>>,
-    /// Figures by index of the measure; in the long form one column, `value`.
-    figures: HashMap<usize, Decimal128Array>,
+    /// Where rows stand on axes that have labels that no member has.
+    strange: HashMap<Axis, Stand>,
+    /// In the order of the measures.
+    figures: Vec<Decimal128Array>,
+    /// In the long form, one figure per row.
     value: Option<Decimal128Array>,
 }
 
-impl Rows {
-    fn read(
-        of: &Measurement,
-        named: &[usize],
-        measures: &[usize],
-        blocks: &[&dyn Block],
-    ) -> Result<Self, FrameError> {
-        let axes: Vec<Axis> =
-            [Axis::Period].into_iter().chain(named.iter().copied().map(Axis::Dimension)).collect();
-        let mut strangers = HashMap::new();
-        let mut positions = Vec::new();
-        for &axis in &axes {
-            let known = known_positions(of, axis);
-            let mut list = Vec::new();
-            let mut unknown = Vec::new();
-            for block in blocks {
-                match (block.ids(axis, of), total_position(of, axis)) {
-                    (Some(ids), _) => list.extend(positions_of(ids, &known, &mut unknown)),
-                    (None, Some(total)) => list.extend(vec![total; row_count(*block, of)]),
-                    (None, None) => return Err(missing(of, &format!("{axis:?}"))),
-                }
-            }
-            positions.push(list);
-            strangers.insert(axis, unknown);
+impl<'a> Rows<'a> {
+    fn read(assembly: &'a Assembly<'a>, block: &dyn Block, last: &[u32]) -> Result<Self, FrameError> {
+        let mut stands = Vec::new();
+        for ((axis, known), last) in assembly.axes.iter().zip(last) {
+            stands.push(assembly.stand(block, *axis, known, *last)?);
         }
-        let mut figures = HashMap::new();
-        for &measure in measures {
-            let parts = blocks.iter().map(|block| block.figures(measure, of)).collect::<Option<Vec<_>>>();
-            let parts = parts.ok_or_else(|| missing(of, of.measures[measure].id.as_str()))?;
-            if !parts.is_empty() {
-                let parts: Vec<&dyn Array> = parts.into_iter().map(|part| part as &dyn Array).collect();
-                figures.insert(measure, decimals(&concat(&parts)?)?);
-            }
-        }
-        let count = positions.first().map_or(0, Vec::len);
-        Ok(Self { count, places: Places { axes: positions }, axes, strangers, figures, value: None })
+        let figures = assembly.measures.iter().map(|&measure| {
+            let lacking = || assembly.missing(assembly.of().measures[measure].id.as_str());
+            block.figures(measure, assembly.of()).cloned().ok_or_else(lacking)
+        });
+        let figures = figures.collect::<Result<_, _>>()?;
+        let mut places = Places { axes: stands.iter().map(|stand| stand.places.clone()).collect() };
+        places.axes.push(combined(&stands, block.row_count()));
+        let axes = assembly.axes.iter().map(|(axis, _)| *axis);
+        let strange = axes.clone().zip(stands).filter(|(_, stand)| !stand.strangers.is_empty()).collect();
+        let axes = axes.map(Some).chain([None]).collect();
+        Ok(Self { assembly, axes, places, strange, figures, value: None })
     }
 
     fn sort(&mut self) -> Result<(), FrameError> {
-        let mut order: Vec<u32> = (0..u32::try_from(self.count).unwrap_or(u32::MAX)).collect();
-        if order.is_sorted_by(|&a, &b| self.places.compare(a as usize, b as usize).is_le()) {
-            return Ok(());
-        }
-        order.sort_unstable_by(|&a, &b| self.places.compare(a as usize, b as usize));
+        let Some(order) = self.places.sorted() else { return Ok(()) };
         self.places = self.places.take(&order);
+        self.strange.values_mut().for_each(|stand| stand.take(&order));
         let order = UInt32Array::from(order);
-        for figures in self.figures.values_mut() {
+        for figures in &mut self.figures {
             *figures = decimals(&take(figures, &order, None)?)?;
         }
         Ok(())
     }
 
     /// From one column per measure to one row per measure.
-    fn spread(&mut self, measures: &[usize]) -> Result<(), FrameError> {
-        let width = measures.len();
-        let wide = std::mem::take(&mut self.places);
-        let repeat = |axis: &Vec<u32>| {
-            axis.iter().flat_map(|&position| std::iter::repeat_n(position, width)).collect()
+    fn spread(&mut self) -> Result<(), FrameError> {
+        let (count, measures) = (self.places.len(), self.assembly.measures);
+        let order: Vec<u32> = (0..u32::try_from(count).unwrap_or(u32::MAX))
+            .flat_map(|row| std::iter::repeat_n(row, measures.len()))
+            .collect();
+        self.places = self.places.take(&order);
+        self.strange.values_mut().for_each(|stand| stand.take(&order));
+        let numbers = measures.iter().map(|&measure| u32::try_from(measure).unwrap_or(u32::MAX));
+        self.places.axes.push(std::iter::repeat_n(numbers, count).flatten().collect());
+        self.axes.push(Some(Axis::Measure));
+        let figure = |row: usize| {
+            self.figures.iter().map(move |figures| figures.is_valid(row).then(|| figures.value(row)))
         };
-        self.places.axes = wide.axes.iter().map(repeat).collect();
-        let measure = |measure: &usize| u32::try_from(*measure).unwrap_or(u32::MAX);
-        self.places.axes.push((0..self.count).flat_map(|_| measures.iter().map(measure)).collect());
-        self.axes.push(Axis::Measure);
-        let mut value = Vec::with_capacity(self.count * width);
-        for row in 0..self.count {
-            for measure in measures {
-                let figures = self.figures.get(measure);
-                value.push(figures.filter(|figures| figures.is_valid(row)).map(|figures| figures.value(row)));
-            }
-        }
-        let like = self.figures.values().next().map(|figures| figures.data_type().clone());
-        let value = Decimal128Array::from(value);
-        self.value = Some(match like {
-            Some(kind) => value.with_data_type(kind),
+        let value: Decimal128Array = (0..count).flat_map(figure).collect();
+        self.value = Some(match self.figures.first() {
+            Some(like) => value.with_precision_and_scale(like.precision(), like.scale())?,
             None => value,
         });
-        self.count *= width;
         Ok(())
     }
 
+    /// Where rows stand on an axis: the unknown labels' numbers follow the members'.
     fn positions(&self, axis: Axis) -> Option<&[u32]> {
-        let at = self.axes.iter().position(|&other| other == axis)?;
-        self.places.axes.get(at).map(Vec::as_slice)
+        let places = || self.places.axes.get(self.axes.iter().position(|&other| other == Some(axis))?);
+        self.strange.get(&axis).map(|stand| &stand.shown).or_else(places).map(Vec::as_slice)
     }
 
-    fn column(
-        &self,
-        of: &Measurement,
-        column: &Column,
-        updated: &[Option<DateTime<Utc>>],
-    ) -> Result<ArrayRef, FrameError> {
-        let lacking = || missing(of, &column.name);
-        if let Some(axis) = facts::axis(column.fact) {
+    fn column(&self, index: usize, block: &dyn Block) -> Result<ArrayRef, FrameError> {
+        let column = &self.assembly.columns[index];
+        let lacking = || self.assembly.missing(&column.name);
+        if let (Some(axis), Some(shown)) = (facts::axis(column.fact), self.assembly.shown.get(&index)) {
             let positions = self.positions(axis).ok_or_else(lacking)?;
-            let mut values: Vec<Value> =
-                (0..facts::axis_len(of, axis)).map(|index| facts::value_at(of, column.fact, index)).collect();
-            let strangers = self.strangers.get(&axis).map(Vec::as_slice).unwrap_or_default();
-            values.extend(strangers.iter().map(|id| stranger(column.fact, id)));
-            return gather(column.primitive, &values, positions);
+            return match self.strange.get(&axis) {
+                Some(stand) => gather(&*concat(&[shown, &self.strangers(column, stand)])?, positions),
+                None => gather(shown, positions),
+            };
         }
         match column.fact {
             Fact::Measure(measure) => {
-                Ok(Arc::new(self.figures.get(&measure).cloned().unwrap_or_else(|| no_figures(self.count))))
+                let at = self.assembly.measures.iter().position(|&other| other == measure);
+                let figures = at.map(|at| self.figures[at].clone());
+                Ok(Arc::new(figures.unwrap_or_else(|| no_figures(self.places.len()))))
             }
             Fact::Value => Ok(Arc::new(self.value.clone().ok_or_else(lacking)?)),
-            Fact::Status => Ok(Arc::new(self.statuses())),
+            Fact::Status => Ok(Arc::new(self.statuses()?)),
             Fact::ValueAttribute => {
                 let value = self.value.as_ref().ok_or_else(lacking)?;
-                let missing = |row| value.is_null(row).then_some(RowStatus::Missing.code()).flatten();
-                Ok(Arc::new((0..self.count).map(missing).collect::<DictionaryArray<Int32Type>>()))
+                Ok(Arc::new(statuses(&[value], self.places.len())?))
             }
-            Fact::Updated => {
-                let positions = self.positions(Axis::Period).ok_or_else(lacking)?;
-                let at = |&position: &u32| {
-                    updated.get(position as usize).copied().flatten().map(|at| at.timestamp_millis())
-                };
-                Ok(Arc::new(
-                    positions.iter().map(at).collect::<TimestampMillisecondArray>().with_timezone("UTC"),
-                ))
-            }
-            Fact::ObservationId => self.observation_ids(of),
+            Fact::Updated => Ok(Arc::new(self.updated(block).ok_or_else(lacking)?)),
+            Fact::ObservationId => self.observation_ids(),
             _ => Err(lacking()),
         }
     }
 
-    fn statuses(&self) -> DictionaryArray<Int32Type> {
-        let all = self.figures.len();
-        let status = |row: usize| {
-            let missing = self.figures.values().filter(|figures| figures.is_null(row)).count();
-            RowStatus::of(missing, all).code()
+    /// What a column shows of labels that no member has: their text, and their id.
+    fn strangers(&self, column: &Column, stand: &Stand) -> ArrayRef {
+        let of = self.assembly.of();
+        let value = |id: &String| match column.fact {
+            Fact::Member(dimension, MemberFact::Label) => {
+                Value::string(of.dimensions[dimension].unknown_label(id))
+            }
+            Fact::Member(_, MemberFact::Id) | Fact::Period(_) => Value::string(id),
+            _ => Value::Null,
         };
-        (0..self.count).map(status).collect()
+        array_of(column.primitive, stand.strangers.iter().map(value))
+    }
+
+    fn statuses(&self) -> Result<DictionaryArray<Int32Type>, FrameError> {
+        statuses(&self.figures.iter().collect::<Vec<_>>(), self.places.len())
+    }
+
+    fn updated(&self, block: &dyn Block) -> Option<TimestampMillisecondArray> {
+        let periods = &self.assembly.of().periods;
+        let at = |period: &PeriodId| block.updated(period).map(|at| at.timestamp_millis());
+        let updated: Vec<Option<i64>> = periods.iter().map(|period| at(&period.id)).collect();
+        let positions = self.positions(Axis::Period)?.iter();
+        let found = positions.map(|&position| updated.get(position as usize).copied().flatten());
+        Some(found.collect::<TimestampMillisecondArray>().with_timezone("UTC"))
     }
 
     /// Period, measure and members, joined by `|`: unlike a number it means the same after the next update.
-    fn observation_ids(&self, of: &Measurement) -> Result<ArrayRef, FrameError> {
+    fn observation_ids(&self) -> Result<ArrayRef, FrameError> {
         let mut ids = StringBuilder::new();
-        let axes = self.axes.iter().filter(|axis| matches!(axis, Axis::Dimension(_)));
-        let order: Vec<Axis> = [Axis::Period, Axis::Measure].into_iter().chain(axes.copied()).collect();
+        let dimensions =
+            self.axes.iter().flatten().filter(|axis| matches!(axis, Axis::Dimension(_))).copied();
+        let order: Vec<Axis> = [Axis::Period, Axis::Measure].into_iter().chain(dimensions).collect();
         let lists = order.iter().map(|&axis| self.positions(axis)).collect::<Option<Vec<_>>>();
-        let lists = lists.ok_or_else(|| missing(of, "Id"))?;
+        let lists = lists.ok_or_else(|| self.assembly.missing("Id"))?;
         let mut text = String::new();
-        for row in 0..self.count {
+        for row in 0..self.places.len() {
             text.clear();
             for (axis, list) in order.iter().zip(&lists) {
                 if !text.is_empty() {
                     text.push('|');
                 }
-                text.push_str(self.id(of, *axis, list[row]));
+                text.push_str(self.id(*axis, list[row]));
             }
             ids.append_value(&text);
         }
         Ok(Arc::new(ids.finish()))
     }
 
-    fn id<'a>(&'a self, of: &'a Measurement, axis: Axis, position: u32) -> &'a str {
-        let known = facts::id_at(of, axis, position as usize);
-        let strange = || {
-            self.strangers.get(&axis)?.get(position as usize - facts::axis_len(of, axis)).map(String::as_str)
+    fn id(&self, axis: Axis, position: u32) -> &str {
+        let of = self.assembly.of();
+        let stranger = || {
+            let number = (position as usize).checked_sub(facts::axis_len(of, axis))?;
+            self.strange.get(&axis)?.strangers.get(number).map(String::as_str)
         };
-        known.or_else(strange).unwrap_or_default()
+        facts::id_at(of, axis, position as usize).or_else(stranger).unwrap_or_default()
     }
 }
 
-fn total_position(of: &Measurement, axis: Axis) -> Option<u32> {
+/// What is missing of each row's figures.
+fn statuses(figures: &[&Decimal128Array], count: usize) -> Result<DictionaryArray<Int32Type>, FrameError> {
+    let codes: Vec<_> =
+        (0..=figures.len()).map(|missing| RowStatus::of(missing, figures.len()).code()).collect();
+    let key = |row: usize| {
+        let missing = figures.iter().filter(|figures| figures.is_null(row)).count();
+        codes[missing].and(i32::try_from(missing).ok())
+    };
+    let texts = StringArray::from_iter_values(codes.iter().map(|code| code.unwrap_or_default()));
+    Ok(DictionaryArray::try_new((0..count).map(key).collect(), Arc::new(texts))?)
+}
+
+fn total_place(of: &Measurement, axis: Axis) -> Option<u32> {
     let Axis::Dimension(dimension) = axis else { return None };
     of.dimensions.get(dimension)?.total().and_then(|total| u32::try_from(total).ok())
 }
 
-fn row_count(block: &dyn Block, of: &Measurement) -> usize {
-    block.ids(Axis::Period, of).map_or(0, DictionaryArray::len)
-}
-
-fn known_positions(of: &Measurement, axis: Axis) -> HashMap<&str, u32> {
+fn known_places(of: &Measurement, axis: Axis) -> HashMap<&str, u32> {
     let ids = (0..facts::axis_len(of, axis))
         .filter_map(|index| Some((facts::id_at(of, axis, index)?, u32::try_from(index).ok()?)));
     ids.collect()
 }
 
-/// Positions of ids, row by row. Ids that are not known get positions behind the known ones.
-fn positions_of(
-    ids: &DictionaryArray<Int32Type>,
-    known: &HashMap<&str, u32>,
-    unknown: &mut Vec<String>,
-) -> Vec<u32> {
-    let values: Option<&StringArray> = ids.values().as_string_opt::<i32>();
-    let mut position = |id: &str| {
-        known.get(id).copied().unwrap_or_else(|| {
-            let at = unknown.iter().position(|other| other == id).unwrap_or_else(|| {
-                unknown.push(id.to_owned());
-                unknown.len() - 1
-            });
-            u32::try_from(known.len() + at).unwrap_or(u32::MAX)
-        })
-    };
-    let of_value: Vec<u32> =
-        values.into_iter().flat_map(|values| values.iter().flatten()).map(&mut position).collect();
-    ids.keys()
-        .values()
-        .iter()
-        .map(|&key| usize::try_from(key).ok().and_then(|key| of_value.get(key)).copied().unwrap_or(u32::MAX))
-        .collect()
-}
-
-/// What a column shows of a label that no member has: its text, and its id.
-fn stranger(fact: Fact, id: &str) -> Value {
-    match fact {
-        Fact::Member(_, MemberFact::Label) => Value::string(id.trim_start_matches('?')),
-        Fact::Member(_, MemberFact::Id) | Fact::Period(_) => Value::string(id),
-        _ => Value::Null,
-    }
-}
-
-/// One value per row, through the positions.
-fn gather(primitive: PrimitiveType, values: &[Value], positions: &[u32]) -> Result<ArrayRef, FrameError> {
-    let at = |position: &u32| values.get(*position as usize).unwrap_or(&Value::Null);
+/// Values of a type as a column.
+fn array_of(primitive: PrimitiveType, values: impl Iterator<Item = Value>) -> ArrayRef {
     match primitive {
         PrimitiveType::Int32 => {
-            let whole = |value: &Value| {
-                if let Value::Integer(number) = value { i32::try_from(*number).ok() } else { None }
-            };
-            Ok(Arc::new(positions.iter().map(|position| whole(at(position))).collect::<Int32Array>()))
+            let whole =
+                |value| if let Value::Integer(number) = value { i32::try_from(number).ok() } else { None };
+            Arc::new(values.map(whole).collect::<Int32Array>())
         }
         PrimitiveType::Date => {
-            let days = |value: &Value| {
-                if let Value::Date(date) = value { Some(days_since_epoch(*date)) } else { None }
-            };
-            Ok(Arc::new(positions.iter().map(|position| days(at(position))).collect::<Date32Array>()))
+            let days =
+                |value| if let Value::Date(date) = value { Some(days_since_epoch(date)) } else { None };
+            Arc::new(values.map(days).collect::<Date32Array>())
         }
         _ => {
-            let text =
-                |value: &Value| if let Value::String(text) = value { Some(Arc::clone(text)) } else { None };
-            let texts: Vec<Option<Arc<str>>> = values.iter().map(text).collect();
-            let key =
-                |position: &u32| texts.get(*position as usize)?.as_ref().and(i32::try_from(*position).ok());
-            let keys: Int32Array = positions.iter().map(key).collect();
-            let texts =
-                StringArray::from_iter_values(texts.iter().map(|text| text.as_deref().unwrap_or_default()));
-            Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(keys, Arc::new(texts))?))
+            let text = |value| if let Value::String(text) = value { Some(text) } else { None };
+            Arc::new(values.map(text).collect::<StringArray>())
         }
     }
+}
+
+/// One value per row, through the positions: texts are shared, all else is copied.
+fn gather(values: &dyn Array, positions: &[u32]) -> Result<ArrayRef, FrameError> {
+    let Some(texts) = values.as_string_opt::<i32>() else {
+        return Ok(take(values, &UInt32Array::from(positions.to_vec()), None)?);
+    };
+    let key = |&position: &u32| {
+        texts.is_valid(position as usize).then(|| i32::try_from(position).unwrap_or(i32::MAX))
+    };
+    let keys: Int32Array = positions.iter().map(key).collect();
+    Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(keys, Arc::new(texts.clone()))?))
 }
 
 fn days_since_epoch(date: NaiveDate) -> i32 {
@@ -346,8 +349,4 @@ fn decimals(array: &dyn Array) -> Result<Decimal128Array, FrameError> {
 
 fn no_figures(count: usize) -> Decimal128Array {
     Decimal128Array::from(vec![None; count]).with_data_type(DataType::Decimal128(38, 18))
-}
-
-fn missing(of: &Measurement, column: &str) -> FrameError {
-    FrameError::MissingCells { table: of.id.to_string(), column: column.to_owned() }
 }

@@ -14,8 +14,8 @@ use super::cells::Cells;
 use super::error::FrameError;
 use crate::catalogue::value::{FIGURE_SCALE, to_stored};
 use crate::odata::value::{PrimitiveType, Value};
-use crate::query::BoundQuery;
 use crate::query::eval::{EvalError, evaluate};
+use crate::query::{BoundQuery, Computed};
 
 impl Frame {
     /// The same rows with the computed values that the query shows. They are counted on behind the `width` columns of the set.
@@ -23,14 +23,24 @@ impl Frame {
     /// # Errors
     /// When an expression has no value for a row.
     pub fn with_computed(&self, width: usize, query: &BoundQuery) -> Result<Self, FrameError> {
+        let is_shown =
+            |index: usize| query.select.as_ref().is_none_or(|shown| shown.contains(&(width + index)));
+        self.with_values(width, &query.computed, is_shown)
+    }
+
+    /// The same rows with those of the values that are wanted, counted on behind `width` columns.
+    pub(super) fn with_values(
+        &self,
+        width: usize,
+        computed: &[Computed],
+        is_wanted: impl Fn(usize) -> bool,
+    ) -> Result<Self, FrameError> {
         let mut columns = self.columns.clone();
         columns.resize(width, None);
         let mut arrays = self.batch.columns().to_vec();
         let mut fields: Vec<Arc<Field>> = self.batch.schema_ref().fields().iter().cloned().collect();
-        let is_shown =
-            |index: usize| query.select.as_ref().is_none_or(|shown| shown.contains(&(width + index)));
-        for (index, computed) in query.computed.iter().enumerate() {
-            if !is_shown(index) {
+        for (index, computed) in computed.iter().enumerate() {
+            if !is_wanted(index) {
                 columns.push(None);
                 continue;
             }

@@ -40,7 +40,9 @@ pub fn mask(cells: Cells<'_>, condition: &BoundExpr) -> Result<BooleanArray, Fra
     if may_fail(condition) { row_by_row(cells, condition) } else { combined(cells, condition) }
 }
 
-fn may_fail(condition: &BoundExpr) -> bool {
+/// Whether the condition may have no value for a row.
+#[must_use]
+pub fn may_fail(condition: &BoundExpr) -> bool {
     condition.nodes().any(|expr| matches!(expr.kind, BoundExprKind::Arithmetic(..)))
 }
 

@@ -6,8 +6,10 @@ pub mod cells;
 mod compute;
 pub mod error;
 pub mod filter;
+pub mod merge;
 pub mod order;
 pub mod place;
+mod stand;
 
 use arrow_array::{Array, RecordBatch, UInt32Array};
 use arrow_select::concat::concat_batches;
@@ -68,6 +70,14 @@ impl Frame {
         self.take(&rows)
     }
 
+    /// For how many rows the condition is true.
+    ///
+    /// # Errors
+    /// When the condition has no value for a row.
+    pub fn count(&self, condition: &BoundExpr) -> Result<u64, FrameError> {
+        Ok(filter::mask(Cells::new(&self.batch, &self.columns)?, condition)?.true_count() as u64)
+    }
+
     /// The rows in an order; equal ones stay as they stand.
     ///
     /// # Errors
@@ -98,21 +108,32 @@ impl Frame {
         Ok(Some(Self { batch, columns: first.columns.clone(), places }))
     }
 
-    /// In rows that stand in order, the first behind a place.
+    /// The rows in the order of their set.
+    ///
+    /// # Errors
+    /// Never, while every row is there.
+    pub fn in_place(self) -> Result<Self, FrameError> {
+        match self.places.sorted() {
+            Some(rows) => self.take(&rows),
+            None => Ok(self),
+        }
+    }
+
+    /// In rows that stand in order, the first at a place or behind it.
     #[must_use]
-    pub fn first_after(&self, place: &[u32]) -> usize {
+    pub fn first_at(&self, place: &[u32]) -> usize {
         let (mut low, mut high) = (0, self.row_count());
         while low < high {
             let middle = usize::midpoint(low, high);
-            if self.places.compare_to(middle, place).is_gt() { high = middle } else { low = middle + 1 }
+            if self.places.compare_to(middle, place).is_lt() { low = middle + 1 } else { high = middle }
         }
         low
     }
 
-    /// In rows in any order, the one behind the row at a place; `None` if no row is there.
+    /// In rows in any order, the one at a place.
     #[must_use]
-    pub fn row_after(&self, place: &[u32]) -> Option<usize> {
-        (0..self.row_count()).find(|&row| self.places.compare_to(row, place).is_eq()).map(|row| row + 1)
+    pub fn row_at(&self, place: &[u32]) -> Option<usize> {
+        (0..self.row_count()).find(|&row| self.places.compare_to(row, place).is_eq())
     }
 
     /// How many rows there are.

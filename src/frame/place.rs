@@ -1,5 +1,5 @@
-//! Where rows stand in the order of their set: the newest period first, then the upstream's order of members, then, in the
-//! long form, that of measures. A place is also a row's identity, so pages go on from it.
+//! Where rows stand in the order of their set: the newest period first, then the upstream's order of members, then what tells
+//! labels without a member apart, then, in the long form, the order of measures. A place is also a row's identity, so pages begin at it.
 
 use std::cmp::Ordering;
 
@@ -10,6 +10,18 @@ pub struct Places {
 }
 
 impl Places {
+    /// How many rows there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.axes.first().map_or(0, Vec::len)
+    }
+
+    /// Whether there are no rows.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// How the row stands to a place.
     #[must_use]
     pub fn compare_to(&self, row: usize, place: &[u32]) -> Ordering {
@@ -35,6 +47,17 @@ impl Places {
         Self {
             axes: self.axes.iter().map(|axis| rows.iter().map(|&row| axis[row as usize]).collect()).collect(),
         }
+    }
+
+    /// The rows in order; `None` if they stand in order already.
+    #[must_use]
+    pub fn sorted(&self) -> Option<Vec<u32>> {
+        let mut rows: Vec<u32> = (0..u32::try_from(self.len()).unwrap_or(u32::MAX)).collect();
+        if rows.is_sorted_by(|&a, &b| self.compare(a as usize, b as usize).is_le()) {
+            return None;
+        }
+        rows.sort_by(|&a, &b| self.compare(a as usize, b as usize));
+        Some(rows)
     }
 
     /// The rows of one set of places after those of another.

@@ -140,6 +140,17 @@ impl Figures {
         self.periods.iter().position(|other| other.sequence() == Some(wanted))
     }
 
+    /// By the index of a period, the one that its change is measured from.
+    #[must_use]
+    pub fn baselines(&self, baseline: Baseline) -> Vec<Option<usize>> {
+        let indexes: HashMap<_, _> = (self.periods.iter().enumerate())
+            .rev()
+            .filter_map(|(index, period)| Some((period.sequence()?, index)))
+            .collect();
+        let of = |period: &Period| indexes.get(&baseline.sequence(period)?).copied();
+        self.periods.iter().map(of).collect()
+    }
+
     /// How far an area's figure has moved, as a share of the earlier one; nothing where either is missing or the earlier is zero.
     #[must_use]
     pub fn change(&self, area: usize, period: usize, baseline: usize) -> Option<Decimal> {

@@ -1,6 +1,6 @@
 //! Skip tokens: where the next page begins.
 //!
-//! A token carries the last row's place in the order rather than an offset, so that deep pages cost what the first one costs.
+//! A token carries the next row's place in the order rather than an offset, so that deep pages cost what the first one costs.
 //! It belongs to one query and one revision of the data. To clients it is opaque; a checksum tells damage from content, but it
 //! is no secret and no signature: whoever forges a token only asks another question.
 
@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::value::Value;
 use binary::{Reader, Writer};
 
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 const CHECKSUM_BYTES: usize = 8;
 /// Longer than any token made here; what is longer is not decoded at all.
 const MAX_TEXT_BYTES: usize = 16 * 1024;
@@ -40,8 +40,8 @@ pub struct SkipToken {
     pub fingerprint: Fingerprint,
     /// The revision of the data that the first page was read from.
     pub revision: String,
-    /// The last row's values of the order terms, and of its key.
-    pub last_key: Vec<Value>,
+    /// What tells the next page's first row from all others.
+    pub first_key: Vec<Value>,
     /// How many rows have been delivered so far, for `$top`.
     pub delivered: u64,
     /// How many rows match, where the first page was asked to count them.
@@ -69,7 +69,7 @@ impl SkipToken {
         writer.unsigned(self.delivered);
         writer.unsigned(self.total.map_or(0, |total| total.saturating_add(1)));
         writer.bytes(self.revision.as_bytes());
-        writer.values(&self.last_key);
+        writer.values(&self.first_key);
         let mut bytes = writer.into_bytes();
         let checksum = checksum(&bytes);
         bytes.extend_from_slice(&checksum);
@@ -97,7 +97,7 @@ impl SkipToken {
             delivered: reader.unsigned()?,
             total: reader.unsigned()?.checked_sub(1),
             revision: reader.text()?.to_owned(),
-            last_key: reader.values()?,
+            first_key: reader.values()?,
         };
         reader.is_empty().then_some(token)
     }
@@ -129,11 +129,11 @@ mod tests {
 
     use super::*;
 
-    fn token(last_key: Vec<Value>) -> SkipToken {
+    fn token(first_key: Vec<Value>) -> SkipToken {
         SkipToken {
             fingerprint: Fingerprint::of("Hovedtal?$top=5"),
             revision: "2026-07-27T08:00:00Z/ø".to_owned(),
-            last_key,
+            first_key,
             delivered: 10_000,
             total: Some(12_345),
         }
@@ -175,11 +175,11 @@ mod tests {
     proptest! {
         #[test]
         fn every_token_reads_back(
-            last_key in prop::collection::vec(any_value(), 0..6),
+            first_key in prop::collection::vec(any_value(), 0..6),
             revision in any::<String>(),
             delivered in any::<u64>(),
         ) {
-            let token = SkipToken { revision, delivered, ..token(last_key) };
+            let token = SkipToken { revision, delivered, ..token(first_key) };
             let text = token.encode();
             prop_assume!(text.len() <= MAX_TEXT_BYTES);
             prop_assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)));

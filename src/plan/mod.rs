@@ -1,6 +1,8 @@
 //! Which cells a query needs, and the requests that bring them. Pure: it counts and splits, and sends nothing.
 
 pub mod chunk;
+pub mod cut;
+pub mod product;
 pub mod pushdown;
 pub mod selection;
 
@@ -9,8 +11,9 @@ use std::sync::Arc;
 
 use crate::feed::column::{Column, Fact};
 use crate::feed::{CellForm, CellSource};
-use crate::plan::chunk::{Band, ChunkError};
-use crate::plan::selection::Selection;
+use crate::plan::chunk::{Chunk, ChunkError};
+use crate::plan::product::{ChunkWalk, Chunks};
+use crate::plan::selection::{Members, Selection};
 use crate::query::BoundExpr;
 use crate::query::reach::Scope;
 
@@ -19,9 +22,83 @@ use crate::query::reach::Scope;
 pub struct UpstreamPlan {
     pub source: Arc<CellSource>,
     pub selection: Selection,
-    pub bands: Vec<Band>,
+    pub chunks: Chunks,
+}
+
+/// A row's place in the order of its set: the period's index, then the member's of each dimension that rows have columns of.
+pub type RowPlace = Vec<u32>;
+
+impl UpstreamPlan {
     /// The most rows that the answer can have.
-    pub row_bound: u64,
+    #[must_use]
+    pub fn row_bound(&self) -> u64 {
+        match self.selection.is_empty() {
+            true => 0,
+            false => self.selection.row_bound().saturating_mul(self.rows_per_place()),
+        }
+    }
+
+    /// The chunks that may hold the row at a place, or later ones; all for no place.
+    #[must_use]
+    pub fn chunks_from(&self, place: &[u32]) -> ChunkWalk<'_> {
+        let is_named = |members: &Members| matches!(members, Members::Named(_));
+        let dimensions = self.selection.shown().map(|(_, members)| is_named(members));
+        let axes = [true].into_iter().chain(dimensions).zip(place);
+        self.chunks.from(axes.filter(|(is_named, _)| *is_named).map(|(_, &at)| at as usize).collect())
+    }
+
+    /// The place of the first row that a chunk can hold.
+    #[must_use]
+    pub fn first_place(&self, chunk: &Chunk) -> RowPlace {
+        self.place(chunk, |list| list.first())
+    }
+
+    /// The place of the last row that a chunk can hold.
+    #[must_use]
+    pub fn last_place(&self, chunk: &Chunk) -> RowPlace {
+        self.place(chunk, |list| list.last())
+    }
+
+    fn place(&self, chunk: &Chunk, end: impl Fn(&[usize]) -> Option<&usize>) -> RowPlace {
+        let mut named = chunk.dimensions.iter().map(|part| part.members.as_slice());
+        let lists = self.selection.shown().map(|(_, members)| match members {
+            Members::Named(_) => named.next().unwrap_or_default(),
+            other => other.list(),
+        });
+        let ends = [chunk.periods.as_slice()].into_iter().chain(lists).filter_map(end);
+        ends.map(|&at| u32::try_from(at).unwrap_or(u32::MAX)).collect()
+    }
+
+    /// How many rows can stand before a place at most.
+    #[must_use]
+    pub fn rows_before(&self, place: &[u32]) -> u64 {
+        let members = self.selection.shown().map(|(_, members)| members.list());
+        let lists = [self.selection.periods.as_slice()].into_iter().chain(members);
+        let mut places = 0_u64;
+        for (list, &at) in lists.zip(place) {
+            let before = list.partition_point(|&other| other < at as usize) as u64;
+            places = places.saturating_mul(list.len() as u64).saturating_add(before);
+        }
+        places.saturating_mul(self.rows_per_place())
+    }
+
+    /// How many chunks an answer is certain to need for so many rows: those before whose first row there cannot be enough.
+    #[must_use]
+    pub fn chunks_for(&self, rows: u64) -> u64 {
+        let needed = |chunk: Chunk| self.rows_before(&self.first_place(&chunk)) < rows;
+        let (mut low, mut high) = (0, self.chunks.count());
+        while low < high {
+            let middle = low.midpoint(high);
+            if self.chunks.get(middle).is_some_and(needed) { low = middle + 1 } else { high = middle }
+        }
+        low
+    }
+
+    /// In the long form every measure of a place has a row of its own.
+    #[must_use]
+    pub fn rows_per_place(&self) -> u64 {
+        if self.source.form == CellForm::Long { self.selection.measures.len() as u64 } else { 1 }
+    }
 }
 
 /// What of a set is to be read.
@@ -49,10 +126,8 @@ pub fn plan(wanted: &Wanted<'_>, cell_limit: u64) -> Result<UpstreamPlan, ChunkE
         selection.restrict_measures(&needed_measures(wanted));
     }
     selection.rest_at_totals(of);
-    let bands = chunk::bands(of, &selection, cell_limit)?;
-    let per_row = if wanted.source.form == CellForm::Long { selection.measures.len() as u64 } else { 1 };
-    let row_bound = if selection.is_empty() { 0 } else { selection.row_bound().saturating_mul(per_row) };
-    Ok(UpstreamPlan { source: Arc::clone(wanted.source), selection, bands, row_bound })
+    let chunks = cut::cut(of, &selection, cell_limit)?;
+    Ok(UpstreamPlan { source: Arc::clone(wanted.source), selection, chunks })
 }
 
 /// The measures that the answer shows or depends on; one where there is none, for the upstream tells rows only together with

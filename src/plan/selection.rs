@@ -5,6 +5,9 @@ use std::collections::BTreeSet;
 use crate::catalogue::measurement::Measurement;
 use crate::feed::{CellSource, Extent};
 
+/// The place of a total among the members of its dimension.
+const TOTAL: usize = 0;
+
 /// A box of cells of one measurement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selection {
@@ -28,13 +31,19 @@ pub enum Members {
 }
 
 impl Members {
+    /// The members that rows stand at; the total of a dimension that is not named.
+    #[must_use]
+    pub fn list(&self) -> &[usize] {
+        match self {
+            Self::Unnamed | Self::AtTotal => &[TOTAL],
+            Self::Named(members) => members,
+        }
+    }
+
     /// How many members are asked for; a dimension that is not named counts as one.
     #[must_use]
     pub fn len(&self) -> usize {
-        match self {
-            Self::Unnamed | Self::AtTotal => 1,
-            Self::Named(members) => members.len(),
-        }
+        self.list().len()
     }
 
     /// Whether nothing at all is asked for.
@@ -103,10 +112,13 @@ impl Selection {
 
     /// The dimensions that are named, with their members.
     pub fn named(&self) -> impl Iterator<Item = (usize, &[usize])> {
-        self.members.iter().enumerate().filter_map(|(dimension, members)| match members {
-            Members::Unnamed | Members::AtTotal => None,
-            Members::Named(members) => Some((dimension, members.as_slice())),
-        })
+        let named = self.shown().filter(|(_, members)| **members != Members::AtTotal);
+        named.map(|(dimension, members)| (dimension, members.list()))
+    }
+
+    /// The dimensions that rows have columns of, in the measurement's order.
+    pub fn shown(&self) -> impl Iterator<Item = (usize, &Members)> {
+        self.members.iter().enumerate().filter(|(_, members)| **members != Members::Unnamed)
     }
 }
 

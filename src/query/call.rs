@@ -154,7 +154,7 @@ fn accepts(shape: Shape, found: PrimitiveType) -> bool {
         Shape::Calendar => matches!(found, Type::Date | Type::DateTimeOffset),
         Shape::Clock => matches!(found, Type::TimeOfDay | Type::DateTimeOffset),
         Shape::Value => true,
-        Shape::List | Shape::Entity | Shape::Null => false,
+        Shape::Positive | Shape::List | Shape::Entity | Shape::Null => false,
     }
 }
 

@@ -81,6 +81,8 @@ pub enum Shape {
     Calendar,
     /// A time of day, or a date with a time.
     Clock,
+    /// A whole number, and at least one.
+    Positive,
     /// A single value of whatever type.
     Value,
     List,
@@ -112,6 +114,12 @@ pub enum Lack {
     NoProducts,
     /// All rows of all sets in one answer.
     NoUnions,
+    /// Figures would have to be added up.
+    Sums,
+    /// Several answers in one, each from rows of its own.
+    Separately,
+    /// Walks through a hierarchy in `$apply`.
+    Hierarchies,
     /// Nothing here is changed from outside.
     ReadOnly,
     /// The model has no enumerations.
@@ -263,6 +271,7 @@ impl Shape {
             | Self::Number => "et tal",
             Self::Calendar => "en dato eller et tidspunkt",
             Self::Clock => "et klokkeslæt eller et tidspunkt",
+            Self::Positive => "et helt tal fra 1 og op",
             Self::Value => "en enkelt værdi",
             Self::List => "en liste i parentes",
             Self::Entity => "en hel række af en anden tabel",
@@ -278,6 +287,7 @@ impl fmt::Display for Shape {
             Self::Number => f.write_str("a number"),
             Self::Calendar => f.write_str("Edm.Date or Edm.DateTimeOffset"),
             Self::Clock => f.write_str("Edm.TimeOfDay or Edm.DateTimeOffset"),
+            Self::Positive => f.write_str("a constant whole number of at least 1"),
             Self::Value => f.write_str("a single value"),
             Self::List => f.write_str("a list"),
             Self::Entity => f.write_str("an entity"),
@@ -299,6 +309,9 @@ impl Lack {
             Self::NoChanges => "changes since an earlier answer are not kept",
             Self::NoProducts => "sets are joined through their navigation properties only",
             Self::NoUnions => "sets are read one at a time",
+            Self::Sums => "figures would have to be added up, and they are not additive",
+            Self::Separately => "its parts are answered one at a time",
+            Self::Hierarchies => "hierarchies are followed through Parent and Children",
             Self::ReadOnly => "the service is read-only",
             Self::NoEnumerations => "the model has no enumeration types",
             Self::NoGeography => "the model has no geography",
@@ -322,6 +335,11 @@ impl Lack {
             Self::NoChanges => "hent tabellen igen, eller afgræns på Opdateret",
             Self::NoProducts => "brug $expand fra den ene tabel til den anden",
             Self::NoUnions => "hent én tabel ad gangen",
+            Self::Sums => {
+                "tal kan ikke lægges sammen, så brug topcount eller bottomcount med et antal rækker"
+            }
+            Self::Separately => "bed om delene hver for sig, eventuelt i en $batch",
+            Self::Hierarchies => "følg Parent og Children i kodelisterne",
             Self::ReadOnly => "tjenesten kan kun læses",
             Self::NoEnumerations => "koder er almindelig tekst, så sammenlign med eq",
             Self::NoGeography => "områder er koder, ikke geometri",

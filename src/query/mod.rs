@@ -25,6 +25,7 @@ mod orderby;
 mod path;
 mod pattern;
 mod place;
+pub mod question;
 pub mod reach;
 mod search;
 mod select;
@@ -34,6 +35,7 @@ pub use pattern::Pattern;
 
 use std::collections::BTreeSet;
 
+use self::question::Question;
 use crate::feed::{Feed, Navigation, Set};
 use crate::odata::value::{PrimitiveType, Value};
 
@@ -94,6 +96,20 @@ pub enum Shown {
 pub struct Computed {
     pub name: String,
     pub expr: BoundExpr,
+}
+
+impl Computed {
+    /// The type of a column that holds the values: whole numbers may grow wider than what they were worked out from.
+    #[must_use]
+    pub fn column_type(&self) -> PrimitiveType {
+        use PrimitiveType as Type;
+        match self.expr.primitive {
+            None => Type::String,
+            Some(Type::Byte | Type::SByte | Type::Int16 | Type::Int32 | Type::Int64) => Type::Int64,
+            Some(Type::Single | Type::Double) => Type::Double,
+            Some(primitive) => primitive,
+        }
+    }
 }
 
 impl BoundQuery {
@@ -215,6 +231,8 @@ pub enum BoundExprKind {
     Cast(PrimitiveType, Box<BoundExpr>),
     /// What a way leads to, by the key here.
     LookUp(Box<BoundExpr>, LookUp),
+    /// A question about the figures that the key here leads to. It has no value until its answer is put in its place.
+    Asked(Box<BoundExpr>, Box<Question>),
     /// Whether a text holds another, which is in small letters, whatever the case of its own. Null holds nothing.
     Found(Box<BoundExpr>, Value),
     /// The value beside the first condition that is true.
@@ -288,10 +306,29 @@ impl BoundExpr {
             | Kind::Matches(operand, _)
             | Kind::Cast(_, operand)
             | Kind::LookUp(operand, _)
+            | Kind::Asked(operand, _)
             | Kind::Found(operand, _) => vec![operand],
             Kind::Case(cases) => cases.iter().flat_map(|(condition, value)| [condition, value]).collect(),
             Kind::Compare(_, left, right) | Kind::Arithmetic(_, left, right) => vec![left, right],
             Kind::And(terms) | Kind::Or(terms) | Kind::Call(_, terms) => terms.iter().collect(),
+        }
+    }
+
+    fn operands_mut(&mut self) -> Vec<&mut Self> {
+        use BoundExprKind as Kind;
+        match &mut self.kind {
+            Kind::Literal(_) | Kind::Column(_) => Vec::new(),
+            Kind::Not(operand)
+            | Kind::Negate(operand)
+            | Kind::In(operand, _)
+            | Kind::Matches(operand, _)
+            | Kind::Cast(_, operand)
+            | Kind::LookUp(operand, _)
+            | Kind::Asked(operand, _)
+            | Kind::Found(operand, _) => vec![operand],
+            Kind::Case(cases) => cases.iter_mut().flat_map(|(condition, value)| [condition, value]).collect(),
+            Kind::Compare(_, left, right) | Kind::Arithmetic(_, left, right) => vec![left, right],
+            Kind::And(terms) | Kind::Or(terms) | Kind::Call(_, terms) => terms.iter_mut().collect(),
         }
     }
 

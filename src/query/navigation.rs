@@ -1,39 +1,31 @@
 //! Paths in expressions: to a column, a computed value, or through the ways of the model.
 //!
 //! A way to one row of a list becomes a look-up. A way to many rows of a list stands before `any`, `all` or `$count`; what that
-//! comes to is worked out for every key at once, and is a look-up too. Ways to figures are not followed here: an expression
-//! must not fetch.
-
-use std::collections::HashMap;
-use std::sync::Arc;
+//! comes to is worked out for every key at once, and is a look-up too. Binding does not fetch, so a way to figures becomes an
+//! open question.
 
 use arrow_array::RecordBatch;
 
 use super::error::{Lack, QueryError, QueryErrorKind, Shape};
-use super::eval::{Row, evaluate};
+use super::eval::{EvalError, Row, evaluate};
 use super::expr::{Binder, Bound};
 use super::lookup::LookUp;
+use super::question::{Asks, Counts, Question};
 use super::select::unknown_property;
 use super::{BoundExpr, BoundExprKind, Comparison, search};
 use crate::feed::list::ListRow;
 use crate::feed::{Navigation, RowSource, Set};
-use crate::odata::uri::syntax::{
-    Expr, ExprKind, LambdaOp, Literal, MemberPath, MemberStep, PathRoot, SearchExpr,
-};
-use crate::odata::value::{PrimitiveType, Value};
+use crate::odata::uri::syntax::{Expr, ExprKind, LambdaOp, Literal, MemberPath, MemberStep, PathRoot};
+use crate::odata::value::Value;
+
+/// What a question that has to be answered by fetching takes of the nodes that a request may use.
+const OPEN_QUESTION_NODES: usize = 10_000;
 
 /// The row that a path has come to.
 struct Reached<'a> {
     set: &'a Set,
     /// The way's last step: its key as an expression over the first row; `None` at the first row itself.
     by: Option<(&'a Navigation, BoundExpr)>,
-}
-
-/// What is asked of the rows at the end of a way to many.
-enum Question<'e> {
-    Any(Option<(&'e str, &'e Expr)>),
-    All(&'e str, &'e Expr),
-    Count { filter: Option<&'e Expr>, search: Option<&'e SearchExpr> },
 }
 
 impl Row for ListRow<'_> {
@@ -130,6 +122,9 @@ impl<'a> Binder<'a> {
     ) -> Result<(), QueryError> {
         match rest.first() {
             None if !has_key => Ok(()),
+            Some(MemberStep::Name { name: annotation, .. }) if annotation.starts_with('@') => {
+                Err(self.not_offered(expr, annotation, Lack::NotBuilt))
+            }
             Some(MemberStep::Name { name: below, span, .. }) if !has_key => {
                 Err(self.place.error(span.start, unknown_property(set, &format!("{name}/{below}"))))
             }
@@ -172,90 +167,73 @@ impl<'a> Binder<'a> {
     /// What is asked of the many rows that a way leads to.
     fn many(&self, expr: &Expr, way: &Navigation, here: BoundExpr, steps: &[MemberStep]) -> Bound {
         let target = self.feed.sets.get(way.target).ok_or_else(|| self.lost(expr))?;
-        let RowSource::List(rows) = &target.rows else {
-            return Err(self.not_offered(expr, &way.name, Lack::UnboundedCells));
-        };
-        let Some((question, filters)) = self.question(steps) else {
+        let Some((last, filters)) = steps.split_last() else {
             return Err(self.mismatch(expr, Shape::Value, Shape::List));
         };
         let mut conditions = Vec::new();
         for filter in filters {
+            let MemberStep::Filter { expr: filter, .. } = filter else {
+                return Err(self.mismatch(expr, Shape::Value, Shape::List));
+            };
             conditions.push(self.within(target, None, |inner| inner.condition(filter))?);
         }
-        let body = match &question {
-            Question::Any(None) => None,
-            Question::Any(Some((variable, body))) | Question::All(variable, body) => {
-                Some(self.within(target, Some(variable), |inner| inner.condition(body))?)
+        let asks = self.last_step(expr, target, last, &mut conditions)?;
+        let condition = BoundExpr::all(conditions);
+        let question = Question { set: way.target, key: way.to_column, asks, condition };
+        let kind = match &target.rows {
+            RowSource::List(rows) if question.condition.questions().is_empty() => {
+                self.charge(question.condition.nodes().count().saturating_mul(rows.num_rows()))?;
+                let counts = count(rows, question.key, &question.condition)
+                    .map_err(|error| self.place.error(expr.span.start, QueryErrorKind::Evaluation(error)))?;
+                BoundExprKind::LookUp(Box::new(here), question.answer(counts))
             }
-            Question::Count { filter, search } => {
+            _ => {
+                self.charge(OPEN_QUESTION_NODES)?;
+                BoundExprKind::Asked(Box::new(here), Box::new(question))
+            }
+        };
+        Ok(BoundExpr { kind, primitive: Some(asks.primitive()) })
+    }
+
+    /// What the last step asks; which rows it is about goes to the conditions.
+    fn last_step(
+        &self,
+        expr: &Expr,
+        target: &Set,
+        step: &MemberStep,
+        conditions: &mut Vec<BoundExpr>,
+    ) -> Result<Asks, QueryError> {
+        match step {
+            MemberStep::Lambda { op, variable, body, .. } => {
+                let body = body
+                    .as_deref()
+                    .map(|body| self.within(target, variable.as_deref(), |inner| inner.condition(body)));
+                match (op, body.transpose()?) {
+                    (LambdaOp::Any, body) => {
+                        conditions.extend(body);
+                        Ok(Asks::Any)
+                    }
+                    (LambdaOp::All, body) => {
+                        conditions.extend(body.map(BoundExpr::not_true));
+                        Ok(Asks::All)
+                    }
+                }
+            }
+            MemberStep::Count { filter, search, .. } => {
                 if let Some(filter) = filter {
                     conditions.push(self.within(target, None, |inner| inner.condition(filter))?);
                 }
                 if let Some(search) = search {
                     conditions.push(self.within(target, None, |inner| search::condition(inner, search))?);
                 }
-                None
+                Ok(Asks::Count)
             }
-        };
-        let nodes: usize = conditions.iter().chain(&body).map(|condition| condition.nodes().count()).sum();
-        self.charge(nodes.saturating_mul(rows.num_rows()))?;
-        let tallies = tally(rows, way.to_column, &conditions, body.as_ref())
-            .map_err(|error| self.place.error(expr.span.start, QueryErrorKind::Evaluation(error)))?;
-        let values = tallies.into_iter().map(|(key, tally)| (key, question.answer(tally))).collect();
-        let table = LookUp::new(values, question.answer(Tally::default()));
-        let kind = BoundExprKind::LookUp(Box::new(here), table);
-        Ok(BoundExpr { kind, primitive: Some(question.primitive()) })
-    }
-
-    /// The question at the end of the steps, and the filters before it; `None` where there is none.
-    fn question<'e>(&self, steps: &'e [MemberStep]) -> Option<(Question<'e>, Vec<&'e Expr>)> {
-        let (last, before) = steps.split_last()?;
-        let filters = before.iter().map(|step| match step {
-            MemberStep::Filter { expr, .. } => Some(&**expr),
-            _ => None,
-        });
-        let filters = filters.collect::<Option<Vec<_>>>()?;
-        let question = match last {
-            MemberStep::Lambda { op: LambdaOp::Any, variable, body, .. } => {
-                Question::Any(variable.as_deref().zip(body.as_deref()))
-            }
-            MemberStep::Lambda { op: LambdaOp::All, variable, body, .. } => {
-                Question::All(variable.as_deref()?, body.as_deref()?)
-            }
-            MemberStep::Count { filter, search, .. } => {
-                Question::Count { filter: filter.as_deref(), search: search.as_ref() }
-            }
-            _ => return None,
-        };
-        Some((question, filters))
+            _ => Err(self.mismatch(expr, Shape::Value, Shape::List)),
+        }
     }
 
     fn lost(&self, expr: &Expr) -> QueryError {
         self.not_offered(expr, "path", Lack::NotBuilt)
-    }
-}
-
-/// How many rows a key leads to, and how many of them hold.
-#[derive(Debug, Clone, Copy, Default)]
-struct Tally {
-    rows: i64,
-    holding: i64,
-}
-
-impl Question<'_> {
-    fn answer(&self, tally: Tally) -> Value {
-        match self {
-            Self::Any(_) => Value::Boolean(tally.holding > 0),
-            Self::All(..) => Value::Boolean(tally.holding == tally.rows),
-            Self::Count { .. } => Value::Integer(tally.rows),
-        }
-    }
-
-    fn primitive(&self) -> PrimitiveType {
-        match self {
-            Self::Any(_) | Self::All(..) => PrimitiveType::Boolean,
-            Self::Count { .. } => PrimitiveType::Int64,
-        }
     }
 }
 
@@ -268,27 +246,16 @@ fn look_up(rows: &RecordBatch, key: usize, column: usize) -> LookUp {
     LookUp::new((0..rows.num_rows()).filter_map(entry).collect(), Value::Null)
 }
 
-/// For each key the rows that meet the conditions, and those among them for which the body is true.
-fn tally(
-    rows: &RecordBatch,
-    key: usize,
-    conditions: &[BoundExpr],
-    body: Option<&BoundExpr>,
-) -> Result<HashMap<Arc<str>, Tally>, super::eval::EvalError> {
-    let mut tallies: HashMap<Arc<str>, Tally> = HashMap::new();
+/// For each key the rows that meet the condition.
+fn count(rows: &RecordBatch, key: usize, condition: &BoundExpr) -> Result<Counts, EvalError> {
+    let mut counts = Counts::new();
     for row in 0..rows.num_rows() {
         let row = ListRow { rows, row };
-        let holds = |condition: &BoundExpr| Ok(evaluate(condition, &row)? == Value::Boolean(true));
-        let Value::String(key) = row.at(key) else { continue };
-        let mut meets = true;
-        for condition in conditions {
-            meets = meets && holds(condition)?;
-        }
-        if meets {
-            let tally = tallies.entry(key).or_default();
-            tally.rows += 1;
-            tally.holding += i64::from(body.map_or(Ok(true), holds)?);
+        if let Value::String(key) = row.at(key)
+            && evaluate(condition, &row)? == Value::Boolean(true)
+        {
+            *counts.entry(key).or_default() += 1;
         }
     }
-    Ok(tallies)
+    Ok(counts)
 }

@@ -1,4 +1,7 @@
 //! The regular expressions of `matchesPattern`, compiled once per request and bounded in size.
+//!
+//! The standard's patterns are those of ECMAScript: `\d`, `\w` and `\b` know ASCII alone, `.` stops at every kind of line end, and
+//! within brackets nothing nests.
 
 use std::fmt;
 
@@ -15,12 +18,12 @@ const NESTING_LIMIT: u32 = 50;
 pub struct Pattern(Regex);
 
 impl Pattern {
-    /// Compiles the pattern. The engine has no look-around and no back-references, and so never takes more than linear time.
+    /// Compiles a pattern of ECMAScript. The engine has no look-around and no back-references, and so never takes more than linear time.
     ///
     /// # Errors
     /// When the text is no pattern, or one too large to compile.
     pub fn new(text: &str) -> Result<Self, regex::Error> {
-        RegexBuilder::new(text)
+        RegexBuilder::new(&in_our_dialect(text))
             .size_limit(COMPILED_SIZE_LIMIT)
             .dfa_size_limit(COMPILED_SIZE_LIMIT)
             .nest_limit(NESTING_LIMIT)
@@ -32,6 +35,41 @@ impl Pattern {
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
         self.0.is_match(text)
+    }
+}
+
+/// The same pattern in the language of our engine, where letters and digits are those of Unicode and classes nest.
+fn in_our_dialect(text: &str) -> String {
+    let (mut written, mut within_class) = (String::with_capacity(text.len()), false);
+    let mut chars = text.chars().peekable();
+    while let Some(char) = chars.next() {
+        match char {
+            '\\' => written.push_str(&escape(chars.next(), within_class)),
+            '[' if within_class => written.push_str(r"\["),
+            // Twice in a row they are operators between classes.
+            '&' | '~' | '-' if within_class && chars.peek() == Some(&char) => written.extend(['\\', char]),
+            '.' if !within_class => written.push_str(r"[^\n\r\u{2028}\u{2029}]"),
+            _ => {
+                within_class = char == '[' || within_class && char != ']';
+                written.push(char);
+            }
+        }
+    }
+    written
+}
+
+/// What a backslash and the character behind it stand for.
+fn escape(char: Option<char>, within_class: bool) -> String {
+    match char {
+        Some('d') => "[0-9]".to_owned(),
+        Some('D') => "[^0-9]".to_owned(),
+        Some('w') => "[0-9A-Za-z_]".to_owned(),
+        Some('W') => "[^0-9A-Za-z_]".to_owned(),
+        Some('b') if within_class => r"\x08".to_owned(),
+        Some('b') => r"(?-u:\b)".to_owned(),
+        Some('B') if !within_class => r"(?-u:\B)".to_owned(),
+        Some(other) => format!(r"\{other}"),
+        None => r"\".to_owned(),
     }
 }
 

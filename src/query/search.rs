@@ -12,8 +12,22 @@ use crate::odata::uri::syntax::{Expr, ExprKind, MemberPath, MemberStep, PathRoot
 use crate::odata::value::{PrimitiveType, Value};
 
 /// Columns of lists that name things to people.
-const TITLES: [&str; 9] =
-    ["Identifier", "Id", "Title", "Subject", "Group", "Level", "Unit", "Code", "Column"];
+const TITLES: [&str; 14] = [
+    "Identifier",
+    "Id",
+    "Title",
+    "Subject",
+    "Group",
+    "Level",
+    "Unit",
+    "Code",
+    "Column",
+    "Table",
+    "Period",
+    "Area",
+    "Measure",
+    "Members",
+];
 
 /// The condition that a row meets where the search finds it. It is true or false, never unknown.
 pub(super) fn condition(binder: &Binder<'_>, search: &SearchExpr) -> Result<BoundExpr, QueryError> {

@@ -1,4 +1,5 @@
-//! `$select`: the columns of the answer. A path through a way selects at the other end, and so expands the way.
+//! `$select`: the columns of the answer. A path through a way selects at the other end, and so expands the way; so do options
+//! behind it.
 
 use super::Computed;
 use super::error::{Lack, QueryError, QueryErrorKind, closest};
@@ -13,8 +14,8 @@ pub(super) struct Selected {
     pub(super) columns: Option<Vec<usize>>,
     /// Ways that are selected by name.
     pub(super) ways: Vec<usize>,
-    /// Terms for the other ends of ways, by the way's name.
-    pub(super) below: Vec<(String, SelectTerm)>,
+    /// What is asked of the other ends of ways.
+    pub(super) below: Vec<ExpandTerm>,
 }
 
 /// Reads the terms against the set.
@@ -34,7 +35,7 @@ pub(super) fn bind(
             Item::Column(column) => columns.push(column),
             Item::Way(way) if selected.ways.contains(&way) => {}
             Item::Way(way) => selected.ways.push(way),
-            Item::Below(way, term) => selected.below.push((way, term)),
+            Item::Below(term) => selected.below.push(*term),
         }
     }
     selected.columns = (!all).then_some(columns);
@@ -42,23 +43,24 @@ pub(super) fn bind(
 }
 
 impl Selected {
-    /// The terms of `$expand` with what is selected through ways.
+    /// The terms of `$expand` with what is selected through ways: more columns of a way that is expanded, or one more way.
     pub(super) fn expanded(&self, terms: &[ExpandTerm]) -> Vec<ExpandTerm> {
         let mut terms = terms.to_vec();
-        for (way, term) in &self.below {
-            let known = terms.iter_mut().find(|known| known.path.as_slice() == std::slice::from_ref(way));
-            match known {
-                Some(known) => known.options.select.get_or_insert_default().push(term.clone()),
-                None => terms.push(ExpandTerm {
-                    path: vec![way.clone()],
-                    suffix: ExpandSuffix::None,
-                    options: QueryOptions { select: Some(vec![term.clone()]), ..QueryOptions::default() },
-                    span: term.span,
-                }),
+        for below in &self.below {
+            match (terms.iter_mut().find(|known| known.path == below.path), only_select(&below.options)) {
+                (Some(known), Some(select)) => {
+                    known.options.select.get_or_insert_default().extend_from_slice(select);
+                }
+                _ => terms.push(below.clone()),
             }
         }
         terms
     }
+}
+
+/// What the options select, if they do nothing else.
+fn only_select(options: &QueryOptions) -> Option<&[SelectTerm]> {
+    options.select.as_deref().filter(|_| options.present() == ["$select"])
 }
 
 /// What one term selects.
@@ -66,7 +68,7 @@ enum Item {
     All,
     Column(usize),
     Way(usize),
-    Below(String, SelectTerm),
+    Below(Box<ExpandTerm>),
 }
 
 fn item(set: &Set, computed: &[Computed], place: Place, term: &SelectTerm) -> Result<Item, QueryError> {
@@ -74,15 +76,17 @@ fn item(set: &Set, computed: &[Computed], place: Place, term: &SelectTerm) -> Re
         Err(place
             .error(term.span.start, QueryErrorKind::NotOffered { construct: construct.to_owned(), lack }))
     };
-    if term.options.as_deref().is_some_and(|options| *options != QueryOptions::default()) {
-        return not_offered("$select(…)", Lack::NoDerivedTypes);
-    }
     match &term.item {
         SelectItem::Star => Ok(Item::All),
         SelectItem::QualifiedStar(name) => not_offered(&format!("{name}.*"), Lack::NoOperations),
         SelectItem::Operation(path, _) => not_offered(&format!("{}(…)", path.join("/")), Lack::NoOperations),
-        SelectItem::Path(path) => named(set, computed, path, term)
-            .ok_or_else(|| place.error(term.span.start, unknown_property(set, &path.join("/")))),
+        SelectItem::Path(path) => match named(set, computed, path, term) {
+            Some(Item::Column(_)) if term.options.is_some() => {
+                not_offered(&format!("{}(…)", path.join("/")), Lack::NoCollections)
+            }
+            Some(item) => Ok(item),
+            None => Err(place.error(term.span.start, unknown_property(set, &path.join("/")))),
+        },
     }
 }
 
@@ -96,11 +100,17 @@ fn named(set: &Set, computed: &[Computed], path: &[String], term: &SelectTerm) -
         }
     }
     let way = set.navigation.iter().position(|way| way.name == *name)?;
-    if below.is_empty() {
-        return Some(Item::Way(way));
-    }
-    let item = SelectItem::Path(below.to_vec());
-    Some(Item::Below(name.clone(), SelectTerm { item, options: None, span: term.span }))
+    let options = match (&term.options, below) {
+        (None, []) => return Some(Item::Way(way)),
+        (Some(options), []) => (**options).clone(),
+        (options, below) => {
+            let item = SelectItem::Path(below.to_vec());
+            let term = SelectTerm { item, options: options.clone(), span: term.span };
+            QueryOptions { select: Some(vec![term]), ..QueryOptions::default() }
+        }
+    };
+    let (path, suffix) = (vec![name.clone()], ExpandSuffix::None);
+    Some(Item::Below(Box::new(ExpandTerm { path, suffix, options, span: term.span })))
 }
 
 /// The error for a name that is no column of the set.

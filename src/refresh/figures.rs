@@ -10,7 +10,7 @@ use crate::fetch::Fetcher;
 use crate::fetch::error::FetchError;
 use crate::indicators::source::{FigureSource, SourceError};
 use crate::observe::upstream::FailureReason;
-use crate::plan::chunk;
+use crate::plan::cut;
 use crate::plan::selection::Selection;
 use crate::refresh::catalogue::keeper::{CatalogueError, CatalogueKeeper};
 use crate::store::block::SharedBlock;
@@ -40,13 +40,13 @@ impl FigureSource for FetchedFigures {
         measurement: &Arc<Measurement>,
         selection: &Selection,
     ) -> Result<Vec<SharedBlock>, SourceError> {
-        let bands = chunk::bands(measurement, selection, self.cell_limit)
+        let chunks = cut::cut(measurement, selection, self.cell_limit)
             .map_err(|error| SourceError { reason: FailureReason::Validation, message: error.to_string() })?;
-        let bands = &bands;
+        let chunks = &chunks;
         let read = |reading| async move {
             let mut blocks = Vec::new();
-            for band in bands {
-                blocks.extend(self.fetcher.band(measurement, band, reading).await?);
+            for chunk in chunks.iter() {
+                blocks.push(self.fetcher.chunk(measurement, &chunk, reading).await?);
             }
             Ok(blocks)
         };

@@ -16,7 +16,8 @@ use crate::catalogue::id::MeasurementId;
 use crate::catalogue::measurement::Measurement;
 use crate::clock::{Clock, CopenhagenTime, at_hour, is_within};
 use crate::observe::metrics::Metrics;
-use crate::plan::chunk::{self, Chunk};
+use crate::plan::chunk::Chunk;
+use crate::plan::cut;
 use crate::plan::selection::Selection;
 use crate::refresh::figures::FetchedFigures;
 use crate::store::key::CellKey;
@@ -211,12 +212,9 @@ fn chunks(of: &Measurement, used: &Use, cell_limit: u64) -> Option<Vec<Chunk>> {
     if used.reaches_newest {
         add_newer_periods(of, &mut selection);
     }
-    match chunk::alone(of, &selection, cell_limit) {
+    match cut::alone(of, &selection, cell_limit) {
         Some(chunk) => Some(vec![chunk]),
-        None => {
-            let bands = chunk::bands(of, &selection, cell_limit).ok()?;
-            Some(bands.into_iter().flat_map(|band| band.chunks).collect())
-        }
+        None => Some(cut::cut(of, &selection, cell_limit).ok()?.iter().collect()),
     }
 }
 

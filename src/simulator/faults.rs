@@ -59,6 +59,8 @@ pub struct Faults {
     pub wrong_types: u32,
     /// A label that the table's metadata does not have.
     pub unknown_label: u32,
+    /// More rows than there are, under labels that the table's metadata does not have, in each column and in all.
+    pub unknown_rows: u32,
     /// Tables in the middle of an update: 422 for every period type.
     pub updating: BTreeSet<String>,
     /// Cells that one request may ask for, instead of the limit given at the start.
@@ -85,6 +87,7 @@ pub enum Fault {
     WrongColumns,
     WrongTypes,
     UnknownLabel,
+    UnknownRows,
 }
 
 /// Text that is no description of faults.
@@ -129,6 +132,7 @@ impl Faults {
             (&mut self.wrong_columns, Fault::WrongColumns),
             (&mut self.wrong_types, Fault::WrongTypes),
             (&mut self.unknown_label, Fault::UnknownLabel),
+            (&mut self.unknown_rows, Fault::UnknownRows),
         ];
         let (counter, fault) = counters.into_iter().find(|(counter, _)| **counter > 0)?;
         *counter -= 1;

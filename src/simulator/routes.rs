@@ -196,7 +196,8 @@ async fn instead(fault: Option<Fault>) -> Option<HttpResponse> {
         | Fault::Truncate
         | Fault::WrongColumns
         | Fault::WrongTypes
-        | Fault::UnknownLabel => return None,
+        | Fault::UnknownLabel
+        | Fault::UnknownRows => return None,
     })
 }
 
@@ -223,8 +224,30 @@ fn spoil(body: String, fault: Option<Fault>) -> String {
                 }
             })
         }
+        Some(Fault::UnknownRows) => with_unknown_rows(&body),
         _ => body,
     }
+}
+
+/// A JSON answer with every seventh row once more for each of its labels, under another one, and once under others in all columns.
+fn with_unknown_rows(body: &str) -> String {
+    let Ok(mut answer) = serde_json::from_str::<Value>(body) else {
+        return body.to_owned();
+    };
+    let Some(rows) = answer["rows"].as_array_mut() else { return body.to_owned() };
+    for row in rows.clone().iter().step_by(7).filter_map(Value::as_array) {
+        let labels = 1..row.iter().take_while(|cell| cell.is_string()).count();
+        let renamed = |columns: std::ops::Range<usize>| {
+            let cell = |(at, cell): (usize, &Value)| match cell.as_str().filter(|_| columns.contains(&at)) {
+                Some(label) => json!(format!("{label} (ny)")),
+                None => cell.clone(),
+            };
+            row.iter().enumerate().map(cell).collect::<Value>()
+        };
+        rows.extend(labels.clone().map(|at| renamed(at..at + 1)));
+        rows.extend((labels.len() > 1).then(|| renamed(labels.clone())));
+    }
+    answer.to_string()
 }
 
 /// A JSON answer with its cells changed; other bodies stay as they are.

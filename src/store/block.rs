@@ -14,6 +14,7 @@ use arrow_select::concat::concat_batches;
 use arrow_select::filter::filter_record_batch;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
+use crate::catalogue::dimension::is_unknown;
 use crate::catalogue::id::{DimensionId, MeasureId, PeriodId};
 use crate::clock::start_of_day;
 use crate::store::key::CellKey;
@@ -86,6 +87,14 @@ impl CellBlock {
         Ok(Arc::new(Self { cells, updated: self.updated.clone(), ..**self }))
     }
 
+    /// Whether there may be rows under labels that no member has.
+    #[must_use]
+    pub fn holds_unknown(&self) -> bool {
+        let ids = self.cells.columns().iter().filter_map(|column| column.as_dictionary_opt::<Int32Type>());
+        let values = ids.filter_map(|ids| ids.values().as_string_opt::<i32>());
+        values.into_iter().any(|values| values.iter().flatten().any(is_unknown))
+    }
+
     /// One block out of several that were fetched apart.
     ///
     /// # Errors
@@ -137,7 +146,8 @@ impl Revision {
     }
 }
 
-/// Unmarks the rows whose id is not among the wanted ones; a column that is missing unmarks all.
+/// Unmarks the rows whose id is not among the wanted ones; a column that is missing unmarks all. Labels that no member has come
+/// along with all members of a hierarchy or a level: they stay unless known ones go.
 fn mark(keep: &mut [bool], column: Option<&DictionaryArray<Int32Type>>, wanted: &BTreeSet<&str>) {
     let Some((column, values)) =
         column.and_then(|column| Some((column, column.values().as_string_opt::<i32>()?)))
@@ -145,9 +155,12 @@ fn mark(keep: &mut [bool], column: Option<&DictionaryArray<Int32Type>>, wanted: 
         keep.fill(false);
         return;
     };
-    let wanted: Vec<bool> = (0..values.len())
-        .map(|index| wanted.contains(values.value(index)) || values.value(index).starts_with('?'))
-        .collect();
+    let ids = || values.iter().flatten();
+    let narrowed = ids().any(|id| !is_unknown(id) && !wanted.contains(id));
+    let wanted: Vec<bool> = ids().map(|id| wanted.contains(id) || is_unknown(id) && !narrowed).collect();
+    if wanted.iter().all(|&wanted| wanted) {
+        return;
+    }
     for (row, keep) in keep.iter_mut().enumerate() {
         *keep &= column.key(row).is_some_and(|key| wanted.get(key).copied().unwrap_or_default());
     }

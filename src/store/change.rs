@@ -8,6 +8,7 @@ use arrow_array::types::Decimal128Type;
 use arrow_array::{Array, Decimal128Array};
 use arrow_schema::{ArrowError, DataType};
 
+use crate::catalogue::dimension::is_unknown;
 use crate::catalogue::id::{DimensionId, MeasureId, MemberId, PeriodId};
 use crate::store::block::{CellBlock, PERIOD_COLUMN, SharedBlock, text_at};
 use crate::store::key::CellKey;
@@ -64,11 +65,13 @@ impl Changes {
                 continue;
             }
             let newer = &earlier[..index];
-            let known = |(place, measure): &(Vec<&str>, &str)| {
-                newer.iter().any(|(held, _)| holds(held, &names, place, measure))
+            let said = |held: &CellKey, (place, measure): &(Vec<&str>, &str)| {
+                holds(held, key, &names, place, measure)
             };
             let mut differing = differing(before, after);
-            differing.retain(|cell, _| !known(cell));
+            differing.retain(|cell, _| {
+                said(&earlier[index].0, cell) && !newer.iter().any(|(held, _)| said(held, cell))
+            });
             within_revision |= before.revision == later.revision && !differing.is_empty();
             changed.append(&mut differing);
         }
@@ -103,14 +106,15 @@ impl Changes {
     }
 }
 
-/// Whether a block under the key says something of the cell. Labels that no member has come along with every request.
-fn holds(key: &CellKey, names: &[&str], place: &[&str], measure: &str) -> bool {
-    let member = |(name, id): (&&str, &&str)| {
-        let held = key.members.get(*name);
-        id.starts_with('?') || held.is_some_and(|held| held.contains(*id))
+/// Whether a block under a key says something of a cell of the block under the later key. Which labels without a member come along
+/// depends on what else is asked for: of those only the answer to the same members does.
+fn holds(held: &CellKey, later: &CellKey, names: &[&str], place: &[&str], measure: &str) -> bool {
+    let member = |(name, id): (&&str, &&str)| match held.members.get(*name) {
+        members if is_unknown(id) => members == later.members.get(*name),
+        members => members.is_some_and(|members| members.contains(*id)),
     };
-    place.first().is_some_and(|period| key.periods.contains(*period))
-        && key.measures.contains(measure)
+    place.first().is_some_and(|period| held.periods.contains(*period))
+        && held.measures.contains(measure)
         && names.iter().zip(place).skip(1).all(member)
 }
 

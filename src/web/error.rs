@@ -119,6 +119,12 @@ pub fn tell(error: &BridgeError) -> Told {
             );
             Told::new(S::BAD_REQUEST, "TooManyRows", message, error).on("$filter")
         }
+        BridgeError::TooManyAsked { bound, limit } => {
+            let message = format!(
+                "any, all eller $count skal læse op til {bound} rækker tal, men grænsen er {limit}; skriv et filter på Periode, område eller en anden dimension inde i udtrykket."
+            );
+            Told::new(S::BAD_REQUEST, "TooManyRows", message, error).on("$filter")
+        }
         BridgeError::TooManyExpanded { limit } => {
             let message = format!(
                 "Udfoldningen giver mere end {limit} rækker; skriv $top eller $filter i $expand, eller hent færre rækker ad gangen."
@@ -172,6 +178,18 @@ pub fn tell(error: &BridgeError) -> Told {
             "Der er kun den nuværende version af beskrivelsen; skriv $schemaversion=*, eller udelad den.",
         )
         .on("$schemaversion"),
+        BridgeError::Isolation => told(
+            S::PRECONDITION_FAILED,
+            "NoIsolation",
+            "Forespørgslerne i en $batch kan ikke låses til samme opdatering; udelad Isolation, eller send dem enkeltvis.",
+        )
+        .on("Isolation"),
+        BridgeError::QueryBody { .. } => told(
+            S::UNSUPPORTED_MEDIA_TYPE,
+            "UnknownQueryFormat",
+            "Forespørgslen efter /$query skal sendes som text/plain, skrevet som i en adresse.",
+        )
+        .on("Content-Type"),
         BridgeError::FailedDependency => told(
             S::FAILED_DEPENDENCY,
             "FailedDependency",
@@ -212,6 +230,12 @@ fn of_export(export: &ExportError, error: &BridgeError) -> Told {
             "NotASet",
             "Kun hele sæt kan hentes som fil; skriv sættets navn efterfulgt af .csv eller .parquet.",
         ),
+        ExportError::NoExpand => told(
+            StatusCode::NOT_IMPLEMENTED,
+            "NotOffered",
+            "En fil har ingen rækker inde i rækker; hent den anden tabel som en fil for sig.",
+        )
+        .on("$expand"),
         ExportError::NoOption { option } => told(
             StatusCode::BAD_REQUEST,
             "OptionNotApplicable",

@@ -56,7 +56,6 @@ async fn file(request: &HttpRequest, state: &AppState) -> Result<HttpResponse, B
         uri::parse_request(asked.set, request.uri().query().unwrap_or_default(), &Limits::default())?;
     let kind = Kind::read(asked.extension, &mut syntax.options)?;
     let query = rows_of(asked.set, bind::bind(&feed, &syntax, state.clock.now())?)?;
-    refuse_shapes(&query)?;
     let set = query.result(&feed);
     let name = file_name(state.feeds.origin().is_simulator, asked.table, &set.name, kind.extension());
     let coding = match kind {
@@ -155,22 +154,12 @@ impl Kind {
     }
 }
 
+/// A file has the rows of a set, and no rows within them.
 fn rows_of(path: &str, query: BoundQuery) -> Result<BoundQuery, ExportError> {
     match query.target {
+        Target::Collection if !query.expand.is_empty() => Err(ExportError::NoExpand),
         Target::Collection => Ok(query),
         _ => Err(ExportError::NotASet { path: path.to_owned() }),
-    }
-}
-
-/// A file has the columns of its set, and no rows within rows.
-fn refuse_shapes(query: &BoundQuery) -> Result<(), BridgeError> {
-    let given = [("$expand", !query.expand.is_empty()), ("$compute", !query.computed.is_empty())];
-    match given.into_iter().find(|(_, given)| *given) {
-        Some((option, _)) => Err(BridgeError::NotOffered {
-            what: format!("{option} i filer"),
-            reason: "a file has the columns of its set".to_owned(),
-        }),
-        None => Ok(()),
     }
 }
 
@@ -220,8 +209,9 @@ impl Growing {
         syntax: &RequestSyntax,
     ) -> Result<Self, BridgeError> {
         let set = query.result(&feed);
-        let shown: Vec<usize> = query.select.clone().unwrap_or_else(|| (0..set.columns.len()).collect());
-        let file = kind.writer(shown.iter().map(|&column| file_column(set, column)).collect())?;
+        let shown = query.shown(set);
+        let file =
+            kind.writer(shown.iter().filter_map(|&column| file_column(set, &query, column)).collect())?;
         Ok(Self {
             answerer: Answerer { limits: page_limits(answerer.limits, &query), ..answerer.clone() },
             query_text: format!("{} {syntax:?}", feed.schema.namespace),
@@ -299,9 +289,12 @@ fn page_limits(limits: AnswerLimits, query: &BoundQuery) -> AnswerLimits {
     AnswerLimits { page_rows: if needs_all { limits.max_rows } else { limits.page_rows }, ..limits }
 }
 
-fn file_column(set: &Set, column: usize) -> FileColumn {
-    let column = &set.columns[column];
-    FileColumn { name: column.name.clone(), primitive: column.primitive }
+fn file_column(set: &Set, query: &BoundQuery, column: usize) -> Option<FileColumn> {
+    if let Some(column) = set.columns.get(column) {
+        return Some(FileColumn { name: column.name.clone(), primitive: column.primitive });
+    }
+    let computed = query.computed.get(column - set.columns.len())?;
+    Some(FileColumn { name: computed.name.clone(), primitive: computed.column_type() })
 }
 
 fn columns_of(frame: &Frame, shown: &[usize]) -> Result<RecordBatch, FrameError> {

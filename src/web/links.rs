@@ -1,6 +1,12 @@
 //! Absolute addresses given out: from the setting, or as the client spoke to us.
 
+use std::net::SocketAddr;
+
 use actix_web::HttpRequest;
+
+/// Where this service listens: its name for clients that give it none.
+#[derive(Debug, Clone, Copy)]
+pub struct OwnAddress(pub SocketAddr);
 
 /// The scheme, host and path that clients reach this service under, without a slash at the end.
 #[must_use]
@@ -17,5 +23,6 @@ fn host(request: &HttpRequest) -> String {
     let named = named.filter(|host| {
         !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]_".contains(&byte))
     });
-    named.map_or_else(|| request.app_config().local_addr().to_string(), str::to_owned)
+    let own = || request.app_data().map_or("localhost".to_owned(), |OwnAddress(own)| own.to_string());
+    named.map_or_else(own, str::to_owned)
 }

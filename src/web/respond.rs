@@ -220,27 +220,29 @@ pub async fn send(request: &HttpRequest, version: Version, reply: Reply) -> Http
     for header in headers {
         response.append_header(header);
     }
-    let (coding, body) = match body {
+    let pieces: Box<dyn Pieces> = match body {
         Body::Empty => return response.finish(),
-        Body::Kept(document) => match off_thread(move || Ok(document.coded(coding))).await {
-            Ok(body) => (coding, body),
-            Err(error) => return refuse(version, &error),
-        },
-        Body::Whole(body) => match first(Box::new(Once(Some(body))), coding).await {
-            Ok((coding, body, _)) => (coding, body),
-            Err(error) => return refuse(version, &error),
-        },
-        Body::Pieces(pieces) => match first(pieces, coding).await {
-            Ok((coding, body, None)) => (coding, body),
-            Ok((coding, body, Some(rest))) => {
-                coded(&mut response, coding);
-                return response.body(BodyStream::new(streamed(body, rest)));
-            }
-            Err(error) => return refuse(version, &error),
-        },
+        Body::Kept(document) => {
+            return match off_thread(move || Ok(document.coded(coding))).await {
+                Ok(body) => {
+                    coded(&mut response, coding);
+                    response.body(body)
+                }
+                Err(error) => refuse(version, &error),
+            };
+        }
+        Body::Whole(body) => Box::new(Once(Some(body))),
+        Body::Pieces(pieces) => pieces,
+    };
+    let (coding, begun, rest) = match first(pieces, coding).await {
+        Ok(begun) => begun,
+        Err(error) => return refuse(version, &error),
     };
     coded(&mut response, coding);
-    response.body(body)
+    match rest {
+        Some(rest) => response.body(BodyStream::new(streamed(begun, rest))),
+        None => response.body(begun),
+    }
 }
 
 fn coded(response: &mut actix_web::HttpResponseBuilder, coding: Coding) {

@@ -419,7 +419,40 @@ async fn what_would_have_to_be_worked_out_is_refused_with_a_sentence() {
         ("Hovedtal?$apply=groupby((Periode))&$orderby=Område".to_owned(), 400, "UnknownProperty", "Område"),
         ("Hovedtal?$apply=groupby((rollup(Periode,Område)))".to_owned(), 501, "NotOffered", "rollup"),
         ("Hovedtal?$apply=concat(identity,groupby((Periode)))".to_owned(), 501, "NotOffered", "concat"),
-        (format!("Hovedtal?$apply=topcount(5,{PERSONS})"), 501, "NotOffered", "topcount"),
+        (format!("Hovedtal?$apply=topsum(5,{PERSONS})"), 501, "NotOffered", "topcount"),
+        (format!("Hovedtal?$apply=bottompercent(5,{PERSONS})"), 501, "NotOffered", "lægges sammen"),
+        (format!("Hovedtal?$apply=topcount(0,{PERSONS})"), 400, "TypeMismatch", "fra 1"),
+        (format!("Hovedtal?$apply=topcount({PERSONS},{PERSONS})"), 400, "TypeMismatch", "fra 1"),
+        ("Hovedtal?$apply=nest(groupby((Periode)) as P)".to_owned(), 501, "NotOffered", "$expand"),
+        ("Hovedtal?$apply=join(Områder as O)".to_owned(), 501, "NotOffered", "$expand"),
+        (
+            "OmrådeCodes?$apply=ancestors($root/OmrådeCodes,H,Identifier,identity)".to_owned(),
+            501,
+            "NotOffered",
+            "Parent",
+        ),
+        ("Hovedtal?$apply=Model.Own()".to_owned(), 501, "NotOffered", "tabeller"),
+        (
+            format!("Hovedtal?$apply=compute({PERSONS} mul 2 as D)/aggregate(D with sum as S)"),
+            501,
+            "NotAdditive",
+            "sum",
+        ),
+        (
+            format!("Hovedtal?$apply=compute({PERSONS} mul 2 as D)/groupby((D))"),
+            501,
+            "NotOffered",
+            "opdelingerne",
+        ),
+        (
+            format!(
+                "Hovedtal?$apply=compute({PERSONS} mul 2 as D)/groupby((Periode,Område_id),aggregate(D))"
+            ),
+            501,
+            "NotOffered",
+            "tabellens egne",
+        ),
+        ("Hovedtal?$apply=compute(1 as Periode)".to_owned(), 400, "NameTaken", "Periode"),
         ("Hovedtal?$apply=groupby((Periode),top(1))".to_owned(), 501, "NotOffered", "groupby"),
         (
             "Hovedtal(Periode='2026M06',Område_id='T')?$apply=identity".to_owned(),
@@ -437,6 +470,71 @@ async fn what_would_have_to_be_worked_out_is_refused_with_a_sentence() {
         assert!(sentence.contains(part), "{path}: {sentence}");
     }
     assert_eq!(app.data_requests(), 0, "a refusal costs the upstream nothing");
+}
+
+#[actix_web::test]
+async fn rows_with_the_greatest_and_least_figures_stand_as_they_stood() {
+    let app = App::start().await;
+    let when = "filter(Periode eq '2026M06' and Områdeniveau eq 'Kommune')";
+    let plain = app.get(&format!("{LEDIGE}/Kommuner?$filter=Periode eq '2026M06'")).await.rows();
+    let figure = |row: &Value| row[PERSONS].as_f64();
+    let mut figures: Vec<f64> = plain.iter().filter_map(figure).collect();
+    figures.sort_by(f64::total_cmp);
+    let (least, greatest) = (figures[6], figures[figures.len() - 7]);
+    let top = app.get(&format!("{LEDIGE}/Kommuner?$apply={when}/topcount(7,{PERSONS})")).await.rows();
+    let expected: Vec<_> =
+        plain.iter().filter(|row| figure(row) >= Some(greatest)).take(7).cloned().collect();
+    assert_eq!(top, expected, "no two of these are equal");
+    let bottom =
+        format!("{LEDIGE}/Kommuner?$apply={when}/filter({PERSONS} ne null)/bottomcount(3 add 4,{PERSONS})");
+    let expected: Vec<_> =
+        plain.iter().filter(|row| figure(row).is_some_and(|value| value <= least)).cloned().collect();
+    assert_eq!(app.get(&bottom).await.rows(), expected[..7]);
+    let one_each = format!(
+        "{LEDIGE}/Data?$apply=filter(Periode ge '2026M05')/groupby((Periode,Område_id),aggregate({PERSONS}))/topcount(2,{PERSONS})"
+    );
+    let totals = bare(&app.get(&one_each).await.rows());
+    assert!(totals.iter().all(|row| row["Område_id"] == "T") && totals.len() == 2, "{totals:?}");
+}
+
+#[actix_web::test]
+async fn rows_are_searched_and_computed_with_on_the_way() {
+    let app = App::start().await;
+    let searched = format!("{LEDIGE}/Hovedtal?$apply=search(aarhus)/filter(Periode eq '2026M06')");
+    let plain =
+        app.get(&format!("{LEDIGE}/Hovedtal?$search=aarhus&$filter=Periode eq '2026M06'")).await.rows();
+    assert_eq!(app.get(&searched).await.rows(), plain);
+    assert_eq!((plain.len(), app.data_requests()), (1, 1), "the search is pushed down");
+
+    let steps = format!(
+        "filter(Periode eq '2026M06')/compute({PERSONS} divby 2 as Halve,length(Område) as Bogstaver,Bogstaver gt 6 as Lang,null as Intet,Fra as Dag)\
+         /filter(Halve gt 10 and Intet eq null)"
+    );
+    let answer = app.get(&format!("{LEDIGE}/Kommuner?$apply={steps}&$orderby=Halve desc&$count=true")).await;
+    let rows = answer.rows();
+    let plain = app
+        .get(&format!(
+            "{LEDIGE}/Kommuner?$filter=Periode eq '2026M06' and {PERSONS} gt 20&$orderby={PERSONS} desc"
+        ))
+        .await
+        .rows();
+    assert_eq!(answer.json()["@odata.count"], plain.len());
+    for (row, plain) in rows.iter().zip(&plain) {
+        assert_eq!(row["Halve"].as_f64().unwrap() * 2.0, plain[PERSONS].as_f64().unwrap());
+        let letters = plain["Område"].as_str().unwrap().chars().count();
+        assert_eq!((&row["Bogstaver"], &row["Lang"]), (&json!(letters), &json!(letters > 6)));
+        assert_eq!((&row["Intet"], &row["Dag"], &row["Fra"]), (&Value::Null, &plain["Fra"], &plain["Fra"]));
+    }
+    let grouped = format!(
+        "{LEDIGE}/Kommuner?$apply={steps}/groupby((Lang),aggregate($count as N,Bogstaver with max as Flest))"
+    );
+    let groups = bare(&app.get(&grouped).await.rows());
+    for group in &groups {
+        let of: Vec<_> = rows.iter().filter(|row| row["Lang"] == group["Lang"]).collect();
+        let most = of.iter().map(|row| row["Bogstaver"].as_u64().unwrap()).max().unwrap();
+        assert_eq!((&group["N"], &group["Flest"]), (&json!(of.len()), &json!(most)));
+    }
+    assert_eq!(groups.len(), 2);
 }
 
 #[actix_web::test]

@@ -5,3 +5,4 @@ mod language;
 mod main_job;
 mod navigation;
 mod published;
+mod questions;

@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::time::Duration;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Date32Type, Float64Type, Int32Type, TimestampMillisecondType};
+use arrow_array::types::{Date32Type, Float64Type, Int32Type, Int64Type, TimestampMillisecondType};
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::DataType;
 use bytes::Bytes;
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::support::app::{Answer, App, AppOptions};
 
 /// Queries whose answers fill several pages of an app with small ones, and some that fill none.
-const QUERIES: [(&str, &str); 9] = [
+const QUERIES: [(&str, &str); 12] = [
     ("Hovedtal", "$filter=Periode ge '2026M05'"),
     ("Landet", ""),
     (
@@ -33,6 +33,19 @@ const QUERIES: [(&str, &str); 9] = [
     ("OmrådeCodes", ""),
     ("Kommuner", "$apply=filter(Periode ge '2026M06')/groupby((Område,Periode))&$orderby=Område desc"),
     ("Kommuner", "$filter=Periode eq '1066M01'"),
+    (
+        "Kommuner",
+        "$compute=Antal_ledige_personer divby 8 as Del,length(Område) as Bogstaver,Fra as Dag,Bogstaver gt 6 as Lang,null as Intet\
+         &$filter=Periode eq '2026M07'&$orderby=Del desc&$top=50",
+    ),
+    (
+        "Kommuner",
+        "$compute=toupper(Område) as Navn,Antal_ledige_personer mul 2 as To&$select=To,Navn&$filter=Periode eq '2026M07'",
+    ),
+    (
+        "Kommuner",
+        "$apply=filter(Periode eq '2026M07')/compute(length(Område) add 1 as Næste)/topcount(60,Antal_ledige_personer)",
+    ),
 ];
 
 async fn app_with_small_pages() -> App {
@@ -93,6 +106,7 @@ fn cell(column: &dyn Array, row: usize) -> Value {
         DataType::Boolean => json!(column.as_boolean().value(row)),
         DataType::Float64 => json!(column.as_primitive::<Float64Type>().value(row)),
         DataType::Int32 => json!(column.as_primitive::<Int32Type>().value(row)),
+        DataType::Int64 => json!(column.as_primitive::<Int64Type>().value(row)),
         DataType::Date32 => {
             json!(NaiveDate::from_epoch_days(column.as_primitive::<Date32Type>().value(row)).unwrap())
         }
@@ -226,6 +240,8 @@ async fn what_can_be_refused_is_refused_before_the_first_byte() {
         ("/export/y25i01/Hovedtal.csv?$format=json", 400, "OptionNotApplicable"),
         ("/export/y25i01/Hovedtal.csv?$skiptoken=abc", 400, "OptionNotApplicable"),
         ("/export/y25i01/Hovedtal/$count.csv", 404, ""),
+        ("/export/y25i01/Observations.csv?$expand=OmrådeCode", 501, "NotOffered"),
+        ("/export/y25i01/Observations.csv?$select=Value,OmrådeCode/Title", 501, "NotOffered"),
         ("/export/y25i01/Hovedtal(Periode='2026M06',Område_id='T').csv", 404, "NotASet"),
     ] {
         let answer = app.get(path).await;

@@ -88,7 +88,9 @@ fn figure_families() -> BTreeMap<String, Option<BaseUnit>> {
             families.insert(format!("jobindsats_{level}_{}", unit.suffix()), Some(unit));
             families.insert(format!("jobindsats_history_{level}_{}", unit.suffix()), Some(unit));
         }
-        families.insert(format!("jobindsats_{level}_change_ratio"), None);
+        for history in ["", "history_"] {
+            families.insert(format!("jobindsats_{history}{level}_change_ratio"), None);
+        }
     }
     families
 }
@@ -198,8 +200,10 @@ fn counters_are_read_by_their_rise_and_the_process_by_its_job() {
                 ["rate(", "increase("].iter().any(|function| query.contains(&format!("{function}{name}")));
             assert!(risen, "{place}: {name} outside rate and increase");
         }
-        let interval = query.split('[').skip(1).all(|rest| rest.starts_with("$__rate_interval]"));
-        assert!(interval || place == "rules.yaml", "{place}: another interval than $__rate_interval");
+        let chosen_by_grafana =
+            |rest: &str| ["$__rate_interval]", "$__range]"].iter().any(|it| rest.starts_with(it));
+        let interval = query.split('[').skip(1).all(chosen_by_grafana);
+        assert!(interval || place == "rules.yaml", "{place}: an interval that Grafana does not choose");
         if query.contains("jobindsats_bridge_") || query.contains("process_") {
             assert!(query.contains("job=\"jobindsats-bridge\""), "{place}: whose process?");
         }

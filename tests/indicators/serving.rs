@@ -159,7 +159,8 @@ async fn remote_read_answers_with_the_published_figures_of_every_month() {
 async fn all_four_kinds_of_matchers_choose_series() {
     let app = with_indicator().await;
     let count = async |matchers: &[(i32, &str, &str)]| {
-        series(&app, daily("2026-06-10", "2026-06-12", matchers)).await.len()
+        let figures = [matchers, &[(0, "baseline", "")]].concat();
+        series(&app, daily("2026-06-10", "2026-06-12", &figures)).await.len()
     };
     let name = "__name__";
     assert_eq!(count(&[(2, name, "jobindsats_history_(country|municipality)_persons")]).await, 99);
@@ -174,6 +175,26 @@ async fn all_four_kinds_of_matchers_choose_series() {
     assert_eq!(count(&[(3, "area_code", ".+")]).await, 1);
     assert_eq!(count(&[(1, "source", "simulator")]).await, 0);
     assert_eq!(count(&[(0, "source", "jobindsats")]).await, 0);
+}
+
+#[tokio::test]
+async fn changes_are_series_of_their_own_beside_the_figures() {
+    let app = with_indicator().await;
+    let of = async |name: &str, baseline: &str| {
+        let matchers = [(0, "__name__", name), (0, "baseline", baseline)];
+        series(&app, daily("2025-01-01", "2026-07-31", &matchers)).await
+    };
+    let figures = of("jobindsats_history_country_persons", "").await;
+    let changes = of("jobindsats_history_country_change_ratio", "year_before").await;
+    let change = |day: &str, before: &str| figures[0].on(day) / figures[0].on(before) - 1.0;
+    for (day, before) in
+        [("2026-06-01", "2025-06-01"), ("2026-06-30", "2025-06-30"), ("2026-07-31", "2025-07-01")]
+    {
+        let expected = change(day, before);
+        let found = changes[0].on(day);
+        assert!((found - expected).abs() < 1e-12, "{day}: {found}, expected {expected}");
+    }
+    assert_eq!(of("jobindsats_history_municipality_change_ratio", "previous_period").await.len(), 98);
 }
 
 #[tokio::test]
@@ -212,6 +233,13 @@ async fn a_body_that_is_no_remote_read_is_refused_with_a_sentence() {
     refused(&PACKED, bomb, 413, "larger").await;
     refused(&PACKED, vec![0xff, 0xff, 0xff, 0xff, 0x0f], 413, "larger").await;
     refused(&PACKED, packed(vec![daily("2026-06-10", "2026-06-12", &[]); 33]), 400, "33 queries").await;
+    let patterns = daily("2026-06-10", "2026-06-12", &[(2, "area", r"\pL{20}"), (3, "area", "x")]);
+    let more = Query {
+        matchers: [patterns.matchers.clone(), patterns.matchers.clone()].concat(),
+        ..patterns.clone()
+    };
+    let many = [vec![patterns; 31], vec![more]].concat();
+    refused(&PACKED, packed(many), 400, "66 regular expressions").await;
 }
 
 #[tokio::test]

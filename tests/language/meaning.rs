@@ -208,7 +208,7 @@ fn apply_keeps_what_can_be_offered_and_names_the_rest() {
     assert!(matches!(&terms[0].what, AggregateWhat::Custom(path) if *path == ["Value"]));
     assert!(matches!(&terms[1].what, AggregateWhat::Count(path) if path.is_empty()));
     assert!(matches!(&terms[2].what, AggregateWhat::With { method, .. } if method == "sum"));
-    assert!(matches!(&steps[2], Transformation::Other { name, .. } if name == "topcount"));
+    assert!(matches!(&steps[2], Transformation::Extremes { greatest: true, .. }));
     assert!(matches!(&steps[3], Transformation::Other { name, .. } if name == "N.f"));
     assert_eq!(steps[4], Transformation::Identity);
 }

@@ -1,14 +1,20 @@
 //! Chunks of any selection: whole, apart, within the limit, in order, and in the same place when the table grows.
 
 use std::collections::{BTreeSet, HashSet};
+use std::time::{Duration, Instant};
 
+use jobindsats_bridge::catalogue::dimension::{Dimension, HierarchySource, LevelSource};
+use jobindsats_bridge::catalogue::id::{DimensionId, HierarchyId, LevelId, MemberPath};
 use jobindsats_bridge::catalogue::measurement::Measurement;
 use jobindsats_bridge::fetch::request::data_request;
-use jobindsats_bridge::plan::chunk::{Band, Chunk, ChunkError, alone, bands};
+use jobindsats_bridge::plan::chunk::{Chunk, ChunkError};
+use jobindsats_bridge::plan::cut::{alone, cut};
+use jobindsats_bridge::plan::product::Chunks;
 use jobindsats_bridge::plan::selection::{Members, Selection};
 use jobindsats_bridge::store::key::CellKey;
 use jobindsats_bridge::upstream::request::{HierarchySelection, PeriodSelection};
 use proptest::prelude::*;
+use proptest::sample::Index;
 
 use super::tables::{Asked, asked, periods};
 
@@ -40,12 +46,8 @@ fn row_cells(selection: &Selection) -> u64 {
     (1 + selection.named().count() + selection.measures.len()) as u64
 }
 
-fn planned(asked: &Asked, limit: u64) -> Vec<Band> {
-    bands(&asked.table, &asked.selection, limit).unwrap()
-}
-
-fn chunks(bands: &[Band]) -> Vec<&Chunk> {
-    bands.iter().flat_map(|band| &band.chunks).collect()
+fn planned(asked: &Asked, limit: u64) -> Chunks {
+    cut(&asked.table, &asked.selection, limit).unwrap()
 }
 
 /// The cells that the upstream counts, from the request alone.
@@ -76,7 +78,7 @@ fn check_labels(of: &Measurement, chunk: &Chunk) -> Result<(), TestCaseError> {
     for part in &chunk.dimensions {
         let dimension = &of.dimensions[part.dimension];
         let nodes = &dimension.hierarchies[part.hierarchy].nodes;
-        let asked: Vec<usize> = match part.asked(of).0 {
+        let asked: Vec<usize> = match part.asked(of) {
             HierarchySelection::All => nodes.iter().map(|node| node.member).collect(),
             _ => part.members.clone(),
         };
@@ -97,9 +99,9 @@ proptest! {
 
     #[test]
     fn chunks_cover_the_selection_and_no_cell_twice(asked in asked(), rows in 2..400_u64) {
-        let bands = planned(&asked, rows * row_cells(&asked.selection));
+        let chunks = planned(&asked, rows * row_cells(&asked.selection));
         let mut seen = HashSet::new();
-        for place in chunks(&bands).into_iter().flat_map(places_of_chunk) {
+        for place in chunks.iter().flat_map(|chunk| places_of_chunk(&chunk)) {
             prop_assert!(seen.insert(place.clone()), "{place:?} is asked for twice");
         }
         prop_assert_eq!(seen, places_of_selection(&asked.selection));
@@ -108,52 +110,90 @@ proptest! {
     #[test]
     fn every_request_keeps_the_limit_and_fits_an_address(asked in asked(), rows in 20..5000_u64, spare in 0..4_u64) {
         let limit = rows * row_cells(&asked.selection) + spare.min(row_cells(&asked.selection) - 1);
-        for chunk in chunks(&planned(&asked, limit)) {
-            let cells = cells_asked(&asked.table, chunk);
+        for chunk in planned(&asked, limit).iter() {
+            let cells = cells_asked(&asked.table, &chunk);
             prop_assert!(cells <= limit, "{cells} cells, at most {limit}");
             prop_assert_eq!(cells, chunk.cell_bound(&asked.table));
-            let address = data_request(&asked.table, chunk).unwrap().path_and_query();
+            let address = data_request(&asked.table, &chunk).unwrap().path_and_query();
             prop_assert!(address.len() <= 2000, "{} characters: {address}", address.len());
         }
-        for chunk in chunks(&planned(&asked, limit)).into_iter().take(10) {
-            check_labels(&asked.table, chunk)?;
+        for chunk in planned(&asked, limit).iter().take(10) {
+            check_labels(&asked.table, &chunk)?;
+        }
+    }
+
+    #[test]
+    fn what_is_too_much_is_cut_smaller_down_to_a_row_within_addresses(asked in asked(), rows in 20..5000_u64) {
+        let planned = planned(&asked, rows * row_cells(&asked.selection));
+        let mut left: Vec<Chunk> = planned.iter().take(3).collect();
+        while let Some(chunk) = left.pop() {
+            let parts = chunk.smaller(&asked.table);
+            prop_assert_eq!(parts.is_empty(), chunk.row_bound() == 1);
+            let mut places = Vec::new();
+            for part in &parts {
+                let address = data_request(&asked.table, part).unwrap().path_and_query();
+                prop_assert!(address.len() <= 2000, "{} characters: {address}", address.len());
+                prop_assert!(part.row_bound() <= chunk.row_bound().div_ceil(2).max(chunk.row_bound() * 2 / 3));
+                places.extend(places_of_chunk(part));
+            }
+            places.sort_unstable();
+            prop_assert!(parts.is_empty() || places == places_of_chunk(&chunk));
+            left.extend(parts.into_iter().take(2));
         }
     }
 
     #[test]
     fn less_than_a_row_is_refused_and_a_row_is_enough(asked in asked()) {
         let row = row_cells(&asked.selection);
-        let refused = bands(&asked.table, &asked.selection, row - 1);
+        let refused = cut(&asked.table, &asked.selection, row - 1);
         let is_refused = matches!(&refused, Err(ChunkError::LimitBelowOneRow { cells, .. }) if *cells == row);
         prop_assert!(is_refused, "{refused:?}");
         let few = Selection {
             periods: asked.selection.periods.iter().take(2).copied().collect(),
             ..asked.selection.clone()
         };
-        for chunk in chunks(&bands(&asked.table, &few, row).unwrap()).into_iter().take(500) {
+        for chunk in cut(&asked.table, &few, row).unwrap().iter().take(500) {
             prop_assert_eq!(chunk.row_bound(), 1);
         }
     }
 
     #[test]
-    fn rows_of_a_band_come_before_those_of_the_next(asked in asked(), rows in 1..300_u64) {
-        let bands = planned(&asked, rows * row_cells(&asked.selection));
-        let places: Vec<BTreeSet<_>> =
-            bands.iter().map(|band| band.chunks.iter().flat_map(places_of_chunk).collect()).collect();
-        for pair in places.windows(2) {
-            prop_assert!(pair[0].last() < pair[1].first());
+    fn chunks_come_in_the_order_of_their_first_rows(asked in asked(), rows in 1..300_u64) {
+        let chunks = planned(&asked, rows * row_cells(&asked.selection));
+        let firsts: Vec<_> = chunks.iter().map(|chunk| places_of_chunk(&chunk).swap_remove(0)).collect();
+        prop_assert!(firsts.is_sorted_by(|a, b| a < b));
+    }
+
+    #[test]
+    fn what_is_counted_is_what_the_walk_finds(asked in asked(), rows in 1..300_u64) {
+        let chunks = planned(&asked, rows * row_cells(&asked.selection));
+        let walked: Vec<Chunk> = chunks.iter().collect();
+        prop_assert_eq!(chunks.count(), walked.len() as u64);
+        prop_assert_eq!(chunks.cells(), walked.iter().map(|chunk| chunk.cell_bound(&asked.table)).sum::<u64>());
+        for (number, chunk) in walked.iter().enumerate().step_by(1 + walked.len() / 50) {
+            let same = chunks.get(number as u64);
+            prop_assert_eq!(same.as_ref(), Some(chunk));
         }
-        for (band, places) in bands.iter().zip(&places) {
-            prop_assert_eq!(Some(&band.last_place()), places.last());
-            prop_assert_eq!(band.row_bound(), places.len() as u64);
-        }
+        prop_assert_eq!(chunks.get(chunks.count()), None);
+    }
+
+    #[test]
+    fn a_walk_from_a_place_meets_every_chunk_with_rows_behind_it_and_no_other(
+        asked in asked(), rows in 1..300_u64, at in any::<Index>()
+    ) {
+        let chunks = planned(&asked, rows * row_cells(&asked.selection));
+        let mut places: Vec<_> = places_of_selection(&asked.selection).into_iter().collect();
+        places.sort_unstable();
+        let place = &places[at.index(places.len())];
+        let expected: Vec<Chunk> = chunks.iter().filter(|chunk| places_of_chunk(chunk).last() >= Some(place)).collect();
+        prop_assert_eq!(chunks.from(place.clone()).collect::<Vec<_>>(), expected);
     }
 
     #[test]
     fn what_is_remembered_of_a_chunk_is_asked_for_again_in_one_request(asked in asked(), rows in 20..400_u64) {
         let (of, limit) = (&asked.table, rows * row_cells(&asked.selection));
-        for chunk in chunks(&planned(&asked, limit)) {
-            let key = CellKey::of(of, chunk);
+        for chunk in planned(&asked, limit).iter() {
+            let key = CellKey::of(of, &chunk);
             let again = alone(of, &key.selection(of).unwrap(), limit);
             prop_assert_eq!(again.as_ref().map(|again| CellKey::of(of, again)), Some(key));
             let address = data_request(of, &again.unwrap()).unwrap().path_and_query();
@@ -171,15 +211,15 @@ proptest! {
         let (before, after) = (all(&asked), all(&grown));
         let box_rows: u64 = before.members.iter().map(|members| members.len() as u64).product();
         let limit = at_once * box_rows * row_cells(&before);
-        let old = bands(&asked.table, &before, limit).unwrap();
-        let new = bands(&grown.table, &after, limit).unwrap();
+        let old = cut(&asked.table, &before, limit).unwrap();
+        let new = cut(&grown.table, &after, limit).unwrap();
         let newest = &grown.table.periods[0].id;
         let named = |table: &Measurement, chunk: &Chunk| -> (BTreeSet<String>, Vec<_>) {
             let ids = chunk.periods.iter().map(|&at| &table.periods[at].id).filter(|id| *id != newest);
             (ids.map(ToString::to_string).collect(), chunk.dimensions.clone())
         };
-        let old: HashSet<_> = chunks(&old).into_iter().map(|chunk| named(&asked.table, chunk)).collect();
-        let new: HashSet<_> = chunks(&new).into_iter().map(|chunk| named(&grown.table, chunk)).collect();
+        let old: HashSet<_> = old.iter().map(|chunk| named(&asked.table, &chunk)).collect();
+        let new: HashSet<_> = new.iter().map(|chunk| named(&grown.table, &chunk)).collect();
         let new: HashSet<_> = new.into_iter().filter(|(periods, _)| !periods.is_empty()).collect();
         prop_assert_eq!(old, new);
     }
@@ -189,11 +229,67 @@ proptest! {
 fn nothing_is_planned_for_an_empty_selection() {
     let table = Measurement { periods: periods(3, 0), ..sample().table };
     let none = Selection { periods: Vec::new(), members: vec![Members::Named(vec![0])], measures: vec![0] };
-    assert_eq!(bands(&table, &none, 1), Ok(Vec::new()), "not even the limit is looked at");
+    assert_eq!(cut(&table, &none, 1), Ok(Chunks::default()), "not even the limit is looked at");
 }
 
 fn sample() -> Asked {
     use proptest::strategy::ValueTree;
     use proptest::test_runner::TestRunner;
     asked().new_tree(&mut TestRunner::deterministic()).unwrap().current()
+}
+
+/// A cube of thousands of millions of rows: what the upstream's largest tables would be if they had one dimension more.
+fn enormous() -> Asked {
+    let value = |at: usize| (MemberPath::from(format!("/{at}/")), format!("Fag {at}"));
+    let theme = |number: usize, members: usize| {
+        let id = format!("_tema{number}");
+        let levels = vec![LevelSource {
+            id: LevelId::from("lag"),
+            label: "Lag".to_owned(),
+            values: (1..members).map(value).collect(),
+        }];
+        let source = HierarchySource { id: HierarchyId::from(id.as_str()), label: id.clone(), levels };
+        Dimension::new(DimensionId::from(id.as_str()), id, vec![source], true)
+    };
+    let sample = sample();
+    let dimensions = vec![theme(1, 100), theme(2, 3000), theme(3, 2000)];
+    let members = dimensions.iter().map(|theme| Members::Named((0..theme.members.len()).collect())).collect();
+    let table = Measurement { dimensions, periods: periods(240, 0), ..sample.table };
+    let selection = Selection { periods: (0..240).collect(), members, measures: sample.selection.measures };
+    Asked { table, selection }
+}
+
+#[test]
+fn planning_takes_no_longer_for_more_chunks() {
+    let asked = enormous();
+    let started = Instant::now();
+    let chunks = planned(&asked, row_cells(&asked.selection));
+    assert_eq!(chunks.count(), 240 * 100 * 3000 * 2000);
+    assert_eq!(chunks.cells(), chunks.count() * row_cells(&asked.selection));
+    let last = chunks.get(chunks.count() - 1).unwrap();
+    assert_eq!(chunks.from(vec![239, 99, 2999, 1999]).collect::<Vec<_>>(), [last]);
+    assert_eq!(
+        chunks.from(vec![120, 50, 1500, 1000]).next().map(|chunk| places_of_chunk(&chunk)),
+        Some(vec![vec![120, 50, 1500, 1000]])
+    );
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(1), "{took:?}");
+}
+
+#[test]
+fn a_large_dimension_that_is_asked_for_as_a_whole_is_halved_into_addresses_that_fit() {
+    let asked = enormous();
+    let few =
+        Selection { periods: vec![0], members: vec![Members::Named(vec![0]); 3], ..asked.selection.clone() };
+    let all: Vec<usize> = (0..3000).collect();
+    let members = |first| vec![Members::Named(first), Members::Named(all.clone()), Members::Named(vec![0])];
+    let one_period =
+        |first| Asked { selection: Selection { members: members(first), ..few.clone() }, ..asked.clone() };
+    let halves = |asked: &Asked| planned(asked, u64::MAX).get(0).unwrap().smaller(&asked.table);
+    let lists = halves(&one_period(vec![0]));
+    assert!(lists.len() > 20, "{} lists", lists.len());
+    for list in &lists {
+        assert!(data_request(&asked.table, list).unwrap().path_and_query().len() <= 2000);
+    }
+    assert_eq!(halves(&one_period(vec![0, 1])).len(), 2, "the other dimension makes fewer");
 }

@@ -86,6 +86,25 @@ fn texts_are_counted_in_characters_and_danish_letters_have_both_cases() {
 }
 
 #[test]
+fn patterns_are_those_of_ecmascript() {
+    assert_equal(&[
+        (r"matchesPattern('Kø','^\w+$')", "false"),
+        (r"matchesPattern('K_1','^\w+$')", "true"),
+        (r"matchesPattern('ø','^\W$')", "true"),
+        (r"matchesPattern('٣','\d')", "false"),
+        (r"matchesPattern('٣','^\D$')", "true"),
+        (r"matchesPattern('3','^[\d.]$')", "true"),
+        (r"matchesPattern('kø','k\b')", "true"),
+        (r"matchesPattern('kø','k\B')", "false"),
+        (r"matchesPattern('x[y','^[a-z[]+$')", "true"),
+        (r"matchesPattern('a&b','^[a-b&&]+$')", "true"),
+        (r"matchesPattern('b','^[^\w]$')", "false"),
+        (r"matchesPattern('a/b','^a\/b$')", "true"),
+        (r"matchesPattern('ø','^.$')", "true"),
+    ]);
+}
+
+#[test]
 fn dates_and_times_come_apart_and_together() {
     assert_equal(&[
         ("year(2026-06-30)", "2026"),

@@ -54,6 +54,8 @@ fn known_constructs_that_are_not_offered_say_so() {
         "matchesPattern(Område,'(?=x)')",
         "matchesPattern(Område,Periode)",
         "$root/Hovedtal/$count eq 1",
+        "@Core.Description eq 'x'",
+        "Område/@Core.Description eq 'x'",
         "duration'P1D' mul 2 eq duration'P2D'",
     ] {
         let error = filter(text).unwrap_err();

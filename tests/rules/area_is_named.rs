@@ -3,7 +3,7 @@
 use jobindsats_bridge::catalogue::id::MeasurementId;
 use jobindsats_bridge::catalogue::measurement::Measurement;
 use jobindsats_bridge::fetch::request::data_request;
-use jobindsats_bridge::plan::chunk::bands;
+use jobindsats_bridge::plan::cut::cut;
 use jobindsats_bridge::plan::selection::{Members, Selection};
 use jobindsats_bridge::upstream::{TableHints, decode, read};
 use serde_json::{Value, json};
@@ -39,12 +39,11 @@ fn asked(table: &Measurement, levels: &[&str]) -> Vec<String> {
     let members = &table.dimensions[0].members;
     let wanted = (0..members.len()).filter(|&at| levels.contains(&members[at].level.as_str())).collect();
     let selection = Selection { periods: vec![0], members: vec![Members::Named(wanted)], measures: vec![0] };
-    let bands = bands(table, &selection, 200_000).unwrap();
-    let chunks = bands.iter().flat_map(|band| &band.chunks);
+    let chunks = cut(table, &selection, 200_000).unwrap();
     let area =
         |address: String| address.split('&').find(|part| part.starts_with("hierarchy.")).unwrap().to_owned();
     let mut areas: Vec<_> =
-        chunks.map(|chunk| area(data_request(table, chunk).unwrap().path_and_query())).collect();
+        chunks.iter().map(|chunk| area(data_request(table, &chunk).unwrap().path_and_query())).collect();
     areas.sort();
     areas
 }

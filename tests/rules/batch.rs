@@ -183,3 +183,41 @@ async fn a_batch_is_found_under_the_public_address() {
     assert_eq!(statuses, [200, 200, 200, 404]);
     assert_eq!(answers[0]["body"]["@odata.context"], "https://tal.example/bro/odata/$metadata#Datasets");
 }
+
+#[actix_web::test]
+async fn a_request_goes_on_where_an_earlier_one_led() {
+    let app = App::start().await;
+    let requests = json!([
+        read("1", "Omr%C3%A5deCodes('T')?$select=Title"),
+        read("2", "$1/Children/$count"),
+        read("3", "$1/Parent"),
+        {"id": "4", "method": "GET", "url": "$2", "dependsOn": ["2"]},
+        read("5", "Omr%C3%A5deCodes('intet')"),
+        read("6", "$5/Children"),
+        read("7", "$8/Children"),
+    ]);
+    let answers = json_batch(&app, requests, "continue-on-error").await;
+    let statuses: Vec<_> = answers.iter().map(|answer| answer["status"].as_u64().unwrap()).collect();
+    assert_eq!(statuses, [200, 200, 204, 200, 404, 424, 400], "{answers:?}");
+    let alone = app.get(&format!("{SERVICE}/OmrådeCodes('T')/Children/$count")).await.text();
+    assert_eq!((&answers[1]["body"], &answers[3]["body"]), (&json!(alone), &json!(alone)));
+    let multipart = "--b\r\nContent-Type: application/http\r\nContent-ID: x1\r\n\r\nGET Omr%C3%A5deCodes('T') HTTP/1.1\r\n\r\n\r\n\
+         --b\r\nContent-Type: application/http\r\nContent-ID: x2\r\n\r\nGET $x1/Title/$value HTTP/1.1\r\n\r\n\r\n--b--\r\n"
+        .to_owned();
+    let answer =
+        post(&app, &format!("{SERVICE}/$batch"), "multipart/mixed;boundary=b", multipart, "").await.text();
+    assert!(answer.trim_end().contains("Hele landet\r\n"), "{answer}");
+}
+
+#[actix_web::test]
+async fn requests_that_may_see_different_updates_are_not_called_isolated() {
+    let app = App::start().await;
+    let body = json!({"requests": [read("1", "Landet?$top=1")]}).to_string();
+    for name in ["Isolation", "OData-Isolation"] {
+        let headers = [("Content-Type", "application/json"), (name, "snapshot")];
+        let answer = app.post(&format!("{SERVICE}/$batch"), &headers, body.clone().into_bytes()).await;
+        assert_eq!((answer.status, answer.code().as_str()), (412, "NoIsolation"));
+        let alone = app.get_with(&format!("{SERVICE}/Landet?$top=1"), &[(name, "snapshot")]).await;
+        assert_eq!(alone.status, 200, "a download is of one revision");
+    }
+}

@@ -5,7 +5,8 @@ use jobindsats_bridge::catalogue::id::MeasurementId;
 use jobindsats_bridge::catalogue::measurement::Measurement;
 use jobindsats_bridge::fetch::join::{JoinError, join};
 use jobindsats_bridge::fetch::request::data_request;
-use jobindsats_bridge::plan::chunk::{Chunk, bands};
+use jobindsats_bridge::plan::chunk::Chunk;
+use jobindsats_bridge::plan::cut::cut;
 use jobindsats_bridge::plan::selection::{Members, Selection};
 use jobindsats_bridge::store::block::text_at;
 use jobindsats_bridge::upstream::data::DataTable;
@@ -36,7 +37,7 @@ fn chunks(table: &Measurement, ids: &[&str]) -> Vec<Chunk> {
     wanted.sort_unstable();
     let members = vec![Members::Named(vec![0]), Members::Named(wanted)];
     let selection = Selection { periods: vec![0], members, measures: vec![0] };
-    bands(table, &selection, 200_000).unwrap().into_iter().flat_map(|band| band.chunks).collect()
+    cut(table, &selection, 200_000).unwrap().iter().collect()
 }
 
 fn lists(table: &Measurement, ids: &[&str]) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! `explain=plan` tells what would be asked, and asks nothing.
 
-use crate::support::app::App;
+use crate::support::app::{App, AppOptions};
 
 const PATH: &str = "/odata/jobindsats/y25i01/Hovedtal?$filter=Periode eq '2026M06' and Område eq 'Hele landet' and Antal_ledige_personer gt 5&$orderby=Antal_ledige_personer";
 
@@ -35,4 +35,21 @@ async fn a_plan_never_holds_the_key_and_nothing_else_is_explained() {
     assert_eq!((other.status, other.code().as_str()), (501, "NotOffered"));
     let list = app.get("/odata/Datasets?explain=plan").await.json();
     assert_eq!((&list["requests"], &list["table"]), (&0.into(), &serde_json::Value::Null));
+}
+
+#[actix_web::test]
+async fn a_plan_of_a_hundred_thousand_requests_is_counted_and_its_first_are_shown() {
+    let mut options = AppOptions::default();
+    options.settings.cell_limit = 60;
+    let app = App::with(options).await;
+    let path = "/odata/jobindsats/y01dia02/Data";
+    let plan = app.get(&format!("{path}?explain=plan")).await;
+    let plain = [("Accept-Encoding", "identity")];
+    assert_eq!(app.get_with(&format!("{path}?explain=plan"), &plain).await.json(), plan.json());
+    assert!(plan.json()["requests"].as_u64().unwrap() > 100_000, "{}", plan.json()["requests"]);
+    assert_eq!(plan.json()["plan"].as_array().unwrap().len(), 200);
+    assert!(plan.body.len() < 200_000, "{} bytes", plan.body.len());
+    assert!(plan.json()["first_page_requests"].as_u64().unwrap() > 200);
+    let page = app.get(&format!("{path}?$top=4")).await;
+    assert_eq!((page.rows().len(), app.data_requests()), (4, 1), "a first page needs one of them");
 }

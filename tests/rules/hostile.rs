@@ -145,3 +145,21 @@ async fn a_body_that_nobody_needs_is_passed_over_while_it_is_small() {
     let answer = refused(&app, &large, "two megabytes with a GET").await;
     assert_eq!(answer.status(), 413);
 }
+
+#[actix_web::test]
+async fn letters_and_quotes_may_stand_in_an_address_as_they_are_typed() {
+    let app = App::start().await;
+    let mut wire = Wire::open(app.service.address).await;
+    for (typed, encoded) in [
+        (
+            "/odata/jobindsats/y25i01/Hovedtal?$filter=Område%20eq%20'Læsø'&$select=Periode,Område&$top=2",
+            "/odata/jobindsats/y25i01/Hovedtal?$filter=Omr%C3%A5de%20eq%20'L%C3%A6s%C3%B8'&$select=Periode,Omr%C3%A5de&$top=2",
+        ),
+        ("/odata/Datasets?$search=\"ledige\"&$top=2", "/odata/Datasets?$search=%22ledige%22&$top=2"),
+        ("/odata/jobindsats/y25i01/Områder", "/odata/jobindsats/y25i01/Omr%C3%A5der"),
+    ] {
+        let (typed, encoded) = (wire.get(typed).await, wire.get(encoded).await);
+        assert_eq!((typed.status(), typed.text()), (encoded.status(), encoded.text()));
+        assert!(!typed.text().is_empty(), "an answer says something");
+    }
+}

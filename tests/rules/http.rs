@@ -169,3 +169,50 @@ async fn large_answers_come_in_chunks_and_small_ones_whole() {
     let small = wire.get(&format!("{TABLE}/Kommuner?$top=5")).await;
     assert_eq!(small.header("Content-Length"), small.body.len().to_string());
 }
+
+#[actix_web::test]
+async fn query_options_may_come_in_the_body() {
+    let app = App::start().await;
+    let ask = async |path: &str, content_type: &str, body: &str| {
+        let headers = [("Content-Type", content_type)];
+        app.post(&format!("{TABLE}/{path}"), &headers, body.as_bytes().to_vec()).await
+    };
+    let options = "$filter=Periode%20in%20(%272026M06%27,%272026M05%27)&$orderby=Periode&$select=Periode";
+    let alone = app.get(&format!("{TABLE}/Landet?{options}&$count=true")).await;
+    assert_eq!(alone.rows().len(), 2);
+    for (path, body) in [
+        ("Landet/$query", format!("{options}&$count=true")),
+        ("Landet/%24query/", format!("{options}&$count=true\n")),
+        ("Landet/$query?$count=true", options.to_owned()),
+        ("Landet/$query?$count=true", options.replace("%20", " ").replace("%27", "'")),
+    ] {
+        let answer = ask(path, "text/plain;charset=utf-8", &body).await;
+        assert_eq!((answer.status, answer.json()), (200, alone.json()), "{path} {body}");
+    }
+    let count = ask("Landet/$count/$query", "text/plain", "$filter=Periode eq '2026M06'").await;
+    assert_eq!((count.status, count.text()), (200, "1".to_owned()));
+    let held = [("Content-Type", "text/plain"), ("If-None-Match", "*")];
+    let again = app.post(&format!("{TABLE}/Landet/$query"), &held, options.as_bytes().to_vec()).await;
+    assert_eq!(again.status, 200);
+
+    let blanks = "$filter=Periode ge '2020M01' and startswith(Område,'H')";
+    let headers = [("Content-Type", "text/plain"), ("Prefer", "maxpagesize=3")];
+    let first = app.post(&format!("{TABLE}/Landet/$query"), &headers, blanks.as_bytes().to_vec()).await;
+    let next = first.json()["@odata.nextLink"].as_str().unwrap().to_owned();
+    assert!(next.bytes().all(|byte| byte.is_ascii_graphic()), "{next}");
+    assert_eq!(app.get(&next).await.rows().first().unwrap()["Område"], "Hele landet");
+
+    for (path, content_type, body, status, code) in [
+        ("Landet/$query", "application/json", "{}", 415, "UnknownQueryFormat"),
+        ("Landet/$query", "", "$top=1", 415, "UnknownQueryFormat"),
+        ("Landet/$query?$top=1", "text/plain", "$top=1", 400, "SyntaxError"),
+        ("Landet/$query", "text/plain", "$top=x", 400, "SyntaxError"),
+        ("Ukendt/$query", "text/plain", "", 404, "UnknownSet"),
+        ("Landet/$query/x", "text/plain", "", 405, "MethodNotAllowed"),
+    ] {
+        let answer = ask(path, content_type, body).await;
+        assert_eq!((answer.status, answer.code().as_str()), (status, code), "{path} {body}");
+    }
+    let wrong = app.get(&format!("{TABLE}/Landet/$query?$top=1")).await;
+    assert_eq!((wrong.status, wrong.header("Allow")), (405, "POST, OPTIONS"));
+}

@@ -3,6 +3,7 @@
 mod area_is_named;
 mod asks_for_no_more;
 mod batch;
+mod capabilities;
 mod closed_hour;
 mod doubled_labels;
 mod error_report;
@@ -16,3 +17,4 @@ mod payload;
 mod plans;
 mod same_cells_once;
 mod table_for_table;
+mod unknown_labels;

@@ -181,6 +181,37 @@ async fn deep_pages_cost_what_first_pages_cost() {
     assert!(costs.iter().skip(6).sum::<u64>() <= costs.iter().take(6).sum(), "{costs:?}");
 }
 
+/// How many chunks have been looked up in the store so far.
+async fn chunks_opened(app: &App) -> u64 {
+    let metrics = app.get("/metrics").await.text();
+    let count = metrics.lines().find_map(|line| line.strip_prefix("jobindsats_bridge_cache_requests_total "));
+    count.unwrap().parse().unwrap()
+}
+
+#[actix_web::test]
+async fn a_page_opens_the_chunks_that_it_shows_however_deep_it_is() {
+    let mut options = AppOptions::default();
+    options.settings.cell_limit = 120;
+    let app = App::with(options).await;
+    let path = format!("{TABLE}/Kommuner?$filter=Periode ge '2026M04'&$select=Periode,Område_id");
+    let whole = app.all_rows(&path).await;
+    let mut opened = Vec::new();
+    let mut before = chunks_opened(&app).await;
+    let (mut rows, mut next) = (Vec::new(), Some(path));
+    while let Some(link) = next {
+        let answer = app.get_with(&link, &[("Prefer", "maxpagesize=10")]).await;
+        let now = chunks_opened(&app).await;
+        opened.push(now - before);
+        before = now;
+        rows.extend(answer.rows());
+        next = answer.json()["@odata.nextLink"].as_str().map(str::to_owned);
+    }
+    assert_eq!(rows, whole);
+    assert!(opened.len() > 25, "{opened:?}");
+    // Forty rows to a chunk: ten more and the first of the next page lie in at most two.
+    assert!(opened.iter().all(|&opened| (1..=2).contains(&opened)), "{opened:?}");
+}
+
 #[actix_web::test]
 async fn a_token_serves_its_own_query_alone() {
     let app = App::start().await;

@@ -57,3 +57,23 @@ fn a_cell_is_compared_with_the_last_that_was_known_of_it() {
         (1, Some(ONE), Some(2 * ONE))
     );
 }
+
+#[test]
+fn labels_that_no_member_has_are_compared_between_answers_to_the_same_members_alone() {
+    let answer = |key: CellKey, ids: &[&str]| (key, Arc::new(block(JANUARY, ids, revision(0), 0)));
+    let all = || answer(key(JANUARY, &["1", "2", "3"]), &["1", "2", "3", "?Ny"]);
+    let narrower = answer(key(JANUARY, &["1", "2"]), &["1", "2", "?Ny"]);
+    let without = answer(key(JANUARY, &["1", "2", "3"]), &["1", "2", "3", "4"]);
+    let found =
+        |later: &(CellKey, SharedBlock), earlier| Changes::between(&later.1, &later.0, &[earlier]).unwrap();
+    assert_eq!(found(&narrower, all()), Changes::default());
+    assert_eq!(found(&all(), narrower.clone()), Changes::default());
+    assert_eq!(found(&without, all()).count(), 1);
+}
+
+#[test]
+fn a_narrowed_block_leaves_out_labels_that_no_member_has() {
+    let held = Arc::new(block(JANUARY, &["1", "2", "?Ny"], revision(0), 0));
+    assert_eq!(held.restricted(&key(JANUARY, &["1", "2", "3"])).unwrap().row_count(), 3);
+    assert_eq!(held.restricted(&key(JANUARY, &["1"])).unwrap().row_count(), 1);
+}

@@ -21,6 +21,8 @@ COMPARED = (
     ("sanktioner", "country", "spells", "y01h01", "Landet", "Antal_sanktioner_i_alt", 1),
     ("sygedagpenge_varighed", "country", "duration_seconds", "y07a07", "Landet", None, 7 * DAY),
 )
+# Of the first of these the changes as well.
+CHANGED = 2
 # Published by Jobindsats: unemployed persons in the whole country in June 2026.
 KNOWN = ("ledige_personer", "2026-06", 110854.0)
 
@@ -64,18 +66,34 @@ def published(bridge, table, name, measure, factor):
     return found
 
 
-def shown(prometheus, indicator, level, unit, source, first, last, step):
-    query = f'jobindsats_history_{level}_{unit}{{source="{source}",indicator="{indicator}"}}'
+def changed(expected):
+    """The same periods, each with its figure's change from the same period a year before."""
+
+    def year_before(at):
+        day = datetime.datetime.fromtimestamp(at, datetime.timezone.utc)
+        return int(day.replace(year=day.year - 1).timestamp())
+
+    def change(figure, before):
+        return None if figure is None or not before else (figure - before) / before
+
+    figures = {(code, begins): figure for code, periods in expected.items() for begins, _, figure in periods}
+    return {
+        code: [(begins, ends, change(figure, figures.get((code, year_before(begins))))) for begins, ends, figure in periods]
+        for code, periods in expected.items()
+    }
+
+
+def shown(prometheus, indicator, level, unit, baseline, source, first, last, step):
+    query = f'jobindsats_history_{level}_{unit}{{source="{source}",indicator="{indicator}",baseline="{baseline}"}}'
     series = ask(prometheus, "query_range", query=query, start=first, end=last, step=step)
     return {one["metric"].get("area_code", ""): {int(at): float(value) for at, value in one["values"]} for one in series}
 
 
-def compare(bridge, prometheus, source, indicator, level, unit, *feed):
-    expected = published(bridge, *feed)
+def compare(prometheus, source, expected, indicator, level, unit, baseline=""):
     first = min(period[0] for periods in expected.values() for period in periods) - 3 * DAY
     last = max(period[1] for periods in expected.values() for period in periods) + 3 * DAY
     step = DAY if len(expected) == 1 else 9 * DAY
-    seen = shown(prometheus, indicator, level, unit, source, first, last, step)
+    seen = shown(prometheus, indicator, level, unit, baseline, source, first, last, step)
     evaluations = 0
     for code, periods in expected.items():
         values = dict(seen.get(code, {}))
@@ -83,7 +101,7 @@ def compare(bridge, prometheus, source, indicator, level, unit, *feed):
             for at in range(first + -(-(begins - first) // step) * step, ends + 1, step):
                 found = values.pop(at, None)
                 same = found == figure if None in (found, figure) else abs(found - figure) <= 1e-12 * abs(figure)
-                assert same, f"{indicator}, {level} {code}, {datetime.datetime.fromtimestamp(at)}: {found}, published is {figure}"
+                assert same, f"{indicator}, {level} {unit} {code}, {datetime.datetime.fromtimestamp(at)}: {found}, published is {figure}"
                 evaluations += 1
         assert not values, f"{indicator}, {level} {code}: shown outside every period: {values}"
     assert set(seen) <= set(expected), f"{indicator}: {set(seen) - set(expected)} are not published"
@@ -97,7 +115,7 @@ def check_known(prometheus, source):
     for query in (
         selector,
         selector.replace("_country_persons{", "_country_persons{area_code=\"\","),
-        f'{{__name__=~"jobindsats_history_country_.*",source="{source}",indicator="{indicator}"}}',
+        f'{{__name__=~"jobindsats_history_country_.*",source="{source}",indicator="{indicator}",baseline=""}}',
         f"last_over_time({selector}[1d])",
         f"avg_over_time({selector}[7d])",
         f"max_over_time(({selector})[3d:1d])",
@@ -111,8 +129,13 @@ def check_known(prometheus, source):
 def main(bridge, prometheus):
     source = ask(prometheus, "query", query="count by (source) ({__name__=~'jobindsats_country_.*'})")[0]["metric"]["source"]
     check_known(prometheus, source)
-    evaluations = sum(compare(bridge, prometheus, source, *each) for each in COMPARED)
-    print(f"remote read: {evaluations} evaluations see the published figure of their period")
+    evaluations = changes = 0
+    for number, (indicator, level, unit, *feed) in enumerate(COMPARED):
+        expected = published(bridge, *feed)
+        evaluations += compare(prometheus, source, expected, indicator, level, unit)
+        if number < CHANGED:
+            changes += compare(prometheus, source, changed(expected), indicator, level, "change_ratio", "year_before")
+    print(f"remote read: {evaluations} evaluations see the published figure of their period, {changes} its change from the year before")
 
 
 if __name__ == "__main__":

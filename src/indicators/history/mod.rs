@@ -1,5 +1,5 @@
-//! Every period of every indicator as series on their own time axis: which of them a query means, and the samples that it needs
-//! to see each value for as long as its period lasted. Pure; how a query arrives and an answer leaves is not known here.
+//! Every period of every indicator as series on their own time axis, with its change from an earlier one: which of them a query
+//! means, and the samples that it needs to see each value for as long as its period lasted. Pure; how a query arrives and an answer leaves is not known here.
 
 mod matcher;
 mod moments;
@@ -13,15 +13,20 @@ use crate::catalogue::period::{Period, PeriodKind};
 use crate::clock::start_of_day;
 use crate::indicators::definition::AreaLevel;
 use crate::indicators::exposition::number;
-use crate::indicators::figures::Figures;
+use crate::indicators::figures::{Baseline, Figures};
+use crate::indicators::resolve::Area;
 use crate::indicators::snapshot::{IndicatorState, Snapshot};
 
 pub use matcher::Matcher;
 
 /// The most samples of one answer: about sixty megabytes.
 pub const SAMPLE_LIMIT: usize = 4_000_000;
+/// What the labels of a series count as, beside its samples.
+const SERIES_COST: usize = 32;
 /// The most conditions of one query.
 pub const MATCHER_LIMIT: usize = 64;
+/// The most regular expressions of one request: each may take a mebibyte when it is compiled.
+pub const PATTERN_COUNT_LIMIT: usize = 64;
 
 /// Prometheus' own mark for a series that has ended; it shows to nobody.
 const ENDED: f64 = f64::from_bits(0x7ff0_0000_0000_0002);
@@ -37,6 +42,8 @@ pub enum HistoryError {
     Pattern { label: String, reason: String },
     #[error("a query has {found} matchers, above the limit of {MATCHER_LIMIT}")]
     TooManyMatchers { found: usize },
+    #[error("a request has {found} regular expressions, above the limit of {PATTERN_COUNT_LIMIT}")]
+    TooManyPatterns { found: usize },
     #[error(
         "the answer would have more than {SAMPLE_LIMIT} samples; ask for fewer series, a shorter range or a longer step"
     )]
@@ -80,8 +87,24 @@ pub struct Sample {
     pub value: f64,
 }
 
-/// A period by index, and when its figure stands.
-type Held = (Range<i64>, usize);
+/// What a series shows of each period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    Figure,
+    Change(Baseline),
+}
+
+impl Shown {
+    const ALL: [Self; 3] =
+        [Self::Figure, Self::Change(Baseline::PreviousPeriod), Self::Change(Baseline::YearBefore)];
+}
+
+/// A period by index, when it stands, and the one that a change of it is measured from.
+struct Held {
+    span: Range<i64>,
+    period: usize,
+    baseline: Option<usize>,
+}
 
 /// The series that the query means, without those that have no sample. Takes what it uses out of the budget of samples.
 ///
@@ -108,52 +131,68 @@ fn read_indicator(
     query: &Query,
     budget: &mut usize,
 ) -> Result<Vec<Series>, HistoryError> {
-    let asked: Vec<_> = (0..figures.areas.len())
-        .map(|area| (area, labels(origin, state, figures, area)))
-        .filter(|(_, labels)| query.matchers.iter().all(|matcher| matcher.accepts(labels)))
-        .collect();
-    let held = held(figures);
-    let (Some((first, _)), Some((last, _)), false) = (held.first(), held.last(), asked.is_empty()) else {
-        return Ok(Vec::new());
-    };
-    let moments = moments::moments(query, &(first.start..last.end))?;
-    let end_ms = query.end_ms.min(query.hints.end_ms);
     let mut series = Vec::new();
-    for (area, labels) in asked {
-        let samples = samples(state, figures, area, &held, &moments, end_ms);
-        *budget = budget.checked_sub(samples.len()).ok_or(HistoryError::TooManySamples)?;
-        if !samples.is_empty() {
-            series.push(Series { labels, samples });
+    for shown in Shown::ALL {
+        let asked: Vec<_> = (0..figures.areas.len())
+            .map(|area| (area, labels(origin, state, &figures.areas[area], shown)))
+            .filter(|(_, labels)| query.matchers.iter().all(|matcher| matcher.accepts(labels)))
+            .collect();
+        if asked.is_empty() {
+            continue;
+        }
+        let held = held(figures, shown);
+        let (Some(first), Some(last)) = (held.first(), held.last()) else { continue };
+        let moments = moments::moments(query, &(first.span.start..last.span.end))?;
+        let end_ms = query.end_ms.min(query.hints.end_ms);
+        for (area, labels) in asked {
+            let samples = samples(|held| value(state, figures, area, held, shown), &held, &moments, end_ms);
+            if !samples.is_empty() {
+                let cost = samples.len() + SERIES_COST;
+                *budget = budget.checked_sub(cost).ok_or(HistoryError::TooManySamples)?;
+                series.push(Series { labels, samples });
+            }
         }
     }
     Ok(series)
 }
 
-fn labels(
-    origin: &str,
-    state: &IndicatorState,
-    figures: &Figures,
-    area: usize,
-) -> Vec<(&'static str, String)> {
-    let (definition, area) = (&state.definition, &figures.areas[area]);
-    let name = format!("jobindsats_history_{}_{}", area.level.word(), definition.quantity.base().suffix());
-    let mut labels = vec![("__name__", name)];
+fn labels(origin: &str, state: &IndicatorState, area: &Area, shown: Shown) -> Vec<(&'static str, String)> {
+    let definition = &state.definition;
+    let (unit, baseline) = match shown {
+        Shown::Figure => (definition.quantity.base().suffix(), None),
+        Shown::Change(baseline) => ("change_ratio", Some(baseline.word())),
+    };
+    let mut labels = vec![("__name__", format!("jobindsats_history_{}_{unit}", area.level.word()))];
     if area.level != AreaLevel::Country {
         labels.extend([("area", area.name.clone()), ("area_code", area.code.clone())]);
     }
+    labels.extend(baseline.map(|word| ("baseline", word.to_owned())));
     labels.extend([("indicator", definition.id.to_string()), ("source", origin.to_owned())]);
     labels
 }
 
-/// When the figures of each period stand, in order of time.
-fn held(figures: &Figures) -> Vec<Held> {
+/// The periods in order of time.
+fn held(figures: &Figures, shown: Shown) -> Vec<Held> {
+    let baselines = match shown {
+        Shown::Figure => vec![None; figures.periods.len()],
+        Shown::Change(baseline) => figures.baselines(baseline),
+    };
     let of = |(index, period): (usize, &Period)| {
         let instant = |day: NaiveDate| start_of_day(day).timestamp_millis();
-        Some((instant(held_from(period)?)..instant(period.day_after()?), index))
+        let span = instant(held_from(period)?)..instant(period.day_after()?);
+        Some(Held { span, period: index, baseline: baselines[index] })
     };
     let mut held: Vec<_> = figures.periods.iter().enumerate().filter_map(of).collect();
-    held.sort_unstable_by_key(|(span, _)| span.start);
+    held.sort_unstable_by_key(|held| held.span.start);
     held
+}
+
+fn value(state: &IndicatorState, figures: &Figures, area: usize, held: &Held, shown: Shown) -> Option<f64> {
+    let value = match shown {
+        Shown::Figure => state.definition.quantity.in_base_unit(figures.figure(area, held.period)?),
+        Shown::Change(_) => figures.change(area, held.period, held.baseline?)?,
+    };
+    number(value)
 }
 
 /// Periods that overlap their neighbours stand for what they have over them: the last quarter, the last month.
@@ -169,23 +208,19 @@ fn held_from(period: &Period) -> Option<NaiveDate> {
 }
 
 /// The samples of one area. Where its figures break off, a mark ends the series, or PromQL would see the last one for a while.
-fn samples(
-    state: &IndicatorState,
-    figures: &Figures,
-    area: usize,
-    held: &[Held],
-    moments: &[i64],
-    end_ms: i64,
-) -> Vec<Sample> {
+/// Periods in which nobody looks cost nothing.
+fn samples(value: impl Fn(&Held) -> Option<f64>, held: &[Held], moments: &[i64], end_ms: i64) -> Vec<Sample> {
     let mut samples: Vec<Sample> = Vec::new();
     let mut rest = moments;
     let mut stands_until = i64::MAX;
-    for (span, period) in held {
-        let figure =
-            figures.figure(area, *period).map(|figure| state.definition.quantity.in_base_unit(figure));
-        let Some(value) = figure.and_then(number) else { continue };
-        rest = &rest[rest.partition_point(|&at| at < span.start)..];
-        let (within, after) = rest.split_at(rest.partition_point(|&at| at < span.end));
+    for each in held {
+        let span = &each.span;
+        let waiting = &rest[rest.partition_point(|&at| at < span.start)..];
+        let (within, after) = waiting.split_at(waiting.partition_point(|&at| at < span.end));
+        if within.is_empty() {
+            continue;
+        }
+        let Some(value) = value(each) else { continue };
         rest = after;
         if stands_until < span.start && !samples.is_empty() {
             samples.push(Sample { at_ms: stands_until, value: ENDED });

@@ -1,3 +1,5 @@
+use std::cell::RefCell;
+
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use chrono_tz::Europe::Copenhagen;
 use proptest::prelude::*;
@@ -49,6 +51,8 @@ fn state(id: &str, period_type: &str, periods: &[&str], quantity: &str) -> Arc<I
     Arc::new(state)
 }
 
+/// The published figures without their changes.
+const FIGURES: &[(&str, &str)] = &[("baseline", "")];
 const MONTHS: [&str; 4] = ["2026M06", "2026M05", "2026M04", "2026M02"];
 
 fn snapshot() -> Snapshot {
@@ -80,7 +84,8 @@ fn seen(series: &Series, at: i64) -> Option<f64> {
 
 #[test]
 fn series_carry_the_labels_of_a_scrape_ordered_by_name() {
-    let found = answer(&range(ms("2026-05-10T00:00:00Z"), ms("2026-05-11T00:00:00Z"), DAY));
+    let query = range(ms("2026-05-10T00:00:00Z"), ms("2026-05-11T00:00:00Z"), DAY);
+    let found = answer(&only(query, FIGURES));
     let written: Vec<_> = found.iter().map(|series| format!("{:?}", series.labels)).collect();
     let country = r#"[("__name__", "jobindsats_history_country_persons"), ("indicator", "personer"), ("source", "simulator")]"#;
     let place = r#"[("__name__", "jobindsats_history_municipality_persons"), ("area", "Aarhus"), ("area_code", "751"), ("indicator", "personer"), ("source", "simulator")]"#;
@@ -92,7 +97,7 @@ fn series_carry_the_labels_of_a_scrape_ordered_by_name() {
 fn a_value_stands_over_its_period_in_copenhagen_and_a_missing_one_leaves_a_gap() {
     let query = only(
         range(ms("2026-01-01T00:00:00Z"), ms("2026-08-01T00:00:00Z"), 60 * 60 * 1000),
-        &[("indicator", "personer"), ("area_code", "825")],
+        &[("indicator", "personer"), ("area_code", "825"), ("baseline", "")],
     );
     let found = answer(&query);
     let at = |time: &str| seen(&found[0], ms(time));
@@ -126,6 +131,34 @@ fn ratios_are_ratios_and_long_periods_stand_for_their_last_part() {
 }
 
 #[test]
+fn a_change_stands_over_the_period_that_changed_and_is_missing_where_either_figure_is() {
+    let snapshot = Snapshot {
+        origin: "simulator".into(),
+        indicators: vec![state("personer", "M", &["2026M06", "2026M05", "2025M06"], "persons")],
+    };
+    let query = range(ms("2025-01-01T00:00:00Z"), ms("2026-08-01T00:00:00Z"), 60 * 60 * 1000);
+    let changes = |level: &str, baseline: &str| {
+        let name = format!("jobindsats_history_{level}_change_ratio");
+        let query = only(query.clone(), &[("__name__", &name), ("baseline", baseline)]);
+        read(&snapshot, &query, &mut SAMPLE_LIMIT.clone()).unwrap()
+    };
+    let at = |series: &Series, time: &str| seen(series, ms(time));
+
+    let year = changes("municipality", "year_before");
+    assert_eq!(year.len(), 1, "Læsø's June is suppressed");
+    let written = r#"[("__name__", "jobindsats_history_municipality_change_ratio"), ("area", "Aarhus"), ("area_code", "751"), ("baseline", "year_before"), ("indicator", "personer"), ("source", "simulator")]"#;
+    assert_eq!(format!("{:?}", year[0].labels), written);
+    assert_eq!(at(&year[0], "2026-05-31T21:00:00Z"), None, "May has no year before");
+    assert_eq!(at(&year[0], "2026-05-31T22:00:00Z"), Some(-2.0 / 102.0));
+    assert_eq!(at(&year[0], "2026-06-30T21:00:00Z"), Some(-2.0 / 102.0));
+    assert_eq!(at(&year[0], "2026-06-30T22:00:00Z"), None);
+
+    let country = changes("country", "previous_period");
+    assert_eq!(at(&country[0], "2026-06-15T00:00:00Z"), Some(-1.0), "from 1 to 0");
+    assert_eq!(at(&country[0], "2026-05-15T00:00:00Z"), None, "April is missing");
+}
+
+#[test]
 fn an_instant_query_has_the_one_sample_that_it_looks_for() {
     let at = ms("2026-05-10T12:34:56.789Z");
     let found = answer(&only(range(at, at, 0), &[("indicator", "personer"), ("area_code", "751")]));
@@ -137,7 +170,7 @@ fn an_instant_query_has_the_one_sample_that_it_looks_for() {
 fn a_query_without_hints_and_a_look_up_of_series_get_a_sample_a_day() {
     let (start_ms, end_ms) = (ms("2026-02-01T00:00:00Z"), ms("2026-07-01T00:00:00Z"));
     let hints = Hints { start_ms, end_ms, ..Hints::default() };
-    let found = answer(&Query { start_ms, end_ms, matchers: Vec::new(), hints });
+    let found = answer(&only(Query { start_ms, end_ms, matchers: Vec::new(), hints }, FIGURES));
     assert_eq!(found.len(), 5, "Læsø has no quarter");
     let days = found[0].samples.iter().filter(|sample| !sample.value.is_nan()).count();
     assert_eq!(days, 28 + 30 + 31 + 30, "a sample for each day of February, April, May and June");
@@ -166,9 +199,39 @@ fn windows_of_range_functions_hold_their_values() {
 }
 
 #[test]
+fn periods_in_which_nobody_looks_cost_nothing() {
+    let state = state("personer", "M", &MONTHS, "persons");
+    let held = held(state.figures.as_deref().unwrap(), Shown::Figure);
+    let looked_up = RefCell::new(Vec::new());
+    let value = |held: &Held| {
+        looked_up.borrow_mut().push(held.period);
+        Some(1.0)
+    };
+    let moments = [ms("2026-02-10T00:00:00Z"), ms("2026-03-10T00:00:00Z"), ms("2026-05-10T00:00:00Z")];
+    let samples = samples(value, &held, &moments, i64::MAX);
+    assert_eq!(
+        looked_up.take(),
+        [3, 1],
+        "February and May; March is not there, and nobody looks at April and June"
+    );
+    let seen: Vec<_> = samples.iter().filter(|sample| !sample.value.is_nan()).map(|it| it.at_ms).collect();
+    assert_eq!(seen, [moments[0], moments[2]]);
+}
+
+#[test]
 fn all_series_of_an_answer_share_one_budget() {
     let query = range(ms("2026-04-01T00:00:00Z"), ms("2026-06-01T00:00:00Z"), 60_000);
     assert_eq!(read(&snapshot(), &query, &mut 1000), Err(HistoryError::TooManySamples));
+    let at = ms("2026-05-10T00:00:00Z");
+    let newest = range(at, at, 0);
+    let samples: usize = answer(&newest).iter().map(|series| series.samples.len()).sum();
+    let series = answer(&newest).len();
+    assert!(read(&snapshot(), &newest, &mut (samples + series * SERIES_COST)).is_ok());
+    assert_eq!(
+        read(&snapshot(), &newest, &mut (samples + series * SERIES_COST - 1)),
+        Err(HistoryError::TooManySamples),
+        "labels count as well"
+    );
     let fine = range(ms("2000-01-01T00:00:00Z"), ms("2030-01-01T00:00:00Z"), 1);
     assert_eq!(read(&snapshot(), &fine, &mut SAMPLE_LIMIT.clone()), Err(HistoryError::TooManySamples));
 }
@@ -183,7 +246,7 @@ fn ranges_that_nobody_can_mean_are_refused_and_long_ones_are_not() {
     ));
     assert!(matches!(refused(i64::MIN + LOOK_BACK, 0), HistoryError::OutOfTime { .. }));
     assert!(matches!(refused(0, i64::MAX), HistoryError::OutOfTime { .. }));
-    let centuries = range(ms("1500-01-01T00:00:00Z"), ms("2500-01-01T00:00:00Z"), DAY);
+    let centuries = only(range(ms("1500-01-01T00:00:00Z"), ms("2500-01-01T00:00:00Z"), DAY), FIGURES);
     assert_eq!(answer(&centuries).len(), 5);
     let strange = Hints { step_ms: i64::MIN, range_ms: i64::MIN, ..centuries.hints.clone() };
     assert_eq!(answer(&Query { hints: strange, ..centuries.clone() }).len(), 5);

@@ -55,6 +55,10 @@ impl Parser<'_> {
             "groupby" => self.group_by()?,
             "aggregate" => Transformation::Aggregate(self.list(Self::aggregate_term)?),
             "concat" => self.concat()?,
+            "topcount" | "bottomcount" => {
+                let (count, by) = self.number_and_value()?;
+                Transformation::Extremes { greatest: name == "topcount", count, by }
+            }
             _ => {
                 self.unoffered(&name, start)?;
                 let span = Span { start: self.span_from(start).start, end: self.span_from(start).end + 1 };
@@ -66,10 +70,8 @@ impl Parser<'_> {
     /// The inside of a transformation that is known and not offered.
     fn unoffered(&mut self, name: &str, start: usize) -> Parsed<()> {
         match name {
-            "topcount" | "topsum" | "toppercent" | "bottomcount" | "bottomsum" | "bottompercent" => {
-                self.expression()?;
-                self.required_comma()?;
-                self.expression()?;
+            "topsum" | "toppercent" | "bottomsum" | "bottompercent" => {
+                self.number_and_value()?;
                 Ok(())
             }
             "nest" => self.nested_results(),
@@ -86,6 +88,12 @@ impl Parser<'_> {
                 Err(self.unexpected(Expected::Transformation))
             }
         }
+    }
+
+    fn number_and_value(&mut self) -> Parsed<(Expr, Expr)> {
+        let number = self.expression()?;
+        self.required_comma()?;
+        Ok((number, self.expression()?))
     }
 
     fn row_count(&mut self) -> Parsed<Expr> {

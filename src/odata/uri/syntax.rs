@@ -347,7 +347,13 @@ pub enum Transformation {
     },
     Aggregate(Vec<AggregateTerm>),
     Concat(Vec<Vec<Transformation>>),
-    /// Recognised and not offered: `topcount`, `rollup` hierarchies, `join`, `nest`, `ancestors`, `descendants`, `traverse`,
+    /// `topcount` and `bottomcount`: so many rows with the greatest or the least values.
+    Extremes {
+        greatest: bool,
+        count: Expr,
+        by: Expr,
+    },
+    /// Recognised and not offered: `topsum`, `rollup` hierarchies, `join`, `nest`, `ancestors`, `descendants`, `traverse`,
     /// service-defined functions, and so on, by name.
     Other {
         name: String,

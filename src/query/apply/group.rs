@@ -35,7 +35,7 @@ impl Line<'_> {
             Err(PLACE.error(at, QueryErrorKind::NotOffered { construct: construct.to_owned(), lack }))
         };
         let (path, span) = match group {
-            GroupItem::Rollup(span) => return not_offered(span.start, "rollup(…)", Lack::NotBuilt),
+            GroupItem::Rollup(span) => return not_offered(span.start, "rollup(…)", Lack::Separately),
             GroupItem::Path(path, span) => (path, span),
         };
         match path.as_slice() {
@@ -199,8 +199,12 @@ impl Aggregate {
 
 /// Whether a column shows figures, with which nothing may be computed.
 fn is_figure(column: &Column) -> bool {
+    shows_figures(column.fact)
+}
+
+pub(super) fn shows_figures(fact: Fact) -> bool {
     let Additivity::NotAdditive = Additivity::OF_EVERY_MEASURE;
-    matches!(column.fact, Fact::Measure(_) | Fact::Value)
+    matches!(fact, Fact::Measure(_) | Fact::Value)
 }
 
 /// The shape of grouped rows: no set of the service has it, and its rows have no key.

@@ -12,10 +12,11 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
-use super::error::{Lack, QueryError, QueryErrorKind};
+use super::error::{Lack, QueryError, QueryErrorKind, Shape};
 use super::expr::Binder;
 use super::place::Place;
-use super::{BoundExpr, OrderKey, filter, orderby};
+use super::{BoundExpr, Computed, OrderKey, compute, filter, orderby, search};
+use crate::feed::column::{Column, Fact};
 use crate::feed::{Feed, Set};
 use crate::odata::uri::syntax::{Expr, ExprKind, Literal, QueryOptions, Transformation};
 use crate::odata::value::Value;
@@ -42,6 +43,15 @@ impl BoundApply {
     pub fn is_grouped(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::Group(_)))
     }
+
+    /// The expressions of all steps.
+    pub(super) fn expressions(&self) -> impl Iterator<Item = &BoundExpr> {
+        self.filter.iter().chain(self.steps.iter().flat_map(Step::expressions))
+    }
+
+    pub(super) fn expressions_mut(&mut self) -> impl Iterator<Item = &mut BoundExpr> {
+        self.filter.iter_mut().chain(self.steps.iter_mut().flat_map(Step::expressions_mut))
+    }
 }
 
 /// Two are equal if they make the same of the same: their columns are those of the same set.
@@ -59,7 +69,33 @@ pub enum Step {
     Order(Vec<OrderKey>),
     Top(u64),
     Skip(u64),
+    /// So many of the rows that come first in an order, as they stood before.
+    Extremes(u64, OrderKey),
+    /// Values worked out for every row, behind so many columns.
+    Compute(usize, Vec<Computed>),
     Group(Grouping),
+}
+
+impl Step {
+    fn expressions(&self) -> Vec<&BoundExpr> {
+        match self {
+            Self::Filter(condition) => vec![condition],
+            Self::Order(keys) => keys.iter().map(|key| &key.expr).collect(),
+            Self::Extremes(_, key) => vec![&key.expr],
+            Self::Compute(_, computed) => computed.iter().map(|computed| &computed.expr).collect(),
+            Self::Top(_) | Self::Skip(_) | Self::Group(_) => Vec::new(),
+        }
+    }
+
+    fn expressions_mut(&mut self) -> Vec<&mut BoundExpr> {
+        match self {
+            Self::Filter(condition) => vec![condition],
+            Self::Order(keys) => keys.iter_mut().map(|key| &mut key.expr).collect(),
+            Self::Extremes(_, key) => vec![&mut key.expr],
+            Self::Compute(_, computed) => computed.iter_mut().map(|computed| &mut computed.expr).collect(),
+            Self::Top(_) | Self::Skip(_) | Self::Group(_) => Vec::new(),
+        }
+    }
 }
 
 /// One row per combination of values; without columns to group by, one row in all.
@@ -151,19 +187,58 @@ impl<'a> Line<'a> {
                 match then.as_slice() {
                     [] => self.group(by, &[])?,
                     [Transformation::Aggregate(terms)] => self.group(by, terms)?,
-                    _ => return Err(not_offered("groupby((…),…)")),
+                    _ => return Err(lacks("groupby((…),…)", Lack::Separately)),
                 }
             }
             Transformation::Aggregate(terms) => self.group(Vec::new(), terms)?,
-            Transformation::Search(_) => return Err(not_offered("search(…)")),
-            Transformation::Compute(_) => return Err(not_offered("compute(…)")),
-            Transformation::Concat(_) => return Err(not_offered("concat(…)")),
+            Transformation::Search(words) => {
+                let condition = search::condition(&self.binder(), words)?;
+                self.add_filter(condition);
+            }
+            Transformation::Compute(terms) => {
+                let computed = compute::bind(|| self.binder(), terms)?;
+                self.compute(computed);
+            }
+            Transformation::Extremes { greatest, count, by } => {
+                let expr = self.binder().bind(by)?;
+                let key = OrderKey { expr, descending: *greatest };
+                self.steps.push(Step::Extremes(self.positive(count)?, key));
+            }
+            Transformation::Concat(_) => return Err(lacks("concat(…)", Lack::Separately)),
             Transformation::Other { name, span } => {
-                let (construct, lack) = (format!("{name}(…)"), Lack::NotBuilt);
+                let (construct, lack) = (format!("{name}(…)"), lack(name));
                 return Err(PLACE.error(span.start, QueryErrorKind::NotOffered { construct, lack }));
             }
         }
         Ok(())
+    }
+
+    /// Adds a step that works values out, which are columns from then on.
+    fn compute(&mut self, mut computed: Vec<Computed>) {
+        let width = self.shape.columns.len();
+        for value in &mut computed {
+            let primitive = value.column_type();
+            let Computed { name, expr } = value;
+            let read = expr.columns().into_iter().filter_map(|column| self.shape.columns.get(column));
+            // What is made of figures may be summed no more than they.
+            let fact = read.map(|column| column.fact).find(|fact| group::shows_figures(*fact));
+            expr.primitive = Some(primitive);
+            let fact = fact.unwrap_or(Fact::Listed(self.shape.columns.len()));
+            self.shape.columns.push(Column { name: name.clone(), primitive, nullable: true, fact });
+        }
+        self.steps.push(Step::Compute(width, computed));
+    }
+
+    /// A constant number of rows, of which there must be one at least.
+    fn positive(&self, count: &Expr) -> Result<u64, QueryError> {
+        let found = match self.binder().bind(count)?.as_literal() {
+            Some(Value::Integer(number)) => u64::try_from(*number).ok().filter(|number| *number > 0),
+            _ => None,
+        };
+        found.ok_or_else(|| {
+            let kind = QueryErrorKind::TypeMismatch { expected: Shape::Positive, found: Shape::Value };
+            PLACE.error(count.span.start, kind)
+        })
     }
 
     /// Whether the rows at this point are all those of the set that meet the filter, in whatever order.
@@ -187,23 +262,22 @@ impl<'a> Line<'a> {
 
     /// The columns that are read before rows are grouped; all where they are not.
     fn needed(&self) -> BTreeSet<usize> {
+        let width = self.source.columns.len();
         let mut needed: BTreeSet<usize> = self.filter.iter().flat_map(BoundExpr::columns).collect();
         for step in &self.steps {
-            match step {
-                Step::Filter(condition) => needed.extend(condition.columns()),
-                Step::Order(keys) => needed.extend(keys.iter().flat_map(|key| key.expr.columns())),
-                Step::Top(_) | Step::Skip(_) => {}
-                Step::Group(grouping) => {
-                    needed.extend(grouping.columns());
-                    if needed.is_empty() {
-                        // Rows that are only counted are still rows of something.
-                        needed.extend(self.source.key.first());
-                    }
-                    return needed;
+            needed.extend(step.expressions().into_iter().flat_map(BoundExpr::columns));
+            if let Step::Group(grouping) = step {
+                needed.extend(grouping.columns());
+                // What was worked out on the way is not read.
+                needed.retain(|&column| column < width);
+                if needed.is_empty() {
+                    // Rows that are only counted are still rows of something.
+                    needed.extend(self.source.key.first());
                 }
+                return needed;
             }
         }
-        (0..self.source.columns.len()).collect()
+        (0..width).collect()
     }
 }
 
@@ -234,9 +308,19 @@ fn whole_number(expr: &Expr) -> Result<u64, QueryError> {
         ExprKind::Literal(Literal::Value(Value::Integer(number))) => u64::try_from(*number).ok(),
         _ => None,
     }
-    .ok_or_else(|| not_offered("top/skip"))
+    .ok_or_else(|| lacks("top/skip", Lack::NotBuilt))
 }
 
-fn not_offered(construct: &str) -> QueryError {
-    PLACE.fault(QueryErrorKind::NotOffered { construct: construct.to_owned(), lack: Lack::NotBuilt })
+/// Why a transformation that is known by its name alone is not offered.
+fn lack(name: &str) -> Lack {
+    match name {
+        "topsum" | "toppercent" | "bottomsum" | "bottompercent" => Lack::Sums,
+        "join" | "outerjoin" | "nest" | "addnested" => Lack::NoProducts,
+        "ancestors" | "descendants" | "traverse" => Lack::Hierarchies,
+        _ => Lack::NoOperations,
+    }
+}
+
+fn lacks(construct: &str, lack: Lack) -> QueryError {
+    PLACE.fault(QueryErrorKind::NotOffered { construct: construct.to_owned(), lack })
 }

@@ -2,10 +2,24 @@
 
 use actix_web::http::Method;
 use actix_web::http::header::{HeaderMap, HeaderName};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::error::BridgeError;
 use crate::odata::version::{self, Version};
 use crate::web::respond::joined;
+
+const NOT_IN_ADDRESSES: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
 
 /// What is asked, raw.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +47,38 @@ impl Asked<'_> {
 
     /// Whether the path names a batch.
     pub(super) fn is_batch(&self) -> bool {
-        let last = self.path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-        last == "$batch" || last.eq_ignore_ascii_case("%24batch")
+        is_system(self.segments().1, "batch")
     }
+
+    /// The path before `/$query`, where the path ends like that: its query options come in the body.
+    pub(super) fn below_query(&self) -> Option<&str> {
+        let (before, last) = self.segments();
+        is_system(last, "query").then_some(before)
+    }
+
+    /// The options of the address and those in the body: they are read together.
+    pub(super) fn joined_query(&self, body: &[u8]) -> Result<String, BridgeError> {
+        let found = self.header("content-type").unwrap_or_default();
+        let media_type = found.split(';').next().unwrap_or_default().trim();
+        let body = std::str::from_utf8(body).ok().filter(|_| media_type.eq_ignore_ascii_case("text/plain"));
+        // What no address may hold, links to later pages may not either.
+        let body = body.map(|body| utf8_percent_encode(body.trim(), NOT_IN_ADDRESSES));
+        match body {
+            Some(body) if self.query.is_empty() => Ok(body.to_string()),
+            Some(body) => Ok(format!("{}&{body}", self.query)),
+            None => Err(BridgeError::QueryBody { found: found.chars().take(100).collect() }),
+        }
+    }
+
+    /// The path before its last segment, and that segment.
+    fn segments(&self) -> (&str, &str) {
+        let path = self.path.trim_end_matches('/');
+        path.rsplit_once('/').unwrap_or(("", path))
+    }
+}
+
+/// Whether a raw segment is that word behind a dollar sign.
+fn is_system(segment: &str, word: &str) -> bool {
+    let name = segment.strip_prefix('$').or_else(|| segment.strip_prefix("%24"));
+    name.is_some_and(|name| name.eq_ignore_ascii_case(word))
 }

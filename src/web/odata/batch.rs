@@ -28,15 +28,16 @@ pub(super) async fn answer(asked: &Asked<'_>, body: &[u8], state: &AppState) -> 
     let form = Form::of(&asked.header("content-type").unwrap_or_default())?;
     let parts = batch::parse(&form, body, MAX_PARTS)?;
     let preferences = Preferences::parse(&asked.header("prefer").unwrap_or_default());
+    refuse_isolation(asked)?;
     let mut answers: Vec<PartAnswer> = Vec::new();
     let mut room = MAX_BYTES;
-    for part in &parts {
+    for (number, part) in parts.iter().enumerate() {
         let has_failed = answers.iter().any(|answer| answer.status >= 400);
         let result = match has_failed && !preferences.continue_on_error {
             // In JSON every request has an answer, in MIME those behind the failure have none.
             true if form == Form::Json => Err(BridgeError::FailedDependency),
             true => break,
-            false => one(asked, part, &answers, state).await,
+            false => one(asked, &parts[..=number], &answers, state).await,
         };
         let version = asked.version().unwrap_or_default();
         let reply = result.unwrap_or_else(|error| Reply::refusal(version, &error));
@@ -51,12 +52,21 @@ pub(super) async fn answer(asked: &Asked<'_>, body: &[u8], state: &AppState) -> 
     Ok(Reply::of(asked.version()?, answered, None))
 }
 
+/// Each part is answered when its turn comes, so that a table may have moved on between two of them. Alone, every download is
+/// of one revision anyway.
+fn refuse_isolation(asked: &Asked<'_>) -> Result<(), BridgeError> {
+    let wished = asked.header("isolation").or_else(|| asked.header("odata-isolation"));
+    if wished.is_some() { Err(BridgeError::Isolation) } else { Ok(()) }
+}
+
+/// Answers the last of the parts; those before it have been answered.
 async fn one(
     asked: &Asked<'_>,
-    part: &Part,
+    parts: &[Part],
     answers: &[PartAnswer],
     state: &AppState,
 ) -> Result<Reply, BridgeError> {
+    let Some((part, before)) = parts.split_last() else { return Err(BridgeError::FailedDependency) };
     if part.is_change_set {
         return Err(BridgeError::NotOffered {
             what: "Ændringer i en $batch".to_owned(),
@@ -65,17 +75,33 @@ async fn one(
     }
     let failed =
         |id: &String| answers.iter().any(|answer| answer.id.as_ref() == Some(id) && answer.status >= 400);
-    if part.depends_on.iter().any(failed) {
+    let (target, named) = dereferenced(part, before);
+    if part.depends_on.iter().chain(&named).any(failed) {
         return Err(BridgeError::FailedDependency);
     }
     if part.method != Method::GET.as_str() {
         return Err(BridgeError::Method { method: part.method.clone(), allow: PART_ALLOW });
     }
-    let target =
-        below_root(asked, &part.target).ok_or_else(|| BridgeError::UnknownPath(part.target.clone()))?;
+    let target = below_root(asked, &target).ok_or_else(|| BridgeError::UnknownPath(target.clone()))?;
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
     let headers = headers(asked, part);
     read(&Asked { method: &Method::GET, path, query, headers: &headers, base: asked.base }, state).await
+}
+
+/// The target of a part, and the ids of the parts that it begins at: `$1/Children` goes on where the request with the id 1 led.
+fn dereferenced(part: &Part, before: &[Part]) -> (String, Vec<String>) {
+    let mut target = part.target.clone();
+    let mut named = Vec::new();
+    for earlier in before.iter().rev() {
+        let Some(id) = &earlier.id else { continue };
+        let rest = target.strip_prefix('$').and_then(|target| target.strip_prefix(id.as_str()));
+        if let Some(rest) = rest.filter(|rest| rest.is_empty() || rest.starts_with(['/', '?'])) {
+            let path = earlier.target.split('?').next().unwrap_or_default();
+            target = format!("{}{rest}", path.trim_end_matches('/'));
+            named.push(id.clone());
+        }
+    }
+    (target, named)
 }
 
 /// The target's path and query below `/odata/`; `None` for what is not of this service.

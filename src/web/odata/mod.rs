@@ -24,7 +24,8 @@ use call::Call;
 const ROOT: &str = "/odata";
 /// The largest body of a request: of a batch, or of one that has no use for it.
 const BODY_BYTES: usize = 1024 * 1024;
-const BATCH_ALLOW: &str = "POST, OPTIONS";
+/// The methods of addresses whose request is in the body.
+const POSTED: &str = "POST, OPTIONS";
 
 /// Answers any request below `/odata/`.
 pub async fn answer(request: HttpRequest, body: web::Payload, state: web::Data<AppState>) -> HttpResponse {
@@ -51,11 +52,16 @@ pub async fn answer(request: HttpRequest, body: web::Payload, state: web::Data<A
 
 async fn reply(asked: &Asked<'_>, body: &[u8], state: &AppState) -> Result<Reply, BridgeError> {
     let version = asked.version()?;
-    let allow = if asked.is_batch() { BATCH_ALLOW } else { ALLOW };
-    match *asked.method {
-        Method::OPTIONS => Ok(Reply::options(version, allow)),
-        Method::POST if asked.is_batch() => batch::answer(asked, body, state).await,
-        Method::GET | Method::HEAD if !asked.is_batch() => read(asked, state).await,
+    let below_query = asked.below_query();
+    let allow = if asked.is_batch() || below_query.is_some() { POSTED } else { ALLOW };
+    match (asked.method, below_query) {
+        (&Method::OPTIONS, _) => Ok(Reply::options(version, allow)),
+        (&Method::POST, _) if asked.is_batch() => batch::answer(asked, body, state).await,
+        (&Method::POST, Some(path)) => {
+            let query = asked.joined_query(body)?;
+            read(&Asked { path, query: &query, ..*asked }, state).await
+        }
+        (&Method::GET | &Method::HEAD, None) if !asked.is_batch() => read(asked, state).await,
         _ => Err(BridgeError::Method { method: asked.method.to_string(), allow }),
     }
 }
@@ -64,7 +70,9 @@ async fn reply(asked: &Asked<'_>, body: &[u8], state: &AppState) -> Result<Reply
 async fn read(asked: &Asked<'_>, state: &AppState) -> Result<Reply, BridgeError> {
     let version = asked.version()?;
     let answered = Call::new(asked, state, version).answer().await?;
-    Ok(Reply::of(version, answered, asked.header("if-none-match").as_deref()))
+    // Only a client that gets an answer can have held it before.
+    let held = asked.header("if-none-match").filter(|_| *asked.method != Method::POST);
+    Ok(Reply::of(version, answered, held.as_deref()))
 }
 
 /// There is nothing at this address.

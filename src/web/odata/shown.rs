@@ -132,8 +132,7 @@ pub(super) fn properties<'a>(
             return Some(OutputProperty { name: &of.name, column, primitive: of.primitive });
         }
         let computed = query.computed.get(index - set.columns.len())?;
-        let primitive = computed.expr.primitive.unwrap_or(crate::odata::value::PrimitiveType::String);
-        Some(OutputProperty { name: &computed.name, column, primitive })
+        Some(OutputProperty { name: &computed.name, column, primitive: computed.column_type() })
     };
     columns.iter().filter_map(property).collect()
 }

@@ -64,10 +64,13 @@ async fn read(request: &HttpRequest, payload: web::Payload, state: &AppState) ->
     expect(request, header::CONTENT_ENCODING, SNAPPY)?;
     let body = payload.to_bytes_limited(BODY_LIMIT).await.map_err(|_| ReadError::TooLarge)?;
     let body = body.map_err(|error| ReadError::Broken(error.to_string()))?;
-    let queries = unpack(&body)?;
     let snapshot = state.indicators.published().snapshot.clone();
-    let _permit = ANSWERS.acquire().await.map_err(|error| ReadError::Internal(error.to_string()))?;
-    let work = tokio::task::spawn_blocking(move || pack(&answers(&snapshot, queries)?));
+    let permit = ANSWERS.acquire().await.map_err(|error| ReadError::Internal(error.to_string()))?;
+    let work = tokio::task::spawn_blocking(move || {
+        // Held until the work is done: it goes on when the asker has left.
+        let _permit = permit;
+        pack(&answers(&snapshot, unpack(&body)?)?)
+    });
     work.await.unwrap_or_else(|error| Err(ReadError::Internal(error.to_string())))
 }
 
@@ -89,6 +92,11 @@ fn unpack(body: &[u8]) -> Result<Vec<history::Query>, ReadError> {
     let request = wire::ReadRequest::decode(plain.as_slice()).map_err(ReadError::NotProtobuf)?;
     if request.queries.len() > QUERY_LIMIT {
         return Err(ReadError::TooManyQueries { found: request.queries.len() });
+    }
+    let matchers = request.queries.iter().flat_map(|query| &query.matchers);
+    let found = matchers.filter(|matcher| matcher.is_pattern()).count();
+    if found > history::PATTERN_COUNT_LIMIT {
+        return Err(HistoryError::TooManyPatterns { found }.into());
     }
     request.queries.into_iter().map(query).collect()
 }
@@ -190,6 +198,9 @@ fn of_history(error: &HistoryError) -> (StatusCode, &'static str) {
             "Tidsrummet ligger uden for kalenderen; vælg et, der ligger i vores tid."
         }
         HistoryError::Pattern { .. } => "Et regulært udtryk kan ikke bruges; ret det, eller gør det kortere.",
+        HistoryError::TooManyPatterns { .. } => {
+            "Der er for mange regulære udtryk på én gang; brug færre, eller skriv værdierne ud."
+        }
         HistoryError::TooManyMatchers { .. } => "Der er for mange betingelser; brug færre.",
         HistoryError::TooManySamples => {
             "Svaret bliver for stort; vælg færre serier, et kortere tidsrum eller et længere trin."

@@ -31,6 +31,13 @@ pub struct LabelMatcher {
     pub value: String,
 }
 
+impl LabelMatcher {
+    /// Whether the value is a regular expression.
+    pub fn is_pattern(&self) -> bool {
+        matches!(MatcherKind::try_from(self.kind), Ok(MatcherKind::Matches | MatcherKind::NotMatches))
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, prost::Enumeration)]
 #[repr(i32)]
 pub enum MatcherKind {

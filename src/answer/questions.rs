@@ -1,0 +1,169 @@
+//! Answers to what a query's expressions ask of figures: `any`, `all` and `$count` over `Observations`.
+//!
+//! Each question is read like a query of its own, with its conditions pushed down, and no figure is read that the answer cannot
+//! depend on. All questions of a request together read no more rows than one answer may have. What is left is a query over
+//! look-ups, which reads its rows in the revision that the questions were answered from.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use futures_util::future::FutureExt;
+
+use super::Answerer;
+use super::rows::RowReader;
+use crate::error::BridgeError;
+use crate::feed::list::ListRow;
+use crate::feed::{CellSource, Feed, RowSource, Set};
+use crate::fetch::Reading;
+use crate::frame::Frame;
+use crate::frame::aggregate;
+use crate::odata::value::Value;
+use crate::plan::{UpstreamPlan, Wanted, plan};
+use crate::query::eval::evaluate;
+use crate::query::question::{Counts, Question};
+use crate::query::{BoundExpr, BoundExprKind, BoundQuery};
+use crate::store::block::Revision;
+
+/// A query without open questions, and what its answers rest on.
+pub(super) struct Settled<'q> {
+    pub(super) query: Cow<'q, BoundQuery>,
+    /// The revision that was read, or was to be.
+    pub(super) revision: Option<Revision>,
+    /// When the oldest figure was fetched; `None` if there was nothing to ask.
+    pub(super) fetched_at: Option<DateTime<Utc>>,
+    /// Rows that may still be read.
+    left: u64,
+}
+
+impl Answerer {
+    /// Answers the open questions of a query, in the revision that earlier pages were of.
+    pub(super) async fn settle<'q>(
+        &self,
+        feed: &Feed,
+        query: &'q BoundQuery,
+        revision: Option<Revision>,
+    ) -> Result<Settled<'q>, BridgeError> {
+        let left = self.limits.max_rows;
+        let mut settled = Settled { query: Cow::Borrowed(query), revision, fetched_at: None, left };
+        if query.questions().is_empty() {
+            return Ok(settled);
+        }
+        narrow(feed, settled.query.to_mut());
+        while let Some(question) = settled.query.questions().first().copied().cloned() {
+            let counts = match &feed.sets[question.set].rows {
+                RowSource::List(batch) => counted(Frame::of_list(batch), &question)?,
+                RowSource::Cells(source) => self.ask(feed, source, &question, &mut settled).await?,
+            };
+            settled.query.to_mut().put_answer(&question, &question.answer(counts));
+        }
+        Ok(settled)
+    }
+
+    async fn ask(
+        &self,
+        feed: &Feed,
+        source: &Arc<CellSource>,
+        question: &Question,
+        settled: &mut Settled<'_>,
+    ) -> Result<Counts, BridgeError> {
+        let counting = Counting::new(&feed.sets[question.set], question);
+        let plan = self.plan_of(source, &counting)?;
+        let too_many = BridgeError::TooManyAsked { bound: plan.row_bound(), limit: self.limits.max_rows };
+        settled.left = settled.left.checked_sub(plan.row_bound()).ok_or(too_many)?;
+        if plan.chunks.count() == 0 {
+            return Ok(Counts::new());
+        }
+        let read = |reading| self.count(&plan, &counting, reading).boxed();
+        let found = self.through_readings(&source.measurement.id, settled.revision, read).await?;
+        settled.revision = Some(found.revision);
+        settled.fetched_at = found.fetched_at.into_iter().chain(settled.fetched_at).min();
+        Ok(found.counts)
+    }
+
+    /// What is read to answer a question.
+    pub(super) fn plan_of(
+        &self,
+        source: &Arc<CellSource>,
+        counting: &Counting<'_>,
+    ) -> Result<UpstreamPlan, BridgeError> {
+        Ok(plan(&counting.wanted(source), self.limits.cell_limit)?)
+    }
+
+    /// Counts chunk by chunk, so that no more rows are held than those of a few.
+    async fn count(
+        &self,
+        plan: &UpstreamPlan,
+        counting: &Counting<'_>,
+        reading: Reading,
+    ) -> Result<Counted, BridgeError> {
+        let mut rows = RowReader::new(self, plan, &counting.wanted(&plan.source), reading, &[]);
+        let mut counts = Counts::new();
+        while let Some(met) = rows.next(u64::MAX).await? {
+            for (key, count) in aggregate::counts(&met, counting.question.key)? {
+                *counts.entry(key).or_default() += count;
+            }
+        }
+        Ok(Counted { counts, revision: reading.revision(), fetched_at: rows.fetched_at() })
+    }
+}
+
+/// What is read of a set to answer a question.
+pub(super) struct Counting<'a> {
+    set: &'a Set,
+    question: &'a Question,
+    pub(super) needed: BTreeSet<usize>,
+}
+
+impl<'a> Counting<'a> {
+    pub(super) fn new(set: &'a Set, question: &'a Question) -> Self {
+        let needed = question.condition.columns().into_iter().chain(set.key.iter().copied());
+        Self { set, question, needed: needed.chain([question.key]).collect() }
+    }
+
+    fn wanted<'b>(&'b self, source: &'b Arc<CellSource>) -> Wanted<'b> {
+        let filter = Some(&self.question.condition);
+        Wanted { source, columns: &self.set.columns, needed: &self.needed, filter }
+    }
+}
+
+struct Counted {
+    counts: Counts,
+    revision: Revision,
+    fetched_at: Option<DateTime<Utc>>,
+}
+
+/// How many rows of a list are counted, by their keys.
+fn counted(rows: Frame, question: &Question) -> Result<Counts, BridgeError> {
+    Ok(aggregate::counts(&rows.filter(&question.condition)?, question.key)?)
+}
+
+/// Asks about no other rows than the answer can have: where they are of a list, those that meet the conditions that ask nothing.
+pub(super) fn narrow(feed: &Feed, query: &mut BoundQuery) {
+    query.expand.iter_mut().for_each(|expand| narrow(feed, &mut expand.query));
+    let set = &feed.sets[query.set];
+    let RowSource::List(rows) = &set.rows else { return };
+    let plain = plain_terms(query.condition(set));
+    if plain.is_empty() || query.apply.is_some() {
+        return;
+    }
+    // A condition that has no value for a row fails the request where it is met, if another term does not keep it from it.
+    let Ok(met) = Frame::of_list(rows).filter(&BoundExpr::all(plain)) else { return };
+    query.each_question(&mut |key, question| {
+        let key_of = |row| match evaluate(key, &ListRow { rows: &met.batch, row }) {
+            Ok(Value::String(key)) => Some(key),
+            _ => None,
+        };
+        question.narrow((0..met.row_count()).filter_map(key_of).collect());
+    });
+}
+
+/// The terms of a condition that ask nothing of figures.
+fn plain_terms(condition: Option<BoundExpr>) -> Vec<BoundExpr> {
+    let terms = condition.map(|condition| match condition.kind {
+        BoundExprKind::And(terms) => terms,
+        _ => vec![condition],
+    });
+    terms.unwrap_or_default().into_iter().filter(|term| term.questions().is_empty()).collect()
+}

@@ -1,0 +1,164 @@
+//! The rows of a plan in the order of their set, as chunk after chunk comes.
+
+use std::collections::BTreeSet;
+use std::iter::Peekable;
+
+use chrono::{DateTime, Utc};
+use futures_util::StreamExt;
+use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::stream::FuturesOrdered;
+
+use super::Answerer;
+use crate::error::BridgeError;
+use crate::feed::column::Column;
+use crate::fetch::Reading;
+use crate::fetch::error::FetchError;
+use crate::frame::Frame;
+use crate::frame::assemble::Assembly;
+use crate::frame::filter::may_fail;
+use crate::frame::merge::Merge;
+use crate::plan::product::ChunkWalk;
+use crate::plan::{RowPlace, UpstreamPlan, Wanted};
+use crate::query::BoundExpr;
+use crate::query::reach::{Scope, left_over};
+use crate::store::block::{CellBlock, SharedBlock};
+
+/// A block that was fetched.
+struct Fetched {
+    block: SharedBlock,
+    /// The place of the last row that was asked for.
+    last: RowPlace,
+    /// The place before which it and those before it hold all rows; `None` for the last.
+    until: Option<RowPlace>,
+}
+
+/// Reads the rows of a plan. What is certain to be needed is fetched ahead, all else when its turn comes.
+pub(super) struct RowReader<'a> {
+    answerer: &'a Answerer,
+    plan: &'a UpstreamPlan,
+    filter: Option<&'a BoundExpr>,
+    columns: &'a [Column],
+    assembly: Assembly<'a>,
+    reading: Reading,
+    chunks: Peekable<ChunkWalk<'a>>,
+    coming: FuturesOrdered<BoxFuture<'a, Result<Fetched, FetchError>>>,
+    merge: Merge,
+    /// Rows that can stand before those that are still to come.
+    rows_before: u64,
+    scanned: u64,
+    fetched_at: Option<DateTime<Utc>>,
+}
+
+impl<'a> RowReader<'a> {
+    /// A reader of the rows from a place on; of all for no place.
+    pub(super) fn new(
+        answerer: &'a Answerer,
+        plan: &'a UpstreamPlan,
+        wanted: &Wanted<'a>,
+        reading: Reading,
+        from: &[u32],
+    ) -> Self {
+        Self {
+            answerer,
+            plan,
+            filter: wanted.filter,
+            columns: wanted.columns,
+            assembly: assembly(plan, wanted.columns, wanted.needed),
+            reading,
+            chunks: plan.chunks_from(from).peekable(),
+            coming: FuturesOrdered::new(),
+            merge: Merge::default(),
+            rows_before: plan.rows_before(from),
+            scanned: 0,
+            fetched_at: None,
+        }
+    }
+
+    /// When the oldest of the cells was fetched.
+    pub(super) fn fetched_at(&self) -> Option<DateTime<Utc>> {
+        self.fetched_at
+    }
+
+    /// The next rows that match, in order; `None` at the end. So many of them are certain to be wanted.
+    pub(super) async fn next(&mut self, wanted: u64) -> Result<Option<Frame>, BridgeError> {
+        while let Some(fetched) = self.fetched(wanted).await? {
+            let rows = self.assembly.rows(fetched.block.as_ref(), &fetched.last)?;
+            self.merge.add(match self.filter {
+                Some(filter) => rows.filter(filter)?,
+                None => rows,
+            });
+            if let Some(ready) = self.merge.before(fetched.until.as_deref())? {
+                return Ok(Some(ready));
+            }
+        }
+        Ok(None)
+    }
+
+    /// How many rows match that were not given out. They are put together only where a condition has to look at them.
+    pub(super) async fn count(&mut self) -> Result<u64, BridgeError> {
+        let looked_at: BTreeSet<usize> = self.filter.iter().flat_map(|filter| filter.columns()).collect();
+        let assembly = assembly(self.plan, self.columns, &looked_at);
+        let scope = Scope { measurement: &self.plan.source.measurement, columns: self.columns };
+        let left_over = self.filter.filter(|filter| !is_met_by_asking(filter, &scope));
+        let mut count = self.merge.row_count() as u64;
+        while let Some(fetched) = self.fetched(u64::MAX).await? {
+            let strange = || self.filter.filter(|_| fetched.block.holds_unknown());
+            count += match left_over.or_else(strange) {
+                Some(filter) => assembly.rows(fetched.block.as_ref(), &fetched.last)?.count(filter)?,
+                None => self.rows_of(&fetched.block),
+            };
+        }
+        Ok(count)
+    }
+
+    /// The next block; `None` at the end.
+    async fn fetched(&mut self, wanted: u64) -> Result<Option<Fetched>, BridgeError> {
+        self.fetch_ahead(wanted);
+        let Some(fetched) = self.coming.next().await.transpose()? else { return Ok(None) };
+        self.fetched_at = self.fetched_at.into_iter().chain([fetched.block.fetched_at]).min();
+        if let Some(until) = &fetched.until {
+            self.rows_before = self.plan.rows_before(until);
+        }
+        self.scanned += self.rows_of(&fetched.block);
+        let limit = self.answerer.limits.max_rows;
+        match self.scanned > limit {
+            true => Err(BridgeError::TooManyRows { bound: self.plan.row_bound(), limit }),
+            false => Ok(Some(fetched)),
+        }
+    }
+
+    fn rows_of(&self, block: &CellBlock) -> u64 {
+        (block.row_count() as u64).saturating_mul(self.plan.rows_per_place())
+    }
+
+    /// Starts the next chunk, and those behind it before which there cannot be as many rows as are wanted.
+    fn fetch_ahead(&mut self, wanted: u64) {
+        let needed_rows = self.rows_before.saturating_add(wanted);
+        while self.coming.len() < self.answerer.limits.chunks_ahead.max(1)
+            && let Some(chunk) = self.chunks.next_if(|chunk| {
+                self.coming.is_empty() || self.plan.rows_before(&self.plan.first_place(chunk)) < needed_rows
+            })
+        {
+            let (of, fetcher, reading) =
+                (&self.plan.source.measurement, &self.answerer.fetcher, self.reading);
+            self.answerer.uses.note(of, &chunk);
+            let until = self.chunks.peek().map(|next| self.plan.first_place(next));
+            let last = self.plan.last_place(&chunk);
+            let fetching = async move {
+                let block = fetcher.chunk(of, &chunk, reading).await?;
+                Ok(Fetched { block, last, until })
+            };
+            self.coming.push_back(fetching.boxed());
+        }
+    }
+}
+
+/// Whether every row of the cells that are asked for meets a condition, and none fails on it.
+fn is_met_by_asking(filter: &BoundExpr, scope: &Scope<'_>) -> bool {
+    !may_fail(filter) && left_over(filter, scope).is_empty()
+}
+
+fn assembly<'a>(plan: &'a UpstreamPlan, columns: &'a [Column], needed: &'a BTreeSet<usize>) -> Assembly<'a> {
+    let shown: Vec<usize> = plan.selection.shown().map(|(dimension, _)| dimension).collect();
+    Assembly::new(&plan.source, columns, needed, &shown, &plan.selection.measures)
+}

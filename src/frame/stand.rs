@@ -1,0 +1,89 @@
+//! Where the rows of a block stand on one axis, those under labels that no member has among them.
+//!
+//! Nobody knows the order of such a label among the members, but a page may end on it. Its rows stand directly behind the place of the
+//! last member that their block was asked for, told apart by a number: no other block has rows there, so pages go on
+//! from them like from any other.
+
+use std::collections::{BTreeSet, HashMap};
+
+use arrow_array::DictionaryArray;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int32Type;
+
+/// The rows of a block on one axis.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Stand {
+    /// The place of each row: that of its member, or of the last one that was asked for.
+    pub places: Vec<u32>,
+    /// The same with the unknown labels counted on behind all members.
+    pub shown: Vec<u32>,
+    /// The ids of unknown labels, in order.
+    pub strangers: Vec<String>,
+    members: u32,
+}
+
+impl Stand {
+    /// Rows that all stand at one place.
+    pub(super) fn at(place: u32, count: usize) -> Self {
+        Self { places: vec![place; count], ..Self::default() }
+    }
+
+    /// Rows by their ids, in a block that was asked for up to a last member.
+    pub(super) fn of(ids: &DictionaryArray<Int32Type>, known: &HashMap<&str, u32>, last: u32) -> Self {
+        let values: Vec<&str> = ids
+            .values()
+            .as_string_opt::<i32>()
+            .into_iter()
+            .flatten()
+            .map(Option::unwrap_or_default)
+            .collect();
+        let members = u32::try_from(known.len()).unwrap_or(u32::MAX);
+        let keys = || ids.keys().values().iter().map(|&key| usize::try_from(key).unwrap_or(usize::MAX));
+        let all_known: Option<Vec<u32>> = values.iter().map(|id| known.get(id).copied()).collect();
+        let place = |of_value: &[u32], key: usize| of_value.get(key).copied().unwrap_or(last);
+        if let Some(of_value) = all_known {
+            let places = keys().map(|key| place(&of_value, key)).collect();
+            return Self { places, ..Self::default() };
+        }
+        let stranger = |key: usize| values.get(key).copied().filter(|id| !known.contains_key(id));
+        let strangers: BTreeSet<&str> = keys().filter_map(stranger).collect();
+        let strangers: Vec<&str> = strangers.into_iter().collect();
+        let behind = |id: &&str| {
+            let number =
+                strangers.binary_search(id).map_or(u32::MAX, |at| u32::try_from(at).unwrap_or(u32::MAX));
+            members.saturating_add(number)
+        };
+        let shown_of: Vec<u32> =
+            values.iter().map(|id| known.get(id).copied().unwrap_or_else(|| behind(id))).collect();
+        let shown: Vec<u32> = keys().map(|key| place(&shown_of, key)).collect();
+        let places = shown.iter().map(|&at| if at < members { at } else { last }).collect();
+        Self { places, shown, strangers: strangers.into_iter().map(str::to_owned).collect(), members }
+    }
+
+    /// These rows, in this order.
+    pub(super) fn take(&mut self, rows: &[u32]) {
+        let taken = |list: &Vec<u32>| rows.iter().map(|&row| list[row as usize]).collect();
+        self.shown = taken(&self.shown);
+        self.places = taken(&self.places);
+    }
+
+    /// Which of the unknown labels a row stands under, counted from one; 0 for a member.
+    fn number(&self, row: usize) -> u32 {
+        self.shown.get(row).map_or(0, |&at| (at + 1).saturating_sub(self.members))
+    }
+}
+
+/// What tells rows at one place apart: 0 for a row of members, a number of its own for each combination of unknown labels.
+pub(super) fn combined(stands: &[Stand], count: usize) -> Vec<u32> {
+    let strange: Vec<&Stand> = stands.iter().filter(|stand| !stand.strangers.is_empty()).collect();
+    if strange.is_empty() {
+        return vec![0; count];
+    }
+    let number = |row: usize| {
+        strange.iter().fold(0_u32, |number, stand| {
+            let choices = u32::try_from(stand.strangers.len() + 1).unwrap_or(u32::MAX);
+            number.saturating_mul(choices).saturating_add(stand.number(row))
+        })
+    };
+    (0..count).map(number).collect()
+}

@@ -1,0 +1,202 @@
+//! Cuts a box of cells into pieces of its axes, so that every combination of pieces is a request within the cell limit.
+//!
+//! Periods are cut first, counted from the table's oldest, so that a new period adds a piece and moves none; then the dimensions
+//! in key order, so that a chunk is one run of rows wherever its members allow it. Every axis is cut by itself: by how many rows the
+//! largest combination of what stands behind it has. Members of different hierarchies, and members that share a label without
+//! being twins, are never asked for together. Addresses stay below the 2048 characters that many gateways allow.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::catalogue::dimension::{Dimension, Hierarchy};
+use crate::catalogue::id::PeriodTypeId;
+use crate::catalogue::measurement::Measurement;
+use crate::plan::chunk::{
+    Chunk, ChunkDimension, ChunkError, LONGEST_PERIOD_LIST, are_newest, columns, list_characters,
+};
+use crate::plan::product::{Chunks, PeriodPiece};
+use crate::plan::selection::Selection;
+
+/// Cuts a box into chunks, in the order of the rows.
+///
+/// # Errors
+/// When a single row is above the limit, or a member stands in no hierarchy.
+pub fn cut(of: &Measurement, selection: &Selection, cell_limit: u64) -> Result<Chunks, ChunkError> {
+    if selection.is_empty() {
+        return Ok(Chunks::default());
+    }
+    let row_limit = row_limit(of, selection, cell_limit)?;
+    let axes = runs_of_axes(of, selection)?;
+    let largest: Vec<u64> = axes.iter().map(|runs| largest(of, runs)).collect();
+    let rows_behind = |axis: usize| largest[axis..].iter().copied().fold(1, u64::saturating_mul);
+    let at_once = |axis: usize| usize::try_from(row_limit / rows_behind(axis)).unwrap_or(usize::MAX);
+    let periods = period_pieces(of, &selection.periods, at_once(0).max(1));
+    let lists = axes.iter().filter(|runs| runs.iter().any(|run| run.is_list(of))).count();
+    let characters = list_characters(1 + lists);
+    let cut_axis = |(axis, runs): (usize, &Vec<_>)| pieces(of, runs, at_once(axis + 1), characters);
+    let dimensions = axes.iter().enumerate().map(cut_axis).collect();
+    Ok(Chunks::new(of, periods, dimensions, selection.measures.clone()))
+}
+
+/// A box as one chunk; `None` if it takes several.
+#[must_use]
+pub fn alone(of: &Measurement, selection: &Selection, cell_limit: u64) -> Option<Chunk> {
+    let (first, others) = selection.periods.split_first()?;
+    let period_type = of.periods[*first].type_id.clone();
+    let is_one_type = others.iter().all(|&period| of.periods[period].type_id == period_type);
+    let one = |runs: Vec<ChunkDimension>| <[_; 1]>::try_from(runs).ok().map(|[run]| run);
+    let dimensions = runs_of_axes(of, selection).ok()?.into_iter().map(one).collect::<Option<_>>()?;
+    let (periods, measures) = (selection.periods.clone(), selection.measures.clone());
+    let chunk = Chunk { period_type, periods, dimensions, measures };
+    let fits_address = chunk.periods.len() <= LONGEST_PERIOD_LIST || chunk.newest(of).is_some();
+    (is_one_type && fits_address && chunk.cell_bound(of) <= cell_limit).then_some(chunk)
+}
+
+/// How many rows a request may ask for.
+fn row_limit(of: &Measurement, selection: &Selection, cell_limit: u64) -> Result<u64, ChunkError> {
+    let cells = columns(selection.named().count(), selection.measures.len());
+    match cell_limit / cells {
+        0 => Err(ChunkError::LimitBelowOneRow { table: of.id.to_string(), cells, limit: cell_limit }),
+        rows => Ok(rows),
+    }
+}
+
+fn largest(of: &Measurement, runs: &[ChunkDimension]) -> u64 {
+    runs.iter().map(|run| run.node_count(of)).max().unwrap_or(1)
+}
+
+/// Runs of one dimension, those of more than so many nodes cut into lists; in the order of their first members.
+fn pieces(
+    of: &Measurement,
+    runs: &[ChunkDimension],
+    at_once: usize,
+    characters: usize,
+) -> Vec<ChunkDimension> {
+    let fits = |run: &ChunkDimension| run.node_count(of) <= at_once as u64;
+    let cut = |run: &ChunkDimension| match fits(run) {
+        true => vec![run.clone()],
+        false => run.lists(of, at_once.max(1), characters),
+    };
+    let mut pieces: Vec<_> = runs.iter().flat_map(cut).collect();
+    pieces.sort_by_key(|piece| piece.members.first().copied());
+    pieces
+}
+
+/// Periods in pieces of one type and at most `at_once`, counted from the oldest of the type that the table has. A piece that
+/// would be too long a list is cut the same way.
+fn period_pieces(of: &Measurement, periods: &[usize], at_once: usize) -> Vec<PeriodPiece> {
+    let number = numbers_from_the_oldest(of);
+    let mut groups: BTreeMap<(&PeriodTypeId, usize), Vec<usize>> = BTreeMap::new();
+    for &index in periods {
+        groups.entry((&of.periods[index].type_id, number[index] / at_once)).or_default().push(index);
+    }
+    let mut pieces = Vec::new();
+    for ((period_type, _), group) in groups {
+        let may_be_long = group.len() <= LONGEST_PERIOD_LIST || are_newest(of, period_type, &group);
+        let at_once = if may_be_long { usize::MAX } else { LONGEST_PERIOD_LIST };
+        let lists = group.chunk_by(|&a, &b| number[a] / at_once == number[b] / at_once);
+        pieces.extend(
+            lists.map(|list| PeriodPiece { period_type: period_type.clone(), periods: list.to_vec() }),
+        );
+    }
+    pieces.sort_by_key(|piece| piece.periods.first().copied());
+    pieces
+}
+
+/// For each period, how many older ones of its type the table has.
+fn numbers_from_the_oldest(of: &Measurement) -> Vec<usize> {
+    let mut counts: HashMap<&PeriodTypeId, usize> = HashMap::new();
+    let mut numbers = vec![0; of.periods.len()];
+    for (index, period) in of.periods.iter().enumerate().rev() {
+        let count = counts.entry(&period.type_id).or_default();
+        numbers[index] = *count;
+        *count += 1;
+    }
+    numbers
+}
+
+/// For each named dimension the runs that can be asked for together, within the length of an address.
+fn runs_of_axes(of: &Measurement, selection: &Selection) -> Result<Vec<Vec<ChunkDimension>>, ChunkError> {
+    let axes = selection.named().map(|(dimension, members)| runs(of, dimension, members));
+    let axes = axes.collect::<Result<Vec<_>, _>>()?;
+    let is_long = |runs: &&Vec<ChunkDimension>| runs.iter().any(|run| run.is_list(of));
+    let characters = list_characters(axes.iter().filter(is_long).count());
+    let fit =
+        |runs: Vec<ChunkDimension>| runs.iter().flat_map(|run| fit_address(of, run, characters)).collect();
+    Ok(axes.into_iter().map(fit).collect())
+}
+
+/// Members of a dimension in runs that can be asked for together: one hierarchy each, and no ambiguous label.
+fn runs(of: &Measurement, dimension: usize, members: &[usize]) -> Result<Vec<ChunkDimension>, ChunkError> {
+    let facts = &of.dimensions[dimension];
+    let mut runs = Vec::new();
+    for (hierarchy, members) in by_hierarchy(of, facts, members)? {
+        for members in unambiguous(facts, &members) {
+            runs.push(ChunkDimension { dimension, hierarchy, members, with_others: false });
+        }
+    }
+    Ok(runs)
+}
+
+/// A run whose list is too long for an address is asked for with the few that are not wanted, or in several lists.
+fn fit_address(of: &Measurement, run: &ChunkDimension, characters: usize) -> Vec<ChunkDimension> {
+    if !run.is_list(of) {
+        return vec![run.clone()];
+    }
+    let lists = run.lists(of, usize::MAX, characters);
+    let facts = &of.dimensions[run.dimension];
+    let all: BTreeSet<usize> =
+        facts.hierarchies[run.hierarchy].nodes.iter().map(|node| node.member).collect();
+    let all: Vec<usize> = all.into_iter().collect();
+    let few_others = all.len() <= 2 * run.members.len();
+    if lists.len() > 1 && few_others && unambiguous(facts, &all).len() == 1 {
+        return vec![ChunkDimension { with_others: true, ..run.clone() }];
+    }
+    lists
+}
+
+/// The fewest hierarchies that are easily found: again and again the one that holds most of what is left, the first of equals.
+fn by_hierarchy(
+    of: &Measurement,
+    facts: &Dimension,
+    members: &[usize],
+) -> Result<Vec<(usize, Vec<usize>)>, ChunkError> {
+    let mut left: BTreeSet<usize> = members.iter().copied().collect();
+    let mut groups = Vec::new();
+    while let Some(&first) = left.first() {
+        let held = |hierarchy: &Hierarchy| -> BTreeSet<usize> {
+            hierarchy.nodes.iter().map(|node| node.member).filter(|member| left.contains(member)).collect()
+        };
+        let held = facts.hierarchies.iter().map(held).enumerate();
+        let most = held.max_by_key(|(index, held)| (held.len(), Reverse(*index)));
+        let Some((hierarchy, held)) = most.filter(|(_, held)| !held.is_empty()) else {
+            return Err(ChunkError::Unreachable {
+                table: of.id.to_string(),
+                dimension: facts.label.clone(),
+                member: facts.members.get(first).map(|member| member.label.clone()).unwrap_or_default(),
+            });
+        };
+        left.retain(|member| !held.contains(member));
+        groups.push((hierarchy, held.into_iter().collect()));
+    }
+    Ok(groups)
+}
+
+/// Splits members so that no two in a list share a label, twins apart: they share their figures too.
+fn unambiguous(facts: &Dimension, members: &[usize]) -> Vec<Vec<usize>> {
+    let mut lists: Vec<Vec<usize>> = Vec::new();
+    let mut namesakes: HashMap<&str, Vec<(usize, usize)>> = HashMap::new();
+    for &member in members {
+        let placed = namesakes.entry(facts.members[member].label.as_str()).or_default();
+        let twin = if placed.is_empty() { None } else { facts.twin(member) };
+        let with_twin = placed.iter().find(|(_, other)| twin == Some(*other)).map(|(list, _)| *list);
+        let free = |list: &usize| placed.iter().all(|(taken, _)| taken != list);
+        let list = with_twin.or_else(|| (0..).find(free)).unwrap_or_default();
+        placed.push((list, member));
+        if lists.len() <= list {
+            lists.resize_with(list + 1, Vec::new);
+        }
+        lists[list].push(member);
+    }
+    lists
+}

@@ -1,0 +1,156 @@
+//! All chunks of a box, as the product of the pieces of its axes: counted by arithmetic, made one by one.
+//!
+//! The order is that of the chunks' first rows, which is that of the digits of their number, the period weighing most. Rows of
+//! one chunk may stand behind the first row of the next: who wants rows in order holds back what is not before it.
+
+use std::cmp::Ordering;
+
+use crate::catalogue::id::PeriodTypeId;
+use crate::catalogue::measurement::Measurement;
+use crate::plan::chunk::{Chunk, ChunkDimension, columns};
+
+/// Periods of one type that are asked for together, ascending.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeriodPiece {
+    pub period_type: PeriodTypeId,
+    pub periods: Vec<usize>,
+}
+
+/// The chunks of a box; none by default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Chunks {
+    /// Apart from each other and in the order of their first periods, as those of each dimension are in that of their members.
+    periods: Vec<PeriodPiece>,
+    dimensions: Vec<Vec<ChunkDimension>>,
+    measures: Vec<usize>,
+    cells: u64,
+}
+
+impl Chunks {
+    pub(super) fn new(
+        of: &Measurement,
+        periods: Vec<PeriodPiece>,
+        dimensions: Vec<Vec<ChunkDimension>>,
+        measures: Vec<usize>,
+    ) -> Self {
+        let all_periods: usize = periods.iter().map(|piece| piece.periods.len()).sum();
+        let nodes = |pieces: &Vec<ChunkDimension>| pieces.iter().map(|piece| piece.node_count(of)).sum();
+        let rows = dimensions.iter().map(nodes).fold(all_periods as u64, u64::saturating_mul);
+        let cells = rows.saturating_mul(columns(dimensions.len(), measures.len()));
+        Self { periods, dimensions, measures, cells }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        (0..=self.dimensions.len()).map(|axis| self.pieces(axis) as u64).fold(1, u64::saturating_mul)
+    }
+
+    /// Cells of all answers at most, counted with all columns.
+    #[must_use]
+    pub fn cells(&self) -> u64 {
+        self.cells
+    }
+
+    /// The chunk of that number.
+    #[must_use]
+    pub fn get(&self, number: u64) -> Option<Chunk> {
+        let mut left = number;
+        let mut digits = vec![0; 1 + self.dimensions.len()];
+        for (axis, digit) in digits.iter_mut().enumerate().rev() {
+            let pieces = self.pieces(axis) as u64;
+            *digit = usize::try_from(left.checked_rem(pieces)?).ok()?;
+            left /= pieces;
+        }
+        (left == 0).then(|| self.chunk(&digits))
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn iter(&self) -> ChunkWalk<'_> {
+        self.from(Vec::new())
+    }
+
+    /// Those that may hold the row at a place, or later ones; all for no place. What lies before is not walked through.
+    #[must_use]
+    pub fn from(&self, place: Vec<usize>) -> ChunkWalk<'_> {
+        let digits = vec![0; 1 + self.dimensions.len()];
+        ChunkWalk { chunks: self, next: (self.count() > 0).then_some(digits), place }
+    }
+
+    /// How many pieces an axis has: the periods, then each dimension.
+    fn pieces(&self, axis: usize) -> usize {
+        match axis.checked_sub(1) {
+            None => self.periods.len(),
+            Some(dimension) => self.dimensions[dimension].len(),
+        }
+    }
+
+    fn last_of(&self, axis: usize, piece: usize) -> Option<usize> {
+        let list = match axis.checked_sub(1) {
+            None => &self.periods[piece].periods,
+            Some(dimension) => &self.dimensions[dimension][piece].members,
+        };
+        list.last().copied()
+    }
+
+    fn chunk(&self, digits: &[usize]) -> Chunk {
+        let PeriodPiece { period_type, periods } = self.periods[digits[0]].clone();
+        let parts = self.dimensions.iter().zip(&digits[1..]);
+        let dimensions = parts.map(|(pieces, &piece)| pieces[piece].clone()).collect();
+        Chunk { period_type, periods, dimensions, measures: self.measures.clone() }
+    }
+}
+
+/// A walk through chunks in the order of their first rows.
+#[derive(Debug, Clone)]
+pub struct ChunkWalk<'a> {
+    chunks: &'a Chunks,
+    /// The digits of the next chunk's number.
+    next: Option<Vec<usize>>,
+    place: Vec<usize>,
+}
+
+impl ChunkWalk<'_> {
+    /// The axis on which the pieces lie before the place, if the chunk of these pieces does.
+    fn before_place(&self, digits: &[usize]) -> Option<usize> {
+        for (axis, (&piece, wanted)) in digits.iter().zip(&self.place).enumerate() {
+            match self.chunks.last_of(axis, piece).as_ref().cmp(&Some(wanted)) {
+                Ordering::Less => return Some(axis),
+                Ordering::Equal => {}
+                Ordering::Greater => return None,
+            }
+        }
+        None
+    }
+
+    /// The digits behind all that begin as these do, up to that axis.
+    fn behind(&self, mut digits: Vec<usize>, axis: usize) -> Option<Vec<usize>> {
+        digits[axis + 1..].fill(0);
+        for axis in (0..=axis).rev() {
+            digits[axis] += 1;
+            if digits[axis] < self.chunks.pieces(axis) {
+                return Some(digits);
+            }
+            digits[axis] = 0;
+        }
+        None
+    }
+}
+
+impl Iterator for ChunkWalk<'_> {
+    type Item = Chunk;
+
+    fn next(&mut self) -> Option<Chunk> {
+        loop {
+            let digits = self.next.take()?;
+            let before = self.before_place(&digits);
+            let chunk = if before.is_none() { Some(self.chunks.chunk(&digits)) } else { None };
+            let axis = before.unwrap_or(digits.len() - 1);
+            self.next = self.behind(digits, axis);
+            if chunk.is_some() {
+                return chunk;
+            }
+        }
+    }
+}

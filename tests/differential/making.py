@@ -1,0 +1,376 @@
+"""Queries at random, of every kind that the services answer, and the names of the constructs that each is made of."""
+
+import random as randomness
+import re
+from dataclasses import replace
+
+import spelling
+from expressions import Maker, Searcher
+from model import Column, Set
+from queries import ROWS_AT_MOST, At, Expand, Grouped, Rows, Step
+
+# How often a set of each kind is asked; figures are most of what users ask for.
+WEIGHTS = {"wide": 30, "cube": 14, "long": 16, "codes": 34, "groups": 8, "catalogue": 8, "catalogue-wide": 8}
+COUNTED = [1, 2, 3, 10, 98]
+# What stands beside the rows of one page is limited, all ways together.
+BESIDE = 12
+
+
+class Queries:
+    """An endless row of queries; `seed` decides which."""
+
+    def __init__(self, sets, seed):
+        self.random = randomness.Random(seed)
+        self.by_kind = {kind: [found for found in sets if found.kind == kind] for kind in WEIGHTS}
+
+    def next(self):
+        kind = self.random.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+        found = self.random.choice(self.by_kind[kind])
+        query = self.query(found)
+        return query, spelling.at_random(self.random)
+
+    def chance(self, probability):
+        return self.random.random() < probability
+
+    def query(self, found):
+        choice = self.random.random()
+        if choice < 0.08:
+            return self.counted(self.rows(found))
+        if choice < 0.24:
+            return self.grouped(found)
+        if found.ids and choice < 0.50:
+            return self.totals(found)
+        if choice < 0.36:
+            return self.at(found)
+        if found.ways and choice < 0.45:
+            return self.over_a_way(found)
+        return self.rows(found)
+
+    def rows(self, found):
+        compute = {f"Beregnet{at}": Maker.over(self.random, found).computed() for at in range(self.random.choice([0, 0, 0, 1, 2]))}
+        maker = Maker.over(self.random, found, compute)
+        rows = Rows(found, compute=compute)
+        names = [*found.columns, *compute]
+        if self.chance(0.8):
+            rows.select = tuple(self.random.sample(names, self.random.randrange(1, min(6, len(names)) + 1)))
+        if self.chance(0.75):
+            rows.filter = maker.condition(self.random.randrange(4))
+        if found.texts and self.chance(0.15):
+            rows.search = Searcher(self.random, found).search(2)
+        if self.chance(0.6):
+            rows.order = self.order(maker, found)
+        self.window(rows)
+        if found.ways and self.chance(0.7):
+            self.expand(rows)
+        return rows
+
+    def order(self, maker, found):
+        first = None
+        if found.nullable and self.chance(0.5):
+            first = maker.order_term(self.random.choice(found.nullable))
+        others = [maker.order_term() for _ in range(self.random.randrange(0 if first else 1, 3))]
+        return tuple([*([first] if first else []), *others])
+
+    def window(self, rows):
+        if self.chance(0.5) or rows.set.size > ROWS_AT_MOST:
+            rows.top = self.random.choice([0, 1, 7, 50, 300])
+        if self.chance(0.3):
+            rows.skip = self.random.choice([0, 1, 13, 200])
+        rows.count = self.chance(0.25)
+        self.page(rows)
+
+    def page(self, query):
+        if self.chance(0.25):
+            top = query.top if isinstance(query, Rows) else query.result.top
+            query.page = self.random.choice([7, 40, 150]) if (top or 1000) <= 300 else 500
+
+    def expand(self, rows, depth=2):
+        """Ways out of each row; few rows where many stand beside each."""
+        found = rows.set
+        ways = self.random.sample(list(found.ways.values()), self.random.choice([1, 1, 2]) if len(found.ways) > 1 else 1)
+        rows.expand = tuple(self.beside(way, depth) for way in ways)
+        many = any(is_many(expand) for expand in rows.expand)
+        if many or found.kind == "long":
+            limit = BESIDE if any(expand.way.target.kind == "long" for expand in rows.expand) else 40
+            rows.top = min(limit if rows.top is None else rows.top, limit)
+            rows.page = None
+
+    def beside(self, way, depth):
+        target = way.target
+        maker = Maker.over(self.random, target)
+        inner, long = Rows(target), target.kind == "long"
+        if self.chance(0.6):
+            inner.select = tuple(self.random.sample(list(target.columns), self.random.randrange(1, min(4, len(target.columns)) + 1)))
+        choice = self.random.random()
+        if choice < 0.15 and not long:
+            return Expand(way, Rows(target, select=(self.random.choice(list(target.columns)),)), only="select")
+        if not way.many:
+            if depth > 1 and target.ways and self.chance(0.3):
+                self.expand_inside(inner, depth)
+            return Expand(way, inner)
+        if self.chance(0.6):
+            inner.filter = maker.condition(1)
+        if choice < 0.6 and not long:
+            return Expand(way, Rows(target, filter=inner.filter), only="$count")
+        if self.chance(0.5):
+            inner.order = self.order(maker, target)
+        if long or self.chance(0.4):
+            inner.top = self.random.choice([1, 3, 5])
+        if self.chance(0.45):
+            inner.skip = self.random.choice([1, 2])
+        inner.count = self.chance(0.6)
+        if target.texts and self.chance(0.55):
+            inner.search = Searcher(self.random, target).word()
+        levels = self.random.choice([1, 2, 3, 10]) if way.name == "Children" and self.chance(0.8) else None
+        if levels is None and depth > 1 and self.chance(0.3):
+            self.expand_inside(inner, depth)
+        return Expand(way, inner, levels)
+
+    def expand_inside(self, inner, depth):
+        ways = [way for way in inner.set.ways.values() if not way.many or way.target.kind != "long"]
+        if ways:
+            inner.expand = (self.beside(self.random.choice(ways), depth - 1),)
+
+    def a_key(self, found):
+        """The key of a row that is there, or nearly."""
+        key = {name: str(self.random.choice(found.samples[name])) for name in found.keys}
+        if self.chance(0.1):
+            name = self.random.choice(found.keys)
+            key[name] += "x"
+        return key
+
+    def at(self, found):
+        style = self.random.choice(["named", "bare", "segments"])
+        query = At(found, self.a_key(found), style)
+        ways = [way for way in found.ways.values() if not way.many]
+        if ways and self.chance(0.4):
+            query.way = self.random.choice(ways)
+        target = query.way.target if query.way else found
+        if self.chance(0.65):
+            query.column = self.random.choice(list(target.columns))
+            query.raw = self.chance(0.5)
+            return query
+        query.rows = Rows(target)
+        if self.chance(0.6):
+            query.rows.select = tuple(self.random.sample(list(target.columns), self.random.randrange(1, min(4, len(target.columns)) + 1)))
+        if target.ways and not query.way and self.chance(0.6):
+            self.expand(query.rows)
+            query.rows.top = None
+        return query
+
+    def over_a_way(self, found):
+        """The rows at the end of a way to many, from one row."""
+        ways = [way for way in found.ways.values() if way.many]
+        if not ways:
+            return self.at(found)
+        way = self.random.choice(ways)
+        (name,) = found.keys
+        key = {name: str(self.random.choice(found.samples[name]))}
+        query = self.rows(way.target)
+        query.path = At(found, key, self.random.choice(["named", "bare", "segments"])).key_text()
+        query.path = f"{found.path}{query.path}/{way.name}"
+        there = f"(SELECT {way.local} FROM {found.source} WHERE {found.columns[name].sql} = '{key[name]}')"
+        query.within = f"{way.target.columns[way.remote].sql} = {there}"
+        if way.target.kind == "long":
+            query.top = min(query.top, 50)
+        return self.counted(query) if self.chance(0.3) else query
+
+    def counted(self, rows):
+        """How many rows there are, whatever window is asked for."""
+        condition = Maker.over(self.random, rows.set).condition(2)
+        return replace(rows, only_count=True, count=False, page=None, filter=condition, compute={}, order=(), expand=(), select=())
+
+    def grouped(self, found):
+        """Transformations one after the other: some before, a grouping, some behind, and the options that apply to the result."""
+        chain = Chain(self.random, found)
+        for _ in range(self.random.choice([0, 0, 1, 1, 2])):
+            chain.cut(found.kind in ("cube", "long"))
+        if self.chance(0.9):
+            chain.group()
+        for _ in range(self.random.choice([0, 0, 0, 1, 2])):
+            chain.cut()
+        return self.finish(chain)
+
+    def totals(self, found):
+        chain = Chain(self.random, found)
+        chain.totals()
+        for _ in range(self.random.choice([0, 0, 1])):
+            chain.cut()
+        return self.finish(chain)
+
+    def finish(self, chain):
+        (result,) = (chain.result(),)
+        if not chain.steps:
+            chain.cut()
+            result = chain.result()
+        maker = Maker(self.random, result.columns, result.samples)
+        rows = Rows(result)
+        if self.chance(0.35):
+            rows.filter = maker.condition(1)
+        if self.chance(0.4):
+            rows.order = tuple(maker.order_term() for _ in range(self.random.randrange(1, 3)))
+        if self.chance(0.3):
+            names = list(result.columns)
+            rows.select = tuple(self.random.sample(names, self.random.randrange(1, min(4, len(names)) + 1)))
+        result.size = chain.found.size
+        self.window(rows)
+        query = Grouped(chain.found, tuple(chain.steps), result=rows)
+        query.page = rows.page
+        return query
+
+
+def is_many(expand):
+    return expand.way.many or any(is_many(inner) for inner in expand.rows.expand)
+
+
+class Chain:
+    """A chain of transformations in the making: rows with their columns, numbered by `nth` in their order."""
+
+    def __init__(self, random, found):
+        self.random, self.found, self.steps = random, found, []
+        self.columns, self.samples, self.paths, self.ways = found.columns, found.samples, found.paths, found.ways
+        self.source = f"(SELECT *, row_number() OVER (ORDER BY {found.order}) AS nth FROM {found.source})"
+
+    def maker(self):
+        return Maker(self.random, self.columns, self.samples, self.paths, self.ways)
+
+    def add(self, name, inner, source):
+        self.steps.append(Step(name, inner))
+        self.source = source
+
+    def cut(self, must_filter=False):
+        choice = 0 if must_filter else self.random.randrange(4)
+        if choice == 0:
+            condition = self.maker().condition(1)
+            self.add("filter", condition.odata, f"(SELECT * FROM {self.source} WHERE {condition.sql})")
+        elif choice == 1:
+            terms = [self.maker().order_term() for _ in range(self.random.randrange(1, 3))]
+            order = ", ".join([*(term.sql for term in terms), "nth"])
+            numbered = f"(SELECT * EXCLUDE (nth), row_number() OVER (ORDER BY {order}) AS nth FROM {self.source})"
+            self.add("orderby", ",".join(term.odata for term in terms), numbered)
+        else:
+            name, number = self.random.choice(["top", "skip"]), self.random.choice([1, 5, 40])
+            limit = f"LIMIT {number}" if name == "top" else f"OFFSET {number}"
+            self.add(name, str(number), f"(SELECT * FROM {self.source} ORDER BY nth {limit})")
+
+    def group(self):
+        """Groups by facts of a member: a figure is none."""
+        keys = [name for name, column in self.columns.items() if column.kind in ("text", "date", "bool") and column.sql != "id"]
+        keys = self.random.sample(keys, min(len(keys), self.random.randrange(0, 4)))
+        made = self.aggregates(may_be_none=bool(keys))
+        aggregated = f"aggregate({','.join(text for _, text, _, _ in made)})" if made else ""
+        shown = [*((self.columns[key].sql, f"k{at}") for at, key in enumerate(keys)), *((sql, f"a{at}") for at, (_, _, sql, _) in enumerate(made))]
+        listed = ", ".join([*(f"{sql} AS {name}" for sql, name in shown), "min(nth) AS nth"])
+        grouping = f"GROUP BY {', '.join(self.columns[key].sql for key in keys)}" if keys else ""
+        source = f"(SELECT {listed} FROM {self.source} {grouping})"
+        if keys:
+            inner = f"({','.join(keys)})" + (f",{aggregated}" if made else "")
+            self.add("groupby", inner, source)
+        else:
+            self.add("aggregate", aggregated[len("aggregate(") : -1], source)
+        columns = {key: Column(f"k{at}", self.columns[key].kind) for at, key in enumerate(keys)}
+        samples = {key: self.samples[key] for key in keys}
+        for at, (name, _, _, (kind, values)) in enumerate(made):
+            columns[name], samples[name] = Column(f"a{at}", kind), values
+        self.columns, self.samples, self.paths, self.ways = columns, samples, {}, {}
+
+    def aggregates(self, may_be_none):
+        """(name, text, SQL, kind and samples) of values that are no figures' own."""
+        made = [("Antal_rækker", "$count as Antal_rækker", "count(*)", ("number", COUNTED))]
+        facts = [name for name, column in self.columns.items() if column.kind in ("text", "date", "number") and column.sql != "id"]
+        for at, name in enumerate(self.random.sample(facts, min(len(facts), self.random.choice([0, 0, 1, 2])))):
+            method = self.random.choice(["min", "max", "countdistinct"])
+            column, alias = self.columns[name], f"Værdi{at}"
+            if method == "countdistinct":
+                made.append((alias, f"{name} with countdistinct as {alias}", f"count(DISTINCT {column.sql})", ("number", COUNTED)))
+            else:
+                made.append((alias, f"{name} with {method} as {alias}", f"{method}({column.sql})", (column.kind, self.samples[name])))
+        if may_be_none and self.random.random() < 0.25:
+            return []
+        return made
+
+    def totals(self):
+        """Groups by some ids, and filters by no more than those: the rest stands at its published total."""
+        found = self.found
+        free = [name for name, rest in found.ids.items() if rest]
+        groups = [name for name in found.ids if name not in free or self.random.random() < 0.5]
+        figures = [name for name, column in found.columns.items() if column.kind == "figure"] + ["Status"]
+        totals = self.random.sample(figures, self.random.randrange(1, len(figures) + 1))
+        rest = [sql for name, sql in found.ids.items() if sql and name not in groups]
+        if self.random.random() < 0.6:
+            condition = Maker(self.random, {name: found.columns[name] for name in groups}, found.samples).condition(1)
+            self.steps.append(Step("filter", condition.odata))
+            rest.append(condition.sql)
+        shown = ", ".join(f"{found.columns[name].sql} AS t{at}" for at, name in enumerate([*groups, *totals]))
+        where = " AND ".join(f"({each})" for each in rest) or "true"
+        numbered = f"row_number() OVER (ORDER BY {found.order}) AS nth"
+        self.add("groupby", f"({','.join(groups)}),aggregate({','.join(totals)})", f"(SELECT {shown}, {numbered} FROM {found.source} WHERE {where})")
+        self.columns = {name: Column(f"t{at}", found.columns[name].kind) for at, name in enumerate([*groups, *totals])}
+        self.samples, self.paths, self.ways = {name: found.samples[name] for name in self.columns}, {}, {}
+
+    def result(self):
+        return Set(self.found.service, self.found.name, "result", self.columns, self.source, "nth", [], samples=self.samples)
+
+
+TEXTS = {
+    "matchesPattern": r"matchesPattern\(",
+    "in list": r" in \(",
+    "null compared": r" (eq|ne|lt|le|gt|ge) null",
+    "case": r"case\(",
+    "cast": r"cast\(",
+    "Opdateret": r"Opdateret",
+    "now, date of an instant": r"now\(\)|date\(",
+    "path over a way": r"\b\w+/[A-Z]\w+",
+    "any, all": r"/(any|all)\(",
+    "count of a way in an expression": r"/\$count",
+    "arithmetic": r" (add|sub|mul|div|divby|mod) ",
+    "not": r"\bnot \(",
+}
+
+
+def constructs(query, spelled):
+    """The names of what the query is made of."""
+    rows = query.result if isinstance(query, Grouped) else query if isinstance(query, Rows) else query.rows
+    found = {f"set: {query.set.kind}"}
+    found |= {f"key: {query.style}", "value" if query.column and not query.raw else "$value" if query.raw else "one row"} if isinstance(query, At) else set()
+    if isinstance(query, At) and query.way:
+        found.add("way from one row")
+    if isinstance(query, Grouped):
+        found |= {f"$apply: {step.name}" for step in query.steps} | {"published totals" if " with " not in step.inner and "$count" not in step.inner and "aggregate(" in step.inner else "$apply" for step in query.steps}
+        options = {"$filter": rows.filter, "$orderby": rows.order, "$top, $skip": rows.top is not None or rows.skip is not None}
+        found |= {f"{name} behind $apply" for name, there in options.items() if there}
+    if rows:
+        found |= parts_of(rows, query)
+    found |= {f"metadata {spelled.metadata}"} if spelled.metadata else set()
+    flags = {"4.01": spelled.version == "4.01", "IEEE754Compatible": spelled.ieee754, "omit-values": spelled.omit_nulls, "upper-case operators": spelled.operators == "upper"}
+    flags |= {"slash behind the path": spelled.slash, "options without $": spelled.options == "bare", "options in any case": spelled.options == "mixed"}
+    flags["aliases"] = spelled.aliases and "@p0" in query.address(spelled).path
+    return found | {name for name, there in flags.items() if there}
+
+
+def parts_of(rows, query):
+    flags = {
+        "$filter": rows.filter, "$search": rows.search, "$orderby": rows.order, "$compute": rows.compute, "$select": rows.select,
+        "$top": rows.top is not None, "$skip": rows.skip is not None, "$count=true": rows.count, "/$count": rows.only_count,
+        "paging": query.page, "rows of a way": getattr(query, "path", None) if isinstance(query, Rows) else None,
+    }
+    expressions = [each.odata for each in [rows.filter, *rows.order] if each]
+    flags["$compute used in an expression"] = any("Beregnet" in text for text in expressions)
+    flags["order by a column with nulls"] = any(term.odata.split(" ")[0] in rows.set.nullable for term in rows.order)
+    flags["paging over nulls"] = flags["order by a column with nulls"] and query.page
+    texts = expressions + [each.odata for each in rows.compute.values()]
+    flags |= {name: any(re.search(pattern, text) for text in texts) for name, pattern in TEXTS.items()}
+    found = {name for name, there in flags.items() if there}
+    for expand in rows.expand:
+        found |= expanded(expand, "$expand" if expand.way.name not in ("Parent", "Children") else "$expand in a hierarchy")
+    return found
+
+
+def expanded(expand, name):
+    rows = expand.rows
+    flags = {
+        "$select": rows.select and not expand.only, "$filter": rows.filter, "$orderby": rows.order, "$top": rows.top is not None, "$skip": rows.skip is not None,
+        "$count": rows.count, "/$count": expand.only == "$count", "$levels": expand.levels, "$search": rows.search, "$expand": rows.expand,
+        "through $select": expand.only == "select",
+    }
+    return {name} | {f"$expand with {option}" for option, there in flags.items() if there}
