@@ -59,6 +59,7 @@ fn cases() -> Vec<Case> {
             (503, "UpstreamUpdating", "1800", 3),
         ),
         case("an unknown label", Faults { unknown_label: 1, ..none() }, (200, "", "", 1)),
+        case("unknown rows", Faults { unknown_rows: 1, ..none() }, (200, "", "", 1)),
         case("labels count as cells", Faults { count_all_columns: Some(true), ..none() }, (200, "", "", 1)),
         case(
             "cell limit below a row",
@@ -138,7 +139,7 @@ async fn stale(case: &Case) {
     app.upstream().clear_requests();
     app.upstream().set_faults(case.faults.clone());
     let answer = app.get(PATH).await;
-    if case.faults.unknown_label == 0 {
+    if case.faults.unknown_label + case.faults.unknown_rows == 0 {
         assert_eq!(answer.rows(), before, "{}, stale", case.name);
     }
     let (status, _, _, calls) = case.cold;
