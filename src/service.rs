@@ -209,14 +209,15 @@ fn definitions(settings: &BridgeSettings) -> Result<Definitions, DefinitionError
     }
 }
 
-/// Makes the folder this process's own. A folder that cannot be written needs no owner: nothing is kept in it, and the service
-/// answers from memory.
+/// Makes the folder this process's own. A folder that cannot be written, or on a full disk, needs no owner: nothing is kept in it, and
+/// the service answers from memory.
 fn own(path: &Path) -> Result<Option<File>, StartError> {
-    use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    use io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    const REFUSALS: [io::ErrorKind; 4] = [PermissionDenied, ReadOnlyFilesystem, StorageFull, QuotaExceeded];
     match disk::own(path) {
         Ok(Some(folder)) => Ok(Some(folder)),
         Ok(None) => Err(StartError::FolderInUse { path: path.to_owned() }),
-        Err(error) if matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem) => {
+        Err(error) if REFUSALS.contains(&error.kind()) => {
             tracing::error!(folder = %path.display(), %error, "the data folder cannot be written; nothing outlives this process");
             Ok(None)
         }

@@ -153,3 +153,21 @@ async fn a_full_disk_costs_no_answer_and_leaves_no_halves_behind() {
     }
     assert_eq!(rows(&Bridge::start(folder.path()).await, query).await, answer);
 }
+
+#[tokio::test]
+async fn damaged_names_stop_the_start_and_say_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let bridge = Bridge::start(folder.path()).await;
+    assert_eq!(bridge.get("/odata/jobindsats/y25i01/").await.unwrap().0, 200);
+    drop(bridge);
+    let names = folder.path().join("simulator/names.json");
+    let whole = std::fs::read_to_string(&names).unwrap();
+    for spoilt in [whole.replace("ledige", "ledigE"), whole[..whole.len() / 2].to_owned(), String::new()] {
+        std::fs::write(&names, spoilt).unwrap();
+        let said = Bridge::refusal(folder.path());
+        assert!(said.contains("names.json") && said.contains("restore it, or remove it"), "{said}");
+    }
+    std::fs::write(&names, whole).unwrap();
+    let bridge = Bridge::start(folder.path()).await;
+    assert_eq!(bridge.get("/odata/jobindsats/y25i01/").await.unwrap().0, 200);
+}

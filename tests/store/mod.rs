@@ -3,6 +3,7 @@
 mod blocks;
 mod changes;
 mod clocks;
+mod damage;
 mod folder;
 mod properties;
 mod revisions;

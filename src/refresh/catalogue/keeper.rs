@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -75,6 +76,8 @@ pub struct CatalogueKeeper {
     /// Held while the list is read; when and why that last failed.
     list: AsyncMutex<Option<(DateTime<Utc>, CatalogueError)>>,
     tables: Mutex<HashMap<MeasurementId, Arc<TableSlot>>>,
+    /// Whether the last answer could be saved.
+    is_saved: AtomicBool,
 }
 
 /// What is known of the reading of one table.
@@ -105,6 +108,7 @@ impl CatalogueKeeper {
             current: watch::Sender::new(Arc::default()),
             list: AsyncMutex::default(),
             tables: Mutex::default(),
+            is_saved: AtomicBool::new(true),
         };
         let catalogue = keeper.load();
         keeper.current.send_replace(Arc::new(catalogue));
@@ -383,7 +387,12 @@ impl CatalogueKeeper {
     ) {
         let store = self.store.clone();
         let saved = tokio::task::spawn_blocking(move || save(&store, &kept)).await;
-        if let Err(error) = saved.map_err(std::io::Error::other).and_then(|saved| saved) {
+        let saved = saved.map_err(std::io::Error::other).and_then(|saved| saved);
+        let could = self.is_saved.swap(saved.is_ok(), Ordering::Relaxed);
+        // A hundred tables are read in a row: it is said once.
+        if let Err(error) = saved.as_ref()
+            && could
+        {
             tracing::warn!("kept catalogue: cannot be saved: {error}");
         }
     }
