@@ -85,6 +85,12 @@ impl Set {
     pub fn column_index(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name == name)
     }
+
+    /// Whether a column or a way has that name.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.column_index(name).is_some() || self.navigation.iter().any(|way| way.name == name)
+    }
 }
 
 /// A way from the rows of one set to those of another of the same feed.

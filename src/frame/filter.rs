@@ -1,9 +1,12 @@
 //! `$filter` over a batch. Conditions become masks that are true, false or unknown; the common ones are worked out once per
 //! distinct value or by arrow's kernels, all others row by row, and every way gives the same answer.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use arrow_arith::boolean::{and_kleene, is_not_null, is_null, not, or_kleene};
 use arrow_array::cast::AsArray;
-use arrow_array::types::Int32Type;
+use arrow_array::types::{Decimal128Type, Int32Type};
 use arrow_array::{Array, ArrayRef, BooleanArray, DictionaryArray, RecordBatch};
 use arrow_ord::cmp;
 use arrow_schema::{ArrowError, DataType};
@@ -11,6 +14,7 @@ use arrow_select::filter::filter_record_batch;
 
 use super::cells::{Cells, stored, value_at};
 use super::error::FrameError;
+use crate::catalogue::value::to_stored;
 use crate::odata::value::Value;
 use crate::query::eval::{EvalError, Row, evaluate};
 use crate::query::{BoundExpr, BoundExprKind, Comparison};
@@ -76,13 +80,19 @@ fn of_one_column(cells: Cells<'_>, column: usize, condition: &BoundExpr) -> Resu
         if dictionary.values().len() <= dictionary.len() {
             return by_distinct_value(dictionary, condition);
         }
-    } else if let BoundExprKind::Compare(comparison, left, right) = &condition.kind
-        && let (BoundExprKind::Column(_), Some(value)) = (&left.kind, right.as_literal())
-        && let Some(mask) = by_kernel(array, *comparison, value)?
-    {
-        return Ok(mask);
+        return row_by_row(cells, condition);
     }
-    row_by_row(cells, condition)
+    let mask = match &condition.kind {
+        BoundExprKind::Compare(comparison, left, right) => match (&left.kind, right.as_literal()) {
+            (BoundExprKind::Column(_), Some(value)) => by_kernel(array, *comparison, value)?,
+            _ => None,
+        },
+        BoundExprKind::In(operand, values) if matches!(operand.kind, BoundExprKind::Column(_)) => {
+            by_lookup(array, values)
+        }
+        _ => None,
+    };
+    mask.map_or_else(|| row_by_row(cells, condition), Ok)
 }
 
 /// Evaluates the condition once for each distinct value and once for null.
@@ -126,6 +136,31 @@ fn by_kernel(
         Comparison::Ge => cmp::gt_eq(array, &value),
     };
     mask.map(Some)
+}
+
+/// Looks every figure or text up in a list of values, however long that is; `None` for columns of other types, and where a value
+/// is none of the column's type.
+fn by_lookup(array: &ArrayRef, values: &[Value]) -> Option<BooleanArray> {
+    let has_null = values.iter().any(Value::is_null);
+    let values = values.iter().filter(|value| !value.is_null());
+    match array.data_type() {
+        DataType::Decimal128(..) => {
+            let figures =
+                values.map(|value| to_stored(value.as_decimal()?)).collect::<Option<HashSet<_>>>()?;
+            let is_in =
+                |figure: Option<i128>| Some(figure.map_or(has_null, |figure| figures.contains(&figure)));
+            Some(array.as_primitive::<Decimal128Type>().iter().map(is_in).collect())
+        }
+        DataType::Utf8 => {
+            let text = |value: &'_ Value| {
+                if let Value::String(text) = value { Some(Arc::clone(text)) } else { None }
+            };
+            let texts = values.map(text).collect::<Option<HashSet<_>>>()?;
+            let is_in = |text: Option<&str>| Some(text.map_or(has_null, |text| texts.contains(text)));
+            Some(array.as_string::<i32>().iter().map(is_in).collect())
+        }
+        _ => None,
+    }
 }
 
 fn row_by_row(cells: Cells<'_>, condition: &BoundExpr) -> Result<BooleanArray, FrameError> {

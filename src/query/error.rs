@@ -40,6 +40,8 @@ pub enum QueryErrorKind {
     UnknownSegment { name: String, after: String, suggestion: Option<String> },
     #[error("{set} has no property {name:?}{}", did_you_mean(suggestion))]
     UnknownProperty { name: String, set: String, suggestion: Option<String> },
+    #[error("{name} is a column of {set}, and no way to another set")]
+    NotAWay { name: String, set: String },
     #[error("there is no function {name:?}{}", did_you_mean(suggestion))]
     UnknownFunction { name: String, suggestion: Option<String> },
     #[error("{function} takes {min} to {max} arguments, found {found}")]
@@ -102,6 +104,10 @@ pub enum Lack {
     OuterRow,
     /// The model has no collection-valued properties.
     NoCollections,
+    /// A single row stands where many are asked about.
+    OneRow,
+    /// One way behind another in `$expand`.
+    NestedWay,
     /// The model has no functions or actions.
     NoOperations,
     /// The model has no media: rows are only rows.
@@ -151,7 +157,7 @@ impl QueryError {
         match &self.kind {
             QueryErrorKind::UnknownSet { .. } => "UnknownSet",
             QueryErrorKind::UnknownSegment { .. } => "UnknownSegment",
-            QueryErrorKind::UnknownProperty { .. } => "UnknownProperty",
+            QueryErrorKind::UnknownProperty { .. } | QueryErrorKind::NotAWay { .. } => "UnknownProperty",
             QueryErrorKind::UnknownFunction { .. } => "UnknownFunction",
             QueryErrorKind::ArgumentCount { .. } => "ArgumentCount",
             QueryErrorKind::TypeMismatch { .. } | QueryErrorKind::InvalidValue { .. } => "TypeMismatch",
@@ -194,6 +200,9 @@ impl QueryErrorKind {
             }
             Self::UnknownProperty { name, set, suggestion } => {
                 format!("Kolonnen '{name}' findes ikke i {set}{}.", but_there_is(suggestion))
+            }
+            Self::NotAWay { name, set } => {
+                format!("'{name}' er en kolonne i {set} og kan ikke udfoldes; vælg den med $select.")
             }
             Self::UnknownFunction { name, suggestion } => {
                 format!("Funktionen '{name}' findes ikke{}.", but_there_is(suggestion))
@@ -303,6 +312,8 @@ impl Lack {
             Self::UnboundedCells => "it would have to read every figure of the table",
             Self::OuterRow => "an inner expression does not see the outer row",
             Self::NoCollections => "the model has no collections to apply it to",
+            Self::OneRow => "there is only one row",
+            Self::NestedWay => "a way behind another stands in its parentheses: $expand=A($expand=B)",
             Self::NoOperations => "the model has no functions or actions",
             Self::NoStreams => "rows have no media stream",
             Self::NoSuchColumns => "no column holds values of that type",
@@ -329,6 +340,8 @@ impl Lack {
             }
             Self::OuterRow => "et indre udtryk kan ikke se den ydre række, så skriv betingelsen udenfor",
             Self::NoCollections => "ingen kolonne indeholder en liste",
+            Self::OneRow => "der er kun én række, så sammenlign direkte med en af dens kolonner",
+            Self::NestedWay => "skriv det næste trin i parentes, som i $expand=A($expand=B)",
             Self::NoOperations => "tjenesten har kun tabeller",
             Self::NoStreams => "rækker har ingen fil, så spørg efter en kolonne",
             Self::NoSuchColumns => "en kolonne kan ikke vise en værdi af den slags",

@@ -77,13 +77,17 @@ fn way(set: &Set, term: &ExpandTerm) -> Result<usize, QueryError> {
             None => error(unknown_way(set, name)),
         },
         path => {
-            let construct = path.join("/");
-            error(QueryErrorKind::NotOffered { construct, lack: Lack::NoDerivedTypes })
+            let is_way = path.first().is_some_and(|first| set.has(first));
+            let lack = if is_way { Lack::NestedWay } else { Lack::NoDerivedTypes };
+            error(QueryErrorKind::NotOffered { construct: path.join("/"), lack })
         }
     }
 }
 
 fn unknown_way(set: &Set, name: &str) -> QueryErrorKind {
+    if set.column_index(name).is_some() {
+        return QueryErrorKind::NotAWay { name: name.to_owned(), set: set.name.clone() };
+    }
     let ways = set.navigation.iter().map(|way| way.name.as_str());
     let suggestion = super::error::closest(name, ways);
     QueryErrorKind::UnknownProperty { name: name.to_owned(), set: set.name.clone(), suggestion }

@@ -37,6 +37,9 @@ pub(super) struct Binder<'a> {
     pub(super) variable: Option<&'a str>,
     /// Whether the rows are not those that the resource path names.
     inner: bool,
+    /// The sets that lambda expressions around this one range over, the outermost first, each with its variable; the first is
+    /// that of the rows that the whole expression is about.
+    pub(super) around: Vec<(Option<&'a str>, &'a Set)>,
     /// Look-ups made so far, by the set, the key there and the column there.
     pub(super) tables: RefCell<HashMap<(usize, usize, usize), LookUp>>,
     nodes_left: Cell<usize>,
@@ -64,6 +67,7 @@ impl<'a> Binder<'a> {
             computed: &[],
             variable: None,
             inner: false,
+            around: Vec::new(),
             tables,
             nodes_left,
             depth,
@@ -97,7 +101,9 @@ impl<'a> Binder<'a> {
         variable: Option<&str>,
         bind: impl FnOnce(&Binder<'_>) -> Result<T, QueryError>,
     ) -> Result<T, QueryError> {
-        let inner = Binder { variable, ..Binder::new(self.feed, set, self.aliases, self.place, self.now) };
+        let around = self.around.iter().copied().chain([(self.variable, self.set)]).collect();
+        let inner =
+            Binder { variable, around, ..Binder::new(self.feed, set, self.aliases, self.place, self.now) };
         let inner = inner.for_inner_rows(true);
         inner.nodes_left.set(self.nodes_left.get());
         inner.depth.set(self.depth.get());

@@ -15,8 +15,9 @@ use super::select::unknown_property;
 use super::{BoundExpr, BoundExprKind, Comparison, search};
 use crate::feed::list::ListRow;
 use crate::feed::{Navigation, RowSource, Set};
+use crate::odata::uri::literal;
 use crate::odata::uri::syntax::{Expr, ExprKind, LambdaOp, Literal, MemberPath, MemberStep, PathRoot};
-use crate::odata::value::Value;
+use crate::odata::value::{PrimitiveType, Value};
 
 /// What a question that has to be answered by fetching takes of the nodes that a request may use.
 const OPEN_QUESTION_NODES: usize = 10_000;
@@ -50,6 +51,9 @@ impl<'a> Binder<'a> {
                 self.charge(computed.nodes().count())?;
                 return Ok(computed.clone());
             }
+            if let (None, Some(duration)) = (&at.by, bare_duration(path, at.set)) {
+                return Ok(duration);
+            }
             let way = self.way(expr, at.set, step)?;
             let here = self.reached(&at, way.from_column)?;
             if way.collection {
@@ -60,8 +64,8 @@ impl<'a> Binder<'a> {
             steps = rest;
         }
         match steps.first() {
-            None if at.by.is_some() => Err(self.mismatch(expr, Shape::Value, Shape::Entity)),
-            _ => Err(self.not_offered(expr, "$it", Lack::NoCollections)),
+            None => Err(self.mismatch(expr, Shape::Value, Shape::Entity)),
+            Some(_) => Err(self.not_offered(expr, "any/all/$count/$filter", Lack::OneRow)),
         }
     }
 
@@ -103,11 +107,20 @@ impl<'a> Binder<'a> {
             PathRoot::Implicit => match (self.variable, path.steps.as_slice()) {
                 (None, steps) => Ok(steps),
                 (Some(own), [MemberStep::Name { name, key: None, .. }, rest @ ..]) if own == name => Ok(rest),
-                (Some(_), [MemberStep::Name { name, .. }, ..]) => {
-                    Err(self.not_offered(expr, name, Lack::OuterRow))
-                }
+                (Some(_), [MemberStep::Name { name, .. }, ..]) => Err(self.not_of_this_row(expr, name)),
                 (Some(_), steps) => Ok(steps),
             },
+        }
+    }
+
+    /// What is wrong with a name within a lambda expression that is not its variable: it speaks of an outer row, or of nothing.
+    fn not_of_this_row(&self, expr: &Expr, name: &str) -> QueryError {
+        let is_variable = self.around.iter().any(|(variable, _)| *variable == Some(name));
+        match self.around.first() {
+            Some((_, set)) if !is_variable && !set.has(name) => {
+                self.place.error(expr.span.start, unknown_property(set, name))
+            }
+            _ => self.not_offered(expr, name, Lack::OuterRow),
         }
     }
 
@@ -235,6 +248,13 @@ impl<'a> Binder<'a> {
     fn lost(&self, expr: &Expr) -> QueryError {
         self.not_offered(expr, "path", Lack::NotBuilt)
     }
+}
+
+/// A duration without quotes, as some clients write it, where no name of the set stands in its way.
+fn bare_duration(path: &MemberPath, set: &Set) -> Option<BoundExpr> {
+    let [MemberStep::Name { name, key: None, .. }] = path.steps.as_slice() else { return None };
+    let value = literal::duration(name).filter(|_| !set.has(name))?;
+    Some(BoundExpr::literal(Value::Duration(value), Some(PrimitiveType::Duration)))
 }
 
 /// One column of a list by another.

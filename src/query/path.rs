@@ -37,8 +37,12 @@ pub(super) fn bind(
         return Err(PLACE.fault(QueryErrorKind::UnknownSet { name: String::new(), suggestion: None }));
     };
     let PathSegment::Name { name, key, span } = first else {
-        let is_crossjoin = matches!(first, PathSegment::System { name: SystemSegment::Crossjoin(_), .. });
-        return Err(not_offered(first, if is_crossjoin { Lack::NoProducts } else { Lack::NoUnions }));
+        let lack = match first {
+            PathSegment::System { name: SystemSegment::Crossjoin(_), .. } => Lack::NoProducts,
+            PathSegment::System { name: SystemSegment::Entity, .. } => Lack::NoDerivedTypes,
+            _ => Lack::NoUnions,
+        };
+        return Err(not_offered(first, lack));
     };
     let Some(index) = feed.set_index(name) else {
         let names = feed.sets.iter().map(|set| set.name.as_str());
@@ -141,6 +145,9 @@ impl<'a> Path<'a> {
             }
             [first @ PathSegment::System { name: SystemSegment::Value, .. }, ..] => {
                 Err(not_offered(first, Lack::NoStreams))
+            }
+            [first @ PathSegment::System { name: SystemSegment::Count, .. }, ..] => {
+                Err(self.unknown(first, &self.set.name))
             }
             [first, ..] => Err(not_offered(first, Lack::NotBuilt)),
         }

@@ -364,3 +364,35 @@ async fn pages_carry_what_is_expanded() {
     }
     assert_eq!(paged, whole);
 }
+
+#[actix_web::test]
+async fn refusals_along_ways_say_what_is_wrong_and_what_to_write() {
+    let app = App::start().await;
+    for (path, status, part) in [
+        ("OmrådeCodes?$expand=Title", 400, "vælg den med $select"),
+        ("OmrådeCodes?$expand=Tittle", 400, "findes ikke"),
+        ("OmrådeCodes?$expand=Parent/Children", 501, "$expand=A($expand=B)"),
+        ("OmrådeCodes?$expand=Children()", 400, "en indstilling som $select"),
+        ("OmrådeCodes?$filter=Parent/any(p:p/Index eq 1)", 501, "der er kun én række"),
+        ("OmrådeCodes?$filter=Parent/$count eq 1", 501, "der er kun én række"),
+        ("OmrådeCodes?$filter=Children/any(c:d/Title eq 'x')", 400, "Kolonnen 'd' findes ikke"),
+        ("OmrådeCodes?$filter=Children/any(c:Title eq 'x')", 501, "den ydre række"),
+        ("OmrådeCodes?$filter=Children/any(c:c/Children/any(d:c/Title eq 'x'))", 501, "den ydre række"),
+        ("OmrådeCodes?$filter=Children/any(c:c eq 'x')", 400, "en hel række"),
+        ("OmrådeCodes('T')/$count", 404, "findes ikke under OmrådeCodes"),
+        ("$entity?$id=OmrådeCodes", 404, "på den adresse"),
+        ("OmrådeCodes?$top=1&$TOP=1", 400, "Angiv $top kun én gang."),
+        ("OmrådeCodes?$top=1.5", 400, "her skal stå slutningen"),
+        ("$metadata?$filter=x eq 1", 400, "Fjern $filter: den kan ikke bruges her."),
+    ] {
+        let answer = get(&app, path).await;
+        assert_eq!(answer.status, status, "{path}: {}", answer.text());
+        let message = answer.json()["error"]["message"].as_str().unwrap().to_owned();
+        assert!(message.contains(part), "{path}: {message}");
+    }
+    assert_eq!(context(&get(&app, "Properties/Title").await), "Properties/Title");
+    let month =
+        "Observations?$filter=PeriodeCode/LastDay sub PeriodeCode/FirstDay eq P29D and Område eq 'T'&$top=1";
+    let quoted = month.replace("P29D", "duration'P29D'");
+    assert_eq!(rows(&app, month).await, rows(&app, &quoted).await);
+}

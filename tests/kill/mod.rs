@@ -1,7 +1,7 @@
 //! The program itself, killed while it writes, while the figures that it stores are revised. `KILL_CYCLES` says how often; a run
 //! before a release takes 200.
 
-mod process;
+pub mod process;
 
 use std::collections::HashSet;
 use std::time::Duration;

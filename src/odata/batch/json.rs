@@ -23,6 +23,8 @@ struct Request {
     #[serde(default)]
     depends_on: Vec<String>,
     atomicity_group: Option<Value>,
+    #[serde(rename = "if")]
+    condition: Option<Value>,
 }
 
 pub(super) fn parse(body: &[u8], limit: usize) -> Result<Vec<Part>, BatchError> {
@@ -50,6 +52,7 @@ fn part(request: Value, number: usize) -> Result<Part, BatchError> {
         headers: request.headers.into_iter().map(text).collect::<Result<_, _>>()?,
         depends_on: request.depends_on,
         is_change_set: request.atomicity_group.is_some(),
+        is_conditional: request.condition.is_some(),
     })
 }
 

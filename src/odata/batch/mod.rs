@@ -28,6 +28,8 @@ pub struct Part {
     pub depends_on: Vec<String>,
     /// Whether it stands for a change set, whose requests are done together or not at all.
     pub is_change_set: bool,
+    /// Whether it is to be done only where a condition over earlier answers holds.
+    pub is_conditional: bool,
 }
 
 impl Part {

@@ -92,6 +92,7 @@ pub enum Expected {
     Segment,
     LastSegment,
     Property,
+    OptionName,
     Transformation,
     AggregationMethod,
     Alias,
@@ -119,6 +120,7 @@ impl Expected {
                 ("json, xml or a media type", "json, xml eller en medietype som application/json")
             }
             Self::Version => ("a schema version or *", "en version eller *"),
+            Self::OptionName => ("an option such as $select", "en indstilling som $select"),
             Self::SearchTerm => ("a search term", "et søgeord"),
             Self::ClosingQuote => ("a closing quote", "et afsluttende citationstegn"),
             Self::PathInFront => ("a path in front", "en sti foran"),
@@ -150,6 +152,12 @@ impl SyntaxError {
         Self { option: option.to_owned(), position, kind }
     }
 
+    /// Whether the option that is read is that one, however its name was written.
+    fn is_about(&self, name: &str) -> bool {
+        let bare = |name: &str| name.trim_start_matches('$').to_lowercase();
+        bare(&self.option) == bare(name)
+    }
+
     /// One sentence for the user: where it is wrong and what to do.
     #[must_use]
     pub fn danish(&self) -> String {
@@ -163,15 +171,16 @@ impl SyntaxError {
                 danish_found(found)
             ),
             Kind::UnknownOption { name } => {
-                let place = if self.option.eq_ignore_ascii_case(name) {
-                    String::new()
-                } else {
-                    format!(" i {option} ved tegn {place}")
-                };
+                let place =
+                    if self.is_about(name) { String::new() } else { format!(" i {option} ved tegn {place}") };
                 format!("Fjern eller ret {name}{place}: der findes ingen OData-indstilling med det navn.")
             }
+            Kind::DuplicateOption { name } if self.is_about(name) => format!("Angiv {name} kun én gang."),
             Kind::DuplicateOption { name } => {
                 format!("Angiv {name} kun én gang: den gentages i {option}.")
+            }
+            Kind::OptionNotAllowed { name } if self.is_about(name) => {
+                format!("Fjern {name}: den kan ikke bruges her.")
             }
             Kind::OptionNotAllowed { name } => {
                 format!("Fjern {name} i {option} ved tegn {place}: den kan ikke bruges her.")

@@ -75,6 +75,11 @@ impl SystemOption {
         matches!(self, Self::At | Self::From | Self::To | Self::ToInclusive)
     }
 
+    /// Whether the value ends in an expression, which an operator could continue.
+    fn is_expression(self) -> bool {
+        matches!(self, Self::Filter | Self::OrderBy) || self.is_temporal()
+    }
+
     /// Whether the value is taken as it stands: a plus sign in it is no blank.
     fn is_opaque(self) -> bool {
         matches!(self, Self::Format | Self::SkipToken | Self::DeltaToken | Self::Id | Self::SchemaVersion)
@@ -208,7 +213,7 @@ fn parse_system(
     let text = decode(value, option.name(), plus)?;
     let mut parser = Parser::new(&text, option.name(), limits);
     parser.option_value(option, options)?;
-    parser.end(Expected::Operator)
+    parser.end(if option.is_expression() { Expected::Operator } else { Expected::End })
 }
 
 /// `@name=value`
@@ -305,6 +310,9 @@ impl Parser<'_> {
             return Ok(());
         }
         let name = self.take_while(|char| char.is_ascii_alphabetic() || char == '$');
+        if name.is_empty() {
+            return Err(self.unexpected(Expected::OptionName));
+        }
         let Some(option) = SystemOption::from_name(&name) else {
             return Err(self.error_at(start, SyntaxErrorKind::UnknownOption { name }));
         };

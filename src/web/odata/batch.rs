@@ -73,6 +73,12 @@ async fn one(
             reason: "this service is read-only".to_owned(),
         });
     }
+    if part.is_conditional {
+        return Err(BridgeError::NotOffered {
+            what: "Betingelser (if) i en $batch".to_owned(),
+            reason: "requests depend on others through dependsOn alone".to_owned(),
+        });
+    }
     let failed =
         |id: &String| answers.iter().any(|answer| answer.id.as_ref() == Some(id) && answer.status >= 400);
     let (target, named) = dereferenced(part, before);

@@ -40,8 +40,11 @@ impl Call<'_> {
         path: &str,
         mut syntax: RequestSyntax,
     ) -> Result<Answered, BridgeError> {
-        resolve_entity(service, &mut syntax)?;
+        let id = resolve_entity(service, &mut syntax)?;
         let query = bind::bind(&service.feed, &syntax, self.state.clock.now())?;
+        if let Some(id) = id.filter(|_| !matches!(query.target, Target::Entity(_))) {
+            return Err(BridgeError::UnknownPath(id));
+        }
         let negotiated = self.negotiate(&syntax, kind(&query))?;
         let explained = wants_plan(&syntax.options.custom)?;
         let skip_token = syntax.options.skiptoken.take();
@@ -116,10 +119,11 @@ fn wants_plan(custom: &[(String, String)]) -> Result<bool, BridgeError> {
     }
 }
 
-/// `$entity?$id=…` is the row that the address in `$id` names, absolute or below the service.
-fn resolve_entity(service: &Service, syntax: &mut RequestSyntax) -> Result<(), BridgeError> {
+/// `$entity?$id=…` is the row that the address in `$id` names, absolute or below the service. Gives the address, if it is asked
+/// for so.
+fn resolve_entity(service: &Service, syntax: &mut RequestSyntax) -> Result<Option<String>, BridgeError> {
     let [PathSegment::System { name: SystemSegment::Entity, .. }] = syntax.path.segments.as_slice() else {
-        return Ok(());
+        return Ok(None);
     };
     let id = syntax.options.id.take().unwrap_or_default();
     let below = id.strip_prefix(&service.root).unwrap_or(&id);
@@ -127,7 +131,7 @@ fn resolve_entity(service: &Service, syntax: &mut RequestSyntax) -> Result<(), B
         return Err(BridgeError::UnknownPath(id));
     }
     syntax.path = uri::parse_path(below, &Limits::default())?;
-    Ok(())
+    Ok(Some(id))
 }
 
 fn kind(query: &BoundQuery) -> Kind {
@@ -294,6 +298,7 @@ impl Writing {
             literal_text::to_uri(&value.unwrap_or(Value::Null))
         };
         match set.key.as_slice() {
+            _ if set.singleton => String::new(),
             [] => String::new(),
             [only] => format!("({})", value(only)),
             several => {
