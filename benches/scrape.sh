@@ -1,16 +1,19 @@
 #!/usr/bin/env bash
 # Scrapes the bridge and its Debian peers with the same series, one after the other in one run, and prints tables in Markdown:
-#   benches/scrape.sh target/release/jobindsats-bridge [seconds for each measurement]
+#   benches/scrape.sh target/release/jobindsats-bridge [seconds for each measurement] [document]
 # Each serves the series that the bridge renders: node_exporter from a text file, pushgateway after one push, sql_exporter from a
 # table of PostgreSQL that it has read before. One connection at a time gives the latency of a scrape, eight give requests per second
 # and the processor time that the program used for each; memory is what is resident at the end. The last table compares the bridge
 # with the best of the others in each row.
 # Needs curl, wrk and Debian's postgresql, prometheus-node-exporter, prometheus-pushgateway and prometheus-sql-exporter. Run it on a
-# machine that does nothing else; with 5 seconds it takes about four minutes.
+# machine that does nothing else; with 5 seconds it takes about five minutes. In a document, such as docs/benchmarks.md, the tables take
+# the place of what was measured before.
 set -euo pipefail
 
 readonly bridge=${1:?usage: $0 path/to/jobindsats-bridge [seconds]}
 readonly seconds=${2:-5}
+readonly document=${3:-}
+readonly mark='<!-- measured -->'
 readonly sizes=(2000 20000)
 readonly connections=8
 port=$((20000 + RANDOM % 10000))
@@ -243,8 +246,17 @@ version() {
     dpkg-query --show --showformat '${Package} ${Version}' "$1"
 }
 
-echo "$(nproc) × $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), load $(cut -d ' ' -f 1-3 /proc/loadavg) before; ${seconds} s for each measurement"
-echo "$("$bridge" --version), $(version prometheus-node-exporter), $(version prometheus-pushgateway), $(version prometheus-sql-exporter)"
+machine() {
+    echo "$(nproc) × $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), ${seconds} s for each measurement, load $1 before and $(load_average) after;"
+    echo "$("$bridge" --version), $(version prometheus-node-exporter), $(version prometheus-pushgateway), $(version prometheus-sql-exporter)."
+    echo
+}
+
+load_average() {
+    cut -d ' ' -f 1 /proc/loadavg
+}
+
+load_before=$(load_average)
 start_database
 for size in "${sizes[@]}"; do
     write_indicators "$size"
@@ -257,6 +269,8 @@ for size in "${sizes[@]}"; do
     start_sql_exporter
     measure_both sql_exporter /metrics
 done
-echo "load $(cut -d ' ' -f 1-3 /proc/loadavg) after"
-echo
-tables
+{ machine "$load_before" && tables; } | tee "$work/report"
+if [[ -n $document ]]; then
+    { sed "/^$mark\$/q" "$document" && echo && cat "$work/report"; } >"$work/document"
+    cp "$work/document" "$document"
+fi

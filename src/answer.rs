@@ -24,6 +24,7 @@ use crate::answer::rows::RowReader;
 use crate::catalogue::id::MeasurementId;
 use crate::error::BridgeError;
 use crate::feed::{CellSource, Feed, RowSource, Set};
+use crate::fetch::error::FetchError;
 use crate::fetch::{Fetcher, Reading};
 use crate::frame::Frame;
 use crate::odata::skip_token::{Fingerprint, SkipToken, SkipTokenError};
@@ -116,6 +117,23 @@ impl Start {
         let revision = Some(parse_revision(&token.revision)?);
         Ok(Self { token: Some(token), revision })
     }
+}
+
+/// So often a request begins anew because its table moved on.
+const LONGEST_PURSUIT: usize = 4;
+
+/// Asks, and asks again where the table moved on meanwhile: sets and periods may be others too, so all begins anew.
+///
+/// # Errors
+/// Those of the asking, and when the table does not come to rest.
+pub async fn pursued<T>(ask: impl AsyncFn() -> Result<T, BridgeError>) -> Result<T, BridgeError> {
+    for _ in 1..LONGEST_PURSUIT {
+        match ask().await {
+            Err(BridgeError::Fetch(FetchError::Moved { .. })) => {}
+            answer => return answer,
+        }
+    }
+    ask().await
 }
 
 /// How a query walks through rows.

@@ -10,6 +10,8 @@ mod grafana;
 mod indicators;
 mod kill;
 mod language;
+#[cfg(target_os = "linux")]
+mod memory;
 mod odata;
 mod properties;
 mod query;

@@ -45,3 +45,40 @@ impl Merge {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, Int32Array, RecordBatch};
+
+    use super::*;
+    use crate::frame::place::Places;
+
+    fn rows(places: &[u32]) -> Frame {
+        let numbers: Int32Array = places.iter().map(|&at| i32::try_from(at).ok()).collect();
+        let batch = RecordBatch::try_from_iter([("at", Arc::new(numbers) as ArrayRef)]).unwrap();
+        Frame { batch, columns: vec![Some(0)], places: Places { axes: vec![places.to_vec()] } }
+    }
+
+    fn before(merge: &mut Merge, place: Option<u32>) -> Vec<u32> {
+        let place = place.map(|at| vec![at]);
+        let ready = merge.before(place.as_deref()).unwrap();
+        let shown = |frame: &Frame| format!("{:?}", frame.batch.column(0));
+        assert!(ready.iter().all(|frame| shown(frame) == shown(&rows(&frame.places.axes[0]))));
+        ready.map_or_else(Vec::new, |frame| frame.places.axes[0].clone())
+    }
+
+    #[test]
+    fn rows_go_out_in_order_when_nothing_can_come_before_them() {
+        let mut merge = Merge::default();
+        merge.add(rows(&[1, 4, 9]));
+        assert_eq!(before(&mut merge, Some(2)), [1]);
+        merge.add(rows(&[2, 3, 5]));
+        merge.add(rows(&[]));
+        assert_eq!(before(&mut merge, Some(5)), [2, 3, 4]);
+        assert_eq!((merge.row_count(), before(&mut merge, Some(5))), (2, vec![]));
+        assert_eq!(before(&mut merge, None), [5, 9]);
+        assert!(before(&mut merge, None).is_empty());
+    }
+}

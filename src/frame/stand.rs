@@ -87,3 +87,40 @@ pub(super) fn combined(stands: &[Stand], count: usize) -> Vec<u32> {
     };
     (0..count).map(number).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stand(ids: &[&str], last: u32) -> Stand {
+        let known = HashMap::from([("a", 0), ("b", 1), ("c", 2)]);
+        Stand::of(&ids.iter().map(|id| Some(*id)).collect(), &known, last)
+    }
+
+    #[test]
+    fn rows_under_unknown_labels_stand_at_the_last_member_that_was_asked_for_and_are_told_apart() {
+        let stand = stand(&["b", "?y", "a", "?x", "?y"], 1);
+        assert_eq!(stand.places, [1, 1, 0, 1, 1]);
+        assert_eq!(stand.shown, [1, 4, 0, 3, 4]);
+        assert_eq!(stand.strangers, ["?x", "?y"]);
+        assert_eq!(combined(&[stand], 5), [0, 2, 0, 1, 2]);
+    }
+
+    #[test]
+    fn every_combination_of_unknown_labels_has_a_number_of_its_own() {
+        let (left, right) =
+            (stand(&["?x", "?x", "a", "a", "?y"], 2), stand(&["?x", "a", "?x", "a", "?x"], 0));
+        let mut numbers = combined(&[left, Stand::at(7, 5), right], 5);
+        assert_eq!(numbers[3], 0);
+        numbers.sort_unstable();
+        numbers.dedup();
+        assert_eq!(numbers.len(), 5);
+    }
+
+    #[test]
+    fn known_rows_need_no_second_list() {
+        let known = stand(&["c", "a"], 2);
+        assert_eq!((known.places.as_slice(), known.shown.len()), (&[2, 0][..], 0));
+        assert_eq!(combined(&[known], 2), [0, 0]);
+    }
+}

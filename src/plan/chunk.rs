@@ -214,3 +214,69 @@ fn period_lists(of: &Measurement, period_type: &PeriodTypeId, periods: &[usize])
 pub(super) fn list_characters(lists: usize) -> usize {
     MEMBER_CHARACTERS / lists.max(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::fixture::table;
+
+    use super::*;
+
+    fn areas(members: &[usize]) -> ChunkDimension {
+        ChunkDimension { dimension: 0, hierarchy: 0, members: members.to_vec(), with_others: false }
+    }
+
+    fn asked(part: &ChunkDimension) -> String {
+        match part.asked(&table()) {
+            HierarchySelection::Total => "/".to_owned(),
+            HierarchySelection::All => "*".to_owned(),
+            HierarchySelection::Level(level) => level.to_string(),
+            HierarchySelection::Members(paths) => paths.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    #[test]
+    fn members_are_asked_for_by_the_shortest_name_that_brings_them_alone() {
+        let of = table();
+        for (members, name) in [
+            (&[0][..], "/"),
+            (&[0, 1, 2, 3, 4], "*"),
+            (&[1, 2, 3, 4], "lag"),
+            (&[0, 2], "//2/"),
+            (&[3], "/3/"),
+        ] {
+            assert_eq!(asked(&areas(members)), name);
+            assert_eq!(areas(members).node_count(&of), members.len() as u64);
+        }
+        let with_others = ChunkDimension { with_others: true, ..areas(&[1, 2]) };
+        assert_eq!((asked(&with_others).as_str(), with_others.node_count(&of)), ("*", 5));
+    }
+
+    #[test]
+    fn lists_end_where_their_members_or_characters_do() {
+        let lengths = |at_most, characters| {
+            let lists = areas(&[0, 1, 2, 3, 4]).lists(&table(), at_most, characters);
+            lists.iter().map(|list| list.members.len()).collect::<Vec<_>>()
+        };
+        assert_eq!(lengths(3, 1000), [3, 2]);
+        // A path of one digit takes seven characters and its comma three.
+        assert_eq!(lengths(9, 26), [3, 2]);
+        assert_eq!(lengths(9, 1), [1, 1, 1, 1, 1], "what fits nowhere stands alone");
+    }
+
+    #[test]
+    fn a_chunk_is_halved_along_its_periods_before_its_members() {
+        let of = table();
+        let chunk = Chunk {
+            period_type: PeriodTypeId::from("M"),
+            periods: vec![0, 1, 2],
+            dimensions: vec![areas(&[0, 1, 2, 3, 4])],
+            measures: vec![0],
+        };
+        let parts = chunk.smaller(&of);
+        assert_eq!(parts.iter().map(|part| part.periods.len()).collect::<Vec<_>>(), [2, 1]);
+        let parts = parts[1].smaller(&of);
+        assert_eq!(parts.iter().map(|part| part.dimensions[0].members.len()).collect::<Vec<_>>(), [3, 2]);
+        let row = Chunk { periods: vec![0], dimensions: vec![areas(&[4])], ..chunk };
+        assert_eq!(row.smaller(&of), []);
+    }
+}

@@ -186,3 +186,42 @@ fn unambiguous(facts: &Dimension, members: &[usize]) -> Vec<Vec<usize>> {
     }
     lists
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::chunk::Chunk;
+    use crate::plan::fixture::{everything, table};
+
+    use super::*;
+
+    /// How many periods and members the first chunk asks for, when a request may have so many rows.
+    fn first(rows: u64) -> Vec<usize> {
+        let Chunk { periods, dimensions, .. } =
+            cut(&table(), &everything(), rows * 5).unwrap().get(0).unwrap();
+        [periods.len()].into_iter().chain(dimensions.iter().map(|part| part.members.len())).collect()
+    }
+
+    #[test]
+    fn periods_are_cut_first_and_then_the_dimensions_in_key_order() {
+        assert_eq!(first(360), [12, 5, 3, 2]);
+        assert_eq!(
+            first(359),
+            [1, 5, 3, 2],
+            "the newest stands alone: the oldest eleven are counted off first"
+        );
+        assert_eq!(first(30), [1, 5, 3, 2]);
+        assert_eq!(first(29), [1, 4, 3, 2]);
+        assert_eq!(first(6), [1, 1, 3, 2]);
+        assert_eq!(first(5), [1, 1, 2, 2]);
+        assert_eq!(first(1), [1, 1, 1, 1]);
+    }
+
+    #[test]
+    fn one_row_more_than_the_limit_is_refused() {
+        let refused = cut(&table(), &everything(), 4);
+        assert!(
+            matches!(refused, Err(ChunkError::LimitBelowOneRow { cells: 5, limit: 4, .. })),
+            "{refused:?}"
+        );
+    }
+}

@@ -2,6 +2,8 @@
 
 pub mod chunk;
 pub mod cut;
+#[cfg(test)]
+mod fixture;
 pub mod product;
 pub mod pushdown;
 pub mod selection;
@@ -143,4 +145,45 @@ fn needed_measures(wanted: &Wanted<'_>) -> BTreeSet<usize> {
         }
     }
     if needed.is_empty() { BTreeSet::from([0]) } else { needed }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feed::Extent;
+
+    fn planned(form: CellForm, cell_limit: u64) -> UpstreamPlan {
+        let (measurement, mut selection) = (Arc::new(fixture::table()), fixture::everything());
+        selection.restrict_members(1, &BTreeSet::from([0]));
+        selection.rest_at_totals(&measurement);
+        let chunks = cut::cut(&measurement, &selection, cell_limit).unwrap();
+        let extents = vec![Extent::Whole; 3];
+        let source = Arc::new(CellSource { measurement, form, period_type: None, extents });
+        UpstreamPlan { source, selection, chunks }
+    }
+
+    #[test]
+    fn places_count_the_dimensions_that_rest_at_their_total() {
+        let plan = planned(CellForm::Wide, 4);
+        let last = plan.chunks.get(plan.chunks.count() - 1).unwrap();
+        assert_eq!(plan.first_place(&last), [11, 4, 0, 1]);
+        assert_eq!(plan.chunks_from(&[11, 4, 0, 1]).collect::<Vec<_>>(), [last]);
+        assert_eq!(plan.rows_before(&[11, 4, 0, 1]), plan.row_bound() - 1);
+        assert_eq!(plan.rows_before(&[]), 0);
+    }
+
+    #[test]
+    fn so_many_chunks_are_needed_for_so_many_rows() {
+        let plan = planned(CellForm::Wide, 2 * 4);
+        for (rows, chunks) in [(0, 0), (1, 1), (2, 1), (3, 2), (120, 60), (u64::MAX, 60)] {
+            assert_eq!(plan.chunks_for(rows), chunks, "{rows} rows");
+        }
+    }
+
+    #[test]
+    fn in_the_long_form_every_measure_is_a_row() {
+        let mut plan = planned(CellForm::Long, 4);
+        plan.selection.measures = vec![0, 1, 2];
+        assert_eq!((plan.row_bound(), plan.rows_before(&[0, 1, 0, 0])), (3 * 120, 3 * 2));
+    }
 }

@@ -154,3 +154,52 @@ impl Iterator for ChunkWalk<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::cut::cut;
+    use crate::plan::fixture::{everything, table};
+
+    use super::*;
+
+    /// One row to a chunk: 12 periods, 5 areas, 3 and 2 members.
+    fn single_rows() -> Chunks {
+        cut(&table(), &everything(), 5).unwrap()
+    }
+
+    fn place(chunk: &Chunk) -> Vec<usize> {
+        chunk.periods.iter().chain(chunk.dimensions.iter().map(|part| &part.members[0])).copied().collect()
+    }
+
+    #[test]
+    fn the_number_of_a_chunk_is_its_place_with_the_period_weighing_most() {
+        let chunks = single_rows();
+        assert_eq!((chunks.count(), chunks.cells()), (12 * 5 * 3 * 2, 12 * 5 * 3 * 2 * 5));
+        assert_eq!(chunks.get(0).map(|chunk| place(&chunk)), Some(vec![0, 0, 0, 0]));
+        assert_eq!(chunks.get(31).map(|chunk| place(&chunk)), Some(vec![1, 0, 0, 1]));
+        assert_eq!(chunks.get(359).map(|chunk| place(&chunk)), Some(vec![11, 4, 2, 1]));
+        assert_eq!(chunks.get(360), None);
+        assert_eq!(Chunks::default().get(0), None);
+    }
+
+    #[test]
+    fn a_walk_begins_where_the_place_is_and_steps_over_what_lies_before() {
+        let chunks = single_rows();
+        let first = |from: &[usize]| chunks.from(from.to_vec()).next().map(|chunk| place(&chunk));
+        assert_eq!(first(&[3, 2, 1, 1]), Some(vec![3, 2, 1, 1]));
+        assert_eq!(first(&[3, 2]), Some(vec![3, 2, 0, 0]), "a place may be given in part");
+        assert_eq!(first(&[3, 4, 2, 2]), Some(vec![4, 0, 0, 0]), "no piece holds it, the next period does");
+        assert_eq!(first(&[12]), None);
+        assert_eq!(chunks.from(vec![11, 4, 2, 1]).count(), 1);
+        assert_eq!(Chunks::default().iter().count(), 0);
+    }
+
+    #[test]
+    fn a_chunk_of_several_periods_is_met_as_long_as_its_last_one_is_not_over() {
+        let chunks = cut(&table(), &everything(), 30 * 5 * 5).unwrap();
+        let periods = |from: usize| chunks.from(vec![from]).map(|chunk| chunk.periods).collect::<Vec<_>>();
+        assert_eq!(periods(0), [vec![0, 1], vec![2, 3, 4, 5, 6], vec![7, 8, 9, 10, 11]]);
+        assert_eq!(periods(6), periods(2));
+        assert_eq!(periods(7).len(), 1);
+    }
+}

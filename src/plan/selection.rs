@@ -139,3 +139,33 @@ fn periods_of_set(source: &CellSource) -> Vec<usize> {
     };
     (0..source.measurement.periods.len()).filter(of_type).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::fixture::{everything, table};
+
+    use super::*;
+
+    #[test]
+    fn a_dimension_at_its_total_is_not_named_but_an_area_always_is() {
+        let mut selection = everything();
+        (0..3).for_each(|dimension| selection.restrict_members(dimension, &BTreeSet::from([0])));
+        selection.rest_at_totals(&table());
+        assert_eq!(selection.members, [Members::Named(vec![0]), Members::AtTotal, Members::AtTotal]);
+        assert_eq!(selection.named().map(|(dimension, _)| dimension).collect::<Vec<_>>(), [0]);
+        assert_eq!(selection.shown().count(), 3, "its columns stay");
+        assert_eq!(selection.row_bound(), 12);
+    }
+
+    #[test]
+    fn one_measure_is_asked_for_alone_and_several_together_with_all() {
+        let mut selection = Selection { measures: vec![0, 1, 2], ..everything() };
+        selection.restrict_measures(&BTreeSet::from([0, 2]));
+        assert_eq!(selection.measures, [0, 1, 2]);
+        selection.restrict_measures(&BTreeSet::from([2]));
+        assert_eq!(selection.measures, [2]);
+        assert!(!selection.is_empty());
+        selection.restrict_periods(&BTreeSet::from([77]));
+        assert!(selection.is_empty());
+    }
+}

@@ -125,7 +125,9 @@ impl FeedKeeper {
         let Some(head) = catalogue.head(name).cloned() else {
             return Err(self.unknown(&catalogue, name));
         };
-        let measurement = match catalogue.measurements.get(&head.id) {
+        // One that has changed is read again first: its periods are to be those of the figures that will be read.
+        let known = catalogue.measurements.get(&head.id).filter(|_| !self.catalogue.has_changed(&head.id));
+        let measurement = match known {
             Some(measurement) => Arc::clone(measurement),
             None => self.catalogue.measurement(head.id.as_str()).await.map_err(|error| {
                 tracing::warn!(table = %head.id, %error, "table could not be read");

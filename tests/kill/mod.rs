@@ -1,6 +1,6 @@
 //! The program itself, killed while it writes. `KILL_CYCLES` says how often; a run before a release takes 200.
 
-mod process;
+pub mod process;
 
 use std::time::Duration;
 

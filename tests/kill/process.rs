@@ -26,7 +26,12 @@ fn command(folder: &Path) -> Command {
 impl Bridge {
     /// Starts the service and waits until it is ready: until it knows which tables there are.
     pub async fn start(folder: &Path) -> Self {
-        let mut child = command(folder).spawn().unwrap();
+        Self::start_with(folder, &[]).await
+    }
+
+    /// The same with settings.
+    pub async fn start_with(folder: &Path, settings: &[(&str, &str)]) -> Self {
+        let mut child = command(folder).envs(settings.iter().copied()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let mut seen = String::new();
         let url = loop {
@@ -61,6 +66,14 @@ impl Bridge {
     pub async fn get(&self, path: &str) -> Result<(u16, String), reqwest::Error> {
         let response = self.client.get(format!("{}{path}", self.url)).send().await?;
         Ok((response.status().as_u16(), response.text().await?))
+    }
+
+    /// The most memory that the process has had so far, in bytes.
+    #[cfg(target_os = "linux")]
+    pub fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
     }
 
     /// Ends the process as a power cut would: without a word.

@@ -122,6 +122,8 @@ def check_known(prometheus, source):
     ):
         found = ask(prometheus, "query", query=query, time=at)
         assert [float(one["value"][1]) for one in found] == [figure], f"{query} at {at}: {found}"
+    newest = ask(prometheus, "query", query=f"last_over_time({selector}[400d]) - on () {selector.replace('history_', '')}")
+    assert [float(one["value"][1]) for one in newest] == [0], f"the newest figure of a window that ends now: {newest}"
     later = ask(prometheus, "query", query=f"{selector} offset 365d", time="2027-06-15T12:00:00Z")
     assert [float(one["value"][1]) for one in later] == [figure], f"with an offset: {later}"
 

@@ -141,8 +141,7 @@ fn read_indicator(
             continue;
         }
         let held = held(figures, shown);
-        let (Some(first), Some(last)) = (held.first(), held.last()) else { continue };
-        let moments = moments::moments(query, &(first.span.start..last.span.end))?;
+        let moments = moments::moments(query, &held)?;
         let end_ms = query.end_ms.min(query.hints.end_ms);
         for (area, labels) in asked {
             let samples = samples(|held| value(state, figures, area, held, shown), &held, &moments, end_ms);

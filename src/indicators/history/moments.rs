@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::indicators::history::{Hints, HistoryError, Query, SAMPLE_LIMIT};
+use crate::indicators::history::{Held, Hints, HistoryError, Query, SAMPLE_LIMIT};
 
 /// How long PromQL looks back for a sample, unless Prometheus is told otherwise.
 const LOOK_BACK_MS: i64 = 5 * 60 * 1000;
@@ -54,10 +54,11 @@ pub(super) fn check(query: &Query) -> Result<(), HistoryError> {
     Ok(())
 }
 
-/// The moments within a span of time that has figures, in order, each once.
-pub(super) fn moments(query: &Query, span: &Range<i64>) -> Result<Vec<i64>, HistoryError> {
-    let first = query.start_ms.max(query.hints.start_ms).max(span.start);
-    let end = (query.end_ms + 1).min(query.hints.end_ms + 1).min(span.end);
+/// The moments within the time that has figures, in order, each once.
+pub(super) fn moments(query: &Query, held: &[Held]) -> Result<Vec<i64>, HistoryError> {
+    let (Some(oldest), Some(newest)) = (held.first(), held.last()) else { return Ok(Vec::new()) };
+    let first = query.start_ms.max(query.hints.start_ms).max(oldest.span.start);
+    let end = (query.end_ms + 1).min(query.hints.end_ms + 1).min(newest.span.end);
     let within = first..end;
     let rows = rows(&query.hints);
     let count = rows.iter().fold(0_usize, |sum, row| sum.saturating_add(row.count(&within)));
@@ -65,6 +66,10 @@ pub(super) fn moments(query: &Query, span: &Range<i64>) -> Result<Vec<i64>, Hist
         return Err(HistoryError::TooManySamples);
     }
     let mut moments: Vec<_> = rows.iter().flat_map(|row| row.within(&within)).collect();
+    if query.hints.function == NEWEST_OF_RANGE {
+        // The newest figure of a window is often of a period that ended before anybody looked.
+        moments.extend(held.iter().map(|each| each.span.end - 1).filter(|at| within.contains(at)));
+    }
     moments.sort_unstable();
     moments.dedup();
     Ok(moments)

@@ -179,8 +179,7 @@ fn a_query_without_hints_and_a_look_up_of_series_get_a_sample_a_day() {
 
 #[test]
 fn windows_of_range_functions_hold_their_values() {
-    let at = ms("2026-06-20T00:00:00Z");
-    let over = |range_ms: i64, function: &str| {
+    let over_at = |at: i64, range_ms: i64, function: &str| {
         let hints = Hints {
             start_ms: at - range_ms,
             end_ms: at,
@@ -191,11 +190,15 @@ fn windows_of_range_functions_hold_their_values() {
         let query = Query { start_ms: at - range_ms, end_ms: at, matchers: Vec::new(), hints };
         answer(&only(query, &[("indicator", "personer"), ("area_code", "751")])).remove(0).samples
     };
+    let over = |range_ms, function| over_at(ms("2026-06-20T00:00:00Z"), range_ms, function);
     let month = over(30 * DAY, "avg_over_time");
     let of = |value: f64| month.iter().filter(|sample| sample.value == value).count();
     assert_eq!((of(100.0), of(101.0)), (20, 11), "every day once: 20 June, back to 21 May");
     assert!(over(60 * 60 * 1000, "changes").len() >= 2);
     assert_eq!(over(400 * DAY, "last_over_time").last().map(|sample| sample.value), Some(100.0));
+    let long_after = over_at(ms("2026-11-20T00:00:00Z"), 200 * DAY, "last_over_time");
+    let newest = long_after.iter().rfind(|sample| !sample.value.is_nan());
+    assert_eq!(newest.map(|sample| sample.value), Some(100.0), "June is the newest figure of the window");
 }
 
 #[test]

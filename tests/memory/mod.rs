@@ -1,0 +1,40 @@
+//! The program itself under a small budget of memory, reading more than fits into it.
+
+use crate::kill::process::Bridge;
+
+const MEGABYTE: u64 = 1024 * 1024;
+/// What stored cells may take in memory.
+const BUDGET: u64 = 8;
+/// What reading may take beside the store: answers on their way in, chunks being put together, a page on its way out.
+const WORK: u64 = 140;
+/// Ten years of a set of which thirteen months are nearly as much as a request may ask for.
+const SET: &str = "/odata/jobindsats/y01dia02/Fordelt_på_A_kasse?$filter=Periode ge '2016M01'";
+
+async fn metric(bridge: &Bridge, name: &str) -> u64 {
+    let metrics = bridge.get("/metrics").await.unwrap().1;
+    let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.unwrap_or_else(|| panic!("{name} is not in {metrics}")).parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reading_more_than_the_budget_evicts_and_stays_within_bounds() {
+    let folder = tempfile::tempdir().unwrap();
+    let bridge = Bridge::start_with(folder.path(), &[("BRIDGE_MEMORY_MB", "8")]).await;
+    let before = bridge.peak_memory();
+    let path = format!("{SET}&$count=true&$top=1000");
+    let plan = bridge.get(&format!("{path}&explain=plan")).await.unwrap().1;
+    let plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
+    let cells = plan["plan"].as_array().unwrap().iter().map(|chunk| chunk["cells"].as_u64().unwrap());
+    let large = cells.filter(|cells| *cells > 180_000).count() as u64;
+    assert!(large >= 8, "{large} requests of more than 180,000 cells");
+
+    let (status, body) = bridge.get(&path).await.unwrap();
+    assert_eq!(status, 200, "{body}");
+    let (status, page) = bridge.get(SET).await.unwrap();
+    assert_eq!((status, page.matches("\"Periode\"").count()), (200, 50_000));
+
+    let grown = bridge.peak_memory() - before;
+    assert!(grown < (BUDGET + WORK) * MEGABYTE, "{} MB more than at the start", grown / MEGABYTE);
+    assert!(metric(&bridge, "jobindsats_bridge_cache_evictions_total").await > 0);
+    assert!(metric(&bridge, "jobindsats_bridge_cache_size_bytes").await <= BUDGET * MEGABYTE);
+}
