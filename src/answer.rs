@@ -30,7 +30,7 @@ use crate::frame::Frame;
 use crate::odata::skip_token::{Fingerprint, SkipToken, SkipTokenError};
 use crate::odata::value::Value;
 use crate::plan::{UpstreamPlan, Wanted, plan};
-use crate::query::{BoundExpr, BoundQuery, Target};
+use crate::query::{BoundExpr, BoundExprKind, BoundQuery, Target};
 use crate::store::block::Revision;
 
 /// What answering needs.
@@ -265,11 +265,14 @@ impl Answerer {
         let in_order = walk.query.order.is_empty() && !walk.counts();
         let bound = if in_order { plan.row_bound().min(ends) } else { plan.row_bound() };
         let first_page = in_order && walk.query.skip == 0 && walk.token.is_none() && !walk.whole;
-        if bound <= limit || first_page {
-            Ok(())
-        } else {
-            Err(BridgeError::TooManyRows { bound: plan.row_bound(), limit })
+        if bound > limit && !first_page {
+            return Err(BridgeError::TooManyRows { bound: plan.row_bound(), limit });
         }
+        let worked_out = walk.query.order.iter().map(|key| &key.expr);
+        rows::check_work(
+            plan.row_bound(),
+            worked_out.filter(|expr| !matches!(expr.kind, BoundExprKind::Column(_))),
+        )
     }
 
     async fn read(
