@@ -201,10 +201,9 @@ class Queries:
         return self.finish(chain)
 
     def finish(self, chain):
-        (result,) = (chain.result(),)
         if not chain.steps:
             chain.cut()
-            result = chain.result()
+        result = chain.result()
         maker = Maker(self.random, result.columns, result.samples)
         rows = Rows(result)
         if self.chance(0.35):
@@ -267,7 +266,8 @@ class Chain:
         keys = self.random.sample(keys, min(len(keys), self.random.randrange(0, 4)))
         made = self.aggregates(may_be_none=bool(keys))
         aggregated = f"aggregate({','.join(text for _, text, _, _ in made)})" if made else ""
-        shown = [*((self.columns[key].sql, f"k{at}") for at, key in enumerate(keys)), *((sql, f"a{at}") for at, (_, _, sql, _) in enumerate(made))]
+        shown = [(self.columns[key].sql, f"k{at}") for at, key in enumerate(keys)]
+        shown += [(sql, f"a{at}") for at, (_, _, sql, _) in enumerate(made)]
         listed = ", ".join([*(f"{sql} AS {name}" for sql, name in shown), "min(nth) AS nth"])
         grouping = f"GROUP BY {', '.join(self.columns[key].sql for key in keys)}" if keys else ""
         source = f"(SELECT {listed} FROM {self.source} {grouping})"
@@ -312,7 +312,8 @@ class Chain:
         shown = ", ".join(f"{found.columns[name].sql} AS t{at}" for at, name in enumerate([*groups, *totals]))
         where = " AND ".join(f"({each})" for each in rest) or "true"
         numbered = f"row_number() OVER (ORDER BY {found.order}) AS nth"
-        self.add("groupby", f"({','.join(groups)}),aggregate({','.join(totals)})", f"(SELECT {shown}, {numbered} FROM {found.source} WHERE {where})")
+        inner = f"({','.join(groups)}),aggregate({','.join(totals)})"
+        self.add("groupby", inner, f"(SELECT {shown}, {numbered} FROM {found.source} WHERE {where})")
         self.columns = {name: Column(f"t{at}", found.columns[name].kind) for at, name in enumerate([*groups, *totals])}
         self.samples, self.paths, self.ways = {name: found.samples[name] for name in self.columns}, {}, {}
 
@@ -339,28 +340,57 @@ TEXTS = {
 def constructs(query, spelled):
     """The names of what the query is made of."""
     rows = query.result if isinstance(query, Grouped) else query if isinstance(query, Rows) else query.rows
-    found = {f"set: {query.set.kind}"}
-    found |= {f"key: {query.style}", "value" if query.column and not query.raw else "$value" if query.raw else "one row"} if isinstance(query, At) else set()
-    if isinstance(query, At) and query.way:
-        found.add("way from one row")
+    found = {f"set: {query.set.kind}"} | spellings(query, spelled)
+    if isinstance(query, At):
+        found.add(f"key: {query.style}")
+        found.add("one row" if not query.column else "$value" if query.raw else "value")
+        found |= {"way from one row"} if query.way else set()
     if isinstance(query, Grouped):
-        found |= {f"$apply: {step.name}" for step in query.steps} | {"published totals" if " with " not in step.inner and "$count" not in step.inner and "aggregate(" in step.inner else "$apply" for step in query.steps}
-        options = {"$filter": rows.filter, "$orderby": rows.order, "$top, $skip": rows.top is not None or rows.skip is not None}
-        found |= {f"{name} behind $apply" for name, there in options.items() if there}
-    if rows:
-        found |= parts_of(rows, query)
-    found |= {f"metadata {spelled.metadata}"} if spelled.metadata else set()
-    flags = {"4.01": spelled.version == "4.01", "IEEE754Compatible": spelled.ieee754, "omit-values": spelled.omit_nulls, "upper-case operators": spelled.operators == "upper"}
-    flags |= {"slash behind the path": spelled.slash, "options without $": spelled.options == "bare", "options in any case": spelled.options == "mixed"}
-    flags["aliases"] = spelled.aliases and "@p0" in query.address(spelled).path
-    return found | {name for name, there in flags.items() if there}
+        found |= transformations(query)
+    return found | (parts_of(rows, query) if rows else set())
+
+
+def spellings(query, spelled):
+    flags = {
+        f"metadata {spelled.metadata}": spelled.metadata,
+        "4.01": spelled.version == "4.01",
+        "IEEE754Compatible": spelled.ieee754,
+        "omit-values": spelled.omit_nulls,
+        "upper-case operators": spelled.operators == "upper",
+        "slash behind the path": spelled.slash,
+        "options without $": spelled.options == "bare",
+        "options in any case": spelled.options == "mixed",
+        "aliases": spelled.aliases and "@p0" in query.address(spelled).path,
+    }
+    return {name for name, there in flags.items() if there}
+
+
+def transformations(query):
+    rows = query.result
+    figures = {name for name, column in query.set.columns.items() if column.kind == "figure"} | {"Status"}
+    flags = {f"$apply: {step.name}": True for step in query.steps}
+    flags |= {
+        "published totals": any(figures & set(re.split(r"[(),]", step.inner.partition("aggregate")[2])) for step in query.steps),
+        "$filter behind $apply": rows.filter,
+        "$orderby behind $apply": rows.order,
+        "$top, $skip behind $apply": rows.top is not None or rows.skip is not None,
+    }
+    return {name for name, there in flags.items() if there}
 
 
 def parts_of(rows, query):
     flags = {
-        "$filter": rows.filter, "$search": rows.search, "$orderby": rows.order, "$compute": rows.compute, "$select": rows.select,
-        "$top": rows.top is not None, "$skip": rows.skip is not None, "$count=true": rows.count, "/$count": rows.only_count,
-        "paging": query.page, "rows of a way": getattr(query, "path", None) if isinstance(query, Rows) else None,
+        "$filter": rows.filter,
+        "$search": rows.search,
+        "$orderby": rows.order,
+        "$compute": rows.compute,
+        "$select": rows.select,
+        "$top": rows.top is not None,
+        "$skip": rows.skip is not None,
+        "$count=true": rows.count,
+        "/$count": rows.only_count,
+        "paging": query.page,
+        "rows of a way": rows.path,
     }
     expressions = [each.odata for each in [rows.filter, *rows.order] if each]
     flags["$compute used in an expression"] = any("Beregnet" in text for text in expressions)
@@ -377,8 +407,16 @@ def parts_of(rows, query):
 def expanded(expand, name):
     rows = expand.rows
     flags = {
-        "$select": rows.select and not expand.only, "$filter": rows.filter, "$orderby": rows.order, "$top": rows.top is not None, "$skip": rows.skip is not None,
-        "$count": rows.count, "/$count": expand.only == "$count", "$levels": expand.levels, "$search": rows.search, "$expand": rows.expand,
-        "through $select": expand.only == "select",
+        "$select": rows.select and not expand.only,
+        "$filter": rows.filter,
+        "$orderby": rows.order,
+        "$top": rows.top is not None,
+        "$skip": rows.skip is not None,
+        "$count": rows.count,
+        "/$count": expand.only == "$count",
+        "$levels": expand.levels,
+        "$search": rows.search,
+        "$expand": rows.expand,
+        "path in $select": expand.only == "select",
     }
     return {name} | {f"$expand with {option}" for option, there in flags.items() if there}

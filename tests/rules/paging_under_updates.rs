@@ -40,17 +40,19 @@ impl Case {
 }
 
 fn moments() -> impl Strategy<Value = Moment> {
-    let between = (1_usize..5, prop::sample::select(vec![0, 1, 16, 25 * 60]));
+    let between = (1_usize..4, prop::sample::select(vec![1, 16, 16, 25 * 60]));
     prop_oneof![
-        between.prop_map(|(page, minutes)| Moment::Between { page, minutes }),
-        (1_u64..12).prop_map(|data_requests| Moment::Within { data_requests }),
-        (1_u64..4).prop_map(|data_requests| Moment::Within { data_requests }),
+        4 => between.prop_map(|(page, minutes)| Moment::Between { page, minutes }),
+        2 => (1_u64..40).prop_map(|data_requests| Moment::Within { data_requests }),
+        1 => (1_u64..4).prop_map(|data_requests| Moment::Within { data_requests }),
     ]
 }
 
 fn options() -> impl Strategy<Value = String> {
     let sets = vec![
         "Kommuner?$filter=",
+        "Kommuner?$filter=",
+        "Hovedtal?$filter=",
         "Hovedtal?$filter=",
         "Fordelt_på_Køn?$filter=Område_id in ('T','1','2') and ",
         "Fordelt_på_A_kasse?$filter=Områdekode in ('000','101') and ",
@@ -68,8 +70,8 @@ fn options() -> impl Strategy<Value = String> {
 }
 
 fn cases() -> impl Strategy<Value = Case> {
-    let cell_limit = prop::sample::select(vec![60_u64, 250, 1000, 200_000]);
-    (prop::sample::select(TABLES.to_vec()), options(), 20_usize..150, cell_limit, moments()).prop_map(
+    let cell_limit = prop::sample::select(vec![60_u64, 60, 250, 1000, 200_000]);
+    (prop::sample::select(TABLES.to_vec()), options(), 20_usize..70, cell_limit, moments()).prop_map(
         |(table, options, page_size, cell_limit, moment)| Case {
             table,
             options,
@@ -166,5 +168,5 @@ fn a_download_is_the_whole_answer_of_one_revision_or_ends_in_410() {
     };
     runner.run(&cases(), check).unwrap();
     assert!(changed.get() > CASES / 2, "an update that changes nothing proves nothing: {changed:?}");
-    assert!(whole.get() > CASES / 10 && gone.get() > CASES / 10, "{whole:?} whole, {gone:?} ended in 410");
+    assert!(whole.get() > CASES / 20 && gone.get() > CASES / 20, "{whole:?} whole, {gone:?} ended in 410");
 }
