@@ -387,8 +387,7 @@ impl CatalogueKeeper {
     }
 
     /// Whether the list says that the table was updated after it was read.
-    #[must_use]
-    pub fn has_changed(&self, id: &MeasurementId) -> bool {
+    fn has_changed(&self, id: &MeasurementId) -> bool {
         self.slot(id).known().update_latest != self.listed_date(id)
     }
 
