@@ -24,12 +24,13 @@ use crate::answer::rows::RowReader;
 use crate::catalogue::id::MeasurementId;
 use crate::error::BridgeError;
 use crate::feed::{CellSource, Feed, RowSource, Set};
+use crate::fetch::error::FetchError;
 use crate::fetch::{Fetcher, Reading};
 use crate::frame::Frame;
 use crate::odata::skip_token::{Fingerprint, SkipToken, SkipTokenError};
 use crate::odata::value::Value;
 use crate::plan::{UpstreamPlan, Wanted, plan};
-use crate::query::{BoundExpr, BoundQuery, Target};
+use crate::query::{BoundExpr, BoundExprKind, BoundQuery, Target};
 use crate::store::block::Revision;
 use crate::store::uses::UseLog;
 
@@ -119,6 +120,23 @@ impl Start {
         let revision = Some(parse_revision(&token.revision)?);
         Ok(Self { token: Some(token), revision })
     }
+}
+
+/// So often a request begins anew because its table moved on.
+const LONGEST_PURSUIT: usize = 4;
+
+/// Asks, and asks again where the table moved on meanwhile: sets and periods may be others too, so all begins anew.
+///
+/// # Errors
+/// Those of the asking, and when the table does not come to rest.
+pub async fn pursued<T>(ask: impl AsyncFn() -> Result<T, BridgeError>) -> Result<T, BridgeError> {
+    for _ in 1..LONGEST_PURSUIT {
+        match ask().await {
+            Err(BridgeError::Fetch(FetchError::Moved { .. })) => {}
+            answer => return answer,
+        }
+    }
+    ask().await
 }
 
 /// How a query walks through rows.
@@ -250,11 +268,14 @@ impl Answerer {
         let in_order = walk.query.order.is_empty() && !walk.counts();
         let bound = if in_order { plan.row_bound().min(ends) } else { plan.row_bound() };
         let first_page = in_order && walk.query.skip == 0 && walk.token.is_none() && !walk.whole;
-        if bound <= limit || first_page {
-            Ok(())
-        } else {
-            Err(BridgeError::TooManyRows { bound: plan.row_bound(), limit })
+        if bound > limit && !first_page {
+            return Err(BridgeError::TooManyRows { bound: plan.row_bound(), limit });
         }
+        let worked_out = walk.query.order.iter().map(|key| &key.expr);
+        rows::check_work(
+            plan.row_bound(),
+            worked_out.filter(|expr| !matches!(expr.kind, BoundExprKind::Column(_))),
+        )
     }
 
     async fn read(

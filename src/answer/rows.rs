@@ -23,6 +23,9 @@ use crate::query::BoundExpr;
 use crate::query::reach::{Scope, left_over};
 use crate::store::block::{CellBlock, SharedBlock};
 
+/// Terms of conditions that are looked at for one answer, all rows together: more would keep others waiting for minutes.
+pub(super) const WORK_LIMIT: u64 = 1_000_000_000;
+
 /// A block that was fetched.
 struct Fetched {
     block: SharedBlock,
@@ -113,6 +116,8 @@ impl<'a> RowReader<'a> {
 
     /// The next block; `None` at the end.
     async fn fetched(&mut self, wanted: u64) -> Result<Option<Fetched>, BridgeError> {
+        // Blocks that are in store come at once: who else asks has a turn between them.
+        tokio::task::yield_now().await;
         self.fetch_ahead(wanted);
         let Some(fetched) = self.coming.next().await.transpose()? else { return Ok(None) };
         self.fetched_at = self.fetched_at.into_iter().chain([fetched.block.fetched_at]).min();
@@ -121,10 +126,11 @@ impl<'a> RowReader<'a> {
         }
         self.scanned += self.rows_of(&fetched.block);
         let limit = self.answerer.limits.max_rows;
-        match self.scanned > limit {
-            true => Err(BridgeError::TooManyRows { bound: self.plan.row_bound(), limit }),
-            false => Ok(Some(fetched)),
+        if self.scanned > limit {
+            return Err(BridgeError::TooManyRows { bound: self.plan.row_bound(), limit });
         }
+        check_work(self.scanned, self.filter)?;
+        Ok(Some(fetched))
     }
 
     fn rows_of(&self, block: &CellBlock) -> u64 {
@@ -161,4 +167,40 @@ fn is_met_by_asking(filter: &BoundExpr, scope: &Scope<'_>) -> bool {
 fn assembly<'a>(plan: &'a UpstreamPlan, columns: &'a [Column], needed: &'a BTreeSet<usize>) -> Assembly<'a> {
     let shown: Vec<usize> = plan.selection.shown().map(|(dimension, _)| dimension).collect();
     Assembly::new(&plan.source, columns, needed, &shown, &plan.selection.measures)
+}
+
+/// Refuses expressions that are too long for so many rows.
+pub(super) fn check_work<'e>(
+    rows: u64,
+    expressions: impl IntoIterator<Item = &'e BoundExpr>,
+) -> Result<(), BridgeError> {
+    let terms: u64 = expressions.into_iter().map(BoundExpr::cost).sum();
+    match rows.saturating_mul(terms) > WORK_LIMIT {
+        true => Err(BridgeError::TooMuchWork { rows, terms }),
+        false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::odata::value::Value;
+    use crate::query::BoundExprKind;
+
+    #[test]
+    fn long_conditions_are_not_put_to_many_rows() {
+        let term = || BoundExpr::boolean(BoundExprKind::Literal(Value::Boolean(true)));
+        let of = |terms: usize| BoundExpr::boolean(BoundExprKind::And(vec![term(); terms]));
+        let listed = |operand| {
+            let values = (0..999).map(Value::Integer).collect();
+            BoundExpr::boolean(BoundExprKind::In(Box::new(operand), values))
+        };
+        let column = BoundExpr::boolean(BoundExprKind::Column(0));
+        assert_eq!((of(999).cost(), listed(term()).cost(), listed(column).cost()), (1_000, 1_000, 2));
+        assert!(check_work(1_000_000, [&of(999)]).is_ok());
+        let refused = check_work(1_000_001, [&of(999)]);
+        assert!(matches!(refused, Err(BridgeError::TooMuchWork { rows: 1_000_001, terms: 1_000 })));
+        assert!(check_work(500_001, [&of(999), &of(999)]).is_err());
+        assert!(check_work(u64::MAX, []).is_ok());
+    }
 }

@@ -37,7 +37,7 @@ impl FetchError {
     /// Whether stored cells should answer instead: everything but a download that cannot go on.
     #[must_use]
     pub fn allows_stored(&self) -> bool {
-        !matches!(self, Self::Gone { .. })
+        !matches!(self, Self::Gone { .. } | Self::Moved { .. })
     }
 }
 

@@ -4,7 +4,8 @@
 //! A chunk that is too large or too slow is halved. Nothing that failed is stored.
 //!
 //! All cells of an answer belong to one revision. Whatever was under way when a table's revision moved on is thrown away, and
-//! [`Fetcher::in_one_revision`] reads again.
+//! [`Fetcher::in_one_revision`] reads again. Fetched cells are believed once the list of tables was looked up behind them: an
+//! update may have come while they were on their way.
 
 mod cells;
 pub mod error;
@@ -40,6 +41,9 @@ pub trait Updates: Send + Sync + Debug {
     /// The day that the upstream says the table was last updated; looked up anew only after a while.
     async fn update_latest(&self, table: &MeasurementId) -> Option<NaiveDate>;
 
+    /// Has it looked up now, for all tables; says whether that was to be had.
+    async fn look_up(&self) -> bool;
+
     /// An answer did not fit the table's metadata, which is to be read again.
     fn outdated(&self, table: &MeasurementId);
 }
@@ -63,8 +67,8 @@ impl Reading {
     }
 }
 
-/// So often a table that moves on while it is read is read again.
-const LONGEST_PURSUIT: usize = 4;
+/// So often a download is read again that a table moves on from.
+const ATTEMPTS: usize = 2;
 
 type Fetching = Shared<BoxFuture<'static, Result<SharedBlock, FetchError>>>;
 
@@ -79,11 +83,26 @@ struct Inner {
     updates: Arc<dyn Updates>,
     observer: Arc<dyn StoreObserver>,
     clock: Clock,
-    /// Per table the revision that stands. Blocks are put in store while this is held, so that none lands in a revision that
-    /// is over.
-    revisions: Mutex<HashMap<MeasurementId, Revision>>,
+    /// Per table what stands. Blocks are put in store while this is held, so that none lands in a revision that is over.
+    standing: Mutex<HashMap<MeasurementId, Standing>>,
     revised: RevisionLog,
     under_way: Mutex<HashMap<(MeasurementId, Revision, CellKey), Fetching>>,
+}
+
+/// What stands of a table.
+#[derive(Debug)]
+struct Standing {
+    revision: Revision,
+    /// How many blocks were put in store.
+    kept: u64,
+    /// Blocks behind which the list was not looked up yet, by their number.
+    unconfirmed: Vec<(u64, Revision, CellKey)>,
+}
+
+impl Standing {
+    fn of(revision: Revision) -> Self {
+        Self { revision, kept: 0, unconfirmed: Vec::new() }
+    }
 }
 
 impl Fetcher {
@@ -97,44 +116,71 @@ impl Fetcher {
         observer: Arc<dyn StoreObserver>,
         clock: Clock,
     ) -> Self {
-        let (revisions, under_way) = (Mutex::default(), Mutex::default());
-        Self(Arc::new(Inner { upstream, store, updates, revised, observer, clock, revisions, under_way }))
+        let (standing, under_way) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Inner { upstream, store, updates, revised, observer, clock, standing, under_way }))
     }
 
-    /// The revision of the table that stands now.
+    /// The revision of the table that stands now. What was fetched under an earlier date and never confirmed is let go: it may
+    /// have come with the update.
     pub async fn current_revision(&self, table: &MeasurementId) -> Revision {
         let update_latest = self.0.updates.update_latest(table).await;
         let stored = self.0.store.revisions(table).await;
         let stored = stored.into_iter().filter(|revision| revision.update_latest == update_latest).max();
         let begun = stored.unwrap_or(Revision::of(update_latest));
-        let mut revisions = self.0.revisions();
-        let known = revisions.entry(table.clone()).or_insert(begun);
-        if known.update_latest != update_latest {
-            *known = begun;
+        let mut tables = self.0.standing();
+        let standing = tables.entry(table.clone()).or_insert(Standing::of(begun));
+        if standing.revision.update_latest != update_latest {
+            standing.revision = begun;
         }
-        *known
+        let outdated =
+            |(_, revision, _): &mut (u64, Revision, CellKey)| revision.update_latest != update_latest;
+        for (_, revision, key) in standing.unconfirmed.extract_if(.., outdated) {
+            self.0.store.forget(table, revision, &key);
+        }
+        standing.revision
+    }
+
+    /// Looks the list of tables up, if cells of the table were fetched since that was last done.
+    async fn confirm(&self, table: &MeasurementId) {
+        let until = match self.0.standing().get(table) {
+            Some(standing) if !standing.unconfirmed.is_empty() => standing.kept,
+            _ => return,
+        };
+        if !self.0.updates.look_up().await {
+            return;
+        }
+        self.current_revision(table).await;
+        if let Some(standing) = self.0.standing().get_mut(table) {
+            standing.unconfirmed.retain(|(number, ..)| *number > until);
+        }
     }
 
     /// Reads a table's cells, all of them in one revision: of the one that a download began with, or of the current. If the
-    /// table moves on meanwhile, what was read is read again.
+    /// table moves on meanwhile, a download is read again from what is stored; who has only just begun begins anew, for what is
+    /// known of the table is new too.
     ///
     /// # Errors
-    /// Those of the reading; and when cells of the revision can no longer be had, or the table does not come to rest.
+    /// Those of the reading; and when the table moved on, or cells of the revision can no longer be had.
     pub async fn in_one_revision<T, E: From<FetchError>, R: Future<Output = Result<T, E>>>(
         &self,
         table: &MeasurementId,
         begun: Option<Revision>,
         read: impl Fn(Reading) -> R,
     ) -> Result<T, E> {
-        for _ in 0..LONGEST_PURSUIT {
+        for _ in 0..ATTEMPTS {
             let reading = self.open(table, begun).await?;
             let outcome = read(reading).await;
-            if matches!(reading, Reading::Stored(_))
-                || self.current_revision(table).await == reading.revision()
-            {
+            if matches!(reading, Reading::Stored(_)) {
                 return outcome;
             }
-            tracing::debug!(%table, "the table moved on while it was read; reading again");
+            self.confirm(table).await;
+            if self.current_revision(table).await == reading.revision() {
+                return outcome;
+            }
+            tracing::debug!(%table, "the table moved on while it was read");
+            if begun.is_none() {
+                break;
+            }
         }
         Err(FetchError::Moved { table: table.clone() }.into())
     }
@@ -351,18 +397,20 @@ impl Inner {
     ) -> Result<SharedBlock, FetchError> {
         let earlier = self.store.overlapping(&of.id, &key).await;
         let (changes, earlier) = compared(block.clone(), key.clone(), earlier).await?;
-        let mut revisions = self.revisions();
-        let standing = revisions.entry(of.id.clone()).or_insert(block.revision);
-        if *standing != block.revision {
+        let mut tables = self.standing();
+        let standing = tables.entry(of.id.clone()).or_insert(Standing::of(block.revision));
+        if standing.revision != block.revision {
             return Err(FetchError::Moved { table: of.id.clone() });
         }
         if changes.within_revision {
-            *standing = standing.next(block.fetched_at);
-            block.revision = *standing;
+            standing.revision = standing.revision.next(block.fetched_at);
+            block.revision = standing.revision;
         }
         block.updated = updated(&key, &block, &changes, &earlier);
+        standing.kept += 1;
+        standing.unconfirmed.push((standing.kept, block.revision, key.clone()));
         let block = self.store.insert(&of.id, key, block);
-        drop(revisions);
+        drop(tables);
         self.tell(of, &changes, block.fetched_at);
         Ok(block)
     }
@@ -379,8 +427,8 @@ impl Inner {
         self.revised.add(described.collect(), seen_at);
     }
 
-    fn revisions(&self) -> MutexGuard<'_, HashMap<MeasurementId, Revision>> {
-        self.revisions.lock().unwrap_or_else(PoisonError::into_inner)
+    fn standing(&self) -> MutexGuard<'_, HashMap<MeasurementId, Standing>> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -342,6 +342,18 @@ impl BoundExpr {
         })
     }
 
+    /// How many terms are looked at for a row. A column is looked up in a list; anything else is held against each of its values.
+    #[must_use]
+    pub fn cost(&self) -> u64 {
+        let terms = self.nodes().map(|expr| match &expr.kind {
+            BoundExprKind::In(operand, values) if !matches!(operand.kind, BoundExprKind::Column(_)) => {
+                values.len()
+            }
+            _ => 1,
+        });
+        terms.sum::<usize>() as u64
+    }
+
     /// The columns that the expression reads, each once, in ascending order.
     #[must_use]
     pub fn columns(&self) -> Vec<usize> {

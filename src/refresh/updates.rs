@@ -29,6 +29,12 @@ impl Updates for ListedUpdates {
         catalogue.heads.get(table)?.update_latest
     }
 
+    async fn look_up(&self) -> bool {
+        let keeper = Arc::clone(&self.0);
+        let look_up = tokio::spawn(async move { keeper.look_up().await });
+        matches!(tokio::time::timeout(LONGEST_WAIT, look_up).await, Ok(Ok(Ok(()))))
+    }
+
     fn outdated(&self, table: &MeasurementId) {
         let (keeper, table) = (Arc::clone(&self.0), table.clone());
         tokio::spawn(async move {

@@ -139,9 +139,7 @@ impl Index {
         (entry.id, entry.last_use) = (EntryId(self.uses), self.uses);
         let (id, revision) = (entry.id, entry.revision);
         let held = self.tables.entry(table.clone()).or_default();
-        let covered = |old: &&Entry| old.revision == revision && entry.key.covers(&old.key);
-        let mut leaving: Vec<EntryId> =
-            held.sharing_periods(&entry.key).filter(covered).map(|old| old.id).collect();
+        let mut leaving = held.covered(revision, &entry.key);
         self.size.add(entry.size());
         held.add(entry);
         let over: Vec<Revision> = held.revisions().into_iter().skip(KEPT_REVISIONS).collect();
@@ -149,7 +147,17 @@ impl Index {
             let of_old = held.entries.values().filter(|entry| over.contains(&entry.revision));
             leaving.extend(of_old.map(|entry| entry.id));
         }
-        (id, leaving.into_iter().filter_map(|id| self.remove(table, id)?.file.into_path()).collect())
+        (id, self.remove_all(table, leaving))
+    }
+
+    /// Forgets the entries of that revision which hold no more than these cells. The files that are to go are returned.
+    pub fn forget(&mut self, table: &MeasurementId, revision: Revision, key: &CellKey) -> Vec<PathBuf> {
+        let leaving = self.tables.get(table).map(|held| held.covered(revision, key)).unwrap_or_default();
+        self.remove_all(table, leaving)
+    }
+
+    fn remove_all(&mut self, table: &MeasurementId, leaving: Vec<EntryId>) -> Vec<PathBuf> {
+        leaving.into_iter().filter_map(|id| self.remove(table, id)?.file.into_path()).collect()
     }
 
     /// The newest entry of that revision that holds all the cells of the key. It counts as used.
@@ -306,6 +314,12 @@ impl Table {
     fn find(&self, revision: Revision, key: &CellKey) -> Option<&Entry> {
         let fits = |entry: &&Entry| entry.revision == revision && entry.key.covers(key);
         self.of_period(key.periods.first()?).filter(fits).max_by_key(|entry| entry.id)
+    }
+
+    /// Entries of that revision that hold no more than these cells, perhaps more than once.
+    fn covered(&self, revision: Revision, key: &CellKey) -> Vec<EntryId> {
+        let covered = |entry: &&Entry| entry.revision == revision && key.covers(&entry.key);
+        self.sharing_periods(key).filter(covered).map(|entry| entry.id).collect()
     }
 
     /// Entries with a period of the key, perhaps more than once.

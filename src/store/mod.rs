@@ -48,6 +48,9 @@ pub trait CellStore: Send + Sync + Debug {
     /// found from now on, and is written where it is to stay when there is time.
     fn insert(&self, table: &MeasurementId, key: CellKey, block: CellBlock) -> SharedBlock;
 
+    /// Lets go what is stored of these cells under that revision.
+    fn forget(&self, table: &MeasurementId, revision: Revision, key: &CellKey);
+
     /// How many blocks are kept, and their bytes.
     fn size(&self) -> StoreSize;
 

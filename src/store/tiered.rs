@@ -186,6 +186,11 @@ impl CellStore for TieredStore {
         block
     }
 
+    fn forget(&self, table: &MeasurementId, revision: Revision, key: &CellKey) {
+        let gone = self.shared.index().forget(table, revision, key);
+        self.remove(gone);
+    }
+
     fn size(&self) -> StoreSize {
         self.shared.index().size()
     }

@@ -125,6 +125,12 @@ pub fn tell(error: &BridgeError) -> Told {
             );
             Told::new(S::BAD_REQUEST, "TooManyRows", message, error).on("$filter")
         }
+        BridgeError::TooMuchWork { rows, .. } => {
+            let message = format!(
+                "Udtrykket er for langt til {rows} rækker; skriv det kortere, eller afgræns med $filter på Periode, område eller en anden dimension."
+            );
+            Told::new(S::BAD_REQUEST, "TooMuchWork", message, error).on("$filter")
+        }
         BridgeError::TooManyExpanded { limit } => {
             let message = format!(
                 "Udfoldningen giver mere end {limit} rækker; skriv $top eller $filter i $expand, eller hent færre rækker ad gangen."

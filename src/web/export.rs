@@ -13,7 +13,7 @@ use arrow_array::RecordBatch;
 use bytes::Bytes;
 use futures_util::{TryStreamExt, stream};
 
-use crate::answer::{AnswerLimits, Answerer, Page, Wishes};
+use crate::answer::{AnswerLimits, Answerer, Page, Wishes, pursued};
 use crate::error::BridgeError;
 use crate::export::csv::{CsvWriter, Dialect};
 use crate::export::parquet::ParquetWriter;
@@ -43,7 +43,7 @@ pub async fn answer(request: HttpRequest, state: web::Data<AppState>) -> HttpRes
             return respond::refuse(Version::V4, &BridgeError::Method { method, allow: ALLOW });
         }
     }
-    match file(&request, &state).await {
+    match pursued(async || file(&request, &state).await).await {
         Ok(response) => response,
         Err(error) => respond::refuse(Version::V4, &error),
     }

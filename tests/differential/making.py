@@ -12,8 +12,8 @@ from queries import ROWS_AT_MOST, At, Expand, Grouped, Rows, Step
 # How often a set of each kind is asked; figures are most of what users ask for.
 WEIGHTS = {"wide": 30, "cube": 14, "long": 16, "codes": 34, "groups": 8, "catalogue": 8, "catalogue-wide": 8}
 COUNTED = [1, 2, 3, 10, 98]
-# What stands beside the rows of one page is limited, all ways together.
-BESIDE = 12
+# What stands beside the rows of one page is limited, all ways together; and so many children a row has at most.
+BESIDE, WIDEST = 900, 110
 
 
 class Queries:
@@ -89,9 +89,11 @@ class Queries:
         found = rows.set
         ways = self.random.sample(list(found.ways.values()), self.random.choice([1, 1, 2]) if len(found.ways) > 1 else 1)
         rows.expand = tuple(self.beside(way, depth) for way in ways)
-        many = any(is_many(expand) for expand in rows.expand)
-        if many or found.kind == "long":
-            limit = BESIDE if any(expand.way.target.kind == "long" for expand in rows.expand) else 40
+        beside = sum(most(expand) for expand in rows.expand)
+        if beside > BESIDE:
+            rows.expand = ()
+        elif beside > len(ways) or found.kind == "long":
+            limit = max(1, min(40, BESIDE // beside))
             rows.top = min(limit if rows.top is None else rows.top, limit)
             rows.page = None
 
@@ -219,8 +221,14 @@ class Queries:
         return query
 
 
-def is_many(expand):
-    return expand.way.many or any(is_many(inner) for inner in expand.rows.expand)
+def most(expand):
+    """How many rows may stand beside one, itself included."""
+    rows = expand.rows
+    if expand.only == "$count":
+        return 0
+    width = 1 if not expand.way.many else WIDEST if rows.top is None else rows.top
+    # Below the first level a hierarchy shares its rows out.
+    return (2 if expand.levels else 1) * width * (1 + sum(most(inner) for inner in rows.expand))
 
 
 class Chain:

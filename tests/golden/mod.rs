@@ -34,6 +34,16 @@ async fn power_query_folds_its_steps_into_options() {
 }
 
 #[actix_web::test]
+async fn power_query_opens_columns_that_lead_to_other_rows() {
+    replay("power-query-ways.txt").await;
+}
+
+#[actix_web::test]
+async fn power_query_is_understood_however_it_spells() {
+    replay("power-query-spellings.txt").await;
+}
+
+#[actix_web::test]
 async fn power_query_is_told_what_is_wrong_in_a_sentence() {
     replay("power-query-errors.txt").await;
 }

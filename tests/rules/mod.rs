@@ -13,6 +13,7 @@ mod hostile;
 mod http;
 mod odata_clients;
 mod paging;
+mod paging_under_updates;
 mod payload;
 mod plans;
 mod same_cells_once;

@@ -1,12 +1,8 @@
 //! Paging: the pages of a download are one answer of one revision, whatever happens meanwhile, and none costs more than another.
 
-use std::cell::Cell;
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jobindsats_bridge::simulator::Publish;
-use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
 use serde_json::Value;
 
 use crate::support::app::{Answer, App, AppOptions};
@@ -47,82 +43,6 @@ async fn download(app: &App, path: &str, page_size: u64, mut before: impl FnMut(
         next = body["@odata.nextLink"].as_str().map(str::to_owned);
     }
     download
-}
-
-#[derive(Debug, Clone)]
-struct Case {
-    options: String,
-    page_size: u64,
-    /// Before which page the table is updated.
-    publish_before: usize,
-}
-
-fn cases() -> impl Strategy<Value = Case> {
-    let filter = prop::sample::select(vec![
-        "Periode ge '2026M05'",
-        "Periode ge '2025M01' and Områdekode in ('101','147','851')",
-        "Periode in ('2026M06','2025M06') and startswith(Område,'A')",
-    ]);
-    let order = prop::sample::select(vec![
-        "",
-        "&$orderby=Antal_ledige_personer desc",
-        "&$orderby=Område,Periode desc",
-    ]);
-    let top = prop::sample::select(vec!["", "&$top=37", "&$top=150"]);
-    let skip = prop::sample::select(vec!["", "&$skip=5"]);
-    (filter, order, top, skip, 7_u64..60, 1_usize..4).prop_map(|(filter, order, top, skip, page_size, publish_before)| {
-        let options = format!("$filter={filter}{order}{top}{skip}&$count=true&$select=Periode,Område_id,Antal_ledige_personer");
-        Case { options, page_size, publish_before }
-    })
-}
-
-#[test]
-fn a_download_is_the_whole_answer_of_one_revision_or_ends_in_410() {
-    let mut runner = TestRunner::new(Config { cases: 12, failure_persistence: None, ..Config::default() });
-    let system = actix_web::rt::System::new();
-    let app = system.block_on(App::start());
-    let (whole_downloads, gone) = (Cell::new(0), Cell::new(0));
-    let check = |case: Case| {
-        system.block_on(async {
-            let path = format!("{TABLE}/Kommuner?{}", case.options);
-            let whole = app.get(&path).await;
-            let (expected, count) = (whole.rows(), whole.json()["@odata.count"].as_u64());
-            let publish =
-                Publish { table: "y25i01".to_owned(), revise_published: true, after_data_requests: 0 };
-            let found = download(&app, &path, case.page_size, |page| {
-                if page == case.publish_before {
-                    // A later day, so that the update has a date of its own; and long enough for the list to be read again.
-                    app.clock.advance(DAY);
-                    app.upstream().publish(&publish).unwrap();
-                }
-            })
-            .await;
-            let rows = found.rows();
-            let keys: BTreeSet<String> =
-                rows.iter().map(|row| format!("{}|{}", row["Periode"], row["Område_id"])).collect();
-            prop_assert_eq!(keys.len(), rows.len(), "no row comes twice");
-            prop_assert!(found.counts.iter().all(|found| *found == count), "every page has the same count");
-            match found.refused {
-                None => {
-                    whole_downloads.set(whole_downloads.get() + 1);
-                    prop_assert_eq!(rows, expected);
-                }
-                Some(answer) => {
-                    gone.set(gone.get() + 1);
-                    prop_assert_eq!(answer.status, 410, "{}", answer.text());
-                    prop_assert_eq!(answer.code(), "RevisionGone");
-                    prop_assert_eq!(
-                        &rows[..],
-                        &expected[..rows.len()],
-                        "what came before is of one revision"
-                    );
-                }
-            }
-            Ok(())
-        })
-    };
-    runner.run(&cases(), check).unwrap();
-    assert_eq!(whole_downloads.get() + gone.get(), 12);
 }
 
 #[actix_web::test]

@@ -1,11 +1,11 @@
 //! Keeps the catalogue: one immutable snapshot at a time, swapped whole, and whoever watches it is told.
 //!
-//! Reads the list of tables at most every 15 minutes, and a table's parts when they are asked for or in the background. What many ask
+//! Reads the list of tables at most every 15 minutes and behind what was fetched meanwhile, and a table's parts when they are asked for or in the background. What many ask
 //! for at once is read once. A failure changes nothing.
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -75,6 +75,8 @@ pub struct CatalogueKeeper {
     current: watch::Sender<Arc<Catalogue>>,
     /// Held while the list is read; when and why that last failed.
     list: AsyncMutex<Option<(DateTime<Utc>, CatalogueError)>>,
+    /// How many readings of the list have begun.
+    look_ups: AtomicU64,
     tables: Mutex<HashMap<MeasurementId, Arc<TableSlot>>>,
     /// Whether the last answer could be saved.
     is_saved: AtomicBool,
@@ -107,6 +109,7 @@ impl CatalogueKeeper {
             hints,
             current: watch::Sender::new(Arc::default()),
             list: AsyncMutex::default(),
+            look_ups: AtomicU64::default(),
             tables: Mutex::default(),
             is_saved: AtomicBool::new(true),
         };
@@ -137,13 +140,34 @@ impl CatalogueKeeper {
         if current.read_at.is_some_and(|read_at| freshness::is_looked_up(read_at, now)) {
             return Ok(current);
         }
+        self.read_list_unless_failing(&mut failed, now).await.map(|()| self.current())
+    }
+
+    /// Reads the list of tables, unless a reading has begun since this was called: those who ask meanwhile share it.
+    ///
+    /// # Errors
+    /// If the list cannot be read, or could not be a moment ago; the catalogue stays as it was.
+    pub async fn look_up(&self) -> Result<(), CatalogueError> {
+        let begun = self.look_ups.load(Ordering::Acquire);
+        let mut failed = self.list.lock().await;
+        if self.look_ups.load(Ordering::Acquire) > begun && failed.is_none() {
+            return Ok(());
+        }
+        self.read_list_unless_failing(&mut failed, self.clock.now()).await
+    }
+
+    async fn read_list_unless_failing(
+        &self,
+        failed: &mut Option<(DateTime<Utc>, CatalogueError)>,
+        now: DateTime<Utc>,
+    ) -> Result<(), CatalogueError> {
         if let Some((at, error)) = failed.as_ref().filter(|(at, _)| is_within(LIST_PAUSE, *at, now)) {
             tracing::debug!("catalogue: the list failed at {at} and is left alone");
             return Err(error.clone());
         }
         let read = self.read_list(now).await;
         *failed = read.as_ref().err().map(|error| (now, error.clone()));
-        read.map(|()| self.current())
+        read
     }
 
     /// Reads the list of tables and the menu now.
@@ -284,8 +308,17 @@ impl CatalogueKeeper {
     }
 
     async fn read_list(&self, now: DateTime<Utc>) -> Result<(), CatalogueError> {
+        self.look_ups.fetch_add(1, Ordering::AcqRel);
         let tables = self.upstream.tables().await?;
         let heads = read::heads(&tables)?;
+        if self.current().heads == heads {
+            // Nobody needs to be told, and nothing to be written, where nothing is new.
+            self.current.send_if_modified(|catalogue| {
+                Arc::make_mut(catalogue).read_at = Some(now);
+                false
+            });
+            return Ok(());
+        }
         self.swap(|catalogue| {
             catalogue.measurements.retain(|id, _| heads.contains_key(id));
             catalogue.heads = heads;
@@ -354,6 +387,7 @@ impl CatalogueKeeper {
     }
 
     /// Whether the list says that the table was updated after it was read.
+    #[must_use]
     fn has_changed(&self, id: &MeasurementId) -> bool {
         self.slot(id).known().update_latest != self.listed_date(id)
     }

@@ -13,6 +13,7 @@ mod shown;
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use crate::answer::pursued;
 use crate::error::BridgeError;
 use crate::odata::version::Version;
 use crate::web::links;
@@ -69,7 +70,7 @@ async fn reply(asked: &Asked<'_>, body: &[u8], state: &AppState) -> Result<Reply
 /// Answers one request that reads, alone or in a batch.
 async fn read(asked: &Asked<'_>, state: &AppState) -> Result<Reply, BridgeError> {
     let version = asked.version()?;
-    let answered = Call::new(asked, state, version).answer().await?;
+    let answered = pursued(async || Call::new(asked, state, version).answer().await).await?;
     // Only a client that gets an answer can have held it before.
     let held = asked.header("if-none-match").filter(|_| *asked.method != Method::POST);
     Ok(Reply::of(version, answered, held.as_deref()))

@@ -33,10 +33,10 @@ async function refusal(client, collection) {
   assert.match(answer.error.message, /Findes_ikke.*findes ikke/);
 }
 
-async function nextLinks(serviceEndpoint) {
+async function nextLinks(serviceEndpoint, collection) {
   const client = OData.New4({ serviceEndpoint });
   const params = client.newOptions().count(true).select(["Periode", "Område_id"]);
-  const first = await client.newRequest({ collection: "Kommuner", params });
+  const first = await client.newRequest({ collection, params });
   assert.ok(first.value.length < first["@odata.count"], "the first page holds everything");
   const next = await (await fetch(first["@odata.nextLink"])).json();
   assert.equal(next["@odata.count"], first["@odata.count"]);
@@ -45,5 +45,7 @@ async function nextLinks(serviceEndpoint) {
 
 await tryService(figures.TABLE, "Hovedtal");
 const { value: sets } = await (await fetch(figures.CATALOGUE)).json();
-await tryService(figures.CATALOGUE, figures.wideSet(sets.map((set) => set.name)));
-await nextLinks(figures.TABLE);
+const wide = figures.wideSet(sets.map((set) => set.name));
+await tryService(figures.CATALOGUE, wide);
+await nextLinks(figures.TABLE, "Kommuner");
+await nextLinks(figures.CATALOGUE, wide);

@@ -1,8 +1,9 @@
 // SAP Cloud SDK: classes generated from $metadata and its fluent requests.
 //
-// Its generator cannot name a column that begins with a digit after an underscore (`_24_uger` becomes `24Uger`), which some
-// tables have, so the catalogue's $metadata is given to it without those columns. Its $select and $orderby send letters beyond
-// ASCII unencoded, as Latin-1, which is no valid address; so both are tried with other columns, and $filter with all.
+// Two limits of this client, each held here so that a release without it is noticed. Its generator takes the underscore off a
+// column's name and then cannot write `24Uger` for `_24_uger`, whatever its options; some tables have such columns, so the
+// catalogue's $metadata is given to it without them. Its $select and $orderby send letters beyond ASCII unencoded, as Latin-1,
+// which is no valid address; so both are tried with other columns, and $filter with all.
 
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
@@ -16,12 +17,24 @@ function withoutDigits(document) {
   return document.replace(/<Property Name="_\d[^>]*?(\/>|>.*?<\/Property>)/gs, "");
 }
 
-async function generated(name, address) {
+async function generated(name, document) {
   const input = figures.emptyFolder(`sap/${name}-metadata`);
   const output = figures.emptyFolder(`sap/${name}`);
-  figures.write(`${input}${name}.xml`, withoutDigits(await figures.metadata(address)));
-  await figures.generate("generate-odata-client", "--input", input, "--outputDir", output, "--transpile");
+  figures.write(`${input}${name}.xml`, document);
+  await figures.generate("generate-odata-client", "--input", input, "--outputDir", output, "--transpile", "--skipValidation");
   return require(`${output}${name}/index.js`)[name]();
+}
+
+async function limitOfNames(document) {
+  const columns = document.match(/<Property Name="_\d/g);
+  assert.ok(columns.length > 0, "no table has such a column any more");
+  await assert.rejects(generated("unchanged", document), /An identifier or keyword cannot immediately follow a numeric literal/);
+}
+
+async function limitOfLetters(rows, address) {
+  const { schema } = rows;
+  const areas = rows.requestBuilder().getAll().select(schema.OMRÅDE).top(1).execute(destination(address));
+  await assert.rejects(areas, (error) => error.rootCause?.response?.status === 400);
 }
 
 function destination(address) {
@@ -70,8 +83,10 @@ async function refusal(rows, address) {
   await figures.refused(request, (error) => JSON.stringify(error.rootCause?.response?.data));
 }
 
-const table = await generated("table", figures.TABLE);
-const catalogue = await generated("catalogue", figures.CATALOGUE);
+const table = await generated("table", await figures.metadata(figures.TABLE));
+const whole = await figures.metadata(figures.CATALOGUE);
+await limitOfNames(whole);
+const catalogue = await generated("catalogue", withoutDigits(whole));
 const wide = Object.keys(Object.getOwnPropertyDescriptors(Object.getPrototypeOf(catalogue))).filter((name) =>
   name.toLowerCase().startsWith("y25I01_".toLowerCase()),
 );
@@ -84,4 +99,5 @@ for (const [rows, address] of [
   await byKey(rows, address);
   await countedAndSorted(rows, address);
   await refusal(rows, address);
+  await limitOfLetters(rows, address);
 }

@@ -28,10 +28,10 @@ def by_key(client, name: str) -> None:
     same("a value", client.get_property(uri.append_property_segment(PERSONS_COLUMN)).value, Decimal(PERSONS))
 
 
-def pages_and_counts(client) -> None:
-    uri = client.entity_set_uri("Kommuner").select("Periode", "Område_id")
+def pages_and_counts(client, name: str) -> None:
+    uri = client.entity_set_uri(name).select("Periode", "Område_id")
     keys = [(row.get_value("Periode"), row.get_value("Område_id")) for row in client.iter_entities(uri)]
-    same("rows of all pages", len(keys), client.get_count(client.entity_set_uri("Kommuner")))
+    same("rows of all pages", len(keys), client.get_count(client.entity_set_uri(name)))
     same("different rows", len(set(keys)), len(keys))
 
 
@@ -59,12 +59,14 @@ def main() -> None:
     table = EdmEnabledODataClient(figures.table(), HttpxTransport())
     catalogue = EdmEnabledODataClient(figures.catalogue(), HttpxTransport())
     sets = catalogue.get_service_document().entity_sets
-    for client, name in ((table, "Hovedtal"), (catalogue, figures.wide_set(sets))):
+    wide = figures.wide_set(sets)
+    for client, name in ((table, "Hovedtal"), (catalogue, wide)):
         one_published_row(client, name)
         by_key(client, name)
         refusals(client, name)
     filters(table)
-    pages_and_counts(table)
+    pages_and_counts(table, "Kommuner")
+    pages_and_counts(catalogue, wide)
 
 
 if __name__ == "__main__":

@@ -48,12 +48,14 @@ def refusals(service, rows) -> None:
 def main() -> None:
     table = ODataService(figures.table(), reflect_entities=True, quiet_progress=True)
     catalogue = ODataService(figures.catalogue(), reflect_entities=True, quiet_progress=True)
-    for service, name in ((table, "Hovedtal"), (catalogue, figures.wide_set(catalogue.entities))):
+    wide = figures.wide_set(catalogue.entities)
+    for service, name in ((table, "Hovedtal"), (catalogue, wide)):
         rows = service.entities[name]
         one_published_row(service, rows)
         sorted_and_limited(service, rows)
         refusals(service, rows)
     pages_and_counts(table, table.entities["Kommuner"])
+    pages_and_counts(catalogue, catalogue.entities[wide])
     datasets = catalogue.entities["Datasets"]
     same("the table in the list", catalogue.query(datasets).get("y25i01").Catalog, "jobindsats")
 
