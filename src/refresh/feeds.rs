@@ -130,6 +130,7 @@ impl FeedKeeper {
         let Some(head) = catalogue.head(name).cloned() else {
             return Err(self.unknown(&catalogue, name));
         };
+        // One that has changed is read again first: its periods are to be those of the figures that will be read.
         let measurement = self.catalogue.measurement(head.id.as_str()).await.map_err(|error| {
             tracing::warn!(table = %head.id, %error, "table could not be read");
             BridgeError::TableNotRead(head.id.clone())
