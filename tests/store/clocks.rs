@@ -68,8 +68,9 @@ async fn a_list_of_tables_from_tomorrow_is_looked_up_again() {
     let looked_up = || app.upstream().requests().tables;
     let before = looked_up();
     app.clock.set(morning() - chrono::Duration::days(1));
-    for times in [1, 1] {
-        assert_eq!(app.get(PATH).await.status, 200);
-        assert_eq!(looked_up(), before + times);
-    }
+    assert_eq!(app.get(PATH).await.status, 200);
+    let after = looked_up();
+    assert!(after > before);
+    assert_eq!(app.get(PATH).await.status, 200);
+    assert_eq!(looked_up(), after, "once is enough");
 }
