@@ -32,11 +32,14 @@ use crate::odata::value::Value;
 use crate::plan::{UpstreamPlan, Wanted, plan};
 use crate::query::{BoundExpr, BoundExprKind, BoundQuery, Target};
 use crate::store::block::Revision;
+use crate::store::uses::UseLog;
 
 /// What answering needs.
 #[derive(Debug, Clone)]
 pub struct Answerer {
     pub fetcher: Fetcher,
+    /// Remembers what was asked for.
+    pub uses: UseLog,
     pub limits: AnswerLimits,
 }
 

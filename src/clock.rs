@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate, TimeZone, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeZone, Utc};
 use chrono_tz::Europe::Copenhagen;
 use chrono_tz::Tz;
 use tokio::sync::watch;
@@ -128,14 +128,20 @@ pub fn is_within(longest: Duration, since: DateTime<Utc>, now: DateTime<Utc>) ->
     (now - since).to_std().is_ok_and(|passed| passed < longest)
 }
 
-/// The first instant of a day in Copenhagen. Midnight always exists there: clocks change at two and three.
+/// The first instant of a day in Copenhagen.
 #[must_use]
 pub fn start_of_day(day: NaiveDate) -> DateTime<Utc> {
-    let midnight = day.and_time(chrono::NaiveTime::MIN);
+    at_hour(day, 0)
+}
+
+/// The instant at which an hour of a day begins in Copenhagen, for hours that exist every day: clocks change at two and three.
+#[must_use]
+pub fn at_hour(day: NaiveDate, hour: u32) -> DateTime<Utc> {
+    let local = day.and_time(NaiveTime::from_hms_opt(hour, 0, 0).unwrap_or_default());
     Copenhagen
-        .from_local_datetime(&midnight)
+        .from_local_datetime(&local)
         .earliest()
-        .map_or_else(|| midnight.and_utc(), |local| local.with_timezone(&Utc))
+        .map_or_else(|| local.and_utc(), |at| at.with_timezone(&Utc))
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Files that are written whole or not at all, and folders that one process owns. The one home of both rules: whoever keeps
-//! something on disk comes here.
+//! Files that are written whole or not at all, values that are kept under a checksum, and folders that one process owns. The one
+//! home of these rules: whoever keeps something on disk comes here.
 
 use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
@@ -7,6 +7,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 /// Ending of a file that is being written: what a crash leaves of it means nothing.
 pub const UNFINISHED: &str = "new";
@@ -47,6 +50,74 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Why a kept value cannot be used.
+#[derive(Debug, Error)]
+pub enum KeptError {
+    #[error("it cannot be read: {0}")]
+    Io(#[from] io::Error),
+    #[error("it is cut short")]
+    CutShort,
+    #[error("it has the form {found}, expected {expected}")]
+    Version { found: u32, expected: u32 },
+    #[error("its value has the checksum {found:08x}, expected {expected:08x}")]
+    Checksum { found: u32, expected: u32 },
+    #[error("it is not as it was written: {0}")]
+    Malformed(#[from] serde_json::Error),
+}
+
+/// The first line of a kept value; the value is the rest.
+#[derive(Serialize, Deserialize)]
+struct Head {
+    version: u32,
+    /// CRC-32 of the rest.
+    checksum: u32,
+}
+
+/// Keeps a value in a file of its own, as JSON under a checksum.
+///
+/// # Errors
+/// When the disk refuses; what was kept before is still there then.
+pub fn keep(path: &Path, version: u32, value: &impl Serialize) -> io::Result<()> {
+    let value = serde_json::to_vec(value)?;
+    let mut text = serde_json::to_vec(&Head { version, checksum: crc32fast::hash(&value) })?;
+    text.push(b'\n');
+    text.extend(value);
+    replace(path, &text)
+}
+
+/// The value that was kept there in that form; `None` if there is none.
+///
+/// # Errors
+/// When there is a file that is not what was written.
+pub fn kept<T: DeserializeOwned>(path: &Path, version: u32) -> Result<Option<T>, KeptError> {
+    let text = match fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let end = text.iter().position(|byte| *byte == b'\n').ok_or(KeptError::CutShort)?;
+    let (head, value) = (&text[..end], &text[end + 1..]);
+    let head: Head = serde_json::from_slice(head)?;
+    if head.version != version {
+        return Err(KeptError::Version { found: head.version, expected: version });
+    }
+    let found = crc32fast::hash(value);
+    if head.checksum != found {
+        return Err(KeptError::Checksum { found, expected: head.checksum });
+    }
+    Ok(Some(serde_json::from_slice(value)?))
+}
+
+/// As [`kept`], for what can be done without: a file that cannot be used is set aside with a line in the log.
+#[must_use]
+pub fn kept_or_set_aside<T: DeserializeOwned>(path: &Path, version: u32) -> Option<T> {
+    kept(path, version).unwrap_or_else(|error| {
+        let aside = set_aside(path).is_ok();
+        tracing::warn!(file = %path.display(), set_aside = aside, %error, "a stored file cannot be used; going on without");
+        None
+    })
 }
 
 /// A text from outside as the name of a file or folder: nothing in it leads elsewhere.
@@ -106,6 +177,27 @@ mod tests {
         fs::create_dir(folder.path().join("taken")).unwrap();
         assert!(replace(&folder.path().join("taken"), b"1").is_err());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_kept_value_is_read_as_it_was_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kept.json");
+        assert_eq!(kept_or_set_aside::<Vec<u32>>(&path, 3), None);
+        keep(&path, 3, &[15, 16]).unwrap();
+        assert_eq!(kept_or_set_aside(&path, 3), Some(vec![15, 16]));
+        let whole = fs::read(&path).unwrap();
+        let flipped = |at: usize| [&whole[..at], &[whole[at] ^ 1], &whole[at + 1..]].concat();
+        let mut spoilt: Vec<Vec<u8>> = (0..whole.len()).map(|end| whole[..end].to_vec()).collect();
+        spoilt.extend((0..whole.len()).map(flipped));
+        for spoilt in spoilt {
+            fs::write(&path, &spoilt).unwrap();
+            let shown = String::from_utf8_lossy(&spoilt);
+            assert_eq!(kept_or_set_aside::<Vec<u32>>(&path, 3), None, "{shown}");
+            assert!(!path.exists(), "{shown}");
+        }
+        keep(&path, 4, &[15, 16]).unwrap();
+        assert_eq!(kept_or_set_aside::<Vec<u32>>(&path, 3), None, "another form");
     }
 
     #[test]

@@ -18,7 +18,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// The service (also without a command)
-    Serve,
+    Serve(run::ServeArguments),
     /// Only the simulator of the upstream, for tests and training
     Simulator(run::SimulatorArguments),
     /// Reads the upstream's metadata into the catalogue
@@ -31,8 +31,8 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let outcome = match Arguments::parse().command.unwrap_or(Command::Serve) {
-        Command::Serve => run::serve().await,
+    let outcome = match Arguments::parse().command.unwrap_or(Command::Serve(run::ServeArguments::default())) {
+        Command::Serve(arguments) => run::serve(arguments).await,
         Command::Simulator(arguments) => run::simulator(arguments).await,
         Command::Sync => run::sync().await,
         Command::Check => run::check().await,

@@ -12,8 +12,9 @@ use jobindsats_bridge::feed::origin::Origin;
 use jobindsats_bridge::indicators::resolve;
 use jobindsats_bridge::refresh::catalogue::keeper::SyncScope;
 use jobindsats_bridge::refresh::indicators::Pace;
+use jobindsats_bridge::refresh::read_ahead::Budget;
 use jobindsats_bridge::service::{self, Service, ServiceOptions, UpstreamChoice};
-use jobindsats_bridge::settings::key::ApiKey;
+use jobindsats_bridge::settings::key::{ApiKey, InvalidKey};
 use jobindsats_bridge::settings::{Settings, UpstreamSettings};
 use jobindsats_bridge::simulator::{self, DumpExtent, DumpOptions, Simulator, SimulatorOptions};
 use jobindsats_bridge::upstream::retry::Retry;
@@ -27,6 +28,14 @@ const SIMULATOR: &str = "simulator";
 const SIMULATOR_KEY: &str = "simulator";
 const SIMULATED: &str =
     "Tallene kommer fra en simulator: offentliggjorte tal, hvor de kendes, ellers opdigtede.";
+
+/// Options of the command `serve`.
+#[derive(Debug, Default, Args)]
+pub struct ServeArguments {
+    /// Root of a simulator that runs already, such as http://127.0.0.1:8081/v3, instead of one of its own
+    #[arg(long, value_name = "URL")]
+    simulator: Option<String>,
+}
 
 /// Options of the command `simulator`.
 #[derive(Debug, Args)]
@@ -91,16 +100,17 @@ fn say(message: &str) {
 }
 
 /// Runs the service until it is told to stop.
-pub async fn serve() -> Outcome {
+pub async fn serve(arguments: ServeArguments) -> Outcome {
     let settings = Settings::from_env()?;
     log(&settings.bridge.log)?;
-    let (upstream, simulator) = choose_upstream(&settings).await?;
+    let (upstream, simulator) = choose_upstream(&settings, arguments.simulator).await?;
     let origin = upstream.origin.name.clone();
     let options = ServiceOptions {
         settings: settings.bridge,
         upstream,
         clock: Clock::default(),
         pace: Pace::default(),
+        ahead: Budget::default(),
         workers: None,
         background: true,
     };
@@ -133,35 +143,35 @@ fn reload(service: &Service) {
     }
 }
 
-/// The upstream that the settings name; without a key a simulator of our own on a free loopback port.
-async fn choose_upstream(settings: &Settings) -> Result<(UpstreamChoice, Option<Simulator>), Box<dyn Error>> {
-    match &settings.upstream {
-        UpstreamSettings::Simulator => {
+/// The upstream that the settings name; without a key the simulator that is given, or one of our own on a free loopback port.
+async fn choose_upstream(
+    settings: &Settings,
+    running: Option<String>,
+) -> Result<(UpstreamChoice, Option<Simulator>), Box<dyn Error>> {
+    match (&settings.upstream, running) {
+        (UpstreamSettings::Api { .. }, Some(_)) => {
+            Err("--simulator is given, and a key is set; keep one".into())
+        }
+        (UpstreamSettings::Api { url, key }, None) => {
+            let origin = Origin { name: origin_name(url), is_simulator: false, description: None };
+            let (url, key) = (url.clone(), Some(key.clone()));
+            Ok((UpstreamChoice { origin, url, key, closed_hour: true, retry: Retry::default() }, None))
+        }
+        (UpstreamSettings::Simulator, Some(url)) => Ok((simulated(url)?, None)),
+        (UpstreamSettings::Simulator, None) => {
             let options = SimulatorOptions { closed_hour: false, workers: 2, ..SimulatorOptions::default() };
             let simulator = simulator::start(options).await?;
             tracing::warn!("no key is set: the built-in simulator answers");
-            let origin = Origin {
-                name: SIMULATOR.to_owned(),
-                is_simulator: true,
-                description: Some(SIMULATED.to_owned()),
-            };
-            let choice = UpstreamChoice {
-                origin,
-                url: simulator.url(),
-                key: Some(ApiKey::new(SIMULATOR_KEY)?),
-                closed_hour: false,
-                retry: Retry::default(),
-            };
-            Ok((choice, Some(simulator)))
-        }
-        UpstreamSettings::Api { url, key } => {
-            let origin = Origin { name: origin_name(url), is_simulator: false, description: None };
-            let key = Some(key.clone());
-            let choice =
-                UpstreamChoice { origin, url: url.clone(), key, closed_hour: true, retry: Retry::default() };
-            Ok((choice, None))
+            Ok((simulated(simulator.url())?, Some(simulator)))
         }
     }
+}
+
+fn simulated(url: String) -> Result<UpstreamChoice, InvalidKey> {
+    let origin =
+        Origin { name: SIMULATOR.to_owned(), is_simulator: true, description: Some(SIMULATED.to_owned()) };
+    let key = Some(ApiKey::new(SIMULATOR_KEY)?);
+    Ok(UpstreamChoice { origin, url, key, closed_hour: false, retry: Retry::default() })
 }
 
 /// `https://api.jobindsats.dk/v3` → `api.jobindsats.dk_v3`: a folder of its own for each upstream.
@@ -267,12 +277,13 @@ pub async fn check() -> Outcome {
 }
 
 async fn parts(settings: Settings) -> Result<(service::Parts, Option<Simulator>), Box<dyn Error>> {
-    let (upstream, simulator) = choose_upstream(&settings).await?;
+    let (upstream, simulator) = choose_upstream(&settings, None).await?;
     let options = ServiceOptions {
         settings: settings.bridge,
         upstream,
         clock: Clock::default(),
         pace: Pace::default(),
+        ahead: Budget::default(),
         workers: Some(1),
         background: false,
     };

@@ -29,12 +29,14 @@ use crate::refresh::catalogue::{self, keeper::CatalogueKeeper};
 use crate::refresh::feeds::{FeedKeeper, NamesError};
 use crate::refresh::figures::FetchedFigures;
 use crate::refresh::indicators::{self, Pace};
+use crate::refresh::read_ahead::{self, Budget, ReadAhead};
 use crate::refresh::updates::ListedUpdates;
 use crate::settings::BridgeSettings;
 use crate::settings::key::ApiKey;
 use crate::store::CellStore;
 use crate::store::revisions::RevisionLog;
 use crate::store::tiered::TieredStore;
+use crate::store::uses::UseLog;
 use crate::store::writer::DiskWriter;
 use crate::upstream::TableHints;
 use crate::upstream::client::{ClientError, ClientOptions, HttpUpstream, Upstream};
@@ -60,6 +62,8 @@ pub struct ServiceOptions {
     pub upstream: UpstreamChoice,
     pub clock: Clock,
     pub pace: Pace,
+    /// What may be read ahead on one day.
+    pub ahead: Budget,
     /// Threads that answer; `None` for as many as there are cores.
     pub workers: Option<usize>,
     /// Whether tables and indicators are read in the background.
@@ -142,6 +146,7 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
     check_cell_limit(settings.cell_limit, &catalogue.current())?;
     let writer = DiskWriter::start().map_err(StartError::Thread)?;
     let revisions = RevisionLog::open(path.join("revisions.json"), writer.clone());
+    let uses = UseLog::open(path.join("uses.json"), writer.clone(), clock.clone());
     let memory_bytes = settings.memory_mb.saturating_mul(1024 * 1024);
     let store: Arc<dyn CellStore> =
         Arc::new(TieredStore::open(path.join("cells"), &origin.name, memory_bytes, writer, metrics.clone()));
@@ -160,12 +165,13 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
         cell_limit: settings.cell_limit,
     };
     let indicators = Collector::start(
-        Arc::new(figures),
+        Arc::new(figures.clone()),
         clock.clone(),
         &source_label(&origin),
         &definitions,
         path.join("indicators.json"),
     );
+    let ahead = ReadAhead::new(figures, uses.clone(), Arc::clone(&metrics), clock.clone(), options.ahead);
     let limits = AnswerLimits {
         cell_limit: settings.cell_limit,
         page_rows: settings.page_rows,
@@ -176,8 +182,9 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
     let state = AppState {
         feeds: Arc::new(FeedKeeper::open(path, Arc::clone(&catalogue), revisions.clone(), origin)?),
         catalogue,
-        answerer: Answerer { fetcher, limits },
+        answerer: Answerer { fetcher, uses, limits },
         indicators: Arc::new(indicators),
+        ahead: Arc::new(ahead),
         store,
         revisions,
         metrics,
@@ -202,14 +209,15 @@ fn definitions(settings: &BridgeSettings) -> Result<Definitions, DefinitionError
     }
 }
 
-/// Makes the folder this process's own. A folder that cannot be written needs no owner: nothing is kept in it, and the service
-/// answers from memory.
+/// Makes the folder this process's own. A folder that cannot be written, or on a full disk, needs no owner: nothing is kept in it, and
+/// the service answers from memory.
 fn own(path: &Path) -> Result<Option<File>, StartError> {
-    use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    use io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    const REFUSALS: [io::ErrorKind; 4] = [PermissionDenied, ReadOnlyFilesystem, StorageFull, QuotaExceeded];
     match disk::own(path) {
         Ok(Some(folder)) => Ok(Some(folder)),
         Ok(None) => Err(StartError::FolderInUse { path: path.to_owned() }),
-        Err(error) if matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem) => {
+        Err(error) if REFUSALS.contains(&error.kind()) => {
             tracing::error!(folder = %path.display(), %error, "the data folder cannot be written; nothing outlives this process");
             Ok(None)
         }
@@ -262,7 +270,8 @@ fn background(state: &AppState, options: &ServiceOptions, stop: &watch::Sender<b
     );
     let indicators =
         indicators::run(Arc::clone(&state.indicators), options.pace, options.clock.clone(), stop.subscribe());
-    vec![tokio::spawn(catalogue), tokio::spawn(indicators)]
+    let ahead = read_ahead::run(Arc::clone(&state.ahead), stop.subscribe());
+    vec![tokio::spawn(catalogue), tokio::spawn(indicators), tokio::spawn(ahead)]
 }
 
 impl Service {

@@ -147,6 +147,7 @@ impl<'a> RowReader<'a> {
         {
             let (of, fetcher, reading) =
                 (&self.plan.source.measurement, &self.answerer.fetcher, self.reading);
+            self.answerer.uses.note(of, &chunk);
             let until = self.chunks.peek().map(|next| self.plan.first_place(next));
             let last = self.plan.last_place(&chunk);
             let fetching = async move {

@@ -84,9 +84,13 @@ pub enum RegistryError {
 impl NameRegistry {
     /// Reads a registry, and refuses one whose names could not be served.
     pub fn from_json(text: &str) -> Result<Self, RegistryError> {
-        let registry: Self = serde_json::from_str(text)?;
-        registry.check()?;
-        Ok(registry)
+        serde_json::from_str::<Self>(text)?.checked()
+    }
+
+    /// The registry, unless its names could not be served.
+    pub fn checked(self) -> Result<Self, RegistryError> {
+        self.check()?;
+        Ok(self)
     }
 
     /// The registry as it is kept.

@@ -211,6 +211,35 @@ impl Fetcher {
         self.0.store.revisions(table).await.into_iter().map(Reading::Stored).collect()
     }
 
+    /// Whether the upstream has room for a call that nobody waits for.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.0.upstream.has_room()
+    }
+
+    /// Fetches a chunk before anybody asks for it, unless stored cells will still be fresh at that moment. Who asks meanwhile
+    /// shares the fetch.
+    ///
+    /// # Errors
+    /// When the upstream does not give it, or the table does not come to rest.
+    pub async fn fetch_ahead(
+        &self,
+        of: &Arc<Measurement>,
+        chunk: &Chunk,
+        until: DateTime<Utc>,
+    ) -> Result<(), FetchError> {
+        let key = CellKey::of(of, chunk);
+        let read = |reading: Reading| self.shared(of, chunk, reading.revision(), key.clone(), until);
+        self.in_one_revision(&of.id, None, read).await.map(drop)
+    }
+
+    /// Whether stored cells of a chunk will still be fresh at that moment. None is read for the answer, and none counts as used.
+    pub async fn is_ready(&self, of: &Measurement, chunk: &Chunk, until: DateTime<Utc>) -> bool {
+        let revision = self.current_revision(&of.id).await;
+        let fetched_at = self.0.store.fetched_at(&of.id, revision, &CellKey::of(of, chunk)).await;
+        fetched_at.is_some_and(|at| freshness::is_believed(at, until))
+    }
+
     /// Whether a chunk would be answered from store.
     pub async fn holds(&self, of: &Measurement, chunk: &Chunk, reading: Reading) -> bool {
         self.found(of, reading, &CellKey::of(of, chunk)).await.is_some()
@@ -218,7 +247,7 @@ impl Fetcher {
 
     async fn found(&self, of: &Measurement, reading: Reading, key: &CellKey) -> Option<SharedBlock> {
         match reading {
-            Reading::Current(revision) => self.0.fresh(of, revision, key).await,
+            Reading::Current(revision) => self.0.fresh(of, revision, key, self.0.clock.now()).await,
             Reading::Stored(revision) => self.0.store.find(&of.id, revision, key).await,
         }
     }
@@ -239,7 +268,7 @@ impl Fetcher {
         match (found, reading) {
             (Some(block), _) => Ok(block.restricted(&key)?),
             (None, Reading::Stored(_)) => Err(FetchError::Gone { table: of.id.clone() }),
-            (None, Reading::Current(_)) => self.shared(of, chunk, revision, key).await,
+            (None, Reading::Current(_)) => self.shared(of, chunk, revision, key, self.0.clock.now()).await,
         }
     }
 
@@ -251,11 +280,12 @@ impl Fetcher {
         chunk: &Chunk,
         revision: Revision,
         key: CellKey,
+        until: DateTime<Utc>,
     ) -> Result<SharedBlock, FetchError> {
         let key = (of.id.clone(), revision, key);
         let fetching = {
             let mut under_way = self.0.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-            under_way.entry(key.clone()).or_insert_with(|| self.start(of, chunk, key)).clone()
+            under_way.entry(key.clone()).or_insert_with(|| self.start(of, chunk, key, until)).clone()
         };
         fetching.await
     }
@@ -266,11 +296,12 @@ impl Fetcher {
         of: &Arc<Measurement>,
         chunk: &Chunk,
         key: (MeasurementId, Revision, CellKey),
+        until: DateTime<Utc>,
     ) -> Fetching {
         let (inner, of, chunk) = (Arc::clone(&self.0), Arc::clone(of), chunk.clone());
         let task = tokio::spawn(async move {
             // It may have come between the look into the store and this.
-            let result = inner.fetch_once(&of, &chunk, key.1).await;
+            let result = inner.fetch_once(&of, &chunk, key.1, until).await;
             inner.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
             result
         });
@@ -279,10 +310,16 @@ impl Fetcher {
 }
 
 impl Inner {
-    /// Stored cells that can answer without asking the upstream.
-    async fn fresh(&self, of: &Measurement, revision: Revision, key: &CellKey) -> Option<SharedBlock> {
+    /// Stored cells that can answer at that moment without asking the upstream.
+    async fn fresh(
+        &self,
+        of: &Measurement,
+        revision: Revision,
+        key: &CellKey,
+        until: DateTime<Utc>,
+    ) -> Option<SharedBlock> {
         let block = self.store.find(&of.id, revision, key).await?;
-        freshness::is_fresh(&block, revision, self.clock.now()).then_some(block)
+        freshness::is_fresh(&block, revision, until).then_some(block)
     }
 
     /// Asks the upstream for a chunk, in halves where it is too much, and keeps the answer.
@@ -291,13 +328,14 @@ impl Inner {
         of: &'a Arc<Measurement>,
         chunk: &'a Chunk,
         revision: Revision,
+        until: DateTime<Utc>,
     ) -> BoxFuture<'a, Result<SharedBlock, FetchError>> {
         async move {
             let block = match self.ask(of, chunk, revision).await {
                 Err(error) if error.is_too_much() => {
                     let mut parts = Vec::new();
                     for smaller in chunk.smaller(of) {
-                        parts.push(self.fetch_once(of, &smaller, revision).await?);
+                        parts.push(self.fetch_once(of, &smaller, revision, until).await?);
                     }
                     if parts.is_empty() {
                         return Err(error);
@@ -317,11 +355,12 @@ impl Inner {
         of: &Arc<Measurement>,
         chunk: &Chunk,
         revision: Revision,
+        until: DateTime<Utc>,
     ) -> Result<SharedBlock, FetchError> {
         let key = CellKey::of(of, chunk);
-        match self.fresh(of, revision, &key).await {
+        match self.fresh(of, revision, &key, until).await {
             Some(block) => Ok(block.restricted(&key)?),
-            None => self.fetch(of, chunk, revision).await,
+            None => self.fetch(of, chunk, revision, until).await,
         }
     }
 

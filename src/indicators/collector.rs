@@ -46,7 +46,7 @@ struct Refreshed {
 }
 
 impl Collector {
-    /// Starts with what is kept in the file. A file that cannot be read is said and left behind: the figures can be had again.
+    /// Starts with what is kept in the file.
     #[must_use]
     pub fn start(
         source: Arc<dyn FigureSource>,
@@ -55,10 +55,7 @@ impl Collector {
         definitions: &Definitions,
         file: PathBuf,
     ) -> Self {
-        let indicators = kept::load(&file).unwrap_or_else(|error| {
-            tracing::warn!(file = %file.display(), %error, "kept indicators cannot be read; starting without");
-            Vec::new()
-        });
+        let indicators = kept::load(&file);
         let snapshot = Arc::new(Snapshot { origin: origin.into(), indicators }.redefined(definitions));
         Self {
             source,

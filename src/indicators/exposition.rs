@@ -100,7 +100,7 @@ fn change_family(snapshot: &Snapshot, level: AreaLevel) -> MetricFamily {
     let mut samples = Vec::new();
     for (state, figures, newest) in current(snapshot) {
         for baseline in Baseline::ALL {
-            let Some(earlier) = figures.baseline(newest, baseline) else { continue };
+            let Some(earlier) = figures.baselines(baseline)[newest] else { continue };
             for (index, area) in areas_of(figures, level) {
                 if let Some(change) = figures.change(index, newest, earlier).and_then(number) {
                     let mut labels = value_labels(snapshot, state, area);

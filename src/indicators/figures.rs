@@ -133,14 +133,7 @@ impl Figures {
         (0..self.areas.len()).filter(|&area| self.figure(area, period).is_some()).count()
     }
 
-    /// Index of the period that a change of another is measured from, if the table has it.
-    #[must_use]
-    pub fn baseline(&self, period: usize, baseline: Baseline) -> Option<usize> {
-        let wanted = baseline.sequence(self.periods.get(period)?)?;
-        self.periods.iter().position(|other| other.sequence() == Some(wanted))
-    }
-
-    /// By the index of a period, the one that its change is measured from.
+    /// By the index of a period, the one that its change is measured from, if the table has it.
     #[must_use]
     pub fn baselines(&self, baseline: Baseline) -> Vec<Option<usize>> {
         let indexes: HashMap<_, _> = (self.periods.iter().enumerate())

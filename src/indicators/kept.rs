@@ -1,7 +1,6 @@
 //! The last good figures on disk, so that a restart while the upstream is closed loses nothing.
 
-use std::fs::File;
-use std::io::{self, BufReader};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,23 +18,6 @@ use crate::indicators::snapshot::{Health, IndicatorState, Snapshot};
 
 /// The form of the file; another is not read.
 const VERSION: u32 = 1;
-
-/// Why kept figures cannot be written or read.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum KeptError {
-    #[error("{0}")]
-    Disk(#[from] io::Error),
-    #[error("{0}")]
-    Malformed(#[from] serde_json::Error),
-    #[error("the file has the form {found}, expected {VERSION}")]
-    Version { found: u32 },
-}
-
-#[derive(Serialize, Deserialize)]
-struct KeptFile {
-    version: u32,
-    indicators: Vec<KeptIndicator>,
-}
 
 #[derive(Serialize, Deserialize)]
 struct KeptIndicator {
@@ -65,25 +47,16 @@ struct KeptArea {
 }
 
 /// Writes a snapshot in place of the one before.
-pub(super) fn save(path: &Path, snapshot: &Snapshot) -> Result<(), KeptError> {
-    let indicators = snapshot.indicators.iter().map(|state| KeptIndicator::of(state)).collect();
-    let mut text = serde_json::to_vec(&KeptFile { version: VERSION, indicators })?;
-    text.push(b'\n');
-    Ok(disk::replace(path, &text)?)
+pub(super) fn save(path: &Path, snapshot: &Snapshot) -> io::Result<()> {
+    let indicators: Vec<_> = snapshot.indicators.iter().map(|state| KeptIndicator::of(state)).collect();
+    disk::keep(path, VERSION, &indicators)
 }
 
-/// Reads the states that were kept; none where nothing has been kept yet. What is served from them is not the work of a
-/// refresh of this run, so none of them is up.
-pub(super) fn load(path: &Path) -> Result<Vec<Arc<IndicatorState>>, KeptError> {
-    let file = match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other?,
-    };
-    let kept: KeptFile = serde_json::from_reader(BufReader::new(file))?;
-    if kept.version != VERSION {
-        return Err(KeptError::Version { found: kept.version });
-    }
-    Ok(kept.indicators.into_iter().map(|one| Arc::new(one.into_state())).collect())
+/// Reads the states that were kept; none where nothing has been kept yet, or nothing that can be used: figures can be had again.
+/// What is served from them is not the work of a refresh of this run, so none of them is up.
+pub(super) fn load(path: &Path) -> Vec<Arc<IndicatorState>> {
+    let kept: Option<Vec<KeptIndicator>> = disk::kept_or_set_aside(path, VERSION);
+    kept.into_iter().flatten().map(|one| Arc::new(one.into_state())).collect()
 }
 
 impl KeptIndicator {

@@ -43,6 +43,9 @@ pub struct Metrics {
     disk_writable: IntGauge,
     disk_damaged_files: IntCounter,
     revised_figures: IntCounter,
+    read_ahead: IntCounterVec,
+    read_ahead_ready: IntGauge,
+    read_ahead_left: IntGauge,
     http_requests: IntCounterVec,
     http_duration: HistogramVec,
     reload_successful: IntGauge,
@@ -113,6 +116,19 @@ impl Metrics {
                 "revised_figures_total",
                 "Published figures that were seen to change after they had been stored.",
             )?,
+            read_ahead: make.counters(
+                "read_ahead_total",
+                "Blocks of figures that were read before people asked for them, and those that could not be.",
+                &["outcome"],
+            )?,
+            read_ahead_ready: make.gauge(
+                "read_ahead_ready",
+                "Blocks of figures in frequent use that are fresh in store.",
+            )?,
+            read_ahead_left: make.gauge(
+                "read_ahead_left",
+                "Blocks of figures in frequent use that are not fresh and are yet to be read ahead.",
+            )?,
             http_requests: make.counters(
                 "http_requests_total",
                 "Requests answered.",
@@ -177,6 +193,18 @@ impl Metrics {
     pub fn disk_size(&self, entries: usize, bytes: u64) {
         self.disk_entries.set(i64::try_from(entries).unwrap_or(i64::MAX));
         self.disk_size_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// A block was read ahead, or could not be.
+    pub fn read_ahead(&self, succeeded: bool) {
+        let outcome = if succeeded { "read" } else { "failed" };
+        self.read_ahead.with_label_values(&[outcome]).inc();
+    }
+
+    /// How many of the blocks in frequent use are fresh, and how many are not yet.
+    pub fn read_ahead_progress(&self, ready: usize, left: usize) {
+        self.read_ahead_ready.set(i64::try_from(ready).unwrap_or(i64::MAX));
+        self.read_ahead_left.set(i64::try_from(left).unwrap_or(i64::MAX));
     }
 
     /// A request was answered. The route is the pattern that matched; the scrapes themselves are not told.

@@ -12,7 +12,7 @@ use crate::catalogue::dimension::{Dimension, Hierarchy};
 use crate::catalogue::id::PeriodTypeId;
 use crate::catalogue::measurement::Measurement;
 use crate::plan::chunk::{
-    ChunkDimension, ChunkError, LONGEST_PERIOD_LIST, are_newest, columns, list_characters,
+    Chunk, ChunkDimension, ChunkError, LONGEST_PERIOD_LIST, are_newest, columns, list_characters,
 };
 use crate::plan::product::{Chunks, PeriodPiece};
 use crate::plan::selection::Selection;
@@ -36,6 +36,20 @@ pub fn cut(of: &Measurement, selection: &Selection, cell_limit: u64) -> Result<C
     let cut_axis = |(axis, runs): (usize, &Vec<_>)| pieces(of, runs, at_once(axis + 1), characters);
     let dimensions = axes.iter().enumerate().map(cut_axis).collect();
     Ok(Chunks::new(of, periods, dimensions, selection.measures.clone()))
+}
+
+/// A box as one chunk; `None` if it takes several.
+#[must_use]
+pub fn alone(of: &Measurement, selection: &Selection, cell_limit: u64) -> Option<Chunk> {
+    let (first, others) = selection.periods.split_first()?;
+    let period_type = of.periods[*first].type_id.clone();
+    let is_one_type = others.iter().all(|&period| of.periods[period].type_id == period_type);
+    let one = |runs: Vec<ChunkDimension>| <[_; 1]>::try_from(runs).ok().map(|[run]| run);
+    let dimensions = runs_of_axes(of, selection).ok()?.into_iter().map(one).collect::<Option<_>>()?;
+    let (periods, measures) = (selection.periods.clone(), selection.measures.clone());
+    let chunk = Chunk { period_type, periods, dimensions, measures };
+    let fits_address = chunk.periods.len() <= LONGEST_PERIOD_LIST || chunk.newest(of).is_some();
+    (is_one_type && fits_address && chunk.cell_bound(of) <= cell_limit).then_some(chunk)
 }
 
 /// How many rows a request may ask for.

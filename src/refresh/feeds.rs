@@ -4,7 +4,6 @@
 //! which only grows and has one writer.
 
 use std::collections::HashMap;
-use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,7 +12,7 @@ use thiserror::Error;
 use crate::catalogue::Catalogue;
 use crate::catalogue::id::MeasurementId;
 use crate::catalogue::measurement::{Measurement, MeasurementHead};
-use crate::disk;
+use crate::disk::{self, KeptError};
 use crate::error::BridgeError;
 use crate::feed::Feed;
 use crate::feed::catalogue::catalogue_feed;
@@ -24,6 +23,8 @@ use crate::refresh::catalogue::keeper::CatalogueKeeper;
 use crate::store::revisions::RevisionLog;
 
 const NAMES_FILE: &str = "names.json";
+/// The form of the file; another is not read.
+const NAMES_VERSION: u32 = 1;
 
 /// Builds feeds and keeps them.
 #[derive(Debug)]
@@ -61,10 +62,14 @@ struct BuiltTable {
 /// Why names cannot be given: without the recorded ones, new names could differ from those that clients know.
 #[derive(Debug, Error)]
 pub enum NamesError {
-    #[error("the file {path} cannot be read: {source}")]
-    Unreadable { path: PathBuf, source: io::Error },
-    #[error("the file {path} is damaged: {source}; restore it, or remove it to have all names given anew")]
-    Damaged { path: PathBuf, source: RegistryError },
+    #[error(
+        "the file {path} cannot be used: {source}; restore it, or remove it to have all names given anew"
+    )]
+    Unusable { path: PathBuf, source: KeptError },
+    #[error(
+        "the file {path} cannot be served from: {source}; restore it, or remove it to have all names given anew"
+    )]
+    Wrong { path: PathBuf, source: RegistryError },
 }
 
 impl FeedKeeper {
@@ -79,12 +84,12 @@ impl FeedKeeper {
         origin: Origin,
     ) -> Result<Self, NamesError> {
         let names_path = folder.join(NAMES_FILE);
-        let names = match std::fs::read_to_string(&names_path) {
-            Ok(text) => NameRegistry::from_json(&text)
-                .map_err(|source| NamesError::Damaged { path: names_path.clone(), source })?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => NameRegistry::default(),
-            Err(source) => return Err(NamesError::Unreadable { path: names_path, source }),
-        };
+        let names: Option<NameRegistry> = disk::kept(&names_path, NAMES_VERSION)
+            .map_err(|source| NamesError::Unusable { path: names_path.clone(), source })?;
+        let names = names
+            .unwrap_or_default()
+            .checked()
+            .map_err(|source| NamesError::Wrong { path: names_path.clone(), source })?;
         let built = Mutex::new(Built { names, catalogue: None, tables: HashMap::new() });
         Ok(Self { catalogue, revisions, origin, names_path, built })
     }
@@ -113,7 +118,7 @@ impl FeedKeeper {
         feed
     }
 
-    /// The service of a table, whose parts are read from the upstream if they have not been yet.
+    /// The service of a table, whose parts are read from the upstream if they have not been since its last update.
     ///
     /// # Errors
     /// When there is no such table, or it cannot be read now.
@@ -126,14 +131,10 @@ impl FeedKeeper {
             return Err(self.unknown(&catalogue, name));
         };
         // One that has changed is read again first: its periods are to be those of the figures that will be read.
-        let known = catalogue.measurements.get(&head.id).filter(|_| !self.catalogue.has_changed(&head.id));
-        let measurement = match known {
-            Some(measurement) => Arc::clone(measurement),
-            None => self.catalogue.measurement(head.id.as_str()).await.map_err(|error| {
-                tracing::warn!(table = %head.id, %error, "table could not be read");
-                BridgeError::TableNotRead(head.id.clone())
-            })?,
-        };
+        let measurement = self.catalogue.measurement(head.id.as_str()).await.map_err(|error| {
+            tracing::warn!(table = %head.id, %error, "table could not be read");
+            BridgeError::TableNotRead(head.id.clone())
+        })?;
         Ok(self.feed_of(measurement, head))
     }
 
@@ -165,13 +166,10 @@ impl FeedKeeper {
         if !built.names.is_changed() {
             return;
         }
-        let kept = built.names.to_json().map_err(|error| error.to_string());
-        match kept.and_then(|text| {
-            disk::replace(&self.names_path, text.as_bytes()).map_err(|error| error.to_string())
-        }) {
+        match disk::keep(&self.names_path, NAMES_VERSION, &built.names) {
             Ok(()) => built.names.mark_kept(),
             Err(error) => {
-                tracing::error!(file = %self.names_path.display(), error, "names could not be kept")
+                tracing::error!(file = %self.names_path.display(), %error, "names could not be kept")
             }
         }
     }

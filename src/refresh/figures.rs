@@ -16,7 +16,7 @@ use crate::refresh::catalogue::keeper::{CatalogueError, CatalogueKeeper};
 use crate::store::block::SharedBlock;
 
 /// The catalogue and the fetch stage as a source of figures.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct FetchedFigures {
     pub catalogue: Arc<CatalogueKeeper>,
     pub fetcher: Fetcher,

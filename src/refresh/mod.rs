@@ -4,4 +4,5 @@ pub mod catalogue;
 pub mod feeds;
 pub mod figures;
 pub mod indicators;
+pub mod read_ahead;
 pub mod updates;

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::http::{StatusCode, header};
 use actix_web::web::{self, Bytes, Data, Json, Path, ServiceConfig};
@@ -19,6 +19,9 @@ use super::{SimulatorError, render};
 const FORBIDDEN: &str = "You do not have permission to view this directory or page.";
 const HTML: &str =
     "<!DOCTYPE html><html><head><title>Jobindsats</title></head><body><h1>Velkommen</h1></body></html>";
+
+/// How often a waiting answer looks whether it still has to.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Registers all addresses.
 pub fn configure(state: &Arc<State>) -> impl FnOnce(&mut ServiceConfig) + use<> {
@@ -144,10 +147,7 @@ async fn respond(
 ) -> HttpResponse {
     let target = request.uri().path_and_query().map_or("", |target| target.as_str());
     let fault = state.receive(endpoint, table, target);
-    let delay = state.delay_ms();
-    if delay > 0 {
-        tokio::time::sleep(Duration::from_millis(delay)).await;
-    }
+    wait(state).await;
     if state.is_closed() {
         return HttpResponse::ServiceUnavailable()
             .content_type("text/plain; charset=utf-8")
@@ -163,6 +163,14 @@ async fn respond(
     match Parameters::parse(request.query_string()).and_then(|parameters| answer(parameters, fault)) {
         Ok(answer) => HttpResponse::Ok().content_type(answer.content_type).body(spoil(answer.body, fault)),
         Err(refusal) => refuse(&refusal),
+    }
+}
+
+/// Waits as long as answers are to wait, and no longer when that is changed meanwhile.
+async fn wait(state: &State) {
+    let began = Instant::now();
+    while let Some(left) = Duration::from_millis(state.delay_ms()).checked_sub(began.elapsed()) {
+        tokio::time::sleep(left.min(LOOK)).await;
     }
 }
 

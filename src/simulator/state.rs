@@ -16,7 +16,7 @@ use super::render::UpdateDates;
 use super::tables::Table;
 use super::{SimulatorError, SimulatorOptions};
 
-/// How many data requests the log keeps.
+/// How many requests the log keeps of each kind.
 const LOGGED: usize = 10_000;
 /// The hour on Copenhagen's clock in which the upstream is closed.
 const CLOSED_HOUR: u32 = 22;
@@ -106,13 +106,16 @@ pub struct LoggedRequest {
     pub target: String,
 }
 
-/// How many requests were received, and the data requests among them, oldest first.
+/// How many requests were received, and the newest of them, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RequestLog {
     pub subjects: u64,
     pub tables: u64,
     pub table: u64,
     pub data: u64,
+    /// When requests of any kind arrived.
+    pub arrivals: VecDeque<DateTime<Utc>>,
+    /// The data requests.
     pub requests: VecDeque<LoggedRequest>,
 }
 
@@ -125,6 +128,14 @@ impl RequestLog {
             Endpoint::Data => self.data += 1,
             Endpoint::Any => {}
         }
+    }
+}
+
+/// Adds an entry to a log; the oldest goes where it would be too long.
+fn push<T>(log: &mut VecDeque<T>, entry: T) {
+    log.push_back(entry);
+    if log.len() > LOGGED {
+        log.pop_front();
     }
 }
 
@@ -169,14 +180,12 @@ impl State {
     /// Notes a request and says which fault hits it.
     pub fn receive(&self, endpoint: Endpoint, table: Option<&str>, target: &str) -> Option<Fault> {
         let mut changing = self.changing();
+        let at = self.options.clock.now();
         changing.log.count(endpoint);
+        push(&mut changing.log.arrivals, at);
         if endpoint == Endpoint::Data {
             let table = table.unwrap_or_default().to_owned();
-            let log = &mut changing.log.requests;
-            log.push_back(LoggedRequest { at: self.options.clock.now(), table, target: target.to_owned() });
-            if log.len() > LOGGED {
-                log.pop_front();
-            }
+            push(&mut changing.log.requests, LoggedRequest { at, table, target: target.to_owned() });
         }
         changing.faults.take(endpoint, table)
     }

@@ -36,7 +36,7 @@ const LONGEST_HEAD: usize = 64 * 1024 * 1024;
 /// Why a file cannot be used.
 #[derive(Debug, Error)]
 pub(super) enum FileError {
-    #[error("it cannot be read: {0}")]
+    #[error(transparent)]
     Io(#[from] io::Error),
     #[error("it is not a file of cells")]
     Foreign,

@@ -39,7 +39,7 @@ struct Table {
 #[derive(Debug, Clone, Copy)]
 struct Held {
     blocks: usize,
-    fetched_at: DateTime<Utc>,
+    newest: EntryId,
 }
 
 /// A block and where it is.
@@ -55,7 +55,8 @@ pub(super) struct Entry {
     last_use: u64,
 }
 
-/// Tells entries apart, also those of the same cells one after another.
+/// Tells entries apart, also those of the same cells one after another; grows with each. It says which is newer, for the clock may
+/// have been set back between the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct EntryId(u64);
 
@@ -163,19 +164,27 @@ impl Index {
     pub fn find(&mut self, table: &MeasurementId, revision: Revision, key: &CellKey) -> Option<&Entry> {
         self.uses += 1;
         let held = self.tables.get_mut(table)?;
-        let fits = |entry: &&Entry| entry.revision == revision && entry.key.covers(key);
-        let candidates = held.of_period(key.periods.first()?);
-        let id = candidates.filter(fits).max_by_key(|entry| entry.fetched_at)?.id;
+        let id = held.find(revision, key)?.id;
         let entry = held.entries.get_mut(&id)?;
         entry.last_use = self.uses;
         Some(entry)
+    }
+
+    /// When the entry was fetched that [`Index::find`] would find. It does not count as used.
+    pub fn fetched_at(
+        &self,
+        table: &MeasurementId,
+        revision: Revision,
+        key: &CellKey,
+    ) -> Option<DateTime<Utc>> {
+        Some(self.tables.get(table)?.find(revision, key)?.fetched_at)
     }
 
     /// Entries of any revision that share cells with the key, the newest first.
     pub fn overlapping(&self, table: &MeasurementId, key: &CellKey) -> Vec<EntryId> {
         let sharing = self.tables.get(table).into_iter().flat_map(|held| held.sharing_periods(key));
         let mut sharing: Vec<&Entry> = sharing.filter(|entry| entry.key.overlaps(key)).collect();
-        sharing.sort_by_key(|entry| Reverse((entry.fetched_at, entry.revision, entry.id)));
+        sharing.sort_by_key(|entry| Reverse(entry.id));
         sharing.dedup_by_key(|entry| entry.id);
         sharing.into_iter().map(|entry| entry.id).collect()
     }
@@ -282,9 +291,9 @@ impl Table {
         for period in &entry.key.periods {
             self.by_period.entry(period.clone()).or_default().insert(entry.id);
         }
-        let none = Held { blocks: 0, fetched_at: entry.fetched_at };
+        let none = Held { blocks: 0, newest: entry.id };
         let held = self.revisions.entry(entry.revision).or_insert(none);
-        *held = Held { blocks: held.blocks + 1, fetched_at: held.fetched_at.max(entry.fetched_at) };
+        *held = Held { blocks: held.blocks + 1, newest: held.newest.max(entry.id) };
         self.entries.insert(entry.id, entry);
     }
 
@@ -308,6 +317,11 @@ impl Table {
         self.sharing_periods(key).filter(covered).map(|entry| entry.id).collect()
     }
 
+    fn find(&self, revision: Revision, key: &CellKey) -> Option<&Entry> {
+        let fits = |entry: &&Entry| entry.revision == revision && entry.key.covers(key);
+        self.of_period(key.periods.first()?).filter(fits).max_by_key(|entry| entry.id)
+    }
+
     /// Entries with a period of the key, perhaps more than once.
     fn sharing_periods(&self, key: &CellKey) -> impl Iterator<Item = &Entry> {
         key.periods.iter().flat_map(|period| self.of_period(period))
@@ -319,8 +333,8 @@ impl Table {
 
     /// The last fetched first: that is the newest also where the upstream takes a date back.
     fn revisions(&self) -> Vec<Revision> {
-        let mut revisions: Vec<(DateTime<Utc>, Revision)> =
-            self.revisions.iter().map(|(revision, held)| (held.fetched_at, *revision)).collect();
+        let mut revisions: Vec<(EntryId, Revision)> =
+            self.revisions.iter().map(|(revision, held)| (held.newest, *revision)).collect();
         revisions.sort_unstable_by(|a, b| b.cmp(a));
         revisions.into_iter().map(|(_, revision)| revision).collect()
     }

@@ -2,12 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
+use crate::catalogue::dimension::Dimension;
 use crate::catalogue::id::{DimensionId, MeasureId, MemberId, PeriodId};
 use crate::catalogue::measurement::Measurement;
 use crate::plan::chunk::Chunk;
+use crate::plan::selection::{Members, Selection};
 
 /// A box of cells of one table.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CellKey {
     pub periods: BTreeSet<PeriodId>,
     /// The dimensions that are named, with their members.
@@ -35,6 +39,29 @@ impl CellKey {
                 .map(|&measure| measurement.measures[measure].id.clone())
                 .collect(),
         }
+    }
+
+    /// The box as places in the table as it is now, without the members and periods that it no longer has; `None` where it lacks a
+    /// dimension or a measure, or all that was asked for.
+    #[must_use]
+    pub fn selection(&self, of: &Measurement) -> Option<Selection> {
+        let periods = (0..of.periods.len()).filter(|&index| self.periods.contains(&of.periods[index].id));
+        let measures = (0..of.measures.len()).filter(|&index| self.measures.contains(&of.measures[index].id));
+        let members = |dimension: &Dimension| match self.members.get(&dimension.id) {
+            None => Members::Unnamed,
+            Some(ids) => {
+                let index = |&index: &usize| ids.contains(&dimension.members[index].id);
+                Members::Named((0..dimension.members.len()).filter(index).collect())
+            }
+        };
+        let selection = Selection {
+            periods: periods.collect(),
+            members: of.dimensions.iter().map(members).collect(),
+            measures: measures.collect(),
+        };
+        let is_whole = selection.measures.len() == self.measures.len()
+            && selection.named().count() == self.members.len();
+        (is_whole && !selection.is_empty()).then_some(selection)
     }
 
     /// Whether a block under this key holds every cell of the other key.

@@ -12,11 +12,13 @@ mod index;
 pub mod key;
 pub mod revisions;
 pub mod tiered;
+pub mod uses;
 pub mod writer;
 
 use std::fmt::Debug;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 
 use crate::catalogue::id::MeasurementId;
 use crate::store::block::{CellBlock, Revision, SharedBlock};
@@ -27,6 +29,14 @@ use crate::store::key::CellKey;
 pub trait CellStore: Send + Sync + Debug {
     /// A block of that revision that holds all the cells of the key, perhaps among others.
     async fn find(&self, table: &MeasurementId, revision: Revision, key: &CellKey) -> Option<SharedBlock>;
+
+    /// When such a block was fetched. Nothing is read for the answer, and it counts as no use.
+    async fn fetched_at(
+        &self,
+        table: &MeasurementId,
+        revision: Revision,
+        key: &CellKey,
+    ) -> Option<DateTime<Utc>>;
 
     /// Blocks of any revision that share cells with the key, with what they hold, the newest first.
     async fn overlapping(&self, table: &MeasurementId, key: &CellKey) -> Vec<(CellKey, SharedBlock)>;

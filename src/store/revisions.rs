@@ -1,15 +1,12 @@
 //! Figures that were revised after they had been seen here: the newest, for 400 days.
 //!
-//! One file, replaced whole by the disk's own thread; many changes at once are one write. A file that cannot be used is set aside.
+//! One file, written by the disk's own thread; many changes at once are one write.
 
 use std::collections::VecDeque;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
 
 use crate::catalogue::revised::RevisedFigure;
 use crate::disk;
@@ -41,27 +38,12 @@ struct State {
     write_is_due: bool,
 }
 
-/// The first line of the file; the figures are the second.
-#[derive(Serialize, Deserialize)]
-struct Head {
-    version: u32,
-    /// CRC-32 of the second line.
-    checksum: u32,
-}
-
 impl RevisionLog {
     /// The log in that file.
     #[must_use]
     pub fn open(file: PathBuf, writer: DiskWriter) -> Self {
-        let figures = match load(&file) {
-            Ok(figures) => figures.into_iter().map(Arc::new).collect(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => VecDeque::new(),
-            Err(error) => {
-                let set_aside = disk::set_aside(&file).is_ok();
-                tracing::warn!(file = %file.display(), set_aside, %error, "kept revisions cannot be used; starting without");
-                VecDeque::new()
-            }
-        };
+        let figures: Option<Vec<_>> = disk::kept_or_set_aside(&file, VERSION);
+        let figures = figures.into_iter().flatten().map(Arc::new).collect();
         Self(Arc::new(Inner { file, writer, state: Mutex::new(State { figures, ..State::default() }) }))
     }
 
@@ -110,36 +92,16 @@ impl Inner {
             state.figures.iter().cloned().collect()
         };
         let figures: Vec<&RevisedFigure> = figures.iter().map(AsRef::as_ref).collect();
-        if let Err(error) = save(&self.file, &figures) {
+        if let Err(error) = disk::keep(&self.file, VERSION, &figures) {
             tracing::error!(file = %self.file.display(), %error, "revisions could not be kept");
         }
     }
 }
 
-fn save(file: &Path, figures: &[&RevisedFigure]) -> io::Result<()> {
-    let figures = serde_json::to_vec(figures)?;
-    let mut text = serde_json::to_vec(&Head { version: VERSION, checksum: crc32fast::hash(&figures) })?;
-    text.push(b'\n');
-    text.extend(figures);
-    disk::replace(file, &text)
-}
-
-fn load(file: &Path) -> io::Result<Vec<RevisedFigure>> {
-    let text = fs::read_to_string(file)?;
-    let (head, figures) = text.split_once('\n').ok_or(io::ErrorKind::UnexpectedEof)?;
-    let head: Head = serde_json::from_str(head)?;
-    let found = crc32fast::hash(figures.as_bytes());
-    if head.version != VERSION || head.checksum != found {
-        let Head { version, checksum } = head;
-        let problem =
-            format!("form {version}, expected {VERSION}; checksum {found:08x}, expected {checksum:08x}");
-        return Err(io::Error::other(problem));
-    }
-    Ok(serde_json::from_str(figures)?)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn revised(id: usize, seen_at: &str) -> RevisedFigure {

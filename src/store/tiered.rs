@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::catalogue::id::MeasurementId;
@@ -141,6 +142,15 @@ impl CellStore for TieredStore {
                 }
             }
         }
+    }
+
+    async fn fetched_at(
+        &self,
+        table: &MeasurementId,
+        revision: Revision,
+        key: &CellKey,
+    ) -> Option<DateTime<Utc>> {
+        self.shared.index().fetched_at(table, revision, key)
     }
 
     async fn overlapping(&self, table: &MeasurementId, key: &CellKey) -> Vec<(CellKey, SharedBlock)> {

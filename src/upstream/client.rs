@@ -20,7 +20,7 @@ use crate::upstream::circuit::Circuit;
 use crate::upstream::data::DataTable;
 use crate::upstream::decode::{self, DecodeError};
 use crate::upstream::error::{Failure, UpstreamError};
-use crate::upstream::opening;
+use crate::upstream::opening::{self, Closed};
 use crate::upstream::request::{DataRequest, metadata_path};
 use crate::upstream::retry::Retry;
 use crate::upstream::verdict::{self, Refusal};
@@ -43,6 +43,10 @@ pub trait Upstream: Send + Sync + fmt::Debug {
     async fn table(&self, table: &MeasurementId) -> Result<Table, UpstreamError>;
     /// Figures of one table.
     async fn data(&self, request: &DataRequest) -> Result<DataTable, UpstreamError>;
+    /// Whether a call that nobody waits for may be made now: the upstream is open and well, and people keep a call of their own.
+    fn has_room(&self) -> bool {
+        true
+    }
     /// An answer could be read but was not the answer to its request.
     fn reject(&self, _request: &DataRequest, _problem: &dyn fmt::Display) {}
 }
@@ -135,6 +139,12 @@ impl Upstream for HttpUpstream {
         let call = Call::figures(request);
         let read = |body: &[u8]| DataTable::parse(body, request.label_count(), request.measure_count);
         self.ask(&call, read).await
+    }
+
+    /// Where only one call is out at a time it is taken while nobody wants it.
+    fn has_room(&self) -> bool {
+        let kept_free = if self.concurrency > 1 { 1 } else { 0 };
+        self.permits.available_permits() > kept_free && !self.circuit.is_open() && self.is_open().is_ok()
     }
 
     fn reject(&self, request: &DataRequest, problem: &dyn fmt::Display) {
@@ -245,10 +255,7 @@ impl HttpUpstream {
 
     async fn one_try(&self, call: &Call<'_>) -> Result<Answer, FailedTry> {
         let _permit = self.permit().await?;
-        if self.closed_hour {
-            opening::may_start(self.clock.now(), self.timeout)
-                .map_err(|closed| Failure::Closed { opens_at: closed.opens_at })?;
-        }
+        self.is_open().map_err(|closed| Failure::Closed { opens_at: closed.opens_at })?;
         let leave = self.circuit.admit().map_err(|retry_after| Failure::CircuitOpen { retry_after })?;
         let result = self.observed(call).await;
         match &result {
@@ -257,6 +264,11 @@ impl HttpUpstream {
         }
         self.observer.upstream_circuit(self.circuit.is_open());
         result
+    }
+
+    /// Whether a try that starts now is over before the upstream closes.
+    fn is_open(&self) -> Result<(), Closed> {
+        if self.closed_hour { opening::may_start(self.clock.now(), self.timeout) } else { Ok(()) }
     }
 
     async fn permit(&self) -> Result<SemaphorePermit<'_>, FailedTry> {

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeZone, Timelike, Utc};
+use chrono::{DateTime, Days, NaiveDate, Timelike, Utc};
 use chrono_tz::Europe::Copenhagen;
+
+use crate::clock::at_hour;
 
 const CLOSES: u32 = 22;
 const OPENS: u32 = 23;
@@ -29,15 +31,15 @@ pub fn may_start(at: DateTime<Utc>, longest: Duration) -> Result<(), Closed> {
     let day = closing_day(at);
     let over = chrono::Duration::from_std(longest).ok().and_then(|longest| at.checked_add_signed(longest));
     match over {
-        Some(over) if over < wall_time(day, CLOSES) => Ok(()),
-        _ => Err(Closed { opens_at: wall_time(day, OPENS) }),
+        Some(over) if over < at_hour(day, CLOSES) => Ok(()),
+        _ => Err(Closed { opens_at: at_hour(day, OPENS) }),
     }
 }
 
 /// The end of the closed hour that lies around or next after that instant.
 #[must_use]
 pub fn opens_at(at: DateTime<Utc>) -> DateTime<Utc> {
-    wall_time(closing_day(at), OPENS)
+    at_hour(closing_day(at), OPENS)
 }
 
 /// The day of the first closed hour that is not over.
@@ -45,15 +47,6 @@ fn closing_day(at: DateTime<Utc>) -> NaiveDate {
     let local = at.with_timezone(&Copenhagen);
     let today = local.date_naive();
     if local.hour() < OPENS { today } else { today.checked_add_days(Days::new(1)).unwrap_or(today) }
-}
-
-/// Clocks change at two and three at night, so an hour of the evening exists exactly once a day.
-fn wall_time(day: NaiveDate, hour: u32) -> DateTime<Utc> {
-    let local = day.and_time(NaiveTime::from_hms_opt(hour, 0, 0).unwrap_or_default());
-    Copenhagen
-        .from_local_datetime(&local)
-        .earliest()
-        .map_or_else(|| local.and_utc(), |at| at.with_timezone(&Utc))
 }
 
 #[cfg(test)]

@@ -56,12 +56,14 @@ pub async fn front(request: HttpRequest, state: web::Data<AppState>) -> HttpResp
 pub async fn status(state: web::Data<AppState>) -> HttpResponse {
     let catalogue = state.catalogue.current();
     let size = state.store.size();
+    let ahead = state.ahead.progress();
     let read_at = instant(catalogue.read_at);
     let mut body = format!(
         "<table><tr><td>Listen over målinger læst</td><td>{read_at}</td></tr>\
          <tr><td>Målinger på listen</td><td>{}</td></tr><tr><td>Målinger læst</td><td>{}</td></tr>\
          <tr><td>Celler i hukommelsen</td><td>{} blokke, {} kB</td></tr>\
-         <tr><td>Celler på disk</td><td>{} blokke, {} kB{}</td></tr></table>\
+         <tr><td>Celler på disk</td><td>{} blokke, {} kB{}</td></tr>\
+         <tr><td>Udtræk i daglig brug</td><td>{} er klar, {} mangler; {} læst på forhånd i dag</td></tr></table>\
          <h2>Nøgletal</h2><table><tr><th>Nøgletal</th><th>Sidst læst</th><th>Tilstand</th></tr>",
         catalogue.heads.len(),
         catalogue.measurements.len(),
@@ -74,6 +76,9 @@ pub async fn status(state: web::Data<AppState>) -> HttpResponse {
             .problem()
             .map(|problem| format!("; der kan ikke skrives: {}", escape(&problem)))
             .unwrap_or_default(),
+        ahead.ready,
+        ahead.left,
+        ahead.read,
     );
     for indicator in &state.indicators.published().snapshot.indicators {
         let health = &indicator.health;

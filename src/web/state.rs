@@ -9,6 +9,7 @@ use crate::observe::metrics::Metrics;
 use crate::observe::reports::FailureReports;
 use crate::refresh::catalogue::keeper::CatalogueKeeper;
 use crate::refresh::feeds::FeedKeeper;
+use crate::refresh::read_ahead::ReadAhead;
 use crate::store::CellStore;
 use crate::store::revisions::RevisionLog;
 
@@ -19,6 +20,7 @@ pub struct AppState {
     pub catalogue: Arc<CatalogueKeeper>,
     pub answerer: Answerer,
     pub indicators: Arc<Collector>,
+    pub ahead: Arc<ReadAhead>,
     pub store: Arc<dyn CellStore>,
     pub revisions: RevisionLog,
     pub metrics: Arc<Metrics>,

@@ -28,7 +28,7 @@ async fn a_refresh_reads_all_periods_and_publishes_the_newest() {
     assert_eq!(source.change(|databank| databank.selections[0].periods.len()), 4);
     assert_eq!(figures.newest(), Some(0));
     assert_eq!(
-        (figures.baseline(0, Baseline::PreviousPeriod), figures.baseline(0, Baseline::YearBefore)),
+        (figures.baselines(Baseline::PreviousPeriod)[0], figures.baselines(Baseline::YearBefore)[0]),
         (Some(1), Some(3))
     );
     assert_eq!(sample(&collector, "jobindsats_indicator_areas"), 4.0);

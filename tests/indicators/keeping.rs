@@ -46,7 +46,14 @@ async fn a_file_that_cannot_be_read_is_no_reason_not_to_start() {
     let file = folder.path().join("simulator/indicators.json");
     let whole = fs::read_to_string(&file).unwrap();
     let newer = whole.replacen("\"version\":1", "\"version\":2", 1);
-    for spoilt in ["", "{", &whole[..whole.len() / 2], &newer] {
+    let digit = whole.rfind(|letter: char| letter.is_ascii_digit()).unwrap();
+    let flipped = format!(
+        "{}{}{}",
+        &whole[..digit],
+        if &whole[digit..=digit] == "7" { "8" } else { "7" },
+        &whole[digit + 1..]
+    );
+    for spoilt in ["", "{", &whole[..whole.len() / 2], &newer, &flipped] {
         fs::write(&file, spoilt).unwrap();
         let restarted = fake::start(&source, &clock, &[fake::definition(json!({}))], folder.path());
         assert_eq!(lines(&restarted, "jobindsats_country").len(), 0);

@@ -7,4 +7,4 @@ mod program;
 mod rendering;
 mod resolving;
 mod scheduling;
-mod serving;
+pub mod serving;

@@ -114,6 +114,11 @@ fn packed(queries: Vec<Query>) -> Vec<u8> {
     snap::raw::Encoder::new().compress_vec(&request.encode_to_vec()).unwrap()
 }
 
+/// A month of every series, by remote read.
+pub async fn history(app: &App) -> Answer {
+    read(app, daily("2026-06-01", "2026-06-30", &[])).await
+}
+
 async fn read(app: &App, query: Query) -> Answer {
     app.post("/api/v1/read", &PACKED, packed(vec![query])).await
 }

@@ -1,13 +1,17 @@
-//! The program itself, killed while it writes. `KILL_CYCLES` says how often; a run before a release takes 200.
+//! The program itself, killed while it writes, while the figures that it stores are revised. `KILL_CYCLES` says how often; a run
+//! before a release takes 200.
 
 pub mod process;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use fastrand::Rng;
+use jobindsats_bridge::simulator::Publish;
 use serde_json::Value;
 
 use self::process::Bridge;
+use crate::support::app::{App, AppOptions, one_indicator};
 
 /// So many kills where nothing else is said.
 const FEW: u64 = 5;
@@ -24,10 +28,53 @@ fn query(rng: &mut Rng) -> String {
     )
 }
 
+/// What is asked after every kill: it is in store, of a revision that may have passed meanwhile.
+const ALWAYS: &str = "/odata/jobindsats/y25i01/Landet?$filter=Periode ge '2026M01'";
+
 async fn rows(bridge: &Bridge, query: &str) -> Value {
     let answer = bridge.get(query).await.unwrap();
     assert_eq!(answer.0, 200, "{query}: {}", answer.1);
     serde_json::from_str::<Value>(&answer.1).unwrap()["value"].take()
+}
+
+/// Rows without the column that tells when their figures were seen to change: that depends on what was seen before.
+fn figures(mut rows: Value) -> Value {
+    let all = rows.as_array_mut().unwrap().iter_mut().filter_map(Value::as_object_mut);
+    all.for_each(|row| {
+        row.remove("Opdateret").unwrap();
+    });
+    rows
+}
+
+/// A service of this process that is never killed, and the simulator that it shares with those that are.
+async fn witness() -> App {
+    App::with(AppOptions { closed_hour: false, ..AppOptions::default() }).await
+}
+
+async fn witnessed(witness: &App, query: &str) -> Value {
+    figures(witness.get(query).await.rows().into())
+}
+
+/// Has figures of a table revised, and the witness know of it.
+fn revise(witness: &App, table: &str) {
+    let publish = Publish { table: table.to_owned(), revise_published: true, ..Publish::default() };
+    witness.upstream().publish(&publish).unwrap();
+    witness.clock.advance(Duration::from_secs(16 * 60));
+}
+
+/// Waits until the bridge knows which updates there were, as it does soon after its start.
+async fn knows_updates(bridge: &Bridge, witness: &App) {
+    let dates =
+        "/odata/Datasets?$filter=Identifier in ('y25i01','y25i02','y25i07')&$select=Identifier,Modified";
+    witness.service.state.catalogue.fresh_list().await.unwrap();
+    let known: Value = witness.get(dates).await.rows().into();
+    for _ in 0..1000 {
+        if rows(bridge, dates).await == known {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the bridge never knew of {known}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -35,28 +82,34 @@ async fn a_kill_at_any_moment_spoils_no_cell_and_no_answer() {
     let cycles = std::env::var("KILL_CYCLES").map_or(FEW, |number| number.parse().unwrap());
     let seed = std::env::var("KILL_SEED").map_or(1, |number| number.parse().unwrap());
     let mut rng = Rng::with_seed(seed);
-    let (folder, untouched) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let witness = Bridge::start(untouched.path()).await;
-    let mut interrupted: Vec<String> = Vec::new();
-    let mut found = 0;
+    let (folder, indicators, witness) = (tempfile::tempdir().unwrap(), one_indicator(), witness().await);
+    let mut asked: Vec<String> = Vec::new();
+    let mut interrupted: Vec<String> = vec![ALWAYS.to_owned()];
+    let (mut found, mut editions) = (0, HashSet::new());
     for cycle in 0..cycles {
-        let bridge = Bridge::start(folder.path()).await;
+        if cycle % 2 == 1 {
+            revise(&witness, rng.choice(TABLES).unwrap());
+        }
+        let bridge = Bridge::start_on(&witness.simulator.url(), folder.path(), indicators.path()).await;
         found += process::stored_files(folder.path(), "cells");
-        for query in interrupted.drain(..) {
-            assert_eq!(
-                rows(&bridge, &query).await,
-                rows(&witness, &query).await,
-                "seed {seed}, kill {cycle}: {query}"
-            );
+        knows_updates(&bridge, &witness).await;
+        editions.insert(witnessed(&witness, ALWAYS).await.to_string());
+        let earlier = rng.choice(&asked).cloned();
+        for query in interrupted.drain(..).chain([ALWAYS.to_owned()]).chain(earlier) {
+            let (answer, expected) =
+                (figures(rows(&bridge, &query).await), witnessed(&witness, &query).await);
+            assert_eq!(answer, expected, "seed {seed}, kill {cycle}: {query}");
         }
         interrupted.extend((0..rng.usize(1..4)).map(|_| query(&mut rng)));
+        asked.extend(interrupted.iter().cloned());
         let moment = Duration::from_millis(rng.u64(0..200));
-        let asked = futures_util::future::join_all(interrupted.iter().map(|query| bridge.get(query)));
-        let _ = tokio::time::timeout(moment, asked).await;
+        let under_way = futures_util::future::join_all(interrupted.iter().map(|query| bridge.get(query)));
+        let _ = tokio::time::timeout(moment, under_way).await;
         bridge.kill();
         assert_eq!(process::stored_files(folder.path(), "damaged"), 0, "seed {seed}, kill {cycle}");
     }
     assert!(found > 0, "no kill came after a write");
+    assert!(editions.len() > 1, "no stored figure was ever revised");
 }
 
 #[tokio::test]
@@ -80,4 +133,41 @@ async fn a_folder_that_cannot_be_written_leaves_the_service_in_memory() {
     assert!(status.contains("der kan ikke skrives"), "{status}");
     let metrics = bridge.get("/metrics").await.unwrap().1;
     assert!(metrics.contains("\njobindsats_bridge_disk_writable 0\n"), "{metrics}");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_full_disk_costs_no_answer_and_leaves_no_halves_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let bridge = Bridge::start_on_full_disk(folder.path()).await;
+    let query = "/odata/jobindsats/y25i01/Kommuner?$filter=Periode ge '2026M01'";
+    let answer = rows(&bridge, query).await;
+    let full = async || bridge.get("/status").await.unwrap().1.contains("der kan ikke skrives");
+    while !full().await {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(rows(&bridge, query).await, answer, "from memory");
+    drop(bridge);
+    for ending in ["cells", "new", "damaged"] {
+        assert_eq!(process::stored_files(folder.path(), ending), 0, "{ending}");
+    }
+    assert_eq!(rows(&Bridge::start(folder.path()).await, query).await, answer);
+}
+
+#[tokio::test]
+async fn damaged_names_stop_the_start_and_say_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let bridge = Bridge::start(folder.path()).await;
+    assert_eq!(bridge.get("/odata/jobindsats/y25i01/").await.unwrap().0, 200);
+    drop(bridge);
+    let names = folder.path().join("simulator/names.json");
+    let whole = std::fs::read_to_string(&names).unwrap();
+    for spoilt in [whole.replace("ledige", "ledigE"), whole[..whole.len() / 2].to_owned(), String::new()] {
+        std::fs::write(&names, spoilt).unwrap();
+        let said = Bridge::refusal(folder.path());
+        assert!(said.contains("names.json") && said.contains("restore it, or remove it"), "{said}");
+    }
+    std::fs::write(&names, whole).unwrap();
+    let bridge = Bridge::start(folder.path()).await;
+    assert_eq!(bridge.get("/odata/jobindsats/y25i01/").await.unwrap().0, 200);
 }

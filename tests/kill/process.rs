@@ -1,4 +1,4 @@
-//! The built program as a process of its own, on its built-in simulator: that one knows no closed hour.
+//! The built program as a process of its own, on a simulator, which knows no closed hour: its own, or one that outlives it.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -12,8 +12,14 @@ pub struct Bridge {
     client: reqwest::Client,
 }
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_jobindsats-bridge");
+
 fn command(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_jobindsats-bridge"));
+    command_of(PROGRAM, folder)
+}
+
+fn command_of(program: &str, folder: &Path) -> Command {
+    let mut command = Command::new(program);
     let ours = std::env::vars().map(|(name, _)| name);
     ours.filter(|name| name.starts_with("BRIDGE_") || name.starts_with("JOBINDSATS_")).for_each(|name| {
         command.env_remove(name);
@@ -24,14 +30,32 @@ fn command(folder: &Path) -> Command {
 }
 
 impl Bridge {
-    /// Starts the service and waits until it is ready: until it knows which tables there are.
+    /// Starts the service on its built-in simulator and waits until it is ready: until it knows which tables there are.
     pub async fn start(folder: &Path) -> Self {
         Self::start_with(folder, &[]).await
     }
 
     /// The same with settings.
     pub async fn start_with(folder: &Path, settings: &[(&str, &str)]) -> Self {
-        let mut child = command(folder).envs(settings.iter().copied()).spawn().unwrap();
+        Self::ready(command(folder).envs(settings.iter().copied())).await
+    }
+
+    /// As [`Bridge::start`], on a simulator that runs already, with these indicators.
+    pub async fn start_on(simulator: &str, folder: &Path, indicators: &Path) -> Self {
+        let mut command = command(folder);
+        Self::ready(command.args(["serve", "--simulator", simulator]).env("BRIDGE_INDICATORS", indicators))
+            .await
+    }
+
+    /// As [`Bridge::start`], where no file can grow beyond four kilobytes.
+    pub async fn start_on_full_disk(folder: &Path) -> Self {
+        let mut command = command_of("sh", folder);
+        let limited = "trap '' XFSZ; ulimit -f 8; exec \"$0\"";
+        Self::ready(command.args(["-c", limited, PROGRAM])).await
+    }
+
+    async fn ready(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let mut seen = String::new();
         let url = loop {

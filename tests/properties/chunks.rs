@@ -8,9 +8,10 @@ use jobindsats_bridge::catalogue::id::{DimensionId, HierarchyId, LevelId, Member
 use jobindsats_bridge::catalogue::measurement::Measurement;
 use jobindsats_bridge::fetch::request::data_request;
 use jobindsats_bridge::plan::chunk::{Chunk, ChunkError};
-use jobindsats_bridge::plan::cut::cut;
+use jobindsats_bridge::plan::cut::{alone, cut};
 use jobindsats_bridge::plan::product::Chunks;
 use jobindsats_bridge::plan::selection::{Members, Selection};
+use jobindsats_bridge::store::key::CellKey;
 use jobindsats_bridge::upstream::request::{HierarchySelection, PeriodSelection};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -186,6 +187,18 @@ proptest! {
         let place = &places[at.index(places.len())];
         let expected: Vec<Chunk> = chunks.iter().filter(|chunk| places_of_chunk(chunk).last() >= Some(place)).collect();
         prop_assert_eq!(chunks.from(place.clone()).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn what_is_remembered_of_a_chunk_is_asked_for_again_in_one_request(asked in asked(), rows in 20..400_u64) {
+        let (of, limit) = (&asked.table, rows * row_cells(&asked.selection));
+        for chunk in planned(&asked, limit).iter() {
+            let key = CellKey::of(of, &chunk);
+            let again = alone(of, &key.selection(of).unwrap(), limit);
+            prop_assert_eq!(again.as_ref().map(|again| CellKey::of(of, again)), Some(key));
+            let address = data_request(of, &again.unwrap()).unwrap().path_and_query();
+            prop_assert!(address.len() <= 2000, "{} characters: {address}", address.len());
+        }
     }
 
     #[test]

@@ -2,4 +2,5 @@
 
 mod chunks;
 mod limits;
+mod storms;
 mod tables;

@@ -1,15 +1,15 @@
 //! Closed between 22 and 23 in Copenhagen: nothing is asked then, nor just before what would run into it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use chrono::{DateTime, Timelike, Utc};
+use chrono::{DateTime, Datelike, Timelike, Utc, Weekday};
 use chrono_tz::Europe::Copenhagen;
-use jobindsats_bridge::clock::Clock;
-use jobindsats_bridge::refresh::catalogue::keeper::SyncScope;
+use jobindsats_bridge::clock::{Clock, CopenhagenTime};
 use jobindsats_bridge::settings::BridgeSettings;
 use jobindsats_bridge::simulator::SimulatorOptions;
 
-use crate::support::app::{App, AppOptions};
+use crate::support::app::{App, AppOptions, Background, one_indicator};
 
 /// The longest that a try may take, and so the time before 22 in which none may start.
 const TIMEOUT_SECONDS: u64 = 120;
@@ -34,56 +34,64 @@ fn is_shut(at: DateTime<Utc>) -> bool {
     hour(at) == 22 || hour(at + Duration::from_secs(TIMEOUT_SECONDS)) == 22
 }
 
-/// Everything that the service does by itself or is asked for: users, the catalogue's and the indicators' refreshes.
-async fn everything(app: &App, number: usize) -> u16 {
-    let place = 1 + number % 90;
-    let path = format!(
-        "/odata/jobindsats/y25i01/Hovedtal?$filter=Periode eq '2026M0{}' and Område_id eq '{place}'",
-        1 + number % 6
-    );
+/// What people ask: the same as always, and now and then something new. In the closed hour always something new.
+async fn people(app: &App, number: usize) {
+    let always = "/odata/jobindsats/y25i01/Landet?$filter=Periode ge '2026M01'".to_owned();
+    let another = || {
+        let (month, place) = (1 + number % 6, 1 + number % 90);
+        format!(
+            "/odata/jobindsats/y25i01/Hovedtal?$filter=Periode eq '2026M0{month}' and Område_id eq '{place}'"
+        )
+    };
+    let is_shut = is_shut(app.clock.now());
+    let path = if is_shut || number.is_multiple_of(9) { another() } else { always };
     let status = app.get(&path).await.status;
-    // A refusal is what is expected in the closed hour.
-    let _ = app.service.state.catalogue.sync(SyncScope::Due, 2, |_| {}).await;
-    let indicators = &app.service.state.indicators;
-    let ids: Vec<String> =
-        indicators.published().snapshot.indicators.iter().map(|it| it.definition.id.to_string()).collect();
-    if number.is_multiple_of(4) {
-        indicators.refresh(&ids[number / 4 % ids.len()]).await;
-    }
-    status
+    assert!(status == 200 || is_shut && status == 503, "{status} at {}", app.clock.now());
 }
 
-async fn days_without_a_call_in_the_closed_hour(start: &str, days: u32) {
-    let app = app_at(start).await;
-    let end = app.clock.now() + chrono::Duration::days(days.into());
-    let (mut number, mut shut, mut open) = (0, 0, 0);
+/// The program as it runs, its loops and its users, through three days of its clock; the simulator tells when it was called.
+async fn three_days_without_a_call_in_the_closed_hour(start: &str) {
+    let clock = Clock::fixed(start.parse().unwrap());
+    let indicators = one_indicator();
+    let simulator =
+        SimulatorOptions { closed_hour: true, clock: clock.clone(), ..SimulatorOptions::default() };
+    let settings = BridgeSettings {
+        upstream_timeout_seconds: TIMEOUT_SECONDS,
+        indicators: Some(indicators.path().to_owned()),
+        ..AppOptions::default().settings
+    };
+    let background = Background::All;
+    let options = AppOptions { clock, simulator, settings, background, ..AppOptions::default() };
+    let app = App::with(options).await;
+    let end = app.clock.now() + chrono::Duration::days(3);
+    let (mut number, mut shut, mut hours, mut reads) = (0, 0, BTreeMap::<u32, usize>::new(), BTreeSet::new());
     while app.clock.now() < end {
-        let (now, before) = (app.clock.now(), calls(&app));
-        let status = everything(&app, number).await;
-        let made = calls(&app) - before;
-        if is_shut(now) {
-            shut += 1;
-            assert_eq!(made, 0, "at {now}");
-            assert!([200, 503].contains(&status), "{status} at {now}");
-        } else {
-            open += made;
-            assert_eq!(status, 200, "at {now}");
-        }
-        let minutes = if (21..23).contains(&now.with_timezone(&Copenhagen).hour()) { 9 } else { 57 };
-        app.clock.advance(Duration::from_secs(minutes * 60 + 11));
+        app.step(Duration::from_secs(7 * 60 + 11)).await;
+        people(&app, number).await;
         number += 1;
+        shut += usize::from(is_shut(app.clock.now()));
+        let log = app.upstream().requests();
+        app.upstream().clear_requests();
+        for at in log.arrivals {
+            assert!(!is_shut(at), "a call at {at}");
+            *hours.entry(at.with_timezone(&Copenhagen).hour()).or_default() += 1;
+        }
+        reads.extend(log.requests.iter().map(|request| request.at.with_timezone(&Copenhagen)));
     }
-    assert!(shut >= 6 * days && open > 20, "{shut} times shut, {open} calls while open");
+    assert!(shut >= 3 * 8, "{shut} looks in the closed hour");
+    assert_eq!(hours.len(), 23, "calls in every other hour: {hours:?}");
+    let early = |at: &&CopenhagenTime| at.weekday() == Weekday::Mon && at.hour() == 5;
+    assert!(reads.iter().any(|at| early(&at)), "what is used is read before people come: {reads:?}");
 }
 
 #[actix_web::test]
 async fn nothing_is_asked_in_the_closed_hour_on_the_days_when_summer_time_begins() {
-    days_without_a_call_in_the_closed_hour("2026-03-28T15:00:00Z", 2).await;
+    three_days_without_a_call_in_the_closed_hour("2026-03-27T12:00:00Z").await;
 }
 
 #[actix_web::test]
 async fn nothing_is_asked_in_the_closed_hour_on_the_days_when_summer_time_ends() {
-    days_without_a_call_in_the_closed_hour("2026-10-24T15:00:00Z", 2).await;
+    three_days_without_a_call_in_the_closed_hour("2026-10-23T12:00:00Z").await;
 }
 
 #[actix_web::test]

@@ -1,12 +1,16 @@
 //! Everything that can go wrong at the upstream, met with an empty store, with fresh figures and with figures past their age:
 //! what a user is told, and how often the upstream is asked. While figures are in store nobody is sent away.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
 use jobindsats_bridge::settings::BridgeSettings;
-use jobindsats_bridge::simulator::{Faults, RateLimited};
+use jobindsats_bridge::simulator::{Endpoint, Faults, RateLimited};
 
-use crate::support::app::{Answer, App, AppOptions};
+use crate::indicators::serving::history;
+use crate::support::app::{Answer, App, AppOptions, SMALL_INDICATOR, one_indicator};
 
 const PATH: &str = "/odata/jobindsats/y25i01/Landet?$filter=Periode eq '2026M06'";
 const MANY: u32 = 1000;
@@ -54,6 +58,9 @@ fn cases() -> Vec<Case> {
             Faults { updating: ["y25i01".to_owned()].into(), ..none() },
             (503, "UpstreamUpdating", "1800", 3),
         ),
+        case("an unknown label", Faults { unknown_label: 1, ..none() }, (200, "", "", 1)),
+        case("unknown rows", Faults { unknown_rows: 1, ..none() }, (200, "", "", 1)),
+        case("labels count as cells", Faults { count_all_columns: Some(true), ..none() }, (200, "", "", 1)),
         case(
             "cell limit below a row",
             Faults { cell_limit: Some(1), ..none() },
@@ -62,8 +69,30 @@ fn cases() -> Vec<Case> {
     ]
 }
 
+/// What a description of faults switches on.
+fn switched(faults: &Faults) -> BTreeSet<String> {
+    let fields = |faults: &Faults| serde_json::to_value(faults).unwrap().as_object().unwrap().clone();
+    let (changed, none) = (fields(faults), fields(&Faults::default()));
+    changed.into_iter().filter(|(name, value)| none[name] != *value).map(|(name, _)| name).collect()
+}
+
+#[test]
+fn every_fault_of_the_simulator_is_among_the_cases() {
+    // These say which calls are hit, not what happens to them.
+    let mut known = BTreeSet::from(["endpoint".to_owned(), "table".to_owned()]);
+    known.extend(cases().iter().flat_map(|case| switched(&case.faults)));
+    let all = serde_json::to_value(Faults::default()).unwrap();
+    let all: BTreeSet<String> = all.as_object().unwrap().keys().cloned().collect();
+    assert_eq!(known, all);
+}
+
 async fn app() -> App {
-    let settings = BridgeSettings { upstream_timeout_seconds: 1, ..AppOptions::default().settings };
+    app_with(None).await
+}
+
+async fn app_with(indicators: Option<PathBuf>) -> App {
+    let settings =
+        BridgeSettings { upstream_timeout_seconds: 1, indicators, ..AppOptions::default().settings };
     let app = App::with(AppOptions { settings, ..AppOptions::default() }).await;
     // The table's parts are known; its figures are not.
     assert_eq!(app.get("/odata/jobindsats/y25i01/").await.status, 200);
@@ -110,7 +139,9 @@ async fn stale(case: &Case) {
     app.upstream().clear_requests();
     app.upstream().set_faults(case.faults.clone());
     let answer = app.get(PATH).await;
-    assert_eq!(answer.rows(), before, "{}, stale", case.name);
+    if case.faults.unknown_label + case.faults.unknown_rows == 0 {
+        assert_eq!(answer.rows(), before, "{}, stale", case.name);
+    }
     let (status, _, _, calls) = case.cold;
     let age = if status == 200 { 0 } else { A_DAY_AND_AN_HOUR.as_secs() };
     assert_eq!(answer.header("Age"), age.to_string(), "{}, stale", case.name);
@@ -137,6 +168,58 @@ async fn figures_past_their_age_are_served_with_it_when_no_new_ones_are_to_be_ha
     for case in cases() {
         stale(&case).await;
     }
+}
+
+/// Addresses that answer from what is in store or known: figures in every form, and what describes them.
+const ADDRESSES: &[&str] = &[
+    PATH,
+    "/odata/jobindsats/y25i01/Landet/$count?$filter=Periode eq '2026M06'",
+    "/odata/jobindsats/y25i01/Landet(Periode='2026M06',Område_id='T')",
+    "/export/y25i01/Landet.csv?$filter=Periode eq '2026M06'",
+    "/export/y25i01/Landet.parquet?$filter=Periode eq '2026M06'",
+    "/metrics/indicators",
+    "/metrics",
+    "/odata/",
+    "/odata/$metadata",
+    "/odata/Datasets",
+    "/odata/Revisions",
+    "/odata/jobindsats/y25i01/",
+    "/odata/jobindsats/y25i01/$metadata",
+    "/odata/jobindsats/y25i01/MeasureCodes",
+    "/odata/jobindsats/y25i01/Landet?$filter=Periode eq '2026M06'&explain=plan",
+    "/",
+    "/status",
+    "/readyz",
+];
+
+/// Every call of the upstream is hit, the list of tables as well; figures are fresh, or past their age.
+async fn elsewhere(case: Case) {
+    let indicators = one_indicator();
+    let app = app_with(Some(indicators.path().to_owned())).await;
+    assert_eq!(app.get(PATH).await.status, 200);
+    assert!(app.service.state.indicators.refresh(SMALL_INDICATOR).await);
+    let figures = app.get("/metrics/indicators").await.text();
+    let sample =
+        figures.lines().find(|line| line.starts_with("jobindsats_country_full_time_persons{")).unwrap();
+    for age in [Duration::ZERO, A_DAY_AND_AN_HOUR] {
+        app.clock.advance(age);
+        app.upstream().set_faults(Faults { endpoint: Endpoint::Any, ..case.faults.clone() });
+        app.service.state.indicators.refresh(SMALL_INDICATOR).await;
+        for address in ADDRESSES {
+            let answer = app.get(address).await;
+            assert_eq!(answer.status, 200, "{}, {age:?}: {address}: {}", case.name, answer.text());
+        }
+        let scraped = app.get("/metrics/indicators").await.text();
+        assert!(scraped.contains(sample), "{}, {age:?}: {scraped}", case.name);
+        let history = history(&app).await;
+        assert!(history.status == 200 && history.body.len() > 100, "{}, {age:?}", case.name);
+    }
+}
+
+#[actix_web::test]
+async fn no_address_fails_whose_figures_are_in_store() {
+    let cases = stream::iter(cases()).map(elsewhere);
+    cases.buffer_unordered(6).collect::<Vec<()>>().await;
 }
 
 #[actix_web::test]

@@ -213,6 +213,13 @@ async fn query_options_may_come_in_the_body() {
         let answer = ask(path, content_type, body).await;
         assert_eq!((answer.status, answer.code().as_str()), (status, code), "{path} {body}");
     }
+    // What is accepted makes links that can be followed.
+    let longest = format!("$filter=Periode ge '2020M01' and Område ne '{}'", "x".repeat(61_340));
+    let first = app.post(&format!("{TABLE}/Landet/$query"), &headers, longest.as_bytes().to_vec()).await;
+    let next = first.json()["@odata.nextLink"].as_str().unwrap().to_owned();
+    assert!(next.len() > 61_400 && !app.get(&next).await.rows().is_empty());
+    let longer = ask("Landet/$query", "text/plain", &format!("{longest}{}", "x".repeat(200))).await;
+    assert_eq!((longer.status, longer.code().as_str()), (413, "BodyTooLarge"));
     let wrong = app.get(&format!("{TABLE}/Landet/$query?$top=1")).await;
     assert_eq!((wrong.status, wrong.header("Allow")), (405, "POST, OPTIONS"));
 }

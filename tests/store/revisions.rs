@@ -74,6 +74,19 @@ async fn a_download_stays_in_its_revision_or_ends() {
 }
 
 #[actix_web::test]
+async fn a_new_period_is_asked_for_as_soon_as_the_update_is_known() {
+    let app = App::start().await;
+    let all = "/odata/jobindsats/y25i01/Landet";
+    app.get("/odata/jobindsats/y25i01/").await;
+    let before =
+        app.get(&format!("{all}&explain=plan").replace('&', "?")).await.json()["rows_at_most"].clone();
+    app.upstream().publish(&Publish { table: TABLE.to_owned(), ..Publish::default() }).unwrap();
+    app.clock.advance(Duration::from_secs(16 * 60));
+    assert_eq!(app.get("/odata/jobindsats/y25i03/Landet?$top=1").await.status, 200);
+    assert_eq!(app.all_rows(all).await.len() as u64, before.as_u64().unwrap() + 1);
+}
+
+#[actix_web::test]
 async fn an_update_in_the_middle_of_an_answer_has_it_read_again() {
     let app = App::with(small_chunks()).await;
     app.get("/odata/jobindsats/y25i01/").await;

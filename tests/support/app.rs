@@ -1,5 +1,7 @@
 //! The service that is shipped, on a simulator of its own, with a clock that stands still until it is moved.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -7,17 +9,48 @@ use jobindsats_bridge::clock::Clock;
 use jobindsats_bridge::feed::origin::Origin;
 use jobindsats_bridge::refresh::catalogue::keeper::SyncScope;
 use jobindsats_bridge::refresh::indicators::Pace;
+use jobindsats_bridge::refresh::read_ahead::{self, Budget};
 use jobindsats_bridge::service::{self, Service, ServiceOptions, UpstreamChoice};
 use jobindsats_bridge::settings::BridgeSettings;
 use jobindsats_bridge::settings::key::ApiKey;
 use jobindsats_bridge::simulator::{self, Control, Simulator, SimulatorOptions};
 use jobindsats_bridge::upstream::retry::Retry;
 use reqwest::header::HeaderMap;
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 /// Where the clock of a test stands at first: a Tuesday morning after the newest retrieval of the published figures.
 pub fn morning() -> DateTime<Utc> {
     "2026-09-15T07:00:00Z".parse().unwrap()
+}
+
+/// How far the clock moves at a time.
+const STEP: Duration = Duration::from_secs(15 * 60);
+
+/// A file with one indicator of few cells, in place of the built-in ones.
+pub fn one_indicator() -> NamedTempFile {
+    let indicator = serde_json::json!({
+        "id": SMALL_INDICATOR, "title": "Fuldtidsledige, sæsonkorrigeret", "table": "y25i03",
+        "measure": "Antal fuldtidsledige (sæsonkorrigeret)", "period_type": "M",
+        "quantity": "full_time_persons", "levels": ["country"]
+    });
+    let file = NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), serde_json::json!({ "indicators": [indicator] }).to_string()).unwrap();
+    file
+}
+
+/// The indicator of [`one_indicator`].
+pub const SMALL_INDICATOR: &str = "ledige_saesonkorrigeret";
+
+/// Loops of the background.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Background {
+    None,
+    /// Only what is read ahead.
+    ReadAhead,
+    /// As the program runs: the catalogue, the indicators and what is read ahead.
+    All,
 }
 
 /// How an app under test starts.
@@ -29,6 +62,10 @@ pub struct AppOptions {
     pub retry: Retry,
     /// Read every table at the start; otherwise tables are read when they are asked for.
     pub sync: bool,
+    /// Which loops of the background run. They sleep by the clock.
+    pub background: Background,
+    /// What these may read ahead on one day.
+    pub ahead: Budget,
 }
 
 impl Default for AppOptions {
@@ -38,7 +75,16 @@ impl Default for AppOptions {
         let simulator =
             SimulatorOptions { closed_hour: false, clock: clock.clone(), ..SimulatorOptions::default() };
         let retry = Retry { pauses: [10, 20].map(Duration::from_millis).to_vec(), jitter: 0.0 };
-        Self { settings, simulator, clock, closed_hour: true, retry, sync: false }
+        Self {
+            settings,
+            simulator,
+            clock,
+            closed_hour: true,
+            retry,
+            sync: false,
+            background: Background::None,
+            ahead: Budget::default(),
+        }
     }
 }
 
@@ -51,6 +97,20 @@ pub struct App {
     pub folder: TempDir,
     options: ServiceOptions,
     client: reqwest::Client,
+    background: Background,
+    stop: Option<Stop>,
+}
+
+/// Ends a loop, and is over when it has ended.
+type Stop = (watch::Sender<bool>, JoinHandle<()>);
+
+/// Starts the loop that reads ahead, where it is to run alone.
+fn read_ahead(service: &Service, background: Background) -> Option<Stop> {
+    let run = |stop: watch::Sender<bool>| {
+        let ahead = read_ahead::run(Arc::clone(&service.state.ahead), stop.subscribe());
+        (stop, tokio::spawn(ahead))
+    };
+    (background == Background::ReadAhead).then(|| run(watch::Sender::new(false)))
 }
 
 /// What a request was answered with.
@@ -115,8 +175,9 @@ impl App {
             },
             clock: options.clock.clone(),
             pace: Pace::default(),
+            ahead: options.ahead,
             workers: Some(1),
-            background: false,
+            background: options.background == Background::All,
         };
         let service = service::start(service_options.clone()).await.unwrap();
         let catalogue = &service.state.catalogue;
@@ -126,16 +187,63 @@ impl App {
         }
         let client =
             reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build();
-        let (clock, client) = (options.clock, client.unwrap());
-        Self { service, simulator, clock, folder, options: service_options, client }
+        let (clock, client, background) = (options.clock, client.unwrap(), options.background);
+        let stop = read_ahead(&service, background);
+        Self { service, simulator, clock, folder, options: service_options, client, background, stop }
     }
 
     /// Stops the service and starts it again on the same folder and upstream.
     pub async fn restart(self) -> Self {
-        let Self { service, simulator, clock, folder, options, client } = self;
+        self.stopped(|_| {}).await
+    }
+
+    /// As [`App::restart`], with something done to the data folder while the service is down.
+    pub async fn stopped(self, change: impl FnOnce(&Path)) -> Self {
+        let Self { service, simulator, clock, folder, options, client, background, stop } = self;
+        if let Some((stop, stopped)) = stop {
+            stop.send(true).unwrap();
+            stopped.await.unwrap();
+        }
         service.stop().await;
+        change(folder.path());
         let service = service::start(options.clone()).await.unwrap();
-        Self { service, simulator, clock, folder, options, client }
+        let stop = read_ahead(&service, background);
+        Self { service, simulator, clock, folder, options, client, background, stop }
+    }
+
+    /// Moves the clock on in small steps, each once all loops of the background are at rest.
+    pub async fn pass(&self, duration: Duration) {
+        let end = self.clock.now() + duration;
+        self.rest().await;
+        while self.clock.now() < end {
+            self.step(STEP.min((end - self.clock.now()).to_std().unwrap())).await;
+        }
+    }
+
+    /// Moves the clock on at once, and waits for the loops of the background to come to rest.
+    pub async fn step(&self, duration: Duration) {
+        self.clock.advance(duration);
+        self.rest().await;
+    }
+
+    /// As [`App::pass`], until it is that time.
+    pub async fn pass_until(&self, end: &str) {
+        let end: DateTime<Utc> = end.parse().unwrap();
+        self.pass((end - self.clock.now()).to_std().unwrap()).await;
+    }
+
+    /// Waits until every loop of the background sleeps.
+    async fn rest(&self) {
+        let patience = std::time::Instant::now() + Duration::from_secs(60);
+        let loops = match self.background {
+            Background::None => 0,
+            Background::ReadAhead => 1,
+            Background::All => 3,
+        };
+        while self.clock.sleepers() < loops {
+            assert!(std::time::Instant::now() < patience, "{} loops sleep", self.clock.sleepers());
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     /// The simulator's faults, updates and log of requests.

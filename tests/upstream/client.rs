@@ -277,6 +277,41 @@ async fn a_call_that_is_given_up_gives_its_place_back() {
 }
 
 #[tokio::test]
+async fn there_is_room_for_what_nobody_waits_for_while_a_call_is_left_and_the_upstream_is_open_and_well() {
+    for (concurrency, out, room) in [(3, 0, true), (3, 1, true), (3, 2, false), (1, 0, true), (1, 1, false)] {
+        let server = CannedServer::start([Canned::Hang]).await;
+        let client = HttpUpstream::new(ClientOptions { concurrency, ..options(&server) }).unwrap();
+        assert!(client.has_room());
+        let calls = futures_util::future::join_all((0..out).map(|_| client.subjects()));
+        let look = async {
+            while server.count() < out {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(client.has_room(), room, "{out} of {concurrency} calls are out");
+        };
+        tokio::select! {
+            biased;
+            _ = calls, if out > 0 => panic!("they hang"),
+            () = look => {}
+        }
+    }
+    let server = CannedServer::start([Canned::new(500, "")]).await;
+    let clock = Clock::fixed("2026-10-25T20:50:00Z".parse().unwrap());
+    let timeout = Duration::from_secs(120);
+    let open =
+        HttpUpstream::new(ClientOptions { clock: clock.clone(), timeout, ..options(&server) }).unwrap();
+    assert!(open.has_room());
+    for (minutes, room) in [(8, false), (61, false), (1, true)] {
+        clock.advance(Duration::from_secs(60 * minutes));
+        assert_eq!(open.has_room(), room, "at {}", clock.now());
+    }
+    for _ in 0..2 {
+        open.subjects().await.unwrap_err();
+    }
+    assert!(!open.has_room(), "the circuit is open");
+}
+
+#[tokio::test]
 async fn an_upstream_without_a_closed_hour_is_asked_at_any_time() {
     let server = CannedServer::start([Canned::ok("[]")]).await;
     let clock = Clock::fixed("2026-09-01T20:30:00Z".parse().unwrap());

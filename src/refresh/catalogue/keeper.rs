@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -78,6 +78,8 @@ pub struct CatalogueKeeper {
     /// How many readings of the list have begun.
     look_ups: AtomicU64,
     tables: Mutex<HashMap<MeasurementId, Arc<TableSlot>>>,
+    /// Whether the last answer could be saved.
+    is_saved: AtomicBool,
 }
 
 /// What is known of the reading of one table.
@@ -109,6 +111,7 @@ impl CatalogueKeeper {
             list: AsyncMutex::default(),
             look_ups: AtomicU64::default(),
             tables: Mutex::default(),
+            is_saved: AtomicBool::new(true),
         };
         let catalogue = keeper.load();
         keeper.current.send_replace(Arc::new(catalogue));
@@ -384,8 +387,7 @@ impl CatalogueKeeper {
     }
 
     /// Whether the list says that the table was updated after it was read.
-    #[must_use]
-    pub fn has_changed(&self, id: &MeasurementId) -> bool {
+    fn has_changed(&self, id: &MeasurementId) -> bool {
         self.slot(id).known().update_latest != self.listed_date(id)
     }
 
@@ -418,7 +420,12 @@ impl CatalogueKeeper {
     ) {
         let store = self.store.clone();
         let saved = tokio::task::spawn_blocking(move || save(&store, &kept)).await;
-        if let Err(error) = saved.map_err(std::io::Error::other).and_then(|saved| saved) {
+        let saved = saved.map_err(std::io::Error::other).and_then(|saved| saved);
+        let could = self.is_saved.swap(saved.is_ok(), Ordering::Relaxed);
+        // A hundred tables are read in a row: it is said once.
+        if let Err(error) = saved.as_ref()
+            && could
+        {
             tracing::warn!("kept catalogue: cannot be saved: {error}");
         }
     }

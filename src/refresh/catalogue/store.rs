@@ -1,14 +1,11 @@
 //! What was read of the upstream's metadata, on disk, in the shape it travels in.
 //!
-//! One file per answer, replaced whole: a crash leaves the old one or the new one. A damaged file is set aside and is as if it had
-//! never been read. Knows nothing of what the answers mean, nor of which origin's folder it is given.
+//! One file per answer. A damaged one is set aside and is as if it had never been read. Knows nothing of what the answers mean, nor of which origin's folder it is given.
 
-use std::fs;
-use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::id::MeasurementId;
@@ -18,6 +15,8 @@ use crate::upstream::wire::{Subjects, Table, Tables};
 const SUBJECTS: &str = "subjects.json";
 const TABLES: &str = "tables.json";
 const TABLE_FOLDER: &str = "table";
+/// The form of the files; another is not read.
+const VERSION: u32 = 1;
 
 /// A folder of answers.
 #[derive(Debug, Clone)]
@@ -45,19 +44,19 @@ impl CatalogueStore {
     /// The menu, if it was saved.
     #[must_use]
     pub fn subjects(&self) -> Option<Kept<Subjects>> {
-        load(&self.folder.join(SUBJECTS))
+        disk::kept_or_set_aside(&self.folder.join(SUBJECTS), VERSION)
     }
 
     /// The list of tables, if it was saved.
     #[must_use]
     pub fn tables(&self) -> Option<Kept<Tables>> {
-        load(&self.folder.join(TABLES))
+        disk::kept_or_set_aside(&self.folder.join(TABLES), VERSION)
     }
 
     /// One table's parts, if they were saved.
     #[must_use]
     pub fn table(&self, id: &MeasurementId) -> Option<Kept<Table>> {
-        load(&self.table_path(id))
+        disk::kept_or_set_aside(&self.table_path(id), VERSION)
     }
 
     /// Saves the menu.
@@ -65,7 +64,7 @@ impl CatalogueStore {
     /// # Errors
     /// If the disk refuses; what was saved before is still there then.
     pub fn save_subjects(&self, subjects: &Kept<Subjects>) -> io::Result<()> {
-        save(&self.folder.join(SUBJECTS), subjects)
+        disk::keep(&self.folder.join(SUBJECTS), VERSION, subjects)
     }
 
     /// Saves the list of tables.
@@ -73,7 +72,7 @@ impl CatalogueStore {
     /// # Errors
     /// If the disk refuses; what was saved before is still there then.
     pub fn save_tables(&self, tables: &Kept<Tables>) -> io::Result<()> {
-        save(&self.folder.join(TABLES), tables)
+        disk::keep(&self.folder.join(TABLES), VERSION, tables)
     }
 
     /// Saves one table's parts.
@@ -81,7 +80,7 @@ impl CatalogueStore {
     /// # Errors
     /// If the disk refuses; what was saved before is still there then.
     pub fn save_table(&self, id: &MeasurementId, table: &Kept<Table>) -> io::Result<()> {
-        save(&self.table_path(id), table)
+        disk::keep(&self.table_path(id), VERSION, table)
     }
 
     /// An id comes from outside: nothing in it leads out of the folder.
@@ -91,35 +90,10 @@ impl CatalogueStore {
     }
 }
 
-fn load<T: DeserializeOwned>(path: &Path) -> Option<T> {
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == ErrorKind::NotFound => return None,
-        Err(error) => {
-            tracing::warn!(path = %path.display(), "kept catalogue: cannot be opened, going on without: {error}");
-            return None;
-        }
-    };
-    match serde_json::from_slice(&bytes) {
-        Ok(kept) => Some(kept),
-        Err(error) => {
-            set_aside(path, &error);
-            None
-        }
-    }
-}
-
-fn set_aside(path: &Path, error: &serde_json::Error) {
-    let moved = disk::set_aside(path).is_ok();
-    tracing::warn!(path = %path.display(), set_aside = moved, "kept catalogue: damaged file, going on without: {error}");
-}
-
-fn save<T: Serialize>(path: &Path, kept: &T) -> io::Result<()> {
-    disk::replace(path, &serde_json::to_vec(kept)?)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::upstream::wire::Text;
 

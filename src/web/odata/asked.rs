@@ -8,6 +8,9 @@ use crate::error::BridgeError;
 use crate::odata::version::{self, Version};
 use crate::web::respond::joined;
 
+/// The longest query in a body. Links to later pages hold it too, and an address has at most 64 KiB.
+const QUERY_BYTES: usize = 60 * 1024;
+
 const NOT_IN_ADDRESSES: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -63,10 +66,14 @@ impl Asked<'_> {
         let body = std::str::from_utf8(body).ok().filter(|_| media_type.eq_ignore_ascii_case("text/plain"));
         // What no address may hold, links to later pages may not either.
         let body = body.map(|body| utf8_percent_encode(body.trim(), NOT_IN_ADDRESSES));
-        match body {
-            Some(body) if self.query.is_empty() => Ok(body.to_string()),
-            Some(body) => Ok(format!("{}&{body}", self.query)),
-            None => Err(BridgeError::QueryBody { found: found.chars().take(100).collect() }),
+        let query = match body {
+            Some(body) if self.query.is_empty() => body.to_string(),
+            Some(body) => format!("{}&{body}", self.query),
+            None => return Err(BridgeError::QueryBody { found: found.chars().take(100).collect() }),
+        };
+        match query.len() > QUERY_BYTES {
+            true => Err(BridgeError::BodyTooLarge { limit: QUERY_BYTES }),
+            false => Ok(query),
         }
     }
 

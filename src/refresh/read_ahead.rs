@@ -1,0 +1,226 @@
+//! Keeps what is used most ready: on working days, from before people come until they leave, cells that they ask for often are read
+//! again if they would not stay fresh until the evening, the most used first. So nobody waits for the upstream in the morning, and
+//! after an update not for long.
+//!
+//! One call at a time, only while the upstream has room for it, within a budget for each day. What is read ahead does not count as
+//! used, and what was tried rests for a while whatever came of it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, Datelike, NaiveDate, Timelike, Utc, Weekday};
+use tokio::sync::watch;
+
+use crate::catalogue::id::MeasurementId;
+use crate::catalogue::measurement::Measurement;
+use crate::clock::{Clock, CopenhagenTime, at_hour, is_within};
+use crate::observe::metrics::Metrics;
+use crate::plan::chunk::Chunk;
+use crate::plan::cut;
+use crate::plan::selection::Selection;
+use crate::refresh::figures::FetchedFigures;
+use crate::store::key::CellKey;
+use crate::store::uses::{Use, UseLog};
+
+/// Between two looks at what is no longer fresh.
+const LOOK: Duration = Duration::from_secs(5 * 60);
+/// Hours of a working day in Copenhagen in which cells are read ahead.
+const HOURS: std::ops::Range<u32> = 5..17;
+/// Cells are read ahead that were asked for more often than once lately.
+const FEWEST_USES: f64 = 1.0;
+/// So long a chunk is left alone after it was read or could not be.
+const REST: Duration = Duration::from_secs(30 * 60);
+
+/// What may be asked for ahead on one day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    pub requests: u64,
+    /// Counted with all columns.
+    pub cells: u64,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { requests: 500, cells: 20_000_000 }
+    }
+}
+
+/// How things stand, as people are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// Chunks in frequent use that are fresh.
+    pub ready: usize,
+    /// Chunks in frequent use that are not, and are yet to be read.
+    pub left: usize,
+    /// Chunks that were read ahead today.
+    pub read: u64,
+}
+
+/// Reads ahead.
+#[derive(Debug)]
+pub struct ReadAhead {
+    figures: FetchedFigures,
+    uses: UseLog,
+    metrics: Arc<Metrics>,
+    clock: Clock,
+    budget: Budget,
+    today: Mutex<Today>,
+}
+
+/// What was done today.
+#[derive(Debug, Default)]
+struct Today {
+    day: Option<NaiveDate>,
+    progress: Progress,
+    requests: u64,
+    cells: u64,
+    tried: HashMap<(MeasurementId, CellKey), DateTime<Utc>>,
+}
+
+/// A chunk that is to be read.
+struct Due {
+    of: Arc<Measurement>,
+    chunk: Chunk,
+}
+
+/// Reads ahead until `stop` becomes true or its sender is gone, then has the uses written down.
+pub async fn run(ahead: Arc<ReadAhead>, mut stop: watch::Receiver<bool>) {
+    let work = async {
+        loop {
+            ahead.look().await;
+            ahead.uses.save();
+            ahead.clock.sleep(LOOK).await;
+        }
+    };
+    tokio::select! {
+        () = work => {}
+        _ = stop.wait_for(|stopped| *stopped) => {}
+    }
+    ahead.uses.save();
+}
+
+impl ReadAhead {
+    /// Knows what is used and how to read it; has read nothing yet.
+    #[must_use]
+    pub fn new(
+        figures: FetchedFigures,
+        uses: UseLog,
+        metrics: Arc<Metrics>,
+        clock: Clock,
+        budget: Budget,
+    ) -> Self {
+        Self { figures, uses, metrics, clock, budget, today: Mutex::default() }
+    }
+
+    /// How things stood when they were last looked at.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.today().progress
+    }
+
+    /// Reads what is used most and no longer fresh, as far as it may be read now. A failure ends it: the next look goes on with others.
+    async fn look(&self) {
+        if !is_working_hour(&self.clock.copenhagen()) || !self.figures.fetcher.has_room() {
+            return;
+        }
+        let evening = at_hour(self.begin_day(), HOURS.end);
+        for due in self.due(evening).await {
+            if !self.figures.fetcher.has_room() {
+                return;
+            }
+            if self.takes_on(&due) && !self.read(&due, evening).await {
+                return;
+            }
+        }
+    }
+
+    /// What has to be read to be fresh then, the most used first.
+    async fn due(&self, evening: DateTime<Utc>) -> Vec<Due> {
+        let (mut ready, mut all) = (0, Vec::new());
+        for used in self.uses.most_used(FEWEST_USES) {
+            let Ok(of) = self.figures.catalogue.measurement(used.table.as_str()).await else { continue };
+            for chunk in chunks(&of, &used, self.figures.cell_limit).unwrap_or_default() {
+                match self.figures.fetcher.is_ready(&of, &chunk, evening).await {
+                    true => ready += 1,
+                    false => all.push(Due { of: Arc::clone(&of), chunk }),
+                }
+            }
+        }
+        self.tell(|progress| (progress.ready, progress.left) = (ready, all.len()));
+        all
+    }
+
+    /// Takes a chunk on: within the day's budget, and not again soon.
+    fn takes_on(&self, Due { of, chunk }: &Due) -> bool {
+        let (now, key) = (self.clock.now(), (of.id.clone(), CellKey::of(of, chunk)));
+        let mut today = self.today();
+        let (requests, cells) = (today.requests + 1, today.cells.saturating_add(chunk.cell_bound(of)));
+        let rests = today.tried.get(&key).is_some_and(|at| is_within(REST, *at, now));
+        if rests || requests > self.budget.requests || cells > self.budget.cells {
+            return false;
+        }
+        (today.requests, today.cells) = (requests, cells);
+        today.tried.insert(key, now);
+        true
+    }
+
+    /// Reads a chunk; says whether it could be had.
+    async fn read(&self, Due { of, chunk }: &Due, evening: DateTime<Utc>) -> bool {
+        let read = self.figures.fetcher.fetch_ahead(of, chunk, evening).await;
+        self.metrics.read_ahead(read.is_ok());
+        match &read {
+            Ok(()) => self.tell(|progress| {
+                progress.read += 1;
+                progress.ready += 1;
+                progress.left -= 1;
+            }),
+            Err(error) => tracing::info!(table = %of.id, %error, "cells could not be read ahead"),
+        }
+        read.is_ok()
+    }
+
+    /// The day that it is, on which nothing has been read yet if it is another than before.
+    fn begin_day(&self) -> NaiveDate {
+        let day = self.clock.copenhagen().date_naive();
+        let mut today = self.today();
+        if today.day != Some(day) {
+            *today = Today { day: Some(day), ..Today::default() };
+        }
+        day
+    }
+
+    fn tell(&self, change: impl FnOnce(&mut Progress)) {
+        let mut today = self.today();
+        change(&mut today.progress);
+        self.metrics.read_ahead_progress(today.progress.ready, today.progress.left);
+    }
+
+    fn today(&self) -> MutexGuard<'_, Today> {
+        self.today.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether people are at work or about to come.
+fn is_working_hour(at: &CopenhagenTime) -> bool {
+    !matches!(at.weekday(), Weekday::Sat | Weekday::Sun) && HOURS.contains(&at.hour())
+}
+
+/// What was used, with the periods that came since where the newest was among them: one request where that is little enough.
+fn chunks(of: &Measurement, used: &Use, cell_limit: u64) -> Option<Vec<Chunk>> {
+    let mut selection = used.key.selection(of)?;
+    if used.reaches_newest {
+        add_newer_periods(of, &mut selection);
+    }
+    match cut::alone(of, &selection, cell_limit) {
+        Some(chunk) => Some(vec![chunk]),
+        None => Some(cut::cut(of, &selection, cell_limit).ok()?.iter().collect()),
+    }
+}
+
+/// Adds those of the same type that are newer than all of the selection: they come first.
+fn add_newer_periods(of: &Measurement, selection: &mut Selection) {
+    let Some(newest) = selection.periods.first().copied() else { return };
+    let of_type = |&index: &usize| of.periods[index].type_id == of.periods[newest].type_id;
+    selection.periods.splice(..0, (0..newest).filter(of_type));
+}

@@ -1,0 +1,240 @@
+//! Which cells people ask for, and how much: a count that halves with every week, so that habits are known and old ones forgotten.
+//!
+//! One file, written now and then by the disk's own thread: what a crash loses of it is a few minutes of counting.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::catalogue::id::MeasurementId;
+use crate::catalogue::measurement::Measurement;
+use crate::clock::Clock;
+use crate::disk;
+use crate::plan::chunk::Chunk;
+use crate::store::key::CellKey;
+use crate::store::writer::DiskWriter;
+
+/// Boxes of cells that are remembered; of more, the least used are forgotten.
+const MOST: usize = 1000;
+/// So many are forgotten at once: in parts of all.
+const FORGOTTEN: usize = 16;
+/// In so many seconds a count becomes half of what it was.
+const HALF_LIFE_SECONDS: f64 = 7.0 * 24.0 * 3600.0;
+/// The form of the file; another is not read.
+const VERSION: u32 = 1;
+
+/// The uses that were seen. Cheap to clone; clones share them.
+#[derive(Debug, Clone)]
+pub struct UseLog(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    file: PathBuf,
+    writer: DiskWriter,
+    clock: Clock,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    uses: HashMap<(MeasurementId, CellKey), Tally>,
+    /// Whether the file says something else.
+    is_changed: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct Tally {
+    /// As it was at the last use.
+    count: f64,
+    last_used_at: DateTime<Utc>,
+    reaches_newest: bool,
+}
+
+/// A box of cells that people ask for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Use {
+    pub table: MeasurementId,
+    pub key: CellKey,
+    /// Uses, the older the less they count.
+    pub count: f64,
+    /// Whether the newest period was among those asked for when it was last used: whoever asks next means the newest of then.
+    pub reaches_newest: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct KeptUse {
+    table: MeasurementId,
+    key: CellKey,
+    tally: Tally,
+}
+
+impl UseLog {
+    /// The log in that file.
+    #[must_use]
+    pub fn open(file: PathBuf, writer: DiskWriter, clock: Clock) -> Self {
+        let kept: Option<Vec<KeptUse>> = disk::kept_or_set_aside(&file, VERSION);
+        let uses = kept.into_iter().flatten().map(|kept| ((kept.table, kept.key), kept.tally)).collect();
+        Self(Arc::new(Inner { file, writer, clock, state: Mutex::new(State { uses, is_changed: false }) }))
+    }
+
+    /// Counts a use of a chunk's cells.
+    pub fn note(&self, of: &Measurement, chunk: &Chunk) {
+        self.count((of.id.clone(), CellKey::of(of, chunk)), reaches_newest(of, chunk));
+    }
+
+    fn count(&self, key: (MeasurementId, CellKey), reaches_newest: bool) {
+        let now = self.0.clock.now();
+        let mut state = self.0.state();
+        let count = state.uses.get(&key).map_or(0.0, |tally| tally.at(now));
+        state.uses.insert(key, Tally { count: count + 1.0, last_used_at: now, reaches_newest });
+        state.is_changed = true;
+        if state.uses.len() > MOST {
+            state.forget_least_used(now);
+        }
+    }
+
+    /// What was used at least that much, the most used first.
+    #[must_use]
+    pub fn most_used(&self, least: f64) -> Vec<Use> {
+        let now = self.0.clock.now();
+        let state = self.0.state();
+        let uses = state.uses.iter().map(|((table, key), tally)| Use {
+            table: table.clone(),
+            key: key.clone(),
+            count: tally.at(now),
+            reaches_newest: tally.reaches_newest,
+        });
+        let mut uses: Vec<Use> = uses.filter(|one| one.count >= least).collect();
+        uses.sort_by(|a, b| b.count.total_cmp(&a.count));
+        uses
+    }
+
+    /// Has the uses written down, if there are new ones.
+    pub fn save(&self) {
+        let is_changed = std::mem::take(&mut self.0.state().is_changed);
+        if is_changed {
+            let inner = Arc::clone(&self.0);
+            self.0.writer.submit(move || inner.write());
+        }
+    }
+}
+
+impl Inner {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) {
+        let kept = |((table, key), tally): (&(MeasurementId, CellKey), &Tally)| KeptUse {
+            table: table.clone(),
+            key: key.clone(),
+            tally: *tally,
+        };
+        let uses: Vec<KeptUse> = self.state().uses.iter().map(kept).collect();
+        if let Err(error) = disk::keep(&self.file, VERSION, &uses) {
+            tracing::warn!(file = %self.file.display(), %error, "what is used most could not be written down");
+        }
+    }
+}
+
+impl State {
+    fn forget_least_used(&mut self, now: DateTime<Utc>) {
+        let mut left = MOST / FORGOTTEN;
+        let mut counts: Vec<f64> = self.uses.values().map(|tally| tally.at(now)).collect();
+        let (_, &mut bar, _) = counts.select_nth_unstable_by(left, f64::total_cmp);
+        self.uses.retain(|_, tally| {
+            let goes = left > 0 && tally.at(now) <= bar;
+            left -= usize::from(goes);
+            !goes
+        });
+    }
+}
+
+impl Tally {
+    /// What is left of the count. What was noted by a clock that was wrong is as old as it is far away.
+    fn at(&self, now: DateTime<Utc>) -> f64 {
+        let seconds = (now - self.last_used_at).num_seconds().abs() as f64;
+        self.count * (-seconds / HALF_LIFE_SECONDS).exp2()
+    }
+}
+
+/// Whether the chunk holds the newest period of its type.
+fn reaches_newest(of: &Measurement, chunk: &Chunk) -> bool {
+    let newest = of.periods.iter().position(|period| period.type_id == chunk.period_type);
+    newest.is_some_and(|newest| chunk.periods.contains(&newest))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::time::Duration;
+
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+
+    fn log(folder: &tempfile::TempDir, clock: &Clock) -> UseLog {
+        UseLog::open(folder.path().join("uses.json"), DiskWriter::start().unwrap(), clock.clone())
+    }
+
+    fn clock() -> Clock {
+        Clock::fixed("2026-09-01T08:00:00Z".parse().unwrap())
+    }
+
+    fn used(log: &UseLog, number: usize) {
+        let key = CellKey {
+            periods: BTreeSet::from([format!("{number}").into()]),
+            members: BTreeMap::new(),
+            measures: BTreeSet::from(["m".into()]),
+        };
+        log.count(("y1".into(), key), false);
+    }
+
+    fn counts(log: &UseLog, least: f64) -> Vec<(String, f64)> {
+        let number = |one: &Use| one.key.periods.first().map(ToString::to_string).unwrap();
+        log.most_used(least).iter().map(|one| (number(one), one.count)).collect()
+    }
+
+    #[test]
+    fn a_use_counts_half_after_a_week_and_hardly_if_the_clock_was_wrong() {
+        let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+        let log = log(&folder, &clock);
+        used(&log, 1);
+        clock.advance(7 * DAY);
+        used(&log, 1);
+        used(&log, 2);
+        assert_eq!(counts(&log, 0.0), [("1".to_owned(), 1.5), ("2".to_owned(), 1.0)]);
+        assert_eq!(counts(&log, 1.2).len(), 1);
+        clock.set(clock.now() - chrono::Duration::days(365));
+        assert!(counts(&log, 0.001).is_empty(), "{:?}", counts(&log, 0.001));
+    }
+
+    #[tokio::test]
+    async fn uses_outlive_a_restart_and_a_disk_that_refuses_changes_nothing() {
+        let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+        let first = log(&folder, &clock);
+        used(&first, 1);
+        first.save();
+        first.0.writer.flush().await;
+        assert_eq!(counts(&log(&folder, &clock), 1.0), counts(&first, 1.0));
+        let refused = UseLog::open("/dev/null/uses.json".into(), DiskWriter::start().unwrap(), clock.clone());
+        used(&refused, 1);
+        refused.save();
+        refused.0.writer.flush().await;
+        assert_eq!(counts(&refused, 1.0).len(), 1);
+    }
+
+    #[test]
+    fn of_too_many_the_least_used_are_forgotten() {
+        let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+        let log = log(&folder, &clock);
+        (0..10).for_each(|number| (0..3).for_each(|_| used(&log, number)));
+        (10..5 * MOST).for_each(|number| used(&log, number));
+        let kept = counts(&log, 0.0).len();
+        assert!((MOST - MOST / FORGOTTEN..=MOST).contains(&kept), "{kept}");
+        assert_eq!(counts(&log, 2.0).len(), 10);
+    }
+}
