@@ -14,6 +14,8 @@ use crate::upstream::request::{HierarchySelection, NonEmpty};
 pub(super) const LONGEST_PERIOD_LIST: usize = 60;
 /// Characters that all lists of members in an address may take together, percent-encoded.
 const MEMBER_CHARACTERS: usize = 1100;
+/// Characters that lists of periods and of members may take together.
+const LIST_CHARACTERS: usize = 1700;
 
 /// One request to the upstream: one table, one period type, at most one hierarchy per dimension.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -70,6 +72,14 @@ impl Chunk {
     pub fn newest(&self, of: &Measurement) -> Option<usize> {
         let count = self.periods.len();
         (count > LONGEST_PERIOD_LIST && are_newest(of, &self.period_type, &self.periods)).then_some(count)
+    }
+
+    /// Whether what is listed has room in one address.
+    pub(super) fn fits_address(&self, of: &Measurement) -> bool {
+        let listed = if self.newest(of).is_some() { &[] } else { self.periods.as_slice() };
+        let periods: usize = listed.iter().map(|&at| 3 + of.periods[at].id.as_str().len()).sum();
+        let lists = self.dimensions.iter().filter(|part| part.is_list(of));
+        periods + lists.map(|part| part.characters(of)).sum::<usize>() <= LIST_CHARACTERS
     }
 
     /// The same cells in smaller requests, none for a single row: in halves along the periods, else along the dimension whose halves
@@ -139,6 +149,12 @@ impl ChunkDimension {
     /// Whether the members are asked for one by one.
     pub(super) fn is_list(&self, of: &Measurement) -> bool {
         self.members.len() > 1 && matches!(self.asked(of), HierarchySelection::Members(_))
+    }
+
+    /// Characters of the list of members.
+    fn characters(&self, of: &Measurement) -> usize {
+        let hierarchy = self.hierarchy(of);
+        self.members.iter().flat_map(|&member| nodes_of(hierarchy, member)).map(encoded_length).sum()
     }
 
     /// Cuts the members into lists of at most so many, and of so many characters in an address.

@@ -26,7 +26,7 @@ pub fn cut(of: &Measurement, selection: &Selection, cell_limit: u64) -> Result<C
         return Ok(Chunks::default());
     }
     let row_limit = row_limit(of, selection, cell_limit)?;
-    let axes = runs_of_axes(of, selection)?;
+    let axes = fitted(of, &axes(of, selection)?);
     let largest: Vec<u64> = axes.iter().map(|runs| largest(of, runs)).collect();
     let rows_behind = |axis: usize| largest[axis..].iter().copied().fold(1, u64::saturating_mul);
     let at_once = |axis: usize| usize::try_from(row_limit / rows_behind(axis)).unwrap_or(usize::MAX);
@@ -42,14 +42,20 @@ pub fn cut(of: &Measurement, selection: &Selection, cell_limit: u64) -> Result<C
 #[must_use]
 pub fn alone(of: &Measurement, selection: &Selection, cell_limit: u64) -> Option<Chunk> {
     let (first, others) = selection.periods.split_first()?;
-    let period_type = of.periods[*first].type_id.clone();
-    let is_one_type = others.iter().all(|&period| of.periods[period].type_id == period_type);
+    let period_type = &of.periods[*first].type_id;
+    let is_one_type = others.iter().all(|&period| of.periods[period].type_id == *period_type);
     let one = |runs: Vec<ChunkDimension>| <[_; 1]>::try_from(runs).ok().map(|[run]| run);
-    let dimensions = runs_of_axes(of, selection).ok()?.into_iter().map(one).collect::<Option<_>>()?;
-    let (periods, measures) = (selection.periods.clone(), selection.measures.clone());
-    let chunk = Chunk { period_type, periods, dimensions, measures };
-    let fits_address = chunk.periods.len() <= LONGEST_PERIOD_LIST || chunk.newest(of).is_some();
-    (is_one_type && fits_address && chunk.cell_bound(of) <= cell_limit).then_some(chunk)
+    let chunk = |axes: Vec<Vec<ChunkDimension>>| {
+        let dimensions = axes.into_iter().map(one).collect::<Option<_>>()?;
+        let (period_type, periods) = (period_type.clone(), selection.periods.clone());
+        let chunk = Chunk { period_type, periods, dimensions, measures: selection.measures.clone() };
+        (chunk.fits_address(of) && chunk.cell_bound(of) <= cell_limit).then_some(chunk)
+    };
+    if !is_one_type {
+        return None;
+    }
+    let axes = axes(of, selection).ok()?;
+    chunk(axes.clone()).or_else(|| chunk(fitted(of, &axes)))
 }
 
 /// How many rows a request may ask for.
@@ -115,15 +121,17 @@ fn numbers_from_the_oldest(of: &Measurement) -> Vec<usize> {
     numbers
 }
 
-/// For each named dimension the runs that can be asked for together, within the length of an address.
-fn runs_of_axes(of: &Measurement, selection: &Selection) -> Result<Vec<Vec<ChunkDimension>>, ChunkError> {
-    let axes = selection.named().map(|(dimension, members)| runs(of, dimension, members));
-    let axes = axes.collect::<Result<Vec<_>, _>>()?;
+/// For each named dimension the runs that can be asked for together.
+fn axes(of: &Measurement, selection: &Selection) -> Result<Vec<Vec<ChunkDimension>>, ChunkError> {
+    selection.named().map(|(dimension, members)| runs(of, dimension, members)).collect()
+}
+
+/// The same within the length of an address.
+fn fitted(of: &Measurement, axes: &[Vec<ChunkDimension>]) -> Vec<Vec<ChunkDimension>> {
     let is_long = |runs: &&Vec<ChunkDimension>| runs.iter().any(|run| run.is_list(of));
     let characters = list_characters(axes.iter().filter(is_long).count());
-    let fit =
-        |runs: Vec<ChunkDimension>| runs.iter().flat_map(|run| fit_address(of, run, characters)).collect();
-    Ok(axes.into_iter().map(fit).collect())
+    let fit = |runs: &Vec<_>| runs.iter().flat_map(|run| fit_address(of, run, characters)).collect();
+    axes.iter().map(fit).collect()
 }
 
 /// Members of a dimension in runs that can be asked for together: one hierarchy each, and no ambiguous label.

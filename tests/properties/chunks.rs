@@ -94,6 +94,9 @@ fn check_labels(of: &Measurement, chunk: &Chunk) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Periods that are named one by one in an address.
+const LONGEST_LIST: usize = 60;
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
@@ -221,7 +224,13 @@ proptest! {
         let old: HashSet<_> = old.iter().map(|chunk| named(&asked.table, &chunk)).collect();
         let new: HashSet<_> = new.iter().map(|chunk| named(&grown.table, &chunk)).collect();
         let new: HashSet<_> = new.into_iter().filter(|(periods, _)| !periods.is_empty()).collect();
-        prop_assert_eq!(old, new);
+        // What is too long a list for an address is asked for as the newest while it is that, and in lists from then on.
+        let long: Vec<_> = old.iter().filter(|(periods, _)| periods.len() > LONGEST_LIST).cloned().collect();
+        let stays = |(periods, members): &(BTreeSet<String>, Vec<_>)| {
+            !long.iter().any(|(all, of)| members == of && periods.is_subset(all))
+        };
+        let stay = |chunks: HashSet<_>| chunks.into_iter().filter(stays).collect::<HashSet<_>>();
+        prop_assert_eq!(stay(old), stay(new));
     }
 }
 
