@@ -153,16 +153,12 @@ mod tests {
     use super::*;
 
     fn columns() -> Vec<FileColumn> {
-        let column =
-            |(name, primitive): (&str, PrimitiveType)| FileColumn { name: name.to_owned(), primitive };
-        [
-            ("Område", PrimitiveType::String),
-            ("Nr", PrimitiveType::Int32),
-            ("Andel", PrimitiveType::Decimal),
-            ("Fra", PrimitiveType::Date),
+        vec![
+            FileColumn::new("Område", PrimitiveType::String),
+            FileColumn::new("Nr", PrimitiveType::Int32),
+            FileColumn::new("Andel", PrimitiveType::Decimal),
+            FileColumn::new("Fra", PrimitiveType::Date),
         ]
-        .map(column)
-        .to_vec()
     }
 
     fn batch(label: &str, figure: Option<i128>) -> RecordBatch {
@@ -223,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_single_null_is_told_from_a_blank_line() {
-        let column = FileColumn { name: "Status".to_owned(), primitive: PrimitiveType::String };
+        let column = FileColumn::new("Status", PrimitiveType::String);
         let mut file = CsvWriter::new(Dialect::Standard, vec![column]).unwrap();
         let array: ArrayRef = Arc::new(StringArray::from(vec![None::<&str>]));
         let batch = RecordBatch::try_from_iter_with_nullable([("Status", array, true)]).unwrap();

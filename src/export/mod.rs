@@ -19,6 +19,13 @@ pub struct FileColumn {
     pub primitive: PrimitiveType,
 }
 
+impl FileColumn {
+    #[must_use]
+    pub fn new(name: impl Into<String>, primitive: PrimitiveType) -> Self {
+        Self { name: name.into(), primitive }
+    }
+}
+
 /// A file that grows. Every batch has the columns of the file, in their order.
 pub trait FileWriter: Debug + Send {
     /// Takes rows, and gives the bytes that are ready; there may be none yet.

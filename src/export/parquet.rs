@@ -102,16 +102,12 @@ mod tests {
     use super::*;
 
     fn columns() -> Vec<FileColumn> {
-        let column =
-            |(name, primitive): (&str, PrimitiveType)| FileColumn { name: name.to_owned(), primitive };
-        [
-            ("Område", PrimitiveType::String),
-            ("Antal", PrimitiveType::Decimal),
-            ("Fra", PrimitiveType::Date),
-            ("Opdateret", PrimitiveType::DateTimeOffset),
+        vec![
+            FileColumn::new("Område", PrimitiveType::String),
+            FileColumn::new("Antal", PrimitiveType::Decimal),
+            FileColumn::new("Fra", PrimitiveType::Date),
+            FileColumn::new("Opdateret", PrimitiveType::DateTimeOffset),
         ]
-        .map(column)
-        .to_vec()
     }
 
     fn batch(labels: &[Option<&str>], figures: Vec<Option<i128>>) -> RecordBatch {

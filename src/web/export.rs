@@ -291,10 +291,10 @@ fn page_limits(limits: AnswerLimits, query: &BoundQuery) -> AnswerLimits {
 
 fn file_column(set: &Set, query: &BoundQuery, column: usize) -> Option<FileColumn> {
     if let Some(column) = set.columns.get(column) {
-        return Some(FileColumn { name: column.name.clone(), primitive: column.primitive });
+        return Some(FileColumn::new(&column.name, column.primitive));
     }
     let computed = query.computed.get(column - set.columns.len())?;
-    Some(FileColumn { name: computed.name.clone(), primitive: computed.column_type() })
+    Some(FileColumn::new(&computed.name, computed.column_type()))
 }
 
 fn columns_of(frame: &Frame, shown: &[usize]) -> Result<RecordBatch, FrameError> {
