@@ -7,7 +7,7 @@ mod apply;
 mod expand;
 pub mod explain;
 mod gather;
-mod questions;
+mod lambda;
 mod rows;
 
 use std::collections::BTreeSet;

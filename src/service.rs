@@ -23,13 +23,13 @@ use crate::indicators::collector::Collector;
 use crate::indicators::definition::{DefinitionError, Definitions};
 use crate::observe::metrics::Metrics;
 use crate::observe::reports::FailureReports;
-use crate::observe::upstream::UpstreamObserver;
+use crate::observe::upstream_observer::UpstreamObserver;
 use crate::plan::chunk;
-use crate::refresh::catalogue::{self, keeper::CatalogueKeeper};
 use crate::refresh::feeds::{FeedKeeper, NamesError};
 use crate::refresh::figures::FetchedFigures;
 use crate::refresh::indicators::{self, Pace};
 use crate::refresh::read_ahead::{self, Budget, ReadAhead};
+use crate::refresh::sync::{self, keeper::CatalogueKeeper};
 use crate::refresh::updates::ListedUpdates;
 use crate::settings::BridgeSettings;
 use crate::settings::key::ApiKey;
@@ -262,7 +262,7 @@ pub async fn start(options: ServiceOptions) -> Result<Service, StartError> {
 }
 
 fn background(state: &AppState, options: &ServiceOptions, stop: &watch::Sender<bool>) -> Vec<JoinHandle<()>> {
-    let catalogue = catalogue::run(
+    let catalogue = sync::run(
         Arc::clone(&state.catalogue),
         options.settings.upstream_concurrency,
         options.clock.clone(),

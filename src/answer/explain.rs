@@ -5,15 +5,15 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use crate::answer::gather::Gathered;
-use crate::answer::questions::{self, Counting};
+use crate::answer::lambda::{self, Counting};
 use crate::answer::{Answerer, Start, Walk, Wishes, apply};
 use crate::error::BridgeError;
 use crate::feed::{Feed, RowSource, Set};
 use crate::fetch::request;
 use crate::plan::chunk::Chunk;
 use crate::plan::{UpstreamPlan, Wanted, plan};
-use crate::query::question::Question;
-use crate::query::reach::{Scope, left_over};
+use crate::query::axis_filter::{Scope, left_over};
+use crate::query::lambda::Question;
 use crate::query::{BoundExpr, BoundQuery, Target};
 
 /// Requests that are listed; a plan may have more.
@@ -70,7 +70,7 @@ impl Answerer {
     ) -> Result<Explanation, BridgeError> {
         let mut asked = Cow::Borrowed(query);
         if !query.questions().is_empty() {
-            questions::narrow(feed, asked.to_mut());
+            lambda::narrow(feed, asked.to_mut());
         }
         let mut explanation = self.explain_rows(feed, &asked, wishes).await?;
         for question in asked.questions() {

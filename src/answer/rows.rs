@@ -20,7 +20,7 @@ use crate::frame::merge::Merge;
 use crate::plan::product::ChunkWalk;
 use crate::plan::{RowPlace, UpstreamPlan, Wanted};
 use crate::query::BoundExpr;
-use crate::query::reach::{Scope, left_over};
+use crate::query::axis_filter::{Scope, left_over};
 use crate::store::block::{CellBlock, SharedBlock};
 
 /// Terms of conditions that are looked at for one answer, all rows together: more would keep others waiting for minutes.

@@ -2,7 +2,7 @@
 //! published totals. Nothing is said to be aggregated by a method, for figures are not computed with.
 
 use crate::feed::column::{Column, Fact, MemberFact, PeriodFact};
-use crate::feed::draft::DraftColumn;
+use crate::feed::set_definition::DraftColumn;
 use crate::odata::edm::{Annotation, AnnotationValue};
 use crate::odata::value::PrimitiveType;
 

@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use crate::catalogue::dimension::{Dimension, Member};
 use crate::catalogue::measure::Measure;
 use crate::catalogue::period::Period;
-use crate::feed::cells::{Named, OBSERVATIONS, PERIOD, label_or_id, measure_description, title_of};
-use crate::feed::draft::{Draft, Way};
+use crate::feed::figure_sets::{Named, OBSERVATIONS, PERIOD, label_or_id, measure_description, title_of};
 use crate::feed::listing::Listing;
+use crate::feed::set_definition::{Draft, Way};
 
 const TOTAL_DESCRIPTION: &str = "Den offentliggjorte total. Den er ikke nødvendigvis summen af delene.";
 const PINNED_DESCRIPTION: &str = "Tabellens øvrige sæt viser tal for denne værdi.";

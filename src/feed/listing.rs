@@ -12,7 +12,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use crate::catalogue::value::{Figure, to_stored};
 use crate::feed::RowSource;
 use crate::feed::column::Fact;
-use crate::feed::draft::{Draft, DraftColumn};
+use crate::feed::set_definition::{Draft, DraftColumn};
 use crate::odata::value::PrimitiveType;
 
 /// A list under construction.

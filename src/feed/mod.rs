@@ -1,21 +1,21 @@
 //! A measurement as a typed OData service: sets, columns, names, types. Pure: it says what could be read, and fetches nothing.
 //!
-//! [`table`] and [`catalogue`] draw up the sets of the two kinds of service; `cells` knows the sets of figures, `codes` the lists
+//! [`table_feed`] and [`catalogue_feed`] draw up the sets of the two kinds of service; `cells` knows the sets of figures, `codes` the lists
 //! beside them, `aggregation` what `$apply` can do, and `draft` makes feed and schema of all.
 
 mod aggregation;
-pub mod catalogue;
-mod cells;
+pub mod catalogue_feed;
 mod codes;
 pub mod column;
-mod draft;
 pub mod facts;
+mod figure_sets;
 pub mod list;
 mod listing;
 pub mod naming;
 pub mod origin;
 pub mod registry;
-pub mod table;
+mod set_definition;
+pub mod table_feed;
 
 use std::fmt;
 use std::sync::Arc;

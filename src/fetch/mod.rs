@@ -7,11 +7,11 @@
 //! [`Fetcher::in_one_revision`] reads again. Fetched cells are believed once the list of tables was looked up behind them: an
 //! update may have come while they were on their way.
 
-mod cells;
+mod block_columns;
+mod describe;
 pub mod error;
 pub mod join;
 pub mod request;
-mod revised;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
@@ -25,7 +25,7 @@ use crate::catalogue::id::{MeasurementId, PeriodId};
 use crate::catalogue::measurement::Measurement;
 use crate::clock::Clock;
 use crate::fetch::error::FetchError;
-use crate::observe::store::StoreObserver;
+use crate::observe::store_observer::StoreObserver;
 use crate::plan::chunk::Chunk;
 use crate::store::CellStore;
 use crate::store::block::{CellBlock, Revision, SharedBlock};
@@ -423,7 +423,7 @@ impl Inner {
         let (figures, periods) = (changes.count(), changes.periods.len());
         tracing::info!(table = %of.id, figures, periods, "figures were revised");
         self.observer.figures_revised(figures);
-        let described = changes.figures.iter().map(|change| revised::describe(of, change, seen_at));
+        let described = changes.figures.iter().map(|change| describe::describe(of, change, seen_at));
         self.revised.add(described.collect(), seen_at);
     }
 

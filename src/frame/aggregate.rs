@@ -13,10 +13,10 @@ use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use arrow_select::take::take;
 
 use super::Frame;
-use super::cells::{Cells, value_at};
 use super::error::FrameError;
 use super::order;
-use super::place::Places;
+use super::sort_key::Places;
+use super::values::{Cells, value_at};
 use crate::catalogue::value::{FIGURE_SCALE, RowStatus};
 use crate::feed::column::Column;
 use crate::odata::value::{PrimitiveType, Value};

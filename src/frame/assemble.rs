@@ -26,8 +26,8 @@ use crate::feed::facts::{self, Axis};
 use crate::feed::{CellForm, CellSource};
 use crate::frame::Frame;
 use crate::frame::error::FrameError;
-use crate::frame::place::Places;
-use crate::frame::stand::{Stand, combined};
+use crate::frame::sort_key::Places;
+use crate::frame::unknown_labels::{Stand, combined};
 use crate::odata::value::{PrimitiveType, Value};
 
 /// Cells of one block, as the frame reads them: ids by column, figures by measure.

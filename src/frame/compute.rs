@@ -10,8 +10,8 @@ use arrow_schema::{DataType, Field, Schema};
 use rust_decimal::Decimal;
 
 use super::Frame;
-use super::cells::Cells;
 use super::error::FrameError;
+use super::values::Cells;
 use crate::catalogue::value::{FIGURE_SCALE, to_stored};
 use crate::odata::value::{PrimitiveType, Value};
 use crate::query::eval::{EvalError, evaluate};

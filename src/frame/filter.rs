@@ -12,8 +12,8 @@ use arrow_ord::cmp;
 use arrow_schema::{ArrowError, DataType};
 use arrow_select::filter::filter_record_batch;
 
-use super::cells::{Cells, stored, value_at};
 use super::error::FrameError;
+use super::values::{Cells, stored, value_at};
 use crate::catalogue::value::to_stored;
 use crate::odata::value::Value;
 use crate::query::eval::{EvalError, Row, evaluate};

@@ -53,7 +53,7 @@ mod tests {
     use arrow_array::{ArrayRef, Int32Array, RecordBatch};
 
     use super::*;
-    use crate::frame::place::Places;
+    use crate::frame::sort_key::Places;
 
     fn rows(places: &[u32]) -> Frame {
         let numbers: Int32Array = places.iter().map(|&at| i32::try_from(at).ok()).collect();

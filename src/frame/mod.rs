@@ -2,22 +2,22 @@
 
 pub mod aggregate;
 pub mod assemble;
-pub mod cells;
 mod compute;
 pub mod error;
 pub mod filter;
 pub mod merge;
 pub mod order;
-pub mod place;
-mod stand;
+pub mod sort_key;
+mod unknown_labels;
+pub mod values;
 
 use arrow_array::{Array, RecordBatch, UInt32Array};
 use arrow_select::concat::concat_batches;
 use arrow_select::take::take_record_batch;
 
-use crate::frame::cells::Cells;
 use crate::frame::error::FrameError;
-use crate::frame::place::Places;
+use crate::frame::sort_key::Places;
+use crate::frame::values::Cells;
 use crate::query::{BoundExpr, OrderKey};
 
 /// Rows of a set: the columns that are needed of it, and where each row stands.

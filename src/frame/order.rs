@@ -8,8 +8,8 @@ use arrow_array::{Array, DictionaryArray, UInt32Array};
 use arrow_ord::ord::{DynComparator, make_comparator};
 use arrow_schema::{DataType, SortOptions};
 
-use super::cells::Cells;
 use super::error::FrameError;
+use super::values::Cells;
 use crate::odata::value::Value;
 use crate::query::eval::evaluate;
 use crate::query::{BoundExprKind, OrderKey};

@@ -12,8 +12,8 @@ use crate::clock::Clock;
 use crate::indicators::definition::{Definition, Definitions};
 use crate::indicators::exposition::Rendered;
 use crate::indicators::figures::Figures;
-use crate::indicators::kept;
 use crate::indicators::resolve::resolve;
+use crate::indicators::saved;
 use crate::indicators::snapshot::{IndicatorState, Snapshot};
 use crate::indicators::source::{FigureSource, SourceError};
 use crate::store::freshness;
@@ -55,7 +55,7 @@ impl Collector {
         definitions: &Definitions,
         file: PathBuf,
     ) -> Self {
-        let indicators = kept::load(&file);
+        let indicators = saved::load(&file);
         let snapshot = Arc::new(Snapshot { origin: origin.into(), indicators }.redefined(definitions));
         Self {
             source,
@@ -97,7 +97,7 @@ impl Collector {
         if Arc::ptr_eq(&saved, &snapshot) {
             return;
         }
-        match kept::save(&self.file, &snapshot) {
+        match saved::save(&self.file, &snapshot) {
             Ok(()) => *saved = snapshot,
             Err(error) => {
                 tracing::error!(file = %self.file.display(), %error, "indicators cannot be kept on disk");

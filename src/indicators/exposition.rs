@@ -18,7 +18,7 @@ use crate::indicators::definition::{AreaLevel, BaseUnit};
 use crate::indicators::figures::{Baseline, Figures};
 use crate::indicators::resolve::Area;
 use crate::indicators::snapshot::{IndicatorState, Snapshot};
-use crate::observe::upstream::FailureReason;
+use crate::observe::upstream_observer::FailureReason;
 
 /// The body of a scrape, plain and compressed.
 #[derive(Clone, PartialEq, Eq)]

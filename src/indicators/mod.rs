@@ -8,7 +8,7 @@ pub mod definition;
 pub mod exposition;
 pub mod figures;
 pub mod history;
-mod kept;
 pub mod resolve;
+mod saved;
 pub mod snapshot;
 pub mod source;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::indicators::definition::{Definition, Definitions};
 use crate::indicators::figures::Figures;
 use crate::indicators::source::SourceError;
-use crate::observe::upstream::FailureReason;
+use crate::observe::upstream_observer::FailureReason;
 
 /// All indicators, in the definitions' order.
 #[derive(Debug, Clone, PartialEq, Default)]

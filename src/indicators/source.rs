@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use crate::catalogue::id::MeasurementId;
 use crate::catalogue::measurement::{Measurement, MeasurementHead};
-use crate::observe::upstream::FailureReason;
+use crate::observe::upstream_observer::FailureReason;
 use crate::plan::selection::Selection;
 use crate::store::block::SharedBlock;
 

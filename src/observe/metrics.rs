@@ -12,8 +12,8 @@ use prometheus::{
 };
 
 use crate::observe::process::ProcessCollector;
-use crate::observe::store::StoreObserver;
-use crate::observe::upstream::{UpstreamCall, UpstreamObserver};
+use crate::observe::store_observer::StoreObserver;
+use crate::observe::upstream_observer::{UpstreamCall, UpstreamObserver};
 
 /// What a body in Prometheus' text format is called.
 pub const EXPOSITION_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";

@@ -3,5 +3,5 @@
 pub mod metrics;
 mod process;
 pub mod reports;
-pub mod store;
-pub mod upstream;
+pub mod store_observer;
+pub mod upstream_observer;

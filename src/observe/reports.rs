@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use chrono_tz::Europe::Copenhagen;
 
-use crate::observe::upstream::{FailedCall, UpstreamCall, UpstreamObserver};
+use crate::observe::upstream_observer::{FailedCall, UpstreamCall, UpstreamObserver};
 
 /// Reports that are kept; older ones go.
 const KEPT: usize = 50;
@@ -67,7 +67,7 @@ impl FailedCall {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observe::upstream::Endpoint;
+    use crate::observe::upstream_observer::Endpoint;
 
     fn failed(number: usize) -> FailedCall {
         FailedCall {

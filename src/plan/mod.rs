@@ -17,7 +17,7 @@ use crate::plan::chunk::{Chunk, ChunkError};
 use crate::plan::product::{ChunkWalk, Chunks};
 use crate::plan::selection::{Members, Selection};
 use crate::query::BoundExpr;
-use crate::query::reach::Scope;
+use crate::query::axis_filter::Scope;
 
 /// The requests that a query over cells needs, in the order of its rows.
 #[derive(Debug, Clone, PartialEq)]

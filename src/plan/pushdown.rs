@@ -4,7 +4,7 @@
 use crate::feed::facts::Axis;
 use crate::plan::selection::Selection;
 use crate::query::BoundExpr;
-use crate::query::reach::{Scope, reach};
+use crate::query::axis_filter::{Scope, reach};
 
 /// Narrows a selection to what can satisfy the filter.
 pub fn restrict(selection: &mut Selection, filter: &BoundExpr, scope: &Scope<'_>) {

@@ -7,7 +7,7 @@ use super::error::{Lack, QueryError, QueryErrorKind};
 use super::expand::{self, Allowance};
 use super::expr::Binder;
 use super::path::Addressed;
-use super::place::Place;
+use super::request_part::Place;
 use super::{BoundQuery, Target, apply, compute, filter, orderby, path, search, select};
 use crate::feed::{Feed, Set};
 use crate::odata::uri::syntax::{Expr, QueryOptions, RequestSyntax};

@@ -5,7 +5,7 @@ use std::cell::Cell;
 
 use super::bind::Request;
 use super::error::{Lack, QueryError, QueryErrorKind};
-use super::place::Place;
+use super::request_part::Place;
 use super::{BoundExpand, Shown, Target};
 use crate::feed::{Navigation, Set};
 use crate::odata::uri::syntax::{ExpandSuffix, ExpandTerm, Levels, QueryOptions};

@@ -8,8 +8,8 @@ use chrono::{DateTime, Utc};
 
 use super::error::{Lack, QueryError, QueryErrorKind, Shape};
 use super::eval::{NoRow, evaluate};
-use super::lookup::LookUp;
-use super::place::Place;
+use super::lookup_table::LookUp;
+use super::request_part::Place;
 use super::{BoundExpr, BoundExprKind, Comparison, Computed, cast};
 use crate::feed::{Feed, Set};
 use crate::odata::uri::syntax::{BinaryOp, Expr, ExprKind, Literal, TypeFunction, UnaryOp};

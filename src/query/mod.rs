@@ -7,6 +7,7 @@
 
 pub mod apply;
 mod arithmetic;
+pub mod axis_filter;
 pub mod bind;
 mod call;
 mod cast;
@@ -18,24 +19,23 @@ mod expand;
 mod expr;
 mod filter;
 mod functions;
-mod lookup;
+pub mod lambda;
+mod lookup_table;
 mod membership;
 mod navigation;
 mod orderby;
 mod path;
 mod pattern;
-mod place;
-pub mod question;
-pub mod reach;
+mod request_part;
 mod search;
 mod select;
 
-pub use lookup::LookUp;
+pub use lookup_table::LookUp;
 pub use pattern::Pattern;
 
 use std::collections::BTreeSet;
 
-use self::question::Question;
+use self::lambda::Question;
 use crate::feed::{Feed, Navigation, Set};
 use crate::odata::value::{PrimitiveType, Value};
 

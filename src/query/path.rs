@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use super::cast;
 use super::error::{Lack, QueryError, QueryErrorKind, closest, excerpt};
 use super::expr::Binder;
-use super::place::Place;
+use super::request_part::Place;
 use super::{BoundExpr, BoundQuery, Origin, Target};
 use crate::feed::{Feed, Navigation, Set};
 use crate::odata::uri::syntax::{Expr, ExprKind, KeySyntax, PathSegment, ResourcePath, Span, SystemSegment};

@@ -3,7 +3,7 @@
 
 use super::Computed;
 use super::error::{Lack, QueryError, QueryErrorKind, closest};
-use super::place::Place;
+use super::request_part::Place;
 use crate::feed::Set;
 use crate::odata::uri::syntax::{ExpandSuffix, ExpandTerm, QueryOptions, SelectItem, SelectTerm};
 

@@ -15,11 +15,11 @@ use crate::catalogue::measurement::{Measurement, MeasurementHead};
 use crate::disk::{self, KeptError};
 use crate::error::BridgeError;
 use crate::feed::Feed;
-use crate::feed::catalogue::catalogue_feed;
+use crate::feed::catalogue_feed::catalogue_feed;
 use crate::feed::origin::Origin;
 use crate::feed::registry::{NameRegistry, RegistryError};
-use crate::feed::table::table_feed;
-use crate::refresh::catalogue::keeper::CatalogueKeeper;
+use crate::feed::table_feed::table_feed;
+use crate::refresh::sync::keeper::CatalogueKeeper;
 use crate::store::revisions::RevisionLog;
 
 const NAMES_FILE: &str = "names.json";

@@ -9,10 +9,10 @@ use crate::catalogue::measurement::{Measurement, MeasurementHead};
 use crate::fetch::Fetcher;
 use crate::fetch::error::FetchError;
 use crate::indicators::source::{FigureSource, SourceError};
-use crate::observe::upstream::FailureReason;
+use crate::observe::upstream_observer::FailureReason;
 use crate::plan::cut;
 use crate::plan::selection::Selection;
-use crate::refresh::catalogue::keeper::{CatalogueError, CatalogueKeeper};
+use crate::refresh::sync::keeper::{CatalogueError, CatalogueKeeper};
 use crate::store::block::SharedBlock;
 
 /// The catalogue and the fetch stage as a source of figures.

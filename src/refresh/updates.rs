@@ -8,7 +8,7 @@ use chrono::NaiveDate;
 
 use crate::catalogue::id::MeasurementId;
 use crate::fetch::Updates;
-use crate::refresh::catalogue::keeper::CatalogueKeeper;
+use crate::refresh::sync::keeper::CatalogueKeeper;
 
 /// So long an answer waits for the list of tables to be looked up anew; it goes on in the background.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);

@@ -4,9 +4,9 @@
 //! published totals by the shares of its members, a little below them, so that no part ever exceeds a total; a rate
 //! leans to one side or the other of the published one nearest above it. Knows no HTTP.
 
+use super::areas::{COUNTRY, Places};
 use super::chance;
 use super::periods::{Period, PeriodType};
-use super::places::{COUNTRY, Places};
 use super::published::{Figure, Key, Published};
 use super::tables::{Kind, Measure, Table};
 

@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 
 use serde::Deserialize;
 
+use super::areas::{Places, PlacesError};
 use super::hierarchy::{Hierarchy, HierarchyError, Level};
-use super::places::{Places, PlacesError};
 use super::tables::{Dimension, Measure, PeriodRange, Pin, RowOrder, Subject, Table, Update};
 
 const TABLES: &str = include_str!("../../metadata/simulator/tables.json");

@@ -6,6 +6,7 @@
 //! nothing with the bridge but the clock, so that neither can hide the other's mistakes.
 
 mod answer;
+mod areas;
 mod chance;
 mod control;
 mod dump;
@@ -14,7 +15,6 @@ mod figures;
 mod hierarchy;
 mod metadata;
 mod periods;
-mod places;
 mod published;
 mod render;
 mod request;

@@ -7,9 +7,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde::Deserialize;
 
+use super::areas::Places;
 use super::metadata::MetadataError;
 use super::periods::{Period, PeriodType};
-use super::places::Places;
 use super::tables::{Kind, Table};
 
 const FIGURES: &str = include_str!("../../metadata/simulator/figures.csv");

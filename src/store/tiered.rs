@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::catalogue::id::MeasurementId;
-use crate::observe::store::StoreObserver;
+use crate::observe::store_observer::StoreObserver;
 use crate::store::block::{CellBlock, Revision, SharedBlock};
 use crate::store::disk::{self, CellFolder};
 use crate::store::index::{Entry, EntryId, FileState, Index};

@@ -14,7 +14,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::catalogue::id::MeasurementId;
 use crate::clock::Clock;
-use crate::observe::upstream::{CallOutcome, Endpoint, FailedCall, UpstreamCall, UpstreamObserver};
+use crate::observe::upstream_observer::{CallOutcome, Endpoint, FailedCall, UpstreamCall, UpstreamObserver};
 use crate::settings::key::{ApiKey, InvalidKey};
 use crate::upstream::circuit::Circuit;
 use crate::upstream::data::DataTable;

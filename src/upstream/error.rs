@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::catalogue::id::MeasurementId;
-use crate::observe::upstream::{Endpoint, FailureReason};
+use crate::observe::upstream_observer::{Endpoint, FailureReason};
 use crate::upstream::decode::DecodeError;
 
 /// A call that brought no answer.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::observe::upstream::Endpoint;
+use crate::observe::upstream_observer::Endpoint;
 use crate::upstream::error::Failure;
 
 /// A longer wait than this is not sat out: the caller is told.

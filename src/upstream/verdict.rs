@@ -7,7 +7,7 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde::Deserialize;
 
-use crate::observe::upstream::Endpoint;
+use crate::observe::upstream_observer::Endpoint;
 use crate::upstream::decode;
 use crate::upstream::error::Failure;
 use crate::upstream::wire::Text;

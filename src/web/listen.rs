@@ -13,8 +13,8 @@ use actix_web::{App, web};
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::links::OwnAddress;
-use super::observe;
 use super::request_line::EncodedRequestLines;
+use super::request_metrics;
 use super::state::AppState;
 
 /// The longest that requests under way are waited for at the end.
@@ -49,7 +49,7 @@ pub fn listen(
         let app = App::new()
             .app_data(shared.clone())
             .app_data(OwnAddress(address))
-            .wrap(from_fn(observe::observe))
+            .wrap(from_fn(request_metrics::observe))
             .configure(super::routes);
         let app = app.into_factory().map_err(|error: actix_web::Error| error.error_response());
         let stopping = stopping.clone();

@@ -1,16 +1,16 @@
 //! The edge: addresses, headers and bodies. The only module besides the simulator that knows actix-web.
 
 mod compress;
+mod download;
 pub mod error;
-mod export;
 mod health;
 mod links;
 pub mod listen;
-pub mod observe;
 mod odata;
 mod pages;
 mod remote_read;
 mod request_line;
+pub mod request_metrics;
 mod respond;
 mod scrape;
 pub mod state;
@@ -32,6 +32,6 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(web::resource("/odata").to(odata::answer))
         .service(web::resource("/odata/").to(odata::answer))
         .service(web::resource("/odata/{path:.*}").to(odata::answer))
-        .service(web::resource("/export/{table}/{file:.*}").to(export::answer))
+        .service(web::resource("/export/{table}/{file:.*}").to(download::answer))
         .default_service(web::to(odata::nothing));
 }

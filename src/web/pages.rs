@@ -9,7 +9,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::catalogue::value::Figure;
 use crate::observe::reports::{MAIL_SUBJECT, MAIL_TO};
-use crate::observe::upstream::FailedCall;
+use crate::observe::upstream_observer::FailedCall;
 use crate::web::links;
 use crate::web::state::AppState;
 

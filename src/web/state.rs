@@ -7,9 +7,9 @@ use crate::clock::Clock;
 use crate::indicators::collector::Collector;
 use crate::observe::metrics::Metrics;
 use crate::observe::reports::FailureReports;
-use crate::refresh::catalogue::keeper::CatalogueKeeper;
 use crate::refresh::feeds::FeedKeeper;
 use crate::refresh::read_ahead::ReadAhead;
+use crate::refresh::sync::keeper::CatalogueKeeper;
 use crate::store::CellStore;
 use crate::store::revisions::RevisionLog;
 

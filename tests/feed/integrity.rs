@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow_schema::DataType;
-use jobindsats_bridge::feed::catalogue::catalogue_feed;
+use jobindsats_bridge::feed::catalogue_feed::catalogue_feed;
 use jobindsats_bridge::feed::naming::is_identifier;
 use jobindsats_bridge::feed::registry::NameRegistry;
-use jobindsats_bridge::feed::table::table_feed;
+use jobindsats_bridge::feed::table_feed::table_feed;
 use jobindsats_bridge::feed::{Feed, RowSource};
 use jobindsats_bridge::odata::edm::{EntityType, Schema};
 use jobindsats_bridge::odata::value::PrimitiveType;

@@ -11,10 +11,10 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use jobindsats_bridge::catalogue::measurement::Measurement;
-use jobindsats_bridge::feed::catalogue::catalogue_feed;
+use jobindsats_bridge::feed::catalogue_feed::catalogue_feed;
 use jobindsats_bridge::feed::column::Fact;
 use jobindsats_bridge::feed::registry::NameRegistry;
-use jobindsats_bridge::feed::table::table_feed;
+use jobindsats_bridge::feed::table_feed::table_feed;
 use jobindsats_bridge::feed::{CellSource, Extent, Feed, RowSource, Set};
 
 fn table(measurement: &Arc<Measurement>) -> Feed {

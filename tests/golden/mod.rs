@@ -35,7 +35,7 @@ async fn power_query_folds_its_steps_into_options() {
 
 #[actix_web::test]
 async fn power_query_opens_columns_that_lead_to_other_rows() {
-    replay("power-query-ways.txt").await;
+    replay("power-query-navigation.txt").await;
 }
 
 #[actix_web::test]

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use jobindsats_bridge::indicators::figures::Baseline;
-use jobindsats_bridge::observe::upstream::FailureReason;
+use jobindsats_bridge::observe::upstream_observer::FailureReason;
 use jobindsats_bridge::plan::selection::Members;
 use serde_json::json;
 

@@ -21,7 +21,7 @@ use jobindsats_bridge::clock::Clock;
 use jobindsats_bridge::indicators::collector::Collector;
 use jobindsats_bridge::indicators::definition::Definitions;
 use jobindsats_bridge::indicators::source::{FigureSource, SourceError};
-use jobindsats_bridge::observe::upstream::FailureReason;
+use jobindsats_bridge::observe::upstream_observer::FailureReason;
 use jobindsats_bridge::plan::selection::{Members, Selection};
 use jobindsats_bridge::store::block::{CellBlock, PERIOD_COLUMN, Revision, SharedBlock};
 

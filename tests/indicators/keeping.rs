@@ -1,6 +1,6 @@
 use std::fs;
 
-use jobindsats_bridge::observe::upstream::FailureReason;
+use jobindsats_bridge::observe::upstream_observer::FailureReason;
 use serde_json::json;
 
 use super::fake::{self, lines, sample};

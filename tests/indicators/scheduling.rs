@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobindsats_bridge::clock::Clock;
-use jobindsats_bridge::observe::upstream::FailureReason;
+use jobindsats_bridge::observe::upstream_observer::FailureReason;
 use jobindsats_bridge::refresh::indicators::{Pace, run};
 use serde_json::json;
 use tokio::sync::watch;

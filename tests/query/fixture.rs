@@ -11,7 +11,7 @@ use chrono::{DateTime, TimeZone, Utc};
 use jobindsats_bridge::feed::column::{Column, Fact};
 use jobindsats_bridge::feed::{Feed, FeedId, Navigation, RowSource, Set};
 use jobindsats_bridge::frame::Frame;
-use jobindsats_bridge::frame::cells::value_at;
+use jobindsats_bridge::frame::values::value_at;
 use jobindsats_bridge::odata::edm::{EntityContainer, EntityType, Schema};
 use jobindsats_bridge::odata::uri::{Limits, parse_request};
 use jobindsats_bridge::odata::value::{PrimitiveType, Value};

@@ -5,7 +5,7 @@ mod fixture;
 mod functions;
 mod hostile;
 mod logic;
+mod navigation;
 mod paths;
 mod refusals;
 mod rows;
-mod ways;

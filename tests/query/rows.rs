@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, BooleanArray, Float64Array, RecordBatch};
 use arrow_select::take::take_record_batch;
-use jobindsats_bridge::frame::cells::Cells;
 use jobindsats_bridge::frame::error::FrameError;
 use jobindsats_bridge::frame::filter::{filter as filtered, mask};
 use jobindsats_bridge::frame::order::order;
+use jobindsats_bridge::frame::values::Cells;
 use jobindsats_bridge::odata::value::Value;
 use jobindsats_bridge::query::eval::evaluate;
 use proptest::prelude::*;

@@ -15,7 +15,7 @@ async fn a_preview_of_the_largest_cube_is_one_request_and_the_second_time_none()
     app.service
         .state
         .catalogue
-        .sync(jobindsats_bridge::refresh::catalogue::keeper::SyncScope::All, 2, |_| {})
+        .sync(jobindsats_bridge::refresh::sync::keeper::SyncScope::All, 2, |_| {})
         .await
         .unwrap();
     let catalogue = app.service.state.catalogue.current();

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use jobindsats_bridge::catalogue::id::MeasurementId;
-use jobindsats_bridge::observe::store::StoreObserver;
+use jobindsats_bridge::observe::store_observer::StoreObserver;
 use jobindsats_bridge::store::CellStore;
 use jobindsats_bridge::store::tiered::TieredStore;
 use jobindsats_bridge::store::writer::DiskWriter;

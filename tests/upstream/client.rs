@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use jobindsats_bridge::catalogue::id::MeasurementId;
 use jobindsats_bridge::clock::Clock;
 use jobindsats_bridge::observe::metrics::Metrics;
-use jobindsats_bridge::observe::upstream::Endpoint;
+use jobindsats_bridge::observe::upstream_observer::Endpoint;
 use jobindsats_bridge::upstream::client::{ClientOptions, HttpUpstream, Upstream};
 use jobindsats_bridge::upstream::decode::DecodeError;
 use jobindsats_bridge::upstream::error::{Failure, UpstreamError};

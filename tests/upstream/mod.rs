@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jobindsats_bridge::catalogue::id::{HierarchyId, MeasurementId, PeriodId, PeriodTypeId};
 use jobindsats_bridge::clock::Clock;
-use jobindsats_bridge::observe::upstream::{UpstreamCall, UpstreamObserver};
+use jobindsats_bridge::observe::upstream_observer::{UpstreamCall, UpstreamObserver};
 use jobindsats_bridge::settings::key::ApiKey;
 use jobindsats_bridge::upstream::client::{ClientOptions, HttpUpstream};
 use jobindsats_bridge::upstream::request::{

@@ -2,7 +2,7 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::cells::{Cells, no_such_row};
+use super::column::{Cells, no_such_row};
 use super::{
     ExpandedRows, Identity, JsonContext, Output, OutputExpand, OutputProperty, PayloadError, scalar,
     write_context, write_control_name, write_count,

@@ -3,7 +3,7 @@
 //! Rows arrive as record batches of arrow and leave as bytes appended to a buffer, so that a page can be sent piece by piece.
 //! In charge of names, order and form of what stands in a payload; which rows and columns those are, the caller says.
 
-mod cells;
+mod column;
 mod documents;
 mod entity;
 mod scalar;
@@ -15,7 +15,7 @@ use arrow_array::{ArrayRef, RecordBatch};
 use super::media_type::MetadataLevel;
 use super::value::PrimitiveType;
 use super::version::Version;
-use cells::{Cells, unsupported};
+use column::{Cells, unsupported};
 use entity::EntityWriter;
 
 pub use documents::{ErrorBody, ErrorDetail, write_error, write_service_document};

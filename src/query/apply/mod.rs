@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 
 use super::error::{Lack, QueryError, QueryErrorKind, Shape};
 use super::expr::Binder;
-use super::place::Place;
+use super::request_part::Place;
 use super::{BoundExpr, Computed, OrderKey, compute, filter, orderby, search};
 use crate::feed::column::{Column, Fact};
 use crate::feed::{Feed, Set};

@@ -13,7 +13,7 @@ use crate::feed::facts::{self, Axis};
 use crate::feed::{CellForm, CellSource};
 use crate::odata::uri::literal_text;
 use crate::query::BoundExpr;
-use crate::query::reach::{Scope, reach};
+use crate::query::axis_filter::{Scope, reach};
 
 /// Rows of figures that are filtered and grouped.
 pub(super) struct Totals<'a> {

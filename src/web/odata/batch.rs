@@ -5,7 +5,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::web;
 
-use super::asked::Asked;
+use super::raw_request::Asked;
 use super::{ROOT, read};
 use crate::error::BridgeError;
 use crate::fetch::error::FetchError;

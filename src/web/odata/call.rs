@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::ROOT;
-use super::asked::Asked;
+use super::raw_request::Asked;
 use crate::error::BridgeError;
 use crate::feed::Feed;
 use crate::odata::media_type::{self, Kind, Negotiated};

@@ -1,14 +1,14 @@
 //! `/odata/`: the catalogue service and the services of the measurements.
 //!
-//! [`asked`] is a request as it came or as a batch holds it, [`call`] finds out what answers it; [`documents`], [`rows`] and
+//! [`raw_request`] is a request as it came or as a batch holds it, [`call`] finds out what answers it; [`documents`], [`rows`] and
 //! [`batch`] do.
 
-mod asked;
 mod batch;
 mod call;
 mod documents;
+mod output;
+mod raw_request;
 mod rows;
-mod shown;
 
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -19,8 +19,8 @@ use crate::odata::version::Version;
 use crate::web::links;
 use crate::web::respond::{self, ALLOW, Reply};
 use crate::web::state::AppState;
-use asked::Asked;
 use call::Call;
+use raw_request::Asked;
 
 const ROOT: &str = "/odata";
 /// The largest body of a request: of a batch, or of one that has no use for it.

@@ -9,7 +9,7 @@ use arrow_ipc::writer::StreamWriter;
 use sha2::{Digest, Sha256};
 
 use super::call::{Call, Service};
-use super::shown::{self, Place, ShownRows};
+use super::output::{self, Place, ShownRows};
 use crate::answer::{Expansion, Page, Wishes};
 use crate::error::BridgeError;
 use crate::feed::list::value_at;
@@ -202,7 +202,7 @@ impl Writing {
         let is_grouped = self.query.apply.as_ref().is_some_and(BoundApply::is_grouped);
         let shape = match self.query.target {
             Target::Property { .. } => Shape::default(),
-            _ => shown::shape(&self.feed, self.set(), &self.query, is_grouped),
+            _ => output::shape(&self.feed, self.set(), &self.query, is_grouped),
         };
         context_url::write(&self.root, resource, &shape, self.version)
     }
@@ -274,7 +274,7 @@ impl Writing {
 
     fn property(&self, column: usize, raw: bool) -> Result<Option<Vec<u8>>, BridgeError> {
         let Some(frame) = self.row()? else { return Ok(None) };
-        let properties = shown::properties(self.set(), &self.query, Some(frame), &[column]);
+        let properties = output::properties(self.set(), &self.query, Some(frame), &[column]);
         let property = properties.first().ok_or(BridgeError::NoSuchRow)?;
         if payload::is_null(&frame.batch, property, 0)? {
             return Ok(None);

@@ -18,7 +18,7 @@ use crate::catalogue::Catalogue;
 use crate::catalogue::id::MeasurementId;
 use crate::catalogue::measurement::Measurement;
 use crate::clock::{Clock, is_within};
-use crate::refresh::catalogue::store::{CatalogueStore, Kept};
+use crate::refresh::sync::files::{CatalogueStore, Kept};
 use crate::store::freshness;
 use crate::upstream::TableHints;
 use crate::upstream::client::Upstream;

@@ -7,13 +7,13 @@ use chrono::{DateTime, NaiveDate, Utc};
 use crate::catalogue::measurement::{Measurement, MeasurementHead};
 use crate::clock;
 use crate::feed::Feed;
-use crate::feed::cells::{Named, label_or_id};
 use crate::feed::codes;
-use crate::feed::draft::{Draft, assemble};
+use crate::feed::figure_sets::{Named, label_or_id};
 use crate::feed::listing::Listing;
 use crate::feed::naming;
 use crate::feed::origin::{CATALOG, LANGUAGE, Origin};
 use crate::feed::registry::NameRegistry;
+use crate::feed::set_definition::{Draft, assemble};
 
 /// A measurement as a service of its own. The head is what the list of tables says of it, where it stands there.
 #[must_use]

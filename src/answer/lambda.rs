@@ -22,7 +22,7 @@ use crate::frame::aggregate;
 use crate::odata::value::Value;
 use crate::plan::{UpstreamPlan, Wanted, plan};
 use crate::query::eval::evaluate;
-use crate::query::question::{Counts, Question};
+use crate::query::lambda::{Counts, Question};
 use crate::query::{BoundExpr, BoundExprKind, BoundQuery};
 use crate::store::block::Revision;
 

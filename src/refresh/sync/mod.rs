@@ -1,14 +1,14 @@
 //! The catalogue: read from the upstream in the background and on request, kept on disk, swapped whole, kept on failure.
 
+pub mod files;
 pub mod keeper;
-pub mod store;
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::refresh::catalogue::keeper::{CatalogueKeeper, SyncScope};
+use crate::refresh::sync::keeper::{CatalogueKeeper, SyncScope};
 use crate::store::freshness::LOOK_UP_PAUSE;
 
 /// Reads the list of tables, then every table that is not known or has changed, again and again until `stop` becomes true or its

@@ -7,7 +7,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::lookup::LookUp;
+use super::lookup_table::LookUp;
 use super::{BoundExpr, BoundExprKind, BoundQuery, Comparison, Computed, OrderKey, apply};
 use crate::odata::value::{PrimitiveType, Value};
 

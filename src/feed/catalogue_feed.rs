@@ -9,12 +9,12 @@ use crate::catalogue::period::PeriodKind;
 use crate::catalogue::revised::RevisedFigure;
 use crate::catalogue::value::RowStatus;
 use crate::feed::Feed;
-use crate::feed::cells::{Named, label_or_id};
-use crate::feed::draft::{Draft, assemble};
+use crate::feed::figure_sets::{Named, label_or_id};
 use crate::feed::listing::Listing;
 use crate::feed::origin::{CATALOG, LANGUAGE, Origin};
 use crate::feed::registry::NameRegistry;
-use crate::feed::table::published;
+use crate::feed::set_definition::{Draft, assemble};
+use crate::feed::table_feed::published;
 
 /// The catalogue as a service.
 #[must_use]

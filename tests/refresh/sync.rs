@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jobindsats_bridge::catalogue::id::MeasurementId;
 use jobindsats_bridge::clock::Clock;
-use jobindsats_bridge::refresh::catalogue::keeper::{CatalogueError, CatalogueKeeper, SyncScope};
+use jobindsats_bridge::refresh::sync::keeper::{CatalogueError, CatalogueKeeper, SyncScope};
 use jobindsats_bridge::upstream::TableHints;
 use jobindsats_bridge::upstream::client::{ClientOptions, HttpUpstream};
 use jobindsats_bridge::upstream::error::Failure;
