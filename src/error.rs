@@ -45,7 +45,7 @@ pub enum BridgeError {
     #[error("the answer may have {bound} rows, more than the limit of {limit}")]
     TooManyRows { bound: u64, limit: u64 },
     #[error("`any`, `all` and `$count` may read {bound} rows of figures, more than the limit of {limit}")]
-    TooManyAsked { bound: u64, limit: u64 },
+    TooManyInLambdas { bound: u64, limit: u64 },
     #[error("{terms} terms over {rows} rows are more than an answer may take")]
     TooMuchWork { rows: u64, terms: u64 },
     #[error("more than {limit} rows would stand beside those of the page")]

@@ -19,7 +19,7 @@ use crate::frame::Frame;
 use crate::frame::aggregate;
 use crate::odata::value::Value;
 use crate::plan::{UpstreamPlan, Wanted, plan};
-use crate::query::{BoundExpand, BoundExpr, BoundExprKind, BoundQuery, Origin, Shown, Target};
+use crate::query::{BoundExpand, BoundExpr, BoundExprKind, BoundQuery, ExpandForm, Origin, Target};
 use crate::store::block::Revision;
 
 /// The rows at the other end of a way.
@@ -99,9 +99,9 @@ impl Answerer {
     ) -> Result<Option<BoundExpr>, BridgeError> {
         let page = self.answer_boxed(feed, &origin.query).await?;
         let frame = page.frames.iter().find(|frame| frame.row_count() > 0).ok_or(BridgeError::NoSuchRow)?;
-        let value = text_at(frame, origin.way.from_column, 0);
-        let target = &feed.sets[origin.way.target];
-        Ok(value.map(|value| BoundExpr::equal(target, origin.way.to_column, Value::String(value))))
+        let value = text_at(frame, origin.navigation.from_column, 0);
+        let target = &feed.sets[origin.navigation.target];
+        Ok(value.map(|value| BoundExpr::equal(target, origin.navigation.to_column, Value::String(value))))
     }
 
     fn answer_boxed<'a>(
@@ -141,8 +141,8 @@ impl Answerer {
         async move {
             let mut expansions = Vec::new();
             for expand in &query.expand {
-                let way = &feed.sets[query.set].navigation[expand.way];
-                expansions.push(self.expansion(feed, way, expand, rows, read).await?);
+                let navigation = &feed.sets[query.set].navigation[expand.navigation];
+                expansions.push(self.expansion(feed, navigation, expand, rows, read).await?);
             }
             Ok(expansions)
         }
@@ -152,28 +152,28 @@ impl Answerer {
     async fn expansion(
         &self,
         feed: &Feed,
-        way: &Navigation,
+        navigation: &Navigation,
         expand: &BoundExpand,
         parents: &Rows<'_>,
         read: &mut Read,
     ) -> Result<Expansion, BridgeError> {
-        let key = |row| text_at(parents.frame, way.from_column, row);
+        let key = |row| text_at(parents.frame, navigation.from_column, row);
         let keys: Vec<Option<Arc<str>>> = (0..parents.frame.row_count()).map(key).collect();
-        let found = self.found(feed, way, expand, &keys, read).await?;
+        let found = self.found(feed, navigation, expand, &keys, read).await?;
         read.fetched_at = found.fetched_at.into_iter().chain(read.fetched_at).min();
         let counts = || keys.iter().map(|key| all_of(key, &found.by_key).len() as u64).collect();
-        if expand.shown == Shown::Count {
+        if expand.shown == ExpandForm::Count {
             let (rows, expansions) = (Expanded::Count(counts()), Vec::new());
             return Ok(Expansion { frame: found.frame, rows, expansions });
         }
         let windows = windows(&expand.query, &keys, &found.by_key);
         let shown = ShownRows::through(&windows, parents);
-        if way.collection {
+        if navigation.collection {
             read.take(shown.times.iter().sum(), self.limits.page_rows)?;
         }
         let frame = found.frame.take(&shown.rows)?;
-        let frame = frame.with_computed(feed.sets[way.target].columns.len(), &expand.query)?;
-        let rows = match way.collection {
+        let frame = frame.with_computed(feed.sets[navigation.target].columns.len(), &expand.query)?;
+        let rows = match navigation.collection {
             true => {
                 let rows = windows.iter().map(|rows| shown.places(rows).collect()).collect();
                 Expanded::Many { rows, counts: expand.query.count.then(counts) }
@@ -188,53 +188,59 @@ impl Answerer {
     async fn found(
         &self,
         feed: &Feed,
-        way: &Navigation,
+        navigation: &Navigation,
         expand: &BoundExpand,
         keys: &[Option<Arc<str>>],
         read: &Read,
     ) -> Result<Found, BridgeError> {
-        let set = &feed.sets[way.target];
-        let reach = Reach::new(set, way, &expand.query, keys);
+        let set = &feed.sets[navigation.target];
+        let possible_positions = Reach::new(set, navigation, &expand.query, keys);
         let (frame, fetched_at) = match &set.rows {
-            _ if reach.keys.is_empty() => (aggregate::empty(&set.columns)?, None),
-            RowSource::List(batch) => (Frame::of_list(batch).filter(&reach.filter)?, None),
-            RowSource::Cells(source) => self.reached_cells(source, &reach, read.revision).await?,
+            _ if possible_positions.keys.is_empty() => (aggregate::empty(&set.columns)?, None),
+            RowSource::List(batch) => (Frame::of_list(batch).filter(&possible_positions.filter)?, None),
+            RowSource::Cells(source) => {
+                self.reached_cells(source, &possible_positions, read.revision).await?
+            }
         };
-        let frame = if reach.query.order.is_empty() { frame } else { frame.order(&reach.query.order)? };
-        Ok(Found { by_key: by_key(&frame, reach.key), frame, fetched_at })
+        let frame = if possible_positions.query.order.is_empty() {
+            frame
+        } else {
+            frame.order(&possible_positions.query.order)?
+        };
+        Ok(Found { by_key: by_key(&frame, possible_positions.key), frame, fetched_at })
     }
 
     async fn reached_cells(
         &self,
         source: &Arc<CellSource>,
-        reach: &Reach<'_>,
+        possible_positions: &Reach<'_>,
         begun: Option<Revision>,
     ) -> Result<(Frame, Option<DateTime<Utc>>), BridgeError> {
         let wanted = Wanted {
             source,
-            columns: &reach.set.columns,
-            needed: &reach.needed,
-            filter: Some(&reach.filter),
+            columns: &possible_positions.set.columns,
+            needed: &possible_positions.needed,
+            filter: Some(&possible_positions.filter),
         };
         let plan = plan(&wanted, self.limits.cell_limit)?;
-        if reach.needs_all() && plan.row_bound() > self.limits.max_rows {
+        if possible_positions.needs_all() && plan.row_bound() > self.limits.max_rows {
             return Err(self.too_many(plan.row_bound()));
         }
-        let read = |reading| self.reach(&plan, &wanted, reach, reading).boxed();
+        let read = |reading| self.possible_positions(&plan, &wanted, possible_positions, reading).boxed();
         self.through_readings(&source.measurement.id, begun, read).await
     }
 
-    async fn reach(
+    async fn possible_positions(
         &self,
         plan: &UpstreamPlan,
         wanted: &Wanted<'_>,
-        reach: &Reach<'_>,
+        possible_positions: &Reach<'_>,
         reading: Reading,
     ) -> Result<(Frame, Option<DateTime<Utc>>), BridgeError> {
-        let mut filling = Filling::new(reach);
+        let mut filling = Filling::new(possible_positions);
         let mut frames = Vec::new();
         let mut rows = RowReader::new(self, plan, wanted, reading, &[]);
-        let ahead = if reach.needs_all() { u64::MAX } else { 1 };
+        let ahead = if possible_positions.needs_all() { u64::MAX } else { 1 };
         while !filling.is_full()
             && let Some(frame) = rows.next(ahead).await?
         {
@@ -242,7 +248,7 @@ impl Answerer {
         }
         let frame = match Frame::joined(&frames)? {
             Some(frame) => frame,
-            None => aggregate::empty(&reach.set.columns)?,
+            None => aggregate::empty(&possible_positions.set.columns)?,
         };
         Ok((frame, rows.fetched_at()))
     }
@@ -274,11 +280,11 @@ impl Read {
 }
 
 impl<'a> Reach<'a> {
-    fn new(set: &'a Set, way: &Navigation, query: &'a BoundQuery, keys: &[Option<Arc<str>>]) -> Self {
+    fn new(set: &'a Set, navigation: &Navigation, query: &'a BoundQuery, keys: &[Option<Arc<str>>]) -> Self {
         let mut seen = HashSet::new();
         let keys: Vec<Arc<str>> =
             keys.iter().flatten().filter(|key| seen.insert(Arc::clone(key))).cloned().collect();
-        let key = way.to_column;
+        let key = navigation.to_column;
         let primitive = set.columns.get(key).map(|column| column.primitive);
         let column = BoundExpr { kind: BoundExprKind::Column(key), primitive };
         let listed = keys.iter().map(|key| Value::String(Arc::clone(key))).collect();
@@ -298,7 +304,7 @@ impl<'a> Reach<'a> {
 
 /// How far each key has been filled with rows in the order of the set.
 struct Filling<'a> {
-    reach: &'a Reach<'a>,
+    possible_positions: &'a Reach<'a>,
     /// Rows per key that suffice; `None` for all.
     enough: Option<u64>,
     taken: HashMap<Arc<str>, u64>,
@@ -306,14 +312,15 @@ struct Filling<'a> {
 }
 
 impl<'a> Filling<'a> {
-    fn new(reach: &'a Reach<'a>) -> Self {
-        let query = reach.query;
-        let enough = query.top.filter(|_| !reach.needs_all()).map(|top| top.saturating_add(query.skip));
-        Self { reach, enough, taken: HashMap::new(), filled: 0 }
+    fn new(possible_positions: &'a Reach<'a>) -> Self {
+        let query = possible_positions.query;
+        let enough =
+            query.top.filter(|_| !possible_positions.needs_all()).map(|top| top.saturating_add(query.skip));
+        Self { possible_positions, enough, taken: HashMap::new(), filled: 0 }
     }
 
     fn is_full(&self) -> bool {
-        self.enough == Some(0) || (self.enough.is_some() && self.filled == self.reach.keys.len())
+        self.enough == Some(0) || (self.enough.is_some() && self.filled == self.possible_positions.keys.len())
     }
 
     /// The rows that are still of use.
@@ -321,7 +328,7 @@ impl<'a> Filling<'a> {
         let Some(enough) = self.enough else { return Ok(frame) };
         let mut kept = Vec::new();
         for row in 0..frame.row_count() {
-            let Some(key) = text_at(&frame, self.reach.key, row) else { continue };
+            let Some(key) = text_at(&frame, self.possible_positions.key, row) else { continue };
             let taken = self.taken.entry(key).or_default();
             if *taken < enough {
                 *taken += 1;

@@ -12,8 +12,8 @@ use crate::feed::{Feed, RowSource, Set};
 use crate::fetch::request;
 use crate::plan::chunk::Chunk;
 use crate::plan::{UpstreamPlan, Wanted, plan};
-use crate::query::axis_filter::{Scope, left_over};
-use crate::query::lambda::Question;
+use crate::query::axis_filter::{AxisScope, mixed_terms};
+use crate::query::lambda::LambdaAggregate;
 use crate::query::{BoundExpr, BoundQuery, Target};
 
 /// Requests that are listed; a plan may have more.
@@ -69,26 +69,30 @@ impl Answerer {
         wishes: &Wishes<'_>,
     ) -> Result<Explanation, BridgeError> {
         let mut asked = Cow::Borrowed(query);
-        if !query.questions().is_empty() {
+        if !query.lambda_aggregates().is_empty() {
             lambda::narrow(feed, asked.to_mut());
         }
         let mut explanation = self.explain_rows(feed, &asked, wishes).await?;
-        for question in asked.questions() {
-            explanation.add(self.explain_question(feed, question).await?);
+        for lambda in asked.lambda_aggregates() {
+            explanation.add(self.explain_question(feed, lambda).await?);
         }
         Ok(explanation)
     }
 
     /// What answering a question takes, whatever the answers to others that it waits for.
-    async fn explain_question(&self, feed: &Feed, question: &Question) -> Result<Explanation, BridgeError> {
-        let set = &feed.sets[question.set];
+    async fn explain_question(
+        &self,
+        feed: &Feed,
+        lambda: &LambdaAggregate,
+    ) -> Result<Explanation, BridgeError> {
+        let set = &feed.sets[lambda.set];
         let RowSource::Cells(source) = &set.rows else { return Ok(Explanation::default()) };
         let query = BoundQuery {
-            filter: Some(question.condition.clone()),
+            filter: Some(lambda.condition.clone()),
             count: true,
-            ..BoundQuery::of(question.set, Target::Collection)
+            ..BoundQuery::of(lambda.set, Target::Collection)
         };
-        let counting = Counting::new(set, question);
+        let counting = Counting::new(set, lambda);
         let plan = self.plan_of(source, &counting)?;
         let walk = Walk {
             filter: query.filter.clone(),
@@ -169,8 +173,8 @@ fn explained(plan: &UpstreamPlan, walk: &Walk<'_>, held: &[bool]) -> Explanation
 
 fn evaluated_here(plan: &UpstreamPlan, walk: &Walk<'_>) -> Vec<EvaluatedHere> {
     let (set, query) = (walk.set, walk.query);
-    let scope = Scope { measurement: &plan.source.measurement, columns: &set.columns };
-    let terms = walk.filter.iter().flat_map(|filter| left_over(filter, &scope));
+    let scope = AxisScope { measurement: &plan.source.measurement, columns: &set.columns };
+    let terms = walk.filter.iter().flat_map(|filter| mixed_terms(filter, &scope));
     let part = |option, expr: &BoundExpr| EvaluatedHere { option, columns: names(set, expr) };
     let alone = |option| EvaluatedHere { option, columns: Vec::new() };
     let filters = terms.map(|term| part("$filter", term));

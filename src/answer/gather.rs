@@ -25,7 +25,7 @@ pub(super) struct Gathered<'a> {
     taken: u64,
     to_skip: u64,
     /// The row behind the page, alone in its frame.
-    left_over: Option<Frame>,
+    mixed_terms: Option<Frame>,
     /// Rows that match, as far as they are known.
     pub(super) matched: u64,
 }
@@ -33,7 +33,7 @@ pub(super) struct Gathered<'a> {
 impl<'a> Gathered<'a> {
     pub(super) fn new(walk: &'a Walk<'a>, from: Option<Vec<u32>>) -> Self {
         let to_skip = if walk.token.is_some() { 0 } else { walk.query.skip };
-        Self { walk, from, frames: Vec::new(), taken: 0, to_skip, left_over: None, matched: 0 }
+        Self { walk, from, frames: Vec::new(), taken: 0, to_skip, mixed_terms: None, matched: 0 }
     }
 
     /// Whether more rows have to be looked at than to count them.
@@ -41,7 +41,7 @@ impl<'a> Gathered<'a> {
         let query = self.walk.query;
         let has_reached_top =
             query.top.is_some_and(|top| self.walk.delivered.saturating_add(self.taken) >= top);
-        let is_full = self.left_over.is_some() || has_reached_top;
+        let is_full = self.mixed_terms.is_some() || has_reached_top;
         query.target != Target::Count && (!query.order.is_empty() || !is_full)
     }
 
@@ -71,8 +71,8 @@ impl<'a> Gathered<'a> {
         let room = usize::try_from(self.walk.limit - self.taken).unwrap_or(usize::MAX);
         let take = (left - skipped).min(room);
         self.taken += take as u64;
-        if left - skipped > take && self.left_over.is_none() {
-            self.left_over = Some(frame.slice(first + skipped + take, 1));
+        if left - skipped > take && self.mixed_terms.is_none() {
+            self.mixed_terms = Some(frame.slice(first + skipped + take, 1));
         }
         if take > 0 {
             self.frames.push(frame.slice(first + skipped, take));
@@ -92,7 +92,7 @@ impl<'a> Gathered<'a> {
         let goes_on = self.walk.query.target == Target::Collection
             && self.taken > 0
             && self.walk.query.top.is_none_or(|top| delivered < top);
-        let next = self.left_over.as_ref().filter(|_| goes_on).map(|row| SkipToken {
+        let next = self.mixed_terms.as_ref().filter(|_| goes_on).map(|row| SkipToken {
             fingerprint: Fingerprint::of(""),
             revision: write_revision(revision),
             first_key: key(row, 0),
@@ -147,7 +147,7 @@ pub(super) fn begin_of(
     let gone = || FetchError::Gone { table: of.id.clone() };
     let position = |(axis, value): (Option<Axis>, &Value)| {
         let at = match (axis, value) {
-            (Some(axis), Value::String(id)) => facts::place_of(of, axis, id),
+            (Some(axis), Value::String(id)) => facts::position_of(of, axis, id),
             (None, Value::Integer(number)) => usize::try_from(*number).ok(),
             _ => None,
         };

@@ -22,7 +22,7 @@ use crate::frame::aggregate;
 use crate::odata::value::Value;
 use crate::plan::{UpstreamPlan, Wanted, plan};
 use crate::query::eval::evaluate;
-use crate::query::lambda::{Counts, Question};
+use crate::query::lambda::{Counts, LambdaAggregate};
 use crate::query::{BoundExpr, BoundExprKind, BoundQuery};
 use crate::store::block::Revision;
 
@@ -47,16 +47,16 @@ impl Answerer {
     ) -> Result<Settled<'q>, BridgeError> {
         let left = self.limits.max_rows;
         let mut settled = Settled { query: Cow::Borrowed(query), revision, fetched_at: None, left };
-        if query.questions().is_empty() {
+        if query.lambda_aggregates().is_empty() {
             return Ok(settled);
         }
         narrow(feed, settled.query.to_mut());
-        while let Some(question) = settled.query.questions().first().copied().cloned() {
-            let counts = match &feed.sets[question.set].rows {
-                RowSource::List(batch) => counted(Frame::of_list(batch), &question)?,
-                RowSource::Cells(source) => self.ask(feed, source, &question, &mut settled).await?,
+        while let Some(lambda) = settled.query.lambda_aggregates().first().copied().cloned() {
+            let counts = match &feed.sets[lambda.set].rows {
+                RowSource::List(batch) => counted(Frame::of_list(batch), &lambda)?,
+                RowSource::Cells(source) => self.ask(feed, source, &lambda, &mut settled).await?,
             };
-            settled.query.to_mut().put_answer(&question, &question.answer(counts));
+            settled.query.to_mut().replace_lambda(&lambda, &lambda.lookup_table(counts));
         }
         Ok(settled)
     }
@@ -65,12 +65,12 @@ impl Answerer {
         &self,
         feed: &Feed,
         source: &Arc<CellSource>,
-        question: &Question,
+        lambda: &LambdaAggregate,
         settled: &mut Settled<'_>,
     ) -> Result<Counts, BridgeError> {
-        let counting = Counting::new(&feed.sets[question.set], question);
+        let counting = Counting::new(&feed.sets[lambda.set], lambda);
         let plan = self.plan_of(source, &counting)?;
-        let too_many = BridgeError::TooManyAsked { bound: plan.row_bound(), limit: self.limits.max_rows };
+        let too_many = BridgeError::TooManyInLambdas { bound: plan.row_bound(), limit: self.limits.max_rows };
         settled.left = settled.left.checked_sub(plan.row_bound()).ok_or(too_many)?;
         if plan.chunks.count() == 0 {
             return Ok(Counts::new());
@@ -101,7 +101,7 @@ impl Answerer {
         let mut rows = RowReader::new(self, plan, &counting.wanted(&plan.source), reading, &[]);
         let mut counts = Counts::new();
         while let Some(met) = rows.next(u64::MAX).await? {
-            for (key, count) in aggregate::counts(&met, counting.question.key)? {
+            for (key, count) in aggregate::counts(&met, counting.lambda.key)? {
                 *counts.entry(key).or_default() += count;
             }
         }
@@ -112,18 +112,18 @@ impl Answerer {
 /// What is read of a set to answer a question.
 pub(super) struct Counting<'a> {
     set: &'a Set,
-    question: &'a Question,
+    lambda: &'a LambdaAggregate,
     pub(super) needed: BTreeSet<usize>,
 }
 
 impl<'a> Counting<'a> {
-    pub(super) fn new(set: &'a Set, question: &'a Question) -> Self {
-        let needed = question.condition.columns().into_iter().chain(set.key.iter().copied());
-        Self { set, question, needed: needed.chain([question.key]).collect() }
+    pub(super) fn new(set: &'a Set, lambda: &'a LambdaAggregate) -> Self {
+        let needed = lambda.condition.columns().into_iter().chain(set.key.iter().copied());
+        Self { set, lambda, needed: needed.chain([lambda.key]).collect() }
     }
 
     fn wanted<'b>(&'b self, source: &'b Arc<CellSource>) -> Wanted<'b> {
-        let filter = Some(&self.question.condition);
+        let filter = Some(&self.lambda.condition);
         Wanted { source, columns: &self.set.columns, needed: &self.needed, filter }
     }
 }
@@ -135,8 +135,8 @@ struct Counted {
 }
 
 /// How many rows of a list are counted, by their keys.
-fn counted(rows: Frame, question: &Question) -> Result<Counts, BridgeError> {
-    Ok(aggregate::counts(&rows.filter(&question.condition)?, question.key)?)
+fn counted(rows: Frame, lambda: &LambdaAggregate) -> Result<Counts, BridgeError> {
+    Ok(aggregate::counts(&rows.filter(&lambda.condition)?, lambda.key)?)
 }
 
 /// Asks about no other rows than the answer can have: where they are of a list, those that meet the conditions that ask nothing.
@@ -150,12 +150,12 @@ pub(super) fn narrow(feed: &Feed, query: &mut BoundQuery) {
     }
     // A condition that has no value for a row fails the request where it is met, if another term does not keep it from it.
     let Ok(met) = Frame::of_list(rows).filter(&BoundExpr::all(plain)) else { return };
-    query.each_question(&mut |key, question| {
+    query.for_each_lambda(&mut |key, lambda| {
         let key_of = |row| match evaluate(key, &ListRow { rows: &met.batch, row }) {
             Ok(Value::String(key)) => Some(key),
             _ => None,
         };
-        question.narrow((0..met.row_count()).filter_map(key_of).collect());
+        lambda.narrow((0..met.row_count()).filter_map(key_of).collect());
     });
 }
 
@@ -165,5 +165,5 @@ fn plain_terms(condition: Option<BoundExpr>) -> Vec<BoundExpr> {
         BoundExprKind::And(terms) => terms,
         _ => vec![condition],
     });
-    terms.unwrap_or_default().into_iter().filter(|term| term.questions().is_empty()).collect()
+    terms.unwrap_or_default().into_iter().filter(|term| term.lambda_aggregates().is_empty()).collect()
 }

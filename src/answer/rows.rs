@@ -20,7 +20,7 @@ use crate::frame::merge::Merge;
 use crate::plan::product::ChunkWalk;
 use crate::plan::{RowPlace, UpstreamPlan, Wanted};
 use crate::query::BoundExpr;
-use crate::query::axis_filter::{Scope, left_over};
+use crate::query::axis_filter::{AxisScope, mixed_terms};
 use crate::store::block::{CellBlock, SharedBlock};
 
 /// Terms of conditions that are looked at for one answer, all rows together: more would keep others waiting for minutes.
@@ -101,12 +101,12 @@ impl<'a> RowReader<'a> {
     pub(super) async fn count(&mut self) -> Result<u64, BridgeError> {
         let looked_at: BTreeSet<usize> = self.filter.iter().flat_map(|filter| filter.columns()).collect();
         let assembly = assembly(self.plan, self.columns, &looked_at);
-        let scope = Scope { measurement: &self.plan.source.measurement, columns: self.columns };
-        let left_over = self.filter.filter(|filter| !is_met_by_asking(filter, &scope));
+        let scope = AxisScope { measurement: &self.plan.source.measurement, columns: self.columns };
+        let mixed_terms = self.filter.filter(|filter| !is_met_by_asking(filter, &scope));
         let mut count = self.merge.row_count() as u64;
         while let Some(fetched) = self.fetched(u64::MAX).await? {
             let strange = || self.filter.filter(|_| fetched.block.holds_unknown());
-            count += match left_over.or_else(strange) {
+            count += match mixed_terms.or_else(strange) {
                 Some(filter) => assembly.rows(fetched.block.as_ref(), &fetched.last)?.count(filter)?,
                 None => self.rows_of(&fetched.block),
             };
@@ -160,8 +160,8 @@ impl<'a> RowReader<'a> {
 }
 
 /// Whether every row of the cells that are asked for meets a condition, and none fails on it.
-fn is_met_by_asking(filter: &BoundExpr, scope: &Scope<'_>) -> bool {
-    !may_fail(filter) && left_over(filter, scope).is_empty()
+fn is_met_by_asking(filter: &BoundExpr, scope: &AxisScope<'_>) -> bool {
+    !may_fail(filter) && mixed_terms(filter, scope).is_empty()
 }
 
 fn assembly<'a>(plan: &'a UpstreamPlan, columns: &'a [Column], needed: &'a BTreeSet<usize>) -> Assembly<'a> {

@@ -2,7 +2,7 @@
 //! published totals. Nothing is said to be aggregated by a method, for figures are not computed with.
 
 use crate::feed::column::{Column, Fact, MemberFact, PeriodFact};
-use crate::feed::set_definition::DraftColumn;
+use crate::feed::set_definition::ColumnDefinition;
 use crate::odata::edm::{Annotation, AnnotationValue};
 use crate::odata::value::PrimitiveType;
 
@@ -22,7 +22,7 @@ pub const TRANSFORMATIONS: &[&str] = &[
 ];
 
 /// What a set of figures says of itself.
-pub(super) fn annotations(columns: &[DraftColumn]) -> Vec<Annotation> {
+pub(super) fn annotations(columns: &[ColumnDefinition]) -> Vec<Annotation> {
     let transformations = TRANSFORMATIONS.iter().map(|name| AnnotationValue::String((*name).to_owned()));
     let supported = vec![
         ("Transformations", AnnotationValue::Collection(transformations.collect())),
@@ -39,7 +39,7 @@ pub(super) fn annotations(columns: &[DraftColumn]) -> Vec<Annotation> {
 }
 
 /// The columns that say which cell a figure is of: all of them must be grouped by, pinned or at their totals.
-pub(super) fn context(columns: &[DraftColumn]) -> AnnotationValue {
+pub(super) fn context(columns: &[ColumnDefinition]) -> AnnotationValue {
     paths(columns, |fact| {
         matches!(
             fact,
@@ -63,7 +63,7 @@ fn custom_aggregate(column: &Column) -> Option<Annotation> {
     })
 }
 
-fn paths(columns: &[DraftColumn], wanted: impl Fn(Fact) -> bool) -> AnnotationValue {
+fn paths(columns: &[ColumnDefinition], wanted: impl Fn(Fact) -> bool) -> AnnotationValue {
     let wanted = columns.iter().map(|column| &column.column).filter(|column| wanted(column.fact));
     AnnotationValue::Collection(
         wanted.map(|column| AnnotationValue::PropertyPath(column.name.clone())).collect(),

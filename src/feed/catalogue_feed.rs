@@ -9,11 +9,11 @@ use crate::catalogue::period::PeriodKind;
 use crate::catalogue::revised::RevisedFigure;
 use crate::catalogue::value::RowStatus;
 use crate::feed::Feed;
-use crate::feed::figure_sets::{Named, label_or_id};
+use crate::feed::figure_sets::{NamedMeasurement, label_or_id};
 use crate::feed::listing::Listing;
 use crate::feed::origin::{CATALOG, LANGUAGE, Origin};
 use crate::feed::registry::NameRegistry;
-use crate::feed::set_definition::{Draft, assemble};
+use crate::feed::set_definition::{SetDefinition, assemble};
 use crate::feed::table_feed::published;
 
 /// The catalogue as a service.
@@ -26,26 +26,26 @@ pub fn catalogue_feed(
 ) -> Feed {
     let tables: Vec<_> =
         catalogue.measurements.values().map(|measurement| table(catalogue, measurement, names)).collect();
-    let mut drafts = vec![
+    let mut definitions = vec![
         datasets(catalogue, &tables, origin),
         catalogs(origin),
         subjects(&catalogue.subjects),
         status_codes(),
         revisions(revised),
     ];
-    drafts.extend(tables);
-    assemble("Jobindsats".to_owned(), drafts)
+    definitions.extend(tables);
+    assemble("Jobindsats".to_owned(), definitions)
 }
 
 /// A table's `Hovedtal` under a name that says whose they are.
-fn table(catalogue: &Catalogue, measurement: &Arc<Measurement>, names: &mut NameRegistry) -> Draft {
+fn table(catalogue: &Catalogue, measurement: &Arc<Measurement>, names: &mut NameRegistry) -> SetDefinition {
     let subject = catalogue.heads.get(&measurement.id).map_or("", |head| head.subject.as_str());
     let name = names.name_table(&measurement.id, subject, &measurement.title);
-    let named = Named::new(measurement, names);
+    let named = NamedMeasurement::new(measurement, names);
     let title = format!("{}: {}", measurement.id.as_str().to_uppercase(), named.title());
-    let mut draft = named.overview(name, title);
-    draft.alias = Some(measurement.id.to_string());
-    draft
+    let mut definition = named.overview(name, title);
+    definition.alias = Some(measurement.id.to_string());
+    definition
 }
 
 struct Dataset<'a> {
@@ -57,7 +57,7 @@ struct Dataset<'a> {
 }
 
 impl<'a> Dataset<'a> {
-    fn new(head: &'a MeasurementHead, tables: &'a [Draft], origin: &Origin) -> Self {
+    fn new(head: &'a MeasurementHead, tables: &'a [SetDefinition], origin: &Origin) -> Self {
         let types: Vec<_> = head.period_types.iter().map(|(id, ..)| id.as_str()).collect();
         let set = tables.iter().find(|table| table.alias.as_deref() == Some(head.id.as_str()));
         Self {
@@ -77,7 +77,7 @@ impl<'a> Dataset<'a> {
     }
 }
 
-fn datasets(catalogue: &Catalogue, tables: &[Draft], origin: &Origin) -> Draft {
+fn datasets(catalogue: &Catalogue, tables: &[SetDefinition], origin: &Origin) -> SetDefinition {
     let rows: Vec<_> = catalogue.heads.values().map(|head| Dataset::new(head, tables, origin)).collect();
     Listing::of(&rows)
         .key("Identifier", "Tabellens id.", |row| row.head.id.as_str())
@@ -111,10 +111,10 @@ fn datasets(catalogue: &Catalogue, tables: &[Draft], origin: &Origin) -> Draft {
         .flag("Read", "Om tabellen er læst og kan hentes her.", |row| row.set.is_some())
         .optional_text("Set", "Tabellens sæt i denne tjeneste.", |row| row.set)
         .optional_text("Page", "Tabellens side hos Jobindsats.", |row| row.head.page_url.as_deref())
-        .draft("Datasets", "Tabeller", "Alle tabeller i databanken, også dem der endnu ikke er læst.")
+        .definition("Datasets", "Tabeller", "Alle tabeller i databanken, også dem der endnu ikke er læst.")
 }
 
-fn catalogs(origin: &Origin) -> Draft {
+fn catalogs(origin: &Origin) -> SetDefinition {
     let description = origin.describe("Tal for det danske arbejdsmarked");
     Listing::of(&[CATALOG])
         .key("Identifier", "Katalogets id.", |id| id)
@@ -123,20 +123,20 @@ fn catalogs(origin: &Origin) -> Draft {
         .text("Publisher", "Hvor tallene kommer fra.", |_| origin.source())
         .text("Origin", "Navnet på den kilde, som tjenesten henter fra.", |_| &origin.name)
         .text("Language", "Sprog.", |_| LANGUAGE)
-        .draft("Catalogs", "Kataloger", "Kataloger i denne tjeneste.")
+        .definition("Catalogs", "Kataloger", "Kataloger i denne tjeneste.")
 }
 
-fn subjects(subjects: &[Subject]) -> Draft {
+fn subjects(subjects: &[Subject]) -> SetDefinition {
     let mut seen = HashSet::new();
     let rows: Vec<_> = subjects.iter().filter(|subject| seen.insert(&subject.id)).collect();
     Listing::of(&rows)
         .key("Identifier", "Emnets id.", |subject| &subject.id)
         .text("Title", "Emnets titel.", |subject| label_or_id(&subject.label, &subject.id))
         .text("Group", "Overskriften, som emnet står under.", |subject| &subject.group)
-        .draft("Subjects", "Emner", "Emnerne i databankens menu.")
+        .definition("Subjects", "Emner", "Emnerne i databankens menu.")
 }
 
-fn status_codes() -> Draft {
+fn status_codes() -> SetDefinition {
     let statuses = [
         (RowStatus::Partial, "Delvis", "Nogle af rækkens tal er skjult eller ikke offentliggjort."),
         (RowStatus::Missing, "Mangler", "Ingen af rækkens tal er offentliggjort; de kan også være skjult."),
@@ -149,10 +149,10 @@ fn status_codes() -> Draft {
         .key("Identifier", "Koden, som den står i Status.", |(code, ..)| code)
         .text("Title", "Kodens titel.", |(_, title, _)| title)
         .text("Description", "Hvad koden betyder.", |(.., description)| description)
-        .draft("StatusCodes", "Statuskoder", "Hvad koderne i kolonnen Status betyder.")
+        .definition("StatusCodes", "Statuskoder", "Hvad koderne i kolonnen Status betyder.")
 }
 
-fn revisions(revised: &[Arc<RevisedFigure>]) -> Draft {
+fn revisions(revised: &[Arc<RevisedFigure>]) -> SetDefinition {
     Listing::of(revised)
         .key("Id", "Ændringens id.", |row| &row.id)
         .text("Table", "Tabellens id.", |row| &row.table)
@@ -175,7 +175,7 @@ fn revisions(revised: &[Arc<RevisedFigure>]) -> Draft {
             |row| row.after,
         )
         .optional_instant("SeenAt", "Hvornår ændringen blev set her.", |row| Some(row.seen_at))
-        .draft(
+        .definition(
             "Revisions",
             "Ændrede tal",
             "Tal, som blev ændret, efter at de var hentet her; de seneste 400 dage.",

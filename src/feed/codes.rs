@@ -5,31 +5,33 @@ use std::collections::HashSet;
 use crate::catalogue::dimension::{Dimension, Member};
 use crate::catalogue::measure::Measure;
 use crate::catalogue::period::Period;
-use crate::feed::figure_sets::{Named, OBSERVATIONS, PERIOD, label_or_id, measure_description, title_of};
+use crate::feed::figure_sets::{
+    NamedMeasurement, OBSERVATIONS, PERIOD, label_or_id, measure_description, title_of,
+};
 use crate::feed::listing::Listing;
-use crate::feed::set_definition::{Draft, Way};
+use crate::feed::set_definition::{NavigationDefinition, SetDefinition};
 
 const TOTAL_DESCRIPTION: &str = "Den offentliggjorte total. Den er ikke nødvendigvis summen af delene.";
 const PINNED_DESCRIPTION: &str = "Tabellens øvrige sæt viser tal for denne værdi.";
 
 /// Every list of a table but `Properties`.
-pub(super) fn lists(named: &Named<'_>) -> Vec<Draft> {
+pub(super) fn lists(named: &NamedMeasurement<'_>) -> Vec<SetDefinition> {
     let measurement = named.measurement;
-    let mut drafts =
+    let mut definitions =
         vec![dimensions(named), measures(named), measure_groups(named), periods(named), period_groups(named)];
     for (dimension, name) in measurement.dimensions.iter().zip(&named.dimensions) {
-        drafts.push(members(dimension, name));
-        drafts.push(member_groups(dimension, name));
+        definitions.push(members(dimension, name));
+        definitions.push(member_groups(dimension, name));
     }
-    lead_back(&mut drafts, named);
-    drafts
+    lead_back(&mut definitions, named);
+    definitions
 }
 
 /// Gives every code list the way back from its codes to their observations.
-fn lead_back(drafts: &mut [Draft], named: &Named<'_>) {
-    for way in named.ways() {
-        if let Some(codes) = drafts.iter_mut().find(|draft| draft.name == way.target) {
-            codes.ways.push(way.back(OBSERVATIONS, true));
+fn lead_back(definitions: &mut [SetDefinition], named: &NamedMeasurement<'_>) {
+    for navigation in named.navigations() {
+        if let Some(codes) = definitions.iter_mut().find(|definition| definition.name == navigation.target) {
+            codes.navigations.push(navigation.back(OBSERVATIONS, true));
         }
     }
 }
@@ -44,7 +46,7 @@ struct DimensionRow<'a> {
     source_id: Option<&'a str>,
 }
 
-fn dimensions(named: &Named<'_>) -> Draft {
+fn dimensions(named: &NamedMeasurement<'_>) -> SetDefinition {
     let period = DimensionRow {
         identifier: PERIOD,
         title: PERIOD,
@@ -67,7 +69,7 @@ fn dimensions(named: &Named<'_>) -> Draft {
         .flag("HasTotal", "Om opdelingen har en offentliggjort total.", |row| row.has_total)
         .optional_text("PinnedTo", "Koden, som de øvrige sæt står fast på.", |row| row.pinned_to)
         .optional_text("SourceId", "Opdelingens id hos Jobindsats.", |row| row.source_id)
-        .draft("Dimensions", "Opdelinger", "Tabellens opdelinger.")
+        .definition("Dimensions", "Opdelinger", "Tabellens opdelinger.")
 }
 
 fn dimension_row<'a>(dimension: &'a Dimension, name: &'a str) -> DimensionRow<'a> {
@@ -91,7 +93,7 @@ struct MeasureRow<'a> {
     index: i32,
 }
 
-fn measures(named: &Named<'_>) -> Draft {
+fn measures(named: &NamedMeasurement<'_>) -> SetDefinition {
     let measures = named.measurement.measures.iter().zip(&named.measures).zip(1..);
     let rows: Vec<_> = measures
         .map(|((measure, column), index)| MeasureRow {
@@ -113,10 +115,10 @@ fn measures(named: &Named<'_>) -> Draft {
         .text("DataType", "Tallenes type.", |_| "Decimal")
         .number("Index", "Rækkefølge.", |row| row.index)
         .text("Column", "Kolonnen, som målet har i de brede sæt.", |row| row.column)
-        .draft("MeasureCodes", "Mål", "Tabellens mål med enhed og decimaler.")
+        .definition("MeasureCodes", "Mål", "Tabellens mål med enhed og decimaler.")
 }
 
-fn measure_groups(named: &Named<'_>) -> Draft {
+fn measure_groups(named: &NamedMeasurement<'_>) -> SetDefinition {
     let mut seen = HashSet::new();
     let rows: Vec<Group> = named
         .measurement
@@ -139,7 +141,7 @@ struct PeriodRow<'a> {
     index: i32,
 }
 
-fn periods(named: &Named<'_>) -> Draft {
+fn periods(named: &NamedMeasurement<'_>) -> SetDefinition {
     let periods = named.measurement.periods.iter().zip(1..);
     let rows: Vec<_> = periods
         .map(|(period, index)| PeriodRow { period, code: period.cbs_code(), title: period.label(), index })
@@ -152,10 +154,10 @@ fn periods(named: &Named<'_>) -> Draft {
         .text("PeriodId", "Periodens kode, som i de brede sæt.", |row| row.period.id.as_str())
         .optional_date("FirstDay", "Periodens første dag.", |row| row.period.first_day())
         .optional_date("LastDay", "Periodens sidste dag.", |row| row.period.last_day())
-        .draft("PeriodeCodes", "Perioder", "Tabellens perioder, nyeste først.")
+        .definition("PeriodeCodes", "Perioder", "Tabellens perioder, nyeste først.")
 }
 
-fn period_groups(named: &Named<'_>) -> Draft {
+fn period_groups(named: &NamedMeasurement<'_>) -> SetDefinition {
     let rows: Vec<Group> = named
         .measurement
         .period_types
@@ -191,7 +193,7 @@ impl<'a> MemberRow<'a> {
     }
 }
 
-fn members(dimension: &Dimension, name: &str) -> Draft {
+fn members(dimension: &Dimension, name: &str) -> SetDefinition {
     let numbered = dimension.members.iter().enumerate().zip(1..);
     let rows: Vec<_> = numbered
         .map(|((position, member), index)| MemberRow {
@@ -216,26 +218,27 @@ fn members(dimension: &Dimension, name: &str) -> Draft {
     }
     let label = title_of(dimension);
     let title = format!("Koder: {label}");
-    let draft = listing.draft(format!("{name}Codes"), title, &format!("Værdierne i opdelingen {label}."));
-    with_levels(draft, "Identifier")
+    let definition =
+        listing.definition(format!("{name}Codes"), title, &format!("Værdierne i opdelingen {label}."));
+    with_levels(definition, "Identifier")
 }
 
 /// Gives a list the ways between the levels of its hierarchy.
-fn with_levels(mut draft: Draft, key: &str) -> Draft {
-    let up = Way {
+fn with_levels(mut definition: SetDefinition, key: &str) -> SetDefinition {
+    let up = NavigationDefinition {
         name: "Parent".to_owned(),
-        target: draft.name.clone(),
+        target: definition.name.clone(),
         collection: false,
         from: "ParentId".to_owned(),
         to: key.to_owned(),
         partner: "Children".to_owned(),
     };
-    let down = up.back(&draft.name, true);
-    draft.ways.extend([up, down]);
-    draft
+    let down = up.back(&definition.name, true);
+    definition.navigations.extend([up, down]);
+    definition
 }
 
-fn member_groups(dimension: &Dimension, name: &str) -> Draft {
+fn member_groups(dimension: &Dimension, name: &str) -> SetDefinition {
     let mut rows = Vec::new();
     for (index, hierarchy) in dimension.hierarchies.iter().enumerate() {
         rows.push(Group {
@@ -276,10 +279,10 @@ struct Group {
     title: String,
 }
 
-fn groups(rows: &[Group], name: &str, title: &str) -> Draft {
+fn groups(rows: &[Group], name: &str, title: &str) -> SetDefinition {
     Listing::of(rows)
         .key("Id", "Gruppens kode.", |row| &row.id)
         .optional_text("ParentId", "Koden for gruppen et niveau højere.", |row| row.parent.as_deref())
         .text("Title", "Gruppens titel.", |row| &row.title)
-        .draft(name, title, "Grupper, som koderne hører til.")
+        .definition(name, title, "Grupper, som koderne hører til.")
 }

@@ -52,7 +52,7 @@ pub fn id_at(of: &Measurement, axis: Axis, index: usize) -> Option<&str> {
 
 /// The place on an axis that has that id.
 #[must_use]
-pub fn place_of(of: &Measurement, axis: Axis, id: &str) -> Option<usize> {
+pub fn position_of(of: &Measurement, axis: Axis, id: &str) -> Option<usize> {
     match axis {
         Axis::Period => of.periods.iter().position(|period| period.id.as_str() == id),
         Axis::Dimension(dimension) => of.dimensions.get(dimension)?.member_index(id),

@@ -9,7 +9,7 @@ use crate::catalogue::measure::{Additivity, Measure, Unit};
 use crate::catalogue::measurement::Measurement;
 use crate::feed::column::{Fact, MemberFact, PeriodFact};
 use crate::feed::registry::{Kind, NameRegistry, Part};
-use crate::feed::set_definition::{Draft, DraftColumn, Way};
+use crate::feed::set_definition::{ColumnDefinition, NavigationDefinition, SetDefinition};
 use crate::feed::{CellForm, CellSource, Extent, RowSource};
 use crate::odata::edm::AnnotationValue;
 use crate::odata::value::PrimitiveType;
@@ -24,7 +24,7 @@ const STATUS_LENGTH: u32 = 7;
 const AREA_CODE_LENGTH: u32 = 4;
 
 /// A measurement with the names that its parts have for clients.
-pub(super) struct Named<'a> {
+pub(super) struct NamedMeasurement<'a> {
     pub measurement: &'a Arc<Measurement>,
     /// In the measurement's order.
     pub dimensions: Vec<String>,
@@ -32,7 +32,7 @@ pub(super) struct Named<'a> {
     pub measures: Vec<String>,
 }
 
-impl<'a> Named<'a> {
+impl<'a> NamedMeasurement<'a> {
     /// Names a measurement's parts. The area dimension is called the same everywhere, whatever a table's heading says.
     pub fn new(measurement: &'a Arc<Measurement>, names: &mut NameRegistry) -> Self {
         let others = measurement.dimensions.iter().filter(|dimension| !dimension.is_area());
@@ -56,7 +56,7 @@ impl<'a> Named<'a> {
     }
 
     /// `Hovedtal`: what most people want.
-    pub fn overview(&self, name: String, title: String) -> Draft {
+    pub fn overview(&self, name: String, title: String) -> SetDefinition {
         let description = format!(
             "Tal for hver periode og hvert af tabellens områder, på alle geografiske niveauer. {}",
             self.standing(None)
@@ -65,7 +65,7 @@ impl<'a> Named<'a> {
     }
 
     /// `Landet`, `Regioner` and `Kommuner`, as far as the table has them.
-    pub fn levels(&self) -> Vec<Draft> {
+    pub fn levels(&self) -> Vec<SetDefinition> {
         let kinds = [
             ("Landet", "Hele landet", AreaKind::Country),
             ("Regioner", "Regionerne", AreaKind::Region),
@@ -89,7 +89,7 @@ impl<'a> Named<'a> {
     }
 
     /// `Fordelt_på_…`: one set per dimension but the area.
-    pub fn breakdowns(&self) -> Vec<Draft> {
+    pub fn breakdowns(&self) -> Vec<SetDefinition> {
         let dimensions = self.measurement.dimensions.iter().zip(&self.dimensions).enumerate();
         dimensions
             .filter(|(_, (dimension, _))| !dimension.is_area())
@@ -108,7 +108,7 @@ impl<'a> Named<'a> {
     }
 
     /// `Data`: the whole cube.
-    pub fn cube(&self) -> Draft {
+    pub fn cube(&self) -> SetDefinition {
         let title = format!("Alle tal: {}", self.title());
         let description = format!(
             "Alle kombinationer af periode, område og opdelinger, med totaler og alle periodetyper. {MAY_NOT_ADD_UP}"
@@ -117,14 +117,14 @@ impl<'a> Named<'a> {
     }
 
     /// `Observations`: the long form in the layout of Statistics Netherlands.
-    pub fn observations(&self) -> Draft {
+    pub fn observations(&self) -> SetDefinition {
         let source = CellSource {
             measurement: Arc::clone(self.measurement),
             form: CellForm::Long,
             period_type: None,
             extents: self.whole(),
         };
-        Draft {
+        SetDefinition {
             name: OBSERVATIONS.to_owned(),
             alias: None,
             title: format!("Observationer: {}", self.title()),
@@ -132,15 +132,15 @@ impl<'a> Named<'a> {
             rows: RowSource::Cells(Arc::new(source)),
             columns: self.long_columns(),
             singleton: false,
-            ways: self.ways(),
+            navigations: self.navigations(),
         }
     }
 
     /// Ways from an observation to its codes.
-    pub fn ways(&self) -> Vec<Way> {
+    pub fn navigations(&self) -> Vec<NavigationDefinition> {
         let stems = ["Measure", PERIOD].into_iter().chain(self.dimensions.iter().map(String::as_str));
         stems
-            .map(|stem| Way {
+            .map(|stem| NavigationDefinition {
                 name: format!("{stem}Code"),
                 target: format!("{stem}Codes"),
                 collection: false,
@@ -158,7 +158,7 @@ impl<'a> Named<'a> {
         description: String,
         period_type: Option<PeriodTypeId>,
         extents: Vec<Extent>,
-    ) -> Draft {
+    ) -> SetDefinition {
         let columns = self.wide_columns(&extents);
         let source = CellSource {
             measurement: Arc::clone(self.measurement),
@@ -166,7 +166,7 @@ impl<'a> Named<'a> {
             period_type,
             extents,
         };
-        Draft {
+        SetDefinition {
             name,
             alias: None,
             title,
@@ -174,7 +174,7 @@ impl<'a> Named<'a> {
             rows: RowSource::Cells(Arc::new(source)),
             columns,
             singleton: false,
-            ways: Vec::new(),
+            navigations: Vec::new(),
         }
     }
 
@@ -225,7 +225,7 @@ impl<'a> Named<'a> {
         self.measurement.dimensions.iter().map(extent).collect()
     }
 
-    fn wide_columns(&self, extents: &[Extent]) -> Vec<DraftColumn> {
+    fn wide_columns(&self, extents: &[Extent]) -> Vec<ColumnDefinition> {
         let mut columns = Vec::from(period_columns());
         for (index, (dimension, name)) in self.measurement.dimensions.iter().zip(&self.dimensions).enumerate()
         {
@@ -241,9 +241,9 @@ impl<'a> Named<'a> {
         columns
     }
 
-    fn long_columns(&self) -> Vec<DraftColumn> {
+    fn long_columns(&self) -> Vec<ColumnDefinition> {
         let text = |name: &str, fact, description: &str| {
-            DraftColumn::new(name, PrimitiveType::String, fact, description)
+            ColumnDefinition::new(name, PrimitiveType::String, fact, description)
         };
         let mut columns = vec![
             text("Id", Fact::ObservationId, "Observationens nøgle: koderne for periode, mål og opdelinger.")
@@ -256,7 +256,7 @@ impl<'a> Named<'a> {
             )
             .nullable()
             .max_length(STATUS_LENGTH),
-            DraftColumn::new(
+            ColumnDefinition::new(
                 "Value",
                 PrimitiveType::Decimal,
                 Fact::Value,
@@ -297,9 +297,9 @@ pub(super) fn label_or_id<'a>(label: &'a str, id: &'a str) -> &'a str {
     if label.trim().is_empty() { id } else { label }
 }
 
-fn period_columns() -> [DraftColumn; 4] {
+fn period_columns() -> [ColumnDefinition; 4] {
     let of = |name, primitive, fact, description| {
-        DraftColumn::new(name, primitive, Fact::Period(fact), description)
+        ColumnDefinition::new(name, primitive, Fact::Period(fact), description)
     };
     [
         of(
@@ -320,9 +320,9 @@ fn period_columns() -> [DraftColumn; 4] {
     ]
 }
 
-fn area_columns(index: usize) -> [DraftColumn; 4] {
+fn area_columns(index: usize) -> [ColumnDefinition; 4] {
     let of = |name, fact, description| {
-        DraftColumn::new(name, PrimitiveType::String, Fact::Member(index, fact), description)
+        ColumnDefinition::new(name, PrimitiveType::String, Fact::Member(index, fact), description)
     };
     [
         of(AREA, MemberFact::Label, "Områdets navn."),
@@ -336,9 +336,9 @@ fn area_columns(index: usize) -> [DraftColumn; 4] {
     ]
 }
 
-fn dimension_columns(index: usize, name: &str, label: &str) -> [DraftColumn; 4] {
+fn dimension_columns(index: usize, name: &str, label: &str) -> [ColumnDefinition; 4] {
     let of = |ending: &str, primitive, fact, description: &str| {
-        DraftColumn::new(format!("{name}{ending}"), primitive, Fact::Member(index, fact), description)
+        ColumnDefinition::new(format!("{name}{ending}"), primitive, Fact::Member(index, fact), description)
     };
     [
         of("", PrimitiveType::String, MemberFact::Label, label),
@@ -355,10 +355,10 @@ fn dimension_columns(index: usize, name: &str, label: &str) -> [DraftColumn; 4] 
     ]
 }
 
-fn measure_column(index: usize, measure: &Measure, name: &str) -> DraftColumn {
+fn measure_column(index: usize, measure: &Measure, name: &str) -> ColumnDefinition {
     let unit = measure.unit();
     let description = measure_description(measure);
-    let column = DraftColumn::new(name, PrimitiveType::Decimal, Fact::Measure(index), &description)
+    let column = ColumnDefinition::new(name, PrimitiveType::Decimal, Fact::Measure(index), &description)
         .nullable()
         .annotated("Measures.Scale", AnnotationValue::Int(i64::from(unit.decimals())));
     match unit {
@@ -367,9 +367,9 @@ fn measure_column(index: usize, measure: &Measure, name: &str) -> DraftColumn {
     }
 }
 
-fn state_columns() -> [DraftColumn; 2] {
+fn state_columns() -> [ColumnDefinition; 2] {
     [
-        DraftColumn::new(
+        ColumnDefinition::new(
             "Status",
             PrimitiveType::String,
             Fact::Status,
@@ -377,7 +377,7 @@ fn state_columns() -> [DraftColumn; 2] {
         )
         .nullable()
         .max_length(STATUS_LENGTH),
-        DraftColumn::new(
+        ColumnDefinition::new(
             "Opdateret",
             PrimitiveType::DateTimeOffset,
             Fact::Updated,

@@ -12,13 +12,13 @@ use chrono::{DateTime, NaiveDate, Utc};
 use crate::catalogue::value::{Figure, to_stored};
 use crate::feed::RowSource;
 use crate::feed::column::Fact;
-use crate::feed::set_definition::{Draft, DraftColumn};
+use crate::feed::set_definition::{ColumnDefinition, SetDefinition};
 use crate::odata::value::PrimitiveType;
 
 /// A list under construction.
 pub(super) struct Listing<'a, T> {
     rows: &'a [T],
-    columns: Vec<DraftColumn>,
+    columns: Vec<ColumnDefinition>,
     arrays: Vec<ArrayRef>,
 }
 
@@ -104,9 +104,14 @@ impl<'a, T> Listing<'a, T> {
     }
 
     /// The finished list as a set.
-    pub fn draft(self, name: impl Into<String>, title: impl Into<String>, description: &str) -> Draft {
+    pub fn definition(
+        self,
+        name: impl Into<String>,
+        title: impl Into<String>,
+        description: &str,
+    ) -> SetDefinition {
         let rows = RowSource::List(self.batch());
-        Draft {
+        SetDefinition {
             name: name.into(),
             alias: None,
             title: title.into(),
@@ -114,15 +119,15 @@ impl<'a, T> Listing<'a, T> {
             rows,
             columns: self.columns,
             singleton: false,
-            ways: Vec::new(),
+            navigations: Vec::new(),
         }
     }
 
-    fn column(&self, name: &str, primitive: PrimitiveType, description: &str) -> DraftColumn {
-        DraftColumn::new(name, primitive, Fact::Listed(self.columns.len()), description)
+    fn column(&self, name: &str, primitive: PrimitiveType, description: &str) -> ColumnDefinition {
+        ColumnDefinition::new(name, primitive, Fact::Listed(self.columns.len()), description)
     }
 
-    fn with(mut self, column: DraftColumn, array: impl Array + 'static) -> Self {
+    fn with(mut self, column: ColumnDefinition, array: impl Array + 'static) -> Self {
         self.columns.push(column);
         self.arrays.push(Arc::new(array));
         self

@@ -1,7 +1,7 @@
 //! A measurement as a typed OData service: sets, columns, names, types. Pure: it says what could be read, and fetches nothing.
 //!
 //! [`table_feed`] and [`catalogue_feed`] draw up the sets of the two kinds of service; `cells` knows the sets of figures, `codes` the lists
-//! beside them, `aggregation` what `$apply` can do, and `draft` makes feed and schema of all.
+//! beside them, `aggregation` what `$apply` can do, and `definition` makes feed and schema of all.
 
 mod aggregation;
 pub mod catalogue_feed;
@@ -89,7 +89,7 @@ impl Set {
     /// Whether a column or a way has that name.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
-        self.column_index(name).is_some() || self.navigation.iter().any(|way| way.name == name)
+        self.column_index(name).is_some() || self.navigation.iter().any(|navigation| navigation.name == name)
     }
 }
 

@@ -50,20 +50,20 @@ pub const FILTER_FUNCTIONS: &[&str] = &[
 ];
 
 /// A set and what is said of it.
-pub(super) struct Draft {
+pub(super) struct SetDefinition {
     pub name: String,
     pub alias: Option<String>,
     pub title: String,
     pub description: String,
     pub rows: RowSource,
-    pub columns: Vec<DraftColumn>,
+    pub columns: Vec<ColumnDefinition>,
     pub singleton: bool,
-    pub ways: Vec<Way>,
+    pub navigations: Vec<NavigationDefinition>,
 }
 
 /// A column and what is said of it.
 #[derive(Clone)]
-pub(super) struct DraftColumn {
+pub(super) struct ColumnDefinition {
     pub column: Column,
     pub is_key: bool,
     max_length: Option<u32>,
@@ -72,7 +72,7 @@ pub(super) struct DraftColumn {
 
 /// A navigation property, by the names of what it joins.
 #[derive(Clone)]
-pub(super) struct Way {
+pub(super) struct NavigationDefinition {
     pub name: String,
     pub target: String,
     pub collection: bool,
@@ -81,7 +81,7 @@ pub(super) struct Way {
     pub partner: String,
 }
 
-impl DraftColumn {
+impl ColumnDefinition {
     pub fn new(name: impl Into<String>, primitive: PrimitiveType, fact: Fact, description: &str) -> Self {
         let column = Column { name: name.into(), primitive, nullable: false, fact };
         let description =
@@ -120,7 +120,7 @@ impl DraftColumn {
     }
 }
 
-impl Draft {
+impl SetDefinition {
     fn key(&self) -> impl Iterator<Item = usize> {
         self.columns.iter().enumerate().filter(|(_, column)| column.is_key).map(|(index, _)| index)
     }
@@ -134,17 +134,17 @@ impl Draft {
         name
     }
 
-    fn entity_type(&self, drafts: &[Self]) -> EntityType {
+    fn entity_type(&self, definitions: &[Self]) -> EntityType {
         EntityType {
             name: self.type_name(),
             key: self.key().map(|index| self.columns[index].column.name.clone()).collect(),
             properties: self.columns.iter().map(|column| self.property(column)).collect(),
-            navigation: self.ways.iter().map(|way| way.property(drafts)).collect(),
+            navigation: self.navigations.iter().map(|navigation| navigation.property(definitions)).collect(),
             annotations: Vec::new(),
         }
     }
 
-    fn property(&self, column: &DraftColumn) -> Property {
+    fn property(&self, column: &ColumnDefinition) -> Property {
         let property = column.property();
         match column.column.fact {
             Fact::Measure(_) | Fact::Value => property
@@ -157,7 +157,11 @@ impl Draft {
         EntitySet {
             name: self.name.clone(),
             entity_type: self.type_name(),
-            bindings: self.ways.iter().map(|way| (way.name.clone(), way.target.clone())).collect(),
+            bindings: self
+                .navigations
+                .iter()
+                .map(|navigation| (navigation.name.clone(), navigation.target.clone()))
+                .collect(),
             title: Some(self.title.clone()),
             annotations: self.annotations(),
         }
@@ -189,10 +193,14 @@ impl Draft {
         annotations
     }
 
-    fn set(self, targets: &[Target]) -> Set {
+    fn set(self, targets: &[NavigationTarget]) -> Set {
         let key = self.key().collect();
         let columns: Vec<Column> = self.columns.into_iter().map(|column| column.column).collect();
-        let navigation = self.ways.into_iter().filter_map(|way| way.bind(&columns, targets)).collect();
+        let navigation = self
+            .navigations
+            .into_iter()
+            .filter_map(|navigation| navigation.bind(&columns, targets))
+            .collect();
         Set {
             name: self.name,
             alias: self.alias,
@@ -207,12 +215,12 @@ impl Draft {
 }
 
 /// What a way needs to know of the set that it leads to.
-struct Target {
+struct NavigationTarget {
     name: String,
     columns: Vec<String>,
 }
 
-impl Way {
+impl NavigationDefinition {
     /// The way back.
     pub fn back(&self, source: &str, collection: bool) -> Self {
         Self {
@@ -225,7 +233,7 @@ impl Way {
         }
     }
 
-    fn bind(self, columns: &[Column], targets: &[Target]) -> Option<Navigation> {
+    fn bind(self, columns: &[Column], targets: &[NavigationTarget]) -> Option<Navigation> {
         let target = targets.iter().position(|target| target.name == self.target)?;
         Some(Navigation {
             from_column: columns.iter().position(|column| column.name == self.from)?,
@@ -236,12 +244,12 @@ impl Way {
         })
     }
 
-    fn property(&self, drafts: &[Draft]) -> NavigationProperty {
-        let target = drafts.iter().find(|draft| draft.name == self.target);
+    fn property(&self, definitions: &[SetDefinition]) -> NavigationProperty {
+        let target = definitions.iter().find(|definition| definition.name == self.target);
         let constraint = (!self.collection).then(|| (self.from.clone(), self.to.clone()));
         NavigationProperty {
             name: self.name.clone(),
-            target: target.map(Draft::type_name).unwrap_or_default(),
+            target: target.map(SetDefinition::type_name).unwrap_or_default(),
             collection: self.collection,
             // A code that the upstream has not listed yet leads nowhere.
             nullable: true,
@@ -253,28 +261,29 @@ impl Way {
 }
 
 /// Makes a service of its sets.
-pub(super) fn assemble(namespace: String, drafts: Vec<Draft>) -> Feed {
-    let schema = schema(namespace, &drafts);
-    let targets: Vec<Target> = drafts
+pub(super) fn assemble(namespace: String, definitions: Vec<SetDefinition>) -> Feed {
+    let schema = schema(namespace, &definitions);
+    let targets: Vec<NavigationTarget> = definitions
         .iter()
-        .map(|draft| Target {
-            name: draft.name.clone(),
-            columns: draft.columns.iter().map(|column| column.column.name.clone()).collect(),
+        .map(|definition| NavigationTarget {
+            name: definition.name.clone(),
+            columns: definition.columns.iter().map(|column| column.column.name.clone()).collect(),
         })
         .collect();
-    let sets = drafts.into_iter().map(|draft| draft.set(&targets)).collect();
+    let sets = definitions.into_iter().map(|definition| definition.set(&targets)).collect();
     Feed { id: FeedId::next(), sets, schema }
 }
 
-fn schema(namespace: String, drafts: &[Draft]) -> Schema {
-    let of_kind = |singleton: bool| drafts.iter().filter(move |draft| draft.singleton == singleton);
+fn schema(namespace: String, definitions: &[SetDefinition]) -> Schema {
+    let of_kind =
+        |singleton: bool| definitions.iter().filter(move |definition| definition.singleton == singleton);
     Schema {
         namespace,
-        entity_types: drafts.iter().map(|draft| draft.entity_type(drafts)).collect(),
+        entity_types: definitions.iter().map(|definition| definition.entity_type(definitions)).collect(),
         container: EntityContainer {
             name: "Container".to_owned(),
-            sets: of_kind(false).map(Draft::entity_set).collect(),
-            singletons: of_kind(true).map(Draft::as_singleton).collect(),
+            sets: of_kind(false).map(SetDefinition::entity_set).collect(),
+            singletons: of_kind(true).map(SetDefinition::as_singleton).collect(),
             annotations: container_annotations(),
         },
     }

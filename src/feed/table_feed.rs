@@ -8,12 +8,12 @@ use crate::catalogue::measurement::{Measurement, MeasurementHead};
 use crate::clock;
 use crate::feed::Feed;
 use crate::feed::codes;
-use crate::feed::figure_sets::{Named, label_or_id};
+use crate::feed::figure_sets::{NamedMeasurement, label_or_id};
 use crate::feed::listing::Listing;
 use crate::feed::naming;
 use crate::feed::origin::{CATALOG, LANGUAGE, Origin};
 use crate::feed::registry::NameRegistry;
-use crate::feed::set_definition::{Draft, assemble};
+use crate::feed::set_definition::{SetDefinition, assemble};
 
 /// A measurement as a service of its own. The head is what the list of tables says of it, where it stands there.
 #[must_use]
@@ -23,16 +23,16 @@ pub fn table_feed(
     origin: &Origin,
     names: &mut NameRegistry,
 ) -> Feed {
-    let named = Named::new(measurement, names);
+    let named = NamedMeasurement::new(measurement, names);
     let title = format!("Hovedtal for {}", named.title());
-    let mut drafts = vec![named.overview("Hovedtal".to_owned(), title)];
-    drafts.extend(named.levels());
-    drafts.extend(named.breakdowns());
-    drafts.push(named.cube());
-    drafts.push(named.observations());
-    drafts.extend(codes::lists(&named));
-    drafts.push(properties(measurement, head, origin));
-    assemble(format!("Jobindsats.{}", naming::id_name(measurement.id.as_str())), drafts)
+    let mut definitions = vec![named.overview("Hovedtal".to_owned(), title)];
+    definitions.extend(named.levels());
+    definitions.extend(named.breakdowns());
+    definitions.push(named.cube());
+    definitions.push(named.observations());
+    definitions.extend(codes::lists(&named));
+    definitions.push(properties(measurement, head, origin));
+    assemble(format!("Jobindsats.{}", naming::id_name(measurement.id.as_str())), definitions)
 }
 
 /// When figures of that day became known: its first instant in Copenhagen, for the upstream gives no time of day.
@@ -40,11 +40,11 @@ pub(super) fn published(day: Option<NaiveDate>) -> Option<DateTime<Utc>> {
     day.map(clock::start_of_day)
 }
 
-fn properties(measurement: &Measurement, head: Option<&MeasurementHead>, origin: &Origin) -> Draft {
+fn properties(measurement: &Measurement, head: Option<&MeasurementHead>, origin: &Origin) -> SetDefinition {
     let title = label_or_id(&measurement.title, measurement.id.as_str());
     let description = origin.describe(title);
     let row = (measurement, head);
-    let mut draft = Listing::of(&[row])
+    let mut definition = Listing::of(&[row])
         .key("Identifier", "Tabellens id.", |(measurement, _)| measurement.id.as_str())
         .text("Title", "Tabellens titel.", |_| title)
         .text("Description", "Hvad tabellen viser.", |_| &description)
@@ -66,7 +66,7 @@ fn properties(measurement: &Measurement, head: Option<&MeasurementHead>, origin:
         .optional_text("Page", "Tabellens side hos Jobindsats.", |(_, head)| {
             head.and_then(|head| head.page_url.as_deref())
         })
-        .draft("Properties", "Om tabellen", "Tabellens titel, kilde og opdateringer.");
-    draft.singleton = true;
-    draft
+        .definition("Properties", "Om tabellen", "Tabellens titel, kilde og opdateringer.");
+    definition.singleton = true;
+    definition
 }

@@ -17,7 +17,7 @@ use crate::plan::chunk::{Chunk, ChunkError};
 use crate::plan::product::{ChunkWalk, Chunks};
 use crate::plan::selection::{Members, Selection};
 use crate::query::BoundExpr;
-use crate::query::axis_filter::Scope;
+use crate::query::axis_filter::AxisScope;
 
 /// The requests that a query over cells needs, in the order of its rows.
 #[derive(Debug, Clone, PartialEq)]
@@ -121,7 +121,7 @@ pub fn plan(wanted: &Wanted<'_>, cell_limit: u64) -> Result<UpstreamPlan, ChunkE
     let of = &wanted.source.measurement;
     let mut selection = Selection::of_set(wanted.source);
     if let Some(filter) = wanted.filter {
-        let scope = Scope { measurement: of, columns: wanted.columns };
+        let scope = AxisScope { measurement: of, columns: wanted.columns };
         pushdown::restrict(&mut selection, filter, &scope);
     }
     if wanted.source.form == CellForm::Wide {

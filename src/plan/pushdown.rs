@@ -4,19 +4,19 @@
 use crate::feed::facts::Axis;
 use crate::plan::selection::Selection;
 use crate::query::BoundExpr;
-use crate::query::axis_filter::{Scope, reach};
+use crate::query::axis_filter::{AxisScope, possible_positions};
 
 /// Narrows a selection to what can satisfy the filter.
-pub fn restrict(selection: &mut Selection, filter: &BoundExpr, scope: &Scope<'_>) {
-    if let Some(kept) = reach(filter, Axis::Period, scope) {
+pub fn restrict(selection: &mut Selection, filter: &BoundExpr, scope: &AxisScope<'_>) {
+    if let Some(kept) = possible_positions(filter, Axis::Period, scope) {
         selection.restrict_periods(&kept);
     }
     for dimension in 0..scope.measurement.dimensions.len() {
-        if let Some(kept) = reach(filter, Axis::Dimension(dimension), scope) {
+        if let Some(kept) = possible_positions(filter, Axis::Dimension(dimension), scope) {
             selection.restrict_members(dimension, &kept);
         }
     }
-    if let Some(kept) = reach(filter, Axis::Measure, scope) {
+    if let Some(kept) = possible_positions(filter, Axis::Measure, scope) {
         selection.restrict_measures(&kept);
     }
 }

@@ -1,6 +1,6 @@
 //! Arithmetic: which operators work on which types, and the type of the result.
 
-use super::error::{Lack, QueryError, Shape};
+use super::error::{NotOfferedReason, QueryError, Shape};
 use super::eval::negate;
 use super::expr::{Binder, Bound};
 use super::{Arithmetic, BoundExpr, BoundExprKind};
@@ -22,7 +22,7 @@ impl Binder<'_> {
             BinaryOp::Div => Arithmetic::Div,
             BinaryOp::DivBy => Arithmetic::DivBy,
             BinaryOp::Mod => Arithmetic::Mod,
-            _ => return Err(self.not_offered(expr, "operator", Lack::NotBuilt)),
+            _ => return Err(self.not_offered(expr, "operator", NotOfferedReason::NotBuilt)),
         };
         self.check_operand(left, &bound_left)?;
         let bound_right = self.bind(right)?;
@@ -32,7 +32,7 @@ impl Binder<'_> {
             (Some(a), Some(b)) => match result(operator, a, b) {
                 Some(primitive) => Some(primitive),
                 None if a == PrimitiveType::Duration || b == PrimitiveType::Duration => {
-                    return Err(self.not_offered(expr, "duration", Lack::NotBuilt));
+                    return Err(self.not_offered(expr, "duration", NotOfferedReason::NotBuilt));
                 }
                 None => {
                     let (at, found) = if a.is_numeric() { (right, b) } else { (left, a) };
@@ -41,7 +41,7 @@ impl Binder<'_> {
             },
         };
         let kind = BoundExprKind::Arithmetic(operator, Box::new(bound_left), Box::new(bound_right));
-        self.settle(expr, BoundExpr { kind, primitive })
+        self.fold_constants(expr, BoundExpr { kind, primitive })
     }
 
     pub(super) fn negation(&self, expr: &Expr, operand: &Expr) -> Bound {
@@ -55,7 +55,7 @@ impl Binder<'_> {
             }
             _ => {
                 let kind = BoundExprKind::Negate(Box::new(bound));
-                self.settle(expr, BoundExpr { kind, primitive })
+                self.fold_constants(expr, BoundExpr { kind, primitive })
             }
         }
     }

@@ -15,44 +15,48 @@ use crate::query::{BoundExpr, BoundExprKind, Comparison};
 
 /// What a filter's columns stand for.
 #[derive(Debug, Clone, Copy)]
-pub struct Scope<'a> {
+pub struct AxisScope<'a> {
     pub measurement: &'a Measurement,
     pub columns: &'a [Column],
 }
 
 /// The places of an axis where the condition can be true; `None` where the axis does not decide.
 #[must_use]
-pub fn reach(condition: &BoundExpr, axis: Axis, scope: &Scope<'_>) -> Option<BTreeSet<usize>> {
-    kept(condition, axis, scope, true)
+pub fn possible_positions(
+    condition: &BoundExpr,
+    axis: Axis,
+    scope: &AxisScope<'_>,
+) -> Option<BTreeSet<usize>> {
+    possible(condition, axis, scope, true)
 }
 
 /// The terms of a condition that are more than what they say of single axes, for they mix axes or depend on figures.
 #[must_use]
-pub fn left_over<'a>(condition: &'a BoundExpr, scope: &Scope<'_>) -> Vec<&'a BoundExpr> {
+pub fn mixed_terms<'a>(condition: &'a BoundExpr, scope: &AxisScope<'_>) -> Vec<&'a BoundExpr> {
     if let BoundExprKind::And(terms) = &condition.kind {
-        return terms.iter().flat_map(|term| left_over(term, scope)).collect();
+        return terms.iter().flat_map(|term| mixed_terms(term, scope)).collect();
     }
     let is_exact = |axes: BTreeSet<Axis>| axes.len() <= 1 && !axes.contains(&Axis::Measure);
     if axes(condition, scope).is_some_and(is_exact) { Vec::new() } else { vec![condition] }
 }
 
 /// The places of an axis where the expression can be `wanted` (true or false); `None` where the axis does not decide.
-fn kept(expr: &BoundExpr, axis: Axis, scope: &Scope<'_>, wanted: bool) -> Option<BTreeSet<usize>> {
+fn possible(expr: &BoundExpr, axis: Axis, scope: &AxisScope<'_>, wanted: bool) -> Option<BTreeSet<usize>> {
     match axes(expr, scope) {
         Some(only) if only.iter().all(|&other| other == axis) => {
-            return Some(places(expr, axis, scope, wanted));
+            return Some(matching_positions(expr, axis, scope, wanted));
         }
         Some(others) if !others.contains(&axis) => return impossible(expr, &others, scope, wanted),
         _ => {}
     }
     if let Some(ids) = observation_ids(expr, scope).filter(|_| wanted) {
-        return Some(named_places(&ids, axis, scope));
+        return Some(named_positions(&ids, axis, scope));
     }
     match &expr.kind {
-        BoundExprKind::Not(inner) => kept(inner, axis, scope, !wanted),
+        BoundExprKind::Not(inner) => possible(inner, axis, scope, !wanted),
         BoundExprKind::And(terms) | BoundExprKind::Or(terms) => {
             let all_needed = matches!(expr.kind, BoundExprKind::And(_)) == wanted;
-            let mut of_terms = terms.iter().map(|term| kept(term, axis, scope, wanted));
+            let mut of_terms = terms.iter().map(|term| possible(term, axis, scope, wanted));
             if all_needed {
                 of_terms.fold(None, intersection)
             } else {
@@ -67,15 +71,15 @@ fn kept(expr: &BoundExpr, axis: Axis, scope: &Scope<'_>, wanted: bool) -> Option
 fn impossible(
     expr: &BoundExpr,
     axes: &BTreeSet<Axis>,
-    scope: &Scope<'_>,
+    scope: &AxisScope<'_>,
     wanted: bool,
 ) -> Option<BTreeSet<usize>> {
     let only = axes.first().filter(|_| axes.len() == 1)?;
-    places(expr, *only, scope, wanted).is_empty().then(BTreeSet::new)
+    matching_positions(expr, *only, scope, wanted).is_empty().then(BTreeSet::new)
 }
 
 /// The ids of observations that the expression lists: each names a place on every axis.
-fn observation_ids<'a>(expr: &'a BoundExpr, scope: &Scope<'_>) -> Option<Vec<&'a Value>> {
+fn observation_ids<'a>(expr: &'a BoundExpr, scope: &AxisScope<'_>) -> Option<Vec<&'a Value>> {
     let (operand, values) = match &expr.kind {
         BoundExprKind::Compare(Comparison::Eq, operand, value) => (operand, vec![value.as_literal()?]),
         BoundExprKind::In(operand, values) => (operand, values.iter().collect()),
@@ -86,7 +90,7 @@ fn observation_ids<'a>(expr: &'a BoundExpr, scope: &Scope<'_>) -> Option<Vec<&'a
 }
 
 /// The places of an axis that ids of observations name.
-fn named_places(ids: &[&Value], axis: Axis, scope: &Scope<'_>) -> BTreeSet<usize> {
+fn named_positions(ids: &[&Value], axis: Axis, scope: &AxisScope<'_>) -> BTreeSet<usize> {
     let part = match axis {
         Axis::Period => 0,
         Axis::Measure => 1,
@@ -108,8 +112,8 @@ fn intersection(left: Option<BTreeSet<usize>>, right: Option<BTreeSet<usize>>) -
 }
 
 /// Places where the expression, which depends on this axis alone, is `wanted`. One that fails is kept: the row decides.
-fn places(expr: &BoundExpr, axis: Axis, scope: &Scope<'_>, wanted: bool) -> BTreeSet<usize> {
-    let holds = |&index: &usize| match eval::evaluate(expr, &Place { index, scope }) {
+fn matching_positions(expr: &BoundExpr, axis: Axis, scope: &AxisScope<'_>, wanted: bool) -> BTreeSet<usize> {
+    let holds = |&index: &usize| match eval::evaluate(expr, &AxisRow { index, scope }) {
         Ok(value) => value == Value::Boolean(wanted),
         Err(_) => true,
     };
@@ -117,7 +121,7 @@ fn places(expr: &BoundExpr, axis: Axis, scope: &Scope<'_>, wanted: bool) -> BTre
 }
 
 /// The axes that an expression depends on; `None` if figures or anything else take part.
-fn axes(expr: &BoundExpr, scope: &Scope<'_>) -> Option<BTreeSet<Axis>> {
+fn axes(expr: &BoundExpr, scope: &AxisScope<'_>) -> Option<BTreeSet<Axis>> {
     let mut found = BTreeSet::new();
     for column in expr.columns() {
         found.insert(facts::axis(scope.columns.get(column)?.fact)?);
@@ -126,12 +130,12 @@ fn axes(expr: &BoundExpr, scope: &Scope<'_>) -> Option<BTreeSet<Axis>> {
 }
 
 /// A row of which only one axis is known.
-struct Place<'a> {
+struct AxisRow<'a> {
     index: usize,
-    scope: &'a Scope<'a>,
+    scope: &'a AxisScope<'a>,
 }
 
-impl Row for Place<'_> {
+impl Row for AxisRow<'_> {
     fn value(&self, column: usize) -> Value {
         let fact = self.scope.columns.get(column).map(|column| column.fact);
         fact.map_or(Value::Null, |fact| facts::value_at(self.scope.measurement, fact, self.index))

@@ -3,11 +3,11 @@
 use chrono::{DateTime, Utc};
 
 use super::apply::BoundApply;
-use super::error::{Lack, QueryError, QueryErrorKind};
+use super::error::{NotOfferedReason, QueryError, QueryErrorKind};
 use super::expand::{self, Allowance};
 use super::expr::Binder;
 use super::path::Addressed;
-use super::request_part::Place;
+use super::request_part::RequestPart;
 use super::{BoundQuery, Target, apply, compute, filter, orderby, path, search, select};
 use crate::feed::{Feed, Set};
 use crate::odata::uri::syntax::{Expr, QueryOptions, RequestSyntax};
@@ -27,8 +27,8 @@ pub fn bind(feed: &Feed, request: &RequestSyntax, now: DateTime<Utc>) -> Result<
     let set = &feed.sets[index];
     let apply = request.apply(set, options)?;
     if apply.is_some() && (origin.is_some() || !conditions.is_empty()) {
-        let (construct, lack) = ("$apply under en anden række".to_owned(), Lack::NotBuilt);
-        return Err(Place("$apply").fault(QueryErrorKind::NotOffered { construct, lack }));
+        let (construct, reason) = ("$apply under en anden række".to_owned(), NotOfferedReason::NotBuilt);
+        return Err(RequestPart("$apply").fault(QueryErrorKind::NotOffered { construct, reason }));
     }
     let set = apply.as_ref().map_or(set, |apply| &apply.result);
     let mut query = request.rows(index, set, options, None)?;
@@ -63,7 +63,7 @@ impl Request<'_> {
         let aliases: Vec<_> = options.aliases.iter().chain(self.aliases).cloned().collect();
         let request =
             Request { feed: self.feed, aliases: &aliases, now: self.now, allowance: self.allowance };
-        request.rows(set, &self.feed.sets[set], options, Some(expand::PLACE))
+        request.rows(set, &self.feed.sets[set], options, Some(expand::PART))
     }
 
     fn apply(&self, set: &Set, options: &QueryOptions) -> Result<Option<BoundApply>, QueryError> {
@@ -78,11 +78,11 @@ impl Request<'_> {
         index: usize,
         set: &Set,
         options: &QueryOptions,
-        outer: Option<Place>,
+        outer: Option<RequestPart>,
     ) -> Result<BoundQuery, QueryError> {
-        let place = |option| outer.unwrap_or(Place(option));
+        let part = |option| outer.unwrap_or(RequestPart(option));
         let binder = |option| {
-            Binder::new(self.feed, set, self.aliases, place(option), self.now).for_inner_rows(outer.is_some())
+            Binder::new(self.feed, set, self.aliases, part(option), self.now).for_inner_rows(outer.is_some())
         };
         let computed = compute::bind(|| binder("$compute"), options.compute.as_deref().unwrap_or_default())?;
         let binder = |option| binder(option).with_computed(&computed);
@@ -90,7 +90,7 @@ impl Request<'_> {
         let search = options.search.as_ref();
         let found = search.map(|search| search::condition(&binder("$search"), search)).transpose()?;
         let order = orderby::bind(&binder("$orderby"), options.orderby.as_deref().unwrap_or_default())?;
-        let selected = select::bind(set, &computed, place("$select"), options.select.as_deref())?;
+        let selected = select::bind(set, &computed, part("$select"), options.select.as_deref())?;
         let expand = selected.expanded(options.expand.as_deref().unwrap_or_default());
         Ok(BoundQuery {
             filter: filter::joined(filter.into_iter().chain(found)),
@@ -99,7 +99,7 @@ impl Request<'_> {
             top: options.top,
             skip: options.skip.unwrap_or(0),
             count: options.count.unwrap_or(false),
-            selected_ways: selected.ways,
+            selected_navigation: selected.navigations,
             expand: expand::bind(self, set, &expand)?,
             computed,
             ..BoundQuery::of(index, Target::Collection)
@@ -110,15 +110,16 @@ impl Request<'_> {
 /// Options of the standard that have no meaning here.
 fn refuse_unoffered(options: &QueryOptions) -> Result<(), QueryError> {
     let unoffered = [
-        ("$deltatoken", options.deltatoken.is_some(), Lack::NoChanges),
-        ("$levels", options.levels.is_some(), Lack::NotBuilt),
-        ("$index", options.index.is_some(), Lack::NoCollections),
-        ("$id", options.id.is_some(), Lack::NotBuilt),
-        ("$at", !options.temporal.is_empty(), Lack::NotBuilt),
+        ("$deltatoken", options.deltatoken.is_some(), NotOfferedReason::NoChanges),
+        ("$levels", options.levels.is_some(), NotOfferedReason::NotBuilt),
+        ("$index", options.index.is_some(), NotOfferedReason::NoCollections),
+        ("$id", options.id.is_some(), NotOfferedReason::NotBuilt),
+        ("$at", !options.temporal.is_empty(), NotOfferedReason::NotBuilt),
     ];
     match unoffered.into_iter().find(|(_, given, _)| *given) {
-        Some((option, _, lack)) => {
-            Err(Place(option).fault(QueryErrorKind::NotOffered { construct: option.to_owned(), lack }))
+        Some((option, _, reason)) => {
+            Err(RequestPart(option)
+                .fault(QueryErrorKind::NotOffered { construct: option.to_owned(), reason }))
         }
         None => Ok(()),
     }
@@ -148,7 +149,7 @@ fn refuse_inapplicable(options: &QueryOptions, addressed: &Addressed) -> Result<
     ];
     match given.into_iter().find(|(_, given, applies)| *given && !applies) {
         Some((option, ..)) => {
-            Err(Place(option).fault(QueryErrorKind::OptionNotApplicable { option, target: name }))
+            Err(RequestPart(option).fault(QueryErrorKind::OptionNotApplicable { option, target: name }))
         }
         None => Ok(()),
     }

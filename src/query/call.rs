@@ -2,7 +2,7 @@
 
 use chrono::{NaiveDate, TimeDelta};
 
-use super::error::{Lack, QueryError, QueryErrorKind, Shape, closest, excerpt};
+use super::error::{NotOfferedReason, QueryError, QueryErrorKind, Shape, closest, excerpt};
 use super::expr::{Binder, Bound};
 use super::functions::{Gives, Signature};
 use super::{BoundExpr, BoundExprKind, Function, Pattern, cast};
@@ -18,13 +18,13 @@ const PATTERN_NODES: usize = 4_000;
 const CONSTANTS: [&str; 3] = ["now", "mindatetime", "maxdatetime"];
 
 /// Functions of the standard that have nothing to work on here.
-const UNOFFERED: [(&str, Lack); 6] = [
-    ("geo.distance", Lack::NoGeography),
-    ("geo.length", Lack::NoGeography),
-    ("geo.intersects", Lack::NoGeography),
-    ("hassubset", Lack::NoCollections),
-    ("hassubsequence", Lack::NoCollections),
-    ("isdefined", Lack::NotBuilt),
+const UNOFFERED: [(&str, NotOfferedReason); 6] = [
+    ("geo.distance", NotOfferedReason::NoGeography),
+    ("geo.length", NotOfferedReason::NoGeography),
+    ("geo.intersects", NotOfferedReason::NoGeography),
+    ("hassubset", NotOfferedReason::NoCollections),
+    ("hassubsequence", NotOfferedReason::NoCollections),
+    ("isdefined", NotOfferedReason::NotBuilt),
 ];
 
 impl Binder<'_> {
@@ -39,8 +39,8 @@ impl Binder<'_> {
         if is(MATCHES_PATTERN) {
             return self.matches_pattern(expr, arguments);
         }
-        if let Some((_, lack)) = UNOFFERED.into_iter().find(|(known, _)| is(known)) {
-            return Err(self.not_offered(expr, name, lack));
+        if let Some((_, reason)) = UNOFFERED.into_iter().find(|(known, _)| is(known)) {
+            return Err(self.not_offered(expr, name, reason));
         }
         Err(self.unknown_function(expr, name))
     }
@@ -49,7 +49,7 @@ impl Binder<'_> {
         let offered = Function::ALL.iter().map(|function| function.name());
         let suggestion = closest(name, offered.chain(CONSTANTS).chain([MATCHES_PATTERN]));
         let kind = QueryErrorKind::UnknownFunction { name: name.to_owned(), suggestion };
-        self.place.error(expr.span.start, kind)
+        self.part.error(expr.span.start, kind)
     }
 
     fn function(&self, expr: &Expr, signature: Signature, arguments: &[Expr]) -> Bound {
@@ -61,7 +61,7 @@ impl Binder<'_> {
             Gives::Type(primitive) => Some(primitive),
             Gives::Same => bound.first().and_then(|argument| argument.primitive),
         };
-        self.settle(expr, BoundExpr { kind: BoundExprKind::Call(function, bound), primitive })
+        self.fold_constants(expr, BoundExpr { kind: BoundExprKind::Call(function, bound), primitive })
     }
 
     /// An argument of that shape; a text literal will do for a date.
@@ -108,9 +108,9 @@ impl Binder<'_> {
                 BoundExprKind::Matches(Box::new(operand), self.pattern(pattern, written)?)
             }
             Some(_) => BoundExprKind::Literal(Value::Null),
-            None => return Err(self.not_offered(pattern, MATCHES_PATTERN, Lack::VaryingPattern)),
+            None => return Err(self.not_offered(pattern, MATCHES_PATTERN, NotOfferedReason::VaryingPattern)),
         };
-        self.settle(expr, BoundExpr::boolean(kind))
+        self.fold_constants(expr, BoundExpr::boolean(kind))
     }
 
     fn pattern(&self, at: &Expr, text: &str) -> Result<Pattern, QueryError> {
@@ -119,11 +119,11 @@ impl Binder<'_> {
             let reason = error.to_string();
             // The engine knows these constructs well enough to name them, and refuses them for their cost.
             if reason.contains("look-around") || reason.contains("backreferences") {
-                return self.not_offered(at, MATCHES_PATTERN, Lack::UnboundedPattern);
+                return self.not_offered(at, MATCHES_PATTERN, NotOfferedReason::UnboundedPattern);
             }
             let reason = reason.lines().last().unwrap_or_default().to_owned();
             let kind = QueryErrorKind::InvalidPattern { pattern: excerpt(text), reason };
-            self.place.error(at.span.start, kind)
+            self.part.error(at.span.start, kind)
         })
     }
 
@@ -139,7 +139,7 @@ impl Binder<'_> {
             return Ok(());
         }
         let kind = QueryErrorKind::ArgumentCount { function: function.to_owned(), min, max, found };
-        Err(self.place.error(expr.span.start, kind))
+        Err(self.part.error(expr.span.start, kind))
     }
 }
 

@@ -43,7 +43,7 @@ impl Binder<'_> {
         };
         let (first, second) = self.aligned(first, at, second)?;
         let kind = BoundExprKind::Compare(comparison, Box::new(first), Box::new(second));
-        self.settle(expr, BoundExpr::boolean(kind))
+        self.fold_constants(expr, BoundExpr::boolean(kind))
     }
 
     /// Brings the second, which stood at `at`, to the type of the first, or the first to that of the second, so that they
@@ -80,7 +80,7 @@ impl Binder<'_> {
                 Some(value) => Ok(BoundExpr::literal(value, Some(primitive))),
                 None => {
                     let kind = QueryErrorKind::InvalidValue { text: excerpt(text), primitive };
-                    Err(self.place.error(at.span.start, kind))
+                    Err(self.part.error(at.span.start, kind))
                 }
             },
             _ => Err(self.mismatch(at, Shape::Primitive(primitive), Shape::of(bound.primitive))),
@@ -107,8 +107,8 @@ impl Binder<'_> {
             _ if decided => Ok(BoundExpr::boolean(BoundExprKind::Literal(Value::Boolean(decisive)))),
             0 => Ok(BoundExpr::boolean(BoundExprKind::Literal(Value::Boolean(!decisive)))),
             1 => Ok(terms.swap_remove(0)),
-            _ if decisive => self.settle(expr, BoundExpr::boolean(BoundExprKind::Or(terms))),
-            _ => self.settle(expr, BoundExpr::boolean(BoundExprKind::And(terms))),
+            _ if decisive => self.fold_constants(expr, BoundExpr::boolean(BoundExprKind::Or(terms))),
+            _ => self.fold_constants(expr, BoundExpr::boolean(BoundExprKind::And(terms))),
         }
     }
 }

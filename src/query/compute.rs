@@ -1,7 +1,7 @@
 //! `$compute`: values worked out for every row, under names that the other options may use. A name stands for its expression
 //! wherever it is used, so that a condition over it is pushed down like the expression itself.
 
-use super::error::{Lack, QueryError, QueryErrorKind};
+use super::error::{NotOfferedReason, QueryError, QueryErrorKind};
 use super::expr::Binder;
 use super::{BoundExpr, Computed};
 use crate::feed::Set;
@@ -21,13 +21,13 @@ pub(super) fn bind<'a>(
     let mut nodes = 0;
     for term in terms {
         let binder = binder().with_computed(&computed);
-        let error = |kind| binder.place.error(term.span.start, kind);
+        let error = |kind| binder.part.error(term.span.start, kind);
         if is_taken(binder.set, &computed, &term.alias) {
             return Err(error(QueryErrorKind::NameTaken { name: term.alias.clone() }));
         }
         let expr = binder.bind(&term.expr)?;
         if !is_shown(&expr) {
-            return Err(binder.not_offered(&term.expr, "$compute", Lack::NoSuchColumns));
+            return Err(binder.not_offered(&term.expr, "$compute", NotOfferedReason::NoSuchColumns));
         }
         nodes += expr.nodes().count();
         if nodes > NODE_LIMIT || computed.len() >= TERM_LIMIT {
@@ -41,9 +41,9 @@ pub(super) fn bind<'a>(
 /// Names that differ in case alone are taken for the same by too many clients.
 fn is_taken(set: &Set, computed: &[Computed], name: &str) -> bool {
     let columns = set.columns.iter().map(|column| column.name.as_str());
-    let ways = set.navigation.iter().map(|way| way.name.as_str());
+    let navigations = set.navigation.iter().map(|navigation| navigation.name.as_str());
     let before = computed.iter().map(|computed| computed.name.as_str());
-    columns.chain(ways).chain(before).any(|taken| taken.to_lowercase() == name.to_lowercase())
+    columns.chain(navigations).chain(before).any(|taken| taken.to_lowercase() == name.to_lowercase())
 }
 
 /// Whether values of the expression's type can stand in a column.

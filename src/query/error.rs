@@ -41,7 +41,7 @@ pub enum QueryErrorKind {
     #[error("{set} has no property {name:?}{}", did_you_mean(suggestion))]
     UnknownProperty { name: String, set: String, suggestion: Option<String> },
     #[error("{name} is a column of {set}, and no way to another set")]
-    NotAWay { name: String, set: String },
+    NotANavigation { name: String, set: String },
     #[error("there is no function {name:?}{}", did_you_mean(suggestion))]
     UnknownFunction { name: String, suggestion: Option<String> },
     #[error("{function} takes {min} to {max} arguments, found {found}")]
@@ -70,8 +70,8 @@ pub enum QueryErrorKind {
     TooManyExpansions { max: usize },
     #[error(transparent)]
     Apply(ApplyError),
-    #[error("{construct} is not offered: {}", lack.english())]
-    NotOffered { construct: String, lack: Lack },
+    #[error("{construct} is not offered: {}", reason.english())]
+    NotOffered { construct: String, reason: NotOfferedReason },
 }
 
 /// What an expression is or should be.
@@ -95,7 +95,7 @@ pub enum Shape {
 
 /// Why something of the standard is not offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lack {
+pub enum NotOfferedReason {
     /// An option, segment, function or operator that this service has not built.
     NotBuilt,
     /// An expression over a way to figures: it would have to read all of them.
@@ -107,7 +107,7 @@ pub enum Lack {
     /// A single row stands where many are asked about.
     OneRow,
     /// One way behind another in `$expand`.
-    NestedWay,
+    NestedNavigation,
     /// The model has no functions or actions.
     NoOperations,
     /// The model has no media: rows are only rows.
@@ -157,7 +157,9 @@ impl QueryError {
         match &self.kind {
             QueryErrorKind::UnknownSet { .. } => "UnknownSet",
             QueryErrorKind::UnknownSegment { .. } => "UnknownSegment",
-            QueryErrorKind::UnknownProperty { .. } | QueryErrorKind::NotAWay { .. } => "UnknownProperty",
+            QueryErrorKind::UnknownProperty { .. } | QueryErrorKind::NotANavigation { .. } => {
+                "UnknownProperty"
+            }
             QueryErrorKind::UnknownFunction { .. } => "UnknownFunction",
             QueryErrorKind::ArgumentCount { .. } => "ArgumentCount",
             QueryErrorKind::TypeMismatch { .. } | QueryErrorKind::InvalidValue { .. } => "TypeMismatch",
@@ -201,7 +203,7 @@ impl QueryErrorKind {
             Self::UnknownProperty { name, set, suggestion } => {
                 format!("Kolonnen '{name}' findes ikke i {set}{}.", but_there_is(suggestion))
             }
-            Self::NotAWay { name, set } => {
+            Self::NotANavigation { name, set } => {
                 format!("'{name}' er en kolonne i {set} og kan ikke udfoldes; vælg den med $select.")
             }
             Self::UnknownFunction { name, suggestion } => {
@@ -245,8 +247,8 @@ impl QueryErrorKind {
                 format!("Udfold højst {max} tabeller i $expand, alle niveauer talt med.")
             }
             Self::Apply(error) => error.danish(),
-            Self::NotOffered { construct, lack } => {
-                format!("{construct} kan ikke bruges her; {}.", lack.danish())
+            Self::NotOffered { construct, reason } => {
+                format!("{construct} kan ikke bruges her; {}.", reason.danish())
             }
         }
     }
@@ -305,7 +307,7 @@ impl fmt::Display for Shape {
     }
 }
 
-impl Lack {
+impl NotOfferedReason {
     fn english(self) -> &'static str {
         match self {
             Self::NotBuilt => "this service does not implement it",
@@ -313,7 +315,7 @@ impl Lack {
             Self::OuterRow => "an inner expression does not see the outer row",
             Self::NoCollections => "the model has no collections to apply it to",
             Self::OneRow => "there is only one row",
-            Self::NestedWay => "a way behind another stands in its parentheses: $expand=A($expand=B)",
+            Self::NestedNavigation => "a way behind another stands in its parentheses: $expand=A($expand=B)",
             Self::NoOperations => "the model has no functions or actions",
             Self::NoStreams => "rows have no media stream",
             Self::NoSuchColumns => "no column holds values of that type",
@@ -341,7 +343,7 @@ impl Lack {
             Self::OuterRow => "et indre udtryk kan ikke se den ydre række, så skriv betingelsen udenfor",
             Self::NoCollections => "ingen kolonne indeholder en liste",
             Self::OneRow => "der er kun én række, så sammenlign direkte med en af dens kolonner",
-            Self::NestedWay => "skriv det næste trin i parentes, som i $expand=A($expand=B)",
+            Self::NestedNavigation => "skriv det næste trin i parentes, som i $expand=A($expand=B)",
             Self::NoOperations => "tjenesten har kun tabeller",
             Self::NoStreams => "rækker har ingen fil, så spørg efter en kolonne",
             Self::NoSuchColumns => "en kolonne kan ikke vise en værdi af den slags",

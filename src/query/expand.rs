@@ -4,13 +4,13 @@
 use std::cell::Cell;
 
 use super::bind::Request;
-use super::error::{Lack, QueryError, QueryErrorKind};
-use super::request_part::Place;
-use super::{BoundExpand, Shown, Target};
+use super::error::{NotOfferedReason, QueryError, QueryErrorKind};
+use super::request_part::RequestPart;
+use super::{BoundExpand, ExpandForm, Target};
 use crate::feed::{Navigation, Set};
 use crate::odata::uri::syntax::{ExpandSuffix, ExpandTerm, Levels, QueryOptions};
 
-pub(super) const PLACE: Place = Place("$expand");
+pub(super) const PART: RequestPart = RequestPart("$expand");
 
 /// Ways that one request may expand, all levels together.
 const EXPAND_LIMIT: usize = 100;
@@ -34,7 +34,7 @@ impl Allowance {
                 self.0.set(left);
                 Ok(())
             }
-            None => Err(PLACE.error(at, QueryErrorKind::TooManyExpansions { max: EXPAND_LIMIT })),
+            None => Err(PART.error(at, QueryErrorKind::TooManyExpansions { max: EXPAND_LIMIT })),
         }
     }
 }
@@ -48,17 +48,17 @@ pub(super) fn bind(
     let mut bound: Vec<BoundExpand> = Vec::new();
     let (named, stars): (Vec<_>, Vec<_>) = terms.iter().partition(|term| !is_star(term));
     for term in named {
-        let way = way(set, term)?;
-        if bound.iter().any(|known| known.way == way) {
-            let name = set.navigation[way].name.clone();
-            return Err(PLACE.error(term.span.start, QueryErrorKind::NameTaken { name }));
+        let navigation = navigation(set, term)?;
+        if bound.iter().any(|known| known.navigation == navigation) {
+            let name = set.navigation[navigation].name.clone();
+            return Err(PART.error(term.span.start, QueryErrorKind::NameTaken { name }));
         }
-        bound.push(expand(request, set, way, term)?);
+        bound.push(expand(request, set, navigation, term)?);
     }
     for term in stars {
-        for way in 0..set.navigation.len() {
-            if bound.iter().all(|known| known.way != way) {
-                bound.push(expand(request, set, way, term)?);
+        for navigation in 0..set.navigation.len() {
+            if bound.iter().all(|known| known.navigation != navigation) {
+                bound.push(expand(request, set, navigation, term)?);
             }
         }
     }
@@ -69,47 +69,51 @@ fn is_star(term: &ExpandTerm) -> bool {
     matches!(term.path.as_slice(), [only] if only == "*")
 }
 
-fn way(set: &Set, term: &ExpandTerm) -> Result<usize, QueryError> {
-    let error = |kind| Err(PLACE.error(term.span.start, kind));
+fn navigation(set: &Set, term: &ExpandTerm) -> Result<usize, QueryError> {
+    let error = |kind| Err(PART.error(term.span.start, kind));
     match term.path.as_slice() {
-        [name] => match set.navigation.iter().position(|way| way.name == *name) {
-            Some(way) => Ok(way),
-            None => error(unknown_way(set, name)),
+        [name] => match set.navigation.iter().position(|navigation| navigation.name == *name) {
+            Some(navigation) => Ok(navigation),
+            None => error(unknown_navigation(set, name)),
         },
         path => {
-            let is_way = path.first().is_some_and(|first| set.has(first));
-            let lack = if is_way { Lack::NestedWay } else { Lack::NoDerivedTypes };
-            error(QueryErrorKind::NotOffered { construct: path.join("/"), lack })
+            let is_navigation = path.first().is_some_and(|first| set.has(first));
+            let reason = if is_navigation {
+                NotOfferedReason::NestedNavigation
+            } else {
+                NotOfferedReason::NoDerivedTypes
+            };
+            error(QueryErrorKind::NotOffered { construct: path.join("/"), reason })
         }
     }
 }
 
-fn unknown_way(set: &Set, name: &str) -> QueryErrorKind {
+fn unknown_navigation(set: &Set, name: &str) -> QueryErrorKind {
     if set.column_index(name).is_some() {
-        return QueryErrorKind::NotAWay { name: name.to_owned(), set: set.name.clone() };
+        return QueryErrorKind::NotANavigation { name: name.to_owned(), set: set.name.clone() };
     }
-    let ways = set.navigation.iter().map(|way| way.name.as_str());
-    let suggestion = super::error::closest(name, ways);
+    let navigations = set.navigation.iter().map(|navigation| navigation.name.as_str());
+    let suggestion = super::error::closest(name, navigations);
     QueryErrorKind::UnknownProperty { name: name.to_owned(), set: set.name.clone(), suggestion }
 }
 
 fn expand(
     request: &Request<'_>,
     set: &Set,
-    way: usize,
+    navigation: usize,
     term: &ExpandTerm,
 ) -> Result<BoundExpand, QueryError> {
-    let at = &set.navigation[way];
+    let at = &set.navigation[navigation];
     request.allowance.take(term.span.start)?;
     check_options(at, term)?;
     let shown = match term.suffix {
-        ExpandSuffix::None => Shown::Rows,
-        ExpandSuffix::Ref => Shown::References,
-        ExpandSuffix::Count => Shown::Count,
+        ExpandSuffix::None => ExpandForm::Rows,
+        ExpandSuffix::Ref => ExpandForm::References,
+        ExpandSuffix::Count => ExpandForm::Count,
         ExpandSuffix::Value => {
             let construct = format!("{}/$value", at.name);
-            let kind = QueryErrorKind::NotOffered { construct, lack: Lack::NoStreams };
-            return Err(PLACE.error(term.span.start, kind));
+            let kind = QueryErrorKind::NotOffered { construct, reason: NotOfferedReason::NoStreams };
+            return Err(PART.error(term.span.start, kind));
         }
     };
     let mut query = request.inner(at.target, &term.options)?;
@@ -118,18 +122,18 @@ fn expand(
         let more = bind(request, target, &[next])?;
         query.expand.extend(more);
     }
-    if shown == Shown::Count {
+    if shown == ExpandForm::Count {
         (query.target, query.order, query.top, query.skip) = (Target::Count, Vec::new(), None, 0);
     }
-    query.references = shown == Shown::References;
-    Ok(BoundExpand { way, shown, query })
+    query.references = shown == ExpandForm::References;
+    Ok(BoundExpand { navigation, shown, query })
 }
 
 /// The term that stands within this one, if it asks for more levels.
 fn next_level(
     request: &Request<'_>,
     set: &Set,
-    way: &Navigation,
+    navigation: &Navigation,
     term: &ExpandTerm,
 ) -> Result<Option<ExpandTerm>, QueryError> {
     let levels = match term.options.levels {
@@ -137,10 +141,10 @@ fn next_level(
         Some(Levels::Number(number)) => number.min(DEEPEST),
         Some(Levels::Max) => DEEPEST,
     };
-    let recursive = request.feed.sets.get(way.target).is_some_and(|target| target.name == set.name);
+    let recursive = request.feed.sets.get(navigation.target).is_some_and(|target| target.name == set.name);
     if !recursive && !is_star(term) {
         let kind = QueryErrorKind::OptionNotApplicable { option: "$levels", target: "a way to another set" };
-        return Err(PLACE.error(term.span.start, kind));
+        return Err(PART.error(term.span.start, kind));
     }
     if levels <= 1 {
         return Ok(None);
@@ -150,7 +154,7 @@ fn next_level(
 }
 
 /// Options for many rows mean nothing where a way leads to one.
-fn check_options(way: &Navigation, term: &ExpandTerm) -> Result<(), QueryError> {
+fn check_options(navigation: &Navigation, term: &ExpandTerm) -> Result<(), QueryError> {
     let options = &term.options;
     let for_many = [
         ("$orderby", options.orderby.is_some()),
@@ -159,14 +163,14 @@ fn check_options(way: &Navigation, term: &ExpandTerm) -> Result<(), QueryError> 
         ("$count", options.count.is_some() || term.suffix == ExpandSuffix::Count),
         ("$search", options.search.is_some()),
     ];
-    let wrong = for_many.into_iter().find(|(_, given)| *given && !way.collection && !is_star(term));
+    let wrong = for_many.into_iter().find(|(_, given)| *given && !navigation.collection && !is_star(term));
     if let Some((option, _)) = wrong {
         let kind = QueryErrorKind::OptionNotApplicable { option, target: "a single entity" };
-        return Err(PLACE.error(term.span.start, kind));
+        return Err(PART.error(term.span.start, kind));
     }
     if options.apply.is_some() {
-        let (construct, lack) = ("$expand(…$apply…)".to_owned(), Lack::NotBuilt);
-        return Err(PLACE.error(term.span.start, QueryErrorKind::NotOffered { construct, lack }));
+        let (construct, reason) = ("$expand(…$apply…)".to_owned(), NotOfferedReason::NotBuilt);
+        return Err(PART.error(term.span.start, QueryErrorKind::NotOffered { construct, reason }));
     }
     Ok(())
 }

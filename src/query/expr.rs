@@ -6,10 +6,10 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 
-use super::error::{Lack, QueryError, QueryErrorKind, Shape};
+use super::error::{NotOfferedReason, QueryError, QueryErrorKind, Shape};
 use super::eval::{NoRow, evaluate};
-use super::lookup_table::LookUp;
-use super::request_part::Place;
+use super::lookup_table::LookupTable;
+use super::request_part::RequestPart;
 use super::{BoundExpr, BoundExprKind, Comparison, Computed, cast};
 use crate::feed::{Feed, Set};
 use crate::odata::uri::syntax::{BinaryOp, Expr, ExprKind, Literal, TypeFunction, UnaryOp};
@@ -30,7 +30,7 @@ pub(super) struct Binder<'a> {
     pub(super) feed: &'a Feed,
     pub(super) set: &'a Set,
     aliases: &'a [(String, Expr)],
-    pub(super) place: Place,
+    pub(super) part: RequestPart,
     pub(super) now: DateTime<Utc>,
     computed: &'a [Computed],
     /// The variable of the lambda expression whose body this is.
@@ -41,7 +41,7 @@ pub(super) struct Binder<'a> {
     /// that of the rows that the whole expression is about.
     pub(super) around: Vec<(Option<&'a str>, &'a Set)>,
     /// Look-ups made so far, by the set, the key there and the column there.
-    pub(super) tables: RefCell<HashMap<(usize, usize, usize), LookUp>>,
+    pub(super) tables: RefCell<HashMap<(usize, usize, usize), LookupTable>>,
     nodes_left: Cell<usize>,
     depth: Cell<usize>,
 }
@@ -53,7 +53,7 @@ impl<'a> Binder<'a> {
         feed: &'a Feed,
         set: &'a Set,
         aliases: &'a [(String, Expr)],
-        place: Place,
+        part: RequestPart,
         now: DateTime<Utc>,
     ) -> Self {
         let (nodes_left, depth) = (Cell::new(NODE_LIMIT), Cell::new(0));
@@ -62,7 +62,7 @@ impl<'a> Binder<'a> {
             feed,
             set,
             aliases,
-            place,
+            part,
             now,
             computed: &[],
             variable: None,
@@ -103,7 +103,7 @@ impl<'a> Binder<'a> {
     ) -> Result<T, QueryError> {
         let around = self.around.iter().copied().chain([(self.variable, self.set)]).collect();
         let inner =
-            Binder { variable, around, ..Binder::new(self.feed, set, self.aliases, self.place, self.now) };
+            Binder { variable, around, ..Binder::new(self.feed, set, self.aliases, self.part, self.now) };
         let inner = inner.for_inner_rows(true);
         inner.nodes_left.set(self.nodes_left.get());
         inner.depth.set(self.depth.get());
@@ -133,15 +133,17 @@ impl<'a> Binder<'a> {
             ExprKind::Path(path) => self.path(expr, path),
             ExprKind::Unary(UnaryOp::Not, operand) => {
                 let operand = Box::new(self.condition(operand)?);
-                self.settle(expr, BoundExpr::boolean(BoundExprKind::Not(operand)))
+                self.fold_constants(expr, BoundExpr::boolean(BoundExprKind::Not(operand)))
             }
             ExprKind::Unary(UnaryOp::Negate, operand) => self.negation(expr, operand),
             ExprKind::Binary(operator @ (BinaryOp::And | BinaryOp::Or), ..) => self.junction(expr, *operator),
-            ExprKind::Binary(BinaryOp::Has, ..) => Err(self.not_offered(expr, "has", Lack::NoEnumerations)),
+            ExprKind::Binary(BinaryOp::Has, ..) => {
+                Err(self.not_offered(expr, "has", NotOfferedReason::NoEnumerations))
+            }
             ExprKind::Binary(..) => self.chain(expr),
             ExprKind::In(operand, list) => self.membership(expr, operand, list),
             ExprKind::List(_) => Err(self.unexpected_list(expr)),
-            ExprKind::Object(_) => Err(self.not_offered(expr, "{…}", Lack::NoDerivedTypes)),
+            ExprKind::Object(_) => Err(self.not_offered(expr, "{…}", NotOfferedReason::NoDerivedTypes)),
             ExprKind::Call { name, args } => self.call(expr, name, args),
             ExprKind::TypeCall { name, operand, type_name } => {
                 self.type_call(expr, *name, operand.as_deref(), type_name)
@@ -186,9 +188,9 @@ impl<'a> Binder<'a> {
             Literal::Value(value) => Ok(BoundExpr::literal(value.clone(), cast::type_of(value))),
             Literal::Typed(primitive, value) => Ok(BoundExpr::literal(value.clone(), Some(*primitive))),
             Literal::Enum { type_name, .. } => {
-                Err(self.not_offered(expr, &format!("{type_name}'…'"), Lack::NoEnumerations))
+                Err(self.not_offered(expr, &format!("{type_name}'…'"), NotOfferedReason::NoEnumerations))
             }
-            Literal::Geo(_) => Err(self.not_offered(expr, "geography'…'", Lack::NoGeography)),
+            Literal::Geo(_) => Err(self.not_offered(expr, "geography'…'", NotOfferedReason::NoGeography)),
         }
     }
 
@@ -235,10 +237,14 @@ impl<'a> Binder<'a> {
     /// `cast` to a primitive type, and `isof` one: every column has its one type, so only null is of none.
     fn type_call(&self, expr: &Expr, name: TypeFunction, operand: Option<&Expr>, type_name: &str) -> Bound {
         let Some(operand) = operand else {
-            return Err(self.not_offered(expr, "cast/isof", Lack::NoDerivedTypes));
+            return Err(self.not_offered(expr, "cast/isof", NotOfferedReason::NoDerivedTypes));
         };
         let Some(primitive) = cast::target(type_name) else {
-            return Err(self.not_offered(expr, &format!("cast/isof(…,{type_name})"), Lack::NoDerivedTypes));
+            return Err(self.not_offered(
+                expr,
+                &format!("cast/isof(…,{type_name})"),
+                NotOfferedReason::NoDerivedTypes,
+            ));
         };
         let operand = self.bind(operand)?;
         let bound = match name {
@@ -252,7 +258,7 @@ impl<'a> Binder<'a> {
             }
             TypeFunction::IsOf => BoundExpr::boolean(BoundExprKind::Literal(Value::Boolean(false))),
         };
-        self.settle(expr, bound)
+        self.fold_constants(expr, bound)
     }
 
     /// The value beside the first condition that is true; null if none is. All values are of one type, or numbers.
@@ -270,17 +276,17 @@ impl<'a> Binder<'a> {
             };
             bound.push((condition, case));
         }
-        self.settle(expr, BoundExpr { kind: BoundExprKind::Case(bound), primitive })
+        self.fold_constants(expr, BoundExpr { kind: BoundExprKind::Case(bound), primitive })
     }
 
     /// Works the expression out if all that it is made of is constant.
-    pub(super) fn settle(&self, expr: &Expr, bound: BoundExpr) -> Bound {
+    pub(super) fn fold_constants(&self, expr: &Expr, bound: BoundExpr) -> Bound {
         if !bound.operands().iter().all(|operand| operand.as_literal().is_some()) {
             return Ok(bound);
         }
         match evaluate(&bound, &NoRow) {
             Ok(value) => Ok(BoundExpr::literal(value, bound.primitive)),
-            Err(error) => Err(self.place.error(expr.span.start, QueryErrorKind::Evaluation(error))),
+            Err(error) => Err(self.part.error(expr.span.start, QueryErrorKind::Evaluation(error))),
         }
     }
 
@@ -292,7 +298,7 @@ impl<'a> Binder<'a> {
     }
 
     fn too_large(&self) -> QueryError {
-        self.place.fault(QueryErrorKind::ExpressionTooLarge { nodes: NODE_LIMIT, depth: DEPTH_LIMIT })
+        self.part.fault(QueryErrorKind::ExpressionTooLarge { nodes: NODE_LIMIT, depth: DEPTH_LIMIT })
     }
 
     fn unexpected_list(&self, expr: &Expr) -> QueryError {
@@ -300,11 +306,11 @@ impl<'a> Binder<'a> {
     }
 
     pub(super) fn mismatch(&self, expr: &Expr, expected: Shape, found: Shape) -> QueryError {
-        self.place.error(expr.span.start, QueryErrorKind::TypeMismatch { expected, found })
+        self.part.error(expr.span.start, QueryErrorKind::TypeMismatch { expected, found })
     }
 
-    pub(super) fn not_offered(&self, expr: &Expr, construct: &str, lack: Lack) -> QueryError {
-        let kind = QueryErrorKind::NotOffered { construct: construct.to_owned(), lack };
-        self.place.error(expr.span.start, kind)
+    pub(super) fn not_offered(&self, expr: &Expr, construct: &str, reason: NotOfferedReason) -> QueryError {
+        let kind = QueryErrorKind::NotOffered { construct: construct.to_owned(), reason };
+        self.part.error(expr.span.start, kind)
     }
 }

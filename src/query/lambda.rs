@@ -7,7 +7,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::lookup_table::LookUp;
+use super::lookup_table::LookupTable;
 use super::{BoundExpr, BoundExprKind, BoundQuery, Comparison, Computed, OrderKey, apply};
 use crate::odata::value::{PrimitiveType, Value};
 
@@ -16,18 +16,18 @@ pub type Counts = HashMap<Arc<str>, u64>;
 
 /// A question about the rows at the end of a way.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Question {
+pub struct LambdaAggregate {
     /// Index of the set that the rows are of.
     pub set: usize,
     /// The column there that the key of the row here equals.
     pub key: usize,
-    pub asks: Asks,
+    pub kind: AggregateKind,
     /// Which rows are counted.
     pub condition: BoundExpr,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asks {
+pub enum AggregateKind {
     /// Whether there is a row that is counted.
     Any,
     /// Whether there is none: those are counted that do not hold.
@@ -35,7 +35,7 @@ pub enum Asks {
     Count,
 }
 
-impl Asks {
+impl AggregateKind {
     pub(super) fn primitive(self) -> PrimitiveType {
         match self {
             Self::Any | Self::All => PrimitiveType::Boolean,
@@ -43,7 +43,7 @@ impl Asks {
         }
     }
 
-    fn answer(self, count: u64) -> Value {
+    fn value(self, count: u64) -> Value {
         match self {
             Self::Any => Value::Boolean(count > 0),
             Self::All => Value::Boolean(count == 0),
@@ -52,12 +52,12 @@ impl Asks {
     }
 }
 
-impl Question {
+impl LambdaAggregate {
     /// The answer for every key.
     #[must_use]
-    pub fn answer(&self, counts: Counts) -> LookUp {
-        let values = counts.into_iter().map(|(key, count)| (key, self.asks.answer(count))).collect();
-        LookUp::new(values, self.asks.answer(0))
+    pub fn lookup_table(&self, counts: Counts) -> LookupTable {
+        let values = counts.into_iter().map(|(key, count)| (key, self.kind.value(count))).collect();
+        LookupTable::new(values, self.kind.value(0))
     }
 
     /// Leaves out of the count what none of these keys leads to.
@@ -72,32 +72,32 @@ impl Question {
 impl BoundExpr {
     /// The questions that have to be answered before the expression has a value, each behind those that it waits for.
     #[must_use]
-    pub fn questions(&self) -> Vec<&Question> {
-        let asked = self.nodes().filter_map(|expr| match &expr.kind {
-            BoundExprKind::Asked(_, question) => Some(&**question),
+    pub fn lambda_aggregates(&self) -> Vec<&LambdaAggregate> {
+        let found = self.nodes().filter_map(|expr| match &expr.kind {
+            BoundExprKind::LambdaAggregate(_, lambda) => Some(&**lambda),
             _ => None,
         });
-        asked.flat_map(|question| question.condition.questions().into_iter().chain([question])).collect()
+        found.flat_map(|lambda| lambda.condition.lambda_aggregates().into_iter().chain([lambda])).collect()
     }
 
     /// Puts the answer to a question where the question stood.
-    pub fn put_answer(&mut self, question: &Question, answer: &LookUp) {
-        if let BoundExprKind::Asked(key, asked) = &mut self.kind {
-            if **asked == *question {
-                self.kind = BoundExprKind::LookUp(key.clone(), answer.clone());
+    pub fn replace_lambda(&mut self, lambda: &LambdaAggregate, table: &LookupTable) {
+        if let BoundExprKind::LambdaAggregate(key, found) = &mut self.kind {
+            if **found == *lambda {
+                self.kind = BoundExprKind::Lookup(key.clone(), table.clone());
             } else {
-                asked.condition.put_answer(question, answer);
+                found.condition.replace_lambda(lambda, table);
             }
         }
-        self.operands_mut().into_iter().for_each(|operand| operand.put_answer(question, answer));
+        self.operands_mut().into_iter().for_each(|operand| operand.replace_lambda(lambda, table));
     }
 
     /// Changes the questions that the expression asks itself, each with the expression for its key.
-    fn each_question(&mut self, change: &mut impl FnMut(&BoundExpr, &mut Question)) {
-        if let BoundExprKind::Asked(key, question) = &mut self.kind {
-            change(key, question);
+    fn for_each_lambda(&mut self, change: &mut impl FnMut(&BoundExpr, &mut LambdaAggregate)) {
+        if let BoundExprKind::LambdaAggregate(key, lambda) = &mut self.kind {
+            change(key, lambda);
         }
-        self.operands_mut().into_iter().for_each(|operand| operand.each_question(change));
+        self.operands_mut().into_iter().for_each(|operand| operand.for_each_lambda(change));
     }
 
     /// The condition that this one is false or unknown. The form of `and` and `or` is kept, so that what it says of single columns can
@@ -119,24 +119,24 @@ impl BoundQuery {
     /// The questions that have to be answered before the rows of the query, and of what it expands, can be read, each behind
     /// those that it waits for.
     #[must_use]
-    pub fn questions(&self) -> Vec<&Question> {
+    pub fn lambda_aggregates(&self) -> Vec<&LambdaAggregate> {
         let keys = self.order.iter().map(|key| &key.expr);
         let computed = self.computed.iter().map(|computed| &computed.expr);
         let applied = self.apply.iter().flat_map(apply::BoundApply::expressions);
         let own = self.filter.iter().chain(keys).chain(computed).chain(applied);
-        let beside = self.expand.iter().flat_map(|expand| expand.query.questions());
-        own.flat_map(BoundExpr::questions).chain(beside).collect()
+        let beside = self.expand.iter().flat_map(|expand| expand.query.lambda_aggregates());
+        own.flat_map(BoundExpr::lambda_aggregates).chain(beside).collect()
     }
 
     /// Puts the answer to a question wherever it was asked.
-    pub fn put_answer(&mut self, question: &Question, answer: &LookUp) {
-        self.own_expressions().for_each(|expr| expr.put_answer(question, answer));
-        self.expand.iter_mut().for_each(|expand| expand.query.put_answer(question, answer));
+    pub fn replace_lambda(&mut self, lambda: &LambdaAggregate, table: &LookupTable) {
+        self.own_expressions().for_each(|expr| expr.replace_lambda(lambda, table));
+        self.expand.iter_mut().for_each(|expand| expand.query.replace_lambda(lambda, table));
     }
 
     /// Changes the questions that the query asks of its own rows, each with the expression for its key.
-    pub fn each_question(&mut self, change: &mut impl FnMut(&BoundExpr, &mut Question)) {
-        self.own_expressions().for_each(|expr| expr.each_question(change));
+    pub fn for_each_lambda(&mut self, change: &mut impl FnMut(&BoundExpr, &mut LambdaAggregate)) {
+        self.own_expressions().for_each(|expr| expr.for_each_lambda(change));
     }
 
     /// The expressions over the query's own rows.

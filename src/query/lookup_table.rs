@@ -10,7 +10,7 @@ use crate::odata::value::Value;
 
 /// Values by key. Cheap to clone.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LookUp(Arc<Table>);
+pub struct LookupTable(Arc<Table>);
 
 #[derive(Debug, PartialEq)]
 struct Table {
@@ -19,7 +19,7 @@ struct Table {
     otherwise: Value,
 }
 
-impl LookUp {
+impl LookupTable {
     pub(super) fn new(values: HashMap<Arc<str>, Value>, otherwise: Value) -> Self {
         Self(Arc::new(Table { values, otherwise }))
     }

@@ -27,7 +27,8 @@ impl Binder<'_> {
             }
             Ok(())
         })?;
-        let listed = self.settle(expr, BoundExpr::boolean(BoundExprKind::In(Box::new(bound), values)))?;
+        let listed =
+            self.fold_constants(expr, BoundExpr::boolean(BoundExprKind::In(Box::new(bound), values)))?;
         if others.is_empty() {
             return Ok(listed);
         }

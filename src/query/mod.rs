@@ -30,12 +30,12 @@ mod request_part;
 mod search;
 mod select;
 
-pub use lookup_table::LookUp;
+pub use lookup_table::LookupTable;
 pub use pattern::Pattern;
 
 use std::collections::BTreeSet;
 
-use self::lambda::Question;
+use self::lambda::LambdaAggregate;
 use crate::feed::{Feed, Navigation, Set};
 use crate::odata::value::{PrimitiveType, Value};
 
@@ -57,7 +57,7 @@ pub struct BoundQuery {
     pub skip: u64,
     pub count: bool,
     /// Indexes of the ways that were selected by name.
-    pub selected_ways: Vec<usize>,
+    pub selected_navigation: Vec<usize>,
     pub expand: Vec<BoundExpand>,
     pub computed: Vec<Computed>,
     /// Only the addresses of the rows, as `/$ref` asks.
@@ -70,22 +70,22 @@ pub struct BoundQuery {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Origin {
     pub query: BoundQuery,
-    pub way: Navigation,
+    pub navigation: Navigation,
 }
 
 /// A way whose other end is shown beside each row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BoundExpand {
     /// Index among the set's ways.
-    pub way: usize,
-    pub shown: Shown,
+    pub navigation: usize,
+    pub shown: ExpandForm,
     /// What is asked of the rows at the other end.
     pub query: BoundQuery,
 }
 
 /// What of an expanded way is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shown {
+pub enum ExpandForm {
     Rows,
     References,
     Count,
@@ -126,7 +126,7 @@ impl BoundQuery {
             top: None,
             skip: 0,
             count: false,
-            selected_ways: Vec::new(),
+            selected_navigation: Vec::new(),
             expand: Vec::new(),
             computed: Vec::new(),
             references: false,
@@ -154,8 +154,8 @@ impl BoundQuery {
         columns.extend(computed.flat_map(|computed| computed.expr.columns()));
         columns.extend(self.condition(set).iter().flat_map(BoundExpr::columns));
         columns.extend(self.order.iter().flat_map(|key| key.expr.columns()));
-        let ways = self.expand.iter().filter_map(|expand| set.navigation.get(expand.way));
-        columns.extend(ways.map(|way| way.from_column));
+        let navigations = self.expand.iter().filter_map(|expand| set.navigation.get(expand.navigation));
+        columns.extend(navigations.map(|navigation| navigation.from_column));
         columns.into_iter().collect()
     }
 
@@ -230,11 +230,11 @@ pub enum BoundExprKind {
     Matches(Box<BoundExpr>, Pattern),
     Cast(PrimitiveType, Box<BoundExpr>),
     /// What a way leads to, by the key here.
-    LookUp(Box<BoundExpr>, LookUp),
+    Lookup(Box<BoundExpr>, LookupTable),
     /// A question about the figures that the key here leads to. It has no value until its answer is put in its place.
-    Asked(Box<BoundExpr>, Box<Question>),
+    LambdaAggregate(Box<BoundExpr>, Box<LambdaAggregate>),
     /// Whether a text holds another, which is in small letters, whatever the case of its own. Null holds nothing.
-    Found(Box<BoundExpr>, Value),
+    ContainsWords(Box<BoundExpr>, Value),
     /// The value beside the first condition that is true.
     Case(Vec<(BoundExpr, BoundExpr)>),
 }
@@ -305,9 +305,9 @@ impl BoundExpr {
             | Kind::In(operand, _)
             | Kind::Matches(operand, _)
             | Kind::Cast(_, operand)
-            | Kind::LookUp(operand, _)
-            | Kind::Asked(operand, _)
-            | Kind::Found(operand, _) => vec![operand],
+            | Kind::Lookup(operand, _)
+            | Kind::LambdaAggregate(operand, _)
+            | Kind::ContainsWords(operand, _) => vec![operand],
             Kind::Case(cases) => cases.iter().flat_map(|(condition, value)| [condition, value]).collect(),
             Kind::Compare(_, left, right) | Kind::Arithmetic(_, left, right) => vec![left, right],
             Kind::And(terms) | Kind::Or(terms) | Kind::Call(_, terms) => terms.iter().collect(),
@@ -323,9 +323,9 @@ impl BoundExpr {
             | Kind::In(operand, _)
             | Kind::Matches(operand, _)
             | Kind::Cast(_, operand)
-            | Kind::LookUp(operand, _)
-            | Kind::Asked(operand, _)
-            | Kind::Found(operand, _) => vec![operand],
+            | Kind::Lookup(operand, _)
+            | Kind::LambdaAggregate(operand, _)
+            | Kind::ContainsWords(operand, _) => vec![operand],
             Kind::Case(cases) => cases.iter_mut().flat_map(|(condition, value)| [condition, value]).collect(),
             Kind::Compare(_, left, right) | Kind::Arithmetic(_, left, right) => vec![left, right],
             Kind::And(terms) | Kind::Or(terms) | Kind::Call(_, terms) => terms.iter_mut().collect(),

@@ -6,11 +6,11 @@
 
 use arrow_array::RecordBatch;
 
-use super::error::{Lack, QueryError, QueryErrorKind, Shape};
+use super::error::{NotOfferedReason, QueryError, QueryErrorKind, Shape};
 use super::eval::{EvalError, Row, evaluate};
 use super::expr::{Binder, Bound};
-use super::lambda::{Asks, Counts, Question};
-use super::lookup_table::LookUp;
+use super::lambda::{AggregateKind, Counts, LambdaAggregate};
+use super::lookup_table::LookupTable;
 use super::select::unknown_property;
 use super::{BoundExpr, BoundExprKind, Comparison, search};
 use crate::feed::list::ListRow;
@@ -20,10 +20,10 @@ use crate::odata::uri::syntax::{Expr, ExprKind, LambdaOp, Literal, MemberPath, M
 use crate::odata::value::{PrimitiveType, Value};
 
 /// What a question that has to be answered by fetching takes of the nodes that a request may use.
-const OPEN_QUESTION_NODES: usize = 10_000;
+const FETCHED_LAMBDA_NODES: usize = 10_000;
 
 /// The row that a path has come to.
-struct Reached<'a> {
+struct PathRow<'a> {
     set: &'a Set,
     /// The way's last step: its key as an expression over the first row; `None` at the first row itself.
     by: Option<(&'a Navigation, BoundExpr)>,
@@ -39,12 +39,12 @@ impl<'a> Binder<'a> {
     /// The value that a path leads to.
     pub(super) fn path(&self, expr: &Expr, path: &MemberPath) -> Bound {
         let mut steps = self.own_steps(expr, path)?;
-        let mut at = Reached { set: self.set, by: None };
+        let mut at = PathRow { set: self.set, by: None };
         while let [step, rest @ ..] = steps {
             let MemberStep::Name { name, key, .. } = step else { break };
             if let Some(column) = at.set.column_index(name) {
                 self.check_end(expr, at.set, name, key.is_some(), rest)?;
-                return self.reached(&at, column);
+                return self.column_of(&at, column);
             }
             if let (None, Some(computed)) = (&at.by, self.computed(name)) {
                 self.check_end(expr, at.set, name, key.is_some(), rest)?;
@@ -54,22 +54,22 @@ impl<'a> Binder<'a> {
             if let (None, Some(duration)) = (&at.by, bare_duration(path, at.set)) {
                 return Ok(duration);
             }
-            let way = self.way(expr, at.set, step)?;
-            let here = self.reached(&at, way.from_column)?;
-            if way.collection {
-                return self.many(expr, way, here, rest);
+            let navigation = self.navigation(expr, at.set, step)?;
+            let here = self.column_of(&at, navigation.from_column)?;
+            if navigation.collection {
+                return self.many(expr, navigation, here, rest);
             }
-            let set = self.feed.sets.get(way.target).ok_or_else(|| self.lost(expr))?;
-            at = Reached { set, by: Some((way, here)) };
+            let set = self.feed.sets.get(navigation.target).ok_or_else(|| self.lost(expr))?;
+            at = PathRow { set, by: Some((navigation, here)) };
             steps = rest;
         }
         match steps.first() {
             None => Err(self.mismatch(expr, Shape::Value, Shape::Entity)),
-            Some(_) => Err(self.not_offered(expr, "any/all/$count/$filter", Lack::OneRow)),
+            Some(_) => Err(self.not_offered(expr, "any/all/$count/$filter", NotOfferedReason::OneRow)),
         }
     }
 
-    /// `Way eq null` and its like: whether there is a row at the other end. `None` where that is not what is compared.
+    /// `Navigation eq null` and its like: whether there is a row at the other end. `None` where that is not what is compared.
     pub(super) fn presence(
         &self,
         comparison: Comparison,
@@ -88,11 +88,12 @@ impl<'a> Binder<'a> {
         let Ok([MemberStep::Name { name, key: None, .. }]) = self.own_steps(left, path) else {
             return Ok(None);
         };
-        let way = self.set.navigation.iter().find(|way| way.name == *name && !way.collection);
-        let Some(way) = way else { return Ok(None) };
-        let here = self.reached(&Reached { set: self.set, by: None }, way.from_column)?;
-        let set = self.feed.sets.get(way.target).ok_or_else(|| self.lost(left))?;
-        let there = self.reached(&Reached { set, by: Some((way, here)) }, way.to_column)?;
+        let navigation =
+            self.set.navigation.iter().find(|navigation| navigation.name == *name && !navigation.collection);
+        let Some(navigation) = navigation else { return Ok(None) };
+        let here = self.column_of(&PathRow { set: self.set, by: None }, navigation.from_column)?;
+        let set = self.feed.sets.get(navigation.target).ok_or_else(|| self.lost(left))?;
+        let there = self.column_of(&PathRow { set, by: Some((navigation, here)) }, navigation.to_column)?;
         let null = BoundExpr::literal(Value::Null, None);
         let kind = BoundExprKind::Compare(comparison, Box::new(there), Box::new(null));
         Ok(Some(BoundExpr::boolean(kind)))
@@ -101,8 +102,10 @@ impl<'a> Binder<'a> {
     /// The steps from the row that the expression is about.
     fn own_steps<'e>(&self, expr: &Expr, path: &'e MemberPath) -> Result<&'e [MemberStep], QueryError> {
         match path.root {
-            PathRoot::Root | PathRoot::These => Err(self.not_offered(expr, "$root/$these", Lack::NotBuilt)),
-            PathRoot::It if self.is_inner() => Err(self.not_offered(expr, "$it", Lack::OuterRow)),
+            PathRoot::Root | PathRoot::These => {
+                Err(self.not_offered(expr, "$root/$these", NotOfferedReason::NotBuilt))
+            }
+            PathRoot::It if self.is_inner() => Err(self.not_offered(expr, "$it", NotOfferedReason::OuterRow)),
             PathRoot::It | PathRoot::This => Ok(&path.steps),
             PathRoot::Implicit => match (self.variable, path.steps.as_slice()) {
                 (None, steps) => Ok(steps),
@@ -118,9 +121,9 @@ impl<'a> Binder<'a> {
         let is_variable = self.around.iter().any(|(variable, _)| *variable == Some(name));
         match self.around.first() {
             Some((_, set)) if !is_variable && !set.has(name) => {
-                self.place.error(expr.span.start, unknown_property(set, name))
+                self.part.error(expr.span.start, unknown_property(set, name))
             }
-            _ => self.not_offered(expr, name, Lack::OuterRow),
+            _ => self.not_offered(expr, name, NotOfferedReason::OuterRow),
         }
     }
 
@@ -136,50 +139,64 @@ impl<'a> Binder<'a> {
         match rest.first() {
             None if !has_key => Ok(()),
             Some(MemberStep::Name { name: annotation, .. }) if annotation.starts_with('@') => {
-                Err(self.not_offered(expr, annotation, Lack::NotBuilt))
+                Err(self.not_offered(expr, annotation, NotOfferedReason::NotBuilt))
             }
             Some(MemberStep::Name { name: below, span, .. }) if !has_key => {
-                Err(self.place.error(span.start, unknown_property(set, &format!("{name}/{below}"))))
+                Err(self.part.error(span.start, unknown_property(set, &format!("{name}/{below}"))))
             }
-            _ => Err(self.not_offered(expr, name, Lack::NoCollections)),
+            _ => Err(self.not_offered(expr, name, NotOfferedReason::NoCollections)),
         }
     }
 
     /// The way that a step names, or what is wrong with the step.
-    fn way<'s>(&self, expr: &Expr, set: &'s Set, step: &MemberStep) -> Result<&'s Navigation, QueryError> {
+    fn navigation<'s>(
+        &self,
+        expr: &Expr,
+        set: &'s Set,
+        step: &MemberStep,
+    ) -> Result<&'s Navigation, QueryError> {
         let MemberStep::Name { name, key, span } = step else { return Err(self.lost(expr)) };
-        match (set.navigation.iter().find(|way| way.name == *name), key) {
-            (Some(way), None) => Ok(way),
-            (Some(_), Some(_)) => Err(self.not_offered(expr, &format!("{name}(…)"), Lack::NotBuilt)),
-            (None, _) if name.starts_with('@') => Err(self.not_offered(expr, name, Lack::NotBuilt)),
-            (None, _) if self.is_type_name(name) => Err(self.not_offered(expr, name, Lack::NoDerivedTypes)),
+        match (set.navigation.iter().find(|navigation| navigation.name == *name), key) {
+            (Some(navigation), None) => Ok(navigation),
+            (Some(_), Some(_)) => {
+                Err(self.not_offered(expr, &format!("{name}(…)"), NotOfferedReason::NotBuilt))
+            }
+            (None, _) if name.starts_with('@') => {
+                Err(self.not_offered(expr, name, NotOfferedReason::NotBuilt))
+            }
+            (None, _) if self.is_type_name(name) => {
+                Err(self.not_offered(expr, name, NotOfferedReason::NoDerivedTypes))
+            }
             (None, Some(_)) => Err(self.unknown_function(expr, name)),
-            (None, None) => Err(self.place.error(span.start, unknown_property(set, name))),
+            (None, None) => Err(self.part.error(span.start, unknown_property(set, name))),
         }
     }
 
     /// A column of the row that a path has come to.
-    fn reached(&self, at: &Reached<'_>, column: usize) -> Bound {
+    fn column_of(&self, at: &PathRow<'_>, column: usize) -> Bound {
         let primitive = at.set.columns.get(column).map(|column| column.primitive);
-        let Some((way, key)) = &at.by else {
+        let Some((navigation, key)) = &at.by else {
             return Ok(BoundExpr { kind: BoundExprKind::Column(column), primitive });
         };
         let RowSource::List(rows) = &at.set.rows else {
-            let kind = QueryErrorKind::NotOffered { construct: way.name.clone(), lack: Lack::UnboundedCells };
-            return Err(self.place.fault(kind));
+            let kind = QueryErrorKind::NotOffered {
+                construct: navigation.name.clone(),
+                reason: NotOfferedReason::UnboundedCells,
+            };
+            return Err(self.part.fault(kind));
         };
-        let table = self.tables.borrow().get(&(way.target, way.to_column, column)).cloned();
+        let table = self.tables.borrow().get(&(navigation.target, navigation.to_column, column)).cloned();
         let table = table.unwrap_or_else(|| {
-            let table = look_up(rows, way.to_column, column);
-            self.tables.borrow_mut().insert((way.target, way.to_column, column), table.clone());
+            let table = lookup_table(rows, navigation.to_column, column);
+            self.tables.borrow_mut().insert((navigation.target, navigation.to_column, column), table.clone());
             table
         });
-        Ok(BoundExpr { kind: BoundExprKind::LookUp(Box::new(key.clone()), table), primitive })
+        Ok(BoundExpr { kind: BoundExprKind::Lookup(Box::new(key.clone()), table), primitive })
     }
 
     /// What is asked of the many rows that a way leads to.
-    fn many(&self, expr: &Expr, way: &Navigation, here: BoundExpr, steps: &[MemberStep]) -> Bound {
-        let target = self.feed.sets.get(way.target).ok_or_else(|| self.lost(expr))?;
+    fn many(&self, expr: &Expr, navigation: &Navigation, here: BoundExpr, steps: &[MemberStep]) -> Bound {
+        let target = self.feed.sets.get(navigation.target).ok_or_else(|| self.lost(expr))?;
         let Some((last, filters)) = steps.split_last() else {
             return Err(self.mismatch(expr, Shape::Value, Shape::List));
         };
@@ -190,22 +207,23 @@ impl<'a> Binder<'a> {
             };
             conditions.push(self.within(target, None, |inner| inner.condition(filter))?);
         }
-        let asks = self.last_step(expr, target, last, &mut conditions)?;
+        let operator = self.last_step(expr, target, last, &mut conditions)?;
         let condition = BoundExpr::all(conditions);
-        let question = Question { set: way.target, key: way.to_column, asks, condition };
+        let lambda =
+            LambdaAggregate { set: navigation.target, key: navigation.to_column, kind: operator, condition };
         let kind = match &target.rows {
-            RowSource::List(rows) if question.condition.questions().is_empty() => {
-                self.charge(question.condition.nodes().count().saturating_mul(rows.num_rows()))?;
-                let counts = count(rows, question.key, &question.condition)
-                    .map_err(|error| self.place.error(expr.span.start, QueryErrorKind::Evaluation(error)))?;
-                BoundExprKind::LookUp(Box::new(here), question.answer(counts))
+            RowSource::List(rows) if lambda.condition.lambda_aggregates().is_empty() => {
+                self.charge(lambda.condition.nodes().count().saturating_mul(rows.num_rows()))?;
+                let counts = count(rows, lambda.key, &lambda.condition)
+                    .map_err(|error| self.part.error(expr.span.start, QueryErrorKind::Evaluation(error)))?;
+                BoundExprKind::Lookup(Box::new(here), lambda.lookup_table(counts))
             }
             _ => {
-                self.charge(OPEN_QUESTION_NODES)?;
-                BoundExprKind::Asked(Box::new(here), Box::new(question))
+                self.charge(FETCHED_LAMBDA_NODES)?;
+                BoundExprKind::LambdaAggregate(Box::new(here), Box::new(lambda))
             }
         };
-        Ok(BoundExpr { kind, primitive: Some(asks.primitive()) })
+        Ok(BoundExpr { kind, primitive: Some(operator.primitive()) })
     }
 
     /// What the last step asks; which rows it is about goes to the conditions.
@@ -215,7 +233,7 @@ impl<'a> Binder<'a> {
         target: &Set,
         step: &MemberStep,
         conditions: &mut Vec<BoundExpr>,
-    ) -> Result<Asks, QueryError> {
+    ) -> Result<AggregateKind, QueryError> {
         match step {
             MemberStep::Lambda { op, variable, body, .. } => {
                 let body = body
@@ -224,11 +242,11 @@ impl<'a> Binder<'a> {
                 match (op, body.transpose()?) {
                     (LambdaOp::Any, body) => {
                         conditions.extend(body);
-                        Ok(Asks::Any)
+                        Ok(AggregateKind::Any)
                     }
                     (LambdaOp::All, body) => {
                         conditions.extend(body.map(BoundExpr::not_true));
-                        Ok(Asks::All)
+                        Ok(AggregateKind::All)
                     }
                 }
             }
@@ -239,14 +257,14 @@ impl<'a> Binder<'a> {
                 if let Some(search) = search {
                     conditions.push(self.within(target, None, |inner| search::condition(inner, search))?);
                 }
-                Ok(Asks::Count)
+                Ok(AggregateKind::Count)
             }
             _ => Err(self.mismatch(expr, Shape::Value, Shape::List)),
         }
     }
 
     fn lost(&self, expr: &Expr) -> QueryError {
-        self.not_offered(expr, "path", Lack::NotBuilt)
+        self.not_offered(expr, "path", NotOfferedReason::NotBuilt)
     }
 }
 
@@ -258,12 +276,12 @@ fn bare_duration(path: &MemberPath, set: &Set) -> Option<BoundExpr> {
 }
 
 /// One column of a list by another.
-fn look_up(rows: &RecordBatch, key: usize, column: usize) -> LookUp {
+fn lookup_table(rows: &RecordBatch, key: usize, column: usize) -> LookupTable {
     let entry = |row: usize| {
         let row = ListRow { rows, row };
         if let Value::String(key) = row.at(key) { Some((key, row.at(column))) } else { None }
     };
-    LookUp::new((0..rows.num_rows()).filter_map(entry).collect(), Value::Null)
+    LookupTable::new((0..rows.num_rows()).filter_map(entry).collect(), Value::Null)
 }
 
 /// For each key the rows that meet the condition.

@@ -29,5 +29,5 @@ fn check_count(binder: &Binder<'_>, term: &OrderTerm, keys: &[OrderKey]) -> Resu
         return Ok(());
     }
     let kind = QueryErrorKind::TooManyTerms { max: TERM_LIMIT, max_computed: COMPUTED_LIMIT };
-    Err(binder.place.error(term.expr.span.start, kind))
+    Err(binder.part.error(term.expr.span.start, kind))
 }

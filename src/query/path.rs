@@ -4,15 +4,15 @@
 use chrono::{DateTime, Utc};
 
 use super::cast;
-use super::error::{Lack, QueryError, QueryErrorKind, closest, excerpt};
+use super::error::{NotOfferedReason, QueryError, QueryErrorKind, closest, excerpt};
 use super::expr::Binder;
-use super::request_part::Place;
+use super::request_part::RequestPart;
 use super::{BoundExpr, BoundQuery, Origin, Target};
 use crate::feed::{Feed, Navigation, Set};
 use crate::odata::uri::syntax::{Expr, ExprKind, KeySyntax, PathSegment, ResourcePath, Span, SystemSegment};
 use crate::odata::value::{PrimitiveType, Value};
 
-const PLACE: Place = Place("path");
+const PART: RequestPart = RequestPart("path");
 
 /// What the path names.
 #[derive(Debug)]
@@ -34,20 +34,20 @@ pub(super) fn bind(
     now: DateTime<Utc>,
 ) -> Result<Addressed, QueryError> {
     let Some((first, rest)) = path.segments.split_first() else {
-        return Err(PLACE.fault(QueryErrorKind::UnknownSet { name: String::new(), suggestion: None }));
+        return Err(PART.fault(QueryErrorKind::UnknownSet { name: String::new(), suggestion: None }));
     };
     let PathSegment::Name { name, key, span } = first else {
-        let lack = match first {
-            PathSegment::System { name: SystemSegment::Crossjoin(_), .. } => Lack::NoProducts,
-            PathSegment::System { name: SystemSegment::Entity, .. } => Lack::NoDerivedTypes,
-            _ => Lack::NoUnions,
+        let reason = match first {
+            PathSegment::System { name: SystemSegment::Crossjoin(_), .. } => NotOfferedReason::NoProducts,
+            PathSegment::System { name: SystemSegment::Entity, .. } => NotOfferedReason::NoDerivedTypes,
+            _ => NotOfferedReason::NoUnions,
         };
-        return Err(not_offered(first, lack));
+        return Err(not_offered(first, reason));
     };
     let Some(index) = feed.set_index(name) else {
         let names = feed.sets.iter().map(|set| set.name.as_str());
         let kind = QueryErrorKind::UnknownSet { name: excerpt(name), suggestion: closest(name, names) };
-        return Err(PLACE.error(span.start, kind));
+        return Err(PART.error(span.start, kind));
     };
     let scope = Scope { feed, aliases, now };
     Path::new(scope, index, None).named(key.as_ref(), *span, rest)
@@ -74,7 +74,7 @@ struct Path<'a> {
 impl<'a> Path<'a> {
     fn new(scope: Scope<'a>, index: usize, origin: Option<Box<Origin>>) -> Self {
         let set = &scope.feed.sets[index];
-        let binder = Binder::new(scope.feed, set, scope.aliases, PLACE, scope.now);
+        let binder = Binder::new(scope.feed, set, scope.aliases, PART, scope.now);
         Self { scope, index, set, binder, conditions: Vec::new(), origin }
     }
 
@@ -110,16 +110,16 @@ impl<'a> Path<'a> {
             [first @ PathSegment::System { name, .. }, ..] => Err(not_offered(
                 first,
                 match name {
-                    System::Each | System::Query => Lack::ReadOnly,
-                    System::Value => Lack::NoStreams,
-                    _ => Lack::NotBuilt,
+                    System::Each | System::Query => NotOfferedReason::ReadOnly,
+                    System::Value => NotOfferedReason::NoStreams,
+                    _ => NotOfferedReason::NotBuilt,
                 },
             )),
-            [first @ PathSegment::Key { .. }, ..] => Err(not_offered(first, Lack::NoOperations)),
+            [first @ PathSegment::Key { .. }, ..] => Err(not_offered(first, NotOfferedReason::NoOperations)),
             [first @ PathSegment::Name { name, span, .. }, ..] => {
                 let namespace = &self.scope.feed.schema.namespace;
                 if name.strip_prefix(namespace).is_some_and(|rest| rest.starts_with('.')) {
-                    return Err(not_offered(first, Lack::NoDerivedTypes));
+                    return Err(not_offered(first, NotOfferedReason::NoDerivedTypes));
                 }
                 let (key, rest) = self.key_segments(*span, rest)?;
                 self.below(key, rest)
@@ -138,18 +138,18 @@ impl<'a> Path<'a> {
                 if let (Some(column), None) = (self.set.column_index(name), inner) {
                     return self.property(key, column, name, more);
                 }
-                match self.set.navigation.iter().find(|way| way.name == *name) {
-                    Some(way) => self.through(key, way, inner.as_ref(), *span, more),
+                match self.set.navigation.iter().find(|navigation| navigation.name == *name) {
+                    Some(navigation) => self.through(key, navigation, inner.as_ref(), *span, more),
                     None => Err(self.unknown(&rest[0], &self.set.name)),
                 }
             }
             [first @ PathSegment::System { name: SystemSegment::Value, .. }, ..] => {
-                Err(not_offered(first, Lack::NoStreams))
+                Err(not_offered(first, NotOfferedReason::NoStreams))
             }
             [first @ PathSegment::System { name: SystemSegment::Count, .. }, ..] => {
                 Err(self.unknown(first, &self.set.name))
             }
-            [first, ..] => Err(not_offered(first, Lack::NotBuilt)),
+            [first, ..] => Err(not_offered(first, NotOfferedReason::NotBuilt)),
         }
     }
 
@@ -173,23 +173,23 @@ impl<'a> Path<'a> {
     fn through(
         self,
         key: Vec<Value>,
-        way: &Navigation,
+        navigation: &Navigation,
         inner: Option<&KeySyntax>,
         span: Span,
         rest: &[PathSegment],
     ) -> Result<Addressed, QueryError> {
         let scope = self.scope;
         let row = self.addressed(Target::Entity(key), false);
-        let select = Some(vec![way.from_column]);
+        let select = Some(vec![navigation.from_column]);
         let query = BoundQuery {
             filter: super::filter::joined(row.conditions.into_iter()),
             select,
             origin: row.origin,
             ..BoundQuery::of(row.set, row.target)
         };
-        let origin = Box::new(Origin { query, way: way.clone() });
-        let next = Path::new(scope, way.target, Some(origin));
-        match (way.collection, inner) {
+        let origin = Box::new(Origin { query, navigation: navigation.clone() });
+        let next = Path::new(scope, navigation.target, Some(origin));
+        match (navigation.collection, inner) {
             (true, inner) => next.named(inner, span, rest),
             (false, None | Some(KeySyntax::Empty)) => next.below(Vec::new(), rest),
             (false, Some(_)) => Err(next.wrong_key(span)),
@@ -211,7 +211,7 @@ impl<'a> Path<'a> {
         let values = self.key_types().zip(parts).map(|(primitive, part)| match part {
             PathSegment::Name { name, key: None, span } => {
                 cast::from_text(name, primitive).ok_or_else(|| {
-                    PLACE.error(span.start, QueryErrorKind::InvalidValue { text: excerpt(name), primitive })
+                    PART.error(span.start, QueryErrorKind::InvalidValue { text: excerpt(name), primitive })
                 })
             }
             _ => Err(self.wrong_key(span)),
@@ -263,21 +263,21 @@ impl<'a> Path<'a> {
         } else {
             self.key_names().map(|name| format!("{name}='…'")).collect()
         };
-        PLACE.error(span.start, QueryErrorKind::WrongKey { set: self.set.name.clone(), expected })
+        PART.error(span.start, QueryErrorKind::WrongKey { set: self.set.name.clone(), expected })
     }
 
     fn unknown(&self, segment: &PathSegment, after: &str) -> QueryError {
         let (name, span) = text(segment);
         let columns = self.set.columns.iter().map(|column| column.name.as_str());
-        let ways = self.set.navigation.iter().map(|way| way.name.as_str());
-        let suggestion = closest(&name, columns.chain(ways));
-        PLACE.error(span.start, QueryErrorKind::UnknownSegment { name, after: after.to_owned(), suggestion })
+        let navigations = self.set.navigation.iter().map(|navigation| navigation.name.as_str());
+        let suggestion = closest(&name, columns.chain(navigations));
+        PART.error(span.start, QueryErrorKind::UnknownSegment { name, after: after.to_owned(), suggestion })
     }
 }
 
-fn not_offered(segment: &PathSegment, lack: Lack) -> QueryError {
+fn not_offered(segment: &PathSegment, reason: NotOfferedReason) -> QueryError {
     let (construct, span) = text(segment);
-    PLACE.error(span.start, QueryErrorKind::NotOffered { construct, lack })
+    PART.error(span.start, QueryErrorKind::NotOffered { construct, reason })
 }
 
 /// How a segment was written, nearly, and where.

@@ -4,9 +4,9 @@ use super::error::{QueryError, QueryErrorKind};
 
 /// The part of the request that is being read: an option's name, or `path`.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place(pub(super) &'static str);
+pub(super) struct RequestPart(pub(super) &'static str);
 
-impl Place {
+impl RequestPart {
     /// An error at that character of this part.
     pub(super) fn error(self, position: usize, kind: QueryErrorKind) -> QueryError {
         QueryError { target: self.0, position: Some(position), kind }

@@ -32,15 +32,15 @@ const TITLES: [&str; 14] = [
 /// The condition that a row meets where the search finds it. It is true or false, never unknown.
 pub(super) fn condition(binder: &Binder<'_>, search: &SearchExpr) -> Result<BoundExpr, QueryError> {
     let texts = texts(binder)?;
-    Found { binder, texts: &texts }.condition(search)
+    SearchBinder { binder, texts: &texts }.condition(search)
 }
 
-struct Found<'a> {
+struct SearchBinder<'a> {
     binder: &'a Binder<'a>,
     texts: &'a [BoundExpr],
 }
 
-impl Found<'_> {
+impl SearchBinder<'_> {
     fn condition(&self, search: &SearchExpr) -> Result<BoundExpr, QueryError> {
         Ok(match search {
             SearchExpr::Word(words) | SearchExpr::Phrase(words) => self.anywhere(words)?,
@@ -56,7 +56,7 @@ impl Found<'_> {
         self.binder.charge(self.texts.iter().map(|text| text.nodes().count() + 1).sum())?;
         let words = Value::string(&words.to_lowercase());
         let found = |text: &BoundExpr| {
-            BoundExpr::boolean(BoundExprKind::Found(Box::new(text.clone()), words.clone()))
+            BoundExpr::boolean(BoundExprKind::ContainsWords(Box::new(text.clone()), words.clone()))
         };
         Ok(BoundExpr::any(self.texts.iter().map(found)))
     }
@@ -72,12 +72,14 @@ fn texts(binder: &Binder<'_>) -> Result<Vec<BoundExpr>, QueryError> {
             primitive: Some(column.primitive),
         })
         .collect();
-    let is_titled = |way: &&Navigation| {
-        let target = binder.feed.sets.get(way.target);
-        !way.collection && target.is_some_and(|target| target.column_index("Title").is_some())
+    let is_titled = |navigation: &&Navigation| {
+        let target = binder.feed.sets.get(navigation.target);
+        !navigation.collection && target.is_some_and(|target| target.column_index("Title").is_some())
     };
-    let ways = binder.set.navigation.iter().filter(is_titled).filter(|_| own.is_empty());
-    let titles = ways.map(|way| binder.bind(&title_of(&way.name))).collect::<Result<Vec<_>, _>>()?;
+    let navigations = binder.set.navigation.iter().filter(is_titled).filter(|_| own.is_empty());
+    let titles = navigations
+        .map(|navigation| binder.bind(&title_of(&navigation.name)))
+        .collect::<Result<Vec<_>, _>>()?;
     Ok(if own.is_empty() { titles } else { own })
 }
 
@@ -92,9 +94,9 @@ fn is_title(column: &Column) -> bool {
 }
 
 /// The path to the title that a way leads to.
-fn title_of(way: &str) -> Expr {
+fn title_of(navigation: &str) -> Expr {
     let span = Span::default();
     let step = |name: &str| MemberStep::Name { name: name.to_owned(), key: None, span };
-    let path = MemberPath { root: PathRoot::This, steps: vec![step(way), step("Title")] };
+    let path = MemberPath { root: PathRoot::This, steps: vec![step(navigation), step("Title")] };
     Expr { kind: ExprKind::Path(path), span }
 }

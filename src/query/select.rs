@@ -2,8 +2,8 @@
 //! behind it.
 
 use super::Computed;
-use super::error::{Lack, QueryError, QueryErrorKind, closest};
-use super::request_part::Place;
+use super::error::{NotOfferedReason, QueryError, QueryErrorKind, closest};
+use super::request_part::RequestPart;
 use crate::feed::Set;
 use crate::odata::uri::syntax::{ExpandSuffix, ExpandTerm, QueryOptions, SelectItem, SelectTerm};
 
@@ -13,7 +13,7 @@ pub(super) struct Selected {
     /// Columns in the order asked for, each once, computed values behind those of the set; `None` for all.
     pub(super) columns: Option<Vec<usize>>,
     /// Ways that are selected by name.
-    pub(super) ways: Vec<usize>,
+    pub(super) navigations: Vec<usize>,
     /// What is asked of the other ends of ways.
     pub(super) below: Vec<ExpandTerm>,
 }
@@ -22,19 +22,19 @@ pub(super) struct Selected {
 pub(super) fn bind(
     set: &Set,
     computed: &[Computed],
-    place: Place,
+    part: RequestPart,
     terms: Option<&[SelectTerm]>,
 ) -> Result<Selected, QueryError> {
     let mut selected = Selected::default();
     let Some(terms) = terms else { return Ok(selected) };
     let (mut columns, mut all) = (Vec::new(), false);
     for term in terms {
-        match item(set, computed, place, term)? {
+        match item(set, computed, part, term)? {
             Item::All => all = true,
             Item::Column(column) if columns.contains(&column) => {}
             Item::Column(column) => columns.push(column),
-            Item::Way(way) if selected.ways.contains(&way) => {}
-            Item::Way(way) => selected.ways.push(way),
+            Item::Navigation(navigation) if selected.navigations.contains(&navigation) => {}
+            Item::Navigation(navigation) => selected.navigations.push(navigation),
             Item::Below(term) => selected.below.push(*term),
         }
     }
@@ -67,25 +67,27 @@ fn only_select(options: &QueryOptions) -> Option<&[SelectTerm]> {
 enum Item {
     All,
     Column(usize),
-    Way(usize),
+    Navigation(usize),
     Below(Box<ExpandTerm>),
 }
 
-fn item(set: &Set, computed: &[Computed], place: Place, term: &SelectTerm) -> Result<Item, QueryError> {
-    let not_offered = |construct: &str, lack| {
-        Err(place
-            .error(term.span.start, QueryErrorKind::NotOffered { construct: construct.to_owned(), lack }))
+fn item(set: &Set, computed: &[Computed], part: RequestPart, term: &SelectTerm) -> Result<Item, QueryError> {
+    let not_offered = |construct: &str, reason| {
+        Err(part
+            .error(term.span.start, QueryErrorKind::NotOffered { construct: construct.to_owned(), reason }))
     };
     match &term.item {
         SelectItem::Star => Ok(Item::All),
-        SelectItem::QualifiedStar(name) => not_offered(&format!("{name}.*"), Lack::NoOperations),
-        SelectItem::Operation(path, _) => not_offered(&format!("{}(…)", path.join("/")), Lack::NoOperations),
+        SelectItem::QualifiedStar(name) => not_offered(&format!("{name}.*"), NotOfferedReason::NoOperations),
+        SelectItem::Operation(path, _) => {
+            not_offered(&format!("{}(…)", path.join("/")), NotOfferedReason::NoOperations)
+        }
         SelectItem::Path(path) => match named(set, computed, path, term) {
             Some(Item::Column(_)) if term.options.is_some() => {
-                not_offered(&format!("{}(…)", path.join("/")), Lack::NoCollections)
+                not_offered(&format!("{}(…)", path.join("/")), NotOfferedReason::NoCollections)
             }
             Some(item) => Ok(item),
-            None => Err(place.error(term.span.start, unknown_property(set, &path.join("/")))),
+            None => Err(part.error(term.span.start, unknown_property(set, &path.join("/")))),
         },
     }
 }
@@ -99,9 +101,9 @@ fn named(set: &Set, computed: &[Computed], path: &[String], term: &SelectTerm) -
             return Some(Item::Column(column));
         }
     }
-    let way = set.navigation.iter().position(|way| way.name == *name)?;
+    let navigation = set.navigation.iter().position(|navigation| navigation.name == *name)?;
     let options = match (&term.options, below) {
-        (None, []) => return Some(Item::Way(way)),
+        (None, []) => return Some(Item::Navigation(navigation)),
         (Some(options), []) => (**options).clone(),
         (options, below) => {
             let item = SelectItem::Path(below.to_vec());
@@ -116,10 +118,10 @@ fn named(set: &Set, computed: &[Computed], path: &[String], term: &SelectTerm) -
 /// The error for a name that is no column of the set.
 pub(super) fn unknown_property(set: &Set, name: &str) -> QueryErrorKind {
     let columns = set.columns.iter().map(|column| column.name.as_str());
-    let ways = set.navigation.iter().map(|way| way.name.as_str());
+    let navigations = set.navigation.iter().map(|navigation| navigation.name.as_str());
     QueryErrorKind::UnknownProperty {
         name: name.to_owned(),
         set: set.name.clone(),
-        suggestion: closest(name, columns.chain(ways)),
+        suggestion: closest(name, columns.chain(navigations)),
     }
 }

@@ -119,7 +119,7 @@ pub fn tell(error: &BridgeError) -> Told {
             );
             Told::new(S::BAD_REQUEST, "TooManyRows", message, error).on("$filter")
         }
-        BridgeError::TooManyAsked { bound, limit } => {
+        BridgeError::TooManyInLambdas { bound, limit } => {
             let message = format!(
                 "any, all eller $count skal læse op til {bound} rækker tal, men grænsen er {limit}; skriv et filter på Periode, område eller en anden dimension inde i udtrykket."
             );

@@ -62,16 +62,16 @@ fn outline(feed: &Feed) -> String {
             let null = if column.nullable { "?" } else { "" };
             writeln!(text, "    {}: {}{null}{key} {:?}", column.name, column.primitive, column.fact).unwrap();
         }
-        for way in &set.navigation {
-            let target = &feed.sets[way.target];
+        for navigation in &set.navigation {
+            let target = &feed.sets[navigation.target];
             writeln!(
                 text,
                 "    {} -> {}{} ({} = {})",
-                way.name,
+                navigation.name,
                 target.name,
-                if way.collection { "*" } else { "" },
-                set.columns[way.from_column].name,
-                target.columns[way.to_column].name
+                if navigation.collection { "*" } else { "" },
+                set.columns[navigation.from_column].name,
+                target.columns[navigation.to_column].name
             )
             .unwrap();
         }

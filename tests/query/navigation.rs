@@ -1,6 +1,6 @@
 //! Ways to lists in expressions: look-ups that depend on one column of the row.
 
-use jobindsats_bridge::query::{BoundExprKind, Shown};
+use jobindsats_bridge::query::{BoundExprKind, ExpandForm};
 
 use super::fixture::{answer, ask, filter};
 
@@ -33,7 +33,7 @@ fn a_search_is_true_or_false_for_every_row() {
 fn expansions_are_bound_against_the_other_end() {
     let query = ask("Hovedtal", "$expand=Kode($select=Antal;$filter=Nr gt 1)&$select=Nr").unwrap();
     let [expand] = query.expand.as_slice() else { panic!("{query:?}") };
-    assert_eq!((expand.way, expand.shown, expand.query.set), (0, Shown::Rows, 1));
+    assert_eq!((expand.navigation, expand.shown, expand.query.set), (0, ExpandForm::Rows, 1));
     assert_eq!(expand.query.select, Some(vec![4]));
     assert!(matches!(expand.query.filter.as_ref().unwrap().kind, BoundExprKind::Compare(..)));
     let through = ask("Hovedtal", "$select=Nr,Kode/Antal,Kode/Nr").unwrap();

@@ -44,7 +44,7 @@ fn a_path_goes_on_through_a_way_from_the_row_before() {
     let query = ask("Hovedtal/2026M07/2.1/Kode/Antal/$value", "").unwrap();
     assert_eq!((query.set, &query.target), (1, &Target::Property { key: vec![], column: 4, raw: true }));
     let origin = query.origin.unwrap();
-    assert_eq!((origin.query.set, origin.way.name.as_str()), (0, "Kode"));
+    assert_eq!((origin.query.set, origin.navigation.name.as_str()), (0, "Kode"));
     assert_eq!(origin.query.target, Target::Entity(vec![Value::string("2026M07"), Value::string("2.1")]));
     assert_eq!(origin.query.select, Some(vec![3]), "no more of the row is read than the way needs");
     assert!(ask("Hovedtal/2026M07/2.1/Kode('T')", "").is_err(), "the way leads to one row");

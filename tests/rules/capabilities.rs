@@ -91,17 +91,17 @@ async fn every_set_does_what_it_says_and_refuses_what_it_says_not_to() {
                     &format!("{set} {property}"),
                 );
             }
-            for way in names(entity_type, true) {
-                let expand = ask(&format!("{few}&$expand={way}($select=*)&$top=1")).await;
+            for navigation in names(entity_type, true) {
+                let expand = ask(&format!("{few}&$expand={navigation}($select=*)&$top=1")).await;
                 let expand = if expand.status == 400 {
-                    ask(&format!("$top=1&$expand={way}/$ref")).await
+                    ask(&format!("$top=1&$expand={navigation}/$ref")).await
                 } else {
                     expand
                 };
                 check(
                     &expand,
                     metadata.says(said, "ExpandRestrictions", "Expandable"),
-                    &format!("{set} {way}"),
+                    &format!("{set} {navigation}"),
                 );
             }
             for (options, term, field) in [

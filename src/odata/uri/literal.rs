@@ -16,7 +16,7 @@ use super::syntax::Literal;
 use crate::odata::value::{PrimitiveType, Value};
 
 /// What a scanner found: how many characters it takes, and the value if there is one in range.
-type Found<T> = Option<(usize, Option<T>)>;
+type Scanned<T> = Option<(usize, Option<T>)>;
 
 impl Parser<'_> {
     /// A literal that stands without quotes and begins with a digit, a sign or a hexadecimal letter; `None` if there is none.
@@ -118,7 +118,7 @@ pub fn boolean(text: &str) -> Option<bool> {
     }
 }
 
-fn bare(chars: &[char]) -> Found<Value> {
+fn bare(chars: &[char]) -> Scanned<Value> {
     map(guid(chars), Value::Guid)
         .or_else(|| map(date_time_offset(chars), Value::DateTimeOffset))
         .or_else(|| map(date(chars), Value::Date))
@@ -126,7 +126,7 @@ fn bare(chars: &[char]) -> Found<Value> {
         .or_else(|| number(chars))
 }
 
-fn map<T>(found: Found<T>, wrap: impl FnOnce(T) -> Value) -> Found<Value> {
+fn map<T>(found: Scanned<T>, wrap: impl FnOnce(T) -> Value) -> Scanned<Value> {
     found.map(|(length, value)| (length, value.map(wrap)))
 }
 
@@ -145,8 +145,8 @@ impl<'a> Scan<'a> {
         self.chars.get(self.at).copied()
     }
 
-    fn one(&mut self, of: &[char]) -> Option<char> {
-        let found = self.peek().filter(|char| of.contains(char))?;
+    fn one(&mut self, choices: &[char]) -> Option<char> {
+        let found = self.peek().filter(|char| choices.contains(char))?;
         self.at += 1;
         Some(found)
     }
@@ -180,7 +180,7 @@ impl<'a> Scan<'a> {
     }
 }
 
-fn guid(chars: &[char]) -> Found<Uuid> {
+fn guid(chars: &[char]) -> Scanned<Uuid> {
     let mut scan = Scan::new(chars);
     let mut text = scan.run(8, 8, char::is_ascii_hexdigit)?;
     for length in [4, 4, 4, 12] {
@@ -190,7 +190,7 @@ fn guid(chars: &[char]) -> Found<Uuid> {
     Some((scan.at, Uuid::try_parse(&text).ok()))
 }
 
-fn date(chars: &[char]) -> Found<NaiveDate> {
+fn date(chars: &[char]) -> Scanned<NaiveDate> {
     let mut scan = Scan::new(chars);
     let date = scan_date(&mut scan)?;
     Some((scan.at, date))
@@ -209,7 +209,7 @@ fn scan_date(scan: &mut Scan<'_>) -> Option<Option<NaiveDate>> {
     Some(NaiveDate::from_ymd_opt(year, month, day).filter(|_| !leading_zero))
 }
 
-fn time_of_day(chars: &[char]) -> Found<NaiveTime> {
+fn time_of_day(chars: &[char]) -> Scanned<NaiveTime> {
     let mut scan = Scan::new(chars);
     let time = scan_time(&mut scan)?;
     Some((scan.at, time))
@@ -241,7 +241,7 @@ fn nanoseconds(digits: &str) -> u32 {
     nine.parse().unwrap_or(0)
 }
 
-fn date_time_offset(chars: &[char]) -> Found<DateTime<FixedOffset>> {
+fn date_time_offset(chars: &[char]) -> Scanned<DateTime<FixedOffset>> {
     let mut scan = Scan::new(chars);
     let date = scan_date(&mut scan)?;
     scan.one(&['T', 't'])?;
@@ -267,7 +267,7 @@ fn scan_offset(scan: &mut Scan<'_>) -> Option<Option<i32>> {
     Some((hours < 24 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60)))
 }
 
-fn number(chars: &[char]) -> Found<Value> {
+fn number(chars: &[char]) -> Scanned<Value> {
     let mut scan = Scan::new(chars);
     let sign = scan.one(&['+', '-']);
     if sign == Some('-') && chars.get(1..4) == Some(&['I', 'N', 'F']) {

@@ -88,7 +88,7 @@ impl SystemOption {
 
 /// Where options stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum OptionScope {
     /// Behind the question mark.
     Request,
     /// In parentheses behind a property in `$select`.
@@ -101,7 +101,7 @@ pub(super) enum Place {
     Count,
 }
 
-impl Place {
+impl OptionScope {
     fn allows(self, option: SystemOption) -> bool {
         use SystemOption as O;
         let rows = matches!(option, O::OrderBy | O::Top | O::Skip | O::Count);
@@ -168,7 +168,7 @@ fn parse_piece(piece: &str, collected: &mut Collected, limits: &Limits) -> Resul
         None => (piece, None),
     };
     let name = decode(raw_name, "query", Plus::Blank)?.into_string();
-    let system = SystemOption::from_name(&name).filter(|option| Place::Request.allows(*option));
+    let system = SystemOption::from_name(&name).filter(|option| OptionScope::Request.allows(*option));
     if let Some(option) = system {
         collected.note(option).map_err(|kind| SyntaxError::new(&name, 0, kind))?;
         let value = required(value, option.name())?;
@@ -270,12 +270,12 @@ impl Parser<'_> {
     }
 
     /// Options in parentheses with semicolons between them.
-    pub(super) fn nested_options(&mut self, place: Place) -> Parsed<QueryOptions> {
+    pub(super) fn nested_options(&mut self, scope: OptionScope) -> Parsed<QueryOptions> {
         self.nested_by(OPTION_LEVELS, |parser| {
             parser.open()?;
             let mut collected = Collected::default();
             loop {
-                parser.nested_option(place, &mut collected)?;
+                parser.nested_option(scope, &mut collected)?;
                 parser.blanks();
                 if !parser.eat(';') {
                     break;
@@ -290,17 +290,17 @@ impl Parser<'_> {
     /// The options of `/$count` within an expression, if there are any.
     pub(super) fn count_options(&mut self) -> Parsed<QueryOptions> {
         match self.peek() {
-            Some('(') => self.nested_options(Place::Count),
+            Some('(') => self.nested_options(OptionScope::Count),
             _ => Ok(QueryOptions::default()),
         }
     }
 
-    fn nested_option(&mut self, place: Place, collected: &mut Collected) -> Parsed<()> {
+    fn nested_option(&mut self, scope: OptionScope, collected: &mut Collected) -> Parsed<()> {
         let start = self.position();
         if self.eat('@') {
             let alias = self.dotted_name()?;
             collected.note_alias(&alias).map_err(|kind| self.error_at(start, kind))?;
-            if !place.allows_aliases() {
+            if !scope.allows_aliases() {
                 let name = format!("@{alias}");
                 return Err(self.error_at(start, SyntaxErrorKind::OptionNotAllowed { name }));
             }
@@ -316,7 +316,7 @@ impl Parser<'_> {
         let Some(option) = SystemOption::from_name(&name) else {
             return Err(self.error_at(start, SyntaxErrorKind::UnknownOption { name }));
         };
-        if !place.allows(option) {
+        if !scope.allows(option) {
             let name = option.name().to_owned();
             return Err(self.error_at(start, SyntaxErrorKind::OptionNotAllowed { name }));
         }

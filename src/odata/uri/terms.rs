@@ -2,7 +2,7 @@
 
 use super::error::Expected;
 use super::lexer::{Parsed, Parser};
-use super::options::Place;
+use super::options::OptionScope;
 use super::syntax::{ComputeTerm, ExpandSuffix, ExpandTerm, OrderTerm, QueryOptions, SelectItem, SelectTerm};
 
 impl Parser<'_> {
@@ -12,7 +12,7 @@ impl Parser<'_> {
         let item = self.select_item()?;
         let mut options = None;
         if self.peek() == Some('(') && matches!(item, SelectItem::Path(_)) {
-            options = Some(Box::new(self.nested_options(Place::Select)?));
+            options = Some(Box::new(self.nested_options(OptionScope::Select)?));
         }
         Ok(SelectTerm { item, options, span: self.span_from(start) })
     }
@@ -66,15 +66,15 @@ impl Parser<'_> {
         let start = self.position();
         let (path, suffix) = self.expand_path()?;
         let is_star = path.last().is_some_and(|name| name == "*");
-        let place = match suffix {
-            ExpandSuffix::None if is_star => Some(Place::ExpandStar),
-            ExpandSuffix::None => Some(Place::Expand),
-            ExpandSuffix::Ref if !is_star => Some(Place::ExpandRef),
-            ExpandSuffix::Count => Some(Place::Count),
+        let scope = match suffix {
+            ExpandSuffix::None if is_star => Some(OptionScope::ExpandStar),
+            ExpandSuffix::None => Some(OptionScope::Expand),
+            ExpandSuffix::Ref if !is_star => Some(OptionScope::ExpandRef),
+            ExpandSuffix::Count => Some(OptionScope::Count),
             ExpandSuffix::Ref | ExpandSuffix::Value => None,
         };
-        let options = match place.filter(|_| self.peek() == Some('(')) {
-            Some(place) => self.nested_options(place)?,
+        let options = match scope.filter(|_| self.peek() == Some('(')) {
+            Some(scope) => self.nested_options(scope)?,
             None => QueryOptions::default(),
         };
         Ok(ExpandTerm { path, suffix, options, span: self.span_from(start) })

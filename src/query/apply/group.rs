@@ -7,14 +7,14 @@ use arrow_schema::Schema;
 
 use super::error::ApplyError;
 use super::totals::Totals;
-use super::{Aggregate, Grouping, Line, PLACE, Step};
+use super::{Aggregate, Grouping, Line, PART, Step};
 use crate::catalogue::measure::Additivity;
 use crate::feed::column::{Column, Fact};
 use crate::feed::{RowSource, Set};
 use crate::odata::uri::syntax::{AggregateTerm, AggregateWhat, Expr, GroupItem};
 use crate::odata::value::PrimitiveType;
 use crate::query::BoundExprKind;
-use crate::query::error::{Lack, QueryError, QueryErrorKind, excerpt};
+use crate::query::error::{NotOfferedReason, QueryError, QueryErrorKind, excerpt};
 use crate::query::select::unknown_property;
 
 impl Line<'_> {
@@ -31,11 +31,13 @@ impl Line<'_> {
     }
 
     fn group_column(&self, group: &GroupItem) -> Result<usize, QueryError> {
-        let not_offered = |at, construct: &str, lack| {
-            Err(PLACE.error(at, QueryErrorKind::NotOffered { construct: construct.to_owned(), lack }))
+        let not_offered = |at, construct: &str, reason| {
+            Err(PART.error(at, QueryErrorKind::NotOffered { construct: construct.to_owned(), reason }))
         };
         let (path, span) = match group {
-            GroupItem::Rollup(span) => return not_offered(span.start, "rollup(…)", Lack::Separately),
+            GroupItem::Rollup(span) => {
+                return not_offered(span.start, "rollup(…)", NotOfferedReason::Separately);
+            }
             GroupItem::Path(path, span) => (path, span),
         };
         match path.as_slice() {
@@ -47,14 +49,14 @@ impl Line<'_> {
             {
                 Err(refused(span.start, ApplyError::GroupedByFigure { column: name.clone() }))
             }
-            [name] if name.starts_with('@') => not_offered(span.start, name, Lack::NotBuilt),
-            [name, ..] if self.shape.navigation.iter().any(|way| way.name == *name) => {
-                not_offered(span.start, name, Lack::NotBuilt)
+            [name] if name.starts_with('@') => not_offered(span.start, name, NotOfferedReason::NotBuilt),
+            [name, ..] if self.shape.navigation.iter().any(|navigation| navigation.name == *name) => {
+                not_offered(span.start, name, NotOfferedReason::NotBuilt)
             }
             [name] if self.shape.column_index(name).is_some() => {
                 Ok(self.shape.column_index(name).unwrap_or_default())
             }
-            _ => Err(PLACE.error(span.start, unknown_property(&self.shape, &excerpt(&path.join("/"))))),
+            _ => Err(PART.error(span.start, unknown_property(&self.shape, &excerpt(&path.join("/"))))),
         }
     }
 
@@ -117,8 +119,9 @@ impl Line<'_> {
                 Ok((Aggregate::Count, named("", PrimitiveType::Decimal)))
             }
             AggregateWhat::Count(path) => {
-                let (construct, lack) = (format!("{}/$count", path.join("/")), Lack::NoCollections);
-                Err(PLACE.error(at, QueryErrorKind::NotOffered { construct: excerpt(&construct), lack }))
+                let (construct, reason) =
+                    (format!("{}/$count", path.join("/")), NotOfferedReason::NoCollections);
+                Err(PART.error(at, QueryErrorKind::NotOffered { construct: excerpt(&construct), reason }))
             }
             AggregateWhat::With { expr, method } => {
                 let (aggregate, column) = self.with_method(expr, method)?;
@@ -134,8 +137,8 @@ impl Line<'_> {
                 Ok((aggregate, Column { fact: of.fact, ..named(&of.name, of.primitive) }))
             }
             AggregateWhat::Other => {
-                let (construct, lack) = ("from".to_owned(), Lack::NotBuilt);
-                Err(PLACE.error(at, QueryErrorKind::NotOffered { construct, lack }))
+                let (construct, reason) = ("from".to_owned(), NotOfferedReason::NotBuilt);
+                Err(PART.error(at, QueryErrorKind::NotOffered { construct, reason }))
             }
         }
     }
@@ -222,5 +225,5 @@ fn result(of: &Set, columns: Vec<Column>) -> Set {
 }
 
 fn refused(position: usize, error: ApplyError) -> QueryError {
-    PLACE.error(position, QueryErrorKind::Apply(error))
+    PART.error(position, QueryErrorKind::Apply(error))
 }

@@ -12,16 +12,16 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
-use super::error::{Lack, QueryError, QueryErrorKind, Shape};
+use super::error::{NotOfferedReason, QueryError, QueryErrorKind, Shape};
 use super::expr::Binder;
-use super::request_part::Place;
+use super::request_part::RequestPart;
 use super::{BoundExpr, Computed, OrderKey, compute, filter, orderby, search};
 use crate::feed::column::{Column, Fact};
 use crate::feed::{Feed, Set};
 use crate::odata::uri::syntax::{Expr, ExprKind, Literal, QueryOptions, Transformation};
 use crate::odata::value::Value;
 
-const PLACE: Place = Place("$apply");
+const PART: RequestPart = RequestPart("$apply");
 
 /// What is read, and what is made of it.
 #[derive(Debug, Clone)]
@@ -142,7 +142,8 @@ pub(super) fn refuse_beside(options: &QueryOptions) -> Result<(), QueryError> {
     match unoffered.into_iter().find(|(_, given)| *given) {
         Some((option, _)) => {
             let construct = format!("{option} sammen med $apply");
-            Err(Place(option).fault(QueryErrorKind::NotOffered { construct, lack: Lack::NotBuilt }))
+            Err(RequestPart(option)
+                .fault(QueryErrorKind::NotOffered { construct, reason: NotOfferedReason::NotBuilt }))
         }
         None => Ok(()),
     }
@@ -165,7 +166,7 @@ impl<'a> Line<'a> {
     }
 
     fn binder(&self) -> Binder<'_> {
-        Binder::new(self.feed, &self.shape, self.aliases, PLACE, self.now)
+        Binder::new(self.feed, &self.shape, self.aliases, PART, self.now)
     }
 
     fn add(&mut self, transformation: &Transformation) -> Result<(), QueryError> {
@@ -187,7 +188,7 @@ impl<'a> Line<'a> {
                 match then.as_slice() {
                     [] => self.group(by, &[])?,
                     [Transformation::Aggregate(terms)] => self.group(by, terms)?,
-                    _ => return Err(lacks("groupby((…),…)", Lack::Separately)),
+                    _ => return Err(not_offered("groupby((…),…)", NotOfferedReason::Separately)),
                 }
             }
             Transformation::Aggregate(terms) => self.group(Vec::new(), terms)?,
@@ -204,10 +205,10 @@ impl<'a> Line<'a> {
                 let key = OrderKey { expr, descending: *greatest };
                 self.steps.push(Step::Extremes(self.positive(count)?, key));
             }
-            Transformation::Concat(_) => return Err(lacks("concat(…)", Lack::Separately)),
+            Transformation::Concat(_) => return Err(not_offered("concat(…)", NotOfferedReason::Separately)),
             Transformation::Other { name, span } => {
-                let (construct, lack) = (format!("{name}(…)"), lack(name));
-                return Err(PLACE.error(span.start, QueryErrorKind::NotOffered { construct, lack }));
+                let (construct, reason) = (format!("{name}(…)"), reason(name));
+                return Err(PART.error(span.start, QueryErrorKind::NotOffered { construct, reason }));
             }
         }
         Ok(())
@@ -237,7 +238,7 @@ impl<'a> Line<'a> {
         };
         found.ok_or_else(|| {
             let kind = QueryErrorKind::TypeMismatch { expected: Shape::Positive, found: Shape::Value };
-            PLACE.error(count.span.start, kind)
+            PART.error(count.span.start, kind)
         })
     }
 
@@ -308,19 +309,19 @@ fn whole_number(expr: &Expr) -> Result<u64, QueryError> {
         ExprKind::Literal(Literal::Value(Value::Integer(number))) => u64::try_from(*number).ok(),
         _ => None,
     }
-    .ok_or_else(|| lacks("top/skip", Lack::NotBuilt))
+    .ok_or_else(|| not_offered("top/skip", NotOfferedReason::NotBuilt))
 }
 
 /// Why a transformation that is known by its name alone is not offered.
-fn lack(name: &str) -> Lack {
+fn reason(name: &str) -> NotOfferedReason {
     match name {
-        "topsum" | "toppercent" | "bottomsum" | "bottompercent" => Lack::Sums,
-        "join" | "outerjoin" | "nest" | "addnested" => Lack::NoProducts,
-        "ancestors" | "descendants" | "traverse" => Lack::Hierarchies,
-        _ => Lack::NoOperations,
+        "topsum" | "toppercent" | "bottomsum" | "bottompercent" => NotOfferedReason::Sums,
+        "join" | "outerjoin" | "nest" | "addnested" => NotOfferedReason::NoProducts,
+        "ancestors" | "descendants" | "traverse" => NotOfferedReason::Hierarchies,
+        _ => NotOfferedReason::NoOperations,
     }
 }
 
-fn lacks(construct: &str, lack: Lack) -> QueryError {
-    PLACE.fault(QueryErrorKind::NotOffered { construct: construct.to_owned(), lack })
+fn not_offered(construct: &str, reason: NotOfferedReason) -> QueryError {
+    PART.fault(QueryErrorKind::NotOffered { construct: construct.to_owned(), reason })
 }

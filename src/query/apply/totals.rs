@@ -13,7 +13,7 @@ use crate::feed::facts::{self, Axis};
 use crate::feed::{CellForm, CellSource};
 use crate::odata::uri::literal_text;
 use crate::query::BoundExpr;
-use crate::query::axis_filter::{Scope, reach};
+use crate::query::axis_filter::{AxisScope, possible_positions};
 
 /// Rows of figures that are filtered and grouped.
 pub(super) struct Totals<'a> {
@@ -100,8 +100,8 @@ impl Totals<'_> {
 
     fn places(&self, axis: Axis) -> Vec<usize> {
         let of = &self.source.measurement;
-        let scope = Scope { measurement: of, columns: self.columns };
-        let reached = self.filter.and_then(|filter| reach(filter, axis, &scope));
+        let scope = AxisScope { measurement: of, columns: self.columns };
+        let possible = self.filter.and_then(|filter| possible_positions(filter, axis, &scope));
         let is_in_set = |place: usize| match axis {
             Axis::Period => {
                 self.source.period_type.as_ref().is_none_or(|wanted| *wanted == of.periods[place].type_id)
@@ -111,7 +111,7 @@ impl Totals<'_> {
         };
         (0..facts::axis_len(of, axis))
             .filter(|&place| {
-                is_in_set(place) && reached.as_ref().is_none_or(|reached| reached.contains(&place))
+                is_in_set(place) && possible.as_ref().is_none_or(|possible| possible.contains(&place))
             })
             .collect()
     }

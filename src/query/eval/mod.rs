@@ -67,9 +67,11 @@ pub fn evaluate(expr: &BoundExpr, row: &impl Row) -> Result<Value, EvalError> {
             _ => Value::Null,
         }),
         BoundExprKind::Cast(primitive, operand) => Ok(cast::cast(&evaluate(operand, row)?, *primitive)),
-        BoundExprKind::LookUp(key, table) => Ok(table.value(&evaluate(key, row)?).clone()),
-        BoundExprKind::Asked(..) => Err(EvalError::Undefined { operation: "any/all/$count" }),
-        BoundExprKind::Found(text, wanted) => Ok(Value::Boolean(holds(&evaluate(text, row)?, wanted))),
+        BoundExprKind::Lookup(key, table) => Ok(table.value(&evaluate(key, row)?).clone()),
+        BoundExprKind::LambdaAggregate(..) => Err(EvalError::Undefined { operation: "any/all/$count" }),
+        BoundExprKind::ContainsWords(text, wanted) => {
+            Ok(Value::Boolean(holds(&evaluate(text, row)?, wanted)))
+        }
         BoundExprKind::Case(cases) => first_of(cases, row),
     }
 }

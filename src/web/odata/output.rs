@@ -8,7 +8,7 @@ use crate::feed::{Feed, Set};
 use crate::frame::Frame;
 use crate::odata::context_url::{self, ExpandSuffix, Shape};
 use crate::odata::payload::{ExpandedRows, Identity, Output, OutputExpand, OutputProperty, PayloadError};
-use crate::query::{BoundExpand, BoundQuery, Shown};
+use crate::query::{BoundExpand, BoundQuery, ExpandForm};
 
 /// The service that rows are shown of, and where it stands.
 #[derive(Clone, Copy)]
@@ -54,7 +54,7 @@ impl<'a> ShownRows<'a> {
             properties: properties(set, query, frame, &query.shown(set)),
             key: properties(set, query, frame, &set.key),
             identity: EntityIdentity::of(place, set, query),
-            navigation: set.navigation.iter().map(|way| way.name.as_str()).collect(),
+            navigation: set.navigation.iter().map(|navigation| navigation.name.as_str()).collect(),
             references: query.references,
             beside: beside.map(|(expand, expansion)| Beside::new(place, set, expand, expansion)).collect(),
         }
@@ -89,11 +89,11 @@ impl<'a> ShownRows<'a> {
 
 impl<'a> Beside<'a> {
     fn new(place: Place<'a>, set: &'a Set, expand: &'a BoundExpand, expansion: &'a Expansion) -> Self {
-        let way = &set.navigation[expand.way];
-        let target = &place.feed.sets[way.target];
+        let navigation = &set.navigation[expand.navigation];
+        let target = &place.feed.sets[navigation.target];
         let (frame, beside) = (Some(&expansion.frame), &expansion.expansions);
         let shown = ShownRows::new(place, target, &expand.query, frame, beside);
-        Self { name: &way.name, expansion, shown }
+        Self { name: &navigation.name, expansion, shown }
     }
 
     fn rows(&self) -> ExpandedRows<'_> {
@@ -148,24 +148,25 @@ pub(super) fn shape<'a>(feed: &'a Feed, set: &'a Set, query: &'a BoundQuery, is_
         Some(column) => Some(column.name.as_str()),
         None => query.computed.get(index - set.columns.len()).map(|computed| computed.name.as_str()),
     };
-    let star = (query.select.is_none() && !query.selected_ways.is_empty()).then_some("*");
-    let ways = query.selected_ways.iter().map(|&way| set.navigation[way].name.as_str());
+    let star = (query.select.is_none() && !query.selected_navigation.is_empty()).then_some("*");
+    let navigations =
+        query.selected_navigation.iter().map(|&navigation| set.navigation[navigation].name.as_str());
     Shape {
-        selected: star.into_iter().chain(selected.into_iter().filter_map(name)).chain(ways).collect(),
+        selected: star.into_iter().chain(selected.into_iter().filter_map(name)).chain(navigations).collect(),
         expanded: query.expand.iter().map(|expand| expanded(feed, set, expand)).collect(),
     }
 }
 
 fn expanded<'a>(feed: &'a Feed, set: &'a Set, expand: &'a BoundExpand) -> context_url::Expanded<'a> {
-    let way = &set.navigation[expand.way];
+    let navigation = &set.navigation[expand.navigation];
     context_url::Expanded {
-        name: &way.name,
+        name: &navigation.name,
         suffix: match expand.shown {
-            Shown::Rows => ExpandSuffix::Entities,
-            Shown::References => ExpandSuffix::References,
-            Shown::Count => ExpandSuffix::Count,
+            ExpandForm::Rows => ExpandSuffix::Entities,
+            ExpandForm::References => ExpandSuffix::References,
+            ExpandForm::Count => ExpandSuffix::Count,
         },
-        shape: shape(feed, &feed.sets[way.target], &expand.query, false),
+        shape: shape(feed, &feed.sets[navigation.target], &expand.query, false),
     }
 }
 

@@ -164,7 +164,7 @@ impl Writing {
         hash.0.update(format!("{shape:?} {:?}", self.query.target));
         hash.0.update(format!(
             "{:?} {} {:?}",
-            self.query.selected_ways, self.query.references, self.query.select
+            self.query.selected_navigation, self.query.references, self.query.select
         ));
         for frame in &self.page.frames {
             hash.add(frame)?;
@@ -248,11 +248,11 @@ impl Writing {
 
     /// The row that the path names. There is nothing to show where a way leads nowhere; a key that no row has is an error.
     fn row(&self) -> Result<Option<&Frame>, BridgeError> {
-        let by_way = self.query.origin.is_some()
+        let by_navigation = self.query.origin.is_some()
             && matches!(&self.query.target, Target::Entity(key) | Target::Property { key, .. } if key.is_empty());
         match self.page.frames.first() {
             Some(frame) => Ok(Some(frame)),
-            None if by_way => Ok(None),
+            None if by_navigation => Ok(None),
             None => Err(BridgeError::NoSuchRow),
         }
     }
