@@ -25,7 +25,7 @@ use crate::catalogue::id::MeasurementId;
 use crate::error::BridgeError;
 use crate::feed::{CellSource, Feed, RowSource, Set};
 use crate::fetch::error::FetchError;
-use crate::fetch::{Fetcher, Reading};
+use crate::fetch::{Fetcher, RevisionMode};
 use crate::frame::Frame;
 use crate::odata::skip_token::{Fingerprint, SkipToken, SkipTokenError};
 use crate::odata::value::Value;
@@ -57,13 +57,13 @@ pub struct AnswerLimits {
 
 /// What a request adds to its query.
 #[derive(Debug, Clone, Default)]
-pub struct Wishes<'a> {
+pub struct PageRequest<'a> {
     /// The page size that the client prefers.
     pub max_page_size: Option<u64>,
     /// The text of `$skiptoken`.
     pub skip_token: Option<&'a str>,
     /// Every page will be asked for: what a later one would be refused for is refused at once.
-    pub whole: bool,
+    pub all_pages: bool,
     /// The request's path and options but for the token: a token belongs to it.
     pub query_text: &'a str,
 }
@@ -87,7 +87,7 @@ pub struct Page {
 
 impl Page {
     /// Tells that the rows depend on figures that were fetched then: pages of a list go on in the revision of the figures.
-    fn rest_on(&mut self, asked_at: DateTime<Utc>, revision: Option<Revision>) {
+    fn depend_on(&mut self, asked_at: DateTime<Utc>, revision: Option<Revision>) {
         self.fetched_at = Some(self.fetched_at.map_or(asked_at, |at| at.min(asked_at)));
         self.revision = revision;
         if let (Some(next), Some(revision)) = (&mut self.next, revision) {
@@ -114,23 +114,23 @@ struct Start {
 }
 
 impl Start {
-    fn of(wishes: &Wishes<'_>) -> Result<Self, BridgeError> {
-        let Some(text) = wishes.skip_token else { return Ok(Self::default()) };
-        let token = SkipToken::decode(text, Fingerprint::of(wishes.query_text))?;
+    fn of(request: &PageRequest<'_>) -> Result<Self, BridgeError> {
+        let Some(text) = request.skip_token else { return Ok(Self::default()) };
+        let token = SkipToken::decode(text, Fingerprint::of(request.query_text))?;
         let revision = Some(parse_revision(&token.revision)?);
         Ok(Self { token: Some(token), revision })
     }
 }
 
 /// So often a request begins anew because its table moved on.
-const LONGEST_PURSUIT: usize = 4;
+const MOVED_ATTEMPTS: usize = 4;
 
 /// Asks, and asks again where the table moved on meanwhile: sets and periods may be others too, so all begins anew.
 ///
 /// # Errors
 /// Those of the asking, and when the table does not come to rest.
-pub async fn pursued<T>(ask: impl AsyncFn() -> Result<T, BridgeError>) -> Result<T, BridgeError> {
-    for _ in 1..LONGEST_PURSUIT {
+pub async fn retry_when_moved<T>(ask: impl AsyncFn() -> Result<T, BridgeError>) -> Result<T, BridgeError> {
+    for _ in 1..MOVED_ATTEMPTS {
         match ask().await {
             Err(BridgeError::Fetch(FetchError::Moved { .. })) => {}
             answer => return answer,
@@ -140,7 +140,7 @@ pub async fn pursued<T>(ask: impl AsyncFn() -> Result<T, BridgeError>) -> Result
 }
 
 /// How a query walks through rows.
-struct Walk<'a> {
+struct RowScan<'a> {
     set: &'a Set,
     query: &'a BoundQuery,
     filter: Option<BoundExpr>,
@@ -150,7 +150,7 @@ struct Walk<'a> {
     /// Rows that earlier pages delivered.
     delivered: u64,
     /// Whether every page will be asked for.
-    whole: bool,
+    all_pages: bool,
     token: Option<SkipToken>,
     /// The revision that earlier pages were of.
     revision: Option<Revision>,
@@ -165,31 +165,31 @@ impl Answerer {
         &self,
         feed: &Feed,
         query: &BoundQuery,
-        wishes: &Wishes<'_>,
+        request: &PageRequest<'_>,
     ) -> Result<Page, BridgeError> {
-        let start = Start::of(wishes)?;
-        let settled = self.settle(feed, query, start.revision).await?;
-        let start = Start { revision: settled.revision, ..start };
-        let query = settled.query.as_ref();
+        let start = Start::of(request)?;
+        let resolved = self.resolve_lambdas(feed, query, start.revision).await?;
+        let start = Start { revision: resolved.revision, ..start };
+        let query = resolved.query.as_ref();
         let set = &feed.sets[query.set];
         let mut page = match (&query.apply, &query.origin) {
-            (Some(apply), _) => self.applied(query, apply, wishes, start).await?,
-            (None, None) => self.plain(set, query, None, wishes, start).await?,
+            (Some(apply), _) => self.applied(query, apply, request, start).await?,
+            (None, None) => self.plain(set, query, None, request, start).await?,
             (None, Some(origin)) => match self.origin(feed, origin).await? {
-                Some(joined) => self.plain(set, query, Some(joined), wishes, start).await?,
+                Some(joined) => self.plain(set, query, Some(joined), request, start).await?,
                 None => Page {
                     count: (query.target == Target::Count || query.count).then_some(0),
                     ..Page::default()
                 },
             },
         };
-        if let Some(asked_at) = settled.fetched_at {
-            page.rest_on(asked_at, settled.revision);
+        if let Some(asked_at) = resolved.fetched_at {
+            page.depend_on(asked_at, resolved.revision);
         }
         page.compute(set, query)?;
         self.expand(feed, query, &mut page).await?;
         if let Some(next) = &mut page.next {
-            next.fingerprint = Fingerprint::of(wishes.query_text);
+            next.fingerprint = Fingerprint::of(request.query_text);
         }
         Ok(page)
     }
@@ -199,49 +199,65 @@ impl Answerer {
         set: &Set,
         query: &BoundQuery,
         joined: Option<BoundExpr>,
-        wishes: &Wishes<'_>,
+        request: &PageRequest<'_>,
         start: Start,
     ) -> Result<Page, BridgeError> {
-        let mut walk = self.walk(set, query, wishes, start);
+        let mut scan = self.row_scan(set, query, request, start);
         if let Some(joined) = joined {
-            walk.needed.extend(joined.columns());
-            walk.filter = Some(BoundExpr::all(walk.filter.into_iter().chain([joined])));
+            scan.needed.extend(joined.columns());
+            scan.filter = Some(BoundExpr::all(scan.filter.into_iter().chain([joined])));
         }
         match &set.rows {
-            RowSource::List(batch) => walk.list(Frame::of_list(batch)),
-            RowSource::Cells(source) => self.cells(source, &walk).await,
+            RowSource::List(batch) => scan.list(Frame::of_list(batch)),
+            RowSource::Cells(source) => self.cells(source, &scan).await,
         }
     }
 
-    fn walk<'a>(&self, set: &'a Set, query: &'a BoundQuery, wishes: &Wishes<'_>, start: Start) -> Walk<'a> {
+    fn row_scan<'a>(
+        &self,
+        set: &'a Set,
+        query: &'a BoundQuery,
+        request: &PageRequest<'_>,
+        start: Start,
+    ) -> RowScan<'a> {
         let Start { token, revision } = start;
         let delivered = token.as_ref().map_or(0, |token| token.delivered);
         let filter = query.condition(set);
         let page_rows = match set.rows {
-            RowSource::List(_) => wishes.max_page_size.unwrap_or(u64::MAX),
-            RowSource::Cells(_) => self.limits.page_rows.min(wishes.max_page_size.unwrap_or(u64::MAX)),
+            RowSource::List(_) => request.max_page_size.unwrap_or(u64::MAX),
+            RowSource::Cells(_) => self.limits.page_rows.min(request.max_page_size.unwrap_or(u64::MAX)),
         };
         let left = query.top.map_or(u64::MAX, |top| top.saturating_sub(delivered));
         let limit = if query.target == Target::Count { 0 } else { page_rows.max(1).min(left) };
         let needed = query.columns(set).into_iter().chain(set.key.iter().copied()).collect();
-        Walk { set, query, filter, needed, limit, delivered, whole: wishes.whole, token, revision }
+        RowScan {
+            set,
+            query,
+            filter,
+            needed,
+            limit,
+            delivered,
+            all_pages: request.all_pages,
+            token,
+            revision,
+        }
     }
 
-    async fn cells(&self, source: &Arc<CellSource>, walk: &Walk<'_>) -> Result<Page, BridgeError> {
+    async fn cells(&self, source: &Arc<CellSource>, scan: &RowScan<'_>) -> Result<Page, BridgeError> {
         let wanted =
-            Wanted { source, columns: &walk.set.columns, needed: &walk.needed, filter: walk.filter.as_ref() };
+            Wanted { source, columns: &scan.set.columns, needed: &scan.needed, filter: scan.filter.as_ref() };
         let plan = plan(&wanted, self.limits.cell_limit)?;
-        self.check_bound(&plan, walk)?;
-        let read = |reading| self.read(&plan, &wanted, walk, reading).boxed();
-        self.through_readings(&source.measurement.id, walk.revision, read).await
+        self.check_bound(&plan, scan)?;
+        let read = |mode| self.read(&plan, &wanted, scan, mode).boxed();
+        self.with_stored_fallback(&source.measurement.id, scan.revision, read).await
     }
 
     /// Reads from the revision that stands or was begun with; where the upstream fails or takes too long, from what is stored.
-    async fn through_readings<'r, T>(
+    async fn with_stored_fallback<'r, T>(
         &self,
         table: &MeasurementId,
         begun: Option<Revision>,
-        read: impl Fn(Reading) -> BoxFuture<'r, Result<T, BridgeError>>,
+        read: impl Fn(RevisionMode) -> BoxFuture<'r, Result<T, BridgeError>>,
     ) -> Result<T, BridgeError> {
         let answer = self.fetcher.in_one_revision(table, begun, &read);
         let error = match tokio::time::timeout(self.limits.wait, answer).await {
@@ -250,9 +266,9 @@ impl Answerer {
             Ok(Err(error)) => return Err(error),
             Err(_) => BridgeError::TooSlow { seconds: self.limits.wait.as_secs() },
         };
-        let stored = self.fetcher.stored_readings(table).await.into_iter();
-        for reading in stored.filter(|reading| begun.is_none_or(|begun| begun == reading.revision())) {
-            if let Ok(found) = read(reading).await {
+        let stored = self.fetcher.stored_revisions(table).await.into_iter();
+        for mode in stored.filter(|mode| begun.is_none_or(|begun| begun == mode.revision())) {
+            if let Ok(found) = read(mode).await {
                 self.fetcher.stored_served();
                 return Ok(found);
             }
@@ -262,16 +278,16 @@ impl Answerer {
 
     /// Refuses what would read more rows than the limit. The first page in the set's own order is always served to who may
     /// want no other.
-    fn check_bound(&self, plan: &UpstreamPlan, walk: &Walk<'_>) -> Result<(), BridgeError> {
+    fn check_bound(&self, plan: &UpstreamPlan, scan: &RowScan<'_>) -> Result<(), BridgeError> {
         let limit = self.limits.max_rows;
-        let ends = walk.query.top.map_or(u64::MAX, |top| top.saturating_add(walk.query.skip));
-        let in_order = walk.query.order.is_empty() && !walk.counts();
+        let ends = scan.query.top.map_or(u64::MAX, |top| top.saturating_add(scan.query.skip));
+        let in_order = scan.query.order.is_empty() && !scan.counts();
         let bound = if in_order { plan.row_bound().min(ends) } else { plan.row_bound() };
-        let first_page = in_order && walk.query.skip == 0 && walk.token.is_none() && !walk.whole;
+        let first_page = in_order && scan.query.skip == 0 && scan.token.is_none() && !scan.all_pages;
         if bound > limit && !first_page {
             return Err(BridgeError::TooManyRows { bound: plan.row_bound(), limit });
         }
-        let worked_out = walk.query.order.iter().map(|key| &key.expr);
+        let worked_out = scan.query.order.iter().map(|key| &key.expr);
         rows::check_work(
             plan.row_bound(),
             worked_out.filter(|expr| !matches!(expr.kind, BoundExprKind::Column(_))),
@@ -282,27 +298,27 @@ impl Answerer {
         &self,
         plan: &UpstreamPlan,
         wanted: &Wanted<'_>,
-        walk: &Walk<'_>,
-        reading: Reading,
+        scan: &RowScan<'_>,
+        mode: RevisionMode,
     ) -> Result<Page, BridgeError> {
-        let from = gather::begin_of(&plan.source, walk.token.as_ref())?;
-        let mut page = Gathered::new(walk, from.clone());
-        let from = from.filter(|_| !walk.needs_all()).unwrap_or_default();
-        let mut rows = RowReader::new(self, plan, wanted, reading, &from);
+        let from = gather::begin_of(&plan.source, scan.token.as_ref())?;
+        let mut page = Gathered::new(scan, from.clone());
+        let from = from.filter(|_| !scan.needs_all()).unwrap_or_default();
+        let mut rows = RowReader::new(self, plan, wanted, mode, &from);
         while page.has_room()
             && let Some(frame) = rows.next(page.wanted()).await?
         {
             page.add(frame);
         }
-        if walk.counts() {
+        if scan.counts() {
             page.matched += rows.count().await?;
         }
         let fetched_at = rows.fetched_at();
-        page.into_page(reading.revision(), fetched_at, |frame, row| gather::ids_of(&plan.source, frame, row))
+        page.into_page(mode.revision(), fetched_at, |frame, row| gather::ids_of(&plan.source, frame, row))
     }
 }
 
-impl Walk<'_> {
+impl RowScan<'_> {
     fn counts(&self) -> bool {
         (self.query.count && self.token.is_none()) || self.query.target == Target::Count
     }
@@ -319,7 +335,7 @@ impl Walk<'_> {
             None => frame,
         });
         let number = |frame: &Frame, row: usize| {
-            frame.places.of(row).into_iter().map(|at| Value::Integer(at.into())).collect()
+            frame.sort_keys.of(row).into_iter().map(|at| Value::Integer(at.into())).collect()
         };
         rows.into_page(Revision { update_latest: None, counter: 0 }, None, number)
     }
@@ -329,8 +345,8 @@ impl Walk<'_> {
         let number = |value: &Value| {
             if let Value::Integer(number) = value { u32::try_from(*number).ok() } else { None }
         };
-        let place = token.first_key.iter().map(number).collect::<Option<Vec<_>>>();
-        place.map(Some).ok_or_else(|| SkipTokenError::Damaged.into())
+        let sort_key = token.first_key.iter().map(number).collect::<Option<Vec<_>>>();
+        sort_key.map(Some).ok_or_else(|| SkipTokenError::Damaged.into())
     }
 }
 

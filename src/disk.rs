@@ -54,7 +54,7 @@ fn folder_of(path: &Path) -> &Path {
 
 /// Why a kept value cannot be used.
 #[derive(Debug, Error)]
-pub enum KeptError {
+pub enum SavedFileError {
     #[error("it cannot be read: {0}")]
     Io(#[from] io::Error),
     #[error("it is cut short")]
@@ -91,29 +91,29 @@ pub fn keep(path: &Path, version: u32, value: &impl Serialize) -> io::Result<()>
 ///
 /// # Errors
 /// When there is a file that is not what was written.
-pub fn kept<T: DeserializeOwned>(path: &Path, version: u32) -> Result<Option<T>, KeptError> {
+pub fn read<T: DeserializeOwned>(path: &Path, version: u32) -> Result<Option<T>, SavedFileError> {
     let text = match fs::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let end = text.iter().position(|byte| *byte == b'\n').ok_or(KeptError::CutShort)?;
+    let end = text.iter().position(|byte| *byte == b'\n').ok_or(SavedFileError::CutShort)?;
     let (head, value) = (&text[..end], &text[end + 1..]);
     let head: Head = serde_json::from_slice(head)?;
     if head.version != version {
-        return Err(KeptError::Version { found: head.version, expected: version });
+        return Err(SavedFileError::Version { found: head.version, expected: version });
     }
     let found = crc32fast::hash(value);
     if head.checksum != found {
-        return Err(KeptError::Checksum { found, expected: head.checksum });
+        return Err(SavedFileError::Checksum { found, expected: head.checksum });
     }
     Ok(Some(serde_json::from_slice(value)?))
 }
 
 /// As [`kept`], for what can be done without: a file that cannot be used is set aside with a line in the log.
 #[must_use]
-pub fn kept_or_set_aside<T: DeserializeOwned>(path: &Path, version: u32) -> Option<T> {
-    kept(path, version).unwrap_or_else(|error| {
+pub fn read_or_set_aside<T: DeserializeOwned>(path: &Path, version: u32) -> Option<T> {
+    read(path, version).unwrap_or_else(|error| {
         let aside = set_aside(path).is_ok();
         tracing::warn!(file = %path.display(), set_aside = aside, %error, "a stored file cannot be used; going on without");
         None
@@ -183,9 +183,9 @@ mod tests {
     fn a_kept_value_is_read_as_it_was_or_not_at_all() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("kept.json");
-        assert_eq!(kept_or_set_aside::<Vec<u32>>(&path, 3), None);
+        assert_eq!(read_or_set_aside::<Vec<u32>>(&path, 3), None);
         keep(&path, 3, &[15, 16]).unwrap();
-        assert_eq!(kept_or_set_aside(&path, 3), Some(vec![15, 16]));
+        assert_eq!(read_or_set_aside(&path, 3), Some(vec![15, 16]));
         let whole = fs::read(&path).unwrap();
         let flipped = |at: usize| [&whole[..at], &[whole[at] ^ 1], &whole[at + 1..]].concat();
         let mut spoilt: Vec<Vec<u8>> = (0..whole.len()).map(|end| whole[..end].to_vec()).collect();
@@ -193,11 +193,11 @@ mod tests {
         for spoilt in spoilt {
             fs::write(&path, &spoilt).unwrap();
             let shown = String::from_utf8_lossy(&spoilt);
-            assert_eq!(kept_or_set_aside::<Vec<u32>>(&path, 3), None, "{shown}");
+            assert_eq!(read_or_set_aside::<Vec<u32>>(&path, 3), None, "{shown}");
             assert!(!path.exists(), "{shown}");
         }
         keep(&path, 4, &[15, 16]).unwrap();
-        assert_eq!(kept_or_set_aside::<Vec<u32>>(&path, 3), None, "another form");
+        assert_eq!(read_or_set_aside::<Vec<u32>>(&path, 3), None, "another form");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What stands beside the rows of a page: the rows that their ways lead to.
+//! What stands beside the rows of a page: the rows that their navigation properties lead to.
 //!
 //! All keys of a page are asked for at once, never row by row. Rows of figures come chunk by chunk, and no more chunks are read
 //! than it takes to fill what is shown of every key.
@@ -10,11 +10,11 @@ use chrono::{DateTime, Utc};
 use futures_util::future::{BoxFuture, FutureExt};
 
 use super::rows::RowReader;
-use super::{Answerer, Page, Wishes};
+use super::{Answerer, Page, PageRequest};
 use crate::error::BridgeError;
 use crate::feed::list::value_at;
 use crate::feed::{CellSource, Feed, Navigation, RowSource, Set};
-use crate::fetch::Reading;
+use crate::fetch::RevisionMode;
 use crate::frame::Frame;
 use crate::frame::aggregate;
 use crate::odata::value::Value;
@@ -22,7 +22,7 @@ use crate::plan::{UpstreamPlan, Wanted, plan};
 use crate::query::{BoundExpand, BoundExpr, BoundExprKind, BoundQuery, ExpandForm, Origin, Target};
 use crate::store::block::Revision;
 
-/// The rows at the other end of a way.
+/// The rows at the other end of a navigation property.
 #[derive(Debug, Clone)]
 pub struct Expansion {
     pub frame: Frame,
@@ -45,43 +45,43 @@ struct Rows<'a> {
     times: Vec<u64>,
 }
 
-/// The rows at the other end of a way that are shown, each once, and how many times each is written.
-struct ShownRows {
+/// The rows at the other end of a navigation property that are shown, each once, and how many times each is written.
+struct WrittenRows {
     rows: Vec<u32>,
     times: Vec<u64>,
-    places: HashMap<usize, usize>,
+    indexes: HashMap<usize, usize>,
 }
 
-impl ShownRows {
+impl WrittenRows {
     fn through(windows: &[Vec<usize>], parents: &Rows<'_>) -> Self {
-        let mut shown = Self { rows: Vec::new(), times: Vec::new(), places: HashMap::new() };
+        let mut shown = Self { rows: Vec::new(), times: Vec::new(), indexes: HashMap::new() };
         for (rows, times) in windows.iter().zip(&parents.times) {
             for &row in rows {
-                let place = *shown.places.entry(row).or_insert_with(|| {
+                let index = *shown.indexes.entry(row).or_insert_with(|| {
                     shown.rows.extend(u32::try_from(row));
                     shown.times.push(0);
                     shown.rows.len() - 1
                 });
-                shown.times[place] = shown.times[place].saturating_add(*times);
+                shown.times[index] = shown.times[index].saturating_add(*times);
             }
         }
         shown
     }
 
-    fn places(&self, rows: &[usize]) -> impl Iterator<Item = usize> {
-        rows.iter().filter_map(|row| self.places.get(row)).copied()
+    fn indexes(&self, rows: &[usize]) -> impl Iterator<Item = usize> {
+        rows.iter().filter_map(|row| self.indexes.get(row)).copied()
     }
 }
 
-/// The rows at the other end of a way, by the key that leads to them.
-struct Found {
+/// The rows at the other end of a navigation property, by the key that leads to them.
+struct TargetRows {
     frame: Frame,
     by_key: HashMap<Arc<str>, Vec<usize>>,
     fetched_at: Option<DateTime<Utc>>,
 }
 
 /// What is read of a set for the keys of a page.
-struct Reach<'a> {
+struct TargetScan<'a> {
     set: &'a Set,
     query: &'a BoundQuery,
     key: usize,
@@ -91,7 +91,7 @@ struct Reach<'a> {
 }
 
 impl Answerer {
-    /// The condition that a row of the set at the other end of a path's way meets; `None` where the way leads nowhere.
+    /// The condition that a row of the set at the other end of a path's navigation property meets; `None` where the navigation property leads nowhere.
     pub(super) async fn origin(
         &self,
         feed: &Feed,
@@ -109,7 +109,7 @@ impl Answerer {
         feed: &'a Feed,
         query: &'a BoundQuery,
     ) -> BoxFuture<'a, Result<Page, BridgeError>> {
-        async move { self.answer(feed, query, &Wishes::default()).await }.boxed()
+        async move { self.answer(feed, query, &PageRequest::default()).await }.boxed()
     }
 
     /// Puts beside the rows of a page what the query expands.
@@ -159,7 +159,7 @@ impl Answerer {
     ) -> Result<Expansion, BridgeError> {
         let key = |row| text_at(parents.frame, navigation.from_column, row);
         let keys: Vec<Option<Arc<str>>> = (0..parents.frame.row_count()).map(key).collect();
-        let found = self.found(feed, navigation, expand, &keys, read).await?;
+        let found = self.target_rows(feed, navigation, expand, &keys, read).await?;
         read.fetched_at = found.fetched_at.into_iter().chain(read.fetched_at).min();
         let counts = || keys.iter().map(|key| all_of(key, &found.by_key).len() as u64).collect();
         if expand.shown == ExpandForm::Count {
@@ -167,7 +167,7 @@ impl Answerer {
             return Ok(Expansion { frame: found.frame, rows, expansions });
         }
         let windows = windows(&expand.query, &keys, &found.by_key);
-        let shown = ShownRows::through(&windows, parents);
+        let shown = WrittenRows::through(&windows, parents);
         if navigation.collection {
             read.take(shown.times.iter().sum(), self.limits.page_rows)?;
         }
@@ -175,72 +175,62 @@ impl Answerer {
         let frame = frame.with_computed(feed.sets[navigation.target].columns.len(), &expand.query)?;
         let rows = match navigation.collection {
             true => {
-                let rows = windows.iter().map(|rows| shown.places(rows).collect()).collect();
+                let rows = windows.iter().map(|rows| shown.indexes(rows).collect()).collect();
                 Expanded::Many { rows, counts: expand.query.count.then(counts) }
             }
-            false => Expanded::One(windows.iter().map(|rows| shown.places(rows).next()).collect()),
+            false => Expanded::One(windows.iter().map(|rows| shown.indexes(rows).next()).collect()),
         };
         let times = shown.times;
         let expansions = self.expansions(feed, &expand.query, &Rows { frame: &frame, times }, read).await?;
         Ok(Expansion { frame, rows, expansions })
     }
 
-    async fn found(
+    async fn target_rows(
         &self,
         feed: &Feed,
         navigation: &Navigation,
         expand: &BoundExpand,
         keys: &[Option<Arc<str>>],
         read: &Read,
-    ) -> Result<Found, BridgeError> {
+    ) -> Result<TargetRows, BridgeError> {
         let set = &feed.sets[navigation.target];
-        let possible_positions = Reach::new(set, navigation, &expand.query, keys);
+        let scan = TargetScan::new(set, navigation, &expand.query, keys);
         let (frame, fetched_at) = match &set.rows {
-            _ if possible_positions.keys.is_empty() => (aggregate::empty(&set.columns)?, None),
-            RowSource::List(batch) => (Frame::of_list(batch).filter(&possible_positions.filter)?, None),
-            RowSource::Cells(source) => {
-                self.reached_cells(source, &possible_positions, read.revision).await?
-            }
+            _ if scan.keys.is_empty() => (aggregate::empty(&set.columns)?, None),
+            RowSource::List(batch) => (Frame::of_list(batch).filter(&scan.filter)?, None),
+            RowSource::Cells(source) => self.target_cells(source, &scan, read.revision).await?,
         };
-        let frame = if possible_positions.query.order.is_empty() {
-            frame
-        } else {
-            frame.order(&possible_positions.query.order)?
-        };
-        Ok(Found { by_key: by_key(&frame, possible_positions.key), frame, fetched_at })
+        let frame = if scan.query.order.is_empty() { frame } else { frame.order(&scan.query.order)? };
+        Ok(TargetRows { by_key: by_key(&frame, scan.key), frame, fetched_at })
     }
 
-    async fn reached_cells(
+    async fn target_cells(
         &self,
         source: &Arc<CellSource>,
-        possible_positions: &Reach<'_>,
+        scan: &TargetScan<'_>,
         begun: Option<Revision>,
     ) -> Result<(Frame, Option<DateTime<Utc>>), BridgeError> {
-        let wanted = Wanted {
-            source,
-            columns: &possible_positions.set.columns,
-            needed: &possible_positions.needed,
-            filter: Some(&possible_positions.filter),
-        };
+        let wanted =
+            Wanted { source, columns: &scan.set.columns, needed: &scan.needed, filter: Some(&scan.filter) };
         let plan = plan(&wanted, self.limits.cell_limit)?;
-        if possible_positions.needs_all() && plan.row_bound() > self.limits.max_rows {
+        if scan.needs_all() && plan.row_bound() > self.limits.max_rows {
             return Err(self.too_many(plan.row_bound()));
         }
-        let read = |reading| self.possible_positions(&plan, &wanted, possible_positions, reading).boxed();
-        self.through_readings(&source.measurement.id, begun, read).await
+        let read = |mode| self.read_target(&plan, &wanted, scan, mode).boxed();
+        self.with_stored_fallback(&source.measurement.id, begun, read).await
     }
 
-    async fn possible_positions(
+    async fn read_target(
         &self,
         plan: &UpstreamPlan,
         wanted: &Wanted<'_>,
-        possible_positions: &Reach<'_>,
-        reading: Reading,
+        scan: &TargetScan<'_>,
+        mode: RevisionMode,
     ) -> Result<(Frame, Option<DateTime<Utc>>), BridgeError> {
-        let mut filling = Filling::new(possible_positions);
+        let mut filling = Filling::new(scan);
         let mut frames = Vec::new();
-        let mut rows = RowReader::new(self, plan, wanted, reading, &[]);
-        let ahead = if possible_positions.needs_all() { u64::MAX } else { 1 };
+        let mut rows = RowReader::new(self, plan, wanted, mode, &[]);
+        let ahead = if scan.needs_all() { u64::MAX } else { 1 };
         while !filling.is_full()
             && let Some(frame) = rows.next(ahead).await?
         {
@@ -248,7 +238,7 @@ impl Answerer {
         }
         let frame = match Frame::joined(&frames)? {
             Some(frame) => frame,
-            None => aggregate::empty(&possible_positions.set.columns)?,
+            None => aggregate::empty(&scan.set.columns)?,
         };
         Ok((frame, rows.fetched_at()))
     }
@@ -279,7 +269,7 @@ impl Read {
     }
 }
 
-impl<'a> Reach<'a> {
+impl<'a> TargetScan<'a> {
     fn new(set: &'a Set, navigation: &Navigation, query: &'a BoundQuery, keys: &[Option<Arc<str>>]) -> Self {
         let mut seen = HashSet::new();
         let keys: Vec<Arc<str>> =
@@ -304,7 +294,7 @@ impl<'a> Reach<'a> {
 
 /// How far each key has been filled with rows in the order of the set.
 struct Filling<'a> {
-    possible_positions: &'a Reach<'a>,
+    scan: &'a TargetScan<'a>,
     /// Rows per key that suffice; `None` for all.
     enough: Option<u64>,
     taken: HashMap<Arc<str>, u64>,
@@ -312,15 +302,14 @@ struct Filling<'a> {
 }
 
 impl<'a> Filling<'a> {
-    fn new(possible_positions: &'a Reach<'a>) -> Self {
-        let query = possible_positions.query;
-        let enough =
-            query.top.filter(|_| !possible_positions.needs_all()).map(|top| top.saturating_add(query.skip));
-        Self { possible_positions, enough, taken: HashMap::new(), filled: 0 }
+    fn new(scan: &'a TargetScan<'a>) -> Self {
+        let query = scan.query;
+        let enough = query.top.filter(|_| !scan.needs_all()).map(|top| top.saturating_add(query.skip));
+        Self { scan, enough, taken: HashMap::new(), filled: 0 }
     }
 
     fn is_full(&self) -> bool {
-        self.enough == Some(0) || (self.enough.is_some() && self.filled == self.possible_positions.keys.len())
+        self.enough == Some(0) || (self.enough.is_some() && self.filled == self.scan.keys.len())
     }
 
     /// The rows that are still of use.
@@ -328,7 +317,7 @@ impl<'a> Filling<'a> {
         let Some(enough) = self.enough else { return Ok(frame) };
         let mut kept = Vec::new();
         for row in 0..frame.row_count() {
-            let Some(key) = text_at(&frame, self.possible_positions.key, row) else { continue };
+            let Some(key) = text_at(&frame, self.scan.key, row) else { continue };
             let taken = self.taken.entry(key).or_default();
             if *taken < enough {
                 *taken += 1;

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use crate::answer::gather::Gathered;
-use crate::answer::lambda::{self, Counting};
-use crate::answer::{Answerer, Start, Walk, Wishes, apply};
+use crate::answer::lambda::{self, LambdaScan};
+use crate::answer::{Answerer, PageRequest, RowScan, Start, apply};
 use crate::error::BridgeError;
 use crate::feed::{Feed, RowSource, Set};
 use crate::fetch::request;
@@ -66,13 +66,13 @@ impl Answerer {
         &self,
         feed: &Feed,
         query: &BoundQuery,
-        wishes: &Wishes<'_>,
+        request: &PageRequest<'_>,
     ) -> Result<Explanation, BridgeError> {
         let mut asked = Cow::Borrowed(query);
         if !query.lambda_aggregates().is_empty() {
             lambda::narrow(feed, asked.to_mut());
         }
-        let mut explanation = self.explain_rows(feed, &asked, wishes).await?;
+        let mut explanation = self.explain_rows(feed, &asked, request).await?;
         for lambda in asked.lambda_aggregates() {
             explanation.add(self.explain_question(feed, lambda).await?);
         }
@@ -92,44 +92,44 @@ impl Answerer {
             count: true,
             ..BoundQuery::of(lambda.set, Target::Collection)
         };
-        let counting = Counting::new(set, lambda);
-        let plan = self.plan_of(source, &counting)?;
-        let walk = Walk {
+        let lambda_scan = LambdaScan::new(set, lambda);
+        let plan = self.plan_of(source, &lambda_scan)?;
+        let scan = RowScan {
             filter: query.filter.clone(),
-            needed: counting.needed,
-            ..self.walk(set, &query, &Wishes::default(), Start::default())
+            needed: lambda_scan.needed,
+            ..self.row_scan(set, &query, &PageRequest::default(), Start::default())
         };
         let held = self.held(&plan).await?;
-        Ok(explained(&plan, &walk, &held))
+        Ok(explained(&plan, &scan, &held))
     }
 
     async fn explain_rows(
         &self,
         feed: &Feed,
         query: &BoundQuery,
-        wishes: &Wishes<'_>,
+        request: &PageRequest<'_>,
     ) -> Result<Explanation, BridgeError> {
-        let reading = query.apply.as_ref().map(|apply| apply::reading(query.set, apply));
-        let walk = match (&query.apply, &reading) {
-            (Some(applied), Some(reading)) => apply::walk_of(applied, reading, None),
-            _ => self.walk(&feed.sets[query.set], query, wishes, Start::of(wishes)?),
+        let source_query = query.apply.as_ref().map(|apply| apply::source_query(query.set, apply));
+        let scan = match (&query.apply, &source_query) {
+            (Some(applied), Some(source_query)) => apply::source_scan(applied, source_query, None),
+            _ => self.row_scan(&feed.sets[query.set], query, request, Start::of(request)?),
         };
-        let RowSource::Cells(source) = &walk.set.rows else { return Ok(Explanation::default()) };
+        let RowSource::Cells(source) = &scan.set.rows else { return Ok(Explanation::default()) };
         let wanted =
-            Wanted { source, columns: &walk.set.columns, needed: &walk.needed, filter: walk.filter.as_ref() };
+            Wanted { source, columns: &scan.set.columns, needed: &scan.needed, filter: scan.filter.as_ref() };
         let plan = plan(&wanted, self.limits.cell_limit)?;
-        self.check_bound(&plan, &walk)?;
+        self.check_bound(&plan, &scan)?;
         let held = self.held(&plan).await?;
-        Ok(explained(&plan, &walk, &held))
+        Ok(explained(&plan, &scan, &held))
     }
 
     /// Which of the requests that are listed are answered from store.
     async fn held(&self, plan: &UpstreamPlan) -> Result<Vec<bool>, BridgeError> {
-        let of = &plan.source.measurement;
-        let reading = self.fetcher.open(&of.id, None).await?;
+        let measurement = &plan.source.measurement;
+        let mode = self.fetcher.open(&measurement.id, None).await?;
         let mut held = Vec::new();
         for chunk in plan.chunks.iter().take(LISTED) {
-            held.push(self.fetcher.holds(of, &chunk, reading).await);
+            held.push(self.fetcher.holds(measurement, &chunk, mode).await);
         }
         Ok(held)
     }
@@ -149,38 +149,38 @@ impl Explanation {
     }
 }
 
-fn explained(plan: &UpstreamPlan, walk: &Walk<'_>, held: &[bool]) -> Explanation {
-    let of = &plan.source.measurement;
+fn explained(plan: &UpstreamPlan, scan: &RowScan<'_>, held: &[bool]) -> Explanation {
+    let measurement = &plan.source.measurement;
     let planned = |(chunk, &in_store): (Chunk, &bool)| {
         Some(PlannedRequest {
-            request: request::data_request(of, &chunk)?.path_and_query(),
+            request: request::data_request(measurement, &chunk)?.path_and_query(),
             rows_at_most: chunk.row_bound().saturating_mul(plan.rows_per_place()),
-            cells: chunk.cell_bound(of),
+            cells: chunk.cell_bound(measurement),
             in_store,
         })
     };
     Explanation {
-        table: Some(of.id.to_string()),
+        table: Some(measurement.id.to_string()),
         rows_at_most: plan.row_bound(),
         requests: plan.chunks.count(),
         cells: plan.chunks.cells(),
-        first_page_requests: plan.chunks_for(Gathered::new(walk, None).wanted()),
+        first_page_requests: plan.chunks_for(Gathered::new(scan, None).wanted()),
         in_store: held.iter().filter(|held| **held).count(),
         plan: plan.chunks.iter().zip(held).filter_map(planned).collect(),
-        evaluated_here: evaluated_here(plan, walk),
+        evaluated_here: evaluated_here(plan, scan),
     }
 }
 
-fn evaluated_here(plan: &UpstreamPlan, walk: &Walk<'_>) -> Vec<EvaluatedHere> {
-    let (set, query) = (walk.set, walk.query);
+fn evaluated_here(plan: &UpstreamPlan, scan: &RowScan<'_>) -> Vec<EvaluatedHere> {
+    let (set, query) = (scan.set, scan.query);
     let scope = AxisScope { measurement: &plan.source.measurement, columns: &set.columns };
-    let terms = walk.filter.iter().flat_map(|filter| mixed_terms(filter, &scope));
+    let terms = scan.filter.iter().flat_map(|filter| mixed_terms(filter, &scope));
     let part = |option, expr: &BoundExpr| EvaluatedHere { option, columns: names(set, expr) };
     let alone = |option| EvaluatedHere { option, columns: Vec::new() };
     let filters = terms.map(|term| part("$filter", term));
     let orders = query.order.iter().map(|key| part("$orderby", &key.expr));
     let skips = (query.skip > 0).then(|| alone("$skip"));
-    let counts = walk.counts().then(|| alone("$count"));
+    let counts = scan.counts().then(|| alone("$count"));
     filters.chain(orders).chain(skips).chain(counts).collect()
 }
 

@@ -16,7 +16,7 @@ use super::rows::RowReader;
 use crate::error::BridgeError;
 use crate::feed::list::ListRow;
 use crate::feed::{CellSource, Feed, RowSource, Set};
-use crate::fetch::Reading;
+use crate::fetch::RevisionMode;
 use crate::frame::Frame;
 use crate::frame::aggregate;
 use crate::odata::value::Value;
@@ -27,7 +27,7 @@ use crate::query::{BoundExpr, BoundExprKind, BoundQuery};
 use crate::store::block::Revision;
 
 /// A query without open questions, and what its answers rest on.
-pub(super) struct Settled<'q> {
+pub(super) struct ResolvedQuery<'q> {
     pub(super) query: Cow<'q, BoundQuery>,
     /// The revision that was read, or was to be.
     pub(super) revision: Option<Revision>,
@@ -39,46 +39,46 @@ pub(super) struct Settled<'q> {
 
 impl Answerer {
     /// Answers the open questions of a query, in the revision that earlier pages were of.
-    pub(super) async fn settle<'q>(
+    pub(super) async fn resolve_lambdas<'q>(
         &self,
         feed: &Feed,
         query: &'q BoundQuery,
         revision: Option<Revision>,
-    ) -> Result<Settled<'q>, BridgeError> {
+    ) -> Result<ResolvedQuery<'q>, BridgeError> {
         let left = self.limits.max_rows;
-        let mut settled = Settled { query: Cow::Borrowed(query), revision, fetched_at: None, left };
+        let mut resolved = ResolvedQuery { query: Cow::Borrowed(query), revision, fetched_at: None, left };
         if query.lambda_aggregates().is_empty() {
-            return Ok(settled);
+            return Ok(resolved);
         }
-        narrow(feed, settled.query.to_mut());
-        while let Some(lambda) = settled.query.lambda_aggregates().first().copied().cloned() {
+        narrow(feed, resolved.query.to_mut());
+        while let Some(lambda) = resolved.query.lambda_aggregates().first().copied().cloned() {
             let counts = match &feed.sets[lambda.set].rows {
                 RowSource::List(batch) => counted(Frame::of_list(batch), &lambda)?,
-                RowSource::Cells(source) => self.ask(feed, source, &lambda, &mut settled).await?,
+                RowSource::Cells(source) => self.count_cells(feed, source, &lambda, &mut resolved).await?,
             };
-            settled.query.to_mut().replace_lambda(&lambda, &lambda.lookup_table(counts));
+            resolved.query.to_mut().replace_lambda(&lambda, &lambda.lookup_table(counts));
         }
-        Ok(settled)
+        Ok(resolved)
     }
 
-    async fn ask(
+    async fn count_cells(
         &self,
         feed: &Feed,
         source: &Arc<CellSource>,
         lambda: &LambdaAggregate,
-        settled: &mut Settled<'_>,
+        resolved: &mut ResolvedQuery<'_>,
     ) -> Result<Counts, BridgeError> {
-        let counting = Counting::new(&feed.sets[lambda.set], lambda);
-        let plan = self.plan_of(source, &counting)?;
+        let scan = LambdaScan::new(&feed.sets[lambda.set], lambda);
+        let plan = self.plan_of(source, &scan)?;
         let too_many = BridgeError::TooManyInLambdas { bound: plan.row_bound(), limit: self.limits.max_rows };
-        settled.left = settled.left.checked_sub(plan.row_bound()).ok_or(too_many)?;
+        resolved.left = resolved.left.checked_sub(plan.row_bound()).ok_or(too_many)?;
         if plan.chunks.count() == 0 {
             return Ok(Counts::new());
         }
-        let read = |reading| self.count(&plan, &counting, reading).boxed();
-        let found = self.through_readings(&source.measurement.id, settled.revision, read).await?;
-        settled.revision = Some(found.revision);
-        settled.fetched_at = found.fetched_at.into_iter().chain(settled.fetched_at).min();
+        let read = |mode| self.count(&plan, &scan, mode).boxed();
+        let found = self.with_stored_fallback(&source.measurement.id, resolved.revision, read).await?;
+        resolved.revision = Some(found.revision);
+        resolved.fetched_at = found.fetched_at.into_iter().chain(resolved.fetched_at).min();
         Ok(found.counts)
     }
 
@@ -86,37 +86,37 @@ impl Answerer {
     pub(super) fn plan_of(
         &self,
         source: &Arc<CellSource>,
-        counting: &Counting<'_>,
+        scan: &LambdaScan<'_>,
     ) -> Result<UpstreamPlan, BridgeError> {
-        Ok(plan(&counting.wanted(source), self.limits.cell_limit)?)
+        Ok(plan(&scan.wanted(source), self.limits.cell_limit)?)
     }
 
     /// Counts chunk by chunk, so that no more rows are held than those of a few.
     async fn count(
         &self,
         plan: &UpstreamPlan,
-        counting: &Counting<'_>,
-        reading: Reading,
-    ) -> Result<Counted, BridgeError> {
-        let mut rows = RowReader::new(self, plan, &counting.wanted(&plan.source), reading, &[]);
+        scan: &LambdaScan<'_>,
+        mode: RevisionMode,
+    ) -> Result<ScanCounts, BridgeError> {
+        let mut rows = RowReader::new(self, plan, &scan.wanted(&plan.source), mode, &[]);
         let mut counts = Counts::new();
         while let Some(met) = rows.next(u64::MAX).await? {
-            for (key, count) in aggregate::counts(&met, counting.lambda.key)? {
+            for (key, count) in aggregate::counts(&met, scan.lambda.key)? {
                 *counts.entry(key).or_default() += count;
             }
         }
-        Ok(Counted { counts, revision: reading.revision(), fetched_at: rows.fetched_at() })
+        Ok(ScanCounts { counts, revision: mode.revision(), fetched_at: rows.fetched_at() })
     }
 }
 
 /// What is read of a set to answer a question.
-pub(super) struct Counting<'a> {
+pub(super) struct LambdaScan<'a> {
     set: &'a Set,
     lambda: &'a LambdaAggregate,
     pub(super) needed: BTreeSet<usize>,
 }
 
-impl<'a> Counting<'a> {
+impl<'a> LambdaScan<'a> {
     pub(super) fn new(set: &'a Set, lambda: &'a LambdaAggregate) -> Self {
         let needed = lambda.condition.columns().into_iter().chain(set.key.iter().copied());
         Self { set, lambda, needed: needed.chain([lambda.key]).collect() }
@@ -128,7 +128,7 @@ impl<'a> Counting<'a> {
     }
 }
 
-struct Counted {
+struct ScanCounts {
     counts: Counts,
     revision: Revision,
     fetched_at: Option<DateTime<Utc>>,

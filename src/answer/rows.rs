@@ -11,7 +11,7 @@ use futures_util::stream::FuturesOrdered;
 use super::Answerer;
 use crate::error::BridgeError;
 use crate::feed::column::Column;
-use crate::fetch::Reading;
+use crate::fetch::RevisionMode;
 use crate::fetch::error::FetchError;
 use crate::frame::Frame;
 use crate::frame::assemble::Assembly;
@@ -42,7 +42,7 @@ pub(super) struct RowReader<'a> {
     filter: Option<&'a BoundExpr>,
     columns: &'a [Column],
     assembly: Assembly<'a>,
-    reading: Reading,
+    mode: RevisionMode,
     chunks: Peekable<ChunkWalk<'a>>,
     coming: FuturesOrdered<BoxFuture<'a, Result<Fetched, FetchError>>>,
     merge: Merge,
@@ -58,7 +58,7 @@ impl<'a> RowReader<'a> {
         answerer: &'a Answerer,
         plan: &'a UpstreamPlan,
         wanted: &Wanted<'a>,
-        reading: Reading,
+        mode: RevisionMode,
         from: &[u32],
     ) -> Self {
         Self {
@@ -67,7 +67,7 @@ impl<'a> RowReader<'a> {
             filter: wanted.filter,
             columns: wanted.columns,
             assembly: assembly(plan, wanted.columns, wanted.needed),
-            reading,
+            mode,
             chunks: plan.chunks_from(from).peekable(),
             coming: FuturesOrdered::new(),
             merge: Merge::default(),
@@ -102,11 +102,11 @@ impl<'a> RowReader<'a> {
         let looked_at: BTreeSet<usize> = self.filter.iter().flat_map(|filter| filter.columns()).collect();
         let assembly = assembly(self.plan, self.columns, &looked_at);
         let scope = AxisScope { measurement: &self.plan.source.measurement, columns: self.columns };
-        let mixed_terms = self.filter.filter(|filter| !is_met_by_asking(filter, &scope));
+        let remaining = self.filter.filter(|filter| !is_met_by_asking(filter, &scope));
         let mut count = self.merge.row_count() as u64;
         while let Some(fetched) = self.fetched(u64::MAX).await? {
-            let strange = || self.filter.filter(|_| fetched.block.holds_unknown());
-            count += match mixed_terms.or_else(strange) {
+            let unknown = || self.filter.filter(|_| fetched.block.holds_unknown());
+            count += match remaining.or_else(unknown) {
                 Some(filter) => assembly.rows(fetched.block.as_ref(), &fetched.last)?.count(filter)?,
                 None => self.rows_of(&fetched.block),
             };
@@ -145,13 +145,13 @@ impl<'a> RowReader<'a> {
                 self.coming.is_empty() || self.plan.rows_before(&self.plan.first_place(chunk)) < needed_rows
             })
         {
-            let (of, fetcher, reading) =
-                (&self.plan.source.measurement, &self.answerer.fetcher, self.reading);
-            self.answerer.uses.note(of, &chunk);
+            let (measurement, fetcher, mode) =
+                (&self.plan.source.measurement, &self.answerer.fetcher, self.mode);
+            self.answerer.uses.note(measurement, &chunk);
             let until = self.chunks.peek().map(|next| self.plan.first_place(next));
             let last = self.plan.last_place(&chunk);
             let fetching = async move {
-                let block = fetcher.chunk(of, &chunk, reading).await?;
+                let block = fetcher.chunk(measurement, &chunk, mode).await?;
                 Ok(Fetched { block, last, until })
             };
             self.coming.push_back(fetching.boxed());

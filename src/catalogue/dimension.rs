@@ -137,7 +137,7 @@ impl Dimension {
 
     /// The member that the dimension stands at where it is not a column: the pinned one, else the total.
     #[must_use]
-    pub fn resting_member(&self) -> Option<usize> {
+    pub fn default_member(&self) -> Option<usize> {
         self.pinned.or_else(|| self.total())
     }
 
@@ -161,7 +161,8 @@ impl Dimension {
     #[must_use]
     pub fn unknown_label<'a>(&self, id: &'a str) -> &'a str {
         let label = id.trim_start_matches(UNKNOWN);
-        let in_hierarchy = |of: &Hierarchy| label.strip_prefix(of.short_id())?.strip_prefix('.');
+        let in_hierarchy =
+            |hierarchy: &Hierarchy| label.strip_prefix(hierarchy.short_id())?.strip_prefix('.');
         match self.hierarchies.len() {
             0 | 1 => label,
             _ => self.hierarchies.iter().find_map(in_hierarchy).unwrap_or(label),
@@ -422,6 +423,6 @@ mod tests {
             vec![source("_v", &[("A", &[("/1/", "x")])])],
             false,
         );
-        assert_eq!((dimension.total(), dimension.members.len(), dimension.resting_member()), (None, 1, None));
+        assert_eq!((dimension.total(), dimension.members.len(), dimension.default_member()), (None, 1, None));
     }
 }

@@ -9,7 +9,7 @@ use arrow_array::RecordBatch;
 use csv::{Terminator, Writer, WriterBuilder};
 
 use super::{ExportError, FileColumn, FileWriter};
-use crate::odata::payload::TextCells;
+use crate::odata::payload::TextValues;
 use crate::odata::value::PrimitiveType;
 
 /// What tells Excel that the bytes are UTF-8.
@@ -89,7 +89,7 @@ impl FileWriter for CsvWriter {
         let columns = batch.columns().iter().zip(&self.columns);
         let columns = columns
             .map(|(array, column)| {
-                Ok((TextCells::of(&column.name, array)?, Care::of(column.primitive, self.dialect)))
+                Ok((TextValues::of(&column.name, array)?, CellFormat::of(column.primitive, self.dialect)))
             })
             .collect::<Result<Vec<_>, ExportError>>()?;
         let mut cell = Vec::new();
@@ -116,13 +116,13 @@ fn finished(lines: Writer<Vec<u8>>) -> Result<Vec<u8>, ExportError> {
 
 /// What has to be done to the cells of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Care {
+enum CellFormat {
     None,
     Defuse,
     DecimalComma,
 }
 
-impl Care {
+impl CellFormat {
     fn of(primitive: PrimitiveType, dialect: Dialect) -> Self {
         match (primitive, dialect) {
             (PrimitiveType::String, _) => Self::Defuse,

@@ -223,7 +223,7 @@ fn members(dimension: &Dimension, name: &str) -> SetDefinition {
     with_levels(definition, "Identifier")
 }
 
-/// Gives a list the ways between the levels of its hierarchy.
+/// Gives a list the navigation properties between the levels of its hierarchy.
 fn with_levels(mut definition: SetDefinition, key: &str) -> SetDefinition {
     let up = NavigationDefinition {
         name: "Parent".to_owned(),
@@ -246,10 +246,10 @@ fn member_groups(dimension: &Dimension, name: &str) -> SetDefinition {
             parent: None,
             title: label_or_id(&hierarchy.label, hierarchy.id.as_str()).to_owned(),
         });
-        rows.extend(hierarchy.levels.iter().enumerate().map(|(level, of)| Group {
-            id: group_id(dimension, index, Some(level)),
+        rows.extend(hierarchy.levels.iter().enumerate().map(|(number, level)| Group {
+            id: group_id(dimension, index, Some(number)),
             parent: Some(group_id(dimension, index, None)),
-            title: label_or_id(&of.label, of.id.as_str()).to_owned(),
+            title: label_or_id(&level.label, level.id.as_str()).to_owned(),
         }));
     }
     let label = title_of(dimension);

@@ -30,46 +30,51 @@ pub fn axis(fact: Fact) -> Option<Axis> {
 
 /// How many places an axis has.
 #[must_use]
-pub fn axis_len(of: &Measurement, axis: Axis) -> usize {
+pub fn axis_len(measurement: &Measurement, axis: Axis) -> usize {
     match axis {
-        Axis::Period => of.periods.len(),
-        Axis::Dimension(dimension) => of.dimensions.get(dimension).map_or(0, |facts| facts.members.len()),
-        Axis::Measure => of.measures.len(),
+        Axis::Period => measurement.periods.len(),
+        Axis::Dimension(dimension) => {
+            measurement.dimensions.get(dimension).map_or(0, |facts| facts.members.len())
+        }
+        Axis::Measure => measurement.measures.len(),
     }
 }
 
 /// The id of a place on an axis.
 #[must_use]
-pub fn id_at(of: &Measurement, axis: Axis, index: usize) -> Option<&str> {
+pub fn id_at(measurement: &Measurement, axis: Axis, index: usize) -> Option<&str> {
     match axis {
-        Axis::Period => of.periods.get(index).map(|period| period.id.as_str()),
+        Axis::Period => measurement.periods.get(index).map(|period| period.id.as_str()),
         Axis::Dimension(dimension) => {
-            of.dimensions.get(dimension)?.members.get(index).map(|member| member.id.as_str())
+            measurement.dimensions.get(dimension)?.members.get(index).map(|member| member.id.as_str())
         }
-        Axis::Measure => of.measures.get(index).map(|measure| measure.id.as_str()),
+        Axis::Measure => measurement.measures.get(index).map(|measure| measure.id.as_str()),
     }
 }
 
 /// The place on an axis that has that id.
 #[must_use]
-pub fn position_of(of: &Measurement, axis: Axis, id: &str) -> Option<usize> {
+pub fn position_of(measurement: &Measurement, axis: Axis, id: &str) -> Option<usize> {
     match axis {
-        Axis::Period => of.periods.iter().position(|period| period.id.as_str() == id),
-        Axis::Dimension(dimension) => of.dimensions.get(dimension)?.member_index(id),
-        Axis::Measure => of.measures.iter().position(|measure| measure.id.as_str() == id),
+        Axis::Period => measurement.periods.iter().position(|period| period.id.as_str() == id),
+        Axis::Dimension(dimension) => measurement.dimensions.get(dimension)?.member_index(id),
+        Axis::Measure => measurement.measures.iter().position(|measure| measure.id.as_str() == id),
     }
 }
 
 /// What a fact is at one place of its axis.
 #[must_use]
-pub fn value_at(of: &Measurement, fact: Fact, index: usize) -> Value {
+pub fn value_at(measurement: &Measurement, fact: Fact, index: usize) -> Value {
     match fact {
-        Fact::Period(fact) => of.periods.get(index).map_or(Value::Null, |period| period_value(period, fact)),
-        Fact::Member(dimension, fact) => {
-            of.dimensions.get(dimension).map_or(Value::Null, |facts| member_value(facts, index, fact))
+        Fact::Period(fact) => {
+            measurement.periods.get(index).map_or(Value::Null, |period| period_value(period, fact))
         }
+        Fact::Member(dimension, fact) => measurement
+            .dimensions
+            .get(dimension)
+            .map_or(Value::Null, |facts| member_value(facts, index, fact)),
         Fact::MeasureCode => {
-            of.measures.get(index).map_or(Value::Null, |measure| Value::string(measure.id.as_str()))
+            measurement.measures.get(index).map_or(Value::Null, |measure| Value::string(measure.id.as_str()))
         }
         _ => Value::Null,
     }

@@ -59,9 +59,9 @@ impl<'a> NamedMeasurement<'a> {
     pub fn overview(&self, name: String, title: String) -> SetDefinition {
         let description = format!(
             "Tal for hver periode og hvert af tabellens områder, på alle geografiske niveauer. {}",
-            self.standing(None)
+            self.other_dimensions(None)
         );
-        self.wide(name, title, description, self.shortest(), self.resting())
+        self.wide(name, title, description, self.shortest(), self.at_total())
     }
 
     /// `Landet`, `Regioner` and `Kommuner`, as far as the table has them.
@@ -77,7 +77,7 @@ impl<'a> NamedMeasurement<'a> {
                 let area = self.measurement.area()?;
                 let members = &self.measurement.dimensions[area].members;
                 members.iter().any(|member| member.area == Some(kind)).then(|| {
-                    let mut extents = self.resting();
+                    let mut extents = self.at_total();
                     extents[area] = Extent::Areas(kind);
                     let title = format!("{places}: {}", self.title());
                     let description =
@@ -94,13 +94,13 @@ impl<'a> NamedMeasurement<'a> {
         dimensions
             .filter(|(_, (dimension, _))| !dimension.is_area())
             .map(|(index, (dimension, name))| {
-                let mut extents = self.resting();
+                let mut extents = self.at_total();
                 extents[index] = Extent::Parts;
                 let label = title_of(dimension);
                 let title = format!("{} fordelt på {label}", self.title());
                 let description = format!(
                     "Tal for hvert område og hver værdi af {label}, uden dens total. {} {MAY_NOT_ADD_UP}",
-                    self.standing(Some(index))
+                    self.other_dimensions(Some(index))
                 );
                 self.wide(format!("Fordelt_på_{name}"), title, description, self.shortest(), extents)
             })
@@ -136,7 +136,7 @@ impl<'a> NamedMeasurement<'a> {
         }
     }
 
-    /// Ways from an observation to its codes.
+    /// Navigation properties from an observation to its codes.
     pub fn navigations(&self) -> Vec<NavigationDefinition> {
         let stems = ["Measure", PERIOD].into_iter().chain(self.dimensions.iter().map(String::as_str));
         stems
@@ -184,7 +184,7 @@ impl<'a> NamedMeasurement<'a> {
     }
 
     /// What a set says of the dimensions that it is not about.
-    fn standing(&self, about: Option<usize>) -> String {
+    fn other_dimensions(&self, about: Option<usize>) -> String {
         let mut text = "Øvrige opdelinger står på deres offentliggjorte total.".to_owned();
         for (index, dimension) in self.measurement.dimensions.iter().enumerate() {
             if dimension.is_area() || about == Some(index) {
@@ -210,7 +210,7 @@ impl<'a> NamedMeasurement<'a> {
 
     /// What a set takes of each dimension that it is not about. One that cannot stand at a total is a column of every set: pinned,
     /// it shows its one member; without a total, all of them. Areas are never pinned.
-    fn resting(&self) -> Vec<Extent> {
+    fn at_total(&self) -> Vec<Extent> {
         let extent = |dimension: &Dimension| {
             if dimension.is_area() {
                 Extent::Whole
@@ -219,7 +219,7 @@ impl<'a> NamedMeasurement<'a> {
             } else if dimension.total().is_none() {
                 Extent::Whole
             } else {
-                Extent::Resting
+                Extent::AtTotal
             }
         };
         self.measurement.dimensions.iter().map(extent).collect()
@@ -231,7 +231,7 @@ impl<'a> NamedMeasurement<'a> {
         {
             if dimension.is_area() {
                 columns.extend(area_columns(index));
-            } else if extents[index] != Extent::Resting {
+            } else if extents[index] != Extent::AtTotal {
                 columns.extend(dimension_columns(index, name, title_of(dimension)));
             }
         }
@@ -298,60 +298,74 @@ pub(super) fn label_or_id<'a>(label: &'a str, id: &'a str) -> &'a str {
 }
 
 fn period_columns() -> [ColumnDefinition; 4] {
-    let of = |name, primitive, fact, description| {
+    let column = |name, primitive, fact, description| {
         ColumnDefinition::new(name, primitive, Fact::Period(fact), description)
     };
     [
-        of(
+        column(
             PERIOD,
             PrimitiveType::String,
             PeriodFact::Id,
             "Periodens kode, for eksempel 2026M07 for juli 2026.",
         )
         .key(),
-        of(
+        column(
             "Periodetype",
             PrimitiveType::String,
             PeriodFact::Type,
             "M er måned, Q kvartal, Y år, QMAT rullende år, MYTD år til dato.",
         ),
-        of("Fra", PrimitiveType::Date, PeriodFact::FirstDay, "Periodens første dag.").nullable(),
-        of("Til", PrimitiveType::Date, PeriodFact::LastDay, "Periodens sidste dag.").nullable(),
+        column("Fra", PrimitiveType::Date, PeriodFact::FirstDay, "Periodens første dag.").nullable(),
+        column("Til", PrimitiveType::Date, PeriodFact::LastDay, "Periodens sidste dag.").nullable(),
     ]
 }
 
 fn area_columns(index: usize) -> [ColumnDefinition; 4] {
-    let of = |name, fact, description| {
+    let column = |name, fact, description| {
         ColumnDefinition::new(name, PrimitiveType::String, Fact::Member(index, fact), description)
     };
     [
-        of(AREA, MemberFact::Label, "Områdets navn."),
-        of("Område_id", MemberFact::Id, "Områdets kode i denne tjeneste; T er hele landet.").key(),
-        of("Områdekode", MemberFact::Code, "Officiel kode: 000, regionens fire cifre eller kommunens tre.")
-            .nullable()
-            .max_length(AREA_CODE_LENGTH),
+        column(AREA, MemberFact::Label, "Områdets navn."),
+        column("Område_id", MemberFact::Id, "Områdets kode i denne tjeneste; T er hele landet.").key(),
+        column(
+            "Områdekode",
+            MemberFact::Code,
+            "Officiel kode: 000, regionens fire cifre eller kommunens tre.",
+        )
+        .nullable()
+        .max_length(AREA_CODE_LENGTH),
         // Nothing but its label is known of a member that the upstream has not listed yet.
-        of("Områdeniveau", MemberFact::Level, "Land, Region, Kommune, RAR, Uoplyst eller et andet niveau.")
-            .nullable(),
+        column(
+            "Områdeniveau",
+            MemberFact::Level,
+            "Land, Region, Kommune, RAR, Uoplyst eller et andet niveau.",
+        )
+        .nullable(),
     ]
 }
 
 fn dimension_columns(index: usize, name: &str, label: &str) -> [ColumnDefinition; 4] {
-    let of = |ending: &str, primitive, fact, description: &str| {
+    let column = |ending: &str, primitive, fact, description: &str| {
         ColumnDefinition::new(format!("{name}{ending}"), primitive, Fact::Member(index, fact), description)
     };
     [
-        of("", PrimitiveType::String, MemberFact::Label, label),
-        of("_id", PrimitiveType::String, MemberFact::Id, &format!("Kode for {label}; T er totalen.")).key(),
-        of(
+        column("", PrimitiveType::String, MemberFact::Label, label),
+        column("_id", PrimitiveType::String, MemberFact::Id, &format!("Kode for {label}; T er totalen."))
+            .key(),
+        column(
             "_niveau",
             PrimitiveType::String,
             MemberFact::Level,
             &format!("Niveau i {label}; totalens er I alt."),
         )
         .nullable(),
-        of("_nr", PrimitiveType::Int32, MemberFact::Number, &format!("Rækkefølge i {label}, til sortering."))
-            .nullable(),
+        column(
+            "_nr",
+            PrimitiveType::Int32,
+            MemberFact::Number,
+            &format!("Rækkefølge i {label}, til sortering."),
+        )
+        .nullable(),
     ]
 }
 

@@ -1,4 +1,4 @@
-//! Rows that the catalogue itself holds, read value by value: binding asks them what a way to another set leads to.
+//! Rows that the catalogue itself holds, read value by value: binding asks them what a navigation property to another set leads to.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Decimal128Type, Int32Type, Int64Type, TimestampMillisecondType};

@@ -86,14 +86,14 @@ impl Set {
         self.columns.iter().position(|column| column.name == name)
     }
 
-    /// Whether a column or a way has that name.
+    /// Whether a column or a navigation property has that name.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.column_index(name).is_some() || self.navigation.iter().any(|navigation| navigation.name == name)
     }
 }
 
-/// A way from the rows of one set to those of another of the same feed.
+/// A navigation property from the rows of one set to those of another of the same feed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Navigation {
     pub name: String,
@@ -147,7 +147,7 @@ pub enum CellForm {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
     /// The total; no column.
-    Resting,
+    AtTotal,
     /// The member that the dimension is pinned to, with its columns: a reader should see what the figures are about.
     Pinned,
     /// Every member, the total included.
@@ -161,11 +161,11 @@ pub enum Extent {
 impl CellSource {
     /// The same cells, with these dimensions at their totals.
     #[must_use]
-    pub fn resting_at_total(&self, dimensions: &[usize]) -> Self {
+    pub fn at_totals(&self, dimensions: &[usize]) -> Self {
         let mut source = self.clone();
         for &dimension in dimensions {
             if let Some(extent) = source.extents.get_mut(dimension) {
-                *extent = Extent::Resting;
+                *extent = Extent::AtTotal;
             }
         }
         source
@@ -174,15 +174,15 @@ impl CellSource {
     /// Whether the set's extent of that dimension holds the member.
     #[must_use]
     pub fn holds(&self, dimension: usize, member: usize) -> bool {
-        let Some(of) = self.measurement.dimensions.get(dimension) else { return false };
+        let Some(listed) = self.measurement.dimensions.get(dimension) else { return false };
         match self.extents.get(dimension) {
-            Some(Extent::Whole) => member < of.members.len(),
-            Some(Extent::Parts) => of.members.get(member).is_some_and(|member| !member.is_total()),
+            Some(Extent::Whole) => member < listed.members.len(),
+            Some(Extent::Parts) => listed.members.get(member).is_some_and(|member| !member.is_total()),
             Some(Extent::Areas(kind)) => {
-                of.members.get(member).is_some_and(|member| member.area == Some(*kind))
+                listed.members.get(member).is_some_and(|member| member.area == Some(*kind))
             }
-            Some(Extent::Resting) => of.total() == Some(member),
-            Some(Extent::Pinned) => of.pinned == Some(member),
+            Some(Extent::AtTotal) => listed.total() == Some(member),
+            Some(Extent::Pinned) => listed.pinned == Some(member),
             None => false,
         }
     }

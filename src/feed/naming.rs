@@ -198,8 +198,8 @@ mod tests {
         #[test]
         fn every_name_is_an_identifier_within_its_limit(id in ".{0,200}", label in ".{0,200}", limit in 20_usize..=NAME_LIMIT) {
             let name = column_name(&id, &label, limit);
-            let told_apart = with_id(&name, &id, limit);
-            for name in [&name, &told_apart] {
+            let with_own_id = with_id(&name, &id, limit);
+            for name in [&name, &with_own_id] {
                 prop_assert!(is_identifier(name) && name.chars().count() <= limit, "{name:?}");
             }
             let set = table_set_name(&id, &label, &label);

@@ -105,7 +105,7 @@ impl NameRegistry {
     }
 
     /// Says that the registry as it is now has been kept.
-    pub fn mark_kept(&mut self) {
+    pub fn mark_saved(&mut self) {
         self.changed = false;
     }
 
@@ -115,18 +115,18 @@ impl NameRegistry {
     pub fn name_parts(&mut self, table: &MeasurementId, parts: &[Part<'_>]) -> Vec<String> {
         let names = self.tables.entry(table.as_str().to_owned()).or_default();
         let mut taken = names.claims();
-        let wishes = wishes(parts.iter().filter(|part| !names.of(part.kind).contains_key(part.id)));
+        let proposals = proposals(parts.iter().filter(|part| !names.of(part.kind).contains_key(part.id)));
         for part in parts {
             if names.of(part.kind).contains_key(part.id) {
                 continue;
             }
-            let wish = part.wish();
+            let proposed = part.proposal();
             let is_free = |name: &str| !claims(part.kind, name).iter().any(|claim| taken.contains(claim));
-            let is_doubled = wishes.get(&wish.to_lowercase()) > Some(&1);
-            let name = if is_free(&wish) && !is_doubled {
-                wish
+            let is_doubled = proposals.get(&proposed.to_lowercase()) > Some(&1);
+            let name = if is_free(&proposed) && !is_doubled {
+                proposed
             } else {
-                told_apart(&wish, part.id, part.limit(), is_free)
+                made_unique(&proposed, part.id, part.limit(), is_free)
             };
             taken.extend(claims(part.kind, &name));
             names.of_mut(part.kind).insert(part.id.to_owned(), name);
@@ -142,9 +142,12 @@ impl NameRegistry {
         }
         let taken = self.set_names();
         let is_free = |name: &str| !taken.contains(&name.to_lowercase());
-        let wish = naming::table_set_name(table.as_str(), subject, title);
-        let name =
-            if is_free(&wish) { wish } else { told_apart(&wish, table.as_str(), TABLE_SET_LIMIT, is_free) };
+        let proposed = naming::table_set_name(table.as_str(), subject, title);
+        let name = if is_free(&proposed) {
+            proposed
+        } else {
+            made_unique(&proposed, table.as_str(), TABLE_SET_LIMIT, is_free)
+        };
         self.tables.entry(table.as_str().to_owned()).or_default().set = Some(name.clone());
         self.changed = true;
         name
@@ -220,7 +223,7 @@ impl Part<'_> {
         }
     }
 
-    fn wish(&self) -> String {
+    fn proposal(&self) -> String {
         naming::column_name(self.id, self.label, self.limit())
     }
 }
@@ -245,16 +248,16 @@ fn fixed_claims() -> HashSet<String> {
 }
 
 /// How many of the parts would have each name.
-fn wishes<'a>(parts: impl Iterator<Item = &'a Part<'a>>) -> HashMap<String, usize> {
-    let mut wishes = HashMap::new();
+fn proposals<'a>(parts: impl Iterator<Item = &'a Part<'a>>) -> HashMap<String, usize> {
+    let mut proposals = HashMap::new();
     for part in parts {
-        *wishes.entry(part.wish().to_lowercase()).or_default() += 1;
+        *proposals.entry(part.proposal().to_lowercase()).or_default() += 1;
     }
-    wishes
+    proposals
 }
 
 /// The name with its id behind, and a number behind that if even so it is not free.
-fn told_apart(name: &str, id: &str, limit: usize, is_free: impl Fn(&str) -> bool) -> String {
+fn made_unique(name: &str, id: &str, limit: usize, is_free: impl Fn(&str) -> bool) -> String {
     let first = naming::with_id(name, id, limit);
     let numbered = (2_u32..).map(|number| {
         let ending = format!("_{number}");

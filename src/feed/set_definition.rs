@@ -214,14 +214,14 @@ impl SetDefinition {
     }
 }
 
-/// What a way needs to know of the set that it leads to.
+/// What a navigation property needs to know of the set that it leads to.
 struct NavigationTarget {
     name: String,
     columns: Vec<String>,
 }
 
 impl NavigationDefinition {
-    /// The way back.
+    /// The navigation property back.
     pub fn back(&self, source: &str, collection: bool) -> Self {
         Self {
             name: self.partner.clone(),

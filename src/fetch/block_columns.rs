@@ -15,16 +15,16 @@ impl Block for CellBlock {
         CellBlock::row_count(self)
     }
 
-    fn ids(&self, column: Axis, of: &Measurement) -> Option<&DictionaryArray<Int32Type>> {
+    fn ids(&self, column: Axis, measurement: &Measurement) -> Option<&DictionaryArray<Int32Type>> {
         match column {
             Axis::Period => self.periods(),
-            Axis::Dimension(dimension) => self.members(&of.dimensions.get(dimension)?.id),
+            Axis::Dimension(dimension) => self.members(&measurement.dimensions.get(dimension)?.id),
             Axis::Measure => None,
         }
     }
 
-    fn figures(&self, measure: usize, of: &Measurement) -> Option<&Decimal128Array> {
-        CellBlock::figures(self, &of.measures.get(measure)?.id)
+    fn figures(&self, measure: usize, measurement: &Measurement) -> Option<&Decimal128Array> {
+        CellBlock::figures(self, &measurement.measures.get(measure)?.id)
     }
 
     fn updated(&self, period: &PeriodId) -> Option<DateTime<Utc>> {

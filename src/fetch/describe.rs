@@ -9,28 +9,32 @@ use crate::catalogue::value;
 use crate::store::change::FigureChange;
 
 /// The change as it is told to readers.
-pub(super) fn describe(of: &Measurement, change: &FigureChange, seen_at: DateTime<Utc>) -> RevisedFigure {
-    let (area_id, area) = area(of, change).unzip();
+pub(super) fn describe(
+    measurement: &Measurement,
+    change: &FigureChange,
+    seen_at: DateTime<Utc>,
+) -> RevisedFigure {
+    let (area_id, area) = area(measurement, change).unzip();
     let others: Vec<String> = change
         .members
         .iter()
-        .filter(|(dimension, _)| !is_area(of, dimension))
+        .filter(|(dimension, _)| !is_area(measurement, dimension))
         .map(|(dimension, member)| format!("{dimension}={member}"))
         .collect();
     let members = others.join(" ");
-    let measure = of.measures.iter().find(|measure| measure.id == change.measure);
+    let measure = measurement.measures.iter().find(|measure| measure.id == change.measure);
     let place = [area_id.as_deref(), Some(members.as_str())].into_iter().flatten();
     let place: Vec<&str> = place.filter(|part| !part.is_empty()).collect();
     RevisedFigure {
         id: format!(
             "{}|{}|{}|{}|{}",
-            of.id,
+            measurement.id,
             change.period,
             change.measure,
             place.join(" "),
             seen_at.timestamp_millis()
         ),
-        table: of.id.to_string(),
+        table: measurement.id.to_string(),
         period: change.period.to_string(),
         area,
         area_id,
@@ -44,15 +48,15 @@ pub(super) fn describe(of: &Measurement, change: &FigureChange, seen_at: DateTim
 }
 
 /// Id and name of the area: the one that the row names, else the one that the request was pinned to.
-fn area(of: &Measurement, change: &FigureChange) -> Option<(String, String)> {
-    let dimension = &of.dimensions[of.area()?];
-    let resting = || Some(dimension.members[dimension.resting_member()?].id.clone());
-    let id = change.members.get(&dimension.id).cloned().or_else(resting)?;
+fn area(measurement: &Measurement, change: &FigureChange) -> Option<(String, String)> {
+    let dimension = &measurement.dimensions[measurement.area()?];
+    let default = || Some(dimension.members[dimension.default_member()?].id.clone());
+    let id = change.members.get(&dimension.id).cloned().or_else(default)?;
     let member = dimension.members.iter().find(|member| member.id == id);
     let label = member.map_or(dimension.unknown_label(id.as_str()), |member| &member.label);
     Some((id.to_string(), label.to_owned()))
 }
 
-fn is_area(of: &Measurement, id: &DimensionId) -> bool {
-    of.dimensions.iter().any(|dimension| dimension.is_area() && dimension.id == *id)
+fn is_area(measurement: &Measurement, id: &DimensionId) -> bool {
+    measurement.dimensions.iter().any(|dimension| dimension.is_area() && dimension.id == *id)
 }

@@ -62,20 +62,20 @@ pub enum JoinError {
 ///
 /// # Errors
 /// When the answer does not fit the chunk.
-pub fn join(of: &Measurement, chunk: &Chunk, table: &DataTable) -> Result<Joined, JoinError> {
+pub fn join(measurement: &Measurement, chunk: &Chunk, table: &DataTable) -> Result<Joined, JoinError> {
     check_counts(chunk, table)?;
-    check_measures(of, chunk, table)?;
+    check_measures(measurement, chunk, table)?;
     let mut unknown = Vec::new();
-    let mut codes = vec![PlaceCodes::of_periods(of, chunk, &table.labels[0])?];
+    let mut codes = vec![PlaceCodes::of_periods(measurement, chunk, &table.labels[0])?];
     for (position, part) in chunk.dimensions.iter().enumerate() {
-        let column = label_column(of, chunk, table, position)?;
-        let dimension = &of.dimensions[part.dimension];
+        let column = label_column(measurement, chunk, table, position)?;
+        let dimension = &measurement.dimensions[part.dimension];
         let codes_of = PlaceCodes::of_members(dimension, part, &table.labels[column]);
         unknown.extend(codes_of.unknown(dimension));
         codes.push(codes_of);
     }
     let rows = rows(&codes, table)?;
-    let cells = columns(of, chunk, table, &codes, &rows)?;
+    let cells = columns(measurement, chunk, table, &codes, &rows)?;
     Ok(Joined { cells, unknown })
 }
 
@@ -90,10 +90,10 @@ fn check_counts(chunk: &Chunk, table: &DataTable) -> Result<(), JoinError> {
 
 /// Measures stand where they were asked for. A heading may be the group's and measure's label or either alone; equal headings are
 /// told apart by their place.
-fn check_measures(of: &Measurement, chunk: &Chunk, table: &DataTable) -> Result<(), JoinError> {
+fn check_measures(measurement: &Measurement, chunk: &Chunk, table: &DataTable) -> Result<(), JoinError> {
     for (offset, &measure) in chunk.measures.iter().enumerate() {
         let position = 1 + chunk.dimensions.len() + offset;
-        let (found, measure) = (&table.headings[position], &of.measures[measure]);
+        let (found, measure) = (&table.headings[position], &measurement.measures[measure]);
         if ![&measure.heading, &measure.label, &measure.group_label].contains(&found) {
             let expected = measure.heading.clone();
             return Err(JoinError::Measure { position, found: found.clone(), expected });
@@ -104,12 +104,12 @@ fn check_measures(of: &Measurement, chunk: &Chunk, table: &DataTable) -> Result<
 
 /// The label column of the chunk's dimension at `position`: at its place if the heading agrees, else wherever the heading is.
 fn label_column(
-    of: &Measurement,
+    measurement: &Measurement,
     chunk: &Chunk,
     table: &DataTable,
     position: usize,
 ) -> Result<usize, JoinError> {
-    let dimension = &of.dimensions[chunk.dimensions[position].dimension];
+    let dimension = &measurement.dimensions[chunk.dimensions[position].dimension];
     let fits =
         |heading: &str| heading == dimension.label || dimension.is_area() && AREA_HEADINGS.contains(&heading);
     let expected = position + 1;
@@ -130,8 +130,13 @@ struct PlaceCodes<'a> {
 }
 
 impl<'a> PlaceCodes<'a> {
-    fn of_periods(of: &Measurement, chunk: &Chunk, column: &'a LabelColumn) -> Result<Self, JoinError> {
-        let asked = |id: &str| chunk.periods.iter().any(|&index| of.periods[index].id.as_str() == id);
+    fn of_periods(
+        measurement: &Measurement,
+        chunk: &Chunk,
+        column: &'a LabelColumn,
+    ) -> Result<Self, JoinError> {
+        let asked =
+            |id: &str| chunk.periods.iter().any(|&index| measurement.periods[index].id.as_str() == id);
         let mut codes = Self { ids: Vec::new(), of_value: Vec::new(), column };
         for value in &column.values {
             if !asked(value) {
@@ -195,8 +200,8 @@ fn unlisted(dimension: &Dimension, part: &ChunkDimension, column: &LabelColumn, 
     };
     let known =
         |label: &str| dimension.members.iter().any(|member| !member.is_total() && member.label == label);
-    let strangers = column.values.iter().filter(|label| !known(label)).count();
-    if strangers == 1 && !known(value) { vec![root.member] } else { Vec::new() }
+    let unknown_count = column.values.iter().filter(|label| !known(label)).count();
+    if unknown_count == 1 && !known(value) { vec![root.member] } else { Vec::new() }
 }
 
 /// A label of a member that was not asked for comes along with `*`; it is dropped.
@@ -207,15 +212,15 @@ fn known_elsewhere(dimension: &Dimension, part: &ChunkDimension, label: &str) ->
 
 /// The rows to keep, each combination of ids once.
 #[derive(Default)]
-struct KeptRows {
+struct JoinedRows {
     /// The row of the answer that each was made from.
     rows: Vec<usize>,
     /// Per column the code of each row.
     codes: Vec<Vec<i32>>,
 }
 
-fn rows(codes: &[PlaceCodes<'_>], table: &DataTable) -> Result<KeptRows, JoinError> {
-    let mut kept = KeptRows { rows: Vec::new(), codes: vec![Vec::new(); codes.len()] };
+fn rows(codes: &[PlaceCodes<'_>], table: &DataTable) -> Result<JoinedRows, JoinError> {
+    let mut kept = JoinedRows { rows: Vec::new(), codes: vec![Vec::new(); codes.len()] };
     let mut seen: HashMap<u128, usize> = HashMap::with_capacity(table.row_count());
     let mut place = Vec::with_capacity(codes.len());
     for row in 0..table.row_count() {
@@ -264,15 +269,16 @@ fn describe(codes: &[PlaceCodes<'_>], place: &[i32]) -> String {
 }
 
 fn columns(
-    of: &Measurement,
+    measurement: &Measurement,
     chunk: &Chunk,
     table: &DataTable,
     codes: &[PlaceCodes<'_>],
-    kept: &KeptRows,
+    kept: &JoinedRows,
 ) -> Result<RecordBatch, JoinError> {
     let broken = |error: arrow_schema::ArrowError| JoinError::Columns(error.to_string());
     let names = [PERIOD_COLUMN].into_iter();
-    let names = names.chain(chunk.dimensions.iter().map(|part| of.dimensions[part.dimension].id.as_str()));
+    let names =
+        names.chain(chunk.dimensions.iter().map(|part| measurement.dimensions[part.dimension].id.as_str()));
     let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
     let (mut fields, mut arrays) = (Vec::new(), Vec::<ArrayRef>::new());
     for (position, name) in names.enumerate() {
@@ -285,7 +291,7 @@ fn columns(
     for (figures, &measure) in table.figures.iter().zip(&chunk.measures) {
         let figures: Decimal128Array = kept.rows.iter().map(|&row| figures[row]).collect();
         let figures = figures.with_precision_and_scale(FIGURE_PRECISION, scale).map_err(broken)?;
-        fields.push(Field::new(of.measures[measure].id.as_str(), figures_type(scale), true));
+        fields.push(Field::new(measurement.measures[measure].id.as_str(), figures_type(scale), true));
         arrays.push(Arc::new(figures));
     }
     RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(broken)

@@ -50,14 +50,14 @@ pub trait Updates: Send + Sync + Debug {
 
 /// Where the cells of an answer come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reading {
+pub enum RevisionMode {
     /// The revision that stands now: what is not in store is asked for.
     Current(Revision),
     /// A revision of which only stored cells are to be had.
     Stored(Revision),
 }
 
-impl Reading {
+impl RevisionMode {
     /// The revision that all cells of the answer belong to.
     #[must_use]
     pub fn revision(self) -> Revision {
@@ -84,24 +84,24 @@ struct Inner {
     observer: Arc<dyn StoreObserver>,
     clock: Clock,
     /// Per table what stands. Blocks are put in store while this is held, so that none lands in a revision that is over.
-    standing: Mutex<HashMap<MeasurementId, Standing>>,
+    states: Mutex<HashMap<MeasurementId, RevisionState>>,
     revised: RevisionLog,
     under_way: Mutex<HashMap<(MeasurementId, Revision, CellKey), Fetching>>,
 }
 
 /// What stands of a table.
 #[derive(Debug)]
-struct Standing {
+struct RevisionState {
     revision: Revision,
     /// How many blocks were put in store.
-    kept: u64,
+    stored_count: u64,
     /// Blocks behind which the list was not looked up yet, by their number.
     unconfirmed: Vec<(u64, Revision, CellKey)>,
 }
 
-impl Standing {
+impl RevisionState {
     fn of(revision: Revision) -> Self {
-        Self { revision, kept: 0, unconfirmed: Vec::new() }
+        Self { revision, stored_count: 0, unconfirmed: Vec::new() }
     }
 }
 
@@ -116,8 +116,8 @@ impl Fetcher {
         observer: Arc<dyn StoreObserver>,
         clock: Clock,
     ) -> Self {
-        let (standing, under_way) = (Mutex::default(), Mutex::default());
-        Self(Arc::new(Inner { upstream, store, updates, revised, observer, clock, standing, under_way }))
+        let (states, under_way) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Inner { upstream, store, updates, revised, observer, clock, states, under_way }))
     }
 
     /// The revision of the table that stands now. What was fetched under an earlier date and never confirmed is let go: it may
@@ -127,31 +127,31 @@ impl Fetcher {
         let stored = self.0.store.revisions(table).await;
         let stored = stored.into_iter().filter(|revision| revision.update_latest == update_latest).max();
         let begun = stored.unwrap_or(Revision::of(update_latest));
-        let mut tables = self.0.standing();
-        let standing = tables.entry(table.clone()).or_insert(Standing::of(begun));
-        if standing.revision.update_latest != update_latest {
-            standing.revision = begun;
+        let mut tables = self.0.states();
+        let state = tables.entry(table.clone()).or_insert(RevisionState::of(begun));
+        if state.revision.update_latest != update_latest {
+            state.revision = begun;
         }
         let outdated =
             |(_, revision, _): &mut (u64, Revision, CellKey)| revision.update_latest != update_latest;
-        for (_, revision, key) in standing.unconfirmed.extract_if(.., outdated) {
+        for (_, revision, key) in state.unconfirmed.extract_if(.., outdated) {
             self.0.store.forget(table, revision, &key);
         }
-        standing.revision
+        state.revision
     }
 
     /// Looks the list of tables up, if cells of the table were fetched since that was last done.
     async fn confirm(&self, table: &MeasurementId) {
-        let until = match self.0.standing().get(table) {
-            Some(standing) if !standing.unconfirmed.is_empty() => standing.kept,
+        let until = match self.0.states().get(table) {
+            Some(state) if !state.unconfirmed.is_empty() => state.stored_count,
             _ => return,
         };
         if !self.0.updates.look_up().await {
             return;
         }
         self.current_revision(table).await;
-        if let Some(standing) = self.0.standing().get_mut(table) {
-            standing.unconfirmed.retain(|(number, ..)| *number > until);
+        if let Some(state) = self.0.states().get_mut(table) {
+            state.unconfirmed.retain(|(number, ..)| *number > until);
         }
     }
 
@@ -165,16 +165,16 @@ impl Fetcher {
         &self,
         table: &MeasurementId,
         begun: Option<Revision>,
-        read: impl Fn(Reading) -> R,
+        read: impl Fn(RevisionMode) -> R,
     ) -> Result<T, E> {
         for _ in 0..ATTEMPTS {
-            let reading = self.open(table, begun).await?;
-            let outcome = read(reading).await;
-            if matches!(reading, Reading::Stored(_)) {
+            let mode = self.open(table, begun).await?;
+            let outcome = read(mode).await;
+            if matches!(mode, RevisionMode::Stored(_)) {
                 return outcome;
             }
             self.confirm(table).await;
-            if self.current_revision(table).await == reading.revision() {
+            if self.current_revision(table).await == mode.revision() {
                 return outcome;
             }
             tracing::debug!(%table, "the table moved on while it was read");
@@ -194,21 +194,25 @@ impl Fetcher {
     ///
     /// # Errors
     /// When cells of that revision can no longer be had.
-    pub async fn open(&self, table: &MeasurementId, begun: Option<Revision>) -> Result<Reading, FetchError> {
+    pub async fn open(
+        &self,
+        table: &MeasurementId,
+        begun: Option<Revision>,
+    ) -> Result<RevisionMode, FetchError> {
         let current = self.current_revision(table).await;
         match begun {
-            None => Ok(Reading::Current(current)),
-            Some(revision) if revision == current => Ok(Reading::Current(current)),
+            None => Ok(RevisionMode::Current(current)),
+            Some(revision) if revision == current => Ok(RevisionMode::Current(current)),
             Some(revision) if self.0.store.revisions(table).await.contains(&revision) => {
-                Ok(Reading::Stored(revision))
+                Ok(RevisionMode::Stored(revision))
             }
             Some(_) => Err(FetchError::Gone { table: table.clone() }),
         }
     }
 
     /// Readings that need no upstream, the newest first.
-    pub async fn stored_readings(&self, table: &MeasurementId) -> Vec<Reading> {
-        self.0.store.revisions(table).await.into_iter().map(Reading::Stored).collect()
+    pub async fn stored_revisions(&self, table: &MeasurementId) -> Vec<RevisionMode> {
+        self.0.store.revisions(table).await.into_iter().map(RevisionMode::Stored).collect()
     }
 
     /// Whether the upstream has room for a call that nobody waits for.
@@ -224,31 +228,39 @@ impl Fetcher {
     /// When the upstream does not give it, or the table does not come to rest.
     pub async fn fetch_ahead(
         &self,
-        of: &Arc<Measurement>,
+        measurement: &Arc<Measurement>,
         chunk: &Chunk,
         until: DateTime<Utc>,
     ) -> Result<(), FetchError> {
-        let key = CellKey::of(of, chunk);
-        let read = |reading: Reading| self.shared(of, chunk, reading.revision(), key.clone(), until);
-        self.in_one_revision(&of.id, None, read).await.map(drop)
+        let key = CellKey::of(measurement, chunk);
+        let read = |mode: RevisionMode| self.shared(measurement, chunk, mode.revision(), key.clone(), until);
+        self.in_one_revision(&measurement.id, None, read).await.map(drop)
     }
 
     /// Whether stored cells of a chunk will still be fresh at that moment. None is read for the answer, and none counts as used.
-    pub async fn is_ready(&self, of: &Measurement, chunk: &Chunk, until: DateTime<Utc>) -> bool {
-        let revision = self.current_revision(&of.id).await;
-        let fetched_at = self.0.store.fetched_at(&of.id, revision, &CellKey::of(of, chunk)).await;
+    pub async fn is_ready(&self, measurement: &Measurement, chunk: &Chunk, until: DateTime<Utc>) -> bool {
+        let revision = self.current_revision(&measurement.id).await;
+        let fetched_at =
+            self.0.store.fetched_at(&measurement.id, revision, &CellKey::of(measurement, chunk)).await;
         fetched_at.is_some_and(|at| freshness::is_believed(at, until))
     }
 
     /// Whether a chunk would be answered from store.
-    pub async fn holds(&self, of: &Measurement, chunk: &Chunk, reading: Reading) -> bool {
-        self.found(of, reading, &CellKey::of(of, chunk)).await.is_some()
+    pub async fn holds(&self, measurement: &Measurement, chunk: &Chunk, mode: RevisionMode) -> bool {
+        self.found(measurement, mode, &CellKey::of(measurement, chunk)).await.is_some()
     }
 
-    async fn found(&self, of: &Measurement, reading: Reading, key: &CellKey) -> Option<SharedBlock> {
-        match reading {
-            Reading::Current(revision) => self.0.fresh(of, revision, key, self.0.clock.now()).await,
-            Reading::Stored(revision) => self.0.store.find(&of.id, revision, key).await,
+    async fn found(
+        &self,
+        measurement: &Measurement,
+        mode: RevisionMode,
+        key: &CellKey,
+    ) -> Option<SharedBlock> {
+        match mode {
+            RevisionMode::Current(revision) => {
+                self.0.fresh(measurement, revision, key, self.0.clock.now()).await
+            }
+            RevisionMode::Stored(revision) => self.0.store.find(&measurement.id, revision, key).await,
         }
     }
 
@@ -258,17 +270,19 @@ impl Fetcher {
     /// When it can be had neither from the store nor from the upstream, or the table has moved on.
     pub async fn chunk(
         &self,
-        of: &Arc<Measurement>,
+        measurement: &Arc<Measurement>,
         chunk: &Chunk,
-        reading: Reading,
+        mode: RevisionMode,
     ) -> Result<SharedBlock, FetchError> {
-        let (key, revision) = (CellKey::of(of, chunk), reading.revision());
-        let found = self.found(of, reading, &key).await;
+        let (key, revision) = (CellKey::of(measurement, chunk), mode.revision());
+        let found = self.found(measurement, mode, &key).await;
         self.0.observer.store_request(found.is_some());
-        match (found, reading) {
+        match (found, mode) {
             (Some(block), _) => Ok(block.restricted(&key)?),
-            (None, Reading::Stored(_)) => Err(FetchError::Gone { table: of.id.clone() }),
-            (None, Reading::Current(_)) => self.shared(of, chunk, revision, key, self.0.clock.now()).await,
+            (None, RevisionMode::Stored(_)) => Err(FetchError::Gone { table: measurement.id.clone() }),
+            (None, RevisionMode::Current(_)) => {
+                self.shared(measurement, chunk, revision, key, self.0.clock.now()).await
+            }
         }
     }
 
@@ -276,16 +290,16 @@ impl Fetcher {
     /// it is read anew.
     async fn shared(
         &self,
-        of: &Arc<Measurement>,
+        measurement: &Arc<Measurement>,
         chunk: &Chunk,
         revision: Revision,
         key: CellKey,
         until: DateTime<Utc>,
     ) -> Result<SharedBlock, FetchError> {
-        let key = (of.id.clone(), revision, key);
+        let key = (measurement.id.clone(), revision, key);
         let fetching = {
             let mut under_way = self.0.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-            under_way.entry(key.clone()).or_insert_with(|| self.start(of, chunk, key, until)).clone()
+            under_way.entry(key.clone()).or_insert_with(|| self.start(measurement, chunk, key, until)).clone()
         };
         fetching.await
     }
@@ -293,15 +307,15 @@ impl Fetcher {
     /// Starts a fetch in a task of its own, which takes itself off the list when it is done.
     fn start(
         &self,
-        of: &Arc<Measurement>,
+        measurement: &Arc<Measurement>,
         chunk: &Chunk,
         key: (MeasurementId, Revision, CellKey),
         until: DateTime<Utc>,
     ) -> Fetching {
-        let (inner, of, chunk) = (Arc::clone(&self.0), Arc::clone(of), chunk.clone());
+        let (inner, measurement, chunk) = (Arc::clone(&self.0), Arc::clone(measurement), chunk.clone());
         let task = tokio::spawn(async move {
             // It may have come between the look into the store and this.
-            let result = inner.fetch_once(&of, &chunk, key.1, until).await;
+            let result = inner.fetch_once(&measurement, &chunk, key.1, until).await;
             inner.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
             result
         });
@@ -313,29 +327,29 @@ impl Inner {
     /// Stored cells that can answer at that moment without asking the upstream.
     async fn fresh(
         &self,
-        of: &Measurement,
+        measurement: &Measurement,
         revision: Revision,
         key: &CellKey,
         until: DateTime<Utc>,
     ) -> Option<SharedBlock> {
-        let block = self.store.find(&of.id, revision, key).await?;
+        let block = self.store.find(&measurement.id, revision, key).await?;
         freshness::is_fresh(&block, revision, until).then_some(block)
     }
 
     /// Asks the upstream for a chunk, in halves where it is too much, and keeps the answer.
     fn fetch<'a>(
         &'a self,
-        of: &'a Arc<Measurement>,
+        measurement: &'a Arc<Measurement>,
         chunk: &'a Chunk,
         revision: Revision,
         until: DateTime<Utc>,
     ) -> BoxFuture<'a, Result<SharedBlock, FetchError>> {
         async move {
-            let block = match self.ask(of, chunk, revision).await {
+            let block = match self.ask(measurement, chunk, revision).await {
                 Err(error) if error.is_too_much() => {
                     let mut parts = Vec::new();
-                    for smaller in chunk.smaller(of) {
-                        parts.push(self.fetch_once(of, &smaller, revision, until).await?);
+                    for smaller in chunk.smaller(measurement) {
+                        parts.push(self.fetch_once(measurement, &smaller, revision, until).await?);
                     }
                     if parts.is_empty() {
                         return Err(error);
@@ -344,7 +358,7 @@ impl Inner {
                 }
                 answer => answer?,
             };
-            self.keep(of, CellKey::of(of, chunk), block).await
+            self.keep(measurement, CellKey::of(measurement, chunk), block).await
         }
         .boxed()
     }
@@ -352,33 +366,33 @@ impl Inner {
     /// A chunk, or half of one, that may have been fetched meanwhile.
     async fn fetch_once(
         &self,
-        of: &Arc<Measurement>,
+        measurement: &Arc<Measurement>,
         chunk: &Chunk,
         revision: Revision,
         until: DateTime<Utc>,
     ) -> Result<SharedBlock, FetchError> {
-        let key = CellKey::of(of, chunk);
-        match self.fresh(of, revision, &key, until).await {
+        let key = CellKey::of(measurement, chunk);
+        match self.fresh(measurement, revision, &key, until).await {
             Some(block) => Ok(block.restricted(&key)?),
-            None => self.fetch(of, chunk, revision, until).await,
+            None => self.fetch(measurement, chunk, revision, until).await,
         }
     }
 
     async fn ask(
         &self,
-        of: &Measurement,
+        measurement: &Measurement,
         chunk: &Chunk,
         revision: Revision,
     ) -> Result<CellBlock, FetchError> {
-        let request = request::data_request(of, chunk).ok_or(FetchError::Interrupted)?;
+        let request = request::data_request(measurement, chunk).ok_or(FetchError::Interrupted)?;
         let table = self.upstream.data(&request).await?;
-        let joined = join::join(of, chunk, &table).inspect_err(|error| {
+        let joined = join::join(measurement, chunk, &table).inspect_err(|error| {
             self.upstream.reject(&request, error);
-            self.updates.outdated(&of.id);
+            self.updates.outdated(&measurement.id);
         })?;
         if let Some(unknown) = joined.unknown.first() {
-            tracing::warn!(table = %of.id, column = unknown.column, label = unknown.label, "label not in the table's metadata");
-            self.updates.outdated(&of.id);
+            tracing::warn!(table = %measurement.id, column = unknown.column, label = unknown.label, "label not in the table's metadata");
+            self.updates.outdated(&measurement.id);
         }
         Ok(CellBlock {
             cells: joined.cells,
@@ -391,44 +405,44 @@ impl Inner {
     /// Puts a block in store. Where it differs from what was read before under the same date, it begins a revision of its own.
     async fn keep(
         &self,
-        of: &Measurement,
+        measurement: &Measurement,
         key: CellKey,
         mut block: CellBlock,
     ) -> Result<SharedBlock, FetchError> {
-        let earlier = self.store.overlapping(&of.id, &key).await;
+        let earlier = self.store.overlapping(&measurement.id, &key).await;
         let (changes, earlier) = compared(block.clone(), key.clone(), earlier).await?;
-        let mut tables = self.standing();
-        let standing = tables.entry(of.id.clone()).or_insert(Standing::of(block.revision));
-        if standing.revision != block.revision {
-            return Err(FetchError::Moved { table: of.id.clone() });
+        let mut tables = self.states();
+        let state = tables.entry(measurement.id.clone()).or_insert(RevisionState::of(block.revision));
+        if state.revision != block.revision {
+            return Err(FetchError::Moved { table: measurement.id.clone() });
         }
         if changes.within_revision {
-            standing.revision = standing.revision.next(block.fetched_at);
-            block.revision = standing.revision;
+            state.revision = state.revision.next(block.fetched_at);
+            block.revision = state.revision;
         }
         block.updated = updated(&key, &block, &changes, &earlier);
-        standing.kept += 1;
-        standing.unconfirmed.push((standing.kept, block.revision, key.clone()));
-        let block = self.store.insert(&of.id, key, block);
+        state.stored_count += 1;
+        state.unconfirmed.push((state.stored_count, block.revision, key.clone()));
+        let block = self.store.insert(&measurement.id, key, block);
         drop(tables);
-        self.tell(of, &changes, block.fetched_at);
+        self.log_changes(measurement, &changes, block.fetched_at);
         Ok(block)
     }
 
     /// Counts, logs and lists figures that are others than before.
-    fn tell(&self, of: &Measurement, changes: &Changes, seen_at: DateTime<Utc>) {
+    fn log_changes(&self, measurement: &Measurement, changes: &Changes, seen_at: DateTime<Utc>) {
         if changes.periods.is_empty() {
             return;
         }
         let (figures, periods) = (changes.count(), changes.periods.len());
-        tracing::info!(table = %of.id, figures, periods, "figures were revised");
+        tracing::info!(table = %measurement.id, figures, periods, "figures were revised");
         self.observer.figures_revised(figures);
-        let described = changes.figures.iter().map(|change| describe::describe(of, change, seen_at));
+        let described = changes.figures.iter().map(|change| describe::describe(measurement, change, seen_at));
         self.revised.add(described.collect(), seen_at);
     }
 
-    fn standing(&self) -> MutexGuard<'_, HashMap<MeasurementId, Standing>> {
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    fn states(&self) -> MutexGuard<'_, HashMap<MeasurementId, RevisionState>> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

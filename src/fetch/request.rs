@@ -10,27 +10,27 @@ use crate::upstream::request::{
 
 /// The request that brings a chunk; `None` for a chunk without periods, which asks for nothing.
 #[must_use]
-pub fn data_request(of: &Measurement, chunk: &Chunk) -> Option<DataRequest> {
+pub fn data_request(measurement: &Measurement, chunk: &Chunk) -> Option<DataRequest> {
     let hierarchy = |part: &ChunkDimension| {
-        let hierarchy = &of.dimensions[part.dimension].hierarchies[part.hierarchy];
-        (hierarchy.id.clone(), part.asked(of))
+        let hierarchy = &measurement.dimensions[part.dimension].hierarchies[part.hierarchy];
+        (hierarchy.id.clone(), part.hierarchy_selection(measurement))
     };
     let hierarchies: Vec<(_, HierarchySelection)> = chunk.dimensions.iter().map(hierarchy).collect();
     Some(DataRequest {
-        table: of.id.clone(),
-        measures: measures(of, chunk),
+        table: measurement.id.clone(),
+        measures: measures(measurement, chunk),
         measure_count: chunk.measures.len(),
         period_type: chunk.period_type.clone(),
-        periods: periods(of, chunk)?,
+        periods: periods(measurement, chunk)?,
         hierarchies,
     })
 }
 
 /// One measure by name, or all: lists of groups are not known to be understood.
-fn measures(of: &Measurement, chunk: &Chunk) -> MeasureSelection {
+fn measures(measurement: &Measurement, chunk: &Chunk) -> MeasureSelection {
     match chunk.measures.as_slice() {
-        [only] if of.measures.len() > 1 => {
-            let measure = &of.measures[*only];
+        [only] if measurement.measures.len() > 1 => {
+            let measure = &measurement.measures[*only];
             let one = vec![(measure.group_id.clone(), Some(measure.id.clone()))];
             NonEmpty::new(one).map_or(MeasureSelection::All, MeasureSelection::Some)
         }
@@ -38,10 +38,10 @@ fn measures(of: &Measurement, chunk: &Chunk) -> MeasureSelection {
     }
 }
 
-fn periods(of: &Measurement, chunk: &Chunk) -> Option<PeriodSelection> {
-    if let Some(newest) = chunk.newest(of) {
+fn periods(measurement: &Measurement, chunk: &Chunk) -> Option<PeriodSelection> {
+    if let Some(newest) = chunk.newest(measurement) {
         return NonZeroUsize::new(newest).map(PeriodSelection::Latest);
     }
-    let list = chunk.periods.iter().map(|&period| of.periods[period].id.clone()).collect();
+    let list = chunk.periods.iter().map(|&period| measurement.periods[period].id.clone()).collect();
     NonEmpty::new(list).map(PeriodSelection::List)
 }

@@ -15,8 +15,8 @@ use arrow_select::take::take;
 use super::Frame;
 use super::error::FrameError;
 use super::order;
-use super::sort_key::Places;
-use super::values::{Cells, value_at};
+use super::sort_key::SortKeys;
+use super::values::{RowValues, value_at};
 use crate::catalogue::value::{FIGURE_SCALE, RowStatus};
 use crate::feed::column::Column;
 use crate::odata::value::{PrimitiveType, Value};
@@ -33,7 +33,7 @@ const DECIMAL_DIGITS: u8 = 38;
 pub fn apply(rows: Frame, steps: &[Step]) -> Result<Frame, FrameError> {
     let frame = steps.iter().try_fold(rows, step)?;
     let numbers = (0..u32::try_from(frame.row_count()).unwrap_or(u32::MAX)).collect();
-    Ok(Frame { places: Places { axes: vec![numbers] }, ..frame })
+    Ok(Frame { sort_keys: SortKeys { axes: vec![numbers] }, ..frame })
 }
 
 /// A frame of these columns without rows.
@@ -52,7 +52,7 @@ pub fn empty(columns: &[Column]) -> Result<Frame, FrameError> {
 /// # Errors
 /// When the frame was made without the column.
 pub fn counts(frame: &Frame, column: usize) -> Result<HashMap<Arc<str>, u64>, FrameError> {
-    let cells = Cells::new(&frame.batch, &frame.columns)?;
+    let cells = RowValues::new(&frame.batch, &frame.columns)?;
     let texts = cells.column(column)?;
     let groups = Groups::of(cells, &[column])?;
     let mut counts = vec![0; groups.first_rows.len()];
@@ -102,7 +102,7 @@ fn step(frame: Frame, step: &Step) -> Result<Frame, FrameError> {
 
 /// The rows that come first in an order, as they stand. Of equals, those that stand first.
 fn extremes(frame: &Frame, count: usize, key: &OrderKey) -> Result<Frame, FrameError> {
-    let cells = Cells::new(&frame.batch, &frame.columns)?;
+    let cells = RowValues::new(&frame.batch, &frame.columns)?;
     let first = order::order(cells, std::slice::from_ref(key), Some(count))?;
     let mut rows = first.values().to_vec();
     rows.sort_unstable();
@@ -110,7 +110,7 @@ fn extremes(frame: &Frame, count: usize, key: &OrderKey) -> Result<Frame, FrameE
 }
 
 fn group(frame: &Frame, grouping: &Grouping) -> Result<Frame, FrameError> {
-    let cells = Cells::new(&frame.batch, &frame.columns)?;
+    let cells = RowValues::new(&frame.batch, &frame.columns)?;
     let groups = Groups::of(cells, &grouping.by)?;
     let first = UInt32Array::from(groups.first_rows.clone());
     let mut arrays = Vec::new();
@@ -136,7 +136,7 @@ struct Groups {
 }
 
 impl Groups {
-    fn of(cells: Cells<'_>, by: &[usize]) -> Result<Self, FrameError> {
+    fn of(cells: RowValues<'_>, by: &[usize]) -> Result<Self, FrameError> {
         let rows = u32::try_from(cells.len()).map_err(|_| FrameError::TooManyRows { rows: cells.len() })?;
         if by.is_empty() {
             let first = (rows > 0).then_some(0);
@@ -158,7 +158,7 @@ impl Groups {
 
     fn aggregate(
         &self,
-        cells: Cells<'_>,
+        cells: RowValues<'_>,
         aggregate: Aggregate,
         first: &UInt32Array,
     ) -> Result<ArrayRef, FrameError> {
@@ -194,7 +194,7 @@ impl Groups {
     /// For each group the first of the values that no other of the group is better than; null where there is none.
     fn extreme(
         &self,
-        cells: Cells<'_>,
+        cells: RowValues<'_>,
         column: usize,
         is_better: impl Fn(&[u8], &[u8]) -> bool,
     ) -> Result<ArrayRef, FrameError> {
@@ -219,7 +219,7 @@ impl Groups {
 }
 
 /// The values of columns as bytes that are equal where the values are, and ordered as they are.
-fn comparable(cells: Cells<'_>, columns: &[usize]) -> Result<Rows, FrameError> {
+fn comparable(cells: RowValues<'_>, columns: &[usize]) -> Result<Rows, FrameError> {
     let arrays =
         columns.iter().map(|&column| cells.column(column).cloned()).collect::<Result<Vec<_>, _>>()?;
     let fields = arrays.iter().map(|array| SortField::new(array.data_type().clone())).collect();

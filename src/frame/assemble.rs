@@ -26,8 +26,8 @@ use crate::feed::facts::{self, Axis};
 use crate::feed::{CellForm, CellSource};
 use crate::frame::Frame;
 use crate::frame::error::FrameError;
-use crate::frame::sort_key::Places;
-use crate::frame::unknown_labels::{Stand, combined};
+use crate::frame::sort_key::SortKeys;
+use crate::frame::unknown_labels::{AxisPositions, unknown_label_numbers};
 use crate::odata::value::{PrimitiveType, Value};
 
 /// Cells of one block, as the frame reads them: ids by column, figures by measure.
@@ -35,9 +35,9 @@ pub trait Block {
     /// How many rows there are.
     fn row_count(&self) -> usize;
     /// Ids of the period, or of the members of a dimension, row by row.
-    fn ids(&self, column: Axis, of: &Measurement) -> Option<&DictionaryArray<Int32Type>>;
+    fn ids(&self, column: Axis, measurement: &Measurement) -> Option<&DictionaryArray<Int32Type>>;
     /// Figures of a measure, row by row.
-    fn figures(&self, measure: usize, of: &Measurement) -> Option<&Decimal128Array>;
+    fn figures(&self, measure: usize, measurement: &Measurement) -> Option<&Decimal128Array>;
     /// When a figure of the period was last seen to change.
     fn updated(&self, period: &PeriodId) -> Option<DateTime<Utc>>;
 }
@@ -65,13 +65,14 @@ impl<'a> Assembly<'a> {
         named: &[usize],
         measures: &'a [usize],
     ) -> Self {
-        let of: &Measurement = &source.measurement;
+        let measurement: &Measurement = &source.measurement;
         let axes = [Axis::Period].into_iter().chain(named.iter().copied().map(Axis::Dimension));
-        let axes = axes.map(|axis| (axis, known_places(of, axis))).collect();
+        let axes = axes.map(|axis| (axis, known_positions(measurement, axis))).collect();
         let shown = |&index: &usize| {
             let column = columns.get(index)?;
             let axis = facts::axis(column.fact)?;
-            let values = (0..facts::axis_len(of, axis)).map(|at| facts::value_at(of, column.fact, at));
+            let values = (0..facts::axis_len(measurement, axis))
+                .map(|at| facts::value_at(measurement, column.fact, at));
             Some((index, array_of(column.primitive, values)))
         };
         let shown = needed.iter().filter_map(shown).collect();
@@ -95,26 +96,26 @@ impl<'a> Assembly<'a> {
             fields.push(Field::new(&self.columns[index].name, array.data_type().clone(), true));
             arrays.push(array);
         }
-        let options = RecordBatchOptions::new().with_row_count(Some(rows.places.len()));
+        let options = RecordBatchOptions::new().with_row_count(Some(rows.sort_keys.len()));
         let batch = RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)?;
         let at = |column: usize| self.needed.contains(&column).then(|| self.needed.range(..column).count());
-        Ok(Frame { batch, columns: (0..self.columns.len()).map(at).collect(), places: rows.places })
+        Ok(Frame { batch, columns: (0..self.columns.len()).map(at).collect(), sort_keys: rows.sort_keys })
     }
 
     fn of(&self) -> &'a Measurement {
         &self.source.measurement
     }
 
-    fn stand(
+    fn axis_positions(
         &self,
         block: &dyn Block,
         axis: Axis,
         known: &HashMap<&str, u32>,
         last: u32,
-    ) -> Result<Stand, FrameError> {
-        match (block.ids(axis, self.of()), total_place(self.of(), axis)) {
-            (Some(ids), _) => Ok(Stand::of(ids, known, last)),
-            (None, Some(total)) => Ok(Stand::at(total, block.row_count())),
+    ) -> Result<AxisPositions, FrameError> {
+        match (block.ids(axis, self.of()), total_position(self.of(), axis)) {
+            (Some(ids), _) => Ok(AxisPositions::of(ids, known, last)),
+            (None, Some(total)) => Ok(AxisPositions::at(total, block.row_count())),
             (None, None) => Err(self.missing(&format!("{axis:?}"))),
         }
     }
@@ -129,9 +130,9 @@ struct Rows<'a> {
     assembly: &'a Assembly<'a>,
     /// What each axis is placed by, in the order of the places' axes: `None` for what tells unknown labels apart.
     axes: Vec<Option<Axis>>,
-    places: Places,
+    sort_keys: SortKeys,
     /// Where rows stand on axes that have labels that no member has.
-    strange: HashMap<Axis, Stand>,
+    with_unknown: HashMap<Axis, AxisPositions>,
     /// In the order of the measures.
     figures: Vec<Decimal128Array>,
     /// In the long form, one figure per row.
@@ -140,27 +141,29 @@ struct Rows<'a> {
 
 impl<'a> Rows<'a> {
     fn read(assembly: &'a Assembly<'a>, block: &dyn Block, last: &[u32]) -> Result<Self, FrameError> {
-        let mut stands = Vec::new();
+        let mut axis_positions = Vec::new();
         for ((axis, known), last) in assembly.axes.iter().zip(last) {
-            stands.push(assembly.stand(block, *axis, known, *last)?);
+            axis_positions.push(assembly.axis_positions(block, *axis, known, *last)?);
         }
         let figures = assembly.measures.iter().map(|&measure| {
             let lacking = || assembly.missing(assembly.of().measures[measure].id.as_str());
             block.figures(measure, assembly.of()).cloned().ok_or_else(lacking)
         });
         let figures = figures.collect::<Result<_, _>>()?;
-        let mut places = Places { axes: stands.iter().map(|stand| stand.places.clone()).collect() };
-        places.axes.push(combined(&stands, block.row_count()));
+        let mut sort_keys =
+            SortKeys { axes: axis_positions.iter().map(|axis| axis.positions.clone()).collect() };
+        sort_keys.axes.push(unknown_label_numbers(&axis_positions, block.row_count()));
         let axes = assembly.axes.iter().map(|(axis, _)| *axis);
-        let strange = axes.clone().zip(stands).filter(|(_, stand)| !stand.strangers.is_empty()).collect();
+        let with_unknown =
+            axes.clone().zip(axis_positions).filter(|(_, axis)| !axis.unknown_labels.is_empty()).collect();
         let axes = axes.map(Some).chain([None]).collect();
-        Ok(Self { assembly, axes, places, strange, figures, value: None })
+        Ok(Self { assembly, axes, sort_keys, with_unknown, figures, value: None })
     }
 
     fn sort(&mut self) -> Result<(), FrameError> {
-        let Some(order) = self.places.sorted() else { return Ok(()) };
-        self.places = self.places.take(&order);
-        self.strange.values_mut().for_each(|stand| stand.take(&order));
+        let Some(order) = self.sort_keys.sorted() else { return Ok(()) };
+        self.sort_keys = self.sort_keys.take(&order);
+        self.with_unknown.values_mut().for_each(|axis| axis.take(&order));
         let order = UInt32Array::from(order);
         for figures in &mut self.figures {
             *figures = decimals(&take(figures, &order, None)?)?;
@@ -170,14 +173,14 @@ impl<'a> Rows<'a> {
 
     /// From one column per measure to one row per measure.
     fn spread(&mut self) -> Result<(), FrameError> {
-        let (count, measures) = (self.places.len(), self.assembly.measures);
+        let (count, measures) = (self.sort_keys.len(), self.assembly.measures);
         let order: Vec<u32> = (0..u32::try_from(count).unwrap_or(u32::MAX))
             .flat_map(|row| std::iter::repeat_n(row, measures.len()))
             .collect();
-        self.places = self.places.take(&order);
-        self.strange.values_mut().for_each(|stand| stand.take(&order));
+        self.sort_keys = self.sort_keys.take(&order);
+        self.with_unknown.values_mut().for_each(|axis| axis.take(&order));
         let numbers = measures.iter().map(|&measure| u32::try_from(measure).unwrap_or(u32::MAX));
-        self.places.axes.push(std::iter::repeat_n(numbers, count).flatten().collect());
+        self.sort_keys.axes.push(std::iter::repeat_n(numbers, count).flatten().collect());
         self.axes.push(Some(Axis::Measure));
         let figure = |row: usize| {
             self.figures.iter().map(move |figures| figures.is_valid(row).then(|| figures.value(row)))
@@ -192,8 +195,8 @@ impl<'a> Rows<'a> {
 
     /// Where rows stand on an axis: the unknown labels' numbers follow the members'.
     fn positions(&self, axis: Axis) -> Option<&[u32]> {
-        let places = || self.places.axes.get(self.axes.iter().position(|&other| other == Some(axis))?);
-        self.strange.get(&axis).map(|stand| &stand.shown).or_else(places).map(Vec::as_slice)
+        let sort_keys = || self.sort_keys.axes.get(self.axes.iter().position(|&other| other == Some(axis))?);
+        self.with_unknown.get(&axis).map(|axis| &axis.shown).or_else(sort_keys).map(Vec::as_slice)
     }
 
     fn column(&self, index: usize, block: &dyn Block) -> Result<ArrayRef, FrameError> {
@@ -201,8 +204,10 @@ impl<'a> Rows<'a> {
         let lacking = || self.assembly.missing(&column.name);
         if let (Some(axis), Some(shown)) = (facts::axis(column.fact), self.assembly.shown.get(&index)) {
             let positions = self.positions(axis).ok_or_else(lacking)?;
-            return match self.strange.get(&axis) {
-                Some(stand) => gather(&*concat(&[shown, &self.strangers(column, stand)])?, positions),
+            return match self.with_unknown.get(&axis) {
+                Some(axis) => {
+                    gather(&*concat(&[shown, &self.unknown_label_values(column, axis)])?, positions)
+                }
                 None => gather(shown, positions),
             };
         }
@@ -210,13 +215,13 @@ impl<'a> Rows<'a> {
             Fact::Measure(measure) => {
                 let at = self.assembly.measures.iter().position(|&other| other == measure);
                 let figures = at.map(|at| self.figures[at].clone());
-                Ok(Arc::new(figures.unwrap_or_else(|| no_figures(self.places.len()))))
+                Ok(Arc::new(figures.unwrap_or_else(|| no_figures(self.sort_keys.len()))))
             }
             Fact::Value => Ok(Arc::new(self.value.clone().ok_or_else(lacking)?)),
             Fact::Status => Ok(Arc::new(self.statuses()?)),
             Fact::ValueAttribute => {
                 let value = self.value.as_ref().ok_or_else(lacking)?;
-                Ok(Arc::new(statuses(&[value], self.places.len())?))
+                Ok(Arc::new(statuses(&[value], self.sort_keys.len())?))
             }
             Fact::Updated => Ok(Arc::new(self.updated(block).ok_or_else(lacking)?)),
             Fact::ObservationId => self.observation_ids(),
@@ -225,20 +230,20 @@ impl<'a> Rows<'a> {
     }
 
     /// What a column shows of labels that no member has: their text, and their id.
-    fn strangers(&self, column: &Column, stand: &Stand) -> ArrayRef {
-        let of = self.assembly.of();
+    fn unknown_label_values(&self, column: &Column, axis: &AxisPositions) -> ArrayRef {
+        let measurement = self.assembly.of();
         let value = |id: &String| match column.fact {
             Fact::Member(dimension, MemberFact::Label) => {
-                Value::string(of.dimensions[dimension].unknown_label(id))
+                Value::string(measurement.dimensions[dimension].unknown_label(id))
             }
             Fact::Member(_, MemberFact::Id) | Fact::Period(_) => Value::string(id),
             _ => Value::Null,
         };
-        array_of(column.primitive, stand.strangers.iter().map(value))
+        array_of(column.primitive, axis.unknown_labels.iter().map(value))
     }
 
     fn statuses(&self) -> Result<DictionaryArray<Int32Type>, FrameError> {
-        statuses(&self.figures.iter().collect::<Vec<_>>(), self.places.len())
+        statuses(&self.figures.iter().collect::<Vec<_>>(), self.sort_keys.len())
     }
 
     fn updated(&self, block: &dyn Block) -> Option<TimestampMillisecondArray> {
@@ -259,7 +264,7 @@ impl<'a> Rows<'a> {
         let lists = order.iter().map(|&axis| self.positions(axis)).collect::<Option<Vec<_>>>();
         let lists = lists.ok_or_else(|| self.assembly.missing("Id"))?;
         let mut text = String::new();
-        for row in 0..self.places.len() {
+        for row in 0..self.sort_keys.len() {
             text.clear();
             for (axis, list) in order.iter().zip(&lists) {
                 if !text.is_empty() {
@@ -273,12 +278,12 @@ impl<'a> Rows<'a> {
     }
 
     fn id(&self, axis: Axis, position: u32) -> &str {
-        let of = self.assembly.of();
+        let measurement = self.assembly.of();
         let stranger = || {
-            let number = (position as usize).checked_sub(facts::axis_len(of, axis))?;
-            self.strange.get(&axis)?.strangers.get(number).map(String::as_str)
+            let number = (position as usize).checked_sub(facts::axis_len(measurement, axis))?;
+            self.with_unknown.get(&axis)?.unknown_labels.get(number).map(String::as_str)
         };
-        facts::id_at(of, axis, position as usize).or_else(stranger).unwrap_or_default()
+        facts::id_at(measurement, axis, position as usize).or_else(stranger).unwrap_or_default()
     }
 }
 
@@ -294,14 +299,14 @@ fn statuses(figures: &[&Decimal128Array], count: usize) -> Result<DictionaryArra
     Ok(DictionaryArray::try_new((0..count).map(key).collect(), Arc::new(texts))?)
 }
 
-fn total_place(of: &Measurement, axis: Axis) -> Option<u32> {
+fn total_position(measurement: &Measurement, axis: Axis) -> Option<u32> {
     let Axis::Dimension(dimension) = axis else { return None };
-    of.dimensions.get(dimension)?.total().and_then(|total| u32::try_from(total).ok())
+    measurement.dimensions.get(dimension)?.total().and_then(|total| u32::try_from(total).ok())
 }
 
-fn known_places(of: &Measurement, axis: Axis) -> HashMap<&str, u32> {
-    let ids = (0..facts::axis_len(of, axis))
-        .filter_map(|index| Some((facts::id_at(of, axis, index)?, u32::try_from(index).ok()?)));
+fn known_positions(measurement: &Measurement, axis: Axis) -> HashMap<&str, u32> {
+    let ids = (0..facts::axis_len(measurement, axis))
+        .filter_map(|index| Some((facts::id_at(measurement, axis, index)?, u32::try_from(index).ok()?)));
     ids.collect()
 }
 

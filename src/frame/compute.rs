@@ -11,7 +11,7 @@ use rust_decimal::Decimal;
 
 use super::Frame;
 use super::error::FrameError;
-use super::values::Cells;
+use super::values::RowValues;
 use crate::catalogue::value::{FIGURE_SCALE, to_stored};
 use crate::odata::value::{PrimitiveType, Value};
 use crate::query::eval::{EvalError, evaluate};
@@ -44,7 +44,7 @@ impl Frame {
                 columns.push(None);
                 continue;
             }
-            let cells = Cells::new(&self.batch, &self.columns)?;
+            let cells = RowValues::new(&self.batch, &self.columns)?;
             let values = (0..cells.len()).map(|row| evaluate(&computed.expr, &cells.row(row)));
             let array = column(computed.expr.primitive, &values.collect::<Result<Vec<_>, _>>()?)?;
             columns.push(Some(arrays.len()));
@@ -53,7 +53,7 @@ impl Frame {
         }
         let options = RecordBatchOptions::new().with_row_count(Some(self.row_count()));
         let batch = RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)?;
-        Ok(Self { batch, columns, places: self.places.clone() })
+        Ok(Self { batch, columns, sort_keys: self.sort_keys.clone() })
     }
 }
 

@@ -13,7 +13,7 @@ use arrow_schema::{ArrowError, DataType};
 use arrow_select::filter::filter_record_batch;
 
 use super::error::FrameError;
-use super::values::{Cells, stored, value_at};
+use super::values::{RowValues, stored, value_at};
 use crate::catalogue::value::to_stored;
 use crate::odata::value::Value;
 use crate::query::eval::{EvalError, Row, evaluate};
@@ -28,7 +28,7 @@ pub fn filter(
     columns: &[Option<usize>],
     condition: &BoundExpr,
 ) -> Result<RecordBatch, FrameError> {
-    let mask = mask(Cells::new(batch, columns)?, condition)?;
+    let mask = mask(RowValues::new(batch, columns)?, condition)?;
     Ok(filter_record_batch(batch, &mask)?)
 }
 
@@ -36,7 +36,7 @@ pub fn filter(
 ///
 /// # Errors
 /// As for [`filter`].
-pub fn mask(cells: Cells<'_>, condition: &BoundExpr) -> Result<BooleanArray, FrameError> {
+pub fn mask(cells: RowValues<'_>, condition: &BoundExpr) -> Result<BooleanArray, FrameError> {
     for column in condition.columns() {
         cells.column(column)?;
     }
@@ -50,7 +50,7 @@ pub fn may_fail(condition: &BoundExpr) -> bool {
     condition.nodes().any(|expr| matches!(expr.kind, BoundExprKind::Arithmetic(..)))
 }
 
-fn combined(cells: Cells<'_>, condition: &BoundExpr) -> Result<BooleanArray, FrameError> {
+fn combined(cells: RowValues<'_>, condition: &BoundExpr) -> Result<BooleanArray, FrameError> {
     match &condition.kind {
         BoundExprKind::And(terms) => folded(cells, terms, and_kleene),
         BoundExprKind::Or(terms) => folded(cells, terms, or_kleene),
@@ -63,7 +63,7 @@ fn combined(cells: Cells<'_>, condition: &BoundExpr) -> Result<BooleanArray, Fra
 }
 
 fn folded(
-    cells: Cells<'_>,
+    cells: RowValues<'_>,
     terms: &[BoundExpr],
     combine: fn(&BooleanArray, &BooleanArray) -> Result<BooleanArray, ArrowError>,
 ) -> Result<BooleanArray, FrameError> {
@@ -72,7 +72,11 @@ fn folded(
     masks.try_fold(first?, |mask, next| Ok(combine(&mask, &next?)?))
 }
 
-fn of_one_column(cells: Cells<'_>, column: usize, condition: &BoundExpr) -> Result<BooleanArray, FrameError> {
+fn of_one_column(
+    cells: RowValues<'_>,
+    column: usize,
+    condition: &BoundExpr,
+) -> Result<BooleanArray, FrameError> {
     let array = cells.column(column)?;
     if let DataType::Dictionary(..) = array.data_type() {
         let dictionary = array.as_dictionary::<Int32Type>();
@@ -163,7 +167,7 @@ fn by_lookup(array: &ArrayRef, values: &[Value]) -> Option<BooleanArray> {
     }
 }
 
-fn row_by_row(cells: Cells<'_>, condition: &BoundExpr) -> Result<BooleanArray, FrameError> {
+fn row_by_row(cells: RowValues<'_>, condition: &BoundExpr) -> Result<BooleanArray, FrameError> {
     let answers: Result<Vec<_>, EvalError> =
         (0..cells.len()).map(|row| truth(evaluate(condition, &cells.row(row))?)).collect();
     Ok(BooleanArray::from(answers?))

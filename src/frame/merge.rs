@@ -27,10 +27,10 @@ impl Merge {
     ///
     /// # Errors
     /// When frames differ in their columns.
-    pub fn before(&mut self, place: Option<&[u32]>) -> Result<Option<Frame>, FrameError> {
+    pub fn before(&mut self, sort_key: Option<&[u32]>) -> Result<Option<Frame>, FrameError> {
         let mut ready = Vec::new();
         for rows in std::mem::take(&mut self.waiting) {
-            let end = place.map_or(rows.row_count(), |place| rows.first_at(place));
+            let end = sort_key.map_or(rows.row_count(), |sort_key| rows.first_at(sort_key));
             if end < rows.row_count() {
                 self.waiting.push(rows.slice(end, rows.row_count() - end));
             }
@@ -53,20 +53,20 @@ mod tests {
     use arrow_array::{ArrayRef, Int32Array, RecordBatch};
 
     use super::*;
-    use crate::frame::sort_key::Places;
+    use crate::frame::sort_key::SortKeys;
 
-    fn rows(places: &[u32]) -> Frame {
-        let numbers: Int32Array = places.iter().map(|&at| i32::try_from(at).ok()).collect();
+    fn rows(sort_keys: &[u32]) -> Frame {
+        let numbers: Int32Array = sort_keys.iter().map(|&at| i32::try_from(at).ok()).collect();
         let batch = RecordBatch::try_from_iter([("at", Arc::new(numbers) as ArrayRef)]).unwrap();
-        Frame { batch, columns: vec![Some(0)], places: Places { axes: vec![places.to_vec()] } }
+        Frame { batch, columns: vec![Some(0)], sort_keys: SortKeys { axes: vec![sort_keys.to_vec()] } }
     }
 
-    fn before(merge: &mut Merge, place: Option<u32>) -> Vec<u32> {
-        let place = place.map(|at| vec![at]);
-        let ready = merge.before(place.as_deref()).unwrap();
+    fn before(merge: &mut Merge, sort_key: Option<u32>) -> Vec<u32> {
+        let sort_key = sort_key.map(|at| vec![at]);
+        let ready = merge.before(sort_key.as_deref()).unwrap();
         let shown = |frame: &Frame| format!("{:?}", frame.batch.column(0));
-        assert!(ready.iter().all(|frame| shown(frame) == shown(&rows(&frame.places.axes[0]))));
-        ready.map_or_else(Vec::new, |frame| frame.places.axes[0].clone())
+        assert!(ready.iter().all(|frame| shown(frame) == shown(&rows(&frame.sort_keys.axes[0]))));
+        ready.map_or_else(Vec::new, |frame| frame.sort_keys.axes[0].clone())
     }
 
     #[test]

@@ -16,8 +16,8 @@ use arrow_select::concat::concat_batches;
 use arrow_select::take::take_record_batch;
 
 use crate::frame::error::FrameError;
-use crate::frame::sort_key::Places;
-use crate::frame::values::Cells;
+use crate::frame::sort_key::SortKeys;
+use crate::frame::values::RowValues;
 use crate::query::{BoundExpr, OrderKey};
 
 /// Rows of a set: the columns that are needed of it, and where each row stands.
@@ -26,7 +26,7 @@ pub struct Frame {
     pub batch: RecordBatch,
     /// For each column of the set the column of the batch that shows it, if it is there.
     pub columns: Vec<Option<usize>>,
-    pub places: Places,
+    pub sort_keys: SortKeys,
 }
 
 impl Frame {
@@ -43,7 +43,7 @@ impl Frame {
         Self {
             batch: batch.clone(),
             columns: (0..batch.num_columns()).map(Some).collect(),
-            places: Places { axes: vec![numbers] },
+            sort_keys: SortKeys { axes: vec![numbers] },
         }
     }
 
@@ -53,7 +53,7 @@ impl Frame {
     /// When a row is not there.
     pub fn take(&self, rows: &[u32]) -> Result<Self, FrameError> {
         let batch = take_record_batch(&self.batch, &UInt32Array::from(rows.to_vec()))?;
-        Ok(Self { batch, columns: self.columns.clone(), places: self.places.take(rows) })
+        Ok(Self { batch, columns: self.columns.clone(), sort_keys: self.sort_keys.take(rows) })
     }
 
     /// The rows for which the condition is true.
@@ -61,7 +61,7 @@ impl Frame {
     /// # Errors
     /// When the condition has no value for a row.
     pub fn filter(self, condition: &BoundExpr) -> Result<Self, FrameError> {
-        let mask = filter::mask(Cells::new(&self.batch, &self.columns)?, condition)?;
+        let mask = filter::mask(RowValues::new(&self.batch, &self.columns)?, condition)?;
         if mask.true_count() == self.row_count() {
             return Ok(self);
         }
@@ -75,7 +75,7 @@ impl Frame {
     /// # Errors
     /// When the condition has no value for a row.
     pub fn count(&self, condition: &BoundExpr) -> Result<u64, FrameError> {
-        Ok(filter::mask(Cells::new(&self.batch, &self.columns)?, condition)?.true_count() as u64)
+        Ok(filter::mask(RowValues::new(&self.batch, &self.columns)?, condition)?.true_count() as u64)
     }
 
     /// The rows in an order; equal ones stay as they stand.
@@ -83,17 +83,17 @@ impl Frame {
     /// # Errors
     /// When an order term has no value for a row.
     pub fn order(&self, keys: &[OrderKey]) -> Result<Self, FrameError> {
-        let rows = order::order(Cells::new(&self.batch, &self.columns)?, keys, None)?;
+        let rows = order::order(RowValues::new(&self.batch, &self.columns)?, keys, None)?;
         self.take(rows.values())
     }
 
     /// A run of rows.
     #[must_use]
     pub fn slice(&self, first: usize, count: usize) -> Self {
-        let places = Places {
-            axes: self.places.axes.iter().map(|axis| axis[first..first + count].to_vec()).collect(),
+        let sort_keys = SortKeys {
+            axes: self.sort_keys.axes.iter().map(|axis| axis[first..first + count].to_vec()).collect(),
         };
-        Self { batch: self.batch.slice(first, count), columns: self.columns.clone(), places }
+        Self { batch: self.batch.slice(first, count), columns: self.columns.clone(), sort_keys }
     }
 
     /// One frame out of several with the same columns; `None` out of none.
@@ -103,9 +103,9 @@ impl Frame {
     pub fn joined(frames: &[Self]) -> Result<Option<Self>, FrameError> {
         let Some(first) = frames.first() else { return Ok(None) };
         let batch = concat_batches(&first.batch.schema(), frames.iter().map(|frame| &frame.batch))?;
-        let mut places = Places::default();
-        frames.iter().for_each(|frame| places.append(&frame.places));
-        Ok(Some(Self { batch, columns: first.columns.clone(), places }))
+        let mut sort_keys = SortKeys::default();
+        frames.iter().for_each(|frame| sort_keys.append(&frame.sort_keys));
+        Ok(Some(Self { batch, columns: first.columns.clone(), sort_keys }))
     }
 
     /// The rows in the order of their set.
@@ -113,7 +113,7 @@ impl Frame {
     /// # Errors
     /// Never, while every row is there.
     pub fn in_place(self) -> Result<Self, FrameError> {
-        match self.places.sorted() {
+        match self.sort_keys.sorted() {
             Some(rows) => self.take(&rows),
             None => Ok(self),
         }
@@ -121,19 +121,19 @@ impl Frame {
 
     /// In rows that stand in order, the first at a place or behind it.
     #[must_use]
-    pub fn first_at(&self, place: &[u32]) -> usize {
+    pub fn first_at(&self, sort_key: &[u32]) -> usize {
         let (mut low, mut high) = (0, self.row_count());
         while low < high {
             let middle = usize::midpoint(low, high);
-            if self.places.compare_to(middle, place).is_lt() { low = middle + 1 } else { high = middle }
+            if self.sort_keys.compare_to(middle, sort_key).is_lt() { low = middle + 1 } else { high = middle }
         }
         low
     }
 
     /// In rows in any order, the one at a place.
     #[must_use]
-    pub fn row_at(&self, place: &[u32]) -> Option<usize> {
-        (0..self.row_count()).find(|&row| self.places.compare_to(row, place).is_eq())
+    pub fn row_at(&self, sort_key: &[u32]) -> Option<usize> {
+        (0..self.row_count()).find(|&row| self.sort_keys.compare_to(row, sort_key).is_eq())
     }
 
     /// How many rows there are.

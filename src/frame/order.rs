@@ -9,7 +9,7 @@ use arrow_ord::ord::{DynComparator, make_comparator};
 use arrow_schema::{DataType, SortOptions};
 
 use super::error::FrameError;
-use super::values::Cells;
+use super::values::RowValues;
 use crate::odata::value::Value;
 use crate::query::eval::evaluate;
 use crate::query::{BoundExprKind, OrderKey};
@@ -19,29 +19,33 @@ use crate::query::{BoundExprKind, OrderKey};
 ///
 /// # Errors
 /// When an expression has no value for a row, or reads a column that the batch does not have.
-pub fn order(cells: Cells<'_>, keys: &[OrderKey], limit: Option<usize>) -> Result<UInt32Array, FrameError> {
-    let rows = cells.len();
-    let end = u32::try_from(rows).map_err(|_| FrameError::TooManyRows { rows })?;
-    let comparators = keys.iter().map(|key| comparator(cells, key)).collect::<Result<Vec<_>, _>>()?;
+pub fn order(
+    values: RowValues<'_>,
+    keys: &[OrderKey],
+    limit: Option<usize>,
+) -> Result<UInt32Array, FrameError> {
+    let count = values.len();
+    let end = u32::try_from(count).map_err(|_| FrameError::TooManyRows { rows: count })?;
+    let comparators = keys.iter().map(|key| comparator(values, key)).collect::<Result<Vec<_>, _>>()?;
     let compare = |a: &u32, b: &u32| {
         let differing = comparators.iter().map(|compare| compare(*a as usize, *b as usize));
         differing.into_iter().find(|ordering| ordering.is_ne()).unwrap_or_else(|| a.cmp(b))
     };
-    let mut places: Vec<u32> = (0..end).collect();
-    if let Some(limit) = limit.filter(|limit| *limit < rows) {
+    let mut rows: Vec<u32> = (0..end).collect();
+    if let Some(limit) = limit.filter(|limit| *limit < count) {
         // Only what is shown needs to be sorted.
-        places.select_nth_unstable_by(limit, compare);
-        places.truncate(limit);
+        rows.select_nth_unstable_by(limit, compare);
+        rows.truncate(limit);
     }
-    places.sort_unstable_by(compare);
-    Ok(UInt32Array::from(places))
+    rows.sort_unstable_by(compare);
+    Ok(UInt32Array::from(rows))
 }
 
 /// How two rows relate by one term.
-fn comparator(cells: Cells<'_>, key: &OrderKey) -> Result<DynComparator, FrameError> {
+fn comparator(values: RowValues<'_>, key: &OrderKey) -> Result<DynComparator, FrameError> {
     let descending = key.descending;
-    let BoundExprKind::Column(column) = key.expr.kind else { return by_values(cells, key) };
-    let array = cells.column(column)?;
+    let BoundExprKind::Column(column) = key.expr.kind else { return by_values(values, key) };
+    let array = values.column(column)?;
     if let DataType::Dictionary(..) = array.data_type() {
         let ranks = ranks(array.as_dictionary::<Int32Type>());
         return Ok(Box::new(move |a, b| directed(ranks.get(a).cmp(&ranks.get(b)), descending)));
@@ -62,11 +66,11 @@ fn ranks(dictionary: &DictionaryArray<Int32Type>) -> Vec<usize> {
     dictionary.keys().iter().map(|key| rank_of_key(key).unwrap_or(0)).collect()
 }
 
-fn by_values(cells: Cells<'_>, key: &OrderKey) -> Result<DynComparator, FrameError> {
+fn by_values(values: RowValues<'_>, key: &OrderKey) -> Result<DynComparator, FrameError> {
     for column in key.expr.columns() {
-        cells.column(column)?;
+        values.column(column)?;
     }
-    let values = (0..cells.len()).map(|row| evaluate(&key.expr, &cells.row(row)));
+    let values = (0..values.len()).map(|row| evaluate(&key.expr, &values.row(row)));
     let values = comparable(values.collect::<Result<Vec<_>, _>>()?);
     let descending = key.descending;
     Ok(Box::new(move |a, b| {

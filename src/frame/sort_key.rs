@@ -5,11 +5,11 @@ use std::cmp::Ordering;
 
 /// The places of rows: one list of positions per axis, the first axis weighing most.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Places {
+pub struct SortKeys {
     pub axes: Vec<Vec<u32>>,
 }
 
-impl Places {
+impl SortKeys {
     /// How many rows there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -24,8 +24,8 @@ impl Places {
 
     /// How the row stands to a place.
     #[must_use]
-    pub fn compare_to(&self, row: usize, place: &[u32]) -> Ordering {
-        self.axes.iter().map(|axis| axis[row]).cmp(place.iter().copied())
+    pub fn compare_to(&self, row: usize, sort_key: &[u32]) -> Ordering {
+        self.axes.iter().map(|axis| axis[row]).cmp(sort_key.iter().copied())
     }
 
     /// How two rows stand to each other.

@@ -12,20 +12,20 @@ use arrow_array::types::Int32Type;
 
 /// The rows of a block on one axis.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Stand {
+pub(super) struct AxisPositions {
     /// The place of each row: that of its member, or of the last one that was asked for.
-    pub places: Vec<u32>,
+    pub positions: Vec<u32>,
     /// The same with the unknown labels counted on behind all members.
     pub shown: Vec<u32>,
     /// The ids of unknown labels, in order.
-    pub strangers: Vec<String>,
+    pub unknown_labels: Vec<String>,
     members: u32,
 }
 
-impl Stand {
+impl AxisPositions {
     /// Rows that all stand at one place.
-    pub(super) fn at(place: u32, count: usize) -> Self {
-        Self { places: vec![place; count], ..Self::default() }
+    pub(super) fn at(position: u32, count: usize) -> Self {
+        Self { positions: vec![position; count], ..Self::default() }
     }
 
     /// Rows by their ids, in a block that was asked for up to a last member.
@@ -40,31 +40,36 @@ impl Stand {
         let members = u32::try_from(known.len()).unwrap_or(u32::MAX);
         let keys = || ids.keys().values().iter().map(|&key| usize::try_from(key).unwrap_or(usize::MAX));
         let all_known: Option<Vec<u32>> = values.iter().map(|id| known.get(id).copied()).collect();
-        let place = |of_value: &[u32], key: usize| of_value.get(key).copied().unwrap_or(last);
+        let position = |of_value: &[u32], key: usize| of_value.get(key).copied().unwrap_or(last);
         if let Some(of_value) = all_known {
-            let places = keys().map(|key| place(&of_value, key)).collect();
-            return Self { places, ..Self::default() };
+            let positions = keys().map(|key| position(&of_value, key)).collect();
+            return Self { positions, ..Self::default() };
         }
-        let stranger = |key: usize| values.get(key).copied().filter(|id| !known.contains_key(id));
-        let strangers: BTreeSet<&str> = keys().filter_map(stranger).collect();
-        let strangers: Vec<&str> = strangers.into_iter().collect();
+        let unknown = |key: usize| values.get(key).copied().filter(|id| !known.contains_key(id));
+        let unknown_labels: BTreeSet<&str> = keys().filter_map(unknown).collect();
+        let unknown_labels: Vec<&str> = unknown_labels.into_iter().collect();
         let behind = |id: &&str| {
             let number =
-                strangers.binary_search(id).map_or(u32::MAX, |at| u32::try_from(at).unwrap_or(u32::MAX));
+                unknown_labels.binary_search(id).map_or(u32::MAX, |at| u32::try_from(at).unwrap_or(u32::MAX));
             members.saturating_add(number)
         };
         let shown_of: Vec<u32> =
             values.iter().map(|id| known.get(id).copied().unwrap_or_else(|| behind(id))).collect();
-        let shown: Vec<u32> = keys().map(|key| place(&shown_of, key)).collect();
-        let places = shown.iter().map(|&at| if at < members { at } else { last }).collect();
-        Self { places, shown, strangers: strangers.into_iter().map(str::to_owned).collect(), members }
+        let shown: Vec<u32> = keys().map(|key| position(&shown_of, key)).collect();
+        let positions = shown.iter().map(|&at| if at < members { at } else { last }).collect();
+        Self {
+            positions,
+            shown,
+            unknown_labels: unknown_labels.into_iter().map(str::to_owned).collect(),
+            members,
+        }
     }
 
     /// These rows, in this order.
     pub(super) fn take(&mut self, rows: &[u32]) {
         let taken = |list: &Vec<u32>| rows.iter().map(|&row| list[row as usize]).collect();
         self.shown = taken(&self.shown);
-        self.places = taken(&self.places);
+        self.positions = taken(&self.positions);
     }
 
     /// Which of the unknown labels a row stands under, counted from one; 0 for a member.
@@ -74,15 +79,16 @@ impl Stand {
 }
 
 /// What tells rows at one place apart: 0 for a row of members, a number of its own for each combination of unknown labels.
-pub(super) fn combined(stands: &[Stand], count: usize) -> Vec<u32> {
-    let strange: Vec<&Stand> = stands.iter().filter(|stand| !stand.strangers.is_empty()).collect();
-    if strange.is_empty() {
+pub(super) fn unknown_label_numbers(axes: &[AxisPositions], count: usize) -> Vec<u32> {
+    let with_unknown: Vec<&AxisPositions> =
+        axes.iter().filter(|axis| !axis.unknown_labels.is_empty()).collect();
+    if with_unknown.is_empty() {
         return vec![0; count];
     }
     let number = |row: usize| {
-        strange.iter().fold(0_u32, |number, stand| {
-            let choices = u32::try_from(stand.strangers.len() + 1).unwrap_or(u32::MAX);
-            number.saturating_mul(choices).saturating_add(stand.number(row))
+        with_unknown.iter().fold(0_u32, |number, axis| {
+            let choices = u32::try_from(axis.unknown_labels.len() + 1).unwrap_or(u32::MAX);
+            number.saturating_mul(choices).saturating_add(axis.number(row))
         })
     };
     (0..count).map(number).collect()
@@ -92,25 +98,24 @@ pub(super) fn combined(stands: &[Stand], count: usize) -> Vec<u32> {
 mod tests {
     use super::*;
 
-    fn stand(ids: &[&str], last: u32) -> Stand {
+    fn axis(ids: &[&str], last: u32) -> AxisPositions {
         let known = HashMap::from([("a", 0), ("b", 1), ("c", 2)]);
-        Stand::of(&ids.iter().map(|id| Some(*id)).collect(), &known, last)
+        AxisPositions::of(&ids.iter().map(|id| Some(*id)).collect(), &known, last)
     }
 
     #[test]
     fn rows_under_unknown_labels_stand_at_the_last_member_that_was_asked_for_and_are_told_apart() {
-        let stand = stand(&["b", "?y", "a", "?x", "?y"], 1);
-        assert_eq!(stand.places, [1, 1, 0, 1, 1]);
-        assert_eq!(stand.shown, [1, 4, 0, 3, 4]);
-        assert_eq!(stand.strangers, ["?x", "?y"]);
-        assert_eq!(combined(&[stand], 5), [0, 2, 0, 1, 2]);
+        let axis = axis(&["b", "?y", "a", "?x", "?y"], 1);
+        assert_eq!(axis.positions, [1, 1, 0, 1, 1]);
+        assert_eq!(axis.shown, [1, 4, 0, 3, 4]);
+        assert_eq!(axis.unknown_labels, ["?x", "?y"]);
+        assert_eq!(unknown_label_numbers(&[axis], 5), [0, 2, 0, 1, 2]);
     }
 
     #[test]
     fn every_combination_of_unknown_labels_has_a_number_of_its_own() {
-        let (left, right) =
-            (stand(&["?x", "?x", "a", "a", "?y"], 2), stand(&["?x", "a", "?x", "a", "?x"], 0));
-        let mut numbers = combined(&[left, Stand::at(7, 5), right], 5);
+        let (left, right) = (axis(&["?x", "?x", "a", "a", "?y"], 2), axis(&["?x", "a", "?x", "a", "?x"], 0));
+        let mut numbers = unknown_label_numbers(&[left, AxisPositions::at(7, 5), right], 5);
         assert_eq!(numbers[3], 0);
         numbers.sort_unstable();
         numbers.dedup();
@@ -119,8 +124,8 @@ mod tests {
 
     #[test]
     fn known_rows_need_no_second_list() {
-        let known = stand(&["c", "a"], 2);
-        assert_eq!((known.places.as_slice(), known.shown.len()), (&[2, 0][..], 0));
-        assert_eq!(combined(&[known], 2), [0, 0]);
+        let known = axis(&["c", "a"], 2);
+        assert_eq!((known.positions.as_slice(), known.shown.len()), (&[2, 0][..], 0));
+        assert_eq!(unknown_label_numbers(&[known], 2), [0, 0]);
     }
 }

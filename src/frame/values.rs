@@ -17,12 +17,12 @@ use crate::query::eval::Row;
 
 /// Rows of a batch, read by the columns of their set.
 #[derive(Debug, Clone, Copy)]
-pub struct Cells<'a> {
+pub struct RowValues<'a> {
     batch: &'a RecordBatch,
     columns: &'a [Option<usize>],
 }
 
-impl<'a> Cells<'a> {
+impl<'a> RowValues<'a> {
     /// The batch's rows; `columns` says for each column of the set which of the batch it is, if it is there.
     ///
     /// # Errors
@@ -54,25 +54,25 @@ impl<'a> Cells<'a> {
     /// # Errors
     /// When the batch was made without the column.
     pub fn column(&self, column: usize) -> Result<&'a ArrayRef, FrameError> {
-        let place = self.columns.get(column).copied().flatten();
-        place.and_then(|place| self.batch.columns().get(place)).ok_or(FrameError::MissingColumn { column })
+        let index = self.columns.get(column).copied().flatten();
+        index.and_then(|index| self.batch.columns().get(index)).ok_or(FrameError::MissingColumn { column })
     }
 
     /// One row.
     #[must_use]
-    pub fn row(&self, row: usize) -> CellRow<'a> {
-        CellRow { cells: *self, row }
+    pub fn row(&self, row: usize) -> RowRef<'a> {
+        RowRef { cells: *self, row }
     }
 }
 
 /// One row of a batch.
 #[derive(Debug, Clone, Copy)]
-pub struct CellRow<'a> {
-    cells: Cells<'a>,
+pub struct RowRef<'a> {
+    cells: RowValues<'a>,
     row: usize,
 }
 
-impl Row for CellRow<'_> {
+impl Row for RowRef<'_> {
     fn value(&self, column: usize) -> Value {
         self.cells.column(column).map_or(Value::Null, |array| value_at(array, self.row))
     }

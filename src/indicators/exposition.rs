@@ -159,14 +159,14 @@ fn level_help(level: AreaLevel) -> &'static str {
 type Sample = (Vec<LabelPair>, f64);
 
 /// A family about the indicators, with at most one sample for each.
-struct About {
+struct IndicatorFamily {
     name: &'static str,
     help: &'static str,
     counter: bool,
     sample: fn(&IndicatorState) -> Option<Sample>,
 }
 
-impl About {
+impl IndicatorFamily {
     fn family(&self, snapshot: &Snapshot) -> MetricFamily {
         let samples = snapshot.indicators.iter().filter_map(|state| {
             let (extra, value) = (self.sample)(state)?;
@@ -179,14 +179,14 @@ impl About {
     }
 }
 
-const ABOUT: [About; 13] = [
-    About {
+const ABOUT: [IndicatorFamily; 13] = [
+    IndicatorFamily {
         name: "info",
         help: "Describes one published indicator; always 1.",
         counter: false,
         sample: |state| Some((info_labels(state), 1.0)),
     },
-    About {
+    IndicatorFamily {
         name: "period_info",
         help: "The newest published period as Jobindsats writes it; always 1.",
         counter: false,
@@ -195,31 +195,31 @@ const ABOUT: [About; 13] = [
             Some((vec![label("period", figures.periods[figures.newest()?].id.as_str())], 1.0))
         },
     },
-    About {
+    IndicatorFamily {
         name: "period_start_timestamp_seconds",
         help: "First instant of the newest published period, Europe/Copenhagen.",
         counter: false,
         sample: |state| newest_period(state)?.first_day().map(day),
     },
-    About {
+    IndicatorFamily {
         name: "period_end_timestamp_seconds",
         help: "First instant after the newest published period, Europe/Copenhagen.",
         counter: false,
         sample: |state| newest_period(state)?.day_after().map(day),
     },
-    About {
+    IndicatorFamily {
         name: "source_update_timestamp_seconds",
         help: "When Jobindsats last updated the table, as it says.",
         counter: false,
         sample: |state| state.figures.as_deref()?.update_latest.map(day),
     },
-    About {
+    IndicatorFamily {
         name: "source_next_update_timestamp_seconds",
         help: "When Jobindsats will next update the table, as it says.",
         counter: false,
         sample: |state| state.health.update_next.map(day),
     },
-    About {
+    IndicatorFamily {
         name: "areas",
         help: "Areas that have a published value in the newest period.",
         counter: false,
@@ -228,7 +228,7 @@ const ABOUT: [About; 13] = [
             Some(plain(figures.published(figures.newest()?) as f64))
         },
     },
-    About {
+    IndicatorFamily {
         name: "suppressed_areas",
         help: "Areas whose value is withheld or not available in the newest period; they have no sample.",
         counter: false,
@@ -237,31 +237,31 @@ const ABOUT: [About; 13] = [
             Some(plain((figures.areas.len() - figures.published(figures.newest()?)) as f64))
         },
     },
-    About {
+    IndicatorFamily {
         name: "revisions_total",
         help: "Values of an already published period that a refresh found changed.",
         counter: true,
         sample: |state| Some(plain(state.health.revisions as f64)),
     },
-    About {
+    IndicatorFamily {
         name: "up",
         help: "Whether the last refresh succeeded (1) or the value served is kept from an earlier one (0).",
         counter: false,
         sample: |state| Some(plain(f64::from(u8::from(state.health.up)))),
     },
-    About {
+    IndicatorFamily {
         name: "last_success_timestamp_seconds",
         help: "When this indicator was last refreshed successfully; 0 if never.",
         counter: false,
         sample: |state| Some(plain(state.health.last_success.map_or(0.0, seconds))),
     },
-    About {
+    IndicatorFamily {
         name: "last_refresh_duration_seconds",
         help: "How long the last refresh took.",
         counter: false,
         sample: |state| Some(plain(state.health.last_duration.as_secs_f64())),
     },
-    About {
+    IndicatorFamily {
         name: "refreshes_total",
         help: "Refresh attempts.",
         counter: true,

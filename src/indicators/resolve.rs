@@ -195,7 +195,7 @@ fn refuse_unknown_dimensions(definition: &Definition, measurement: &Measurement)
 fn chosen_member(definition: &Definition, dimension: &Dimension) -> Result<Members, Fault> {
     let chosen = match definition.members.get(dimension.id.as_str()) {
         Some(name) => member_index(dimension, name)?,
-        None => dimension.resting_member().ok_or_else(|| Fault::NoTotal {
+        None => dimension.default_member().ok_or_else(|| Fault::NoTotal {
             dimension: dimension.id.to_string(),
             hint: hint("", dimension.members.iter().map(|member| member.label.as_str())),
         })?,

@@ -20,24 +20,24 @@ use crate::indicators::snapshot::{Health, IndicatorState, Snapshot};
 const VERSION: u32 = 1;
 
 #[derive(Serialize, Deserialize)]
-struct KeptIndicator {
+struct SavedIndicator {
     definition: Definition,
     health: Health,
-    figures: Option<KeptFigures>,
+    figures: Option<SavedFigures>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct KeptFigures {
+struct SavedFigures {
     measure: String,
     rows: usize,
     update_latest: Option<NaiveDate>,
     read_at: DateTime<Utc>,
     periods: Vec<String>,
-    areas: Vec<KeptArea>,
+    areas: Vec<SavedArea>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct KeptArea {
+struct SavedArea {
     level: AreaLevel,
     member: String,
     code: String,
@@ -48,23 +48,23 @@ struct KeptArea {
 
 /// Writes a snapshot in place of the one before.
 pub(super) fn save(path: &Path, snapshot: &Snapshot) -> io::Result<()> {
-    let indicators: Vec<_> = snapshot.indicators.iter().map(|state| KeptIndicator::of(state)).collect();
+    let indicators: Vec<_> = snapshot.indicators.iter().map(|state| SavedIndicator::of(state)).collect();
     disk::keep(path, VERSION, &indicators)
 }
 
 /// Reads the states that were kept; none where nothing has been kept yet, or nothing that can be used: figures can be had again.
 /// What is served from them is not the work of a refresh of this run, so none of them is up.
 pub(super) fn load(path: &Path) -> Vec<Arc<IndicatorState>> {
-    let kept: Option<Vec<KeptIndicator>> = disk::kept_or_set_aside(path, VERSION);
+    let kept: Option<Vec<SavedIndicator>> = disk::read_or_set_aside(path, VERSION);
     kept.into_iter().flatten().map(|one| Arc::new(one.into_state())).collect()
 }
 
-impl KeptIndicator {
+impl SavedIndicator {
     fn of(state: &IndicatorState) -> Self {
         Self {
             definition: Definition::clone(&state.definition),
             health: state.health.clone(),
-            figures: state.figures.as_deref().map(KeptFigures::of),
+            figures: state.figures.as_deref().map(SavedFigures::of),
         }
     }
 
@@ -78,9 +78,9 @@ impl KeptIndicator {
     }
 }
 
-impl KeptFigures {
+impl SavedFigures {
     fn of(figures: &Figures) -> Self {
-        let area = |(index, area): (usize, &Area)| KeptArea {
+        let area = |(index, area): (usize, &Area)| SavedArea {
             level: area.level,
             member: area.member.to_string(),
             code: area.code.clone(),

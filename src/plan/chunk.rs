@@ -61,59 +61,63 @@ impl Chunk {
 
     /// Cells of the answer at most, counted with all columns: the safe reading of the upstream's limit.
     #[must_use]
-    pub fn cell_bound(&self, of: &Measurement) -> u64 {
-        let nodes = self.dimensions.iter().map(|part| part.node_count(of));
+    pub fn cell_bound(&self, measurement: &Measurement) -> u64 {
+        let nodes = self.dimensions.iter().map(|part| part.node_count(measurement));
         let rows = nodes.fold(self.periods.len() as u64, u64::saturating_mul);
         rows.saturating_mul(columns(self.dimensions.len(), self.measures.len()))
     }
 
     /// How many periods are asked for by their number: the newest of their type, too many for a list.
     #[must_use]
-    pub fn newest(&self, of: &Measurement) -> Option<usize> {
+    pub fn newest(&self, measurement: &Measurement) -> Option<usize> {
         let count = self.periods.len();
-        (count > LONGEST_PERIOD_LIST && are_newest(of, &self.period_type, &self.periods)).then_some(count)
+        (count > LONGEST_PERIOD_LIST && are_newest(measurement, &self.period_type, &self.periods))
+            .then_some(count)
     }
 
     /// Whether what is listed has room in one address.
-    pub(super) fn fits_address(&self, of: &Measurement) -> bool {
-        let listed = if self.newest(of).is_some() { &[] } else { self.periods.as_slice() };
-        let periods: usize = listed.iter().map(|&at| 3 + of.periods[at].id.as_str().len()).sum();
-        let lists = self.dimensions.iter().filter(|part| part.is_list(of));
-        periods + lists.map(|part| part.characters(of)).sum::<usize>() <= LIST_CHARACTERS
+    pub(super) fn fits_address(&self, measurement: &Measurement) -> bool {
+        let listed = if self.newest(measurement).is_some() { &[] } else { self.periods.as_slice() };
+        let periods: usize = listed.iter().map(|&at| 3 + measurement.periods[at].id.as_str().len()).sum();
+        let lists = self.dimensions.iter().filter(|part| part.is_list(measurement));
+        periods + lists.map(|part| part.characters(measurement)).sum::<usize>() <= LIST_CHARACTERS
     }
 
     /// The same cells in smaller requests, none for a single row: in halves along the periods, else along the dimension whose halves
     /// fit into the fewest addresses.
     #[must_use]
-    pub fn smaller(&self, of: &Measurement) -> Vec<Self> {
+    pub fn smaller(&self, measurement: &Measurement) -> Vec<Self> {
         if self.periods.len() > 1 {
             let halves = self.periods.chunks(self.periods.len().div_ceil(2));
             let with = |periods: Vec<usize>| Self { periods, ..self.clone() };
-            return halves.flat_map(|half| period_lists(of, &self.period_type, half)).map(with).collect();
+            return halves
+                .flat_map(|half| period_lists(measurement, &self.period_type, half))
+                .map(with)
+                .collect();
         }
         let divided = (0..self.dimensions.len()).filter(|&at| self.dimensions[at].members.len() > 1);
-        divided.map(|at| self.divided(of, at)).min_by_key(Vec::len).unwrap_or_default()
+        divided.map(|at| self.divided(measurement, at)).min_by_key(Vec::len).unwrap_or_default()
     }
 
     /// Halves along a dimension, each in as many lists as addresses have room for.
-    fn divided(&self, of: &Measurement, at: usize) -> Vec<Self> {
+    fn divided(&self, measurement: &Measurement, at: usize) -> Vec<Self> {
         let others = self.dimensions.iter().enumerate().filter(|(other, _)| *other != at);
-        let characters = list_characters(1 + others.filter(|(_, part)| part.is_list(of)).count());
+        let characters = list_characters(1 + others.filter(|(_, part)| part.is_list(measurement)).count());
         let half = self.dimensions[at].members.len().div_ceil(2);
         let with = |list| {
             let mut part = self.clone();
             part.dimensions[at] = list;
             part
         };
-        self.dimensions[at].lists(of, half, characters).into_iter().map(with).collect()
+        self.dimensions[at].lists(measurement, half, characters).into_iter().map(with).collect()
     }
 }
 
 impl ChunkDimension {
     /// How the members are asked for: all, one level, the total, or a list.
     #[must_use]
-    pub fn asked(&self, of: &Measurement) -> HierarchySelection {
-        let hierarchy = self.hierarchy(of);
+    pub fn hierarchy_selection(&self, measurement: &Measurement) -> HierarchySelection {
+        let hierarchy = self.hierarchy(measurement);
         let nodes: Vec<&Node> = self.nodes(hierarchy).collect();
         let holds_root = nodes.iter().any(|node| node.path.as_str() == ROOT);
         match nodes.len() {
@@ -131,14 +135,14 @@ impl ChunkDimension {
 
     /// How many nodes the answer brings.
     #[must_use]
-    pub fn node_count(&self, of: &Measurement) -> u64 {
-        let hierarchy = self.hierarchy(of);
+    pub fn node_count(&self, measurement: &Measurement) -> u64 {
+        let hierarchy = self.hierarchy(measurement);
         let count = if self.with_others { hierarchy.nodes.len() } else { self.nodes(hierarchy).count() };
         count as u64
     }
 
-    fn hierarchy<'a>(&self, of: &'a Measurement) -> &'a Hierarchy {
-        &of.dimensions[self.dimension].hierarchies[self.hierarchy]
+    fn hierarchy<'a>(&self, measurement: &'a Measurement) -> &'a Hierarchy {
+        &measurement.dimensions[self.dimension].hierarchies[self.hierarchy]
     }
 
     /// The nodes of the members, which stand in the order of members.
@@ -147,19 +151,20 @@ impl ChunkDimension {
     }
 
     /// Whether the members are asked for one by one.
-    pub(super) fn is_list(&self, of: &Measurement) -> bool {
-        self.members.len() > 1 && matches!(self.asked(of), HierarchySelection::Members(_))
+    pub(super) fn is_list(&self, measurement: &Measurement) -> bool {
+        self.members.len() > 1
+            && matches!(self.hierarchy_selection(measurement), HierarchySelection::Members(_))
     }
 
     /// Characters of the list of members.
-    fn characters(&self, of: &Measurement) -> usize {
-        let hierarchy = self.hierarchy(of);
+    fn characters(&self, measurement: &Measurement) -> usize {
+        let hierarchy = self.hierarchy(measurement);
         self.members.iter().flat_map(|&member| nodes_of(hierarchy, member)).map(encoded_length).sum()
     }
 
     /// Cuts the members into lists of at most so many, and of so many characters in an address.
-    pub(super) fn lists(&self, of: &Measurement, at_most: usize, characters: usize) -> Vec<Self> {
-        let hierarchy = self.hierarchy(of);
+    pub(super) fn lists(&self, measurement: &Measurement, at_most: usize, characters: usize) -> Vec<Self> {
+        let hierarchy = self.hierarchy(measurement);
         let mut lists: Vec<Vec<usize>> = Vec::new();
         let mut left = 0;
         for &member in &self.members {
@@ -204,8 +209,8 @@ fn encoded_length(node: &Node) -> usize {
 
 /// Cells of the largest row that a table has: with every dimension and every measure.
 #[must_use]
-pub fn row_cells(of: &Measurement) -> u64 {
-    columns(of.dimensions.len(), of.measures.len())
+pub fn row_cells(measurement: &Measurement) -> u64 {
+    columns(measurement.dimensions.len(), measurement.measures.len())
 }
 
 /// Cells of a row: the period, each named dimension and each measure.
@@ -214,15 +219,17 @@ pub(super) fn columns(dimensions: usize, measures: usize) -> u64 {
 }
 
 /// Whether these are the newest periods of their type. Where an id fits no pattern, nobody knows which are the newest.
-pub(super) fn are_newest(of: &Measurement, period_type: &PeriodTypeId, periods: &[usize]) -> bool {
-    let of_type = || of.periods.iter().enumerate().filter(|(_, period)| period.type_id == *period_type);
+pub(super) fn are_newest(measurement: &Measurement, period_type: &PeriodTypeId, periods: &[usize]) -> bool {
+    let of_type =
+        || measurement.periods.iter().enumerate().filter(|(_, period)| period.type_id == *period_type);
     of_type().all(|(_, period)| period.kind != PeriodKind::Unknown)
         && of_type().map(|(index, _)| index).take(periods.len()).eq(periods.iter().copied())
 }
 
 /// Periods of one type as they can be asked for: by the number of the newest, else in lists that are not too long.
-fn period_lists(of: &Measurement, period_type: &PeriodTypeId, periods: &[usize]) -> Vec<Vec<usize>> {
-    let at_once = if are_newest(of, period_type, periods) { usize::MAX } else { LONGEST_PERIOD_LIST };
+fn period_lists(measurement: &Measurement, period_type: &PeriodTypeId, periods: &[usize]) -> Vec<Vec<usize>> {
+    let at_once =
+        if are_newest(measurement, period_type, periods) { usize::MAX } else { LONGEST_PERIOD_LIST };
     periods.chunks(at_once).map(<[_]>::to_vec).collect()
 }
 
@@ -242,7 +249,7 @@ mod tests {
     }
 
     fn asked(part: &ChunkDimension) -> String {
-        match part.asked(&table()) {
+        match part.hierarchy_selection(&table()) {
             HierarchySelection::Total => "/".to_owned(),
             HierarchySelection::All => "*".to_owned(),
             HierarchySelection::Level(level) => level.to_string(),
@@ -252,7 +259,7 @@ mod tests {
 
     #[test]
     fn members_are_asked_for_by_the_shortest_name_that_brings_them_alone() {
-        let of = table();
+        let measurement = table();
         for (members, name) in [
             (&[0][..], "/"),
             (&[0, 1, 2, 3, 4], "*"),
@@ -261,10 +268,10 @@ mod tests {
             (&[3], "/3/"),
         ] {
             assert_eq!(asked(&areas(members)), name);
-            assert_eq!(areas(members).node_count(&of), members.len() as u64);
+            assert_eq!(areas(members).node_count(&measurement), members.len() as u64);
         }
         let with_others = ChunkDimension { with_others: true, ..areas(&[1, 2]) };
-        assert_eq!((asked(&with_others).as_str(), with_others.node_count(&of)), ("*", 5));
+        assert_eq!((asked(&with_others).as_str(), with_others.node_count(&measurement)), ("*", 5));
     }
 
     #[test]
@@ -281,18 +288,18 @@ mod tests {
 
     #[test]
     fn a_chunk_is_halved_along_its_periods_before_its_members() {
-        let of = table();
+        let measurement = table();
         let chunk = Chunk {
             period_type: PeriodTypeId::from("M"),
             periods: vec![0, 1, 2],
             dimensions: vec![areas(&[0, 1, 2, 3, 4])],
             measures: vec![0],
         };
-        let parts = chunk.smaller(&of);
+        let parts = chunk.smaller(&measurement);
         assert_eq!(parts.iter().map(|part| part.periods.len()).collect::<Vec<_>>(), [2, 1]);
-        let parts = parts[1].smaller(&of);
+        let parts = parts[1].smaller(&measurement);
         assert_eq!(parts.iter().map(|part| part.dimensions[0].members.len()).collect::<Vec<_>>(), [3, 2]);
         let row = Chunk { periods: vec![0], dimensions: vec![areas(&[4])], ..chunk };
-        assert_eq!(row.smaller(&of), []);
+        assert_eq!(row.smaller(&measurement), []);
     }
 }

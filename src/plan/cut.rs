@@ -21,67 +21,69 @@ use crate::plan::selection::Selection;
 ///
 /// # Errors
 /// When a single row is above the limit, or a member stands in no hierarchy.
-pub fn cut(of: &Measurement, selection: &Selection, cell_limit: u64) -> Result<Chunks, ChunkError> {
+pub fn cut(measurement: &Measurement, selection: &Selection, cell_limit: u64) -> Result<Chunks, ChunkError> {
     if selection.is_empty() {
         return Ok(Chunks::default());
     }
-    let row_limit = row_limit(of, selection, cell_limit)?;
-    let axes = fitted(of, &axes(of, selection)?);
-    let largest: Vec<u64> = axes.iter().map(|runs| largest(of, runs)).collect();
+    let row_limit = row_limit(measurement, selection, cell_limit)?;
+    let axes = fitted(measurement, &axes(measurement, selection)?);
+    let largest: Vec<u64> = axes.iter().map(|runs| largest(measurement, runs)).collect();
     let rows_behind = |axis: usize| largest[axis..].iter().copied().fold(1, u64::saturating_mul);
     let at_once = |axis: usize| usize::try_from(row_limit / rows_behind(axis)).unwrap_or(usize::MAX);
-    let periods = period_pieces(of, &selection.periods, at_once(0).max(1));
-    let lists = axes.iter().filter(|runs| runs.iter().any(|run| run.is_list(of))).count();
+    let periods = period_pieces(measurement, &selection.periods, at_once(0).max(1));
+    let lists = axes.iter().filter(|runs| runs.iter().any(|run| run.is_list(measurement))).count();
     let characters = list_characters(1 + lists);
-    let cut_axis = |(axis, runs): (usize, &Vec<_>)| pieces(of, runs, at_once(axis + 1), characters);
+    let cut_axis = |(axis, runs): (usize, &Vec<_>)| pieces(measurement, runs, at_once(axis + 1), characters);
     let dimensions = axes.iter().enumerate().map(cut_axis).collect();
-    Ok(Chunks::new(of, periods, dimensions, selection.measures.clone()))
+    Ok(Chunks::new(measurement, periods, dimensions, selection.measures.clone()))
 }
 
 /// A box as one chunk; `None` if it takes several.
 #[must_use]
-pub fn alone(of: &Measurement, selection: &Selection, cell_limit: u64) -> Option<Chunk> {
+pub fn alone(measurement: &Measurement, selection: &Selection, cell_limit: u64) -> Option<Chunk> {
     let (first, others) = selection.periods.split_first()?;
-    let period_type = &of.periods[*first].type_id;
-    let is_one_type = others.iter().all(|&period| of.periods[period].type_id == *period_type);
+    let period_type = &measurement.periods[*first].type_id;
+    let is_one_type = others.iter().all(|&period| measurement.periods[period].type_id == *period_type);
     let one = |runs: Vec<ChunkDimension>| <[_; 1]>::try_from(runs).ok().map(|[run]| run);
     let chunk = |axes: Vec<Vec<ChunkDimension>>| {
         let dimensions = axes.into_iter().map(one).collect::<Option<_>>()?;
         let (period_type, periods) = (period_type.clone(), selection.periods.clone());
         let chunk = Chunk { period_type, periods, dimensions, measures: selection.measures.clone() };
-        (chunk.fits_address(of) && chunk.cell_bound(of) <= cell_limit).then_some(chunk)
+        (chunk.fits_address(measurement) && chunk.cell_bound(measurement) <= cell_limit).then_some(chunk)
     };
     if !is_one_type {
         return None;
     }
-    let axes = axes(of, selection).ok()?;
-    chunk(axes.clone()).or_else(|| chunk(fitted(of, &axes)))
+    let axes = axes(measurement, selection).ok()?;
+    chunk(axes.clone()).or_else(|| chunk(fitted(measurement, &axes)))
 }
 
 /// How many rows a request may ask for.
-fn row_limit(of: &Measurement, selection: &Selection, cell_limit: u64) -> Result<u64, ChunkError> {
+fn row_limit(measurement: &Measurement, selection: &Selection, cell_limit: u64) -> Result<u64, ChunkError> {
     let cells = columns(selection.named().count(), selection.measures.len());
     match cell_limit / cells {
-        0 => Err(ChunkError::LimitBelowOneRow { table: of.id.to_string(), cells, limit: cell_limit }),
+        0 => {
+            Err(ChunkError::LimitBelowOneRow { table: measurement.id.to_string(), cells, limit: cell_limit })
+        }
         rows => Ok(rows),
     }
 }
 
-fn largest(of: &Measurement, runs: &[ChunkDimension]) -> u64 {
-    runs.iter().map(|run| run.node_count(of)).max().unwrap_or(1)
+fn largest(measurement: &Measurement, runs: &[ChunkDimension]) -> u64 {
+    runs.iter().map(|run| run.node_count(measurement)).max().unwrap_or(1)
 }
 
 /// Runs of one dimension, those of more than so many nodes cut into lists; in the order of their first members.
 fn pieces(
-    of: &Measurement,
+    measurement: &Measurement,
     runs: &[ChunkDimension],
     at_once: usize,
     characters: usize,
 ) -> Vec<ChunkDimension> {
-    let fits = |run: &ChunkDimension| run.node_count(of) <= at_once as u64;
+    let fits = |run: &ChunkDimension| run.node_count(measurement) <= at_once as u64;
     let cut = |run: &ChunkDimension| match fits(run) {
         true => vec![run.clone()],
-        false => run.lists(of, at_once.max(1), characters),
+        false => run.lists(measurement, at_once.max(1), characters),
     };
     let mut pieces: Vec<_> = runs.iter().flat_map(cut).collect();
     pieces.sort_by_key(|piece| piece.members.first().copied());
@@ -90,15 +92,15 @@ fn pieces(
 
 /// Periods in pieces of one type and at most `at_once`, counted from the oldest of the type that the table has. A piece that
 /// would be too long a list is cut the same way.
-fn period_pieces(of: &Measurement, periods: &[usize], at_once: usize) -> Vec<PeriodPiece> {
-    let number = numbers_from_the_oldest(of);
+fn period_pieces(measurement: &Measurement, periods: &[usize], at_once: usize) -> Vec<PeriodPiece> {
+    let number = numbers_from_the_oldest(measurement);
     let mut groups: BTreeMap<(&PeriodTypeId, usize), Vec<usize>> = BTreeMap::new();
     for &index in periods {
-        groups.entry((&of.periods[index].type_id, number[index] / at_once)).or_default().push(index);
+        groups.entry((&measurement.periods[index].type_id, number[index] / at_once)).or_default().push(index);
     }
     let mut pieces = Vec::new();
     for ((period_type, _), group) in groups {
-        let may_be_long = group.len() <= LONGEST_PERIOD_LIST || are_newest(of, period_type, &group);
+        let may_be_long = group.len() <= LONGEST_PERIOD_LIST || are_newest(measurement, period_type, &group);
         let at_once = if may_be_long { usize::MAX } else { LONGEST_PERIOD_LIST };
         let lists = group.chunk_by(|&a, &b| number[a] / at_once == number[b] / at_once);
         pieces.extend(
@@ -110,10 +112,10 @@ fn period_pieces(of: &Measurement, periods: &[usize], at_once: usize) -> Vec<Per
 }
 
 /// For each period, how many older ones of its type the table has.
-fn numbers_from_the_oldest(of: &Measurement) -> Vec<usize> {
+fn numbers_from_the_oldest(measurement: &Measurement) -> Vec<usize> {
     let mut counts: HashMap<&PeriodTypeId, usize> = HashMap::new();
-    let mut numbers = vec![0; of.periods.len()];
-    for (index, period) in of.periods.iter().enumerate().rev() {
+    let mut numbers = vec![0; measurement.periods.len()];
+    for (index, period) in measurement.periods.iter().enumerate().rev() {
         let count = counts.entry(&period.type_id).or_default();
         numbers[index] = *count;
         *count += 1;
@@ -122,23 +124,27 @@ fn numbers_from_the_oldest(of: &Measurement) -> Vec<usize> {
 }
 
 /// For each named dimension the runs that can be asked for together.
-fn axes(of: &Measurement, selection: &Selection) -> Result<Vec<Vec<ChunkDimension>>, ChunkError> {
-    selection.named().map(|(dimension, members)| runs(of, dimension, members)).collect()
+fn axes(measurement: &Measurement, selection: &Selection) -> Result<Vec<Vec<ChunkDimension>>, ChunkError> {
+    selection.named().map(|(dimension, members)| runs(measurement, dimension, members)).collect()
 }
 
 /// The same within the length of an address.
-fn fitted(of: &Measurement, axes: &[Vec<ChunkDimension>]) -> Vec<Vec<ChunkDimension>> {
-    let is_long = |runs: &&Vec<ChunkDimension>| runs.iter().any(|run| run.is_list(of));
+fn fitted(measurement: &Measurement, axes: &[Vec<ChunkDimension>]) -> Vec<Vec<ChunkDimension>> {
+    let is_long = |runs: &&Vec<ChunkDimension>| runs.iter().any(|run| run.is_list(measurement));
     let characters = list_characters(axes.iter().filter(is_long).count());
-    let fit = |runs: &Vec<_>| runs.iter().flat_map(|run| fit_address(of, run, characters)).collect();
+    let fit = |runs: &Vec<_>| runs.iter().flat_map(|run| fit_address(measurement, run, characters)).collect();
     axes.iter().map(fit).collect()
 }
 
 /// Members of a dimension in runs that can be asked for together: one hierarchy each, and no ambiguous label.
-fn runs(of: &Measurement, dimension: usize, members: &[usize]) -> Result<Vec<ChunkDimension>, ChunkError> {
-    let facts = &of.dimensions[dimension];
+fn runs(
+    measurement: &Measurement,
+    dimension: usize,
+    members: &[usize],
+) -> Result<Vec<ChunkDimension>, ChunkError> {
+    let facts = &measurement.dimensions[dimension];
     let mut runs = Vec::new();
-    for (hierarchy, members) in by_hierarchy(of, facts, members)? {
+    for (hierarchy, members) in by_hierarchy(measurement, facts, members)? {
         for members in unambiguous(facts, &members) {
             runs.push(ChunkDimension { dimension, hierarchy, members, with_others: false });
         }
@@ -147,12 +153,12 @@ fn runs(of: &Measurement, dimension: usize, members: &[usize]) -> Result<Vec<Chu
 }
 
 /// A run whose list is too long for an address is asked for with the few that are not wanted, or in several lists.
-fn fit_address(of: &Measurement, run: &ChunkDimension, characters: usize) -> Vec<ChunkDimension> {
-    if !run.is_list(of) {
+fn fit_address(measurement: &Measurement, run: &ChunkDimension, characters: usize) -> Vec<ChunkDimension> {
+    if !run.is_list(measurement) {
         return vec![run.clone()];
     }
-    let lists = run.lists(of, usize::MAX, characters);
-    let facts = &of.dimensions[run.dimension];
+    let lists = run.lists(measurement, usize::MAX, characters);
+    let facts = &measurement.dimensions[run.dimension];
     let all: BTreeSet<usize> =
         facts.hierarchies[run.hierarchy].nodes.iter().map(|node| node.member).collect();
     let all: Vec<usize> = all.into_iter().collect();
@@ -165,7 +171,7 @@ fn fit_address(of: &Measurement, run: &ChunkDimension, characters: usize) -> Vec
 
 /// The fewest hierarchies that are easily found: again and again the one that holds most of what is left, the first of equals.
 fn by_hierarchy(
-    of: &Measurement,
+    measurement: &Measurement,
     facts: &Dimension,
     members: &[usize],
 ) -> Result<Vec<(usize, Vec<usize>)>, ChunkError> {
@@ -179,7 +185,7 @@ fn by_hierarchy(
         let most = held.max_by_key(|(index, held)| (held.len(), Reverse(*index)));
         let Some((hierarchy, held)) = most.filter(|(_, held)| !held.is_empty()) else {
             return Err(ChunkError::Unreachable {
-                table: of.id.to_string(),
+                table: measurement.id.to_string(),
                 dimension: facts.label.clone(),
                 member: facts.members.get(first).map(|member| member.label.clone()).unwrap_or_default(),
             });

@@ -42,11 +42,11 @@ pub fn table() -> Measurement {
 
 /// All of it.
 pub fn everything() -> Selection {
-    let of = table();
+    let measurement = table();
     let all = |dimension: &Dimension| Members::Named((0..dimension.members.len()).collect());
     Selection {
         periods: (0..12).collect(),
-        members: of.dimensions.iter().map(all).collect(),
+        members: measurement.dimensions.iter().map(all).collect(),
         measures: vec![0],
     }
 }

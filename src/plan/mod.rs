@@ -118,17 +118,17 @@ pub struct Wanted<'a> {
 /// # Errors
 /// When the cell limit is below a single row.
 pub fn plan(wanted: &Wanted<'_>, cell_limit: u64) -> Result<UpstreamPlan, ChunkError> {
-    let of = &wanted.source.measurement;
+    let measurement = &wanted.source.measurement;
     let mut selection = Selection::of_set(wanted.source);
     if let Some(filter) = wanted.filter {
-        let scope = AxisScope { measurement: of, columns: wanted.columns };
+        let scope = AxisScope { measurement: measurement, columns: wanted.columns };
         pushdown::restrict(&mut selection, filter, &scope);
     }
     if wanted.source.form == CellForm::Wide {
         selection.restrict_measures(&needed_measures(wanted));
     }
-    selection.rest_at_totals(of);
-    let chunks = cut::cut(of, &selection, cell_limit)?;
+    selection.put_at_totals(measurement);
+    let chunks = cut::cut(measurement, &selection, cell_limit)?;
     Ok(UpstreamPlan { source: Arc::clone(wanted.source), selection, chunks })
 }
 
@@ -155,7 +155,7 @@ mod tests {
     fn planned(form: CellForm, cell_limit: u64) -> UpstreamPlan {
         let (measurement, mut selection) = (Arc::new(fixture::table()), fixture::everything());
         selection.restrict_members(1, &BTreeSet::from([0]));
-        selection.rest_at_totals(&measurement);
+        selection.put_at_totals(&measurement);
         let chunks = cut::cut(&measurement, &selection, cell_limit).unwrap();
         let extents = vec![Extent::Whole; 3];
         let source = Arc::new(CellSource { measurement, form, period_type: None, extents });

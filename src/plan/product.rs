@@ -28,13 +28,14 @@ pub struct Chunks {
 
 impl Chunks {
     pub(super) fn new(
-        of: &Measurement,
+        measurement: &Measurement,
         periods: Vec<PeriodPiece>,
         dimensions: Vec<Vec<ChunkDimension>>,
         measures: Vec<usize>,
     ) -> Self {
         let all_periods: usize = periods.iter().map(|piece| piece.periods.len()).sum();
-        let nodes = |pieces: &Vec<ChunkDimension>| pieces.iter().map(|piece| piece.node_count(of)).sum();
+        let nodes =
+            |pieces: &Vec<ChunkDimension>| pieces.iter().map(|piece| piece.node_count(measurement)).sum();
         let rows = dimensions.iter().map(nodes).fold(all_periods as u64, u64::saturating_mul);
         let cells = rows.saturating_mul(columns(dimensions.len(), measures.len()));
         Self { periods, dimensions, measures, cells }

@@ -57,10 +57,10 @@ impl Selection {
     /// All cells of a set, with all measures.
     #[must_use]
     pub fn of_set(source: &CellSource) -> Self {
-        let of = &source.measurement;
+        let measurement = &source.measurement;
         let members =
-            (0..of.dimensions.len()).map(|dimension| members_of_extent(source, dimension)).collect();
-        Self { periods: periods_of_set(source), members, measures: (0..of.measures.len()).collect() }
+            (0..measurement.dimensions.len()).map(|dimension| members_of_extent(source, dimension)).collect();
+        Self { periods: periods_of_set(source), members, measures: (0..measurement.measures.len()).collect() }
     }
 
     /// Keeps only the periods of that list.
@@ -85,8 +85,8 @@ impl Selection {
     }
 
     /// Leaves out of the requests what is asked for at its total only. An area is always named.
-    pub fn rest_at_totals(&mut self, of: &Measurement) {
-        for (members, dimension) in self.members.iter_mut().zip(&of.dimensions) {
+    pub fn put_at_totals(&mut self, measurement: &Measurement) {
+        for (members, dimension) in self.members.iter_mut().zip(&measurement.dimensions) {
             if let Members::Named(list) = members
                 && let ([only], Some(total)) = (list.as_slice(), dimension.total())
                 && *only == total
@@ -123,12 +123,12 @@ impl Selection {
 }
 
 fn members_of_extent(source: &CellSource, dimension: usize) -> Members {
-    let of: &Measurement = &source.measurement;
-    let is_area = of.dimensions[dimension].is_area();
-    if source.extents.get(dimension) == Some(&Extent::Resting) && !is_area {
+    let measurement: &Measurement = &source.measurement;
+    let is_area = measurement.dimensions[dimension].is_area();
+    if source.extents.get(dimension) == Some(&Extent::AtTotal) && !is_area {
         return Members::Unnamed;
     }
-    let all = 0..of.dimensions[dimension].members.len();
+    let all = 0..measurement.dimensions[dimension].members.len();
     Members::Named(all.filter(|&member| source.holds(dimension, member)).collect())
 }
 
@@ -150,7 +150,7 @@ mod tests {
     fn a_dimension_at_its_total_is_not_named_but_an_area_always_is() {
         let mut selection = everything();
         (0..3).for_each(|dimension| selection.restrict_members(dimension, &BTreeSet::from([0])));
-        selection.rest_at_totals(&table());
+        selection.put_at_totals(&table());
         assert_eq!(selection.members, [Members::Named(vec![0]), Members::AtTotal, Members::AtTotal]);
         assert_eq!(selection.named().map(|(dimension, _)| dimension).collect::<Vec<_>>(), [0]);
         assert_eq!(selection.shown().count(), 3, "its columns stay");

@@ -58,7 +58,7 @@ pub(super) struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// The options of an expanded way, bound against the set at its other end.
+    /// The options of an expanded navigation property, bound against the set at its other end.
     pub(super) fn inner(&self, set: usize, options: &QueryOptions) -> Result<BoundQuery, QueryError> {
         let aliases: Vec<_> = options.aliases.iter().chain(self.aliases).cloned().collect();
         let request =

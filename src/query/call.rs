@@ -4,7 +4,7 @@ use chrono::{NaiveDate, TimeDelta};
 
 use super::error::{NotOfferedReason, QueryError, QueryErrorKind, Shape, closest, excerpt};
 use super::expr::{Binder, Bound};
-use super::functions::{Gives, Signature};
+use super::functions::{ResultType, Signature};
 use super::{BoundExpr, BoundExprKind, Function, Pattern, cast};
 use crate::odata::uri::syntax::Expr;
 use crate::odata::value::{PrimitiveType, Value};
@@ -58,8 +58,8 @@ impl Binder<'_> {
         let bound = parameters.iter().zip(arguments).map(|(shape, argument)| self.argument(*shape, argument));
         let bound: Vec<_> = bound.collect::<Result<_, _>>()?;
         let primitive = match result {
-            Gives::Type(primitive) => Some(primitive),
-            Gives::Same => bound.first().and_then(|argument| argument.primitive),
+            ResultType::Type(primitive) => Some(primitive),
+            ResultType::Same => bound.first().and_then(|argument| argument.primitive),
         };
         self.fold_constants(expr, BoundExpr { kind: BoundExprKind::Call(function, bound), primitive })
     }

@@ -98,7 +98,7 @@ pub enum Shape {
 pub enum NotOfferedReason {
     /// An option, segment, function or operator that this service has not built.
     NotBuilt,
-    /// An expression over a way to figures: it would have to read all of them.
+    /// An expression over a navigation property to figures: it would have to read all of them.
     UnboundedCells,
     /// An inner expression that speaks of the outer row.
     OuterRow,
@@ -106,7 +106,7 @@ pub enum NotOfferedReason {
     NoCollections,
     /// A single row stands where many are asked about.
     OneRow,
-    /// One way behind another in `$expand`.
+    /// One navigation property behind another in `$expand`.
     NestedNavigation,
     /// The model has no functions or actions.
     NoOperations,

@@ -1,5 +1,5 @@
 //! `$expand`: rows of other sets beside the rows that lead to them, each with options of its own. `$levels` is written out: as
-//! many times as it says, the way stands within itself.
+//! many times as it says, the navigation property stands within itself.
 
 use std::cell::Cell;
 
@@ -12,7 +12,7 @@ use crate::odata::uri::syntax::{ExpandSuffix, ExpandTerm, Levels, QueryOptions};
 
 pub(super) const PART: RequestPart = RequestPart("$expand");
 
-/// Ways that one request may expand, all levels together.
+/// Navigation properties that one request may expand, all levels together.
 const EXPAND_LIMIT: usize = 100;
 /// Levels that `max` stands for; no hierarchy is as deep.
 const DEEPEST: u64 = 12;
@@ -39,7 +39,7 @@ impl Allowance {
     }
 }
 
-/// The ways that the terms name, each once.
+/// The navigation properties that the terms name, each once.
 pub(super) fn bind(
     request: &Request<'_>,
     set: &Set,
@@ -153,7 +153,7 @@ fn next_level(
     Ok(Some(ExpandTerm { options, ..term.clone() }))
 }
 
-/// Options for many rows mean nothing where a way leads to one.
+/// Options for many rows mean nothing where a navigation property leads to one.
 fn check_options(navigation: &Navigation, term: &ExpandTerm) -> Result<(), QueryError> {
     let options = &term.options;
     let for_many = [

@@ -11,12 +11,12 @@ pub(super) struct Signature {
     pub(super) parameters: &'static [Shape],
     /// How many of the parameters must be there.
     pub(super) required: usize,
-    pub(super) result: Gives,
+    pub(super) result: ResultType,
 }
 
 /// The type of a function's value.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Gives {
+pub(super) enum ResultType {
     Type(PrimitiveType),
     /// The type of the argument.
     Same,
@@ -87,8 +87,8 @@ impl Function {
 
     /// What the function takes and gives.
     pub(super) fn signature(self) -> Signature {
-        use Gives::{Same, Type};
         use PrimitiveType as Edm;
+        use ResultType::{Same, Type};
         let (parameters, required, result): (&'static [Shape], _, _) = match self {
             Self::Contains | Self::StartsWith | Self::EndsWith => (&[STRING, STRING], 2, Type(Edm::Boolean)),
             Self::Concat => (&[STRING, STRING], 2, Type(Edm::String)),

@@ -1,4 +1,4 @@
-//! What an expression asks of the many rows that a way leads to: whether any of them, or all, meet a condition, or how many do.
+//! What an expression asks of the many rows that a navigation property leads to: whether any of them, or all, meet a condition, or how many do.
 //!
 //! All three are told by one number: how many rows that each key leads to meet one condition. Over a list that the catalogue
 //! holds it is worked out while the expression is bound. Figures must be fetched first, so a question about them stays in the
@@ -14,7 +14,7 @@ use crate::odata::value::{PrimitiveType, Value};
 /// How many rows meet a condition, by the key that leads to them. Keys that lead to none need not be there.
 pub type Counts = HashMap<Arc<str>, u64>;
 
-/// A question about the rows at the end of a way.
+/// A question about the rows at the end of a navigation property.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LambdaAggregate {
     /// Index of the set that the rows are of.

@@ -1,6 +1,6 @@
 //! Look-ups: what a row of another set says, by the key that leads to it.
 //!
-//! A way to a list is turned into a look-up while it is bound, for the list is there to be read. What is left depends on one
+//! A navigation property to a list is turned into a look-up while it is bound, for the list is there to be read. What is left depends on one
 //! column of the row alone, so that a condition over a path can be pushed down like one over the column itself.
 
 use std::collections::HashMap;

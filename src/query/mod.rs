@@ -56,34 +56,34 @@ pub struct BoundQuery {
     pub top: Option<u64>,
     pub skip: u64,
     pub count: bool,
-    /// Indexes of the ways that were selected by name.
+    /// Indexes of the navigation properties that were selected by name.
     pub selected_navigation: Vec<usize>,
     pub expand: Vec<BoundExpand>,
     pub computed: Vec<Computed>,
     /// Only the addresses of the rows, as `/$ref` asks.
     pub references: bool,
-    /// The row that the path begins at, where it goes on through a way.
+    /// The row that the path begins at, where it goes on through a navigation property.
     pub origin: Option<Box<Origin>>,
 }
 
-/// A single row of another set, and the way from it.
+/// A single row of another set, and the navigation property from it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Origin {
     pub query: BoundQuery,
     pub navigation: Navigation,
 }
 
-/// A way whose other end is shown beside each row.
+/// A navigation property whose other end is shown beside each row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BoundExpand {
-    /// Index among the set's ways.
+    /// Index among the set's navigation properties.
     pub navigation: usize,
     pub shown: ExpandForm,
     /// What is asked of the rows at the other end.
     pub query: BoundQuery,
 }
 
-/// What of an expanded way is shown.
+/// What of an expanded navigation property is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExpandForm {
     Rows,
@@ -184,7 +184,7 @@ pub enum Target {
     Collection,
     /// `/$count`
     Count,
-    /// The row with these key values, in key order. Without any: the one row of a singleton, or the one that a way leads to.
+    /// The row with these key values, in key order. Without any: the one row of a singleton, or the one that a navigation property leads to.
     Entity(Vec<Value>),
     /// One column of such a row; `raw` for `/$value`.
     Property {
@@ -229,7 +229,7 @@ pub enum BoundExprKind {
     /// `matchesPattern`, with the pattern compiled once.
     Matches(Box<BoundExpr>, Pattern),
     Cast(PrimitiveType, Box<BoundExpr>),
-    /// What a way leads to, by the key here.
+    /// What a navigation property leads to, by the key here.
     Lookup(Box<BoundExpr>, LookupTable),
     /// A question about the figures that the key here leads to. It has no value until its answer is put in its place.
     LambdaAggregate(Box<BoundExpr>, Box<LambdaAggregate>),

@@ -1,7 +1,7 @@
-//! Paths in expressions: to a column, a computed value, or through the ways of the model.
+//! Paths in expressions: to a column, a computed value, or through the navigation properties of the model.
 //!
-//! A way to one row of a list becomes a look-up. A way to many rows of a list stands before `any`, `all` or `$count`; what that
-//! comes to is worked out for every key at once, and is a look-up too. Binding does not fetch, so a way to figures becomes an
+//! A navigation property to one row of a list becomes a look-up. A navigation property to many rows of a list stands before `any`, `all` or `$count`; what that
+//! comes to is worked out for every key at once, and is a look-up too. Binding does not fetch, so a navigation property to figures becomes an
 //! open question.
 
 use arrow_array::RecordBatch;
@@ -25,7 +25,7 @@ const FETCHED_LAMBDA_NODES: usize = 10_000;
 /// The row that a path has come to.
 struct PathRow<'a> {
     set: &'a Set,
-    /// The way's last step: its key as an expression over the first row; `None` at the first row itself.
+    /// The navigation property's last step: its key as an expression over the first row; `None` at the first row itself.
     by: Option<(&'a Navigation, BoundExpr)>,
 }
 
@@ -148,7 +148,7 @@ impl<'a> Binder<'a> {
         }
     }
 
-    /// The way that a step names, or what is wrong with the step.
+    /// The navigation property that a step names, or what is wrong with the step.
     fn navigation<'s>(
         &self,
         expr: &Expr,
@@ -194,7 +194,7 @@ impl<'a> Binder<'a> {
         Ok(BoundExpr { kind: BoundExprKind::Lookup(Box::new(key.clone()), table), primitive })
     }
 
-    /// What is asked of the many rows that a way leads to.
+    /// What is asked of the many rows that a navigation property leads to.
     fn many(&self, expr: &Expr, navigation: &Navigation, here: BoundExpr, steps: &[MemberStep]) -> Bound {
         let target = self.feed.sets.get(navigation.target).ok_or_else(|| self.lost(expr))?;
         let Some((last, filters)) = steps.split_last() else {

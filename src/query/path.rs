@@ -1,5 +1,5 @@
 //! The resource path: which set, and which part of it. Keys stand in parentheses, by place or by name, or as segments. A path
-//! that goes on through a way begins at a row that is to be read first.
+//! that goes on through a navigation property begins at a row that is to be read first.
 
 use chrono::{DateTime, Utc};
 
@@ -61,7 +61,7 @@ struct Scope<'a> {
     now: DateTime<Utc>,
 }
 
-/// What follows the name of a set, or a way to one.
+/// What follows the name of a set, or a navigation property to one.
 struct Path<'a> {
     scope: Scope<'a>,
     index: usize,
@@ -169,7 +169,7 @@ impl<'a> Path<'a> {
         }
     }
 
-    /// What follows a way from a single row.
+    /// What follows a navigation property from a single row.
     fn through(
         self,
         key: Vec<Value>,

@@ -93,7 +93,7 @@ fn is_title(column: &Column) -> bool {
         }
 }
 
-/// The path to the title that a way leads to.
+/// The path to the title that a navigation property leads to.
 fn title_of(navigation: &str) -> Expr {
     let span = Span::default();
     let step = |name: &str| MemberStep::Name { name: name.to_owned(), key: None, span };

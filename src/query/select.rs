@@ -1,4 +1,4 @@
-//! `$select`: the columns of the answer. A path through a way selects at the other end, and so expands the way; so do options
+//! `$select`: the columns of the answer. A path through a navigation property selects at the other end, and so expands the navigation property; so do options
 //! behind it.
 
 use super::Computed;
@@ -12,9 +12,9 @@ use crate::odata::uri::syntax::{ExpandSuffix, ExpandTerm, QueryOptions, SelectIt
 pub(super) struct Selected {
     /// Columns in the order asked for, each once, computed values behind those of the set; `None` for all.
     pub(super) columns: Option<Vec<usize>>,
-    /// Ways that are selected by name.
+    /// Navigation properties that are selected by name.
     pub(super) navigations: Vec<usize>,
-    /// What is asked of the other ends of ways.
+    /// What is asked of the other ends of navigation properties.
     pub(super) below: Vec<ExpandTerm>,
 }
 
@@ -43,7 +43,7 @@ pub(super) fn bind(
 }
 
 impl Selected {
-    /// The terms of `$expand` with what is selected through ways: more columns of a way that is expanded, or one more way.
+    /// The terms of `$expand` with what is selected through navigation properties: more columns of a navigation property that is expanded, or one more navigation property.
     pub(super) fn expanded(&self, terms: &[ExpandTerm]) -> Vec<ExpandTerm> {
         let mut terms = terms.to_vec();
         for below in &self.below {

@@ -12,7 +12,7 @@ use thiserror::Error;
 use crate::catalogue::Catalogue;
 use crate::catalogue::id::MeasurementId;
 use crate::catalogue::measurement::{Measurement, MeasurementHead};
-use crate::disk::{self, KeptError};
+use crate::disk::{self, SavedFileError};
 use crate::error::BridgeError;
 use crate::feed::Feed;
 use crate::feed::catalogue_feed::catalogue_feed;
@@ -65,7 +65,7 @@ pub enum NamesError {
     #[error(
         "the file {path} cannot be used: {source}; restore it, or remove it to have all names given anew"
     )]
-    Unusable { path: PathBuf, source: KeptError },
+    Unusable { path: PathBuf, source: SavedFileError },
     #[error(
         "the file {path} cannot be served from: {source}; restore it, or remove it to have all names given anew"
     )]
@@ -84,7 +84,7 @@ impl FeedKeeper {
         origin: Origin,
     ) -> Result<Self, NamesError> {
         let names_path = folder.join(NAMES_FILE);
-        let names: Option<NameRegistry> = disk::kept(&names_path, NAMES_VERSION)
+        let names: Option<NameRegistry> = disk::read(&names_path, NAMES_VERSION)
             .map_err(|source| NamesError::Unusable { path: names_path.clone(), source })?;
         let names = names
             .unwrap_or_default()
@@ -167,7 +167,7 @@ impl FeedKeeper {
             return;
         }
         match disk::keep(&self.names_path, NAMES_VERSION, &built.names) {
-            Ok(()) => built.names.mark_kept(),
+            Ok(()) => built.names.mark_saved(),
             Err(error) => {
                 tracing::error!(file = %self.names_path.display(), %error, "names could not be kept")
             }

@@ -43,10 +43,10 @@ impl FigureSource for FetchedFigures {
         let chunks = cut::cut(measurement, selection, self.cell_limit)
             .map_err(|error| SourceError { reason: FailureReason::Validation, message: error.to_string() })?;
         let chunks = &chunks;
-        let read = |reading| async move {
+        let read = |mode| async move {
             let mut blocks = Vec::new();
             for chunk in chunks.iter() {
-                blocks.push(self.fetcher.chunk(measurement, &chunk, reading).await?);
+                blocks.push(self.fetcher.chunk(measurement, &chunk, mode).await?);
             }
             Ok(blocks)
         };

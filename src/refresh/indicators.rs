@@ -34,7 +34,7 @@ struct Turn {
     pause: Duration,
     failures: u32,
     /// What was refreshed: another definition under the same id is as good as new.
-    of: Arc<Definition>,
+    definition: Arc<Definition>,
 }
 
 /// Refreshes indicators until `stop` becomes true or its sender is gone, then writes what is known to disk. What is under way
@@ -56,13 +56,16 @@ async fn refresh_for_ever(
 ) {
     loop {
         let due = due(collector, clock.now(), turns);
-        for of in &due {
-            let up = collector.refresh(of.id.as_str()).await;
-            let failures =
-                if up { 0 } else { turns.get(&of.id).map_or(1, |turn| turn.failures.saturating_add(1)) };
+        for definition in &due {
+            let up = collector.refresh(definition.id.as_str()).await;
+            let failures = if up {
+                0
+            } else {
+                turns.get(&definition.id).map_or(1, |turn| turn.failures.saturating_add(1))
+            };
             let (had_at, pause) = (clock.now(), pace.pause(failures));
-            let turn = Turn { had_at, pause, failures, of: Arc::clone(of) };
-            turns.insert(of.id.clone(), turn);
+            let turn = Turn { had_at, pause, failures, definition: Arc::clone(definition) };
+            turns.insert(definition.id.clone(), turn);
         }
         if !due.is_empty() {
             save(collector).await;
@@ -79,7 +82,7 @@ fn due(
 ) -> Vec<Arc<Definition>> {
     let snapshot = Arc::clone(&collector.published().snapshot);
     turns.retain(|id, turn| {
-        snapshot.indicator(id.as_str()).is_some_and(|state| state.definition.same_figures(&turn.of))
+        snapshot.indicator(id.as_str()).is_some_and(|state| state.definition.same_figures(&turn.definition))
     });
     let waits = |turn: &Turn| is_within(turn.pause, turn.had_at, now);
     let definitions = snapshot.indicators.iter().map(|state| &state.definition);

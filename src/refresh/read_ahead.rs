@@ -80,7 +80,7 @@ struct Today {
 
 /// A chunk that is to be read.
 struct Due {
-    of: Arc<Measurement>,
+    measurement: Arc<Measurement>,
     chunk: Chunk,
 }
 
@@ -139,23 +139,26 @@ impl ReadAhead {
     async fn due(&self, evening: DateTime<Utc>) -> Vec<Due> {
         let (mut ready, mut all) = (0, Vec::new());
         for used in self.uses.most_used(FEWEST_USES) {
-            let Ok(of) = self.figures.catalogue.measurement(used.table.as_str()).await else { continue };
-            for chunk in chunks(&of, &used, self.figures.cell_limit).unwrap_or_default() {
-                match self.figures.fetcher.is_ready(&of, &chunk, evening).await {
+            let Ok(measurement) = self.figures.catalogue.measurement(used.table.as_str()).await else {
+                continue;
+            };
+            for chunk in chunks(&measurement, &used, self.figures.cell_limit).unwrap_or_default() {
+                match self.figures.fetcher.is_ready(&measurement, &chunk, evening).await {
                     true => ready += 1,
-                    false => all.push(Due { of: Arc::clone(&of), chunk }),
+                    false => all.push(Due { measurement: Arc::clone(&measurement), chunk }),
                 }
             }
         }
-        self.tell(|progress| (progress.ready, progress.left) = (ready, all.len()));
+        self.update_progress(|progress| (progress.ready, progress.left) = (ready, all.len()));
         all
     }
 
     /// Takes a chunk on: within the day's budget, and not again soon.
-    fn takes_on(&self, Due { of, chunk }: &Due) -> bool {
-        let (now, key) = (self.clock.now(), (of.id.clone(), CellKey::of(of, chunk)));
+    fn takes_on(&self, Due { measurement, chunk }: &Due) -> bool {
+        let (now, key) = (self.clock.now(), (measurement.id.clone(), CellKey::of(measurement, chunk)));
         let mut today = self.today();
-        let (requests, cells) = (today.requests + 1, today.cells.saturating_add(chunk.cell_bound(of)));
+        let (requests, cells) =
+            (today.requests + 1, today.cells.saturating_add(chunk.cell_bound(measurement)));
         let rests = today.tried.get(&key).is_some_and(|at| is_within(REST, *at, now));
         if rests || requests > self.budget.requests || cells > self.budget.cells {
             return false;
@@ -166,16 +169,16 @@ impl ReadAhead {
     }
 
     /// Reads a chunk; says whether it could be had.
-    async fn read(&self, Due { of, chunk }: &Due, evening: DateTime<Utc>) -> bool {
-        let read = self.figures.fetcher.fetch_ahead(of, chunk, evening).await;
+    async fn read(&self, Due { measurement, chunk }: &Due, evening: DateTime<Utc>) -> bool {
+        let read = self.figures.fetcher.fetch_ahead(measurement, chunk, evening).await;
         self.metrics.read_ahead(read.is_ok());
         match &read {
-            Ok(()) => self.tell(|progress| {
+            Ok(()) => self.update_progress(|progress| {
                 progress.read += 1;
                 progress.ready += 1;
                 progress.left -= 1;
             }),
-            Err(error) => tracing::info!(table = %of.id, %error, "cells could not be read ahead"),
+            Err(error) => tracing::info!(table = %measurement.id, %error, "cells could not be read ahead"),
         }
         read.is_ok()
     }
@@ -190,7 +193,7 @@ impl ReadAhead {
         day
     }
 
-    fn tell(&self, change: impl FnOnce(&mut Progress)) {
+    fn update_progress(&self, change: impl FnOnce(&mut Progress)) {
         let mut today = self.today();
         change(&mut today.progress);
         self.metrics.read_ahead_progress(today.progress.ready, today.progress.left);
@@ -207,20 +210,20 @@ fn is_working_hour(at: &CopenhagenTime) -> bool {
 }
 
 /// What was used, with the periods that came since where the newest was among them: one request where that is little enough.
-fn chunks(of: &Measurement, used: &Use, cell_limit: u64) -> Option<Vec<Chunk>> {
-    let mut selection = used.key.selection(of)?;
+fn chunks(measurement: &Measurement, used: &Use, cell_limit: u64) -> Option<Vec<Chunk>> {
+    let mut selection = used.key.selection(measurement)?;
     if used.reaches_newest {
-        add_newer_periods(of, &mut selection);
+        add_newer_periods(measurement, &mut selection);
     }
-    match cut::alone(of, &selection, cell_limit) {
+    match cut::alone(measurement, &selection, cell_limit) {
         Some(chunk) => Some(vec![chunk]),
-        None => Some(cut::cut(of, &selection, cell_limit).ok()?.iter().collect()),
+        None => Some(cut::cut(measurement, &selection, cell_limit).ok()?.iter().collect()),
     }
 }
 
 /// Adds those of the same type that are newer than all of the selection: they come first.
-fn add_newer_periods(of: &Measurement, selection: &mut Selection) {
+fn add_newer_periods(measurement: &Measurement, selection: &mut Selection) {
     let Some(newest) = selection.periods.first().copied() else { return };
-    let of_type = |&index: &usize| of.periods[index].type_id == of.periods[newest].type_id;
+    let of_type = |&index: &usize| measurement.periods[index].type_id == measurement.periods[newest].type_id;
     selection.periods.splice(..0, (0..newest).filter(of_type));
 }

@@ -13,7 +13,7 @@ const AREAS: &str = include_str!("../../metadata/simulator/areas.json");
 
 /// The areas that the simulator carries do not hang together.
 #[derive(Debug, thiserror::Error)]
-pub enum PlacesError {
+pub enum AreasError {
     #[error("metadata/simulator/areas.json is no valid JSON: {0}")]
     Json(#[from] serde_json::Error),
     #[error("municipality {municipality} lies in region {region}, which does not exist")]
@@ -21,7 +21,7 @@ pub enum PlacesError {
 }
 
 #[derive(Debug, Deserialize)]
-struct RawPlace {
+struct RawArea {
     id: String,
     #[serde(default)]
     code: String,
@@ -35,15 +35,15 @@ struct RawPlace {
 
 #[derive(Debug, Deserialize)]
 struct RawAreas {
-    country: RawPlace,
-    unknown: RawPlace,
-    regions: Vec<RawPlace>,
-    municipalities: Vec<RawPlace>,
+    country: RawArea,
+    unknown: RawArea,
+    regions: Vec<RawArea>,
+    municipalities: Vec<RawArea>,
 }
 
 /// One area.
 #[derive(Debug)]
-pub struct Place {
+pub struct Area {
     /// The path within `_region` for a region, within `_nykom` for a municipality.
     id: String,
     /// The official code; empty for the unknown area.
@@ -56,30 +56,30 @@ pub struct Place {
 
 /// All areas; the country is the first.
 #[derive(Debug)]
-pub struct Places {
-    places: Vec<Place>,
+pub struct Areas {
+    places: Vec<Area>,
     regions: usize,
 }
 
 /// The country's code among places.
 pub const COUNTRY: usize = 0;
 
-impl Places {
-    pub fn read() -> Result<Self, PlacesError> {
+impl Areas {
+    pub fn read() -> Result<Self, AreasError> {
         let raw: RawAreas = serde_json::from_str(AREAS)?;
         let regions = raw.regions.len();
         let codes: Vec<_> = raw.regions.iter().map(|region| region.code.clone()).collect();
-        let mut places = vec![Place::new(raw.country, COUNTRY)];
-        places.extend(raw.regions.into_iter().map(|region| Place::new(region, COUNTRY)));
+        let mut places = vec![Area::new(raw.country, COUNTRY)];
+        places.extend(raw.regions.into_iter().map(|region| Area::new(region, COUNTRY)));
         for municipality in raw.municipalities {
             let region = codes.iter().position(|code| *code == municipality.region);
-            let region = region.ok_or_else(|| PlacesError::Region {
+            let region = region.ok_or_else(|| AreasError::Region {
                 municipality: municipality.name.clone(),
                 region: municipality.region.clone(),
             })?;
-            places.push(Place::new(municipality, region + 1));
+            places.push(Area::new(municipality, region + 1));
         }
-        places.push(Place::new(raw.unknown, COUNTRY));
+        places.push(Area::new(raw.unknown, COUNTRY));
         Ok(Self { places, regions })
     }
 
@@ -190,8 +190,8 @@ fn level(id: &str, name: &str) -> Level {
     Level { id: id.into(), name: name.into() }
 }
 
-impl Place {
-    fn new(raw: RawPlace, parent: usize) -> Self {
+impl Area {
+    fn new(raw: RawArea, parent: usize) -> Self {
         Self { id: raw.id, official_code: raw.code, name: raw.name, parent, weight: raw.weight }
     }
 }
@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn areas_json_holds_every_area_once() {
-        let places = Places::read().unwrap();
+        let places = Areas::read().unwrap();
         assert_eq!(places.municipalities().len(), 98);
         assert_eq!(places.len(), 1 + 5 + 98 + 1);
         let mut names: Vec<_> = places.places.iter().map(|place| &place.name).collect();
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn hierarchies_hold_what_the_upstream_says() {
-        let places = Places::read().unwrap();
+        let places = Areas::read().unwrap();
         for (id, nodes, lists_total) in
             [("_hele_landet", 1, true), ("_nykom", 100, true), ("_region", 7, false), ("_reko", 105, false)]
         {
@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn municipalities_make_up_most_of_the_country() {
-        let places = Places::read().unwrap();
+        let places = Areas::read().unwrap();
         let shares = places.shares("y07a02", &BTreeMap::new());
         let sum: f64 = places.municipalities().map(|place| shares[place]).sum();
         assert!((0.95..1.0).contains(&sum), "{sum}");

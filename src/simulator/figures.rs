@@ -4,7 +4,7 @@
 //! published totals by the shares of its members, a little below them, so that no part ever exceeds a total; a rate
 //! leans to one side or the other of the published one nearest above it. Knows no HTTP.
 
-use super::areas::{COUNTRY, Places};
+use super::areas::{Areas, COUNTRY};
 use super::chance;
 use super::periods::{Period, PeriodType};
 use super::published::{Figure, Key, Published};
@@ -38,7 +38,7 @@ const MISSING: f64 = 0.02;
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
     pub table: &'a Table,
-    pub places: &'a Places,
+    pub places: &'a Areas,
     pub published: &'a Published,
     pub edition: Edition,
     seed: u64,
@@ -76,7 +76,7 @@ struct Anchor {
 }
 
 impl<'a> View<'a> {
-    pub fn new(table: &'a Table, places: &'a Places, published: &'a Published, edition: Edition) -> Self {
+    pub fn new(table: &'a Table, places: &'a Areas, published: &'a Published, edition: Edition) -> Self {
         Self { table, places, published, edition, seed: chance::seed(&table.id) }
     }
 
@@ -238,8 +238,8 @@ impl<'a> View<'a> {
             Kind::Average => self.average(cell, measure, moment),
             Kind::Survival => Some(scale(self.survival(cell, measure, moment), about)),
             Kind::Difference => {
-                let [of, from] = about.of?;
-                Some(self.value(cell, of, moment)? - self.value(cell, from, moment)?)
+                let [total, from] = about.of?;
+                Some(self.value(cell, total, moment)? - self.value(cell, from, moment)?)
             }
             Kind::Rank => self.position_in_ranking(cell, moment),
         }

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use serde::Deserialize;
 
-use super::areas::{Places, PlacesError};
+use super::areas::{Areas, AreasError};
 use super::hierarchy::{Hierarchy, HierarchyError, Level};
 use super::tables::{Dimension, Measure, PeriodRange, Pin, RowOrder, Subject, Table, Update};
 
@@ -21,7 +21,7 @@ pub enum MetadataError {
     #[error(transparent)]
     Hierarchy(#[from] HierarchyError),
     #[error(transparent)]
-    Places(#[from] PlacesError),
+    Areas(#[from] AreasError),
     #[error("table {table} names {what} {name}, which does not exist")]
     Unknown { table: String, what: &'static str, name: String },
     #[error("{what} {name} occurs twice")]
@@ -39,7 +39,7 @@ pub enum MetadataError {
 pub struct Metadata {
     pub subjects: Vec<Subject>,
     pub tables: Vec<Table>,
-    pub places: Places,
+    pub places: Areas,
 }
 
 impl Metadata {
@@ -56,7 +56,7 @@ impl Metadata {
     fn read() -> Result<Self, MetadataError> {
         let raw: RawMetadata = serde_json::from_str(TABLES)
             .map_err(|source| MetadataError::Json { file: "tables.json", source })?;
-        let places = Places::read()?;
+        let places = Areas::read()?;
         let subjects: HashSet<_> = raw.subjects.iter().map(|subject| subject.id.as_str()).collect();
         unique("subject", raw.subjects.iter().map(|subject| &subject.id))?;
         unique("dimension", raw.dimensions.iter().map(|dimension| &dimension.id))?;
@@ -161,7 +161,7 @@ fn usual_season() -> f64 {
 }
 
 impl RawTable {
-    fn resolve(self, dimensions: &[RawDimension], places: &Places) -> Result<Table, MetadataError> {
+    fn resolve(self, dimensions: &[RawDimension], places: &Areas) -> Result<Table, MetadataError> {
         self.check()?;
         let mut resolved = vec![self.area_dimension(places)?];
         for id in &self.dimensions {
@@ -234,7 +234,7 @@ impl RawTable {
         Err(self.unknown("measure in a circle", &self.measures[measure].id))
     }
 
-    fn area_dimension(&self, places: &Places) -> Result<Dimension, MetadataError> {
+    fn area_dimension(&self, places: &Areas) -> Result<Dimension, MetadataError> {
         let mut hierarchies = Vec::new();
         for id in &self.areas {
             let hierarchy = places.hierarchy(id)?;
@@ -338,7 +338,7 @@ mod tests {
     #[test]
     fn broken_tables_are_refused() {
         let raw: RawMetadata = serde_json::from_str(TABLES).unwrap();
-        let places = Places::read().unwrap();
+        let places = Areas::read().unwrap();
         let broken = |change: fn(&mut RawTable)| {
             let mut table = serde_json::from_str::<RawMetadata>(TABLES).unwrap().tables.swap_remove(0);
             change(&mut table);

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde::Deserialize;
 
-use super::areas::Places;
+use super::areas::Areas;
 use super::metadata::MetadataError;
 use super::periods::{Period, PeriodType};
 use super::tables::{Kind, Table};
@@ -70,7 +70,7 @@ impl Library {
     }
 
     /// What was published of one table.
-    pub fn of(&self, table: &Table, places: &Places) -> Result<Published, MetadataError> {
+    pub fn of(&self, table: &Table, places: &Areas) -> Result<Published, MetadataError> {
         let lines = self.lines.get(&table.id).map(Vec::as_slice).unwrap_or_default();
         let retrievals: BTreeSet<_> = lines.iter().map(|line| line.moment()).collect();
         let mut published = Published { retrievals: retrievals.len(), ..Published::default() };
@@ -94,7 +94,7 @@ impl Line {
         MetadataError::Figure { table: self.table.clone(), what, text: text.into() }
     }
 
-    fn key(&self, table: &Table, places: &Places) -> Result<Key, MetadataError> {
+    fn key(&self, table: &Table, places: &Areas) -> Result<Key, MetadataError> {
         let place = places.named(&self.area).ok_or_else(|| self.error("area", &self.area))?;
         let mut key = Key::default().with(0, place);
         for filter in self.filters.split('|').filter(|filter| !filter.is_empty()) {
@@ -129,7 +129,7 @@ pub struct Published {
 }
 
 impl Published {
-    fn add(&mut self, line: &Line, rank: usize, table: &Table, places: &Places) -> Result<(), MetadataError> {
+    fn add(&mut self, line: &Line, rank: usize, table: &Table, places: &Areas) -> Result<(), MetadataError> {
         let key = line.key(table, places)?;
         let measure =
             table.measure_named(&line.measure).ok_or_else(|| line.error("measure", &line.measure))?;
@@ -232,7 +232,7 @@ impl Published {
         self.figures.values_mut().for_each(|versions| versions.sort_unstable_by_key(|(rank, _)| *rank));
     }
 
-    fn bound_from_below(&mut self, table: &Table, places: &Places) {
+    fn bound_from_below(&mut self, table: &Table, places: &Areas) {
         let mut bounds: HashMap<(Key, Slot), i64> = HashMap::new();
         for ((key, slot), versions) in &self.figures {
             let measure = (*slot >> 27) as usize;
@@ -253,7 +253,7 @@ impl Published {
 }
 
 /// A key and every key that it is a part of.
-fn totals_of(key: Key, table: &Table, places: &Places) -> Vec<Key> {
+fn totals_of(key: Key, table: &Table, places: &Areas) -> Vec<Key> {
     let mut keys = vec![key];
     for (dimension, _) in table.dimensions.iter().enumerate() {
         let code = key.code(dimension);

@@ -32,12 +32,12 @@ pub(super) struct Index {
 struct Table {
     entries: HashMap<EntryId, Entry>,
     by_period: HashMap<PeriodId, BTreeSet<EntryId>>,
-    revisions: HashMap<Revision, Held>,
+    revisions: HashMap<Revision, RevisionBlocks>,
 }
 
 /// What a table holds of a revision.
 #[derive(Debug, Clone, Copy)]
-struct Held {
+struct RevisionBlocks {
     blocks: usize,
     newest: EntryId,
 }
@@ -291,9 +291,9 @@ impl Table {
         for period in &entry.key.periods {
             self.by_period.entry(period.clone()).or_default().insert(entry.id);
         }
-        let none = Held { blocks: 0, newest: entry.id };
+        let none = RevisionBlocks { blocks: 0, newest: entry.id };
         let held = self.revisions.entry(entry.revision).or_insert(none);
-        *held = Held { blocks: held.blocks + 1, newest: held.newest.max(entry.id) };
+        *held = RevisionBlocks { blocks: held.blocks + 1, newest: held.newest.max(entry.id) };
         self.entries.insert(entry.id, entry);
     }
 

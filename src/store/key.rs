@@ -44,9 +44,11 @@ impl CellKey {
     /// The box as places in the table as it is now, without the members and periods that it no longer has; `None` where it lacks a
     /// dimension or a measure, or all that was asked for.
     #[must_use]
-    pub fn selection(&self, of: &Measurement) -> Option<Selection> {
-        let periods = (0..of.periods.len()).filter(|&index| self.periods.contains(&of.periods[index].id));
-        let measures = (0..of.measures.len()).filter(|&index| self.measures.contains(&of.measures[index].id));
+    pub fn selection(&self, measurement: &Measurement) -> Option<Selection> {
+        let periods = (0..measurement.periods.len())
+            .filter(|&index| self.periods.contains(&measurement.periods[index].id));
+        let measures = (0..measurement.measures.len())
+            .filter(|&index| self.measures.contains(&measurement.measures[index].id));
         let members = |dimension: &Dimension| match self.members.get(&dimension.id) {
             None => Members::Unnamed,
             Some(ids) => {
@@ -56,7 +58,7 @@ impl CellKey {
         };
         let selection = Selection {
             periods: periods.collect(),
-            members: of.dimensions.iter().map(members).collect(),
+            members: measurement.dimensions.iter().map(members).collect(),
             measures: measures.collect(),
         };
         let is_whole = selection.measures.len() == self.measures.len()

@@ -42,7 +42,7 @@ impl RevisionLog {
     /// The log in that file.
     #[must_use]
     pub fn open(file: PathBuf, writer: DiskWriter) -> Self {
-        let figures: Option<Vec<_>> = disk::kept_or_set_aside(&file, VERSION);
+        let figures: Option<Vec<_>> = disk::read_or_set_aside(&file, VERSION);
         let figures = figures.into_iter().flatten().map(Arc::new).collect();
         Self(Arc::new(Inner { file, writer, state: Mutex::new(State { figures, ..State::default() }) }))
     }

@@ -44,8 +44,8 @@ struct Shared {
 }
 
 /// Where a block that was found is.
-enum Found {
-    Here(SharedBlock),
+enum BlockLocation {
+    InMemory(SharedBlock),
     OnDisk(EntryId, PathBuf),
 }
 
@@ -90,8 +90,8 @@ impl TieredStore {
     async fn load(&self, table: &MeasurementId, id: EntryId) -> Option<SharedBlock> {
         let _one_at_a_time = self.loading.lock().await;
         let path = match found(self.shared.index().entry(table, id)?)? {
-            Found::Here(block) => return Some(block),
-            Found::OnDisk(_, path) => path,
+            BlockLocation::InMemory(block) => return Some(block),
+            BlockLocation::OnDisk(_, path) => path,
         };
         let shared = Arc::clone(&self.shared);
         let read = move || shared.folder.as_ref().map(|folder| folder.load(&path));
@@ -134,8 +134,8 @@ impl CellStore for TieredStore {
         loop {
             let found = found(self.shared.index().find(table, revision, key)?)?;
             match found {
-                Found::Here(block) => return Some(block),
-                Found::OnDisk(id, _) => {
+                BlockLocation::InMemory(block) => return Some(block),
+                BlockLocation::OnDisk(id, _) => {
                     if let Some(block) = self.load(table, id).await {
                         return Some(block);
                     }
@@ -261,11 +261,11 @@ impl Shared {
     }
 }
 
-fn found(entry: &Entry) -> Option<Found> {
+fn found(entry: &Entry) -> Option<BlockLocation> {
     match (&entry.block, &entry.file) {
-        (Some(block), _) => Some(Found::Here(Arc::clone(block))),
+        (Some(block), _) => Some(BlockLocation::InMemory(Arc::clone(block))),
         (None, FileState::Queued(path) | FileState::Written { path, .. }) => {
-            Some(Found::OnDisk(entry.id, path.clone()))
+            Some(BlockLocation::OnDisk(entry.id, path.clone()))
         }
         (None, FileState::None) => None,
     }

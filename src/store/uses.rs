@@ -65,7 +65,7 @@ pub struct Use {
 }
 
 #[derive(Serialize, Deserialize)]
-struct KeptUse {
+struct SavedUse {
     table: MeasurementId,
     key: CellKey,
     tally: Tally,
@@ -75,14 +75,17 @@ impl UseLog {
     /// The log in that file.
     #[must_use]
     pub fn open(file: PathBuf, writer: DiskWriter, clock: Clock) -> Self {
-        let kept: Option<Vec<KeptUse>> = disk::kept_or_set_aside(&file, VERSION);
+        let kept: Option<Vec<SavedUse>> = disk::read_or_set_aside(&file, VERSION);
         let uses = kept.into_iter().flatten().map(|kept| ((kept.table, kept.key), kept.tally)).collect();
         Self(Arc::new(Inner { file, writer, clock, state: Mutex::new(State { uses, is_changed: false }) }))
     }
 
     /// Counts a use of a chunk's cells.
-    pub fn note(&self, of: &Measurement, chunk: &Chunk) {
-        self.count((of.id.clone(), CellKey::of(of, chunk)), reaches_newest(of, chunk));
+    pub fn note(&self, measurement: &Measurement, chunk: &Chunk) {
+        self.count(
+            (measurement.id.clone(), CellKey::of(measurement, chunk)),
+            reaches_newest(measurement, chunk),
+        );
     }
 
     fn count(&self, key: (MeasurementId, CellKey), reaches_newest: bool) {
@@ -128,12 +131,12 @@ impl Inner {
     }
 
     fn write(&self) {
-        let kept = |((table, key), tally): (&(MeasurementId, CellKey), &Tally)| KeptUse {
+        let kept = |((table, key), tally): (&(MeasurementId, CellKey), &Tally)| SavedUse {
             table: table.clone(),
             key: key.clone(),
             tally: *tally,
         };
-        let uses: Vec<KeptUse> = self.state().uses.iter().map(kept).collect();
+        let uses: Vec<SavedUse> = self.state().uses.iter().map(kept).collect();
         if let Err(error) = disk::keep(&self.file, VERSION, &uses) {
             tracing::warn!(file = %self.file.display(), %error, "what is used most could not be written down");
         }
@@ -162,8 +165,8 @@ impl Tally {
 }
 
 /// Whether the chunk holds the newest period of its type.
-fn reaches_newest(of: &Measurement, chunk: &Chunk) -> bool {
-    let newest = of.periods.iter().position(|period| period.type_id == chunk.period_type);
+fn reaches_newest(measurement: &Measurement, chunk: &Chunk) -> bool {
+    let newest = measurement.periods.iter().position(|period| period.type_id == chunk.period_type);
     newest.is_some_and(|newest| chunk.periods.contains(&newest))
 }
 

@@ -34,7 +34,7 @@ struct Open {
 
 /// Leave for one call. Dropped without a verdict, it says nothing of the upstream.
 #[derive(Debug)]
-pub struct Leave<'a> {
+pub struct CallPermit<'a> {
     circuit: &'a Circuit,
     is_probe: bool,
 }
@@ -56,18 +56,18 @@ impl Circuit {
     ///
     /// # Errors
     /// With the time to wait, if the circuit is open and it is not yet time for a probe, or one is out.
-    pub fn admit(&self) -> Result<Leave<'_>, Duration> {
+    pub fn admit(&self) -> Result<CallPermit<'_>, Duration> {
         let now = self.clock.now();
         let mut state = self.state();
         let Some(open) = &mut state.open else {
-            return Ok(Leave { circuit: self, is_probe: false });
+            return Ok(CallPermit { circuit: self, is_probe: false });
         };
         match open.wait(now) {
             Some(wait) => Err(wait),
             None if open.probing => Err(open.pause),
             None => {
                 open.probing = true;
-                Ok(Leave { circuit: self, is_probe: true })
+                Ok(CallPermit { circuit: self, is_probe: true })
             }
         }
     }
@@ -85,7 +85,7 @@ impl Open {
     }
 }
 
-impl Leave<'_> {
+impl CallPermit<'_> {
     /// The upstream answered.
     pub fn succeeded(self) {
         let mut state = self.circuit.state();
@@ -108,7 +108,7 @@ impl Leave<'_> {
     }
 }
 
-impl Drop for Leave<'_> {
+impl Drop for CallPermit<'_> {
     fn drop(&mut self) {
         if self.is_probe
             && let Some(open) = &mut self.circuit.state().open

@@ -57,8 +57,8 @@ impl Refusal {
     }
 
     fn cause(&self) -> String {
-        let told = self.body.as_ref().and_then(|body| body.cause.filled());
-        told.map_or_else(|| "no reason given".to_owned(), decode::shown)
+        let cause_text = self.body.as_ref().and_then(|body| body.cause.filled());
+        cause_text.map_or_else(|| "no reason given".to_owned(), decode::shown)
     }
 }
 
@@ -106,21 +106,21 @@ mod tests {
             failure(Endpoint::Data, 422, &cause(unknown)),
             Failure::Updating { cause: unknown.to_owned() }
         );
-        for told in [
+        for cause_text in [
             "Unknown hierarchies: ['_x', '_y']",
             "Requested latest:60 for type M, but only 28 periods are available.",
         ] {
-            let refused = Failure::Refused { status: 422, cause: told.to_owned() };
-            assert_eq!(failure(Endpoint::Data, 422, &cause(told)), refused);
+            let refused = Failure::Refused { status: 422, cause: cause_text.to_owned() };
+            assert_eq!(failure(Endpoint::Data, 422, &cause(cause_text)), refused);
         }
     }
 
     #[test]
     fn a_passed_cell_limit_is_known_by_any_of_its_statuses() {
         for status in [400, 413, 422] {
-            let told = "The request exceeds the limit of 200000 cells.";
-            let expected = Failure::TooLarge { status, cause: told.to_owned() };
-            assert_eq!(failure(Endpoint::Data, status, &cause(told)), expected);
+            let cause_text = "The request exceeds the limit of 200000 cells.";
+            let expected = Failure::TooLarge { status, cause: cause_text.to_owned() };
+            assert_eq!(failure(Endpoint::Data, status, &cause(cause_text)), expected);
         }
         assert!(matches!(failure(Endpoint::Data, 413, "<html>"), Failure::TooLarge { .. }));
         assert!(matches!(failure(Endpoint::Data, 400, &cause("Bad format")), Failure::Refused { .. }));

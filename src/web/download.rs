@@ -13,7 +13,7 @@ use arrow_array::RecordBatch;
 use bytes::Bytes;
 use futures_util::{TryStreamExt, stream};
 
-use crate::answer::{AnswerLimits, Answerer, Page, Wishes, pursued};
+use crate::answer::{AnswerLimits, Answerer, Page, PageRequest, retry_when_moved};
 use crate::error::BridgeError;
 use crate::export::csv::{CsvWriter, Dialect};
 use crate::export::parquet::ParquetWriter;
@@ -43,27 +43,27 @@ pub async fn answer(request: HttpRequest, state: web::Data<AppState>) -> HttpRes
             return respond::refuse(Version::V4, &BridgeError::Method { method, allow: ALLOW });
         }
     }
-    match pursued(async || file(&request, &state).await).await {
+    match retry_when_moved(async || file(&request, &state).await).await {
         Ok(response) => response,
         Err(error) => respond::refuse(Version::V4, &error),
     }
 }
 
 async fn file(request: &HttpRequest, state: &AppState) -> Result<HttpResponse, BridgeError> {
-    let asked = Asked::read(request)?;
-    let feed = state.feeds.table(asked.table).await?;
+    let address = FileAddress::read(request)?;
+    let feed = state.feeds.table(address.table).await?;
     let mut syntax =
-        uri::parse_request(asked.set, request.uri().query().unwrap_or_default(), &Limits::default())?;
-    let kind = Kind::read(asked.extension, &mut syntax.options)?;
-    let query = rows_of(asked.set, bind::bind(&feed, &syntax, state.clock.now())?)?;
+        uri::parse_request(address.set, request.uri().query().unwrap_or_default(), &Limits::default())?;
+    let kind = Kind::read(address.extension, &mut syntax.options)?;
+    let query = rows_of(address.set, bind::bind(&feed, &syntax, state.clock.now())?)?;
     let set = query.result(&feed);
-    let name = file_name(state.feeds.origin().is_simulator, asked.table, &set.name, kind.extension());
+    let name = file_name(state.feeds.origin().is_simulator, address.table, &set.name, kind.extension());
     let coding = match kind {
         Kind::Csv(_) => Coding::choose(joined(request.headers(), &header::ACCEPT_ENCODING).as_deref()),
         // Packed already, column by column.
         Kind::Parquet => Coding::Identity,
     };
-    let mut file = Growing::begin(kind, coding, &state.answerer, Arc::clone(&feed), query, &syntax)?;
+    let mut file = FileStream::begin(kind, coding, &state.answerer, Arc::clone(&feed), query, &syntax)?;
     let first = file.page(None).await?;
 
     let mut response = HttpResponse::Ok();
@@ -84,18 +84,18 @@ async fn file(request: &HttpRequest, state: &AppState) -> Result<HttpResponse, B
         return Ok(response.streaming(stream::empty::<Result<Bytes, BridgeError>>()));
     }
     file.take(first)?;
-    Ok(response.streaming(stream::try_unfold(file, Growing::piece).inspect_err(broken_off)))
+    Ok(response.streaming(stream::try_unfold(file, FileStream::piece).inspect_err(broken_off)))
 }
 
 /// What the path names.
-struct Asked<'a> {
+struct FileAddress<'a> {
     table: &'a str,
     /// The set as it stands in the address.
     set: &'a str,
     extension: &'a str,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> FileAddress<'a> {
     fn read(request: &'a HttpRequest) -> Result<Self, BridgeError> {
         let nothing = || BridgeError::UnknownPath(request.path().to_owned());
         let path = request.uri().path().trim_start_matches('/');
@@ -178,7 +178,7 @@ fn file_name(is_simulator: bool, table: &str, set: &str, extension: &str) -> Str
 }
 
 /// A file on its way.
-struct Growing {
+struct FileStream {
     answerer: Answerer,
     feed: Arc<Feed>,
     query: BoundQuery,
@@ -190,16 +190,16 @@ struct Growing {
     /// Where the next page begins.
     next: Option<String>,
     /// Until the end is written.
-    pen: Option<Pen>,
+    encoder: Option<FileEncoder>,
 }
 
 /// What turns rows into the bytes that are sent.
-struct Pen {
+struct FileEncoder {
     file: Box<dyn FileWriter>,
     packer: Packer,
 }
 
-impl Growing {
+impl FileStream {
     fn begin(
         kind: Kind,
         coding: Coding,
@@ -220,13 +220,14 @@ impl Growing {
             shown,
             waiting: VecDeque::new(),
             next: None,
-            pen: Some(Pen { file, packer: Packer::streaming(coding) }),
+            encoder: Some(FileEncoder { file, packer: Packer::streaming(coding) }),
         })
     }
 
     async fn page(&self, skip_token: Option<&str>) -> Result<Page, BridgeError> {
-        let wishes = Wishes { max_page_size: None, skip_token, whole: true, query_text: &self.query_text };
-        self.answerer.answer(&self.feed, &self.query, &wishes).await
+        let request =
+            PageRequest { max_page_size: None, skip_token, all_pages: true, query_text: &self.query_text };
+        self.answerer.answer(&self.feed, &self.query, &request).await
     }
 
     /// Takes a page's rows, cut into pieces.
@@ -250,11 +251,12 @@ impl Growing {
                 self.take(page.inspect_err(broken_off)?)?;
                 continue;
             }
-            let Some(pen) = self.pen.take() else { return Ok(None) };
+            let Some(encoder) = self.encoder.take() else { return Ok(None) };
             let rows = self.waiting.pop_front();
-            let written = web::block(move || pen.write(rows)).await.map_err(|_| FetchError::Interrupted)?;
-            let (pen, bytes) = written.inspect_err(broken_off)?;
-            self.pen = pen;
+            let written =
+                web::block(move || encoder.write(rows)).await.map_err(|_| FetchError::Interrupted)?;
+            let (encoder, bytes) = written.inspect_err(broken_off)?;
+            self.encoder = encoder;
             if !bytes.is_empty() {
                 return Ok(Some((bytes.into(), self)));
             }
@@ -262,7 +264,7 @@ impl Growing {
     }
 }
 
-impl Pen {
+impl FileEncoder {
     /// Writes rows or, without any, the end; after that there is no pen.
     fn write(mut self, rows: Option<RecordBatch>) -> Result<(Option<Self>, Vec<u8>), BridgeError> {
         let Some(rows) = rows else {

@@ -18,13 +18,13 @@ const KEPT: usize = 64;
 #[derive(Debug)]
 pub struct EncodedRequestLines<S> {
     stream: S,
-    place: Place,
+    position: LinePosition,
     encoded: BytesMut,
 }
 
 impl<S> EncodedRequestLines<S> {
     pub fn new(stream: S) -> Self {
-        Self { stream, place: Place::request_line(), encoded: BytesMut::new() }
+        Self { stream, position: LinePosition::request_line(), encoded: BytesMut::new() }
     }
 }
 
@@ -39,7 +39,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for EncodedRequestLines<S> {
             let mut bytes = [0; READ];
             let mut read = ReadBuf::new(&mut bytes);
             ready!(Pin::new(&mut this.stream).poll_read(context, &mut read))?;
-            this.place.pass(read.filled(), &mut this.encoded);
+            this.position.pass(read.filled(), &mut this.encoded);
         }
         let length = this.encoded.len().min(buffer.remaining());
         buffer.put_slice(&this.encoded[..length]);
@@ -80,7 +80,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for EncodedRequestLines<S> {
 
 /// Where in the conversation the next byte stands.
 #[derive(Debug)]
-enum Place {
+enum LinePosition {
     RequestLine {
         empty: bool,
     },
@@ -95,7 +95,7 @@ enum Place {
     Untouched,
 }
 
-impl Place {
+impl LinePosition {
     const fn request_line() -> Self {
         Self::RequestLine { empty: true }
     }
@@ -184,9 +184,9 @@ mod tests {
     use super::*;
 
     fn passed(pieces: &[&[u8]]) -> String {
-        let (mut place, mut out) = (Place::request_line(), BytesMut::new());
+        let (mut position, mut out) = (LinePosition::request_line(), BytesMut::new());
         for piece in pieces {
-            place.pass(piece, &mut out);
+            position.pass(piece, &mut out);
         }
         String::from_utf8_lossy(&out).into_owned()
     }

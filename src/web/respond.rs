@@ -18,7 +18,7 @@ use crate::odata::etag;
 use crate::odata::payload::{ErrorBody, ErrorDetail, write_error};
 use crate::odata::version::Version;
 use crate::web::compress::{self, Coding, Packer};
-use crate::web::error::tell;
+use crate::web::error::describe;
 
 /// What an answer depends on besides its address.
 const VARY: &str = "Accept, Accept-Encoding, OData-MaxVersion, Prefer";
@@ -160,23 +160,24 @@ impl Reply {
     /// An error as OData writes it.
     #[must_use]
     pub fn refusal(version: Version, error: &BridgeError) -> Self {
-        let told = tell(error);
-        if told.status.is_server_error() {
-            tracing::warn!(code = told.code, detail = told.detail, "request failed");
+        let described = describe(error);
+        if described.status.is_server_error() {
+            tracing::warn!(code = described.code, detail = described.detail, "request failed");
         } else {
-            tracing::debug!(code = told.code, detail = told.detail, "request refused");
+            tracing::debug!(code = described.code, detail = described.detail, "request refused");
         }
-        let target = told.target.as_deref();
-        let details = [ErrorDetail { code: told.code, message: &told.detail, target }];
-        let error = ErrorBody { code: told.code, message: &told.message, target, details: &details };
+        let target = described.target.as_deref();
+        let details = [ErrorDetail { code: described.code, message: &described.detail, target }];
+        let error =
+            ErrorBody { code: described.code, message: &described.message, target, details: &details };
         let mut body = Vec::new();
         write_error(&mut body, &error);
-        let mut reply = Self::new(told.status, version, Body::Whole(body));
+        let mut reply = Self::new(described.status, version, Body::Whole(body));
         reply.header(header::CONTENT_TYPE, "application/json");
-        if let Some(seconds) = told.retry_after_seconds {
+        if let Some(seconds) = described.retry_after_seconds {
             reply.header(header::RETRY_AFTER, &seconds.to_string());
         }
-        if let Some(allow) = told.allow {
+        if let Some(allow) = described.allow {
             reply.header(header::ALLOW, allow);
         }
         reply

@@ -1,4 +1,4 @@
-//! Ways between `Observations` and the code lists, in paths, conditions and `$expand`.
+//! Navigation properties between `Observations` and the code lists, in paths, conditions and `$expand`.
 
 use serde_json::{Value, json};
 

@@ -73,9 +73,9 @@ fn only_dimensions_that_are_not_spoken_of_rest_at_their_totals() {
         format!("filter({PINNED} and Køn_id eq '1')/groupby((Område_id),aggregate(Antal_fuldtidspersoner))");
     let bound = apply(&feed, "Data", &text).unwrap().unwrap();
     let RowSource::Cells(source) = &bound.source.rows else { panic!("{:?}", bound.source.rows) };
-    let resting: Vec<usize> =
-        (0..source.extents.len()).filter(|&at| source.extents[at] == Extent::Resting).collect();
-    assert_eq!(resting, [2, 5, 6, 7, 8, 9, 10]);
+    let at_total: Vec<usize> =
+        (0..source.extents.len()).filter(|&at| source.extents[at] == Extent::AtTotal).collect();
+    assert_eq!(at_total, [2, 5, 6, 7, 8, 9, 10]);
     let read: Vec<&str> = bound.needed.iter().map(|&at| bound.source.columns[at].name.as_str()).collect();
     assert_eq!(
         read,

@@ -266,9 +266,9 @@ fn a_set_says_where_its_other_dimensions_stand() {
 #[test]
 fn extents_of_the_overview_are_written_down() {
     let feed = table(&fixture::measurement());
-    use Extent::{Pinned, Resting, Whole};
+    use Extent::{AtTotal, Pinned, Whole};
     assert_eq!(
         cells(set(&feed, "Hovedtal")).extents,
-        [Whole, Resting, Resting, Whole, Pinned, Resting, Resting, Resting, Resting, Resting, Resting]
+        [Whole, AtTotal, AtTotal, Whole, Pinned, AtTotal, AtTotal, AtTotal, AtTotal, AtTotal, AtTotal]
     );
 }

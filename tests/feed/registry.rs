@@ -53,11 +53,11 @@ fn retitled_parts_keep_their_names_and_new_ones_give_way() {
     let mut names = NameRegistry::default();
     assert_eq!(names.name_parts(&table(), &[measure("m1", "Antal")]), ["Antal"]);
     assert!(names.is_changed());
-    names.mark_kept();
+    names.mark_saved();
     let parts = [measure("m1", "Antal personer"), measure("m2", "antal"), measure("m3", "Antal personer")];
     assert_eq!(names.name_parts(&table(), &parts), ["Antal", "antal_m2", "Antal_personer"]);
     assert!(names.is_changed());
-    names.mark_kept();
+    names.mark_saved();
     assert_eq!(names.name_parts(&table(), &parts[1..2]), ["antal_m2"]);
     assert!(!names.is_changed());
 }

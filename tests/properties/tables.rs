@@ -20,7 +20,7 @@ const MOST_ROWS: usize = 2000;
 
 /// A table with a selection of its cells.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub struct TableSelection {
     pub table: Measurement,
     pub selection: Selection,
 }
@@ -144,7 +144,7 @@ fn some(count: usize) -> impl Strategy<Value = Vec<usize>> {
     prop_oneof![Just((0..count).collect::<Vec<_>>()), few, most]
 }
 
-pub fn asked() -> impl Strategy<Value = Asked> {
+pub fn cases() -> impl Strategy<Value = TableSelection> {
     table().prop_flat_map(|table| {
         let members = |dimension: &Dimension| {
             let named = some(dimension.members.len()).prop_map(Members::Named);
@@ -158,7 +158,7 @@ pub fn asked() -> impl Strategy<Value = Asked> {
             let rows_per_period: usize = members.iter().map(Members::len).product();
             periods.truncate((MOST_ROWS / rows_per_period.max(1)).max(1));
             let selection = Selection { periods, members, measures: measures.clone() };
-            Asked { selection, table: table.clone() }
+            TableSelection { selection, table: table.clone() }
         })
     })
 }

@@ -1,4 +1,4 @@
-//! Ways to lists in expressions: look-ups that depend on one column of the row.
+//! Navigation properties to lists in expressions: look-ups that depend on one column of the row.
 
 use jobindsats_bridge::query::{BoundExprKind, ExpandForm};
 

@@ -7,7 +7,7 @@ use arrow_select::take::take_record_batch;
 use jobindsats_bridge::frame::error::FrameError;
 use jobindsats_bridge::frame::filter::{filter as filtered, mask};
 use jobindsats_bridge::frame::order::order;
-use jobindsats_bridge::frame::values::Cells;
+use jobindsats_bridge::frame::values::RowValues;
 use jobindsats_bridge::odata::value::Value;
 use jobindsats_bridge::query::eval::evaluate;
 use proptest::prelude::*;
@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use super::fixture::{all_columns, ask, encoded, filter, rows};
 
 /// The mask that the definition gives, row by row.
-fn plainly(cells: Cells<'_>, text: &str) -> BooleanArray {
+fn plainly(cells: RowValues<'_>, text: &str) -> BooleanArray {
     let condition = filter(text).unwrap().unwrap();
     let truth = |row| match evaluate(&condition, &cells.row(row)).unwrap() {
         Value::Boolean(known) => Some(known),
@@ -91,7 +91,7 @@ proptest! {
         let all = rows();
         let batch = all.slice(start, length.min(6 - start));
         let columns = all_columns();
-        let cells = Cells::new(&batch, &columns).unwrap();
+        let cells = RowValues::new(&batch, &columns).unwrap();
         if let Some(condition) = filter(&text).unwrap() {
             prop_assert_eq!(mask(cells, &condition).unwrap(), plainly(cells, &text), "{}", text);
         }
@@ -107,7 +107,7 @@ proptest! {
         let written: Vec<_> = terms.iter().map(|(term, down)| format!("{term}{}", if *down { " desc" } else { "" })).collect();
         let keys = ask("Hovedtal", &format!("$orderby={}", encoded(&written.join(",")))).unwrap().order;
         let (batch, columns) = (rows(), all_columns());
-        let cells = Cells::new(&batch, &columns).unwrap();
+        let cells = RowValues::new(&batch, &columns).unwrap();
         let (whole, first) = (order(cells, &keys, None).unwrap(), order(cells, &keys, Some(limit)).unwrap());
         prop_assert_eq!(&whole.values()[..limit.min(6)], &first.values()[..]);
         // Neighbours stand in order by the definition: null lowest, equal rows as they came.
@@ -127,9 +127,9 @@ proptest! {
 fn sorting_twice_changes_nothing() {
     let (batch, columns) = (rows(), all_columns());
     let keys = ask("Hovedtal", "$orderby=Område desc,Nr").unwrap().order;
-    let places = order(Cells::new(&batch, &columns).unwrap(), &keys, None).unwrap();
+    let places = order(RowValues::new(&batch, &columns).unwrap(), &keys, None).unwrap();
     let sorted = take_record_batch(&batch, &places).unwrap();
-    let again = order(Cells::new(&sorted, &columns).unwrap(), &keys, None).unwrap();
+    let again = order(RowValues::new(&sorted, &columns).unwrap(), &keys, None).unwrap();
     assert_eq!(again.values().to_vec(), (0..6).collect::<Vec<u32>>());
 }
 
@@ -140,7 +140,7 @@ fn a_column_that_the_frame_lacks_is_an_error_and_not_a_null() {
     let condition = filter("Antal eq null").unwrap().unwrap();
     assert!(matches!(filtered(&batch, &columns, &condition), Err(FrameError::MissingColumn { column: 4 })));
     let keys = ask("Hovedtal", "$orderby=Antal add 1").unwrap().order;
-    let cells = Cells::new(&batch, &columns).unwrap();
+    let cells = RowValues::new(&batch, &columns).unwrap();
     assert!(matches!(order(cells, &keys, None), Err(FrameError::MissingColumn { column: 4 })));
 }
 
@@ -148,7 +148,7 @@ fn a_column_that_the_frame_lacks_is_an_error_and_not_a_null() {
 fn a_column_of_a_foreign_type_is_refused() {
     let doubles: ArrayRef = Arc::new(Float64Array::from(vec![1.0]));
     let batch = RecordBatch::try_from_iter([("x", doubles)]).unwrap();
-    assert!(matches!(Cells::new(&batch, &[Some(0)]), Err(FrameError::UnreadableColumn { .. })));
+    assert!(matches!(RowValues::new(&batch, &[Some(0)]), Err(FrameError::UnreadableColumn { .. })));
 }
 
 #[test]

@@ -89,18 +89,18 @@ pub struct Sample {
 
 /// What a series shows of each period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shown {
+enum SampleKind {
     Figure,
     Change(Baseline),
 }
 
-impl Shown {
+impl SampleKind {
     const ALL: [Self; 3] =
         [Self::Figure, Self::Change(Baseline::PreviousPeriod), Self::Change(Baseline::YearBefore)];
 }
 
 /// A period by index, when it stands, and the one that a change of it is measured from.
-struct Held {
+struct PeriodSpan {
     span: Range<i64>,
     period: usize,
     baseline: Option<usize>,
@@ -132,7 +132,7 @@ fn read_indicator(
     budget: &mut usize,
 ) -> Result<Vec<Series>, HistoryError> {
     let mut series = Vec::new();
-    for shown in Shown::ALL {
+    for shown in SampleKind::ALL {
         let asked: Vec<_> = (0..figures.areas.len())
             .map(|area| (area, labels(origin, state, &figures.areas[area], shown)))
             .filter(|(_, labels)| query.matchers.iter().all(|matcher| matcher.accepts(labels)))
@@ -155,11 +155,16 @@ fn read_indicator(
     Ok(series)
 }
 
-fn labels(origin: &str, state: &IndicatorState, area: &Area, shown: Shown) -> Vec<(&'static str, String)> {
+fn labels(
+    origin: &str,
+    state: &IndicatorState,
+    area: &Area,
+    shown: SampleKind,
+) -> Vec<(&'static str, String)> {
     let definition = &state.definition;
     let (unit, baseline) = match shown {
-        Shown::Figure => (definition.quantity.base().suffix(), None),
-        Shown::Change(baseline) => ("change_ratio", Some(baseline.word())),
+        SampleKind::Figure => (definition.quantity.base().suffix(), None),
+        SampleKind::Change(baseline) => ("change_ratio", Some(baseline.word())),
     };
     let mut labels = vec![("__name__", format!("jobindsats_history_{}_{unit}", area.level.word()))];
     if area.level != AreaLevel::Country {
@@ -171,25 +176,31 @@ fn labels(origin: &str, state: &IndicatorState, area: &Area, shown: Shown) -> Ve
 }
 
 /// The periods in order of time.
-fn held(figures: &Figures, shown: Shown) -> Vec<Held> {
+fn held(figures: &Figures, shown: SampleKind) -> Vec<PeriodSpan> {
     let baselines = match shown {
-        Shown::Figure => vec![None; figures.periods.len()],
-        Shown::Change(baseline) => figures.baselines(baseline),
+        SampleKind::Figure => vec![None; figures.periods.len()],
+        SampleKind::Change(baseline) => figures.baselines(baseline),
     };
     let of = |(index, period): (usize, &Period)| {
         let instant = |day: NaiveDate| start_of_day(day).timestamp_millis();
         let span = instant(held_from(period)?)..instant(period.day_after()?);
-        Some(Held { span, period: index, baseline: baselines[index] })
+        Some(PeriodSpan { span, period: index, baseline: baselines[index] })
     };
     let mut held: Vec<_> = figures.periods.iter().enumerate().filter_map(of).collect();
     held.sort_unstable_by_key(|held| held.span.start);
     held
 }
 
-fn value(state: &IndicatorState, figures: &Figures, area: usize, held: &Held, shown: Shown) -> Option<f64> {
+fn value(
+    state: &IndicatorState,
+    figures: &Figures,
+    area: usize,
+    held: &PeriodSpan,
+    shown: SampleKind,
+) -> Option<f64> {
     let value = match shown {
-        Shown::Figure => state.definition.quantity.in_base_unit(figures.figure(area, held.period)?),
-        Shown::Change(_) => figures.change(area, held.period, held.baseline?)?,
+        SampleKind::Figure => state.definition.quantity.in_base_unit(figures.figure(area, held.period)?),
+        SampleKind::Change(_) => figures.change(area, held.period, held.baseline?)?,
     };
     number(value)
 }
@@ -208,7 +219,12 @@ fn held_from(period: &Period) -> Option<NaiveDate> {
 
 /// The samples of one area. Where its figures break off, a mark ends the series, or PromQL would see the last one for a while.
 /// Periods in which nobody looks cost nothing.
-fn samples(value: impl Fn(&Held) -> Option<f64>, held: &[Held], moments: &[i64], end_ms: i64) -> Vec<Sample> {
+fn samples(
+    value: impl Fn(&PeriodSpan) -> Option<f64>,
+    held: &[PeriodSpan],
+    moments: &[i64],
+    end_ms: i64,
+) -> Vec<Sample> {
     let mut samples: Vec<Sample> = Vec::new();
     let mut rest = moments;
     let mut stands_until = i64::MAX;

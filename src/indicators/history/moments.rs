@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::indicators::history::{Held, Hints, HistoryError, Query, SAMPLE_LIMIT};
+use crate::indicators::history::{Hints, HistoryError, PeriodSpan, Query, SAMPLE_LIMIT};
 
 /// How long PromQL looks back for a sample, unless Prometheus is told otherwise.
 const LOOK_BACK_MS: i64 = 5 * 60 * 1000;
@@ -55,7 +55,7 @@ pub(super) fn check(query: &Query) -> Result<(), HistoryError> {
 }
 
 /// The moments within the time that has figures, in order, each once.
-pub(super) fn moments(query: &Query, held: &[Held]) -> Result<Vec<i64>, HistoryError> {
+pub(super) fn moments(query: &Query, held: &[PeriodSpan]) -> Result<Vec<i64>, HistoryError> {
     let (Some(oldest), Some(newest)) = (held.first(), held.last()) else { return Ok(Vec::new()) };
     let first = query.start_ms.max(query.hints.start_ms).max(oldest.span.start);
     let end = (query.end_ms + 1).min(query.hints.end_ms + 1).min(newest.span.end);

@@ -204,9 +204,9 @@ fn windows_of_range_functions_hold_their_values() {
 #[test]
 fn periods_in_which_nobody_looks_cost_nothing() {
     let state = state("personer", "M", &MONTHS, "persons");
-    let held = held(state.figures.as_deref().unwrap(), Shown::Figure);
+    let held = held(state.figures.as_deref().unwrap(), SampleKind::Figure);
     let looked_up = RefCell::new(Vec::new());
-    let value = |held: &Held| {
+    let value = |held: &PeriodSpan| {
         looked_up.borrow_mut().push(held.period);
         Some(1.0)
     };

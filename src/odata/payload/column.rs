@@ -12,7 +12,7 @@ use super::{OutputProperty, PayloadError};
 
 /// The cells of one column.
 #[derive(Debug)]
-pub(super) enum Cells<'a> {
+pub(super) enum ColumnValues<'a> {
     Null,
     Boolean(&'a BooleanArray),
     Int16(&'a Int16Array),
@@ -24,10 +24,10 @@ pub(super) enum Cells<'a> {
     Coded(&'a Int32Array, &'a StringArray),
     Date(&'a Date32Array),
     Timestamp(&'a TimestampMillisecondArray),
-    List(&'a ListArray, Box<Cells<'a>>),
+    List(&'a ListArray, Box<ColumnValues<'a>>),
 }
 
-impl<'a> Cells<'a> {
+impl<'a> ColumnValues<'a> {
     /// The cells of a property.
     pub(super) fn of(batch: &'a RecordBatch, property: &OutputProperty<'_>) -> Result<Self, PayloadError> {
         let column = property.column;
@@ -148,7 +148,7 @@ impl<'a> Cells<'a> {
 
 fn write_list(
     out: &mut Vec<u8>,
-    items: &Cells<'_>,
+    items: &ColumnValues<'_>,
     rows: std::ops::Range<usize>,
     quoted: bool,
 ) -> Result<(), PayloadError> {

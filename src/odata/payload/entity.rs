@@ -2,7 +2,7 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::column::{Cells, no_such_row};
+use super::column::{ColumnValues, no_such_row};
 use super::{
     ExpandedRows, Identity, JsonContext, Output, OutputExpand, OutputProperty, PayloadError, scalar,
     write_context, write_control_name, write_count,
@@ -29,7 +29,7 @@ struct PropertyWriter<'a> {
     name: Vec<u8>,
     /// `"Name@odata.type":"#Decimal"`, where JSON alone does not tell the type.
     type_annotation: Option<Vec<u8>>,
-    cells: Cells<'a>,
+    cells: ColumnValues<'a>,
     quoted: bool,
 }
 
@@ -40,7 +40,7 @@ struct ExpandWriter<'a> {
 
 struct IdentityWriter<'a> {
     identity: Identity<'a>,
-    key: Vec<Cells<'a>>,
+    key: Vec<ColumnValues<'a>>,
 }
 
 impl<'a> EntityWriter<'a> {
@@ -116,7 +116,7 @@ impl<'a> PropertyWriter<'a> {
         let mut name = Vec::new();
         scalar::write_string(&mut name, property.name);
         name.push(b':');
-        let cells = Cells::of(output.batch, property)?;
+        let cells = ColumnValues::of(output.batch, property)?;
         Ok(Self {
             name,
             type_annotation: type_annotation(context, property.name, property.primitive, &cells),
@@ -189,7 +189,7 @@ impl<'a> ExpandWriter<'a> {
 impl<'a> IdentityWriter<'a> {
     fn new(output: &'a Output<'a>, identity: Identity<'a>) -> Result<Self, PayloadError> {
         let key = identity.key.iter();
-        let key = key.map(|property| Cells::of(output.batch, property)).collect::<Result<_, _>>()?;
+        let key = key.map(|property| ColumnValues::of(output.batch, property)).collect::<Result<_, _>>()?;
         Ok(Self { identity, key })
     }
 
@@ -247,7 +247,11 @@ impl<'a> IdentityWriter<'a> {
 }
 
 /// A key value as a URL literal, not yet percent-encoded.
-fn key_literal(cells: &Cells<'_>, primitive: PrimitiveType, row: usize) -> Result<String, PayloadError> {
+fn key_literal(
+    cells: &ColumnValues<'_>,
+    primitive: PrimitiveType,
+    row: usize,
+) -> Result<String, PayloadError> {
     let mut raw = Vec::new();
     cells.write_raw(&mut raw, row)?;
     let text = String::from_utf8_lossy(&raw);
@@ -281,9 +285,9 @@ pub(super) fn type_annotation(
     context: &JsonContext<'_>,
     property: &str,
     primitive: PrimitiveType,
-    cells: &Cells<'_>,
+    cells: &ColumnValues<'_>,
 ) -> Option<Vec<u8>> {
-    let many = matches!(cells, Cells::List(_, _));
+    let many = matches!(cells, ColumnValues::List(_, _));
     let evident = matches!(primitive, PrimitiveType::String | PrimitiveType::Boolean | PrimitiveType::Double);
     if (evident && !many) || context.metadata != MetadataLevel::Full {
         return None;

@@ -15,7 +15,7 @@ use arrow_array::{ArrayRef, RecordBatch};
 use super::media_type::MetadataLevel;
 use super::value::PrimitiveType;
 use super::version::Version;
-use column::{Cells, unsupported};
+use column::{ColumnValues, unsupported};
 use entity::EntityWriter;
 
 pub use documents::{ErrorBody, ErrorDetail, write_error, write_service_document};
@@ -201,12 +201,12 @@ pub fn write_raw_value(
 
 /// A column whose cells are wanted as plain text, one after the other.
 #[derive(Debug)]
-pub struct TextCells<'a>(Cells<'a>);
+pub struct TextValues<'a>(ColumnValues<'a>);
 
-impl<'a> TextCells<'a> {
+impl<'a> TextValues<'a> {
     /// The cells of a column of that name.
     pub fn of(name: &str, array: &'a ArrayRef) -> Result<Self, PayloadError> {
-        Cells::of_array(array).map(Self).ok_or_else(|| unsupported(name, array))
+        ColumnValues::of_array(array).map(Self).ok_or_else(|| unsupported(name, array))
     }
 
     /// The text of a cell as `/$value` has it; nothing for null. The row must be one of the column.
@@ -224,12 +224,12 @@ fn checked_cells<'a>(
     batch: &'a RecordBatch,
     property: &OutputProperty<'_>,
     row: usize,
-) -> Result<Cells<'a>, PayloadError> {
+) -> Result<ColumnValues<'a>, PayloadError> {
     let rows = batch.num_rows();
     if row >= rows {
         return Err(PayloadError::NoSuchRow { row, rows });
     }
-    Cells::of(batch, property)
+    ColumnValues::of(batch, property)
 }
 
 fn write_context(out: &mut Vec<u8>, context: &JsonContext<'_>) {

@@ -75,14 +75,14 @@ impl Line<'_> {
             aggregates.push(aggregate);
             columns.push(column);
         }
-        self.rest_at_totals(&by, &aggregates, terms)?;
+        self.put_at_totals(&by, &aggregates, terms)?;
         self.steps.push(Step::Group(Grouping { by, aggregates }));
         self.shape = result(&self.shape, columns);
         Ok(())
     }
 
     /// Where published totals are asked for: has every dimension that is not grouped rest at its total, or refuses.
-    fn rest_at_totals(
+    fn put_at_totals(
         &mut self,
         by: &[usize],
         aggregates: &[Aggregate],
@@ -100,8 +100,8 @@ impl Line<'_> {
             let dimension = totals.dimension_name(dimension);
             return Err(refused(term.span.start, ApplyError::MixedAggregates { dimension }));
         }
-        let resting = source.resting_at_total(&at_total);
-        self.source.rows = RowSource::Cells(Arc::new(resting));
+        let totals = source.at_totals(&at_total);
+        self.source.rows = RowSource::Cells(Arc::new(totals));
         Ok(())
     }
 
@@ -133,8 +133,8 @@ impl Line<'_> {
             }
             AggregateWhat::Custom(path) => {
                 let aggregate = self.custom(path).map_err(|error| refused(at, error))?;
-                let of = &self.shape.columns[aggregate.column().unwrap_or_default()];
-                Ok((aggregate, Column { fact: of.fact, ..named(&of.name, of.primitive) }))
+                let source = &self.shape.columns[aggregate.column().unwrap_or_default()];
+                Ok((aggregate, Column { fact: source.fact, ..named(&source.name, source.primitive) }))
             }
             AggregateWhat::Other => {
                 let (construct, reason) = ("from".to_owned(), NotOfferedReason::NotBuilt);
@@ -211,11 +211,11 @@ pub(super) fn shows_figures(fact: Fact) -> bool {
 }
 
 /// The shape of grouped rows: no set of the service has it, and its rows have no key.
-fn result(of: &Set, columns: Vec<Column>) -> Set {
+fn result(source: &Set, columns: Vec<Column>) -> Set {
     Set {
-        name: of.name.clone(),
+        name: source.name.clone(),
         alias: None,
-        title: of.title.clone(),
+        title: source.title.clone(),
         rows: RowSource::List(RecordBatch::new_empty(Arc::new(Schema::empty()))),
         columns,
         key: Vec::new(),

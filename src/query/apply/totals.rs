@@ -65,8 +65,8 @@ impl Totals<'_> {
     /// Whether the dimension must rest at its total; if not, each group stands for one member.
     fn rests_at_total(&self, dimension: usize) -> Result<bool, ApplyError> {
         let axis = Axis::Dimension(dimension);
-        let of = &self.source.measurement.dimensions[dimension];
-        if self.groups(axis).values().all(|members| is_one(of, members)) {
+        let summed = &self.source.measurement.dimensions[dimension];
+        if self.groups(axis).values().all(|members| is_one(summed, members)) {
             return Ok(false);
         }
         let id = self.dimension_name(dimension);
@@ -81,35 +81,39 @@ impl Totals<'_> {
             None if !grouped.is_empty() || self.filtered().contains(&axis) => {
                 Err(ApplyError::PartsAddedUp { dimension: id })
             }
-            None if of.pinned.is_some() || of.total().is_none() => Err(ApplyError::NotPinned { column: id }),
+            None if summed.pinned.is_some() || summed.total().is_none() => {
+                Err(ApplyError::NotPinned { column: id })
+            }
             None => Ok(true),
         }
     }
 
     /// The places of an axis that rows may have, by the values that they are grouped by.
     fn groups(&self, axis: Axis) -> HashMap<Vec<String>, Vec<usize>> {
-        let of = &self.source.measurement;
+        let measurement = &self.source.measurement;
         let by: Vec<Fact> = self.by_axis(axis).map(|column| self.columns[column].fact).collect();
         let mut groups: HashMap<Vec<String>, Vec<usize>> = HashMap::new();
         for place in self.places(axis) {
-            let value = |fact: &Fact| literal_text::to_literal(&facts::value_at(of, *fact, place));
+            let value = |fact: &Fact| literal_text::to_literal(&facts::value_at(measurement, *fact, place));
             groups.entry(by.iter().map(value).collect()).or_default().push(place);
         }
         groups
     }
 
     fn places(&self, axis: Axis) -> Vec<usize> {
-        let of = &self.source.measurement;
-        let scope = AxisScope { measurement: of, columns: self.columns };
+        let measurement = &self.source.measurement;
+        let scope = AxisScope { measurement: measurement, columns: self.columns };
         let possible = self.filter.and_then(|filter| possible_positions(filter, axis, &scope));
         let is_in_set = |place: usize| match axis {
-            Axis::Period => {
-                self.source.period_type.as_ref().is_none_or(|wanted| *wanted == of.periods[place].type_id)
-            }
+            Axis::Period => self
+                .source
+                .period_type
+                .as_ref()
+                .is_none_or(|wanted| *wanted == measurement.periods[place].type_id),
             Axis::Dimension(dimension) => self.source.holds(dimension, place),
             Axis::Measure => true,
         };
-        (0..facts::axis_len(of, axis))
+        (0..facts::axis_len(measurement, axis))
             .filter(|&place| {
                 is_in_set(place) && possible.as_ref().is_none_or(|possible| possible.contains(&place))
             })
@@ -138,10 +142,10 @@ impl Totals<'_> {
 }
 
 /// Whether members are one group of people: one member, or a chain of parents and only children of the same label.
-fn is_one(of: &Dimension, members: &[usize]) -> bool {
+fn is_one(dimension: &Dimension, members: &[usize]) -> bool {
     let follows_its_parent = |member: usize| {
-        let parent = of.members[member].parent.filter(|parent| members.contains(parent));
-        parent.is_some_and(|parent| of.twin(parent) == Some(member))
+        let parent = dimension.members[member].parent.filter(|parent| members.contains(parent));
+        parent.is_some_and(|parent| dimension.twin(parent) == Some(member))
     };
     members.iter().filter(|&&member| !follows_its_parent(member)).count() <= 1
 }

@@ -20,13 +20,13 @@ const VERSION: u32 = 1;
 
 /// A folder of answers.
 #[derive(Debug, Clone)]
-pub struct CatalogueStore {
+pub struct CatalogueFiles {
     folder: PathBuf,
 }
 
 /// An answer and when it was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kept<T> {
+pub struct SavedAnswer<T> {
     pub read_at: DateTime<Utc>,
     /// The table's date in the list when it was read, for an answer about one table.
     #[serde(default)]
@@ -34,7 +34,7 @@ pub struct Kept<T> {
     pub answer: T,
 }
 
-impl CatalogueStore {
+impl CatalogueFiles {
     /// The store in that folder, which is made when something is first saved.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>) -> Self {
@@ -43,27 +43,27 @@ impl CatalogueStore {
 
     /// The menu, if it was saved.
     #[must_use]
-    pub fn subjects(&self) -> Option<Kept<Subjects>> {
-        disk::kept_or_set_aside(&self.folder.join(SUBJECTS), VERSION)
+    pub fn subjects(&self) -> Option<SavedAnswer<Subjects>> {
+        disk::read_or_set_aside(&self.folder.join(SUBJECTS), VERSION)
     }
 
     /// The list of tables, if it was saved.
     #[must_use]
-    pub fn tables(&self) -> Option<Kept<Tables>> {
-        disk::kept_or_set_aside(&self.folder.join(TABLES), VERSION)
+    pub fn tables(&self) -> Option<SavedAnswer<Tables>> {
+        disk::read_or_set_aside(&self.folder.join(TABLES), VERSION)
     }
 
     /// One table's parts, if they were saved.
     #[must_use]
-    pub fn table(&self, id: &MeasurementId) -> Option<Kept<Table>> {
-        disk::kept_or_set_aside(&self.table_path(id), VERSION)
+    pub fn table(&self, id: &MeasurementId) -> Option<SavedAnswer<Table>> {
+        disk::read_or_set_aside(&self.table_path(id), VERSION)
     }
 
     /// Saves the menu.
     ///
     /// # Errors
     /// If the disk refuses; what was saved before is still there then.
-    pub fn save_subjects(&self, subjects: &Kept<Subjects>) -> io::Result<()> {
+    pub fn save_subjects(&self, subjects: &SavedAnswer<Subjects>) -> io::Result<()> {
         disk::keep(&self.folder.join(SUBJECTS), VERSION, subjects)
     }
 
@@ -71,7 +71,7 @@ impl CatalogueStore {
     ///
     /// # Errors
     /// If the disk refuses; what was saved before is still there then.
-    pub fn save_tables(&self, tables: &Kept<Tables>) -> io::Result<()> {
+    pub fn save_tables(&self, tables: &SavedAnswer<Tables>) -> io::Result<()> {
         disk::keep(&self.folder.join(TABLES), VERSION, tables)
     }
 
@@ -79,7 +79,7 @@ impl CatalogueStore {
     ///
     /// # Errors
     /// If the disk refuses; what was saved before is still there then.
-    pub fn save_table(&self, id: &MeasurementId, table: &Kept<Table>) -> io::Result<()> {
+    pub fn save_table(&self, id: &MeasurementId, table: &SavedAnswer<Table>) -> io::Result<()> {
         disk::keep(&self.table_path(id), VERSION, table)
     }
 
@@ -97,8 +97,8 @@ mod tests {
     use super::*;
     use crate::upstream::wire::Text;
 
-    fn kept(name: &str) -> Kept<Table> {
-        Kept {
+    fn kept(name: &str) -> SavedAnswer<Table> {
+        SavedAnswer {
             read_at: "2026-09-01T08:00:00Z".parse().unwrap(),
             update_latest: NaiveDate::from_ymd_opt(2026, 8, 14),
             answer: Table {
@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn the_last_one_saved_is_loaded_and_nothing_else_is_left() {
         let folder = tempfile::tempdir().unwrap();
-        let store = CatalogueStore::new(folder.path().join("simulator/catalogue"));
+        let store = CatalogueFiles::new(folder.path().join("simulator/catalogue"));
         let id = MeasurementId::from("y1");
         assert_eq!(store.table(&id), None);
         for name in ["første", "anden"] {
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn a_damaged_file_is_set_aside_once() {
         let folder = tempfile::tempdir().unwrap();
-        let store = CatalogueStore::new(folder.path());
+        let store = CatalogueFiles::new(folder.path());
         let id = MeasurementId::from("y1");
         store.save_table(&id, &kept("hel")).unwrap();
         let path = folder.path().join("table/y1.json");
@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn an_id_never_leads_out_of_the_folder() {
         let folder = tempfile::tempdir().unwrap();
-        let store = CatalogueStore::new(folder.path().join("inner"));
+        let store = CatalogueFiles::new(folder.path().join("inner"));
         for id in ["../../out", "/etc/x", "..", "a\0b", "ø"] {
             let id = MeasurementId::from(id);
             store.save_table(&id, &kept("x")).unwrap();
@@ -153,7 +153,7 @@ mod tests {
     fn a_save_that_fails_says_so_and_keeps_what_was_there() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("table"), "a file in the folder's place").unwrap();
-        let store = CatalogueStore::new(folder.path());
+        let store = CatalogueFiles::new(folder.path());
         assert!(store.save_table(&MeasurementId::from("y1"), &kept("x")).is_err());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }

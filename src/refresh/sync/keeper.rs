@@ -18,7 +18,7 @@ use crate::catalogue::Catalogue;
 use crate::catalogue::id::MeasurementId;
 use crate::catalogue::measurement::Measurement;
 use crate::clock::{Clock, is_within};
-use crate::refresh::sync::files::{CatalogueStore, Kept};
+use crate::refresh::sync::files::{CatalogueFiles, SavedAnswer};
 use crate::store::freshness;
 use crate::upstream::TableHints;
 use crate::upstream::client::Upstream;
@@ -68,7 +68,7 @@ pub struct SyncReport {
 /// The catalogue's keeper.
 #[derive(Debug)]
 pub struct CatalogueKeeper {
-    store: CatalogueStore,
+    store: CatalogueFiles,
     upstream: Arc<dyn Upstream>,
     clock: Clock,
     hints: TableHints,
@@ -103,7 +103,7 @@ impl CatalogueKeeper {
     #[must_use]
     pub fn open(folder: &Path, upstream: Arc<dyn Upstream>, clock: Clock, hints: TableHints) -> Self {
         let keeper = Self {
-            store: CatalogueStore::new(folder),
+            store: CatalogueFiles::new(folder),
             upstream,
             clock,
             hints,
@@ -324,7 +324,7 @@ impl CatalogueKeeper {
             catalogue.heads = heads;
             catalogue.read_at = Some(now);
         });
-        self.keep(kept(now, tables), CatalogueStore::save_tables).await;
+        self.keep(kept(now, tables), CatalogueFiles::save_tables).await;
         Ok(())
     }
 
@@ -339,7 +339,7 @@ impl CatalogueKeeper {
             return tracing::warn!("catalogue: the menu stays as it was: expected subjects, found none");
         }
         self.swap(|catalogue| catalogue.subjects = menu);
-        self.keep(kept(now, subjects), CatalogueStore::save_subjects).await;
+        self.keep(kept(now, subjects), CatalogueFiles::save_subjects).await;
     }
 
     async fn read_table(
@@ -362,7 +362,7 @@ impl CatalogueKeeper {
             }
         });
         let file = id.clone();
-        let kept = Kept { read_at, update_latest, answer: table };
+        let kept = SavedAnswer { read_at, update_latest, answer: table };
         self.keep(kept, move |store, kept| store.save_table(&file, kept)).await;
         Ok(measurement)
     }
@@ -415,8 +415,8 @@ impl CatalogueKeeper {
     /// Saves, away from the threads that answer. A disk that refuses costs the next start its head start, nothing more.
     async fn keep<T: Serialize + Send + 'static>(
         &self,
-        kept: Kept<T>,
-        save: impl FnOnce(&CatalogueStore, &Kept<T>) -> std::io::Result<()> + Send + 'static,
+        kept: SavedAnswer<T>,
+        save: impl FnOnce(&CatalogueFiles, &SavedAnswer<T>) -> std::io::Result<()> + Send + 'static,
     ) {
         let store = self.store.clone();
         let saved = tokio::task::spawn_blocking(move || save(&store, &kept)).await;
@@ -441,8 +441,8 @@ impl TableSlot {
     }
 }
 
-fn kept<T>(read_at: DateTime<Utc>, answer: T) -> Kept<T> {
-    Kept { read_at, update_latest: None, answer }
+fn kept<T>(read_at: DateTime<Utc>, answer: T) -> SavedAnswer<T> {
+    SavedAnswer { read_at, update_latest: None, answer }
 }
 
 /// Whether the next table would fail in the same way.

@@ -5,7 +5,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::web;
 
-use super::raw_request::Asked;
+use super::raw_request::RawRequest;
 use super::{ROOT, read};
 use crate::error::BridgeError;
 use crate::fetch::error::FetchError;
@@ -24,11 +24,15 @@ const PART_ALLOW: &str = "GET";
 const INHERITED: [&str; 2] = ["odata-maxversion", "odata-version"];
 
 /// Answers a batch; one request that fails is an answer like any other, and ends the batch unless the client wishes to go on.
-pub(super) async fn answer(asked: &Asked<'_>, body: &[u8], state: &AppState) -> Result<Reply, BridgeError> {
-    let form = Form::of(&asked.header("content-type").unwrap_or_default())?;
+pub(super) async fn answer(
+    raw: &RawRequest<'_>,
+    body: &[u8],
+    state: &AppState,
+) -> Result<Reply, BridgeError> {
+    let form = Form::of(&raw.header("content-type").unwrap_or_default())?;
     let parts = batch::parse(&form, body, MAX_PARTS)?;
-    let preferences = Preferences::parse(&asked.header("prefer").unwrap_or_default());
-    refuse_isolation(asked)?;
+    let preferences = Preferences::parse(&raw.header("prefer").unwrap_or_default());
+    refuse_isolation(raw)?;
     let mut answers: Vec<PartAnswer> = Vec::new();
     let mut room = MAX_BYTES;
     for (number, part) in parts.iter().enumerate() {
@@ -37,9 +41,9 @@ pub(super) async fn answer(asked: &Asked<'_>, body: &[u8], state: &AppState) -> 
             // In JSON every request has an answer, in MIME those behind the failure have none.
             true if form == Form::Json => Err(BridgeError::FailedDependency),
             true => break,
-            false => one(asked, &parts[..=number], &answers, state).await,
+            false => one(raw, &parts[..=number], &answers, state).await,
         };
-        let version = asked.version().unwrap_or_default();
+        let version = raw.version().unwrap_or_default();
         let reply = result.unwrap_or_else(|error| Reply::refusal(version, &error));
         let answer = part_answer(part, reply, version, room).await;
         room = room.saturating_sub(answer.body.len());
@@ -49,19 +53,19 @@ pub(super) async fn answer(asked: &Asked<'_>, body: &[u8], state: &AppState) -> 
     let applied = Applied { continue_on_error: true, ..Applied::default() };
     let preference_applied = preferences.applied(&applied);
     let answered = Answered { preference_applied, ..Answered::whole(content_type, body) };
-    Ok(Reply::of(asked.version()?, answered, None))
+    Ok(Reply::of(raw.version()?, answered, None))
 }
 
 /// Each part is answered when its turn comes, so that a table may have moved on between two of them. Alone, every download is
 /// of one revision anyway.
-fn refuse_isolation(asked: &Asked<'_>) -> Result<(), BridgeError> {
-    let wished = asked.header("isolation").or_else(|| asked.header("odata-isolation"));
+fn refuse_isolation(raw: &RawRequest<'_>) -> Result<(), BridgeError> {
+    let wished = raw.header("isolation").or_else(|| raw.header("odata-isolation"));
     if wished.is_some() { Err(BridgeError::Isolation) } else { Ok(()) }
 }
 
 /// Answers the last of the parts; those before it have been answered.
 async fn one(
-    asked: &Asked<'_>,
+    raw: &RawRequest<'_>,
     parts: &[Part],
     answers: &[PartAnswer],
     state: &AppState,
@@ -88,10 +92,10 @@ async fn one(
     if part.method != Method::GET.as_str() {
         return Err(BridgeError::Method { method: part.method.clone(), allow: PART_ALLOW });
     }
-    let target = below_root(asked, &target).ok_or_else(|| BridgeError::UnknownPath(target.clone()))?;
+    let target = below_root(raw, &target).ok_or_else(|| BridgeError::UnknownPath(target.clone()))?;
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
-    let headers = headers(asked, part);
-    read(&Asked { method: &Method::GET, path, query, headers: &headers, base: asked.base }, state).await
+    let headers = headers(raw, part);
+    read(&RawRequest { method: &Method::GET, path, query, headers: &headers, base: raw.base }, state).await
 }
 
 /// The target of a part, and the ids of the parts that it begins at: `$1/Children` goes on where the request with the id 1 led.
@@ -111,13 +115,13 @@ fn dereferenced(part: &Part, before: &[Part]) -> (String, Vec<String>) {
 }
 
 /// The target's path and query below `/odata/`; `None` for what is not of this service.
-fn below_root(asked: &Asked<'_>, target: &str) -> Option<String> {
+fn below_root(raw: &RawRequest<'_>, target: &str) -> Option<String> {
     let target = target.split('#').next().unwrap_or_default();
     let absolute_path = match target.split_once("://") {
-        Some(_) => Some(target.strip_prefix(asked.base)?),
+        Some(_) => Some(target.strip_prefix(raw.base)?),
         None if target.starts_with('/') => {
             // The path that the public address begins with is known to clients, and may be left out by a proxy.
-            let (_, behind) = asked.base.split_once("://")?;
+            let (_, behind) = raw.base.split_once("://")?;
             let prefix = behind.find('/').map_or("", |at| &behind[at..]);
             Some(target.strip_prefix(prefix).unwrap_or(target))
         }
@@ -130,14 +134,13 @@ fn below_root(asked: &Asked<'_>, target: &str) -> Option<String> {
                 .then(|| below.trim_start_matches('/').to_owned())
         }
         None => {
-            let service =
-                asked.path.trim_end_matches('/').rsplit_once('/').map_or("", |(service, _)| service);
+            let service = raw.path.trim_end_matches('/').rsplit_once('/').map_or("", |(service, _)| service);
             Some(format!("{service}/{target}").trim_start_matches('/').to_owned())
         }
     }
 }
 
-fn headers(asked: &Asked<'_>, part: &Part) -> HeaderMap {
+fn headers(raw: &RawRequest<'_>, part: &Part) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in &part.headers {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_str(value)) {
@@ -145,7 +148,7 @@ fn headers(asked: &Asked<'_>, part: &Part) -> HeaderMap {
         }
     }
     for name in INHERITED.map(HeaderName::from_static) {
-        if let Some(value) = asked.headers.get(&name).filter(|_| !headers.contains_key(&name)) {
+        if let Some(value) = raw.headers.get(&name).filter(|_| !headers.contains_key(&name)) {
             headers.insert(name, value.clone());
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::ROOT;
-use super::raw_request::Asked;
+use super::raw_request::RawRequest;
 use crate::error::BridgeError;
 use crate::feed::Feed;
 use crate::odata::media_type::{self, Kind, Negotiated};
@@ -37,15 +37,15 @@ pub(super) struct Service {
 }
 
 impl<'a> Call<'a> {
-    pub(super) fn new(asked: &Asked<'a>, state: &'a AppState, version: Version) -> Self {
+    pub(super) fn new(raw: &RawRequest<'a>, state: &'a AppState, version: Version) -> Self {
         Self {
             state,
             version,
-            base: asked.base,
-            path: asked.path,
-            query: asked.query,
-            accept: asked.header("accept"),
-            preferences: Preferences::parse(&asked.header("prefer").unwrap_or_default()),
+            base: raw.base,
+            path: raw.path,
+            query: raw.query,
+            accept: raw.header("accept"),
+            preferences: Preferences::parse(&raw.header("prefer").unwrap_or_default()),
         }
     }
 

@@ -13,14 +13,14 @@ mod rows;
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use crate::answer::pursued;
+use crate::answer::retry_when_moved;
 use crate::error::BridgeError;
 use crate::odata::version::Version;
 use crate::web::links;
 use crate::web::respond::{self, ALLOW, Reply};
 use crate::web::state::AppState;
 use call::Call;
-use raw_request::Asked;
+use raw_request::RawRequest;
 
 const ROOT: &str = "/odata";
 /// The largest body of a request: of a batch, or of one that has no use for it.
@@ -32,16 +32,16 @@ const POSTED: &str = "POST, OPTIONS";
 pub async fn answer(request: HttpRequest, body: web::Payload, state: web::Data<AppState>) -> HttpResponse {
     let base = links::base(&request, state.public_url.as_deref());
     let path = request.uri().path();
-    let asked = Asked {
+    let raw = RawRequest {
         method: request.method(),
         path: path.strip_prefix(ROOT).unwrap_or(path).trim_start_matches('/'),
         query: request.uri().query().unwrap_or_default(),
         headers: request.headers(),
         base: &base,
     };
-    let version = asked.version();
+    let version = raw.version();
     let result = match body.to_bytes_limited(BODY_BYTES).await {
-        Ok(Ok(body)) => reply(&asked, &body, &state).await,
+        Ok(Ok(body)) => reply(&raw, &body, &state).await,
         Ok(Err(_)) => Err(BridgeError::BodyBroken),
         Err(_) => Err(BridgeError::BodyTooLarge { limit: BODY_BYTES }),
     };
@@ -51,28 +51,28 @@ pub async fn answer(request: HttpRequest, body: web::Payload, state: web::Data<A
     respond::send(&request, version, reply).await
 }
 
-async fn reply(asked: &Asked<'_>, body: &[u8], state: &AppState) -> Result<Reply, BridgeError> {
-    let version = asked.version()?;
-    let below_query = asked.below_query();
-    let allow = if asked.is_batch() || below_query.is_some() { POSTED } else { ALLOW };
-    match (asked.method, below_query) {
+async fn reply(raw: &RawRequest<'_>, body: &[u8], state: &AppState) -> Result<Reply, BridgeError> {
+    let version = raw.version()?;
+    let below_query = raw.below_query();
+    let allow = if raw.is_batch() || below_query.is_some() { POSTED } else { ALLOW };
+    match (raw.method, below_query) {
         (&Method::OPTIONS, _) => Ok(Reply::options(version, allow)),
-        (&Method::POST, _) if asked.is_batch() => batch::answer(asked, body, state).await,
+        (&Method::POST, _) if raw.is_batch() => batch::answer(raw, body, state).await,
         (&Method::POST, Some(path)) => {
-            let query = asked.joined_query(body)?;
-            read(&Asked { path, query: &query, ..*asked }, state).await
+            let query = raw.joined_query(body)?;
+            read(&RawRequest { path, query: &query, ..*raw }, state).await
         }
-        (&Method::GET | &Method::HEAD, None) if !asked.is_batch() => read(asked, state).await,
-        _ => Err(BridgeError::Method { method: asked.method.to_string(), allow }),
+        (&Method::GET | &Method::HEAD, None) if !raw.is_batch() => read(raw, state).await,
+        _ => Err(BridgeError::Method { method: raw.method.to_string(), allow }),
     }
 }
 
 /// Answers one request that reads, alone or in a batch.
-async fn read(asked: &Asked<'_>, state: &AppState) -> Result<Reply, BridgeError> {
-    let version = asked.version()?;
-    let answered = pursued(async || Call::new(asked, state, version).answer().await).await?;
+async fn read(raw: &RawRequest<'_>, state: &AppState) -> Result<Reply, BridgeError> {
+    let version = raw.version()?;
+    let answered = retry_when_moved(async || Call::new(raw, state, version).answer().await).await?;
     // Only a client that gets an answer can have held it before.
-    let held = asked.header("if-none-match").filter(|_| *asked.method != Method::POST);
+    let held = raw.header("if-none-match").filter(|_| *raw.method != Method::POST);
     Ok(Reply::of(version, answered, held.as_deref()))
 }
 

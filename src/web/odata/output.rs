@@ -12,26 +12,26 @@ use crate::query::{BoundExpand, BoundQuery, ExpandForm};
 
 /// The service that rows are shown of, and where it stands.
 #[derive(Clone, Copy)]
-pub(super) struct Place<'a> {
+pub(super) struct FeedRoot<'a> {
     pub(super) feed: &'a Feed,
     pub(super) root: &'a str,
 }
 
 /// What is shown of the rows of a set.
-pub(super) struct ShownRows<'a> {
+pub(super) struct RowOutput<'a> {
     properties: Vec<OutputProperty<'a>>,
     key: Vec<OutputProperty<'a>>,
     identity: Option<EntityIdentity>,
     navigation: Vec<&'a str>,
     references: bool,
-    beside: Vec<Beside<'a>>,
+    expanded: Vec<ExpandOutput<'a>>,
 }
 
-/// What is shown of the rows at the other end of a way.
-struct Beside<'a> {
+/// What is shown of the rows at the other end of a navigation property.
+struct ExpandOutput<'a> {
     name: &'a str,
     expansion: &'a Expansion,
-    shown: ShownRows<'a>,
+    shown: RowOutput<'a>,
 }
 
 /// What the ids of entities are made of.
@@ -40,23 +40,25 @@ struct EntityIdentity {
     set_url: String,
 }
 
-impl<'a> ShownRows<'a> {
+impl<'a> RowOutput<'a> {
     /// What a query shows of rows like those of the frame; `None` stands for no rows at all.
     pub(super) fn new(
-        place: Place<'a>,
+        feed_root: FeedRoot<'a>,
         set: &'a Set,
         query: &'a BoundQuery,
         frame: Option<&Frame>,
         expansions: &'a [Expansion],
     ) -> Self {
-        let beside = query.expand.iter().zip(expansions);
+        let expanded = query.expand.iter().zip(expansions);
         Self {
             properties: properties(set, query, frame, &query.shown(set)),
             key: properties(set, query, frame, &set.key),
-            identity: EntityIdentity::of(place, set, query),
+            identity: EntityIdentity::of(feed_root, set, query),
             navigation: set.navigation.iter().map(|navigation| navigation.name.as_str()).collect(),
             references: query.references,
-            beside: beside.map(|(expand, expansion)| Beside::new(place, set, expand, expansion)).collect(),
+            expanded: expanded
+                .map(|(expand, expansion)| ExpandOutput::new(feed_root, set, expand, expansion))
+                .collect(),
         }
     }
 
@@ -66,7 +68,7 @@ impl<'a> ShownRows<'a> {
         batch: &RecordBatch,
         then: &mut dyn FnMut(&Output<'_>) -> Result<(), PayloadError>,
     ) -> Result<(), PayloadError> {
-        with_all(&self.beside, &[], &mut |expands| {
+        with_all(&self.expanded, &[], &mut |expands| {
             then(&Output {
                 batch,
                 properties: &self.properties,
@@ -87,12 +89,12 @@ impl<'a> ShownRows<'a> {
     }
 }
 
-impl<'a> Beside<'a> {
-    fn new(place: Place<'a>, set: &'a Set, expand: &'a BoundExpand, expansion: &'a Expansion) -> Self {
+impl<'a> ExpandOutput<'a> {
+    fn new(feed_root: FeedRoot<'a>, set: &'a Set, expand: &'a BoundExpand, expansion: &'a Expansion) -> Self {
         let navigation = &set.navigation[expand.navigation];
-        let target = &place.feed.sets[navigation.target];
-        let (frame, beside) = (Some(&expansion.frame), &expansion.expansions);
-        let shown = ShownRows::new(place, target, &expand.query, frame, beside);
+        let target = &feed_root.feed.sets[navigation.target];
+        let (frame, expanded) = (Some(&expansion.frame), &expansion.expansions);
+        let shown = RowOutput::new(feed_root, target, &expand.query, frame, expanded);
         Self { name: &navigation.name, expansion, shown }
     }
 
@@ -107,7 +109,7 @@ impl<'a> Beside<'a> {
 
 /// Hands over the expansions that are done together with those that are left, made one within the other.
 fn with_all(
-    left: &[Beside<'_>],
+    left: &[ExpandOutput<'_>],
     done: &[OutputExpand<'_>],
     then: &mut dyn FnMut(&[OutputExpand<'_>]) -> Result<(), PayloadError>,
 ) -> Result<(), PayloadError> {
@@ -128,8 +130,8 @@ pub(super) fn properties<'a>(
 ) -> Vec<OutputProperty<'a>> {
     let property = |&index: &usize| {
         let column = frame?.position(index)?;
-        if let Some(of) = set.columns.get(index) {
-            return Some(OutputProperty { name: &of.name, column, primitive: of.primitive });
+        if let Some(source) = set.columns.get(index) {
+            return Some(OutputProperty { name: &source.name, column, primitive: source.primitive });
         }
         let computed = query.computed.get(index - set.columns.len())?;
         Some(OutputProperty { name: &computed.name, column, primitive: computed.column_type() })
@@ -172,15 +174,18 @@ fn expanded<'a>(feed: &'a Feed, set: &'a Set, expand: &'a BoundExpand) -> contex
 
 impl EntityIdentity {
     /// `None` for rows that have been made from several: they are no entities.
-    fn of(place: Place<'_>, set: &Set, query: &BoundQuery) -> Option<Self> {
+    fn of(feed_root: FeedRoot<'_>, set: &Set, query: &BoundQuery) -> Option<Self> {
         if query.apply.as_ref().is_some_and(crate::query::apply::BoundApply::is_grouped) {
             return None;
         }
-        let schema = &place.feed.schema;
+        let schema = &feed_root.feed.schema;
         let listed = schema.container.set(&set.name).map(|listed| listed.entity_type.as_str());
         let single = schema.container.singletons.iter().find(|single| single.name == set.name);
         let entity_type = listed.or(single.map(|single| single.entity_type.as_str()))?;
         let name = utf8_percent_encode(&set.name, NON_ALPHANUMERIC);
-        Some(Self { entity_type: schema.qualified(entity_type), set_url: format!("{}{name}", place.root) })
+        Some(Self {
+            entity_type: schema.qualified(entity_type),
+            set_url: format!("{}{name}", feed_root.root),
+        })
     }
 }

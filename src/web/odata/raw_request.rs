@@ -26,7 +26,7 @@ const NOT_IN_ADDRESSES: &AsciiSet = &CONTROLS
 
 /// What is asked, raw.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Asked<'a> {
+pub(super) struct RawRequest<'a> {
     pub(super) method: &'a Method,
     /// The raw path below `/odata/`.
     pub(super) path: &'a str,
@@ -36,7 +36,7 @@ pub(super) struct Asked<'a> {
     pub(super) base: &'a str,
 }
 
-impl Asked<'_> {
+impl RawRequest<'_> {
     /// A header by its name in lower case; several of them as one.
     pub(super) fn header(&self, name: &'static str) -> Option<String> {
         joined(self.headers, &HeaderName::from_static(name))

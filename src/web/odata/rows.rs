@@ -9,8 +9,8 @@ use arrow_ipc::writer::StreamWriter;
 use sha2::{Digest, Sha256};
 
 use super::call::{Call, Service};
-use super::output::{self, Place, ShownRows};
-use crate::answer::{Expansion, Page, Wishes};
+use super::output::{self, FeedRoot, RowOutput};
+use crate::answer::{Expansion, Page, PageRequest};
 use crate::error::BridgeError;
 use crate::feed::list::value_at;
 use crate::feed::{Feed, RowSource, Set};
@@ -49,18 +49,18 @@ impl Call<'_> {
         let explained = wants_plan(&syntax.options.custom)?;
         let skip_token = syntax.options.skiptoken.take();
         (syntax.options.format, syntax.options.custom) = (None, Vec::new());
-        let wishes = Wishes {
+        let request = PageRequest {
             max_page_size: self.preferences.max_page_size,
             skip_token: skip_token.as_deref(),
-            whole: false,
+            all_pages: false,
             query_text: &format!("{} {syntax:?}", service.feed.schema.namespace),
         };
         if explained {
-            let plan = self.state.answerer.explain(&service.feed, &query, &wishes).await?;
+            let plan = self.state.answerer.explain(&service.feed, &query, &request).await?;
             let body = serde_json::to_vec_pretty(&plan).unwrap_or_default();
             return Ok(Answered::whole("application/json".to_owned(), body));
         }
-        let page = self.state.answerer.answer(&service.feed, &query, &wishes).await?;
+        let page = self.state.answerer.answer(&service.feed, &query, &request).await?;
         let next_link = page.next.as_ref().map(|token| self.next_link(service, path, &token.encode()));
         let age_seconds = page.fetched_at.map(|at| (self.state.clock.now() - at).num_seconds());
         let preference_applied = self.preferences.applied(&self.applied(&service.feed, &query, &negotiated));
@@ -176,7 +176,7 @@ impl Writing {
     fn body(self) -> Result<Body, BridgeError> {
         Ok(match &self.query.target {
             Target::Count => Body::Whole(self.page.count.unwrap_or_default().to_string().into_bytes()),
-            Target::Collection => Body::Pieces(Box::new(Collection { writing: self, at: At::Start })),
+            Target::Collection => Body::Pieces(Box::new(Collection { writing: self, at: Stage::Start })),
             Target::Entity(_) => self.entity()?.map_or(Body::Empty, Body::Whole),
             Target::Property { column, raw, .. } => {
                 self.property(*column, *raw)?.map_or(Body::Empty, Body::Whole)
@@ -207,9 +207,9 @@ impl Writing {
         context_url::write(&self.root, resource, &shape, self.version)
     }
 
-    fn shown(&self) -> ShownRows<'_> {
-        let place = Place { feed: &self.feed, root: &self.root };
-        ShownRows::new(place, self.set(), &self.query, self.page.frames.first(), &self.page.expansions)
+    fn shown(&self) -> RowOutput<'_> {
+        let feed_root = FeedRoot { feed: &self.feed, root: &self.root };
+        RowOutput::new(feed_root, self.set(), &self.query, self.page.frames.first(), &self.page.expansions)
     }
 
     fn collection_url(&self) -> String {
@@ -246,7 +246,7 @@ impl Writing {
         out
     }
 
-    /// The row that the path names. There is nothing to show where a way leads nowhere; a key that no row has is an error.
+    /// The row that the path names. There is nothing to show where a navigation property leads nowhere; a key that no row has is an error.
     fn row(&self) -> Result<Option<&Frame>, BridgeError> {
         let by_navigation = self.query.origin.is_some()
             && matches!(&self.query.target, Target::Entity(key) | Target::Property { key, .. } if key.is_empty());
@@ -312,12 +312,12 @@ impl Writing {
 /// A collection on its way out.
 struct Collection {
     writing: Writing,
-    at: At,
+    at: Stage,
 }
 
 /// What of a collection comes next.
 #[derive(Clone, Copy)]
-enum At {
+enum Stage {
     Start,
     /// The frame and the row in it.
     Rows(usize, usize),
@@ -327,17 +327,20 @@ enum At {
 impl Pieces for Collection {
     fn next(&mut self) -> Result<Option<Vec<u8>>, BridgeError> {
         let (piece, next) = match self.at {
-            At::Start => (self.writing.start(), At::Rows(0, 0)),
-            At::Rows(number, row) => match self.writing.page.frames.get(number) {
+            Stage::Start => (self.writing.start(), Stage::Rows(0, 0)),
+            Stage::Rows(number, row) => match self.writing.page.frames.get(number) {
                 Some(frame) => {
                     let end = frame.row_count().min(row + PIECE_ROWS);
-                    let next =
-                        if end < frame.row_count() { At::Rows(number, end) } else { At::Rows(number + 1, 0) };
+                    let next = if end < frame.row_count() {
+                        Stage::Rows(number, end)
+                    } else {
+                        Stage::Rows(number + 1, 0)
+                    };
                     (self.writing.rows(number, row..end)?, next)
                 }
-                None => (self.writing.end(), At::Done),
+                None => (self.writing.end(), Stage::Done),
             },
-            At::Done => return Ok(None),
+            Stage::Done => return Ok(None),
         };
         self.at = next;
         Ok(Some(piece))

@@ -156,14 +156,14 @@ fn pack(response: &wire::ReadResponse) -> Result<Vec<u8>, ReadError> {
 
 /// Prometheus shows the body of a refusal to whoever asked: the sentence, then what is behind it.
 fn refuse(error: &ReadError) -> HttpResponse {
-    let (status, sentence) = told(error);
+    let (status, sentence) = describe(error);
     tracing::debug!(%error, "remote read refused");
     HttpResponse::build(status)
         .content_type("text/plain; charset=utf-8")
         .body(format!("{sentence} ({error})\n"))
 }
 
-fn told(error: &ReadError) -> (StatusCode, &'static str) {
+fn describe(error: &ReadError) -> (StatusCode, &'static str) {
     use StatusCode as S;
     match error {
         ReadError::Header { .. } => (
