@@ -121,7 +121,7 @@ pub fn plan(wanted: &Wanted<'_>, cell_limit: u64) -> Result<UpstreamPlan, ChunkE
     let measurement = &wanted.source.measurement;
     let mut selection = Selection::of_set(wanted.source);
     if let Some(filter) = wanted.filter {
-        let scope = AxisScope { measurement: measurement, columns: wanted.columns };
+        let scope = AxisScope { measurement, columns: wanted.columns };
         pushdown::restrict(&mut selection, filter, &scope);
     }
     if wanted.source.form == CellForm::Wide {

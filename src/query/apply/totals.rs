@@ -102,7 +102,7 @@ impl Totals<'_> {
 
     fn places(&self, axis: Axis) -> Vec<usize> {
         let measurement = &self.source.measurement;
-        let scope = AxisScope { measurement: measurement, columns: self.columns };
+        let scope = AxisScope { measurement, columns: self.columns };
         let possible = self.filter.and_then(|filter| possible_positions(filter, axis, &scope));
         let is_in_set = |place: usize| match axis {
             Axis::Period => self
