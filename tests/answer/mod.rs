@@ -1,8 +1,11 @@
 //! Requests from end to end: the service that is shipped, over HTTP, on the simulator.
 
 mod aggregation;
+mod explain;
 mod lambda;
 mod language;
 mod main_job;
 mod navigation;
+mod paging;
+mod paging_under_updates;
 mod published;

@@ -1,6 +1,7 @@
 //! A measurement as a typed service: what is in it, and that it holds together whatever the upstream calls its parts.
 
 mod aggregation;
+mod capabilities;
 mod fixture;
 mod integrity;
 mod registry;

@@ -3,3 +3,4 @@
 mod csdl;
 mod documents;
 mod rows;
+mod uri;

@@ -12,7 +12,7 @@ use jobindsats_bridge::odata::value::Value;
 use jobindsats_bridge::query::eval::evaluate;
 use proptest::prelude::*;
 
-use super::fixture::{all_columns, ask, encoded, filter, rows};
+use crate::query::fixture::{all_columns, ask, encoded, filter, rows};
 
 /// The mask that the definition gives, row by row.
 fn plainly(cells: RowValues<'_>, text: &str) -> BooleanArray {

@@ -16,7 +16,7 @@ use jobindsats_bridge::upstream::request::{HierarchySelection, PeriodSelection};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::tables::{TableSelection, cases, periods};
+use crate::properties::tables::{TableSelection, cases, periods};
 
 /// Every combination of one entry of each list.
 fn places(lists: &[&[usize]]) -> Vec<Vec<usize>> {

@@ -1,0 +1,3 @@
+//! Cells on their way from the upstream.
+
+mod same_cells_once;

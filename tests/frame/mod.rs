@@ -1,0 +1,3 @@
+//! Rows as columns.
+
+mod rows;

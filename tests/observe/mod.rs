@@ -1,0 +1,3 @@
+//! What an operator is shown of what happened.
+
+mod reports;

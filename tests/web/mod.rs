@@ -1,0 +1,7 @@
+//! The edge, over HTTP: addresses, headers, statuses and bodies, whatever a client sends.
+
+mod batch;
+mod hostile;
+mod http;
+mod odata_clients;
+mod payload;
