@@ -1,6 +1,6 @@
-//! The only source of "now". Everything that depends on time takes a [`Clock`], so that tests can fix it or move it.
+//! The only source of the current time. Everything that depends on time takes a [`Clock`], so that tests can fix it or move it.
 //!
-//! Instants are UTC; wall time is Copenhagen's, the clock that the upstream and its users live by.
+//! Instants are in UTC. Local time is Copenhagen's, because the upstream's closed hour and working hours are defined in it.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,7 @@ use tokio::sync::watch;
 /// An instant on the Copenhagen wall clock.
 pub type CopenhagenTime = DateTime<Tz>;
 
-/// Where the present comes from. Cheap to clone; clones share the same time.
+/// A source of the current time. Cheap to clone; clones share the same time.
 #[derive(Clone, Default)]
 pub enum Clock {
     /// The machine's own time.
@@ -24,14 +24,14 @@ pub enum Clock {
     Fixed(Arc<FixedTime>),
 }
 
-/// A time that stands still, and the moments that are waited for.
+/// A time that changes only when it is set, and the instants that sleepers wait for.
 #[derive(Debug)]
 pub struct FixedTime {
     now: watch::Sender<DateTime<Utc>>,
     awaited: Mutex<Vec<DateTime<Utc>>>,
 }
 
-/// A wait under way; over when it is dropped, however that comes about.
+/// A running wait. Dropping it, also when its task is cancelled, takes it off the list of sleepers.
 struct Wait<'a>(&'a FixedTime, DateTime<Utc>);
 
 impl fmt::Debug for Clock {
@@ -44,7 +44,7 @@ impl fmt::Debug for Clock {
 }
 
 impl Clock {
-    /// A clock that stands at `instant` until it is moved.
+    /// A clock that shows `instant` until it is moved.
     #[must_use]
     pub fn fixed(instant: DateTime<Utc>) -> Self {
         Self::Fixed(Arc::new(FixedTime { now: watch::Sender::new(instant), awaited: Mutex::default() }))
@@ -73,7 +73,8 @@ impl Clock {
         }
     }
 
-    /// How many wait for a fixed clock to move on: whoever moves it sees by this that all who woke up are at rest again.
+    /// How many tasks sleep on a fixed clock. After moving the clock, a test waits for this number to know that every woken task has
+    /// finished its work and sleeps again.
     #[must_use]
     pub fn sleepers(&self) -> usize {
         match self {
@@ -121,8 +122,8 @@ impl Drop for Wait<'_> {
     }
 }
 
-/// Whether less than that much time has passed since. A moment in the future was noted by a clock that has been set back: how long
-/// ago it was, nobody knows, so nothing rests on it.
+/// Whether less than `longest` has passed since an instant. An instant in the future was recorded before the machine's clock was
+/// set back; its age is unknown, so the answer is no.
 #[must_use]
 pub fn is_within(longest: Duration, since: DateTime<Utc>, now: DateTime<Utc>) -> bool {
     (now - since).to_std().is_ok_and(|passed| passed < longest)

@@ -1,5 +1,5 @@
-//! Files that are written whole or not at all, values that are kept under a checksum, and folders that one process owns. The one
-//! home of these rules: whoever keeps something on disk comes here.
+//! Safe files: written atomically, values saved with a checksum, folders locked by one process. All other modules use these
+//! functions to write to disk.
 
 use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
@@ -11,32 +11,32 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// Ending of a file that is being written: what a crash leaves of it means nothing.
+/// File extension while a file is being written. One that a crash left behind can be deleted.
 pub const UNFINISHED: &str = "new";
-/// Ending of a file that was set aside.
+/// File extension of a damaged file that was set aside.
 pub const DAMAGED: &str = "damaged";
 
-/// Puts bytes in the place of a file: written beside it, forced to disk, then renamed, so that a crash leaves the old file or
-/// the new one. The new one is there to stay when this returns.
+/// Replaces a file: the bytes are written to a temporary file, flushed to disk and renamed, so that a crash leaves either the old
+/// file or the new one. When this returns, the new one survives a power cut.
 ///
 /// # Errors
-/// When the folder cannot be made or written; what was there before is still there then.
+/// When the folder cannot be created or written; the old file is unchanged then.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     place(path, bytes)?;
     File::open(folder_of(path))?.sync_all()
 }
 
-/// As [`replace`], for what can be had again: a power cut may bring back the old file, but never leaves half of the new one.
-/// Saves a second wait for the disk.
+/// As [`replace`], for data that can be fetched again: after a power cut the old file may be back, but never half of the new
+/// one. Saves the second flush to disk.
 ///
 /// # Errors
-/// When the folder cannot be made or written; what was there before is still there then.
+/// When the folder cannot be created or written; the old file is unchanged then.
 pub fn place(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::create_dir_all(folder_of(path))?;
     let beside = with_ending(path, UNFINISHED);
     let placed = write(&beside, bytes).and_then(|()| fs::rename(&beside, path));
     if placed.is_err() {
-        // Nothing more can be done about a file that cannot be removed either.
+        // If the temporary file cannot be removed either, it is left; the first error is the one that is returned.
         let _ = fs::remove_file(&beside);
     }
     placed
@@ -52,7 +52,7 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Why a kept value cannot be used.
+/// Why a saved value cannot be used.
 #[derive(Debug, Error)]
 pub enum SavedFileError {
     #[error("it cannot be read: {0}")]
@@ -67,7 +67,7 @@ pub enum SavedFileError {
     Malformed(#[from] serde_json::Error),
 }
 
-/// The first line of a kept value; the value is the rest.
+/// The first line of a saved file; the value follows.
 #[derive(Serialize, Deserialize)]
 struct Head {
     version: u32,
@@ -75,10 +75,10 @@ struct Head {
     checksum: u32,
 }
 
-/// Keeps a value in a file of its own, as JSON under a checksum.
+/// Saves a value in a file of its own, as JSON with a checksum.
 ///
 /// # Errors
-/// When the disk refuses; what was kept before is still there then.
+/// When the file cannot be written; the old file is unchanged then.
 pub fn keep(path: &Path, version: u32, value: &impl Serialize) -> io::Result<()> {
     let value = serde_json::to_vec(value)?;
     let mut text = serde_json::to_vec(&Head { version, checksum: crc32fast::hash(&value) })?;
@@ -87,10 +87,10 @@ pub fn keep(path: &Path, version: u32, value: &impl Serialize) -> io::Result<()>
     replace(path, &text)
 }
 
-/// The value that was kept there in that form; `None` if there is none.
+/// The value that [`keep`] saved with that version number; `None` if there is no file.
 ///
 /// # Errors
-/// When there is a file that is not what was written.
+/// When the file cannot be read, is damaged, or has another version.
 pub fn read<T: DeserializeOwned>(path: &Path, version: u32) -> Result<Option<T>, SavedFileError> {
     let text = match fs::read(path) {
         Ok(text) => text,
@@ -110,7 +110,7 @@ pub fn read<T: DeserializeOwned>(path: &Path, version: u32) -> Result<Option<T>,
     Ok(Some(serde_json::from_slice(value)?))
 }
 
-/// As [`kept`], for what can be done without: a file that cannot be used is set aside with a line in the log.
+/// As [`read`], for data that can be fetched again: a file that cannot be used is set aside with a line in the log.
 #[must_use]
 pub fn read_or_set_aside<T: DeserializeOwned>(path: &Path, version: u32) -> Option<T> {
     read(path, version).unwrap_or_else(|error| {
@@ -120,13 +120,13 @@ pub fn read_or_set_aside<T: DeserializeOwned>(path: &Path, version: u32) -> Opti
     })
 }
 
-/// A text from outside as the name of a file or folder: nothing in it leads elsewhere.
+/// A text from outside as a safe name of a file or folder: it cannot contain `/`, `..` or other path syntax.
 #[must_use]
 pub fn plain_name(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
-/// Moves a file that cannot be used out of the way, so that someone can look at it.
+/// Renames a file that cannot be used, so that the service starts without it and an operator can inspect it.
 ///
 /// # Errors
 /// When it cannot be renamed.
@@ -143,10 +143,10 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Makes a folder this process's own for as long as the returned file is held; `None` if another process has it.
+/// Locks a folder for this process while the returned file is open; `None` if another process has it locked.
 ///
 /// # Errors
-/// When the folder cannot be made or its lock not be opened.
+/// When the folder cannot be created or the lock file cannot be opened.
 pub fn own(folder: &Path) -> io::Result<Option<File>> {
     fs::create_dir_all(folder)?;
     let lock = File::options().create(true).truncate(false).write(true).open(folder.join("lock"))?;
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kept_value_is_read_as_it_was_or_not_at_all() {
+    fn a_saved_value_is_read_as_it_was_or_not_at_all() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("kept.json");
         assert_eq!(read_or_set_aside::<Vec<u32>>(&path, 3), None);

@@ -17,7 +17,7 @@
 //! 10. web
 //! 11. service, which puts the parts together
 //!
-//! Beside them stands [`simulator`], which only main and the tests start.
+//! [`simulator`] stands outside this order: no other module imports it; only main and the tests start it.
 
 pub mod answer;
 pub mod catalogue;

@@ -1,4 +1,4 @@
-//! Settings, tracing, build, serve; nothing else.
+//! Reads the command line and hands over to the command in [`run`].
 
 mod run;
 

@@ -24,7 +24,7 @@ use tracing_subscriber::EnvFilter;
 type Outcome = Result<(), Box<dyn Error>>;
 
 const SIMULATOR: &str = "simulator";
-/// The simulator's own key: it admits any.
+/// The key that is sent to the built-in simulator, which accepts any key.
 const SIMULATOR_KEY: &str = "simulator";
 const SIMULATED: &str =
     "Tallene kommer fra en simulator: offentliggjorte tal, hvor de kendes, ellers opdigtede.";
@@ -90,7 +90,7 @@ impl From<Extent> for DumpExtent {
     }
 }
 
-/// Says on standard error why the program ends.
+/// Writes to standard error why the program ends.
 pub fn complain(message: &str) {
     let _ = writeln!(io::stderr(), "jobindsats-bridge: {message}");
 }
@@ -99,7 +99,7 @@ fn say(message: &str) {
     let _ = writeln!(io::stdout(), "{message}");
 }
 
-/// Runs the service until it is told to stop.
+/// Runs the service until a signal stops it.
 pub async fn serve(arguments: ServeArguments) -> Outcome {
     let settings = Settings::from_env()?;
     log(&settings.bridge.log)?;
@@ -143,7 +143,7 @@ fn reload(service: &Service) {
     }
 }
 
-/// The upstream that the settings name; without a key the simulator that is given, or one of our own on a free loopback port.
+/// The upstream from the settings. Without a key: the simulator at the given address, or one started here on a free loopback port.
 async fn choose_upstream(
     settings: &Settings,
     running: Option<String>,
@@ -230,7 +230,7 @@ pub async fn sync() -> Outcome {
         })
         .await?;
     bar.finish_and_clear();
-    // Names are given now, so that they are in the registry whoever asks first.
+    // Names are assigned now, so that they do not depend on which table a client asks for first.
     let named = parts.state.feeds.catalogue();
     if let Some(simulator) = simulator {
         simulator.stop().await;
@@ -302,7 +302,7 @@ pub async fn healthcheck() -> Outcome {
 fn log(filter: &str) -> Outcome {
     let wrong =
         |error| format!("BRIDGE_LOG: expected a filter such as info or jobindsats_bridge=debug: {error}");
-    // What the HTTP library tells of its workers is of no use to an operator, unless asked for.
+    // The HTTP library's messages about its worker threads are noise unless `BRIDGE_LOG` asks for them.
     let filter = EnvFilter::try_new(format!("actix_server=warn,{filter}")).map_err(wrong)?;
     let coloured = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(coloured).init();

@@ -1,4 +1,4 @@
-//! The whole program assembled: what main starts is what the tests start.
+//! Creates all parts of the program and connects them. main and the tests start the same [`Service`].
 
 use std::fmt::Debug;
 use std::fs::File;
@@ -44,7 +44,7 @@ use crate::upstream::retry::Retry;
 use crate::web::listen::listen;
 use crate::web::state::AppState;
 
-/// Which upstream is asked, and how.
+/// Which upstream is called, and how.
 #[derive(Debug, Clone)]
 pub struct UpstreamChoice {
     pub origin: Origin,
@@ -64,7 +64,7 @@ pub struct ServiceOptions {
     pub pace: Pace,
     /// What may be read ahead on one day.
     pub ahead: Budget,
-    /// Threads that answer; `None` for as many as there are cores.
+    /// Worker threads that answer requests; `None` for one per core.
     pub workers: Option<usize>,
     /// Whether tables and indicators are read in the background.
     pub background: bool,
@@ -98,7 +98,7 @@ pub enum StartError {
 pub struct Parts {
     pub state: AppState,
     pub definitions: Definitions,
-    /// Holds the data folder for this process.
+    /// The lock on the data folder, held for as long as the process runs.
     _folder: Option<File>,
 }
 
@@ -118,10 +118,10 @@ pub struct Service {
 /// The smallest row: a period, an area and a measure.
 const LEAST_CELLS: u64 = 3;
 
-/// Puts the parts together and reads what is kept on disk. Asks nothing of the upstream.
+/// Creates the parts and reads the files in the data folder. Makes no call to the upstream.
 ///
 /// # Errors
-/// When a setting does not hold.
+/// When a setting cannot be used.
 pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
     let settings = &options.settings;
     let definitions = definitions(settings)?;
@@ -195,7 +195,7 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
     Ok(Parts { state, definitions, _folder: folder })
 }
 
-/// Refuses a limit that a single row of a table that is known would pass.
+/// Refuses a cell limit that a single row of a known table would exceed.
 fn check_cell_limit(limit: u64, catalogue: &Catalogue) -> Result<(), StartError> {
     let widest = catalogue.measurements.values().map(|table| chunk::row_cells(table)).max();
     let least = widest.unwrap_or_default().max(LEAST_CELLS);
@@ -209,8 +209,8 @@ fn definitions(settings: &BridgeSettings) -> Result<Definitions, DefinitionError
     }
 }
 
-/// Makes the folder this process's own. A folder that cannot be written, or on a full disk, needs no owner: nothing is kept in it, and
-/// the service answers from memory.
+/// Locks the folder for this process. Where it cannot be written (read-only, disk full), there is no lock: nothing is stored in
+/// it and the service answers from memory.
 fn own(path: &Path) -> Result<Option<File>, StartError> {
     use io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     const REFUSALS: [io::ErrorKind; 4] = [PermissionDenied, ReadOnlyFilesystem, StorageFull, QuotaExceeded];
@@ -225,7 +225,7 @@ fn own(path: &Path) -> Result<Option<File>, StartError> {
     }
 }
 
-/// The constant label of every value: figures are the databank's, or the simulator's.
+/// The value of the label `source` on every gauge: the databank, or the simulator.
 fn source_label(origin: &Origin) -> String {
     if origin.is_simulator { "simulator".to_owned() } else { "jobindsats".to_owned() }
 }
@@ -249,7 +249,7 @@ fn client(
 /// Starts the service inside the running tokio runtime.
 ///
 /// # Errors
-/// When a setting does not hold or the address is taken.
+/// When a setting cannot be used or the address is taken.
 pub async fn start(options: ServiceOptions) -> Result<Service, StartError> {
     let Parts { state, _folder, .. } = assemble(&options)?;
     let listen_at = options.settings.listen;
@@ -275,14 +275,14 @@ fn background(state: &AppState, options: &ServiceOptions, stop: &watch::Sender<b
 }
 
 impl Service {
-    /// The address for a client on this machine.
+    /// The base URL for a client on this machine.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Reads the indicators' file again. Indicators that stand for the same figures as before go on as they were; a file that
-    /// cannot be used changes nothing, and the metrics say so.
+    /// Reads the indicators' file again. Indicators whose figures are the same as before keep their state. A file that cannot be
+    /// used changes nothing; the metrics show the failed reload.
     ///
     /// # Errors
     /// When the file cannot be used.
@@ -294,7 +294,7 @@ impl Service {
         Ok(())
     }
 
-    /// Stops: lets requests under way finish, ends the background work and writes down what is known.
+    /// Stops: lets running requests finish, ends the background work and saves its state to disk.
     pub async fn stop(self) {
         self.stop.send_replace(true);
         self.server.stop(true).await;

@@ -1,7 +1,7 @@
-//! Settings: environment variables, read once at the start. A wrong one stops the start with its name and what was expected;
-//! the value of a secret is never shown.
+//! Settings: environment variables, read once when the program starts. A wrong one stops it with an error that names the variable
+//! and what was expected; the value of a secret is never shown.
 //!
-//! Each prefix is read by itself into one flat struct. An empty variable counts as unset, as compose files write it.
+//! Each prefix is read into one flat struct. An empty variable counts as unset, because compose files pass unset ones that way.
 
 pub mod key;
 
@@ -95,7 +95,7 @@ pub const DESCRIBED: &[Described] = &[
     },
 ];
 
-/// Settings that later parts of the program will read: set too early, they stop the start.
+/// Settings that are reserved for later parts of the program: setting one stops the program with an error.
 const NOT_BUILT: [&str; 4] =
     ["BRIDGE_USERS_FILE", "BRIDGE_API_KEYS_FILE", "BRIDGE_REDIS_URL", "BRIDGE_CORS_ORIGINS"];
 
@@ -176,7 +176,7 @@ pub enum UpstreamSettings {
     },
 }
 
-/// Why the start stops.
+/// Why the settings cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SettingsError {
     #[error("{variable}: {message}")]

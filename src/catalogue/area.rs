@@ -1,5 +1,5 @@
-//! Areas: what kind of place a name stands for, and its official code. The upstream gives names only, so codes are joined by
-//! name from `metadata/area_codes.csv`; a name that is not there (a new region, say) simply has no code.
+//! Areas: which kind of area a name is (country, region, municipality), and its official code. The upstream gives names only, so
+//! codes are looked up by name in `metadata/area_codes.csv`; a name that is not listed there (a new region, say) has no code.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -35,7 +35,7 @@ pub enum AreaKind {
 }
 
 impl AreaKind {
-    /// The kind of the place of that name.
+    /// The kind of the area with that name.
     #[must_use]
     pub fn of(name: &str, is_root: bool) -> Self {
         if is_root {

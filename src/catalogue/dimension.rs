@@ -36,7 +36,7 @@ pub struct Hierarchy {
     pub id: HierarchyId,
     pub label: String,
     pub levels: Vec<Level>,
-    /// Every node, in the upstream's order, and the member that it is.
+    /// Every node, in the upstream's order, with the index of its member.
     pub nodes: Vec<Node>,
 }
 
@@ -63,11 +63,11 @@ pub struct Member {
     pub label: String,
     /// The level as clients see it.
     pub level: String,
-    /// Index of the hierarchy that it is asked for in.
+    /// Index of the hierarchy that requests name this member in.
     pub hierarchy: usize,
     pub path: MemberPath,
     pub parent: Option<usize>,
-    /// The kind of place, in the area dimension.
+    /// The kind of area, in the area dimension.
     pub area: Option<AreaKind>,
     /// The official code, in the area dimension, where there is one.
     pub code: Option<&'static str>,
@@ -81,7 +81,7 @@ impl Member {
     }
 }
 
-/// A hierarchy as it was read, before its members are united with those of its fellows.
+/// A hierarchy as it was read, before its members are merged with those of the dimension's other hierarchies.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HierarchySource {
     pub id: HierarchyId,
@@ -99,7 +99,7 @@ pub struct LevelSource {
 }
 
 impl Dimension {
-    /// Unites hierarchies into one dimension. `has_total` is false where the dimension is known to have none.
+    /// Merges hierarchies into one dimension. `has_total` is false where the dimension is known to have none.
     #[must_use]
     pub fn new(id: DimensionId, label: String, mut sources: Vec<HierarchySource>, has_total: bool) -> Self {
         let is_area = id.as_str() == AREA_DIMENSION;
@@ -135,7 +135,7 @@ impl Dimension {
         self.members.first().filter(|member| member.is_total()).map(|_| 0)
     }
 
-    /// The member that the dimension stands at where it is not a column: the pinned one, else the total.
+    /// The member that figures are of where the dimension is not a column: the pinned one, else the total.
     #[must_use]
     pub fn default_member(&self) -> Option<usize> {
         self.pinned.or_else(|| self.total())
@@ -147,8 +147,8 @@ impl Dimension {
         self.by_id.get(id).copied()
     }
 
-    /// The id of a label of a hierarchy that no member has; with several hierarchies, each of which may know it or not, with the
-    /// hierarchy in front.
+    /// The id for a label that no member has. With several hierarchies the hierarchy's id is put in front, because the same label
+    /// may be known in another one.
     #[must_use]
     pub fn unknown_id(&self, hierarchy: usize, label: &str) -> String {
         match self.hierarchies.get(hierarchy).filter(|_| self.hierarchies.len() > 1) {
@@ -169,8 +169,8 @@ impl Dimension {
         }
     }
 
-    /// The other member that always has this one's figures: a parent and its only child of the same label are one group
-    /// of people, which the upstream lists twice.
+    /// The other member that always has the same figures: a parent and its only child with the same label are the same group of
+    /// people, which the upstream lists twice.
     #[must_use]
     pub fn twin(&self, index: usize) -> Option<usize> {
         let member = self.members.get(index)?;
@@ -285,14 +285,14 @@ impl Dimension {
     }
 }
 
-/// Whether an id is that of a label that no member has.
+/// Whether an id was made for a label that no member has.
 #[must_use]
 pub fn is_unknown(id: &str) -> bool {
     id.starts_with(UNKNOWN)
 }
 
 impl Hierarchy {
-    /// The id as it stands in the ids of members.
+    /// The part of the hierarchy's id that is used in ids of members.
     fn short_id(&self) -> &str {
         short(&self.id)
     }
@@ -308,7 +308,7 @@ fn member_id(hierarchy: &HierarchyId, path: &MemberPath, several: bool) -> Membe
     if several { MemberId::from(format!("{}.{inner}", short(hierarchy))) } else { MemberId::from(inner) }
 }
 
-/// `/2/4/` → `/2/`; a first layer has no parent but the root.
+/// `/2/4/` → `/2/`; `None` for a path with one part, whose parent is the root.
 fn parent_path(path: &str) -> Option<&str> {
     let inner = path.strip_suffix('/')?;
     let cut = inner.rfind('/')?;
@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn area_hierarchies_unite_in_their_order_and_each_place_occurs_once() {
+    fn area_hierarchies_are_merged_in_their_order_and_each_area_occurs_once() {
         let ids: Vec<_> =
             areas().members.iter().map(|member| format!("{}={}", member.id, member.label)).collect();
         assert_eq!(
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn every_hierarchy_reaches_every_place_that_it_lists() {
+    fn every_hierarchy_finds_every_area_that_it_lists() {
         let areas = areas();
         let reko = &areas.hierarchies[2];
         assert_eq!(reko.id.as_str(), "_reko");

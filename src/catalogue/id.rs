@@ -1,4 +1,4 @@
-//! Ids as types of their own, so that a dimension's id never stands where a hierarchy's belongs.
+//! Ids as separate types, so that the compiler refuses a dimension's id where a hierarchy's is expected.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -55,11 +55,11 @@ macro_rules! text_id {
 text_id! {
     /// A table's id, in lower case: `y25i01`.
     MeasurementId;
-    /// A theme to divide by: `_kon`.
+    /// A dimension, such as sex: `_kon`.
     DimensionId;
-    /// One way of dividing: `_nykom`.
+    /// One hierarchy of a dimension: `_nykom`.
     HierarchyId;
-    /// One layer of a hierarchy: `kon`.
+    /// One level of a hierarchy: `kon`.
     LevelId;
     /// A path in a hierarchy as the upstream writes it: `/2/4/`.
     MemberPath;

@@ -1,4 +1,4 @@
-//! Measures: figures with a unit, and the rule that they are not added up.
+//! Measures: figures with a unit, and the rule that figures of several cells are never summed.
 
 use crate::catalogue::id::{MeasureGroupId, MeasureId};
 
@@ -9,34 +9,34 @@ pub struct Measure {
     pub group_id: MeasureGroupId,
     pub group_label: String,
     pub label: String,
-    /// The heading that an answer carries: the measure's label, with its group's in front where the group holds several.
+    /// The column heading in the upstream's answers: the measure's label, after the group's label where a group has several.
     pub heading: String,
 }
 
 impl Measure {
-    /// The unit, read from the label: the upstream has no field for it.
+    /// The unit, guessed from the label because the upstream has no field for it.
     #[must_use]
     pub fn unit(&self) -> Unit {
         Unit::of(&self.heading)
     }
 
-    /// Whether parts may be added up.
+    /// Whether figures of parts may be summed to a total.
     #[must_use]
     pub fn additivity(&self) -> Additivity {
         Additivity::OF_EVERY_MEASURE
     }
 }
 
-/// Whether a total may be worked out from its parts. Where it may not, a total is a published figure like any other: an
-/// aggregation is answered only where each of its groups stands for one published cell.
+/// Whether a total may be computed from its parts. Where it may not, a total is a published figure like any other, and an
+/// aggregation is answered only where each of its groups is one published cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Additivity {
     NotAdditive,
 }
 
 impl Additivity {
-    /// No measure of this databank may be added up: small counts are hidden, persons are counted once in a total though they
-    /// stand in several parts, and shares are not additive at all.
+    /// No measure of this databank may be summed: small counts are hidden, persons are counted once in a total though they occur
+    /// in several parts, and shares are not additive at all.
     pub const OF_EVERY_MEASURE: Self = Self::NotAdditive;
 }
 

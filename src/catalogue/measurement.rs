@@ -1,4 +1,5 @@
-//! Measurements: the upstream's tables, as heads in the list of all and in full once read.
+//! Measurements: the upstream's tables. A [`MeasurementHead`] comes from the list of tables; a [`Measurement`] is the table read in
+//! full.
 
 use chrono::NaiveDate;
 
@@ -13,7 +14,7 @@ use crate::catalogue::period::{Period, PeriodKind};
 pub struct Subject {
     pub id: String,
     pub label: String,
-    /// The heading that it stands under.
+    /// The heading that lists it in the menu.
     pub group: String,
 }
 
@@ -39,7 +40,7 @@ pub struct MeasurementHead {
 pub struct Measurement {
     pub id: MeasurementId,
     pub title: String,
-    /// In the upstream's order, groups one after the other.
+    /// In the upstream's order, group by group.
     pub measures: Vec<Measure>,
     /// Labels of the period types, in the upstream's order.
     pub period_types: Vec<PeriodType>,
@@ -76,7 +77,7 @@ impl Measurement {
         self.periods.iter().position(|period| period.id.as_str() == id)
     }
 
-    /// The shortest period type that the table has: what most people want, unmixed with longer ones.
+    /// The shortest period type that the table has. The overview sets use it, so that periods of different lengths are not mixed.
     #[must_use]
     pub fn shortest_period_type(&self) -> Option<&PeriodType> {
         self.period_types.iter().min_by_key(|period_type| period_type.kind)

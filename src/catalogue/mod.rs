@@ -1,6 +1,6 @@
 //! What the databank offers: subjects, measurements, dimensions, members, periods and measures, as pure values.
 //!
-//! Knows no network, no disk and no OData. [`upstream`](crate::upstream) fills it, [`feed`](crate::feed) gives it names.
+//! Has no network, no disk and no OData. [`upstream`](crate::upstream) reads it, [`feed`](crate::feed) assigns names to it.
 
 pub mod area;
 pub mod dimension;
@@ -19,7 +19,7 @@ use chrono::{DateTime, Utc};
 use crate::catalogue::id::MeasurementId;
 use crate::catalogue::measurement::{Measurement, MeasurementHead, Subject};
 
-/// Everything that is known of one origin at one moment: an immutable snapshot, swapped whole.
+/// All metadata of one origin at one moment: an immutable snapshot that is replaced as a whole.
 #[derive(Debug, Clone, Default)]
 pub struct Catalogue {
     pub subjects: Vec<Subject>,

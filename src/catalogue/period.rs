@@ -6,7 +6,7 @@ use chrono::{Days, Months, NaiveDate};
 
 use crate::catalogue::id::{PeriodId, PeriodTypeId};
 
-/// How long a period is and where it lies. Ordered from the shortest to the longest.
+/// The kind of period, which its id is written by. Ordered from the shortest to the longest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PeriodKind {
     /// `2026M07`
@@ -19,7 +19,7 @@ pub enum PeriodKind {
     RollingYear,
     /// `2026MYTD07`: the year so far.
     YearToDate,
-    /// A pattern that is not known: kept as text, without a place on the calendar.
+    /// An unknown pattern: the id is kept as text and has no dates.
     Unknown,
 }
 
@@ -85,7 +85,7 @@ impl Period {
         self.first_day()?.checked_add_months(Months::new(months))
     }
 
-    /// The code that Statistics Netherlands' clients read a date from; an unknown pattern keeps its id.
+    /// The period code of Statistics Netherlands (CBS), whose clients compute dates from it; an unknown pattern keeps its id.
     #[must_use]
     pub fn cbs_code(&self) -> String {
         let (year, ordinal) = (self.year, self.ordinal);
@@ -94,13 +94,13 @@ impl Period {
             PeriodKind::Quarter => format!("{year:04}KW{ordinal:02}"),
             PeriodKind::Year => format!("{year:04}JJ00"),
             PeriodKind::RollingYear => format!("{year:04}X0{ordinal:02}"),
-            // Their date helper knows no other letters for a span of its own making than `X0`.
+            // CBS clients' date parser accepts no other letters than `X0` for a period that is not a year, quarter or month.
             PeriodKind::YearToDate => format!("{year:04}X01{ordinal:02}"),
             PeriodKind::Unknown => self.id.to_string(),
         }
     }
 
-    /// The period as a reader would say it, in Danish; an unknown pattern keeps its id.
+    /// The period's name in Danish; an unknown pattern keeps its id.
     #[must_use]
     pub fn label(&self) -> String {
         let (year, ordinal) = (self.year, self.ordinal);
@@ -114,14 +114,14 @@ impl Period {
         }
     }
 
-    /// Sorts the newest period first, one type after the other from the shortest to the unknown: types that were mixed would
-    /// neither read well nor be asked for in few requests.
+    /// The sort key that puts period types one after the other, from the shortest to the unknown, and the newest period of each
+    /// first. A request has one period type, so sorted like this rows come in few requests.
     #[must_use]
     pub fn newest_first(&self) -> impl Ord + use<> {
         (self.kind, self.type_id.clone(), Reverse(self.last_day()), Reverse(self.id.clone()))
     }
 
-    /// A number that grows by one from each period to the next of its kind, whatever the table holds; `None` for an unknown one.
+    /// A number that grows by one from each period to the next of its kind; `None` for an unknown pattern.
     #[must_use]
     pub fn sequence(&self) -> Option<i64> {
         let year = i64::from(self.year);

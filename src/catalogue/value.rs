@@ -1,12 +1,12 @@
-//! A published figure. What is hidden or not yet published is nothing at all: not zero, and never worked out from a total.
+//! A published figure. One that is hidden or not yet published is null: never zero, and never computed from a total.
 
 use rust_decimal::Decimal;
 
-/// Decimals that stored figures carry; a fraction between 0 and 1 in double precision fits exactly.
+/// Decimals of stored figures; enough for a fraction between 0 and 1 in double precision without loss.
 pub const FIGURE_SCALE: u32 = 18;
 
-/// A figure, or `None` where the upstream sends `null`: hidden, not yet observable or not yet published. Which of the three it
-/// is, the upstream does not say.
+/// A figure, or `None` where the upstream sends `null`: hidden, not yet observable or not yet published. The upstream does not
+/// say which of the three.
 pub type Figure = Option<Decimal>;
 
 /// The figure in units of 10⁻¹⁸, as it is stored; `None` if it has more digits than can be kept exactly.

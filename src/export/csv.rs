@@ -1,7 +1,7 @@
-//! Rows as CSV after RFC 4180: a line of names first, lines that end in CR LF, quotes only where they are needed, UTF-8. Null is
-//! an empty cell.
+//! Rows as CSV (RFC 4180): a header line, lines that end in CR LF, quotes only where they are needed, UTF-8. Null is an empty
+//! cell.
 //!
-//! A spreadsheet runs text that begins like a formula, and labels are other people's text: such cells get a `'` in front.
+//! Spreadsheets execute text that begins like a formula, and labels come from outside, so such cells get a `'` in front.
 
 use std::mem;
 
@@ -12,21 +12,21 @@ use super::{ExportError, FileColumn, FileWriter};
 use crate::odata::payload::TextValues;
 use crate::odata::value::PrimitiveType;
 
-/// What tells Excel that the bytes are UTF-8.
+/// Excel reads a CSV file as UTF-8 only if it begins with this.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
-/// How a file is punctuated.
+/// Which separators and which decimal character a file has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Dialect {
-    /// Commas between cells, points in numbers.
+    /// Commas between cells, decimal points.
     #[default]
     Standard,
-    /// As a Danish Excel opens it by a double click: semicolons, decimal commas, a byte-order mark.
+    /// What a Danish Excel opens correctly on a double click: semicolons, decimal commas, a byte-order mark.
     Danish,
 }
 
 impl Dialect {
-    /// The option that a dialect is chosen by.
+    /// The query option that chooses the dialect.
     pub const OPTION: &str = "dialekt";
 
     /// Reads the option's value.
@@ -49,17 +49,17 @@ impl Dialect {
     }
 }
 
-/// A CSV file that grows.
+/// Writes a CSV file piece by piece.
 #[derive(Debug)]
 pub struct CsvWriter {
     dialect: Dialect,
     columns: Vec<FileColumn>,
-    /// Bytes that are not given out yet: the line of names, before the first rows.
+    /// Bytes that are not handed out yet: the header line, before the first rows.
     ready: Vec<u8>,
 }
 
 impl CsvWriter {
-    /// Begins a file with its line of names.
+    /// Begins a file with its header line.
     ///
     /// # Errors
     /// When the line cannot be written.
@@ -74,7 +74,7 @@ impl CsvWriter {
         Ok(file)
     }
 
-    /// A writer that goes on behind the bytes that are ready.
+    /// A writer that appends to the bytes that are ready.
     fn lines(&mut self) -> Writer<Vec<u8>> {
         WriterBuilder::new()
             .delimiter(self.dialect.delimiter())
@@ -114,7 +114,7 @@ fn finished(lines: Writer<Vec<u8>>) -> Result<Vec<u8>, ExportError> {
     lines.into_inner().map_err(|error| csv::Error::from(error.into_error()).into())
 }
 
-/// What has to be done to the cells of a column.
+/// How the cells of a column are changed before they are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum CellFormat {
     None,

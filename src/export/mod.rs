@@ -1,5 +1,5 @@
-//! The rows of an answer as a file: CSV and Parquet. Pure: batches go in, bytes come out piece by piece, so that no file is
-//! ever whole in memory. Knows nothing of requests, pages or where rows come from.
+//! Writes rows as files: CSV and Parquet. Record batches go in and bytes come out piece by piece, so that no file is ever in
+//! memory as a whole. Independent of requests, pages and where the rows come from.
 
 pub mod csv;
 pub mod parquet;
@@ -26,22 +26,22 @@ impl FileColumn {
     }
 }
 
-/// A file that grows. Every batch has the columns of the file, in their order.
+/// Writes a file piece by piece. Every batch has the file's columns, in their order.
 pub trait FileWriter: Debug + Send {
-    /// Takes rows, and gives the bytes that are ready; there may be none yet.
+    /// Takes rows and returns the bytes that are ready; there may be none yet.
     ///
     /// # Errors
-    /// When a column is not of the type that it was said to be.
+    /// When a column's type is not the declared one.
     fn rows(&mut self, batch: &RecordBatch) -> Result<Vec<u8>, ExportError>;
 
     /// The last bytes of the file.
     ///
     /// # Errors
-    /// When what was still held back cannot be written.
+    /// When the buffered rows cannot be written.
     fn end(self: Box<Self>) -> Result<Vec<u8>, ExportError>;
 }
 
-/// Why rows cannot become a file.
+/// Why rows cannot be written as a file.
 #[derive(Debug, Error)]
 pub enum ExportError {
     #[error("'{found}' is not a dialect of CSV; expected 'dansk' or 'standard'")]

@@ -1,8 +1,8 @@
-//! Rows as Parquet, with column types that readers know without help: figures DOUBLE, days DATE, instants TIMESTAMP in UTC,
-//! text STRING, coded in a dictionary where it is coded in memory.
+//! Rows as Parquet, with column types that every reader supports: figures DOUBLE, days DATE, instants TIMESTAMP in UTC, text
+//! STRING, dictionary-encoded where the arrow array is.
 //!
-//! Figures are kept in 38 digits of which 18 are decimals, which pandas makes slow objects of. The upstream sends them as JSON
-//! numbers; a double gives every one of up to 15 digits back unchanged. Who wants the digits themselves reads the CSV.
+//! In memory figures are decimals of 38 digits with 18 decimals, which pandas reads as slow Python objects. The upstream sends
+//! figures as JSON numbers; a double holds every number of up to 15 digits exactly. The CSV has the exact digits.
 
 use std::mem;
 use std::sync::Arc;
@@ -18,10 +18,10 @@ use parquet::file::properties::WriterProperties;
 use super::{ExportError, FileColumn, FileWriter};
 use crate::odata::value::PrimitiveType;
 
-/// Rows that are held back to be coded together: enough for readers to work on, few enough to be written soon.
+/// Rows per row group: enough for efficient reading, few enough that the first bytes are sent soon.
 const ROW_GROUP_ROWS: usize = 122_880;
 
-/// A Parquet file that grows.
+/// Writes a Parquet file piece by piece.
 #[derive(Debug)]
 pub struct ParquetWriter {
     writer: ArrowWriter<Vec<u8>>,
@@ -32,7 +32,7 @@ impl ParquetWriter {
     /// Begins a file.
     ///
     /// # Errors
-    /// When the columns have no form in Parquet.
+    /// When a column's type does not exist in Parquet.
     pub fn new(columns: &[FileColumn]) -> Result<Self, ExportError> {
         let field = |column: &FileColumn| Field::new(&column.name, data_type(column.primitive), true);
         let schema = Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()));
@@ -75,7 +75,7 @@ fn data_type(primitive: PrimitiveType) -> DataType {
     }
 }
 
-/// The array in the type that the file has for it. What does not fit is left for the writer to refuse.
+/// The array cast to the file's type for it. One that cannot be cast is returned as it is; the writer refuses it.
 fn readable(array: &ArrayRef, wanted: &DataType) -> ArrayRef {
     match (array.data_type(), wanted) {
         (DataType::Decimal128(_, _), DataType::Float64) => Arc::new(doubles(array.as_primitive())),
@@ -84,7 +84,7 @@ fn readable(array: &ArrayRef, wanted: &DataType) -> ArrayRef {
     }
 }
 
-/// The nearest doubles, by way of the digits: dividing would be off by a bit for some.
+/// The nearest doubles, parsed from the decimal digits: dividing by a power of ten would be off by one bit for some.
 fn doubles(figures: &Decimal128Array) -> Float64Array {
     let double =
         |row: usize| figures.is_valid(row).then(|| figures.value_as_string(row).parse().ok()).flatten();

@@ -1,12 +1,12 @@
-//! What `$metadata` says of `$apply`: columns that rows are grouped by, and measures as custom aggregates, whose values are
-//! published totals. Nothing is said to be aggregated by a method, for figures are not computed with.
+//! The annotations for `$apply` in `$metadata`: columns that can be grouped by, and measures as custom aggregates, whose values are
+//! published totals. No aggregation method (sum, average …) is annotated, because figures are never summed.
 
 use crate::feed::column::{Column, Fact, MemberFact, PeriodFact};
 use crate::feed::set_definition::ColumnDefinition;
 use crate::odata::edm::{Annotation, AnnotationValue};
 use crate::odata::value::PrimitiveType;
 
-/// The transformations that are answered.
+/// The supported transformations of `$apply`.
 pub const TRANSFORMATIONS: &[&str] = &[
     "identity",
     "filter",
@@ -21,7 +21,7 @@ pub const TRANSFORMATIONS: &[&str] = &[
     "aggregate",
 ];
 
-/// What a set of figures says of itself.
+/// The aggregation annotations of a set of figures.
 pub(super) fn annotations(columns: &[ColumnDefinition]) -> Vec<Annotation> {
     let transformations = TRANSFORMATIONS.iter().map(|name| AnnotationValue::String((*name).to_owned()));
     let supported = vec![
@@ -38,7 +38,7 @@ pub(super) fn annotations(columns: &[ColumnDefinition]) -> Vec<Annotation> {
     [supported].into_iter().chain(customs).collect()
 }
 
-/// The columns that say which cell a figure is of: all of them must be grouped by, pinned or at their totals.
+/// The context-defining properties: the columns that identify a figure's cell. Each must be grouped by, pinned or at its total.
 pub(super) fn context(columns: &[ColumnDefinition]) -> AnnotationValue {
     paths(columns, |fact| {
         matches!(

@@ -1,4 +1,4 @@
-//! The catalogue service: what there is to read, and one wide set per table that has been read.
+//! The catalogue service `/odata/jobindsats`: lists of the tables, and one wide set per table that has been read.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ pub fn catalogue_feed(
     assemble("Jobindsats".to_owned(), definitions)
 }
 
-/// A table's `Hovedtal` under a name that says whose they are.
+/// A table's set `Hovedtal`, here named after the table.
 fn table(catalogue: &Catalogue, measurement: &Arc<Measurement>, names: &mut NameRegistry) -> SetDefinition {
     let subject = catalogue.heads.get(&measurement.id).map_or("", |head| head.subject.as_str());
     let name = names.name_table(&measurement.id, subject, &measurement.title);
@@ -69,7 +69,7 @@ impl<'a> Dataset<'a> {
         }
     }
 
-    /// First and last period of the shortest type, which is the one that the wide sets hold.
+    /// First and last period of the shortest type, which is the type of the wide sets.
     fn periods(&'a self) -> Option<(&'a str, &'a str)> {
         let types = self.head.period_types.iter();
         let (_, first, last) = types.min_by_key(|(id, ..)| PeriodKind::of(id.as_str()))?;

@@ -1,4 +1,4 @@
-//! A table's lists: dimensions, measures, periods and members with their groups, in the layout of Statistics Netherlands.
+//! A table's lists of dimensions, measures, periods and members with their groups, in the layout of Statistics Netherlands (CBS).
 
 use std::collections::HashSet;
 
@@ -14,7 +14,7 @@ use crate::feed::set_definition::{NavigationDefinition, SetDefinition};
 const TOTAL_DESCRIPTION: &str = "Den offentliggjorte total. Den er ikke nødvendigvis summen af delene.";
 const PINNED_DESCRIPTION: &str = "Tabellens øvrige sæt viser tal for denne værdi.";
 
-/// Every list of a table but `Properties`.
+/// All lists of a table except `Properties`.
 pub(super) fn lists(named: &NamedMeasurement<'_>) -> Vec<SetDefinition> {
     let measurement = named.measurement;
     let mut definitions =
@@ -27,7 +27,7 @@ pub(super) fn lists(named: &NamedMeasurement<'_>) -> Vec<SetDefinition> {
     definitions
 }
 
-/// Gives every code list the way back from its codes to their observations.
+/// Adds to every code list the navigation property from its codes to their observations.
 fn lead_back(definitions: &mut [SetDefinition], named: &NamedMeasurement<'_>) {
     for navigation in named.navigations() {
         if let Some(codes) = definitions.iter_mut().find(|definition| definition.name == navigation.target) {
@@ -223,7 +223,7 @@ fn members(dimension: &Dimension, name: &str) -> SetDefinition {
     with_levels(definition, "Identifier")
 }
 
-/// Gives a list the navigation properties between the levels of its hierarchy.
+/// Adds to a list the navigation properties `Parent` and `Children`.
 fn with_levels(mut definition: SetDefinition, key: &str) -> SetDefinition {
     let up = NavigationDefinition {
         name: "Parent".to_owned(),
@@ -265,9 +265,9 @@ fn group_id(dimension: &Dimension, hierarchy: usize, level: Option<usize>) -> St
     }
 }
 
-/// The group of a member: the level that lists it, in the hierarchy that it is asked for in.
+/// The group of a member: the level that lists it, in the hierarchy that requests name it in.
 fn group_of(dimension: &Dimension, position: usize, member: &Member) -> String {
-    // The nodes stand in the order of their members.
+    // Nodes are sorted by their members.
     let nodes = &dimension.hierarchies[member.hierarchy].nodes;
     let node = nodes.binary_search_by_key(&position, |node| node.member).ok();
     group_id(dimension, member.hierarchy, node.and_then(|node| nodes[node].level))

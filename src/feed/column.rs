@@ -1,4 +1,4 @@
-//! Columns: what each is called, what type it has, and which fact of a cell it shows.
+//! Columns: their names, types and contents.
 
 use crate::odata::value::PrimitiveType;
 
@@ -11,7 +11,7 @@ pub struct Column {
     pub fact: Fact,
 }
 
-/// What a column shows.
+/// What a column contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fact {
     Period(PeriodFact),
@@ -23,12 +23,12 @@ pub enum Fact {
     Status,
     /// When a figure of this table and period was last seen to change.
     Updated,
-    /// In the long form: the row's own id, the measure's id, why there is no value, and the value.
+    /// Only in the long form: the row's id, the measure's id, why there is no value, and the value.
     ObservationId,
     MeasureCode,
     ValueAttribute,
     Value,
-    /// In a list: the column of that index of the rows that the catalogue holds.
+    /// In a list: the column with that index of the list's record batch.
     Listed(usize),
 }
 
@@ -39,7 +39,7 @@ pub enum PeriodFact {
     Type,
     FirstDay,
     LastDay,
-    /// The code that Statistics Netherlands' clients read a date from.
+    /// The period code of Statistics Netherlands (CBS).
     CbsCode,
 }
 
@@ -49,7 +49,7 @@ pub enum MemberFact {
     Label,
     Id,
     Level,
-    /// Its place among its fellows, for sorting.
+    /// Its number among the dimension's members, for sorting.
     Number,
     /// The official code of an area.
     Code,

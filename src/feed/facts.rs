@@ -1,5 +1,5 @@
-//! The facts of periods, members and measures as values: what a column shows of each. Planning asks them to see what a
-//! condition keeps, the frame to fill its columns, so that both always agree.
+//! The values of columns that depend on one axis: on the period, a member or the measure. The plan evaluates conditions on them
+//! and the frame fills its columns with them, so that both always agree.
 
 use crate::catalogue::dimension::Dimension;
 use crate::catalogue::measurement::Measurement;
@@ -7,16 +7,16 @@ use crate::catalogue::period::Period;
 use crate::feed::column::{Fact, MemberFact, PeriodFact};
 use crate::odata::value::Value;
 
-/// One thing that a row stands for.
+/// One coordinate of a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Axis {
     Period,
     Dimension(usize),
-    /// In the long form every measure has rows of its own.
+    /// An axis only in the long form, where every measure has rows of its own.
     Measure,
 }
 
-/// The axis that a fact depends on alone; `None` for figures and what is worked out from several.
+/// The axis that alone determines a fact; `None` for figures and for facts that depend on several axes.
 #[must_use]
 pub fn axis(fact: Fact) -> Option<Axis> {
     match fact {
@@ -28,7 +28,7 @@ pub fn axis(fact: Fact) -> Option<Axis> {
     }
 }
 
-/// How many places an axis has.
+/// How many positions an axis has.
 #[must_use]
 pub fn axis_len(measurement: &Measurement, axis: Axis) -> usize {
     match axis {
@@ -40,7 +40,7 @@ pub fn axis_len(measurement: &Measurement, axis: Axis) -> usize {
     }
 }
 
-/// The id of a place on an axis.
+/// The id of a position on an axis.
 #[must_use]
 pub fn id_at(measurement: &Measurement, axis: Axis, index: usize) -> Option<&str> {
     match axis {
@@ -52,7 +52,7 @@ pub fn id_at(measurement: &Measurement, axis: Axis, index: usize) -> Option<&str
     }
 }
 
-/// The place on an axis that has that id.
+/// The position on an axis that has that id.
 #[must_use]
 pub fn position_of(measurement: &Measurement, axis: Axis, id: &str) -> Option<usize> {
     match axis {
@@ -62,7 +62,7 @@ pub fn position_of(measurement: &Measurement, axis: Axis, id: &str) -> Option<us
     }
 }
 
-/// What a fact is at one place of its axis.
+/// The value of a fact at one position of its axis.
 #[must_use]
 pub fn value_at(measurement: &Measurement, fact: Fact, index: usize) -> Value {
     match fact {

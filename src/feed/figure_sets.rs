@@ -1,4 +1,4 @@
-//! Sets whose rows are figures: the wide ones, and `Observations`.
+//! The sets whose rows are figures: the wide ones (`Hovedtal`, `Landet`, `Fordelt_på_…`, `Data`) and `Observations`.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ const STATUS_LENGTH: u32 = 7;
 /// The longest official area code, a region's.
 const AREA_CODE_LENGTH: u32 = 4;
 
-/// A measurement with the names that its parts have for clients.
+/// A measurement with the client-side names of its dimensions and measures.
 pub(super) struct NamedMeasurement<'a> {
     pub measurement: &'a Arc<Measurement>,
     /// In the measurement's order.
@@ -33,7 +33,7 @@ pub(super) struct NamedMeasurement<'a> {
 }
 
 impl<'a> NamedMeasurement<'a> {
-    /// Names a measurement's parts. The area dimension is called the same everywhere, whatever a table's heading says.
+    /// Assigns the names. The area dimension has the same name in every table, whatever its label is.
     pub fn new(measurement: &'a Arc<Measurement>, names: &mut NameRegistry) -> Self {
         let others = measurement.dimensions.iter().filter(|dimension| !dimension.is_area());
         let dimensions = others.map(|dimension| Part {
@@ -55,7 +55,7 @@ impl<'a> NamedMeasurement<'a> {
         Self { measurement, dimensions, measures: given.collect() }
     }
 
-    /// `Hovedtal`: what most people want.
+    /// `Hovedtal`: the main figures, with all dimensions but period and area at their totals.
     pub fn overview(&self, name: String, title: String) -> SetDefinition {
         let description = format!(
             "Tal for hver periode og hvert af tabellens områder, på alle geografiske niveauer. {}",
@@ -64,7 +64,7 @@ impl<'a> NamedMeasurement<'a> {
         self.wide(name, title, description, self.shortest(), self.at_total())
     }
 
-    /// `Landet`, `Regioner` and `Kommuner`, as far as the table has them.
+    /// `Landet`, `Regioner` and `Kommuner`, those that the table has.
     pub fn levels(&self) -> Vec<SetDefinition> {
         let kinds = [
             ("Landet", "Hele landet", AreaKind::Country),
@@ -183,7 +183,7 @@ impl<'a> NamedMeasurement<'a> {
         label_or_id(&self.measurement.title, self.measurement.id.as_str())
     }
 
-    /// What a set says of the dimensions that it is not about.
+    /// The part of a set's description about its other dimensions: at which member each is fixed.
     fn other_dimensions(&self, about: Option<usize>) -> String {
         let mut text = "Øvrige opdelinger står på deres offentliggjorte total.".to_owned();
         for (index, dimension) in self.measurement.dimensions.iter().enumerate() {
@@ -208,8 +208,8 @@ impl<'a> NamedMeasurement<'a> {
         vec![Extent::Whole; self.measurement.dimensions.len()]
     }
 
-    /// What a set takes of each dimension that it is not about. One that cannot stand at a total is a column of every set: pinned,
-    /// it shows its one member; without a total, all of them. Areas are never pinned.
+    /// Extents with every dimension at its total. A dimension that cannot be at a total is a column of every set: a pinned one with
+    /// its one member, one without a total with all members. Areas are never pinned.
     fn at_total(&self) -> Vec<Extent> {
         let extent = |dimension: &Dimension| {
             if dimension.is_area() {
@@ -276,23 +276,23 @@ impl<'a> NamedMeasurement<'a> {
     }
 }
 
-/// The rule that every measure and every set of parts tells its readers.
+/// The sentence in the description of every measure and of every set with parts.
 pub(super) const MAY_NOT_ADD_UP: &str = "Tallene må ikke lægges sammen: samme person kan tælle med flere steder, små tal kan \
                                          være skjult, og andele kan ikke summeres. Brug den offentliggjorte total.";
 
-/// What a reader is told of a measure.
+/// The description of a measure.
 pub(super) fn measure_description(measure: &Measure) -> String {
     let label = label_or_id(&measure.heading, measure.id.as_str());
     let Additivity::NotAdditive = measure.additivity();
     format!("{label} ({}). {MAY_NOT_ADD_UP}", measure.unit().label())
 }
 
-/// What a reader calls a dimension. The area's own heading differs from table to table, and is not asked.
+/// The title of a dimension. The label of the area dimension differs from table to table, so it is not used.
 pub(super) fn title_of(dimension: &Dimension) -> &str {
     if dimension.is_area() { AREA } else { label_or_id(&dimension.label, dimension.id.as_str()) }
 }
 
-/// What is missing a label is called by its id.
+/// The label, or the id where the label is empty.
 pub(super) fn label_or_id<'a>(label: &'a str, id: &'a str) -> &'a str {
     if label.trim().is_empty() { id } else { label }
 }
@@ -334,7 +334,7 @@ fn area_columns(index: usize) -> [ColumnDefinition; 4] {
         )
         .nullable()
         .max_length(AREA_CODE_LENGTH),
-        // Nothing but its label is known of a member that the upstream has not listed yet.
+        // Nullable, because nothing but the label is known of a member that the upstream has not listed yet.
         column(
             "Områdeniveau",
             MemberFact::Level,

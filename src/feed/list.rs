@@ -1,4 +1,4 @@
-//! Rows that the catalogue itself holds, read value by value: binding asks them what a navigation property to another set leads to.
+//! Reads values from the rows of lists. Binding uses it to resolve navigation properties that lead to a list.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Decimal128Type, Int32Type, Int64Type, TimestampMillisecondType};
@@ -24,7 +24,7 @@ impl ListRow<'_> {
     }
 }
 
-/// The value in a row of a column; null outside the column and for types that no frame has.
+/// The value in one row of an array; null beyond its end and for arrow types that frames do not use.
 #[must_use]
 pub fn value_at(array: &dyn Array, row: usize) -> Value {
     if row >= array.len() || array.is_null(row) {

@@ -1,4 +1,4 @@
-//! Sets whose rows the catalogue itself holds: columns and rows are made from the same list of things, column by column.
+//! Builds lists: sets whose rows are made from the catalogue. Definition and values of each column are given together.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ impl<'a, T> Listing<'a, T> {
         Self { rows, columns: Vec::new(), arrays: Vec::new() }
     }
 
-    /// A text that tells the rows apart.
+    /// A key column: a text that is different in every row.
     pub fn key(self, name: &str, description: &str, text: impl Fn(&'a T) -> &'a str) -> Self {
         let array = StringArray::from_iter_values(self.rows.iter().map(text));
         let column = self.column(name, PrimitiveType::String, description).key();
@@ -75,7 +75,7 @@ impl<'a, T> Listing<'a, T> {
         description: &str,
         date: impl Fn(&'a T) -> Option<NaiveDate>,
     ) -> Self {
-        // Days since 1970, which is the default date.
+        // Date32 counts days since 1970-01-01, which is chrono's default date.
         let days =
             |date: NaiveDate| i32::try_from(date.signed_duration_since(NaiveDate::default()).num_days()).ok();
         let array: Date32Array = self.rows.iter().map(|row| date(row).and_then(days)).collect();
@@ -140,7 +140,7 @@ impl<'a, T> Listing<'a, T> {
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows.len()));
         let batch = RecordBatch::try_new_with_options(Arc::clone(&schema), self.arrays.clone(), &options);
-        // Every array was made from the same rows and by the type of its column, so there is nothing to fail.
+        // Cannot fail: every array was made from the same rows and has its column's type.
         debug_assert!(batch.is_ok(), "{batch:?}");
         batch.unwrap_or_else(|_| RecordBatch::new_empty(schema))
     }

@@ -1,7 +1,7 @@
-//! A measurement as a typed OData service: sets, columns, names, types. Pure: it says what could be read, and fetches nothing.
+//! A measurement as a typed OData service: sets, columns, names, types. Pure: describes what can be read, and fetches nothing.
 //!
-//! [`table_feed`] and [`catalogue_feed`] draw up the sets of the two kinds of service; `cells` knows the sets of figures, `codes` the lists
-//! beside them, `aggregation` what `$apply` can do, and `definition` makes feed and schema of all.
+//! [`table_feed`] and [`catalogue_feed`] define the two kinds of service. `figure_sets` defines the sets of figures, `codes` the
+//! lists, `aggregation` the annotations for `$apply`; `set_definition` makes the feed and its schema from these definitions.
 
 mod aggregation;
 pub mod catalogue_feed;
@@ -29,12 +29,12 @@ use crate::catalogue::measurement::Measurement;
 use crate::feed::column::Column;
 use crate::odata::edm::Schema;
 
-/// Tells a feed from every other that this process has made: what was written of it can be kept under its id.
+/// Identifies a feed among all that this process has built; documents made from it are cached under this id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FeedId(u64);
 
 impl FeedId {
-    /// An id that no feed has had.
+    /// A new id.
     #[must_use]
     pub fn next() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -47,12 +47,12 @@ impl FeedId {
 pub struct Feed {
     pub id: FeedId,
     pub sets: Vec<Set>,
-    /// What `$metadata` says; names, keys and types equal those of the sets.
+    /// The content of `$metadata`; names, keys and types equal those of `sets`.
     pub schema: Schema,
 }
 
 impl Feed {
-    /// The index of the set that a request names. Names are exact, but for table ids, which any case will do for.
+    /// The index of the set that a request names. Names are case-sensitive, except table ids.
     #[must_use]
     pub fn set_index(&self, name: &str) -> Option<usize> {
         let exact = self.sets.iter().position(|set| set.name == name);
@@ -68,7 +68,7 @@ impl Feed {
 #[derive(Debug, Clone)]
 pub struct Set {
     pub name: String,
-    /// Another name that is understood but not given out: a table's id in the catalogue service.
+    /// Another name that is accepted but not listed: a table's id in the catalogue service.
     pub alias: Option<String>,
     pub title: String,
     pub rows: RowSource,
@@ -93,14 +93,14 @@ impl Set {
     }
 }
 
-/// A navigation property from the rows of one set to those of another of the same feed.
+/// A navigation property: from the rows of one set to those of another of the same feed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Navigation {
     pub name: String,
     /// Index of the set at the other end.
     pub target: usize,
     pub collection: bool,
-    /// The column here and the column there that are equal.
+    /// The column of this set and the column of the target that are equal.
     pub from_column: usize,
     pub to_column: usize,
 }
@@ -110,7 +110,7 @@ pub struct Navigation {
 pub enum RowSource {
     /// Figures of a measurement, fetched when they are asked for.
     Cells(Arc<CellSource>),
-    /// Rows that the catalogue itself holds; columns as in the set.
+    /// Rows made from the catalogue; the batch has the set's columns.
     List(RecordBatch),
 }
 
@@ -134,7 +134,7 @@ pub struct CellSource {
     pub extents: Vec<Extent>,
 }
 
-/// How cells stand in rows.
+/// How cells are arranged in rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CellForm {
     /// One row per combination of members, one column per measure.
@@ -143,12 +143,12 @@ pub enum CellForm {
     Long,
 }
 
-/// What a set takes of one dimension.
+/// Which members of one dimension a set has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
     /// The total; no column.
     AtTotal,
-    /// The member that the dimension is pinned to, with its columns: a reader should see what the figures are about.
+    /// Only the member that the dimension is pinned to, with its columns, so that readers see what the figures are about.
     Pinned,
     /// Every member, the total included.
     Whole,

@@ -1,24 +1,24 @@
-//! Identifiers for clients: pure functions of an upstream id and a Danish label. Whether a name is free, and which was given
-//! before, is the business of [`registry`](super::registry).
+//! Makes identifiers from the upstream's ids and Danish labels: pure functions. Whether a name is free or was assigned before is
+//! decided in [`registry`](super::registry).
 //!
-//! A name is the words of the label joined by `_`. Letters are those of the Latin alphabets (æ, ø, å, é … are kept), digits
-//! are 0-9, and everything else parts words. Such names are valid in OData, in URLs and in the tools that read them.
+//! A name is the words of the label joined by `_`. Latin letters (æ, ø, å, é … included) and the digits 0-9 are kept; everything
+//! else separates words. Such names are valid in OData, in URLs and in client tools.
 
 /// The longest identifier that OData allows.
 pub const NAME_LIMIT: usize = 128;
-/// The longest name of a dimension: sets and types put more around it.
+/// The longest name of a dimension; names of sets and types add to it.
 pub const DIMENSION_LIMIT: usize = 100;
-/// The longest name of a table's set in the catalogue service, so that it can be read in a navigator.
+/// The longest name of a table's set in the catalogue service, so that it fits in a client's navigator.
 pub const TABLE_SET_LIMIT: usize = 60;
 
-/// The name of a measure or dimension, before anyone asks whether it is free. A label without a word is no label.
+/// The preferred name of a measure or dimension; the id where the label has no words.
 #[must_use]
 pub fn column_name(id: &str, label: &str, limit: usize) -> String {
     let words = words(label);
     if words.is_empty() { shorten(&id_name(id), limit) } else { shorten(&join(&words), limit) }
 }
 
-/// The same name with the upstream's id behind, which tells it from its likes.
+/// The name with the upstream's id appended, which makes it unique.
 #[must_use]
 pub fn with_id(name: &str, id: &str, limit: usize) -> String {
     let id = id_name(id);
@@ -28,9 +28,9 @@ pub fn with_id(name: &str, id: &str, limit: usize) -> String {
     shorten(&format!("{stem}{parted}{id}"), limit)
 }
 
-/// The name of a table's set in the catalogue service: id, subject and title. What a title says before a colon of its own
-/// (`Ledighed: …`) is nearer to the matter than the menu's subject, and takes its place; what a subject says in brackets is
-/// left out to make room for the title.
+/// The name of a table's set in the catalogue service: id, subject and title. A prefix before a colon in the title
+/// (`Ledighed: …`) is more specific than the menu's subject and replaces it; text in brackets in the subject is left out to make
+/// room for the title.
 #[must_use]
 pub fn table_set_name(id: &str, subject: &str, title: &str) -> String {
     let mut parts = words(&id.to_uppercase());
@@ -41,21 +41,21 @@ pub fn table_set_name(id: &str, subject: &str, title: &str) -> String {
     if parts.is_empty() { id_name(id) } else { shorten(&join(&parts), TABLE_SET_LIMIT) }
 }
 
-/// Whether a text can stand as a name.
+/// Whether a text is a valid identifier.
 #[must_use]
 pub fn is_identifier(text: &str) -> bool {
     let starts_well = text.starts_with(|first| first == '_' || is_letter(first));
     starts_well && text.chars().count() <= NAME_LIMIT && text.chars().all(|c| c == '_' || is_word_part(c))
 }
 
-/// An id as an identifier: kept as it is where it can be.
+/// An id as an identifier: unchanged if it is one.
 #[must_use]
 pub fn id_name(id: &str) -> String {
     let name: String = id.chars().map(|c| if is_word_part(c) { c } else { '_' }).collect();
     if name.starts_with(|first| first == '_' || is_letter(first)) { name } else { format!("_{name}") }
 }
 
-/// `name` with at most `limit` characters, cut between words if it has several that fit.
+/// `name` cut to at most `limit` characters, between words if possible.
 #[must_use]
 pub fn shorten(name: &str, limit: usize) -> String {
     let Some((end, next)) = name.char_indices().nth(limit) else { return name.to_owned() };
@@ -90,12 +90,12 @@ fn is_letter(c: char) -> bool {
     c.is_ascii_alphabetic() || (('\u{c0}'..='\u{24f}').contains(&c) && !matches!(c, '×' | '÷'))
 }
 
-/// Accents that stand alone behind their letter.
+/// Combining accents, which follow their letter.
 fn is_mark(c: char) -> bool {
     ('\u{300}'..='\u{36f}').contains(&c)
 }
 
-/// Soft hyphens and their like, which may stand inside a word.
+/// Invisible characters such as soft hyphens, which may occur inside a word.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}')
 }

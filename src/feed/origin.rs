@@ -1,6 +1,6 @@
-//! Where the figures of a feed come from, as its readers are told.
+//! The source of a feed's figures, as descriptions name it.
 
-/// The catalogue that every table is in.
+/// The id of the one catalogue that all tables belong to.
 pub(super) const CATALOG: &str = "jobindsats";
 pub(super) const LANGUAGE: &str = "da";
 
@@ -10,12 +10,12 @@ pub struct Origin {
     /// `simulator`, or a name made from the upstream's address.
     pub name: String,
     pub is_simulator: bool,
-    /// A sentence that every dataset's description ends with, such as that the figures are made up.
+    /// A sentence at the end of every dataset's description, such as that the figures are made up.
     pub description: Option<String>,
 }
 
 impl Origin {
-    /// The source as a reader would name it.
+    /// The source's name for readers.
     pub(super) fn source(&self) -> &'static str {
         if self.is_simulator {
             "Simulator af Jobindsats.dk"

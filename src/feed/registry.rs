@@ -1,6 +1,7 @@
-//! Names once given: a registry that only grows, so that what the upstream retitles keeps its name with every client.
+//! The registry of assigned names. It only grows, so that a table, measure or dimension keeps its name when the upstream changes
+//! its title.
 //!
-//! Where it is kept is not known here; one writer reads it, lets the feeds be built, and keeps it when it has [changed].
+//! `refresh/feeds.rs` reads it from disk, builds feeds with it, and saves it when it has [changed].
 //!
 //! [changed]: NameRegistry::is_changed
 
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::catalogue::id::MeasurementId;
 use crate::feed::naming::{self, DIMENSION_LIMIT, NAME_LIMIT, TABLE_SET_LIMIT};
 
-/// Columns that every wide set or `Observations` has, and so no measure or dimension.
+/// Columns of every wide set or of `Observations`; measures and dimensions may not have these names.
 const FIXED_COLUMNS: &[&str] = &[
     "Periode",
     "Periodetype",
@@ -28,23 +29,23 @@ const FIXED_COLUMNS: &[&str] = &[
     "Value",
 ];
 
-/// Sets of the catalogue service that are no table's, those to come included.
+/// Sets of the catalogue service that are not tables, with names that are reserved for later.
 const CATALOGUE_SETS: &[&str] = &["Datasets", "Catalogs", "Subjects", "StatusCodes", "Revisions"];
 
-/// Words that an expression reads as something else than a column.
+/// Words that the expression parser does not read as a column.
 const KEYWORDS: &[&str] = &[
     "true", "false", "null", "nan", "inf", "not", "and", "or", "eq", "ne", "gt", "ge", "lt", "le", "in",
     "has", "add", "sub", "mul", "div", "divby", "mod",
 ];
 
-/// What is named: the two share the columns of a table.
+/// The kinds of parts that get names; both become columns of the same sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Dimension,
     Measure,
 }
 
-/// Something of a table that needs a name.
+/// A part of a table that needs a name.
 #[derive(Debug, Clone, Copy)]
 pub struct Part<'a> {
     pub kind: Kind,
@@ -52,7 +53,7 @@ pub struct Part<'a> {
     pub label: &'a str,
 }
 
-/// Every name that was ever given in this origin.
+/// All names ever assigned for one origin.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct NameRegistry {
     tables: BTreeMap<String, TableNames>,
@@ -70,7 +71,7 @@ struct TableNames {
     measures: BTreeMap<String, String>,
 }
 
-/// What is wrong with a registry that was read.
+/// Why a saved registry cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
     #[error("the registry of names is no registry")]
@@ -82,36 +83,36 @@ pub enum RegistryError {
 }
 
 impl NameRegistry {
-    /// Reads a registry, and refuses one whose names could not be served.
+    /// Parses a registry and refuses one with invalid or duplicate names.
     pub fn from_json(text: &str) -> Result<Self, RegistryError> {
         serde_json::from_str::<Self>(text)?.checked()
     }
 
-    /// The registry, unless its names could not be served.
+    /// The registry, unless it has invalid or duplicate names.
     pub fn checked(self) -> Result<Self, RegistryError> {
         self.check()?;
         Ok(self)
     }
 
-    /// The registry as it is kept.
+    /// The registry as JSON.
     pub fn to_json(&self) -> Result<String, RegistryError> {
         Ok(serde_json::to_string_pretty(self)?)
     }
 
-    /// Whether names were given since it was read or last kept.
+    /// Whether names were assigned since it was read or last saved.
     #[must_use]
     pub fn is_changed(&self) -> bool {
         self.changed
     }
 
-    /// Says that the registry as it is now has been kept.
+    /// Records that the registry has been saved as it is now.
     pub fn mark_saved(&mut self) {
         self.changed = false;
     }
 
-    /// The names of parts of a table, in their order: recorded ones, or new ones that are then recorded. Parts that would be
-    /// called the same all get their id behind, whatever their order; one that would be called like something that exists
-    /// already, or like another column of a dimension before it, gets its own.
+    /// The names of a table's parts, in their order: recorded names, or new ones, which are recorded. New parts with the same
+    /// preferred name all get their id appended, so that names do not depend on the order; so does a part whose preferred name is
+    /// taken by an earlier one or by a column of a dimension.
     pub fn name_parts(&mut self, table: &MeasurementId, parts: &[Part<'_>]) -> Vec<String> {
         let names = self.tables.entry(table.as_str().to_owned()).or_default();
         let mut taken = names.claims();
@@ -228,7 +229,7 @@ impl Part<'_> {
     }
 }
 
-/// What else a name uses up, without regard to case: a dimension has several columns, sets and a navigation property.
+/// All names that a part takes, in lower case: a dimension takes several columns, sets and a navigation property.
 fn claims(kind: Kind, name: &str) -> Vec<String> {
     let name = name.to_lowercase();
     match kind {
@@ -247,7 +248,7 @@ fn fixed_claims() -> HashSet<String> {
     stems.chain(plain).collect()
 }
 
-/// How many of the parts would have each name.
+/// How many parts have each preferred name.
 fn proposals<'a>(parts: impl Iterator<Item = &'a Part<'a>>) -> HashMap<String, usize> {
     let mut proposals = HashMap::new();
     for part in parts {
@@ -256,7 +257,7 @@ fn proposals<'a>(parts: impl Iterator<Item = &'a Part<'a>>) -> HashMap<String, u
     proposals
 }
 
-/// The name with its id behind, and a number behind that if even so it is not free.
+/// The name with the id appended, and a number after it if that is taken too.
 fn made_unique(name: &str, id: &str, limit: usize, is_free: impl Fn(&str) -> bool) -> String {
     let first = naming::with_id(name, id, limit);
     let numbered = (2_u32..).map(|number| {

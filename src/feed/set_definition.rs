@@ -1,5 +1,5 @@
-//! Sets as they are drawn up, each with what `$metadata` says of it, and the one place where a feed and its schema are made
-//! from them, so that the two cannot differ.
+//! Definitions of sets, columns and navigation properties with their annotations. A feed and its schema are both made from these
+//! definitions, so that they cannot differ.
 
 use crate::feed::aggregation;
 use crate::feed::column::{Column, Fact};
@@ -10,11 +10,11 @@ use crate::odata::edm::{
 };
 use crate::odata::value::PrimitiveType;
 
-/// What the service conforms to: `docs/conformance.md` walks the lists line by line.
+/// The conformance level that the service announces; `docs/conformance.md` lists its requirements line by line.
 const CONFORMANCE_LEVEL: &str = "Capabilities.ConformanceLevelType/Advanced";
 const ODATA_VERSIONS: &str = "4.0 4.01";
 const FORMATS: &[&str] = &["application/json", "application/xml"];
-/// Functions that the query language offers; Power Query pushes down only those that stand here.
+/// The supported functions. Power Query folds only functions that are listed here.
 pub const FILTER_FUNCTIONS: &[&str] = &[
     "contains",
     "startswith",
@@ -49,7 +49,7 @@ pub const FILTER_FUNCTIONS: &[&str] = &[
     "isof",
 ];
 
-/// A set and what is said of it.
+/// A set with its annotations.
 pub(super) struct SetDefinition {
     pub name: String,
     pub alias: Option<String>,
@@ -61,7 +61,7 @@ pub(super) struct SetDefinition {
     pub navigations: Vec<NavigationDefinition>,
 }
 
-/// A column and what is said of it.
+/// A column with its annotations.
 #[derive(Clone)]
 pub(super) struct ColumnDefinition {
     pub column: Column,
@@ -70,7 +70,7 @@ pub(super) struct ColumnDefinition {
     annotations: Vec<Annotation>,
 }
 
-/// A navigation property, by the names of what it joins.
+/// A navigation property, by the names of the sets and columns that it joins.
 #[derive(Clone)]
 pub(super) struct NavigationDefinition {
     pub name: String,
@@ -113,7 +113,7 @@ impl ColumnDefinition {
         let Column { name, primitive, nullable, .. } = &self.column;
         let mut property = Property::new(name, *primitive, *nullable);
         property.max_length = self.max_length;
-        // Without it the standard allows whole seconds only.
+        // Without a precision OData allows whole seconds only.
         property.precision = (*primitive == PrimitiveType::DateTimeOffset).then_some(3);
         property.annotations.clone_from(&self.annotations);
         property
@@ -125,7 +125,7 @@ impl SetDefinition {
         self.columns.iter().enumerate().filter(|(_, column)| column.is_key).map(|(index, _)| index)
     }
 
-    /// The type's name differs from every column's: clients that make classes of types trip over it otherwise.
+    /// A type name that differs from every column's name: clients that generate classes do not compile otherwise.
     fn type_name(&self) -> String {
         let mut name = format!("{}Type", self.name);
         while self.columns.iter().any(|column| column.column.name.eq_ignore_ascii_case(&name)) {
@@ -214,14 +214,14 @@ impl SetDefinition {
     }
 }
 
-/// What a navigation property needs to know of the set that it leads to.
+/// The target of a navigation property: its name and columns.
 struct NavigationTarget {
     name: String,
     columns: Vec<String>,
 }
 
 impl NavigationDefinition {
-    /// The navigation property back.
+    /// The partner: the navigation property in the other direction.
     pub fn back(&self, source: &str, collection: bool) -> Self {
         Self {
             name: self.partner.clone(),
@@ -251,7 +251,7 @@ impl NavigationDefinition {
             name: self.name.clone(),
             target: target.map(SetDefinition::type_name).unwrap_or_default(),
             collection: self.collection,
-            // A code that the upstream has not listed yet leads nowhere.
+            // The code list has no row for a code that the upstream has not listed yet.
             nullable: true,
             partner: Some(self.partner.clone()),
             constraints: constraint.into_iter().collect(),
@@ -260,7 +260,7 @@ impl NavigationDefinition {
     }
 }
 
-/// Makes a service of its sets.
+/// Makes a feed from the definitions of its sets.
 pub(super) fn assemble(namespace: String, definitions: Vec<SetDefinition>) -> Feed {
     let schema = schema(namespace, &definitions);
     let targets: Vec<NavigationTarget> = definitions
@@ -319,7 +319,7 @@ fn container_annotations() -> Vec<Annotation> {
     ]
 }
 
-/// Batches hold reads only, so there are no bodies and no new entities to refer to.
+/// Batches contain only reads, so there are no request bodies and no new entities to refer to.
 fn batch_support(formats: AnnotationValue) -> AnnotationValue {
     AnnotationValue::Record(vec![
         ("Supported", AnnotationValue::Bool(true)),

@@ -15,7 +15,7 @@ use crate::feed::origin::{CATALOG, LANGUAGE, Origin};
 use crate::feed::registry::NameRegistry;
 use crate::feed::set_definition::{SetDefinition, assemble};
 
-/// A measurement as a service of its own. The head is what the list of tables says of it, where it stands there.
+/// A measurement as a service of its own. `head` is its entry in the list of tables, if it is listed.
 #[must_use]
 pub fn table_feed(
     measurement: &Arc<Measurement>,
@@ -35,7 +35,8 @@ pub fn table_feed(
     assemble(format!("Jobindsats.{}", naming::id_name(measurement.id.as_str())), definitions)
 }
 
-/// When figures of that day became known: its first instant in Copenhagen, for the upstream gives no time of day.
+/// The instant at which figures of that day were published: the day's first instant in Copenhagen, because the upstream gives no
+/// time.
 pub(super) fn published(day: Option<NaiveDate>) -> Option<DateTime<Utc>> {
     day.map(clock::start_of_day)
 }

@@ -1,5 +1,5 @@
-//! Refreshes indicators and publishes what is known of them. A failed refresh changes nothing that is served but says so;
-//! readers get a whole snapshot and its rendering, made once per refresh, and never wait for one.
+//! Refreshes indicators and publishes a snapshot with its rendering after each refresh. A failed refresh keeps the earlier figures
+//! and is recorded in the indicator's health. Scrapes read the latest published snapshot and never wait for a refresh.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -18,35 +18,35 @@ use crate::indicators::snapshot::{IndicatorState, Snapshot};
 use crate::indicators::source::{FigureSource, SourceError};
 use crate::store::freshness;
 
-/// A snapshot with its rendering: what readers get.
+/// A snapshot with its rendering.
 #[derive(Debug)]
 pub struct Published {
     pub snapshot: Arc<Snapshot>,
     pub rendered: Rendered,
 }
 
-/// Keeps the indicators of one origin.
+/// Refreshes, publishes and saves the indicators of one origin.
 #[derive(Debug)]
 pub struct Collector {
     source: Arc<dyn FigureSource>,
     clock: Clock,
     file: PathBuf,
     published: RwLock<Arc<Published>>,
-    /// Held while a new snapshot is made from the present one.
+    /// Locked while a new snapshot is made from the current one.
     change: Mutex<()>,
-    /// Held while the file is written; remembers what it holds.
+    /// Locked while the file is written; the snapshot that the file holds.
     saved: Mutex<Arc<Snapshot>>,
 }
 
-/// What a successful refresh brought.
+/// The result of a successful refresh.
 struct Refreshed {
-    /// `None`: what is kept is still what is published.
+    /// `None`: the table was not updated, so the earlier figures are still current.
     figures: Option<Figures>,
     update_next: Option<NaiveDate>,
 }
 
 impl Collector {
-    /// Starts with what is kept in the file.
+    /// A collector that starts with the figures saved in the file.
     #[must_use]
     pub fn start(
         source: Arc<dyn FigureSource>,
@@ -67,18 +67,19 @@ impl Collector {
         }
     }
 
-    /// What is known now.
+    /// The latest snapshot.
     #[must_use]
     pub fn published(&self) -> Arc<Published> {
         Arc::clone(&self.published.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Takes other definitions into use; indicators that stand for the same figures as before go on as they were.
+    /// Replaces the definitions; indicators whose figures are the same as before keep their state.
     pub fn redefine(&self, definitions: &Definitions) {
         self.publish(|snapshot| snapshot.redefined(definitions));
     }
 
-    /// Refreshes one indicator and publishes the outcome; says whether it succeeded. An id that is not defined is no failure.
+    /// Refreshes one indicator and publishes the outcome; returns whether it succeeded. An id that is no longer defined counts as
+    /// success.
     pub async fn refresh(&self, id: &str) -> bool {
         let Some(state) = self.published().snapshot.indicator(id).cloned() else { return true };
         let begun = self.clock.now();
@@ -90,7 +91,7 @@ impl Collector {
         up
     }
 
-    /// Writes what is known to disk, unless the file holds it already. Blocks: call it where that may be.
+    /// Saves the latest snapshot, unless the file holds it already. Blocks the calling thread.
     pub fn save(&self) {
         let snapshot = Arc::clone(&self.published().snapshot);
         let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);

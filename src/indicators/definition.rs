@@ -1,5 +1,5 @@
-//! Definitions of indicators, as people write them in a file. Checks what the file alone can tell; whether a table has the
-//! measure and the members is for [`resolve`](super::resolve) to say.
+//! Definitions of indicators, as operators write them in a file, and the checks that need only the file. Whether a table has the
+//! measure and the members is checked by [`resolve`](super::resolve).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 use crate::catalogue::area::AreaKind;
 use crate::catalogue::measure::Unit;
 
-/// The definitions that the program carries.
+/// The definitions that are built into the program.
 const BUILT_IN: &str = include_str!("../../metadata/indicators.json");
-/// Series of one area: the value and its change from two baselines.
+/// Series per area: the value and its change from two baselines.
 const SERIES_PER_AREA: usize = 3;
-/// Series about one indicator, whatever its areas.
+/// Series per indicator besides those of its areas.
 const SERIES_ABOUT: usize = 25;
 /// How many of the largest indicators an error names.
 const LARGEST_NAMED: usize = 5;
@@ -79,12 +79,12 @@ impl fmt::Display for IndicatorId {
     }
 }
 
-/// What an indicator is: one table, one measure, one fixed choice of every dimension but the area.
+/// An indicator: one table, one measure, one fixed member of every dimension but the area.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Definition {
     pub id: IndicatorId,
-    /// What people read, in Danish.
+    /// The title in Danish.
     pub title: String,
     pub table: String,
     /// The measure's label, heading or id.
@@ -94,13 +94,13 @@ pub struct Definition {
     /// Empty: every level that the table has.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub levels: Vec<AreaLevel>,
-    /// Dimension id to member id or label; the total of those that are not here.
+    /// Dimension id to member id or label; a dimension that is not listed is at its total.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub members: BTreeMap<String, String>,
 }
 
 impl Definition {
-    /// The most series that the indicator can become.
+    /// The most series that the indicator can have.
     #[must_use]
     pub fn series_bound(&self) -> usize {
         let levels: &[AreaLevel] = if self.levels.is_empty() { &AreaLevel::ALL } else { &self.levels };
@@ -108,7 +108,7 @@ impl Definition {
         areas * SERIES_PER_AREA + SERIES_ABOUT
     }
 
-    /// Whether both stand for the same figures, whatever their titles.
+    /// Whether both have the same figures; titles may differ.
     #[must_use]
     pub fn same_figures(&self, other: &Self) -> bool {
         *self == Self { title: self.title.clone(), ..other.clone() }
@@ -128,7 +128,8 @@ impl Definition {
     }
 }
 
-/// A layer of areas that become series. Each is a family of its own: a total among its parts would ruin every sum.
+/// A level of areas that become series. Each level is a metric family of its own: with the country and the municipalities in one
+/// family, `sum()` in PromQL would count everything twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AreaLevel {
@@ -140,7 +141,7 @@ pub enum AreaLevel {
 impl AreaLevel {
     pub const ALL: [Self; 3] = [Self::Country, Self::Region, Self::Municipality];
 
-    /// The level as it stands in metric names and definitions.
+    /// The level's name in metric names and definitions.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -170,7 +171,7 @@ impl AreaLevel {
     }
 }
 
-/// What a published figure counts, which gives the metric its base unit.
+/// What a published figure counts; the metric's base unit follows from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Quantity {
@@ -212,7 +213,7 @@ impl Quantity {
         }
     }
 
-    /// The published figure in the base unit. Worked out in decimals, so that 2.9 per cent is 0.029 and nothing beside it.
+    /// The published figure in the base unit, computed in decimals so that 2.9 per cent is exactly 0.029.
     #[must_use]
     pub fn in_base_unit(self, figure: Decimal) -> Decimal {
         match self {
@@ -228,7 +229,7 @@ impl Quantity {
         }
     }
 
-    /// Whether a measure of that unit can be meant. Counts whose label names no unit can be any count.
+    /// Whether a measure of that unit can have this quantity. A count whose label names no unit fits every count.
     #[must_use]
     pub fn fits(self, unit: Unit) -> bool {
         match self {
@@ -245,7 +246,7 @@ impl Quantity {
     }
 }
 
-/// The unit at the end of a metric's name; a family holds one.
+/// The unit at the end of a metric's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum BaseUnit {
     Persons,
@@ -283,7 +284,7 @@ impl BaseUnit {
     }
 }
 
-/// A set of definitions that fits together, in the file's order.
+/// Checked definitions, in the file's order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Definitions(Vec<Arc<Definition>>);
 
@@ -296,7 +297,7 @@ struct DefinitionsFile {
 }
 
 impl Definitions {
-    /// The definitions that the program carries.
+    /// The definitions that are built into the program.
     pub fn built_in(series_limit: usize) -> Result<Self, DefinitionError> {
         Self::parse(BUILT_IN, series_limit)
     }

@@ -1,5 +1,5 @@
-//! A snapshot as Prometheus reads it: metric families in a fixed order, a sample only where there is a figure, no timestamps.
-//! Rendered once per refresh, with its gzip; a scrape copies bytes.
+//! Renders a snapshot in Prometheus' text format: metric families in a fixed order, a sample only where there is a figure, no
+//! timestamps. Rendered and gzipped once per refresh; a scrape only copies the bytes.
 
 use std::fmt;
 use std::io::Write;
@@ -52,7 +52,7 @@ impl Rendered {
 
 fn compressed(text: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    // Writing to memory does not fail.
+    // Writing to a `Vec` cannot fail.
     encoder.write_all(text).and_then(|()| encoder.finish()).unwrap_or_default()
 }
 
@@ -155,7 +155,7 @@ fn level_help(level: AreaLevel) -> &'static str {
     }
 }
 
-/// Labels beside the indicator's, and the value.
+/// Labels in addition to the indicator's, and the value.
 type Sample = (Vec<LabelPair>, f64);
 
 /// A family about the indicators, with at most one sample for each.
@@ -269,7 +269,7 @@ const ABOUT: [IndicatorFamily; 13] = [
     },
 ];
 
-/// Every reason is there from the start, so that the first failure is seen as a rise.
+/// Failures by reason. Every reason has a sample from the start, so that `increase()` sees the first failure.
 fn failures_family(snapshot: &Snapshot) -> MetricFamily {
     let mut samples = Vec::new();
     for state in &snapshot.indicators {
@@ -324,7 +324,7 @@ fn seconds(instant: DateTime<Utc>) -> f64 {
     instant.timestamp_millis() as f64 / 1000.0
 }
 
-/// The nearest double, through text: the short way through division is a last digit off at times.
+/// The nearest double, parsed from the decimal's text: dividing mantissa by scale is off in the last digit for some.
 pub(super) fn number(decimal: Decimal) -> Option<f64> {
     decimal.to_string().parse().ok()
 }

@@ -1,5 +1,5 @@
-//! The figures of one indicator: every area in every period, as published. Says which period is the newest, how figures have
-//! moved and what was revised; refuses answers that cannot be right.
+//! The figures of one indicator: every area in every period, as published; the newest period, changes since earlier periods and
+//! revisions. Refuses answers that are not plausible.
 
 use std::collections::{HashMap, HashSet};
 
@@ -35,7 +35,7 @@ pub enum FiguresError {
     TooFewRows { found: usize, kept: usize },
 }
 
-/// What baseline a change is measured from.
+/// The earlier period that a change is measured from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Baseline {
     PreviousPeriod,
@@ -71,18 +71,18 @@ pub struct Figures {
     pub periods: Vec<Period>,
     /// By level, then by code.
     pub areas: Vec<Area>,
-    /// Area by area, in each the periods in their order; `None` is a figure that is not published.
+    /// For each area its figures in the order of `periods`; `None` is a figure that is not published.
     pub(super) values: Vec<Figure>,
     /// How many rows the answer had.
     pub rows: usize,
-    /// The table's update that the figures belong to; of several the oldest.
+    /// The table's update date that the figures belong to; the oldest of several blocks.
     pub update_latest: Option<NaiveDate>,
-    /// When the databank gave them; of several blocks the oldest.
+    /// When they were fetched; the oldest of several blocks.
     pub read_at: DateTime<Utc>,
 }
 
 impl Figures {
-    /// Puts the blocks of a refresh together.
+    /// Collects the figures from the blocks of a refresh.
     pub fn assemble(resolved: &ResolvedIndicator, blocks: &[SharedBlock]) -> Result<Self, FiguresError> {
         let periods: Vec<_> = (resolved.selection.periods.iter())
             .filter_map(|&index| resolved.measurement.periods.get(index).cloned())
@@ -107,7 +107,7 @@ impl Figures {
         }
     }
 
-    /// Refuses figures that have shrunk too much to be the same table.
+    /// Refuses an answer with fewer than half of the rows of last time.
     pub fn plausible_after(&self, kept: &Self) -> Result<(), FiguresError> {
         if self.rows * 2 < kept.rows {
             return Err(FiguresError::TooFewRows { found: self.rows, kept: kept.rows });
@@ -133,7 +133,7 @@ impl Figures {
         (0..self.areas.len()).filter(|&area| self.figure(area, period).is_some()).count()
     }
 
-    /// By the index of a period, the one that its change is measured from, if the table has it.
+    /// For each period the index of the one that its change is measured from, if the table has it.
     #[must_use]
     pub fn baselines(&self, baseline: Baseline) -> Vec<Option<usize>> {
         let indexes: HashMap<_, _> = (self.periods.iter().enumerate())
@@ -144,14 +144,14 @@ impl Figures {
         self.periods.iter().map(of).collect()
     }
 
-    /// How far an area's figure has moved, as a share of the earlier one; nothing where either is missing or the earlier is zero.
+    /// The relative change of an area's figure; `None` where either figure is missing or the earlier one is zero.
     #[must_use]
     pub fn change(&self, area: usize, period: usize, baseline: usize) -> Option<Decimal> {
         let (now, before) = (self.figure(area, period)?, self.figure(area, baseline)?);
         now.checked_sub(before)?.checked_div(before)
     }
 
-    /// How many figures of periods that had been published before are not what they were.
+    /// How many figures changed among the periods that had been published before.
     #[must_use]
     pub fn revisions_since(&self, kept: &Self) -> usize {
         let areas: HashMap<_, _> =
@@ -205,7 +205,7 @@ impl Figures {
         }))
     }
 
-    /// A block without areas is about the whole country.
+    /// Indexes of areas. A block without an area column is about the whole country.
     fn area_lookup<'a>(&self, block: &'a CellBlock) -> Result<Lookup<'a>, FiguresError> {
         match block.members(&DimensionId::from(AREA_DIMENSION)) {
             Some(column) => Ok(Lookup::new(AREA_DIMENSION, column, |id| {
@@ -225,7 +225,7 @@ impl Figures {
     }
 }
 
-/// Indexes for the ids of a column, each different id looked up once.
+/// Indexes for the ids of a column; each distinct id is looked up once.
 enum Lookup<'a> {
     Always(usize),
     Column { name: &'static str, column: &'a DictionaryArray<Int32Type>, indexes: Vec<Option<usize>> },

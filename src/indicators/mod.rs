@@ -1,7 +1,7 @@
-//! Indicators: chosen figures that people watch. A definition names a table, a measure and a choice; a refresh reads every
-//! period of it; what was read is an immutable snapshot, kept on disk and rendered once for all scrapes.
+//! Indicators: chosen figures as Prometheus gauges. A definition names a table, a measure and a member of each dimension; a refresh
+//! reads every period; the result is part of an immutable snapshot that is saved to disk and rendered once for all scrapes.
 //!
-//! Knows neither HTTP nor the upstream: figures come through [`source::FigureSource`].
+//! Independent of HTTP and of the upstream: figures come through [`source::FigureSource`].
 
 pub mod collector;
 pub mod definition;

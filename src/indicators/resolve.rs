@@ -1,5 +1,5 @@
-//! A definition read against the table that it names: labels become indexes, and what the table does not have is refused with
-//! the name that was probably meant.
+//! Looks up a definition's names in its table: labels become indexes. A name that the table does not have is an error with the
+//! closest name as a suggestion.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::plan::selection::{Members, Selection};
 /// How many of the offered names an error lists when none is close.
 const OFFERED_NAMED: usize = 6;
 
-/// Why a definition cannot be read against its table.
+/// Why a definition does not fit its table.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the indicator `{indicator}` on table `{table}`: {fault}")]
 pub struct ResolveError {
@@ -47,7 +47,7 @@ pub enum Fault {
     Level { level: &'static str, offered: String },
 }
 
-/// An indicator whose every name is found in its table.
+/// An indicator whose names were all found in its table.
 #[derive(Debug, Clone)]
 pub struct ResolvedIndicator {
     pub definition: Arc<Definition>,
@@ -60,17 +60,17 @@ pub struct ResolvedIndicator {
     pub areas: Vec<Area>,
 }
 
-/// A place that has a series.
+/// An area that has a series.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Area {
     pub level: AreaLevel,
     pub member: MemberId,
-    /// The official code; the member's id where there is none, as for a region that is newer than the list of codes.
+    /// The official code, or the member's id where the list of codes does not have the area.
     pub code: String,
     pub name: String,
 }
 
-/// Reads a definition against its table.
+/// Looks up a definition's names in its table.
 pub fn resolve(
     definition: &Arc<Definition>,
     measurement: &Arc<Measurement>,
@@ -78,7 +78,7 @@ pub fn resolve(
     resolve_parts(definition, measurement).map_err(|fault| failed(definition, fault))
 }
 
-/// Everything that is wrong with definitions, as far as the catalogue has been read.
+/// All errors in definitions whose tables have been read.
 #[must_use]
 pub fn check(definitions: &Definitions, catalogue: &Catalogue) -> Vec<ResolveError> {
     definitions.iter().filter_map(|definition| check_one(definition, catalogue).err()).collect()
@@ -212,7 +212,7 @@ fn member_index(dimension: &Dimension, name: &str) -> Result<usize, Fault> {
     })
 }
 
-/// The total alone needs no naming.
+/// The members as a selection; the total alone is not named in requests.
 fn named(dimension: &Dimension, members: Vec<usize>) -> Members {
     match members.as_slice() {
         [only] if dimension.total() == Some(*only) => Members::Unnamed,
@@ -254,7 +254,7 @@ fn area_of(level: AreaLevel, member: &Member) -> Area {
     }
 }
 
-/// The closest of the offered names if one is close, else some of them.
+/// A hint for the error: the closest name if one is close, otherwise some of the names.
 fn hint<'a>(name: &str, offered: impl Iterator<Item = &'a str>) -> String {
     let offered: Vec<_> = offered.collect();
     match closest(name, &offered) {
@@ -274,7 +274,7 @@ fn listed(names: &[&str]) -> String {
     text
 }
 
-/// The name that the fewest keystrokes lead to, if they are few beside its length.
+/// The name with the smallest edit distance, if that is small in relation to its length.
 fn closest<'a>(name: &str, offered: &[&'a str]) -> Option<&'a str> {
     let name = name.to_lowercase();
     let distance = |other: &str| keystrokes(&name, &other.to_lowercase());
@@ -282,7 +282,7 @@ fn closest<'a>(name: &str, offered: &[&'a str]) -> Option<&'a str> {
     (keystrokes <= name.chars().count() / 3).then_some(best)
 }
 
-/// How many letters must be put in, taken out or exchanged to turn one text into the other.
+/// The edit distance: how many letters must be inserted, removed or replaced to turn one text into the other.
 fn keystrokes(from: &str, to: &str) -> usize {
     let to: Vec<char> = to.chars().collect();
     let mut row: Vec<usize> = (0..=to.len()).collect();

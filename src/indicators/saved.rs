@@ -1,4 +1,4 @@
-//! The last good figures on disk, so that a restart while the upstream is closed loses nothing.
+//! Saves the latest good figures to disk, so that the gauges are there after a restart while the upstream is closed.
 
 use std::io;
 use std::path::Path;
@@ -16,7 +16,7 @@ use crate::indicators::figures::Figures;
 use crate::indicators::resolve::Area;
 use crate::indicators::snapshot::{Health, IndicatorState, Snapshot};
 
-/// The form of the file; another is not read.
+/// The version of the file's form; a file of another version is not read.
 const VERSION: u32 = 1;
 
 #[derive(Serialize, Deserialize)]
@@ -46,14 +46,14 @@ struct SavedArea {
     values: Vec<Option<Decimal>>,
 }
 
-/// Writes a snapshot in place of the one before.
+/// Saves a snapshot in place of the earlier one.
 pub(super) fn save(path: &Path, snapshot: &Snapshot) -> io::Result<()> {
     let indicators: Vec<_> = snapshot.indicators.iter().map(|state| SavedIndicator::of(state)).collect();
     disk::keep(path, VERSION, &indicators)
 }
 
-/// Reads the states that were kept; none where nothing has been kept yet, or nothing that can be used: figures can be had again.
-/// What is served from them is not the work of a refresh of this run, so none of them is up.
+/// Reads the saved states; none if there is no usable file, since figures can be fetched again. No refresh of this run has
+/// confirmed them yet, so `up` is false for each.
 pub(super) fn load(path: &Path) -> Vec<Arc<IndicatorState>> {
     let kept: Option<Vec<SavedIndicator>> = disk::read_or_set_aside(path, VERSION);
     kept.into_iter().flatten().map(|one| Arc::new(one.into_state())).collect()

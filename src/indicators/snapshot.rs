@@ -1,4 +1,4 @@
-//! What is known of all indicators at one moment: immutable, and replaced one indicator at a time by making a new one.
+//! The state of all indicators at one moment. A snapshot is immutable; a refresh makes a new one with one indicator replaced.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub struct Snapshot {
     pub indicators: Vec<Arc<IndicatorState>>,
 }
 
-/// One indicator: its last good figures and how its refreshes go.
+/// One indicator: its latest good figures and the health of its refreshes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IndicatorState {
     pub definition: Arc<Definition>,
@@ -29,7 +29,7 @@ pub struct IndicatorState {
     pub health: Health,
 }
 
-/// How an indicator's refreshes go.
+/// The health of an indicator's refreshes.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Health {
     /// Whether the last refresh succeeded.
@@ -46,7 +46,7 @@ pub struct Health {
 }
 
 impl Health {
-    /// The state after one more refresh that succeeded.
+    /// The health after a refresh that succeeded.
     #[must_use]
     pub fn succeeded(&self, at: DateTime<Utc>, took: Duration) -> Self {
         Self {
@@ -59,7 +59,7 @@ impl Health {
         }
     }
 
-    /// The state after one more refresh that failed.
+    /// The health after a refresh that failed.
     #[must_use]
     pub fn failed(&self, error: &SourceError, took: Duration) -> Self {
         let mut health = Self {
@@ -81,8 +81,8 @@ impl Snapshot {
         self.indicators.iter().find(|state| state.definition.id.as_str() == id)
     }
 
-    /// The same moment under other definitions: an indicator that still stands for the same figures keeps all it has, another
-    /// starts anew, and one that is no longer defined is gone.
+    /// The snapshot under other definitions: an indicator with the same figures keeps its state, a changed or new one starts empty,
+    /// and one that is no longer defined is removed.
     #[must_use]
     pub fn redefined(&self, definitions: &Definitions) -> Self {
         let indicators = definitions.iter().map(|definition| {
@@ -97,7 +97,7 @@ impl Snapshot {
         Self { origin: Arc::clone(&self.origin), indicators: indicators.collect() }
     }
 
-    /// The same moment with one indicator's state replaced, if it is still defined as that state says.
+    /// The snapshot with one indicator's state replaced, if the indicator's definition has not changed since.
     #[must_use]
     pub fn with(&self, state: IndicatorState) -> Self {
         let mut indicators = self.indicators.clone();

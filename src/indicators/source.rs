@@ -1,4 +1,4 @@
-//! Where figures come from, as the collector sees it, and why they do not.
+//! The trait through which the collector reads tables and figures, and its error.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,17 +11,17 @@ use crate::observe::upstream_observer::FailureReason;
 use crate::plan::selection::Selection;
 use crate::store::block::SharedBlock;
 
-/// What a refresh asks of the rest of the program.
+/// The data that a refresh needs.
 #[async_trait]
 pub trait FigureSource: fmt::Debug + Send + Sync {
-    /// What the list of tables says of a table now: its update dates above all.
+    /// The table's entry in the current list of tables, with its update dates.
     async fn head(&self, table: &MeasurementId) -> Result<Arc<MeasurementHead>, SourceError>;
 
     /// The table with its dimensions, periods and measures.
     async fn measurement(&self, table: &MeasurementId) -> Result<Arc<Measurement>, SourceError>;
 
-    /// The figures of a selection, in as many blocks as it takes. Stored figures past their age are no answer here: the
-    /// collector keeps its own last good ones, and has to know that there was nothing fresher.
+    /// The figures of a selection, in one or several blocks. Stored figures that are too old are an error here: the collector has
+    /// its own latest good figures and must know that nothing fresher could be fetched.
     async fn cells(
         &self,
         measurement: &Arc<Measurement>,
@@ -29,17 +29,17 @@ pub trait FigureSource: fmt::Debug + Send + Sync {
     ) -> Result<Vec<SharedBlock>, SourceError>;
 }
 
-/// Why figures did not come.
+/// Why figures could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct SourceError {
     pub reason: FailureReason,
-    /// A sentence for whoever runs the program.
+    /// A sentence for the operator.
     pub message: String,
 }
 
 impl SourceError {
-    /// Figures came, but cannot be trusted.
+    /// Figures were read, but are not plausible.
     #[must_use]
     pub fn validation(error: &dyn std::error::Error) -> Self {
         Self { reason: FailureReason::Validation, message: error.to_string() }

@@ -1,7 +1,8 @@
-//! Facts about this process, in a registry of its own: calls to the upstream, cells in store, requests answered. Figures are not
-//! here; they come out of a snapshot of the indicators.
+//! Metrics about this process, in a Prometheus registry: calls to the upstream, cells in store, requests answered. The gauges of
+//! indicators are not here; they are rendered from a snapshot by `indicators/exposition.rs`.
 //!
-//! A label's value comes from a fixed list or a matched pattern, never from what a request says.
+//! A label's value comes from a fixed list or from the route pattern, never from the text of a request, so that clients cannot
+//! create series.
 
 use std::time::Duration;
 
@@ -15,16 +16,16 @@ use crate::observe::process::ProcessCollector;
 use crate::observe::store_observer::StoreObserver;
 use crate::observe::upstream_observer::{UpstreamCall, UpstreamObserver};
 
-/// What a body in Prometheus' text format is called.
+/// The media type of Prometheus' text format.
 pub const EXPOSITION_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
-/// The route of requests that match none.
+/// The value of the label `route` for requests that match no route.
 pub const UNMATCHED_ROUTE: &str = "unmatched";
 
 const UPSTREAM_SECONDS: [f64; 10] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0];
 const HTTP_SECONDS: [f64; 11] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 100.0];
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
-/// The process' own metrics. Counting never fails and never waits.
+/// The process' metrics. Counting never fails and never blocks.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
@@ -52,7 +53,7 @@ pub struct Metrics {
     reload_success: Gauge,
 }
 
-/// A call to the upstream that is under way; it is over when this is dropped, however that comes about.
+/// A running call to the upstream. Dropping it, also when the call is cancelled, lowers the gauge again.
 #[derive(Debug)]
 pub struct InFlight(IntGauge);
 
@@ -178,18 +179,18 @@ impl Metrics {
         }
     }
 
-    /// Figures past their age were served.
+    /// Figures older than their lifetime were served.
     pub fn cache_stale_served(&self) {
         self.cache_stale_served.inc();
     }
 
-    /// How much is held in memory.
+    /// How many blocks are in memory.
     pub fn cache_size(&self, entries: usize, bytes: usize) {
         self.cache_entries.set(i64::try_from(entries).unwrap_or(i64::MAX));
         self.cache_size_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
-    /// How much is held on disk.
+    /// How many blocks are on disk.
     pub fn disk_size(&self, entries: usize, bytes: u64) {
         self.disk_entries.set(i64::try_from(entries).unwrap_or(i64::MAX));
         self.disk_size_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
@@ -207,7 +208,7 @@ impl Metrics {
         self.read_ahead_left.set(i64::try_from(left).unwrap_or(i64::MAX));
     }
 
-    /// A request was answered. The route is the pattern that matched; the scrapes themselves are not told.
+    /// A request was answered. `route` is the pattern that matched; scrapes of `/metrics` are not counted.
     pub fn http_request(&self, route: Option<&str>, method: &str, code: u16, took: Duration) {
         let route = route.unwrap_or(UNMATCHED_ROUTE);
         let method = METHODS.into_iter().find(|known| *known == method).unwrap_or("other");

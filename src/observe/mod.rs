@@ -1,4 +1,5 @@
-//! What can happen, as values; who counts, logs or shows them is a sink's concern.
+//! Events of the service: the traits through which stages report them, and the observers that count them as metrics or keep them
+//! as reports.
 
 pub mod metrics;
 mod process;

@@ -1,4 +1,4 @@
-//! Failed calls to the upstream, kept for people: what an operator needs to see, and can mail to the agency as it stands.
+//! The latest failed calls to the upstream, for `/status`: each with the text of a mail to the agency that runs the upstream.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -8,9 +8,9 @@ use chrono_tz::Europe::Copenhagen;
 
 use crate::observe::upstream_observer::{FailedCall, UpstreamCall, UpstreamObserver};
 
-/// Reports that are kept; older ones go.
+/// So many reports are kept; older ones are dropped.
 const KEPT: usize = 50;
-/// Where the agency takes reports, and the subject that its guide asks for.
+/// The agency's address for reports, and the subject that its guide asks for.
 pub const MAIL_TO: &str = "jobindsats@star.dk";
 pub const MAIL_SUBJECT: &str = "vedr. fejl på api.jobindsats.dk";
 
@@ -46,7 +46,7 @@ impl UpstreamObserver for FailureReports {
 }
 
 impl FailedCall {
-    /// The call as a line for the command line. The key is a variable there and nowhere else.
+    /// The call as a curl command. The key appears only as the name of a shell variable.
     #[must_use]
     pub fn curl(&self) -> String {
         format!("curl -i -H \"Authorization: Bearer $JOBINDSATS_API_KEY\" '{}'", self.address)

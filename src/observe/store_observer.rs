@@ -1,16 +1,16 @@
-//! Requests to the store of cells, as metrics count them.
+//! The trait through which the store of cells reports hits, evictions and disk trouble.
 
 use std::fmt;
 
-/// Is told of every request for cells, and of what becomes of stored ones.
+/// Receives the events of the store.
 pub trait StoreObserver: Send + Sync + fmt::Debug {
-    /// Cells were asked for, and were there or not.
+    /// Cells were looked up; `found` says whether they were in store.
     fn store_request(&self, found: bool);
 
     /// Cells were served that may no longer be the newest.
     fn stale_served(&self);
 
-    /// So many blocks were let go from memory to make room.
+    /// So many blocks were removed from memory to make room.
     fn evicted(&self, blocks: usize);
 
     /// A stored file could not be used and was set aside.
@@ -19,11 +19,11 @@ pub trait StoreObserver: Send + Sync + fmt::Debug {
     /// A block was written to disk, or could not be.
     fn disk_writable(&self, writable: bool);
 
-    /// So many figures of a table are others than before.
+    /// So many figures of a table have changed.
     fn figures_revised(&self, figures: usize);
 }
 
-/// Watches nothing.
+/// An observer that ignores everything.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Unobserved;
 

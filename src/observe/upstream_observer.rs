@@ -1,4 +1,4 @@
-//! Calls to the upstream, as values that can be counted and reported. They never hold a key or a figure.
+//! The trait through which the upstream client reports its calls. The reported values never contain the key or a figure.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -39,7 +39,7 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// One try of one call, when it was over.
+/// One finished try of one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpstreamCall {
     pub endpoint: Endpoint,
@@ -53,7 +53,7 @@ pub struct UpstreamCall {
 /// How a try ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallOutcome {
-    /// An answer came whole, with this status.
+    /// A complete answer came, with this status.
     Status(u16),
     Timeout,
     /// No connection, or one that broke.
@@ -132,9 +132,9 @@ impl FailureReason {
     }
 }
 
-/// Is told of every try.
+/// Receives every try.
 pub trait UpstreamObserver: Send + Sync + fmt::Debug {
-    /// A try begins. It is under way until what is returned is dropped, however that comes about.
+    /// A try begins. It ends when the returned value is dropped, also when the call is cancelled.
     #[must_use]
     fn upstream_started(&self) -> Box<dyn Send>;
     /// A try is over.
@@ -145,7 +145,7 @@ pub trait UpstreamObserver: Send + Sync + fmt::Debug {
     fn upstream_circuit(&self, open: bool);
 }
 
-/// Watches nothing.
+/// An observer that ignores everything.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Unobserved;
 
@@ -159,7 +159,7 @@ impl UpstreamObserver for Unobserved {
     fn upstream_circuit(&self, _: bool) {}
 }
 
-/// Several observers, each told of everything.
+/// Several observers that all receive everything.
 impl UpstreamObserver for Vec<Arc<dyn UpstreamObserver>> {
     fn upstream_started(&self) -> Box<dyn Send> {
         Box::new(self.iter().map(|observer| observer.upstream_started()).collect::<Vec<_>>())

@@ -1,7 +1,7 @@
-//! The services that are given out: built from the catalogue as it is now, under names that never change.
+//! Builds the OData services (feeds) from the current catalogue, under names that never change.
 //!
-//! A feed is built when it is first asked for and again when what it is made of was read anew. Names are kept in `names.json`,
-//! which only grows and has one writer.
+//! A feed is built when it is first requested and again when its part of the catalogue was read again. Names are saved in
+//! `names.json`, which only grows and has one writer.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -23,10 +23,10 @@ use crate::refresh::sync::keeper::CatalogueKeeper;
 use crate::store::revisions::RevisionLog;
 
 const NAMES_FILE: &str = "names.json";
-/// The form of the file; another is not read.
+/// The version of the file's form; a file of another version is not read.
 const NAMES_VERSION: u32 = 1;
 
-/// Builds feeds and keeps them.
+/// Builds feeds and caches them.
 #[derive(Debug)]
 pub struct FeedKeeper {
     catalogue: Arc<CatalogueKeeper>,
@@ -59,7 +59,7 @@ struct BuiltTable {
     feed: Arc<Feed>,
 }
 
-/// Why names cannot be given: without the recorded ones, new names could differ from those that clients know.
+/// Why names cannot be assigned: without the recorded ones, new names could differ from those that clients use.
 #[derive(Debug, Error)]
 pub enum NamesError {
     #[error(
@@ -73,10 +73,10 @@ pub enum NamesError {
 }
 
 impl FeedKeeper {
-    /// Opens the names that were given before.
+    /// Reads the names that were assigned before.
     ///
     /// # Errors
-    /// When they are there but cannot be read.
+    /// When the file exists but cannot be read.
     pub fn open(
         folder: PathBuf,
         catalogue: Arc<CatalogueKeeper>,
@@ -94,7 +94,7 @@ impl FeedKeeper {
         Ok(Self { catalogue, revisions, origin, names_path, built })
     }
 
-    /// Whose figures the feeds show.
+    /// The upstream that the feeds' figures come from.
     #[must_use]
     pub fn origin(&self) -> &Origin {
         &self.origin
@@ -118,10 +118,10 @@ impl FeedKeeper {
         feed
     }
 
-    /// The service of a table, whose parts are read from the upstream if they have not been since its last update.
+    /// The service of a table. Its metadata is read from the upstream first if it was not read since the table's last update.
     ///
     /// # Errors
-    /// When there is no such table, or it cannot be read now.
+    /// When there is no such table, or its metadata cannot be read.
     pub async fn table(&self, name: &str) -> Result<Arc<Feed>, BridgeError> {
         let catalogue = self.catalogue.current();
         if catalogue.heads.is_empty() {
@@ -130,7 +130,7 @@ impl FeedKeeper {
         let Some(head) = catalogue.head(name).cloned() else {
             return Err(self.unknown(&catalogue, name));
         };
-        // One that has changed is read again first: its periods are to be those of the figures that will be read.
+        // A table that was updated is read again first, so that its periods match the figures that will be read.
         let measurement = self.catalogue.measurement(head.id.as_str()).await.map_err(|error| {
             tracing::warn!(table = %head.id, %error, "table could not be read");
             BridgeError::TableNotRead(head.id.clone())
@@ -161,7 +161,7 @@ impl FeedKeeper {
         BridgeError::UnknownTable { table: name.to_owned(), origin: self.origin.name.clone(), suggestion }
     }
 
-    /// Writes new names down. Names that could not be written are given all the same, and tried again with the next.
+    /// Saves new names. If that fails they are used all the same, and saving is tried again with the next new name.
     fn keep_names(&self, built: &mut Built) {
         if !built.names.is_changed() {
             return;

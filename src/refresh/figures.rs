@@ -1,4 +1,4 @@
-//! Figures for the indicators, through the same stages as every other request.
+//! Reads figures for the indicators through the same plan and fetch stages as every other request.
 
 use std::sync::Arc;
 

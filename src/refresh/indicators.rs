@@ -1,4 +1,4 @@
-//! When indicators are refreshed: each on its own, about once an hour, sooner after a failure, one at a time.
+//! The schedule of the indicators: each is refreshed about once an hour, sooner after a failure, one at a time.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use crate::clock::{Clock, is_within};
 use crate::indicators::collector::Collector;
 use crate::indicators::definition::{Definition, IndicatorId};
 
-/// How often.
+/// The intervals of the schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
-    /// Between two refreshes of an indicator, give or take a tenth.
+    /// Between two refreshes of an indicator, varied by up to a tenth so that they spread out.
     pub interval: Duration,
-    /// After a first failure; doubles with each further one, up to the interval.
+    /// After a first failure; doubled after each further one, up to `interval`.
     pub retry: Duration,
 }
 
@@ -26,19 +26,19 @@ impl Default for Pace {
     }
 }
 
-/// When an indicator last had its turn, and when the next comes.
+/// When an indicator was last refreshed, and when it will be next.
 #[derive(Debug, Clone)]
 struct Turn {
     had_at: DateTime<Utc>,
-    /// Until the next.
+    /// Until the next refresh.
     pause: Duration,
     failures: u32,
-    /// What was refreshed: another definition under the same id is as good as new.
+    /// What was refreshed. If the id has another definition now, the indicator is due at once.
     definition: Arc<Definition>,
 }
 
-/// Refreshes indicators until `stop` becomes true or its sender is gone, then writes what is known to disk. What is under way
-/// then is let go. All are due at the start; indicators defined later are due at once.
+/// Refreshes indicators until `stop` becomes true or its sender is dropped, then saves the figures to disk. A refresh that is
+/// running then is cancelled. All indicators are due at the start; those defined later are due at once.
 pub async fn run(collector: Arc<Collector>, pace: Pace, clock: Clock, mut stop: watch::Receiver<bool>) {
     let mut turns = HashMap::new();
     tokio::select! {
@@ -74,7 +74,7 @@ async fn refresh_for_ever(
     }
 }
 
-/// The indicators whose turn it is; those that are no longer defined as they were are forgotten.
+/// The indicators that are due. Forgets the turns of those whose definition has changed or is gone.
 fn due(
     collector: &Collector,
     now: DateTime<Utc>,
@@ -98,7 +98,7 @@ async fn save(collector: &Arc<Collector>) {
 }
 
 impl Pace {
-    /// How long until the next turn after that many failures in a row.
+    /// The pause until the next refresh after that many failures in a row.
     fn pause(self, failures: u32) -> Duration {
         let whole = match failures.checked_sub(1) {
             None => self.interval,
@@ -107,7 +107,7 @@ impl Pace {
         whole.mul_f64(0.9 + 0.2 * fastrand::f64())
     }
 
-    /// How long until the turns are looked at again.
+    /// The pause until the schedule is checked again.
     fn look(self) -> Duration {
         (self.retry / 2).min(Duration::from_secs(5))
     }

@@ -1,4 +1,4 @@
-//! What is brought up to date in the background, and when.
+//! Background work: keeping the catalogue, the feeds and the indicators up to date, and reading ahead what is used most.
 
 pub mod feeds;
 pub mod figures;

@@ -1,4 +1,4 @@
-//! What the catalogue knows of updates, as the fetch stage asks for it.
+//! Answers the fetch stage's question when a table was last updated, from the list of tables.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use crate::catalogue::id::MeasurementId;
 use crate::fetch::Updates;
 use crate::refresh::sync::keeper::CatalogueKeeper;
 
-/// So long an answer waits for the list of tables to be looked up anew; it goes on in the background.
+/// The longest that an answer waits for the list of tables; reading it goes on in the background.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// Updates as the list of tables tells them.
+/// Update dates from the list of tables.
 #[derive(Debug, Clone)]
 pub struct ListedUpdates(pub Arc<CatalogueKeeper>);
 

@@ -1,11 +1,12 @@
-//! The organisation's key. It can be sent, and nothing else: it is never printed, logged or compared in the open.
+//! The organisation's API key. Its only use is to be sent to the upstream: it has no `Display`, its `Debug` hides it, and other
+//! texts are searched for it before they are logged.
 
 use std::fmt;
 
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
-/// The word that version 3 wants before the key.
+/// The scheme that version 3 of the API expects before the key.
 const SCHEME: &str = "Bearer";
 const REDACTED: &str = "[redacted]";
 

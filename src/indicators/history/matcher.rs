@@ -1,13 +1,13 @@
-//! Conditions on labels, as Prometheus means them: a label that is not there is empty, and a regular expression matches the
-//! whole value.
+//! Label matchers with Prometheus' semantics: a missing label counts as empty, and a regular expression must match the whole
+//! value.
 
 use regex::{Regex, RegexBuilder};
 
 use crate::indicators::history::HistoryError;
 
-/// Bytes of a regular expression's text.
+/// The most bytes of a regular expression's text.
 const PATTERN_LIMIT: usize = 16 * 1024;
-/// Bytes that a compiled regular expression may take.
+/// The most bytes of a compiled regular expression.
 const COMPILED_LIMIT: usize = 1024 * 1024;
 
 /// One condition on one label.
@@ -41,7 +41,7 @@ impl Matcher {
     /// `label=~"pattern"`
     ///
     /// # Errors
-    /// When the pattern is not a regular expression, or one that is too large.
+    /// When the pattern is not a regular expression or is too large.
     pub fn matches(label: String, pattern: &str) -> Result<Self, HistoryError> {
         let condition = Condition::Matches(anchored(&label, pattern)?);
         Ok(Self { label, condition })
@@ -50,13 +50,13 @@ impl Matcher {
     /// `label!~"pattern"`
     ///
     /// # Errors
-    /// When the pattern is not a regular expression, or one that is too large.
+    /// When the pattern is not a regular expression or is too large.
     pub fn not_matches(label: String, pattern: &str) -> Result<Self, HistoryError> {
         let condition = Condition::NotMatches(anchored(&label, pattern)?);
         Ok(Self { label, condition })
     }
 
-    /// Whether a series with these labels is meant.
+    /// Whether a series with these labels matches.
     #[must_use]
     pub fn accepts(&self, labels: &[(&'static str, String)]) -> bool {
         let value = labels.iter().find(|(name, _)| *name == self.label).map_or("", |(_, value)| value);
@@ -74,7 +74,7 @@ fn anchored(label: &str, pattern: &str) -> Result<Regex, HistoryError> {
     if pattern.len() > PATTERN_LIMIT {
         return Err(wrong(format!("it is {} bytes long, above the limit of {PATTERN_LIMIT}", pattern.len())));
     }
-    // Tried by itself first: `a)|(b` would slip out of the anchors.
+    // Compiled alone first: `a)|(b` would be valid inside the anchoring parentheses and match more than whole values.
     regex_of(pattern).map_err(|error| wrong(error.to_string()))?;
     regex_of(&format!(r"\A(?s:{pattern})\z")).map_err(|error| wrong(error.to_string()))
 }

@@ -1,5 +1,6 @@
-//! Every period of every indicator as series on their own time axis, with its change from an earlier one: which of them a query
-//! means, and the samples that it needs to see each value for as long as its period lasted. Pure; how a query arrives and an answer leaves is not known here.
+//! The history of the indicators for Prometheus' remote read: a series per area with a sample for every period, and its change
+//! since an earlier period. Selects the series that a query matches and makes as many samples as PromQL needs to see a value for
+//! the whole of its period. Pure functions: the HTTP side is in `web/remote_read`.
 
 mod matcher;
 mod moments;
@@ -21,14 +22,14 @@ pub use matcher::Matcher;
 
 /// The most samples of one answer: about sixty megabytes.
 pub const SAMPLE_LIMIT: usize = 4_000_000;
-/// What the labels of a series count as, beside its samples.
+/// The cost of a series' labels, in samples.
 const SERIES_COST: usize = 32;
 /// The most conditions of one query.
 pub const MATCHER_LIMIT: usize = 64;
 /// The most regular expressions of one request: each may take a mebibyte when it is compiled.
 pub const PATTERN_COUNT_LIMIT: usize = 64;
 
-/// Prometheus' own mark for a series that has ended; it shows to nobody.
+/// Prometheus' staleness marker: a NaN that ends a series and is not shown.
 const ENDED: f64 = f64::from_bits(0x7ff0_0000_0000_0002);
 
 /// Why a query cannot be answered.
@@ -50,7 +51,7 @@ pub enum HistoryError {
     TooManySamples,
 }
 
-/// What is asked for.
+/// A query: matchers and a range of time.
 #[derive(Debug, Clone)]
 pub struct Query {
     pub start_ms: i64,
@@ -59,15 +60,15 @@ pub struct Query {
     pub hints: Hints,
 }
 
-/// What the asker will do with the answer.
+/// What Prometheus will do with the answer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Hints {
-    /// The first moment that an evaluation will see.
+    /// The start of the range that evaluations look at.
     pub start_ms: i64,
     pub end_ms: i64,
     /// Between two evaluations; 0 where there is only one.
     pub step_ms: i64,
-    /// How far each evaluation sees; 0 for the look-back.
+    /// The range that each evaluation looks back; 0 for the default look-back.
     pub range_ms: i64,
     pub function: String,
 }
@@ -80,7 +81,7 @@ pub struct Series {
     pub samples: Vec<Sample>,
 }
 
-/// A published figure at a moment of its period.
+/// A published figure at an instant of its period.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sample {
     pub at_ms: i64,
@@ -99,17 +100,17 @@ impl SampleKind {
         [Self::Figure, Self::Change(Baseline::PreviousPeriod), Self::Change(Baseline::YearBefore)];
 }
 
-/// A period by index, when it stands, and the one that a change of it is measured from.
+/// A period's index, the time for which its value is shown, and the index of the period that its change is measured from.
 struct PeriodSpan {
     span: Range<i64>,
     period: usize,
     baseline: Option<usize>,
 }
 
-/// The series that the query means, without those that have no sample. Takes what it uses out of the budget of samples.
+/// The series that the query matches and that have samples. Subtracts their cost from the budget.
 ///
 /// # Errors
-/// When the query makes no sense or asks for too much.
+/// When the query's range is invalid or its answer would exceed the budget.
 pub fn read(snapshot: &Snapshot, query: &Query, budget: &mut usize) -> Result<Vec<Series>, HistoryError> {
     moments::check(query)?;
     if query.matchers.len() > MATCHER_LIMIT {
@@ -205,7 +206,8 @@ fn value(
     number(value)
 }
 
-/// Periods that overlap their neighbours stand for what they have over them: the last quarter, the last month.
+/// The first day on which a period's value is shown. Periods that overlap, such as rolling years, are shown for the part that they
+/// add to the one before: their last quarter or month.
 fn held_from(period: &Period) -> Option<NaiveDate> {
     let last = |months| period.day_after()?.checked_sub_months(Months::new(months));
     match period.kind {
@@ -217,8 +219,8 @@ fn held_from(period: &Period) -> Option<NaiveDate> {
     }
 }
 
-/// The samples of one area. Where its figures break off, a mark ends the series, or PromQL would see the last one for a while.
-/// Periods in which nobody looks cost nothing.
+/// The samples of one area. Where a period has no figure, a staleness marker ends the series, because PromQL would otherwise show
+/// the last value for the look-back time. Only instants that the query evaluates get samples.
 fn samples(
     value: impl Fn(&PeriodSpan) -> Option<f64>,
     held: &[PeriodSpan],

@@ -1,22 +1,22 @@
-//! At which moments an answer has samples. PromQL sees a sample only for a while, so a value that stands for a month needs one
-//! wherever the query will look, and none elsewhere.
+//! The instants at which an answer has samples. PromQL looks back only five minutes for a sample, so a value that is shown for a
+//! month needs one near every instant that the query evaluates, and none elsewhere.
 
 use std::ops::Range;
 
 use crate::indicators::history::{Hints, HistoryError, PeriodSpan, Query, SAMPLE_LIMIT};
 
-/// How long PromQL looks back for a sample, unless Prometheus is told otherwise.
+/// How long PromQL looks back for a sample by default.
 const LOOK_BACK_MS: i64 = 5 * 60 * 1000;
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
-/// The last instant of the year 9999: times beyond it, or as far before 1970, are no times of ours.
+/// The last instant of the year 9999. Times beyond it, or as far before 1970, are refused.
 const FARTHEST_MS: i64 = 253_402_300_799_999;
-/// The function that asks, over a range, for what an instant selector asks for over the look-back.
+/// The function that takes the newest sample of a range, as an instant selector takes the newest of the look-back.
 const NEWEST_OF_RANGE: &str = "last_over_time";
 
-/// Moments that are equally far apart, from and to eternity.
+/// An endless sequence of instants with equal spacing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Row {
-    /// Any of them.
+    /// Any one of the instants.
     anchor: i64,
     spacing: i64,
 }
@@ -41,7 +41,7 @@ impl Row {
     }
 }
 
-/// Refuses times that nobody can mean.
+/// Refuses ranges that end before they start, and times out of bounds.
 pub(super) fn check(query: &Query) -> Result<(), HistoryError> {
     let Hints { start_ms, end_ms, .. } = query.hints;
     let far = |time: &i64| time.checked_abs().is_none_or(|distance| distance > FARTHEST_MS);
@@ -54,7 +54,7 @@ pub(super) fn check(query: &Query) -> Result<(), HistoryError> {
     Ok(())
 }
 
-/// The moments within the time that has figures, in order, each once.
+/// The instants at which samples are made: sorted, without duplicates, and only within the time that has figures.
 pub(super) fn moments(query: &Query, held: &[PeriodSpan]) -> Result<Vec<i64>, HistoryError> {
     let (Some(oldest), Some(newest)) = (held.first(), held.last()) else { return Ok(Vec::new()) };
     let first = query.start_ms.max(query.hints.start_ms).max(oldest.span.start);
@@ -67,7 +67,7 @@ pub(super) fn moments(query: &Query, held: &[PeriodSpan]) -> Result<Vec<i64>, Hi
     }
     let mut moments: Vec<_> = rows.iter().flat_map(|row| row.within(&within)).collect();
     if query.hints.function == NEWEST_OF_RANGE {
-        // The newest figure of a window is often of a period that ended before anybody looked.
+        // The newest figure in a range is often that of a period that ended before the evaluation.
         moments.extend(held.iter().map(|each| each.span.end - 1).filter(|at| within.contains(at)));
     }
     moments.sort_unstable();
@@ -75,22 +75,22 @@ pub(super) fn moments(query: &Query, held: &[PeriodSpan]) -> Result<Vec<i64>, Hi
     Ok(moments)
 }
 
-/// Where the query will look.
+/// The instants that the query evaluates.
 fn rows(hints: &Hints) -> Vec<Row> {
     let range = hints.range_ms.clamp(0, FARTHEST_MS);
     if range > 0 && hints.function != NEWEST_OF_RANGE {
-        // Two in every window, so that there is a rise to see in it; the same days whenever the query begins.
+        // Two samples in every window, because functions such as rate() need two; anchored at 0, so that the instants do not depend on the start of the query.
         return vec![Row { anchor: 0, spacing: (range / 2).clamp(1, DAY_MS) }];
     }
     let window = if range > 0 { range } else { LOOK_BACK_MS };
     let spacing = match hints.step_ms {
         step if step > 0 => step.min(FARTHEST_MS),
-        // An instant query looks once.
+        // An instant query evaluates once.
         _ if hints.end_ms - hints.start_ms <= window => FARTHEST_MS,
         _ => return vec![Row { anchor: 0, spacing: DAY_MS }],
     };
     let evaluation = hints.start_ms + window;
-    // Prometheus 3 leaves the oldest millisecond of the window out, so that it evaluates one sooner; a subquery evaluates at
-    // the multiples of its step.
+    // Prometheus 3 excludes the oldest millisecond of the window and so sends a start one millisecond later; a subquery evaluates
+    // at multiples of its step.
     [evaluation, evaluation - 1, 0].map(|anchor| Row { anchor, spacing }).to_vec()
 }

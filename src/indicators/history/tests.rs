@@ -76,7 +76,7 @@ fn answer(query: &Query) -> Vec<Series> {
     read(&snapshot(), query, &mut SAMPLE_LIMIT.clone()).unwrap()
 }
 
-/// What an instant selector sees at a moment.
+/// The value that an instant selector finds at an instant.
 fn seen(series: &Series, at: i64) -> Option<f64> {
     let newest = series.samples.iter().rev().find(|sample| sample.at_ms <= at)?;
     (newest.at_ms > at - LOOK_BACK && newest.value.to_bits() != ENDED.to_bits()).then_some(newest.value)
@@ -260,7 +260,7 @@ fn ranges_that_nobody_can_mean_are_refused_and_long_ones_are_not() {
     assert_eq!(error, Err(HistoryError::TooManyMatchers { found: MATCHER_LIMIT + 1 }));
 }
 
-/// The figure of Aarhus that stands at a moment, worked out from the calendar alone.
+/// The figure of Aarhus that is shown at an instant, computed from the calendar alone.
 fn expected(at: i64) -> Option<f64> {
     let wall = DateTime::from_timestamp_millis(at).unwrap().with_timezone(&Copenhagen);
     let id = format!("{}M{:02}", wall.year(), wall.month());

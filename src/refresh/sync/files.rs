@@ -1,6 +1,6 @@
-//! What was read of the upstream's metadata, on disk, in the shape it travels in.
+//! The upstream's metadata on disk, in the form of the upstream's answers.
 //!
-//! One file per answer. A damaged one is set aside and is as if it had never been read. Knows nothing of what the answers mean, nor of which origin's folder it is given.
+//! One file per answer. A damaged file is set aside and counts as never read. The caller chooses the folder, one for each origin.
 
 use std::io;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use crate::upstream::wire::{Subjects, Table, Tables};
 const SUBJECTS: &str = "subjects.json";
 const TABLES: &str = "tables.json";
 const TABLE_FOLDER: &str = "table";
-/// The form of the files; another is not read.
+/// The version of the files' form; a file of another version is not read.
 const VERSION: u32 = 1;
 
 /// A folder of answers.
@@ -28,14 +28,14 @@ pub struct CatalogueFiles {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedAnswer<T> {
     pub read_at: DateTime<Utc>,
-    /// The table's date in the list when it was read, for an answer about one table.
+    /// For an answer about one table: its update date in the list when the answer was read.
     #[serde(default)]
     pub update_latest: Option<NaiveDate>,
     pub answer: T,
 }
 
 impl CatalogueFiles {
-    /// The store in that folder, which is made when something is first saved.
+    /// Files in that folder, which is created when something is first saved.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self { folder: folder.into() }
@@ -62,7 +62,7 @@ impl CatalogueFiles {
     /// Saves the menu.
     ///
     /// # Errors
-    /// If the disk refuses; what was saved before is still there then.
+    /// If the file cannot be written; the old file is unchanged then.
     pub fn save_subjects(&self, subjects: &SavedAnswer<Subjects>) -> io::Result<()> {
         disk::keep(&self.folder.join(SUBJECTS), VERSION, subjects)
     }
@@ -70,7 +70,7 @@ impl CatalogueFiles {
     /// Saves the list of tables.
     ///
     /// # Errors
-    /// If the disk refuses; what was saved before is still there then.
+    /// If the file cannot be written; the old file is unchanged then.
     pub fn save_tables(&self, tables: &SavedAnswer<Tables>) -> io::Result<()> {
         disk::keep(&self.folder.join(TABLES), VERSION, tables)
     }
@@ -78,12 +78,12 @@ impl CatalogueFiles {
     /// Saves one table's parts.
     ///
     /// # Errors
-    /// If the disk refuses; what was saved before is still there then.
+    /// If the file cannot be written; the old file is unchanged then.
     pub fn save_table(&self, id: &MeasurementId, table: &SavedAnswer<Table>) -> io::Result<()> {
         disk::keep(&self.table_path(id), VERSION, table)
     }
 
-    /// An id comes from outside: nothing in it leads out of the folder.
+    /// Ids come from outside, so they are made safe as file names.
     fn table_path(&self, id: &MeasurementId) -> PathBuf {
         let name = disk::plain_name(id.as_str());
         self.folder.join(TABLE_FOLDER).join(format!("{name}.json"))

@@ -1,7 +1,7 @@
-//! Keeps the catalogue: one immutable snapshot at a time, swapped whole, and whoever watches it is told.
+//! Keeps the catalogue current: an immutable snapshot that is replaced as a whole and can be watched for changes.
 //!
-//! Reads the list of tables at most every 15 minutes and behind what was fetched meanwhile, and a table's parts when they are asked for or in the background. What many ask
-//! for at once is read once. A failure changes nothing.
+//! Reads the list of tables at most every 15 minutes and after cells were fetched, and a table's metadata when it is requested or
+//! in the background. Concurrent requests for the same thing share one call. A failure leaves the snapshot as it was.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -25,12 +25,12 @@ use crate::upstream::client::Upstream;
 use crate::upstream::error::{Failure, UpstreamError};
 use crate::upstream::read::{self, ReadError};
 
-/// After a failure the list is not looked up again for so long: those who ask share the failure.
+/// After a failure the list is not requested again for so long; meanwhile callers get the same failure.
 const LIST_PAUSE: Duration = Duration::from_secs(60);
-/// So long a known table waits for its own renewal.
+/// The longest that a request waits for a known table to be read again after an update.
 const RENEWAL_WAIT: Duration = Duration::from_secs(20);
 
-/// Why a part of the catalogue could not be had.
+/// Why a part of the catalogue could not be read.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum CatalogueError {
     #[error("the upstream lists no table {id}")]
@@ -65,7 +65,7 @@ pub struct SyncReport {
     pub failed: Vec<(MeasurementId, CatalogueError)>,
 }
 
-/// The catalogue's keeper.
+/// Reads, saves and publishes the catalogue.
 #[derive(Debug)]
 pub struct CatalogueKeeper {
     store: CatalogueFiles,
@@ -73,19 +73,19 @@ pub struct CatalogueKeeper {
     clock: Clock,
     hints: TableHints,
     current: watch::Sender<Arc<Catalogue>>,
-    /// Held while the list is read; when and why that last failed.
+    /// Locked while the list is read; holds when and why that last failed.
     list: AsyncMutex<Option<(DateTime<Utc>, CatalogueError)>>,
-    /// How many readings of the list have begun.
+    /// How many times reading the list has begun.
     look_ups: AtomicU64,
     tables: Mutex<HashMap<MeasurementId, Arc<TableSlot>>>,
     /// Whether the last answer could be saved.
     is_saved: AtomicBool,
 }
 
-/// What is known of the reading of one table.
+/// The state of reading one table.
 #[derive(Debug, Default)]
 struct TableSlot {
-    /// Held while the table is read; how often it has been.
+    /// Locked while the table is read; holds how often it has been read.
     turn: AsyncMutex<u64>,
     known: Mutex<Known>,
 }
@@ -99,7 +99,7 @@ struct Known {
 }
 
 impl CatalogueKeeper {
-    /// A keeper that starts with what was read before in that folder. Nothing is asked of the upstream.
+    /// A keeper that starts with the answers saved in that folder. Makes no call to the upstream.
     #[must_use]
     pub fn open(folder: &Path, upstream: Arc<dyn Upstream>, clock: Clock, hints: TableHints) -> Self {
         let keeper = Self {
@@ -124,13 +124,13 @@ impl CatalogueKeeper {
         Arc::clone(&self.current.borrow())
     }
 
-    /// Is told of every new catalogue.
+    /// A receiver that sees every new catalogue.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<Arc<Catalogue>> {
         self.current.subscribe()
     }
 
-    /// A catalogue whose list of tables was looked up in the last 15 minutes.
+    /// A catalogue whose list of tables was read in the last 15 minutes.
     ///
     /// # Errors
     /// If the list is older and cannot be read; the catalogue stays as it was.
@@ -143,10 +143,10 @@ impl CatalogueKeeper {
         self.read_list_unless_failing(&mut failed, now).await.map(|()| self.current())
     }
 
-    /// Reads the list of tables, unless a reading has begun since this was called: those who ask meanwhile share it.
+    /// Reads the list of tables. Callers that arrive while it is being read share that answer.
     ///
     /// # Errors
-    /// If the list cannot be read, or could not be a moment ago; the catalogue stays as it was.
+    /// If the list cannot be read, or could not be within the last minute; the catalogue stays as it was.
     pub async fn look_up(&self) -> Result<(), CatalogueError> {
         let begun = self.look_ups.load(Ordering::Acquire);
         let mut failed = self.list.lock().await;
@@ -183,10 +183,10 @@ impl CatalogueKeeper {
         read
     }
 
-    /// A table's parts: those that are known unless the table has changed since, else as read now.
+    /// A table's metadata, read again if the table was updated since it was read.
     ///
     /// # Errors
-    /// If there is no such table, or it was never read and cannot be now.
+    /// If there is no such table, or it was never read and cannot be read now.
     pub async fn measurement(&self, id: &str) -> Result<Arc<Measurement>, CatalogueError> {
         let id = self.listed(id).await?;
         let known = self.current().measurements.get(&id).cloned();
@@ -197,7 +197,8 @@ impl CatalogueKeeper {
         }
     }
 
-    /// A changed table as it is now, if that can be had soon. What was known serves else, and the background tries on.
+    /// An updated table's metadata, if it can be read soon. Otherwise the earlier metadata is used and reading goes on in the
+    /// background.
     async fn renewed(&self, id: &MeasurementId) -> Option<Arc<Measurement>> {
         let slot = self.slot(id);
         let now = self.clock.now();
@@ -215,10 +216,10 @@ impl CatalogueKeeper {
         None
     }
 
-    /// Reads a table's parts again. Those who ask while it is being read share that answer.
+    /// Reads a table's metadata again. Callers that arrive while it is being read share that answer.
     ///
     /// # Errors
-    /// If the table cannot be read; what is known of it stays.
+    /// If the table cannot be read; the catalogue keeps its earlier metadata.
     pub async fn reread(&self, id: &MeasurementId) -> Result<Arc<Measurement>, CatalogueError> {
         let slot = self.slot(id);
         let asked_at = slot.known().readings;
@@ -233,10 +234,10 @@ impl CatalogueKeeper {
         Ok(measurement)
     }
 
-    /// Reads the list and then tables, so many at a time; tells of each.
+    /// Reads the list and then tables, `concurrency` at a time, and reports each.
     ///
     /// # Errors
-    /// If the list cannot be read. Tables that cannot are in the report.
+    /// If the list cannot be read. Tables that cannot be read are in the report.
     pub async fn sync(
         &self,
         scope: SyncScope,
@@ -277,7 +278,7 @@ impl CatalogueKeeper {
         Ok(report)
     }
 
-    /// What was kept on disk. A table that is no longer listed is left where it is.
+    /// The catalogue from the saved answers. The file of a table that is no longer listed is ignored and left on disk.
     fn load(&self) -> Catalogue {
         let Some(tables) = self.store.tables() else {
             return Catalogue::default();
@@ -312,7 +313,7 @@ impl CatalogueKeeper {
         let tables = self.upstream.tables().await?;
         let heads = read::heads(&tables)?;
         if self.current().heads == heads {
-            // Nobody needs to be told, and nothing to be written, where nothing is new.
+            // Watchers are not notified and nothing is saved where nothing changed.
             self.current.send_if_modified(|catalogue| {
                 Arc::make_mut(catalogue).read_at = Some(now);
                 false
@@ -328,7 +329,7 @@ impl CatalogueKeeper {
         Ok(())
     }
 
-    /// The menu is only headings: without it everything else works.
+    /// Reads the menu. It only gives headings, so everything else works without it.
     async fn read_menu(&self, now: DateTime<Utc>) {
         let subjects = match self.upstream.subjects().await {
             Ok(subjects) => subjects,
@@ -347,7 +348,7 @@ impl CatalogueKeeper {
         id: &MeasurementId,
         slot: &TableSlot,
     ) -> Result<Arc<Measurement>, CatalogueError> {
-        // The date as it was before: if it moves meanwhile, the table is read once more.
+        // The update date from before the call: if it changes during the call, the table is read once more.
         let update_latest = self.listed_date(id);
         let table = self.upstream.table(id).await?;
         let measurement = Arc::new(read::measurement(id, &table, &self.hints)?);
@@ -367,7 +368,7 @@ impl CatalogueKeeper {
         Ok(measurement)
     }
 
-    /// The id of a table that the upstream lists, looked up there if it is not known.
+    /// The id of a table that the upstream lists; the list is read again if the table is not in it.
     async fn listed(&self, id: &str) -> Result<MeasurementId, CatalogueError> {
         let find = |catalogue: &Catalogue| catalogue.head(id).map(|head| head.id.clone());
         if let Some(id) = find(&self.current()) {
@@ -376,7 +377,7 @@ impl CatalogueKeeper {
         let unknown = || CatalogueError::UnknownTable { id: id.to_owned() };
         match self.fresh_list().await {
             Ok(catalogue) => find(&catalogue).ok_or_else(unknown),
-            // What is known of the list, if anything is, answers for it.
+            // If the list was read earlier, that list decides.
             Err(error) if self.current().read_at.is_none() => Err(error),
             Err(_) => Err(unknown()),
         }
@@ -386,7 +387,7 @@ impl CatalogueKeeper {
         self.current().heads.get(id)?.update_latest
     }
 
-    /// Whether the list says that the table was updated after it was read.
+    /// Whether the table was updated, by the list, after its metadata was read.
     fn has_changed(&self, id: &MeasurementId) -> bool {
         self.slot(id).known().update_latest != self.listed_date(id)
     }
@@ -403,7 +404,7 @@ impl CatalogueKeeper {
         Arc::clone(tables.entry(id.clone()).or_default())
     }
 
-    /// Makes a new snapshot of the current one. Those who hold the old one keep it.
+    /// Replaces the snapshot by a changed copy. Holders of the old one keep it.
     fn swap(&self, change: impl FnOnce(&mut Catalogue)) {
         self.current.send_modify(|current| {
             let mut next = Catalogue::clone(current);
@@ -412,7 +413,7 @@ impl CatalogueKeeper {
         });
     }
 
-    /// Saves, away from the threads that answer. A disk that refuses costs the next start its head start, nothing more.
+    /// Saves an answer on a blocking thread. If that fails, the next start has to read it from the upstream; nothing else is lost.
     async fn keep<T: Serialize + Send + 'static>(
         &self,
         kept: SavedAnswer<T>,
@@ -422,7 +423,7 @@ impl CatalogueKeeper {
         let saved = tokio::task::spawn_blocking(move || save(&store, &kept)).await;
         let saved = saved.map_err(std::io::Error::other).and_then(|saved| saved);
         let could = self.is_saved.swap(saved.is_ok(), Ordering::Relaxed);
-        // A hundred tables are read in a row: it is said once.
+        // A failing disk would fail for every one of a hundred tables; it is logged once.
         if let Err(error) = saved.as_ref()
             && could
         {
@@ -445,7 +446,7 @@ fn kept<T>(read_at: DateTime<Utc>, answer: T) -> SavedAnswer<T> {
     SavedAnswer { read_at, update_latest: None, answer }
 }
 
-/// Whether the next table would fail in the same way.
+/// Whether the next table would fail for the same reason.
 fn concerns_every_table(error: &CatalogueError) -> bool {
     let CatalogueError::Upstream(error) = error else {
         return false;

@@ -1,4 +1,4 @@
-//! The catalogue: read from the upstream in the background and on request, kept on disk, swapped whole, kept on failure.
+//! Synchronises the catalogue with the upstream: in the background and on request, saved on disk, unchanged by failures.
 
 pub mod files;
 pub mod keeper;
@@ -11,8 +11,8 @@ use crate::clock::Clock;
 use crate::refresh::sync::keeper::{CatalogueKeeper, SyncScope};
 use crate::store::freshness::LOOK_UP_PAUSE;
 
-/// Reads the list of tables, then every table that is not known or has changed, again and again until `stop` becomes true or its
-/// sender is gone.
+/// Reads the list of tables, then every table that is new or was updated, and repeats this until `stop` becomes true or its
+/// sender is dropped.
 pub async fn run(
     catalogue: Arc<CatalogueKeeper>,
     concurrency: usize,
