@@ -1,11 +1,11 @@
-//! Context URLs: what tells a client which shape an answer has.
+//! Context URLs: they describe the shape of an answer.
 //!
-//! Excel and Power BI check them letter by letter, and the two versions differ in how they name expanded navigation: 4.0 names
-//! it only where it has a list of its own or was selected by name, 4.01 always and with parentheses.
+//! Excel and Power BI compare them character by character. The versions differ for expanded navigation properties: 4.0 names one
+//! only where it has a select list or was selected by name, 4.01 always and with parentheses.
 
 use super::version::Version;
 
-/// What an answer holds.
+/// What an answer contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resource<'a> {
     ServiceDocument,
@@ -24,7 +24,7 @@ pub enum Resource<'a> {
     References,
 }
 
-/// Which properties an answer holds; everything, if nothing is named.
+/// Which properties an answer contains; all, if none is named.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Shape<'a> {
     /// The items of `$select`, `*` included, or the columns of an aggregation.
@@ -40,7 +40,7 @@ pub struct Expanded<'a> {
     pub shape: Shape<'a>,
 }
 
-/// What of an expanded navigation property is shown.
+/// The form of an expanded navigation property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ExpandSuffix {
     #[default]

@@ -1,4 +1,4 @@
-//! The entity data model as plain values: what a service offers, before anyone writes it down as CSDL.
+//! The entity data model as plain values; `csdl` writes it as `$metadata`.
 
 use super::value::PrimitiveType;
 
@@ -10,7 +10,7 @@ pub struct Schema {
     pub container: EntityContainer,
 }
 
-/// The shape of the entities of one or more sets.
+/// The type of the entities of one or more sets.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct EntityType {
     pub name: String,
@@ -35,7 +35,7 @@ pub struct Property {
 }
 
 impl Property {
-    /// A property of a primitive type; a decimal gets `Scale="variable"`, for without it the standard allows no decimals.
+    /// A property of a primitive type; a decimal gets `Scale="variable"`, because without it OData allows no decimals.
     #[must_use]
     pub fn new(name: impl Into<String>, primitive: PrimitiveType, nullable: bool) -> Self {
         Self {
@@ -65,7 +65,7 @@ pub enum Scale {
     Variable,
 }
 
-/// A navigation property; this service declares them only between its code lists and `Observations`.
+/// A navigation property.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NavigationProperty {
     pub name: String,
@@ -73,14 +73,14 @@ pub struct NavigationProperty {
     pub target: String,
     pub collection: bool,
     pub nullable: bool,
-    /// The navigation property that leads back.
+    /// The navigation property of the target that leads back.
     pub partner: Option<String>,
-    /// Pairs of a property here and the property there that it equals.
+    /// Pairs of a property of this type and the property of the target that it equals.
     pub constraints: Vec<(String, String)>,
     pub annotations: Vec<Annotation>,
 }
 
-/// What a service offers by name.
+/// The sets and singletons of a service.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct EntityContainer {
     pub name: String,
@@ -96,7 +96,7 @@ pub struct EntitySet {
     pub entity_type: String,
     /// Pairs of a navigation property and the set that it leads to.
     pub bindings: Vec<(String, String)>,
-    /// What a person reads in a navigator.
+    /// The title in a client's navigator.
     pub title: Option<String>,
     pub annotations: Vec<Annotation>,
 }
@@ -157,7 +157,7 @@ impl Schema {
         format!("{}.{name}", self.namespace)
     }
 
-    /// Every annotation of the schema, wherever it stands.
+    /// All annotations of the schema and its elements.
     pub fn annotations(&self) -> impl Iterator<Item = &Annotation> {
         let types = self.entity_types.iter().flat_map(EntityType::all_annotations);
         types.chain(self.container.all_annotations())
@@ -206,8 +206,8 @@ impl EntityContainer {
     }
 }
 
-/// Whether a name is one that the standard allows and every client reads: a letter or `_` first, then letters, digits and
-/// `_`, at most 128 characters. The standard's rarer characters (letter numbers, marks, joiners) are not used here.
+/// Whether a name is valid in OData and in every client: a letter or `_` first, then letters, digits and `_`, at most 128
+/// characters. The rarer characters that OData also allows (letter numbers, marks, joiners) are not used here.
 #[must_use]
 pub fn is_identifier(name: &str) -> bool {
     const MAX_CHARS: usize = 128;

@@ -1,6 +1,6 @@
-//! Entity tags: whether what a client holds is still what it would get.
+//! Entity tags: whether a client's cached answer is still current.
 
-/// Whether `If-None-Match` names this tag, so that the answer is 304. Reading compares weakly, as HTTP prescribes.
+/// Whether `If-None-Match` names this tag, so that the answer is 304. Tags are compared weakly, as HTTP prescribes for GET.
 #[must_use]
 pub fn matches(if_none_match: &str, current: &str) -> bool {
     let mut rest = if_none_match.trim_start();
@@ -16,7 +16,7 @@ pub fn matches(if_none_match: &str, current: &str) -> bool {
     false
 }
 
-/// A weak tag around an opaque text: the same figures, not the same bytes, for formats and encodings differ.
+/// A weak tag around an opaque text. Weak, because the same tag covers several formats and encodings with other bytes.
 #[must_use]
 pub fn weak(opaque: &str) -> String {
     let sound: String = opaque.chars().filter(|next| is_tag_char(*next)).collect();

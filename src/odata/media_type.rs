@@ -1,8 +1,8 @@
-//! Content negotiation: which representation an answer has, from `Accept` and `$format`.
+//! Content negotiation: chooses an answer's representation from `Accept` and `$format`.
 //!
-//! In charge of reading media ranges as clients really write them and of the `Content-Type` that answers them. Two rules of
-//! real clients stand above the quality values: `$metadata` is XML unless JSON is the only thing a client can read, for Excel
-//! ranks JSON first and then fails on it; and a range with unknown parameters is passed over, not refused.
+//! Parses media ranges as clients really write them and makes the `Content-Type` of the answer. Two rules go before the quality
+//! values: `$metadata` is XML unless a client accepts only JSON, because Excel prefers JSON in its `Accept` and then fails to read
+//! it; and a range with unknown parameters is ignored, not refused.
 
 use std::cmp::Reverse;
 
@@ -27,7 +27,7 @@ pub enum Format {
     Text,
 }
 
-/// How much control information a JSON answer carries.
+/// How much control information a JSON answer has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MetadataLevel {
     None,
@@ -47,7 +47,7 @@ pub struct Negotiated {
     pub content_type: String,
 }
 
-/// Why no representation suits the client.
+/// Why no representation is acceptable to the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NegotiationError {
     #[error("the Accept header `{accept}` matches nothing that is offered here; offered: {offered}")]
@@ -60,7 +60,7 @@ const JSON: &str = "application/json";
 const XML: &str = "application/xml";
 const TEXT: &str = "text/plain";
 
-/// Chooses the representation; `$format` beats `Accept`. Several `Accept` headers are joined with commas by the caller.
+/// Chooses the representation; `$format` takes precedence over `Accept`. The caller joins several `Accept` headers with commas.
 pub fn negotiate(
     accept: Option<&str>,
     format: Option<&str>,
@@ -68,7 +68,7 @@ pub fn negotiate(
 ) -> Result<Negotiated, NegotiationError> {
     match kind {
         Kind::Count => return Ok(text(TEXT)),
-        // Without it, HTTP libraries read Danish letters as Latin-1.
+        // Without the charset, HTTP libraries decode Danish letters as Latin-1.
         Kind::RawValue => return Ok(text("text/plain;charset=utf-8")),
         Kind::ServiceDocument | Kind::Data | Kind::Metadata => {}
     }
@@ -118,7 +118,7 @@ fn by_accept(accept: &str, kind: Kind) -> Option<Negotiated> {
     }
 }
 
-/// The answer to the best range that the format satisfies: highest quality, then most specific, then first.
+/// The outcome for the best range that matches the format: highest quality, then most specific, then first.
 fn best(ranges: &[MediaRange], format: Format) -> Option<Negotiated> {
     let refused =
         ranges.iter().any(|range| range.quality == 0 && range.names(format) && range.parameters.is_empty());
@@ -145,7 +145,7 @@ struct MediaRange {
 }
 
 impl MediaRange {
-    /// Reads one range; a malformed one is nothing, so that the others decide.
+    /// Parses one range; `None` for a malformed one, which is ignored.
     fn parse(text: &str) -> Option<Self> {
         let mut parts = split(text, ';').into_iter();
         let media_type = parts.next()?.trim().to_ascii_lowercase();
@@ -171,7 +171,7 @@ impl MediaRange {
             }
     }
 
-    /// A lone star is what old Java clients write.
+    /// Whether the range matches any type. Old Java clients write a single `*`.
     fn is_wildcard_for(&self, format: Format) -> bool {
         match self.media_type.as_str() {
             "*/*" | "*" => true,
@@ -181,7 +181,7 @@ impl MediaRange {
         }
     }
 
-    /// What the parameters ask for; nothing if one of them is not understood.
+    /// The known parameters; `None` if one is unknown.
     fn parameters(&self, format: Format) -> Option<Parameters> {
         let mut parameters = Parameters::default();
         for (name, value) in &self.parameters {
@@ -194,7 +194,7 @@ impl MediaRange {
 /// Thousandths of a quality value between 0 and 1.
 fn quality(text: &str) -> Option<u16> {
     let value: f32 = text.parse().ok()?;
-    // In range, so the cast cannot lose more than the fourth decimal.
+    // Between 0 and 1, so the cast cannot overflow.
     (0.0..=1.0).contains(&value).then_some((value * 1000.0) as u16)
 }
 
@@ -208,14 +208,14 @@ fn split(text: &str, separator: char) -> Vec<&str> {
     .collect()
 }
 
-/// What a range asks of its representation.
+/// The parameters of a range.
 #[derive(Default)]
 struct Parameters {
     metadata: MetadataLevel,
     ieee754_compatible: bool,
     /// Whether the metadata parameter was written without its prefix, as 4.01 allows.
     short_metadata: bool,
-    /// The other parameters that were asked for, as the answer repeats them.
+    /// The other known parameters, as the answer's `Content-Type` repeats them.
     echo: String,
 }
 
@@ -233,7 +233,7 @@ impl Parameters {
                 self.ieee754_compatible = lower == "true";
                 self.echo_flag("IEEE754Compatible", &lower);
             }
-            // Exponents may then be written; digits alone are always allowed.
+            // Permits exponents, but does not require them: digits alone are always allowed.
             ("exponentialdecimals", "true" | "false", Format::Json) => {
                 self.echo_flag("ExponentialDecimals", &lower);
             }

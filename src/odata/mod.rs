@@ -1,5 +1,5 @@
 //! The OData protocol and nothing else: types and literals, the entity data model with its CSDL forms, the URL language,
-//! payloads and negotiation. Knows no measurement, no upstream and no web framework, so that it could stand alone.
+//! payloads and negotiation. Independent of measurements, the upstream and the web framework.
 
 pub mod batch;
 pub mod context_url;

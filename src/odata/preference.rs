@@ -1,22 +1,22 @@
-//! The `Prefer` header: what a client would like, and what it is told it got.
+//! The headers `Prefer` and `Preference-Applied`.
 //!
-//! Preferences are wishes: one that is unknown, malformed or not met is passed over, never an error.
+//! Preferences are optional: one that is unknown, malformed or not supported is ignored, never an error.
 
-/// The preferences of a request that this service can meet.
+/// The supported preferences of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Preferences {
-    /// At most so many entities a page; at least one.
+    /// At most so many entities per page; at least one.
     pub max_page_size: Option<u64>,
     /// Leave out properties that are null.
     pub omit_nulls: bool,
-    /// Which annotations are wanted; all of them, if the client does not say.
+    /// Which annotations are wanted; `None` for all.
     pub include_annotations: Option<AnnotationFilter>,
-    /// Go on with a batch after a request that failed.
+    /// Continue a batch after a request that failed.
     pub continue_on_error: bool,
     prefixed: Prefixed,
 }
 
-/// Which names the client wrote with the `odata.` of 4.0, to answer in kind.
+/// Which preferences the client wrote with the prefix `odata.` of 4.0; the answer uses the same form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Prefixed {
     max_page_size: bool,
@@ -25,7 +25,7 @@ struct Prefixed {
 }
 
 impl Preferences {
-    /// Reads the header; several of them are joined with commas by the caller. The first mention of a preference counts.
+    /// Parses the header. The caller joins several headers with commas. The first occurrence of a preference counts.
     #[must_use]
     pub fn parse(header: &str) -> Self {
         let mut preferences = Self::default();
@@ -58,11 +58,11 @@ impl Preferences {
                 self.prefixed.include_annotations = prefixed;
             }
             "continue-on-error" => {
-                // Alone, the name says yes.
+                // The name without a value means true.
                 self.continue_on_error = value.is_empty() || value.eq_ignore_ascii_case("true");
                 self.prefixed.continue_on_error = prefixed;
             }
-            // respond-async, wait, return, track-changes and callbacks: politely not applied.
+            // respond-async, wait, return, track-changes and callbacks are not supported and so not applied.
             _ => {}
         }
     }
@@ -102,7 +102,7 @@ impl Preferences {
     }
 }
 
-/// What was applied, of what the client preferred.
+/// The preferences that were applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Applied {
     /// The page size that was used because of the preference.
@@ -121,7 +121,7 @@ pub struct AnnotationFilter {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Pattern {
     include: bool,
-    /// A term, or what terms begin with when `open`.
+    /// A term, or a prefix of terms when `open`.
     name: String,
     open: bool,
 }
@@ -132,7 +132,7 @@ impl AnnotationFilter {
         Self { patterns }
     }
 
-    /// Whether the filter wants a term: the most specific pattern decides, and between equals the one that leaves out.
+    /// Whether the filter includes a term: the most specific pattern decides, and of two equal ones the excluding one.
     #[must_use]
     pub fn includes(&self, term: &str) -> bool {
         self.patterns
@@ -142,7 +142,7 @@ impl AnnotationFilter {
             .is_some_and(|pattern| pattern.include)
     }
 
-    /// Whether the filter wants anything at all.
+    /// Whether the filter includes anything at all.
     #[must_use]
     pub fn includes_any(&self) -> bool {
         let all_left_out =
@@ -166,7 +166,7 @@ impl AnnotationFilter {
 }
 
 impl Pattern {
-    /// Reads a pattern; one with characters that no name has is nothing, which also keeps it out of the answer's headers.
+    /// Parses a pattern; `None` if it has characters that no name has, which also keeps them out of the answer's headers.
     fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let (include, text) = match text.strip_prefix('-') {

@@ -1,8 +1,8 @@
-//! Skip tokens: where the next page begins.
+//! Skip tokens: they say where the next page begins.
 //!
-//! A token carries the next row's place in the order rather than an offset, so that deep pages cost what the first one costs.
-//! It belongs to one query and one revision of the data. To clients it is opaque; a checksum tells damage from content, but it
-//! is no secret and no signature: whoever forges a token only asks another question.
+//! A token contains the key of the next row rather than an offset, so that a late page costs no more than the first. It belongs to
+//! one query and one revision of the data. It is opaque to clients; a checksum detects damage. It needs no signature, because a
+//! forged token gives access to nothing that another query would not.
 
 mod binary;
 
@@ -18,7 +18,7 @@ const CHECKSUM_BYTES: usize = 8;
 /// Longer than any token made here; what is longer is not decoded at all.
 const MAX_TEXT_BYTES: usize = 16 * 1024;
 
-/// What a query was, in sixteen bytes.
+/// A hash of a query's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 16]);
 
@@ -34,17 +34,17 @@ impl Fingerprint {
     }
 }
 
-/// Where a download stands after a page.
+/// The state of a download after a page.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SkipToken {
     pub fingerprint: Fingerprint,
     /// The revision of the data that the first page was read from.
     pub revision: String,
-    /// What tells the next page's first row from all others.
+    /// The key of the next page's first row.
     pub first_key: Vec<Value>,
     /// How many rows have been delivered so far, for `$top`.
     pub delivered: u64,
-    /// How many rows match, where the first page was asked to count them.
+    /// How many rows match, where the first page counted them.
     pub total: Option<u64>,
 }
 
@@ -76,7 +76,7 @@ impl SkipToken {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// Reads a token that must belong to the query.
+    /// Decodes a token, which must belong to the query.
     pub fn decode(text: &str, query: Fingerprint) -> Result<Self, SkipTokenError> {
         let bytes = verified(text).ok_or(SkipTokenError::Damaged)?;
         let mut reader = Reader::new(&bytes);
@@ -103,7 +103,7 @@ impl SkipToken {
     }
 }
 
-/// The bytes of a token without its checksum, if that is right.
+/// The bytes of a token without its checksum, if the checksum is right.
 fn verified(text: &str) -> Option<Vec<u8>> {
     if text.len() > MAX_TEXT_BYTES {
         return None;

@@ -112,7 +112,7 @@ impl Value {
 
     /// How two values of comparable types relate; `None` when either is null, not a number, or the types do not compare.
     ///
-    /// Strings compare by code point, so case and accents matter and no locale is asked.
+    /// Strings compare by code point: case and accents matter, and the result does not depend on a locale.
     #[must_use]
     pub fn compare(&self, other: &Self) -> Option<Ordering> {
         match (self, other) {
@@ -145,7 +145,7 @@ impl Value {
     pub fn as_double(&self) -> Option<f64> {
         match self {
             Self::Double(number) => Some(*number),
-            // By way of its digits: the direct conversion is off by a bit for some.
+            // Parsed from the digits: the direct conversion is off by one bit for some.
             other => other.as_decimal()?.to_string().parse().ok(),
         }
     }

@@ -1,8 +1,8 @@
-//! Which version of the protocol an answer speaks.
+//! Chooses the protocol version of an answer.
 
 use std::fmt;
 
-/// A version that answers can have.
+/// A supported version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub enum Version {
     #[default]
@@ -36,7 +36,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// Why a version header cannot be met.
+/// Why no supported version satisfies a version header.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VersionError {
     #[error("the header {header} has the value `{value}`; expected a version such as `4.0`")]
@@ -50,8 +50,8 @@ const REQUEST_VERSION: &str = "OData-Version";
 
 /// The version to answer with, from the headers `OData-MaxVersion` and `OData-Version`.
 ///
-/// Without `OData-MaxVersion` the answer is 4.0, the version that the service began with, as the standard advises: a client
-/// that says nothing must not see a change. `OData-Version` describes the request and only has to be one that is spoken.
+/// Without `OData-MaxVersion` the answer is 4.0, the oldest supported version, so that a client that sends no header never sees
+/// newer constructs. `OData-Version` describes the request and only has to be a supported one.
 pub fn negotiate(max: Option<&str>, request: Option<&str>) -> Result<Version, VersionError> {
     if let Some(value) = request {
         let newest = lowest(REQUEST_VERSION, value)?;

@@ -1,9 +1,8 @@
-//! Keeps what is used most ready: on working days, from before people come until they leave, cells that they ask for often are read
-//! again if they would not stay fresh until the evening, the most used first. So nobody waits for the upstream in the morning, and
-//! after an update not for long.
+//! Reads ahead the chunks that are requested most. On working days from 5 to 17, chunks that clients request often are fetched
+//! again if they would not stay fresh until 17, the most used first, so that clients rarely have to wait for the upstream.
 //!
-//! One call at a time, only while the upstream has room for it, within a budget for each day. What is read ahead does not count as
-//! used, and what was tried rests for a while whatever came of it.
+//! Makes one call at a time, only while a call stays free for clients, and within a budget per day. Reading ahead does not count as
+//! use. After a try, successful or not, the same chunk is not tried again for half an hour.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,16 +22,16 @@ use crate::refresh::figures::FetchedFigures;
 use crate::store::key::CellKey;
 use crate::store::uses::{Use, UseLog};
 
-/// Between two looks at what is no longer fresh.
+/// The interval between two rounds.
 const LOOK: Duration = Duration::from_secs(5 * 60);
 /// Hours of a working day in Copenhagen in which cells are read ahead.
 const HOURS: std::ops::Range<u32> = 5..17;
-/// Cells are read ahead that were asked for more often than once lately.
+/// Chunks with a use count above this are read ahead: requested more than once lately.
 const FEWEST_USES: f64 = 1.0;
-/// So long a chunk is left alone after it was read or could not be.
+/// How long a chunk is not tried again after a try.
 const REST: Duration = Duration::from_secs(30 * 60);
 
-/// What may be asked for ahead on one day.
+/// How much may be read ahead on one day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
     pub requests: u64,
@@ -46,12 +45,12 @@ impl Default for Budget {
     }
 }
 
-/// How things stand, as people are told.
+/// The progress of reading ahead, for `/status` and the metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Progress {
     /// Chunks in frequent use that are fresh.
     pub ready: usize,
-    /// Chunks in frequent use that are not, and are yet to be read.
+    /// Chunks in frequent use that are still to be read.
     pub left: usize,
     /// Chunks that were read ahead today.
     pub read: u64,
@@ -68,7 +67,7 @@ pub struct ReadAhead {
     today: Mutex<Today>,
 }
 
-/// What was done today.
+/// What was read ahead today.
 #[derive(Debug, Default)]
 struct Today {
     day: Option<NaiveDate>,
@@ -84,7 +83,7 @@ struct Due {
     chunk: Chunk,
 }
 
-/// Reads ahead until `stop` becomes true or its sender is gone, then has the uses written down.
+/// Reads ahead until `stop` becomes true or its sender is dropped, then saves the use counts.
 pub async fn run(ahead: Arc<ReadAhead>, mut stop: watch::Receiver<bool>) {
     let work = async {
         loop {
@@ -101,7 +100,7 @@ pub async fn run(ahead: Arc<ReadAhead>, mut stop: watch::Receiver<bool>) {
 }
 
 impl ReadAhead {
-    /// Knows what is used and how to read it; has read nothing yet.
+    /// A reader that has read nothing yet.
     #[must_use]
     pub fn new(
         figures: FetchedFigures,
@@ -113,13 +112,13 @@ impl ReadAhead {
         Self { figures, uses, metrics, clock, budget, today: Mutex::default() }
     }
 
-    /// How things stood when they were last looked at.
+    /// The progress after the latest round.
     #[must_use]
     pub fn progress(&self) -> Progress {
         self.today().progress
     }
 
-    /// Reads what is used most and no longer fresh, as far as it may be read now. A failure ends it: the next look goes on with others.
+    /// One round: reads the due chunks as far as limits and budget allow. A failure ends the round.
     async fn look(&self) {
         if !is_working_hour(&self.clock.copenhagen()) || !self.figures.fetcher.has_room() {
             return;
@@ -135,7 +134,7 @@ impl ReadAhead {
         }
     }
 
-    /// What has to be read to be fresh then, the most used first.
+    /// The chunks that must be read to be fresh in the evening, the most used first.
     async fn due(&self, evening: DateTime<Utc>) -> Vec<Due> {
         let (mut ready, mut all) = (0, Vec::new());
         for used in self.uses.most_used(FEWEST_USES) {
@@ -153,7 +152,7 @@ impl ReadAhead {
         all
     }
 
-    /// Takes a chunk on: within the day's budget, and not again soon.
+    /// Reserves a chunk: false if the day's budget is used up or the chunk was tried recently.
     fn takes_on(&self, Due { measurement, chunk }: &Due) -> bool {
         let (now, key) = (self.clock.now(), (measurement.id.clone(), CellKey::of(measurement, chunk)));
         let mut today = self.today();
@@ -168,7 +167,7 @@ impl ReadAhead {
         true
     }
 
-    /// Reads a chunk; says whether it could be had.
+    /// Reads a chunk; returns whether that succeeded.
     async fn read(&self, Due { measurement, chunk }: &Due, evening: DateTime<Utc>) -> bool {
         let read = self.figures.fetcher.fetch_ahead(measurement, chunk, evening).await;
         self.metrics.read_ahead(read.is_ok());
@@ -183,7 +182,7 @@ impl ReadAhead {
         read.is_ok()
     }
 
-    /// The day that it is, on which nothing has been read yet if it is another than before.
+    /// The current day; resets the day's counts when it has changed.
     fn begin_day(&self) -> NaiveDate {
         let day = self.clock.copenhagen().date_naive();
         let mut today = self.today();
@@ -204,12 +203,12 @@ impl ReadAhead {
     }
 }
 
-/// Whether people are at work or about to come.
+/// Whether it is a working hour.
 fn is_working_hour(at: &CopenhagenTime) -> bool {
     !matches!(at.weekday(), Weekday::Sat | Weekday::Sun) && HOURS.contains(&at.hour())
 }
 
-/// What was used, with the periods that came since where the newest was among them: one request where that is little enough.
+/// The chunks for a recorded use. If it had the then newest period, newer periods are added; one chunk if that is within the limit.
 fn chunks(measurement: &Measurement, used: &Use, cell_limit: u64) -> Option<Vec<Chunk>> {
     let mut selection = used.key.selection(measurement)?;
     if used.reaches_newest {
@@ -221,7 +220,7 @@ fn chunks(measurement: &Measurement, used: &Use, cell_limit: u64) -> Option<Vec<
     }
 }
 
-/// Adds those of the same type that are newer than all of the selection: they come first.
+/// Adds the periods of the same type that are newer than all of the selection; the newest come first.
 fn add_newer_periods(measurement: &Measurement, selection: &mut Selection) {
     let Some(newest) = selection.periods.first().copied() else { return };
     let of_type = |&index: &usize| measurement.periods[index].type_id == measurement.periods[newest].type_id;

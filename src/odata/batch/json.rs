@@ -64,7 +64,7 @@ pub(super) fn write(answers: &[PartAnswer]) -> Vec<u8> {
         }
         let headers: Map<String, Value> =
             answer.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
-        // The head is left open for the body, which is not parsed to be written.
+        // The closing brace is left off and the body appended as it is, without parsing it.
         let mut head = json!({"id": answer.id, "status": answer.status, "headers": headers}).to_string();
         head.pop();
         out.extend_from_slice(head.as_bytes());
@@ -75,7 +75,7 @@ pub(super) fn write(answers: &[PartAnswer]) -> Vec<u8> {
     out
 }
 
-/// JSON stands as it is, text as a string, everything else as a string of base64.
+/// A JSON body is written as it is, text as a string, everything else as base64.
 fn write_body(out: &mut Vec<u8>, answer: &PartAnswer) {
     if answer.body.is_empty() {
         return;

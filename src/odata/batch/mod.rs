@@ -1,7 +1,6 @@
 //! Batches: many requests in one, as `multipart/mixed` and as JSON.
 //!
-//! In charge of taking a batch apart and of writing its answer in the same form. What the requests are answered with is the
-//! caller's business, and so is which of them it allows.
+//! Parses a batch and writes its answer in the same form. The caller answers the requests and decides which are allowed.
 
 mod json;
 mod multipart;
@@ -26,9 +25,9 @@ pub struct Part {
     pub headers: Vec<(String, String)>,
     /// The requests that have to succeed first.
     pub depends_on: Vec<String>,
-    /// Whether it stands for a change set, whose requests are done together or not at all.
+    /// Whether it is a change set, whose requests are executed together or not at all.
     pub is_change_set: bool,
-    /// Whether it is to be done only where a condition over earlier answers holds.
+    /// Whether it has a condition on earlier answers.
     pub is_conditional: bool,
 }
 
@@ -41,7 +40,7 @@ impl Part {
     }
 }
 
-/// What one request of a batch is answered with.
+/// The answer to one request of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartAnswer {
     pub id: Option<String>,
@@ -51,7 +50,7 @@ pub struct PartAnswer {
     pub body: Vec<u8>,
 }
 
-/// Why a batch cannot be taken apart.
+/// Why a batch cannot be parsed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BatchError {
     #[error(
@@ -69,10 +68,10 @@ pub enum BatchError {
 }
 
 impl Form {
-    /// The form that a content type names.
+    /// The form that a content type says.
     ///
     /// # Errors
-    /// When it is none of a batch.
+    /// When it is not a content type of batches.
     pub fn of(content_type: &str) -> Result<Self, BatchError> {
         let refused = || BatchError::Form { found: content_type.chars().take(100).collect() };
         let mut parts = content_type.split(';').map(str::trim);
@@ -86,10 +85,10 @@ impl Form {
     }
 }
 
-/// Takes a batch apart: its requests in order, at most `limit` of them.
+/// Parses a batch into its requests in order, at most `limit` of them.
 ///
 /// # Errors
-/// When the text is no batch, or holds too many.
+/// When the text is not a batch, or has too many requests.
 pub fn parse(form: &Form, body: &[u8], limit: usize) -> Result<Vec<Part>, BatchError> {
     let parts = match form {
         Form::Multipart { boundary } => multipart::parse(boundary, body, limit)?,
@@ -99,7 +98,7 @@ pub fn parse(form: &Form, body: &[u8], limit: usize) -> Result<Vec<Part>, BatchE
     Ok(parts)
 }
 
-/// Ids are unique, and requests depend on earlier ones only, so that one pass in order can answer them.
+/// Checks that ids are unique and that requests depend only on earlier ones, so that they can be answered in order.
 fn check_references(parts: &[Part]) -> Result<(), BatchError> {
     let mut known: Vec<&str> = Vec::new();
     for (index, part) in parts.iter().enumerate() {

@@ -6,7 +6,7 @@ use super::{BatchError, Part, PartAnswer};
 
 /// The longest boundary that MIME allows.
 const MAX_BOUNDARY: usize = 70;
-/// The boundary of answers; no JSON, XML or digits can hold a line that begins with it.
+/// The boundary of answers. No line of a JSON, XML or text body can begin with it.
 const BOUNDARY: &str = "batch_answer_6e1d7c2a";
 
 /// The boundary among the parameters of a content type.
@@ -33,7 +33,7 @@ pub(super) fn parse(boundary: &str, body: &[u8], limit: usize) -> Result<Vec<Par
     Ok(parts)
 }
 
-/// The contents between boundary lines, without the line break that belongs to the boundary behind them.
+/// The contents between boundary lines, without the line break before a boundary, which belongs to the boundary.
 fn split<'a>(boundary: &str, body: &'a [u8]) -> Result<Vec<&'a [u8]>, BatchError> {
     let (opening, closing) = (format!("--{boundary}"), format!("--{boundary}--"));
     let (mut contents, mut begin, mut at) = (Vec::new(), None, 0);
@@ -56,7 +56,7 @@ fn split<'a>(boundary: &str, body: &'a [u8]) -> Result<Vec<&'a [u8]>, BatchError
     Err(BatchError::Malformed { number: contents.len() + 1, expected: "the boundary that closes the batch" })
 }
 
-/// One part; the error says what was expected.
+/// Parses one part; the error says what was expected.
 fn part(text: &str) -> Result<Part, &'static str> {
     let (mime, message) = headers(text)?;
     let mut part = Part { headers: mime, ..Part::default() };
@@ -80,7 +80,7 @@ fn part(text: &str) -> Result<Part, &'static str> {
     }
     let (headers, _) = headers(rest)?;
     part = Part { method: method.to_owned(), target: target.to_owned(), headers, ..Part::default() };
-    // 4.0 allows it in either place.
+    // OData 4.0 allows `Content-ID` in the part's headers or in the request's.
     part.id = id.or_else(|| part.header("Content-ID").map(str::to_owned));
     Ok(part)
 }

@@ -1,4 +1,4 @@
-//! What must hold of a model before it is written: the faults for which Power BI refuses a whole service.
+//! Checks a model before it is written, for the errors because of which Power BI refuses a whole service.
 
 use std::collections::HashSet;
 
@@ -6,7 +6,7 @@ use super::CsdlError;
 use crate::odata::edm::{EntitySet, EntityType, NavigationProperty, Property, Schema, is_identifier};
 use crate::odata::value::PrimitiveType;
 
-/// Refuses names that are not identifiers or occur twice, and references that lead nowhere.
+/// Refuses names that are not identifiers or occur twice, and references to elements that do not exist.
 pub(super) fn check(schema: &Schema) -> Result<(), CsdlError> {
     let container = &schema.container;
     let types = schema.entity_types.iter().map(|item| item.name.as_str());

@@ -1,4 +1,4 @@
-//! CSDL JSON 4.01: the same model as the XML form holds, in the same order.
+//! CSDL JSON 4.01: the same content as the XML form, in the same order.
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
@@ -28,7 +28,7 @@ pub fn write(schema: &Schema, annotations: bool) -> Result<Vec<u8>, CsdlError> {
     Ok(serde_json::to_vec(&Node::Object(members)).map_err(std::io::Error::from)?)
 }
 
-/// A JSON value whose members keep their order, for the order of properties is the order of columns.
+/// A JSON value whose members keep their order, because clients show columns in the order of the properties.
 enum Node {
     Bool(bool),
     Int(i64),
@@ -109,7 +109,7 @@ impl Model<'_> {
 
     fn property(&self, property: &Property) -> Node {
         let mut members = Vec::new();
-        // Strings, non-null and single, are what the absence of these members says.
+        // The defaults are string, not nullable and single-valued; members are written only where they differ.
         if property.primitive != PrimitiveType::String {
             members.push(member("$Type", text(property.primitive.name())));
         }
@@ -196,7 +196,7 @@ fn expression(value: &AnnotationValue) -> Node {
         AnnotationValue::Bool(value) => Node::Bool(*value),
         AnnotationValue::Int(value) => Node::Int(*value),
         AnnotationValue::Date(value) => Node::Text(value.to_string()),
-        // The member alone: the term says of which type it is.
+        // Only the member's name: the term determines the enumeration type.
         AnnotationValue::EnumMember(value) => {
             text(value.rsplit_once('/').map_or(value, |(_, member)| member))
         }

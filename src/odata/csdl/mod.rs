@@ -1,14 +1,14 @@
-//! The entity data model written down: CSDL as XML and as JSON.
+//! Writes the entity data model as CSDL, in XML and in JSON.
 //!
-//! In charge of the two document formats and of refusing a model that neither could hold. Refuses to know what a model is
-//! about; it adds no element and no annotation of its own.
+//! In charge of the two document formats and of refusing invalid models. Writes exactly the given model; it adds no element and no
+//! annotation.
 
 mod check;
 pub mod json;
 pub mod vocabulary;
 pub mod xml;
 
-/// Why a model cannot be written as CSDL. Each is a fault of the program that made the model, never of a request.
+/// Why a model cannot be written as CSDL. Always a fault of the program, never of a request.
 #[derive(Debug, thiserror::Error)]
 pub enum CsdlError {
     #[error("`{name}` in {place} is not an OData identifier: letters, digits and `_`, at most 128")]

@@ -1,4 +1,4 @@
-//! The published vocabularies that annotations draw their terms from, by alias.
+//! The published vocabularies whose terms are used in annotations, by alias.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! CSDL XML. The document holds no construct newer than CSDL 4.0 and says so, whatever version a client speaks.
+//! CSDL XML. The document uses no construct newer than CSDL 4.0 and declares that version, whatever version the client asks for.
 
 use std::borrow::Cow;
 use std::io;
@@ -157,7 +157,7 @@ impl Document<'_> {
         }
     }
 
-    /// A value that stands as an element of its own.
+    /// A value as an element of its own.
     fn expression(&mut self, value: &AnnotationValue) -> io::Result<()> {
         match value {
             AnnotationValue::Collection(items) => self.element("Collection", Vec::new(), |this| {
@@ -176,7 +176,7 @@ impl Document<'_> {
         }
     }
 
-    /// An element with one empty child for each of `children` and its annotations behind them, if it has any.
+    /// An element with one empty child for each of `children`, followed by its annotations.
     fn annotated(
         &mut self,
         name: &str,
@@ -237,7 +237,7 @@ fn property_attributes(property: &Property) -> Attributes<'static> {
         false => primitive.to_owned(),
     };
     let mut attributes = vec![("Name", property.name.clone()), ("Type", type_name)];
-    // True is what the attribute's absence says.
+    // The default of the attribute is true.
     if !property.nullable {
         attributes.push(("Nullable", "false".to_owned()));
     }
@@ -260,7 +260,7 @@ fn navigation_attributes(navigation: &NavigationProperty, target: &str) -> Attri
         false => target.to_owned(),
     };
     let mut attributes = vec![("Name", navigation.name.clone()), ("Type", type_name)];
-    // A collection may be empty and is never null, so the standard leaves the attribute out.
+    // A collection may be empty but is never null, so OData does not allow the attribute for it.
     if !navigation.collection && !navigation.nullable {
         attributes.push(("Nullable", "false".to_owned()));
     }

@@ -1,4 +1,4 @@
-//! A column of a batch, its type found out once, its cells written many times.
+//! A column of a record batch, cast to its array type once, so that writing a cell needs no type check.
 
 use arrow_array::types::Int32Type;
 use arrow_array::{
@@ -163,7 +163,7 @@ fn write_list(
     Ok(())
 }
 
-/// The place of a coded text among the values; arrow vouches that a key that is not null is one.
+/// The index of a dictionary-encoded text among the values; arrow guarantees that a key that is not null is valid.
 fn code(keys: &Int32Array, row: usize) -> usize {
     keys.value(row) as usize
 }

@@ -1,4 +1,4 @@
-//! The two documents that hold no entities: the service document and the error body.
+//! The two documents that contain no entities: the service document and the error body.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -7,7 +7,7 @@ use crate::odata::edm::EntityContainer;
 
 const PATH_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_');
 
-/// The list of what a container offers.
+/// The list of the container's sets and singletons.
 pub fn write_service_document(out: &mut Vec<u8>, context: &JsonContext<'_>, container: &EntityContainer) {
     out.push(b'{');
     write_context(out, context);
@@ -29,7 +29,7 @@ pub fn write_service_document(out: &mut Vec<u8>, context: &JsonContext<'_>, cont
     out.extend_from_slice(b"]}");
 }
 
-/// What a client is told when a request fails.
+/// The content of an error answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErrorBody<'a> {
     pub code: &'a str,
@@ -40,7 +40,7 @@ pub struct ErrorBody<'a> {
     pub details: &'a [ErrorDetail<'a>],
 }
 
-/// One further statement about an error.
+/// One element of an error's `details`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErrorDetail<'a> {
     pub code: &'a str,
@@ -65,7 +65,7 @@ pub fn write_error(out: &mut Vec<u8>, error: &ErrorBody<'_>) {
     out.extend_from_slice(b"]}}");
 }
 
-/// An object of texts, left open.
+/// The start of an object of texts, without its closing brace.
 fn write_texts(out: &mut Vec<u8>, members: &[(&str, Option<&str>)]) {
     out.push(b'{');
     for (name, value) in members {

@@ -1,4 +1,5 @@
-//! Entities: control information, properties and expanded navigation, prepared once per batch and written once per row.
+//! Writes entities: control information, properties and expanded navigation properties. Names and types are prepared once per
+//! batch; each row then only copies bytes.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -14,7 +15,7 @@ use crate::odata::version::Version;
 /// Everything outside RFC 3986's unreserved characters and the quotes around a key.
 const KEY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'\'');
 
-/// An output with its columns looked up and its names written.
+/// An output with its columns looked up and its names encoded.
 pub(super) struct EntityWriter<'a> {
     context: &'a JsonContext<'a>,
     rows: usize,
@@ -27,7 +28,7 @@ pub(super) struct EntityWriter<'a> {
 struct PropertyWriter<'a> {
     /// `"Name":`
     name: Vec<u8>,
-    /// `"Name@odata.type":"#Decimal"`, where JSON alone does not tell the type.
+    /// `"Name@odata.type":"#Decimal"`, where the type does not follow from the JSON value.
     type_annotation: Option<Vec<u8>>,
     cells: ColumnValues<'a>,
     quoted: bool,
@@ -67,7 +68,7 @@ impl<'a> EntityWriter<'a> {
         })
     }
 
-    /// Writes the entity of a row, with the context when it is the whole answer.
+    /// Writes the entity of a row, with the context URL when it is the whole answer.
     pub(super) fn write(&self, out: &mut Vec<u8>, row: usize, whole: bool) -> Result<(), PayloadError> {
         if row >= self.rows {
             return Err(no_such_row(row, self.rows));
@@ -193,7 +194,7 @@ impl<'a> IdentityWriter<'a> {
         Ok(Self { identity, key })
     }
 
-    /// Type, id and links. There are no edit links: nothing here can be edited.
+    /// Type, id and navigation links. There are no edit links, because the service is read-only.
     fn write(
         &self,
         out: &mut Vec<u8>,
@@ -261,7 +262,7 @@ fn key_literal(
     })
 }
 
-/// Whether rows of that identity say so beside their properties.
+/// Whether type, id and links are written at this metadata level.
 fn says_identity(context: &JsonContext<'_>, identity: &Identity<'_>) -> bool {
     match context.metadata {
         MetadataLevel::None => false,
@@ -280,7 +281,7 @@ pub(super) fn is_quoted(context: &JsonContext<'_>, primitive: PrimitiveType) -> 
     context.ieee754_compatible && wide
 }
 
-/// The type annotation that `metadata=full` asks for where JSON alone does not tell the type.
+/// The type annotation that `metadata=full` requires where the type does not follow from the JSON value.
 pub(super) fn type_annotation(
     context: &JsonContext<'_>,
     property: &str,
@@ -294,7 +295,7 @@ pub(super) fn type_annotation(
     }
     let mut out = Vec::new();
     write_control_name(&mut out, context, property, "type");
-    // 4.01 drops the hash in front of built-in types.
+    // 4.01 writes built-in types without the hash.
     let hash = match context.version {
         Version::V4 => "#",
         Version::V401 => "",

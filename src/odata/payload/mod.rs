@@ -1,7 +1,7 @@
-//! Answers written as OData JSON and as raw text.
+//! Writes answers as OData JSON and as raw text.
 //!
-//! Rows arrive as record batches of arrow and leave as bytes appended to a buffer, so that a page can be sent piece by piece.
-//! In charge of names, order and form of what stands in a payload; which rows and columns those are, the caller says.
+//! Rows come as arrow record batches and are appended to a buffer as bytes, so that a page can be sent piece by piece. In charge
+//! of the names, order and form of a payload's parts; the caller chooses the rows and columns.
 
 mod column;
 mod documents;
@@ -27,21 +27,21 @@ pub struct JsonContext<'a> {
     pub metadata: MetadataLevel,
     /// `Edm.Int64`, `Edm.Decimal` and counts as strings.
     pub ieee754_compatible: bool,
-    /// Leave out properties that are null; only when the client asked for it.
+    /// Leave out properties that are null, which a client can request.
     pub omit_nulls: bool,
     /// The absolute context URL.
     pub context_url: &'a str,
 }
 
-/// Rows of a batch and what is shown of them.
+/// Rows of a batch and their properties.
 #[derive(Debug, Clone, Copy)]
 pub struct Output<'a> {
     pub batch: &'a RecordBatch,
     pub properties: &'a [OutputProperty<'a>],
     pub expands: &'a [OutputExpand<'a>],
-    /// Who the entities are; without it, nothing says so at `metadata=full`.
+    /// The entities' identity; without it no type, id or link is written at `metadata=full`.
     pub identity: Option<Identity<'a>>,
-    /// Write only the entity ids, as `/$ref` asks.
+    /// Write only the entity ids, for `/$ref`.
     pub references: bool,
 }
 
@@ -53,7 +53,7 @@ pub struct OutputProperty<'a> {
     pub primitive: PrimitiveType,
 }
 
-/// What the ids and links of entities are made of.
+/// The parts of entities' ids and links.
 #[derive(Debug, Clone, Copy)]
 pub struct Identity<'a> {
     /// The qualified name of the entity type.
@@ -67,8 +67,7 @@ pub struct Identity<'a> {
 }
 
 impl Identity<'_> {
-    /// That of rows which are no entities and cannot be asked for again, such as those of an aggregation: 4.0 has them say so
-    /// by an id that is null.
+    /// The identity of rows that are not entities of a set, such as those of an aggregation: their id is null.
     pub const TRANSIENT: Self = Self { entity_type: "", set_url: "", key: &[], navigation: &[] };
 
     fn is_transient(&self) -> bool {
@@ -80,23 +79,23 @@ impl Identity<'_> {
 #[derive(Debug, Clone, Copy)]
 pub struct OutputExpand<'a> {
     pub name: &'a str,
-    /// The entities at the other end, of which each row here takes some.
+    /// The entities of the target; each row of the parent has some of them.
     pub target: &'a Output<'a>,
     pub rows: ExpandedRows<'a>,
 }
 
-/// Which rows of the target belong to a row here. All slices are indexed by the row number here.
+/// Which rows of the target belong to each row of the parent. All slices are indexed by the parent's row.
 #[derive(Debug, Clone, Copy)]
 pub enum ExpandedRows<'a> {
     /// At most one.
     One(&'a [Option<usize>]),
-    /// Any number, with the numbers before `$top` and `$skip` when `$count=true` asks for them.
+    /// Any number, with the counts before `$top` and `$skip` for `$count=true`.
     Many { rows: &'a [Vec<usize>], counts: Option<&'a [u64]> },
     /// Only how many, for `$expand=Name/$count`.
     Count(&'a [u64]),
 }
 
-/// Why rows cannot be written. Each is a fault of the program that made the rows, never of a request.
+/// Why rows cannot be written. Always a fault of the program, never of a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PayloadError {
     #[error("the property `{property}` is in column {column}, but the batch has {columns} columns")]
@@ -111,7 +110,7 @@ pub enum PayloadError {
     NoIdentity,
 }
 
-/// Begins a collection: context and count first, so that the rest can be streamed.
+/// Begins a collection: the context URL and the count come first, so that the rows can be streamed.
 pub fn write_collection_start(out: &mut Vec<u8>, context: &JsonContext<'_>, count: Option<u64>) {
     out.push(b'{');
     write_context(out, context);
@@ -124,7 +123,7 @@ pub fn write_collection_start(out: &mut Vec<u8>, context: &JsonContext<'_>, coun
     out.extend_from_slice(b"\"value\":[");
 }
 
-/// Appends rows to a collection; `first` says that none stand before them.
+/// Appends rows to a collection; `first` says that they are its first.
 pub fn write_rows(
     out: &mut Vec<u8>,
     context: &JsonContext<'_>,
@@ -163,7 +162,7 @@ pub fn write_entity(
     EntityWriter::new(context, output)?.write(out, row, true)
 }
 
-/// One property as a whole answer. A null one has no body: ask [`is_null`] first and answer 204.
+/// One property as a whole answer. A null property has no body: check [`is_null`] first and answer 204.
 pub fn write_property(
     out: &mut Vec<u8>,
     context: &JsonContext<'_>,
@@ -185,7 +184,7 @@ pub fn write_property(
     Ok(())
 }
 
-/// The text of a property for `/$value`; nothing for null.
+/// The text of a property for `/$value`; empty for null.
 pub fn write_raw_value(
     out: &mut Vec<u8>,
     batch: &RecordBatch,
@@ -199,7 +198,7 @@ pub fn write_raw_value(
     }
 }
 
-/// A column whose cells are wanted as plain text, one after the other.
+/// A column whose cells are written as plain text.
 #[derive(Debug)]
 pub struct TextValues<'a>(ColumnValues<'a>);
 
@@ -209,7 +208,7 @@ impl<'a> TextValues<'a> {
         ColumnValues::of_array(array).map(Self).ok_or_else(|| unsupported(name, array))
     }
 
-    /// The text of a cell as `/$value` has it; nothing for null. The row must be one of the column.
+    /// The text of a cell as in `/$value`; empty for null. The row must exist.
     pub fn write(&self, out: &mut Vec<u8>, row: usize) -> Result<(), PayloadError> {
         if self.0.is_null(row) { Ok(()) } else { self.0.write_raw(out, row) }
     }
@@ -239,7 +238,7 @@ fn write_context(out: &mut Vec<u8>, context: &JsonContext<'_>) {
     }
 }
 
-/// A number that the standard writes as a string for clients whose numbers are doubles.
+/// A count; a string where the client asked for `IEEE754Compatible=true`.
 fn write_count(out: &mut Vec<u8>, context: &JsonContext<'_>, count: u64) {
     let quote: &[u8] = if context.ieee754_compatible { b"\"" } else { b"" };
     out.extend_from_slice(quote);

@@ -1,10 +1,10 @@
-//! Single values as bytes, without an allocation each.
+//! Writes single values as bytes, without allocating.
 
 use std::io::Write;
 
 use chrono::{DateTime, Datelike, NaiveDate, Timelike};
 
-/// Puts a comma behind whatever member stands before; an object that has just begun needs none.
+/// Appends a comma, unless the object or array has just begun.
 pub(super) fn separate(out: &mut Vec<u8>) {
     if out.last() != Some(&b'{') {
         out.push(b',');
@@ -18,7 +18,7 @@ pub(super) fn write_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
-/// The inside of a JSON string: runs of plain bytes are copied whole.
+/// The content of a JSON string; runs of bytes that need no escape are copied at once.
 pub(super) fn write_escaped(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
     let mut rest = bytes;
@@ -61,7 +61,7 @@ fn write_padded(out: &mut Vec<u8>, number: u128, width: usize) {
     let mut digits = [b'0'; 40];
     let mut start = digits.len();
     let mut rest = number;
-    // Division of 128 bits is slow, and nearly every number is small.
+    // Dividing 128-bit numbers is slow, and nearly all fit in 64 bits.
     while rest > u128::from(u64::MAX) {
         start -= 1;
         digits[start] = b'0' + (rest % 10) as u8;
@@ -93,7 +93,7 @@ pub(super) struct DecimalScale {
 }
 
 impl DecimalScale {
-    /// The scale of an arrow column, unless it is one that no decimal here has.
+    /// The scale of an arrow column; `None` if it is negative or too large.
     pub(super) fn new(scale: i8) -> Option<Self> {
         let digits = u32::try_from(scale).ok()?;
         Some(Self { digits: usize::try_from(digits).ok()?, power: 10_u128.checked_pow(digits)? })
@@ -117,7 +117,7 @@ pub(super) fn write_decimal(out: &mut Vec<u8>, scaled: i128, scale: DecimalScale
     }
 }
 
-/// A double as JSON: the values that JSON lacks are strings.
+/// A double as JSON: infinities and NaN, which JSON lacks, are strings.
 pub(super) fn write_double(out: &mut Vec<u8>, number: f64) {
     match number.is_finite() {
         true => write_raw_double(out, number),
@@ -141,7 +141,7 @@ pub(super) fn write_raw_double(out: &mut Vec<u8>, number: f64) {
     }
 }
 
-/// A date from days since 1970; nothing is written for one beyond the calendar.
+/// A date from days since 1970; `None` if it is outside the calendar's range.
 pub(super) fn write_date(out: &mut Vec<u8>, days: i32) -> Option<()> {
     const DAYS_TO_1970: i32 = 719_163;
     let date = NaiveDate::from_num_days_from_ce_opt(days.checked_add(DAYS_TO_1970)?)?;
@@ -160,7 +160,7 @@ fn write_calendar_date(out: &mut Vec<u8>, date: NaiveDate) {
     write_padded(out, date.day().into(), 2);
 }
 
-/// An instant from milliseconds since 1970, in UTC; nothing is written for one beyond the calendar.
+/// An instant from milliseconds since 1970, in UTC; `None` if it is outside the calendar's range.
 pub(super) fn write_timestamp(out: &mut Vec<u8>, milliseconds: i64) -> Option<()> {
     let instant = DateTime::from_timestamp_millis(milliseconds)?;
     write_calendar_date(out, instant.date_naive());

@@ -1,4 +1,4 @@
-//! Values as bytes: a tag and a content whose length is known or said.
+//! Values as bytes: a type tag, then the content, with its length where the type does not determine it.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::odata::value::Value;
 
-/// Lists do not nest deeper than a token of ours would.
+/// The deepest nesting of lists; tokens made here never nest deeper.
 const MAX_DEPTH: u8 = 8;
 
 #[derive(Default)]
@@ -91,7 +91,7 @@ impl Writer {
     }
 }
 
-/// Reads what a [`Writer`] wrote; anything else is nothing.
+/// Reads what a [`Writer`] wrote; `None` for anything else.
 pub(super) struct Reader<'a> {
     rest: &'a [u8],
     depth: u8,
@@ -146,7 +146,7 @@ impl<'a> Reader<'a> {
 
     pub(super) fn values(&mut self) -> Option<Vec<Value>> {
         let count = usize::try_from(self.unsigned()?).ok()?;
-        // Every value takes a byte at least, so a false count cannot reserve memory.
+        // Every value takes at least one byte, so a forged count cannot make us reserve more memory than the token has bytes.
         if count > self.rest.len() || self.depth >= MAX_DEPTH {
             return None;
         }

@@ -1,5 +1,5 @@
-//! `$apply`: the transformations of the aggregation extension. Those that a service of published figures can offer become
-//! typed nodes; the others are read to the end, so that their faults are faults of syntax, and kept by name.
+//! `$apply`: the transformations of the aggregation extension. Supported ones become typed nodes. The others are parsed
+//! completely, so that syntax errors in them are found, and kept by name only.
 
 use super::error::Expected;
 use super::lexer::{Parsed, Parser};
@@ -67,7 +67,7 @@ impl Parser<'_> {
         })
     }
 
-    /// The inside of a transformation that is known and not offered.
+    /// The arguments of a known transformation that is not supported.
     fn unoffered(&mut self, name: &str, start: usize) -> Parsed<()> {
         match name {
             "topsum" | "toppercent" | "bottomsum" | "bottompercent" => {
@@ -183,7 +183,7 @@ impl Parser<'_> {
         Ok(AggregateTerm { what, alias, span: self.span_from(start) })
     }
 
-    /// The same terms as a function on a collection, `…/aggregate(…)`, which need no alias.
+    /// The terms of the path function `…/aggregate(…)`, which need no alias.
     pub(super) fn aggregate_function(&mut self) -> Parsed<()> {
         self.open()?;
         self.aggregate_what()?;
@@ -224,7 +224,7 @@ impl Parser<'_> {
         Err(self.unexpected(Expected::AggregationMethod))
     }
 
-    /// `from A,B with m` any number of times; says whether there was any.
+    /// `from A,B with m` any number of times; returns whether there was any.
     fn grouped_from(&mut self) -> Parsed<bool> {
         let mut any = false;
         while self.keyword_between("from")? {

@@ -1,4 +1,4 @@
-//! Names with parentheses behind them: functions of the language, functions of the model, keys, `cast`, `isof` and `case`.
+//! Names followed by parentheses: functions of the language, functions of the model, keys, `cast`, `isof` and `case`.
 
 use super::error::{Expected, SyntaxErrorKind};
 use super::functions;
@@ -151,7 +151,7 @@ impl Parser<'_> {
     }
 }
 
-/// What stood in the parentheses behind a name, before it is known what the name is.
+/// The content of the parentheses after a name, before it is known what the name is.
 enum Arguments {
     Positional(Vec<Expr>),
     Key(KeySyntax),

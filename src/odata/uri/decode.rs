@@ -1,10 +1,9 @@
-//! From the raw text of a URL to characters: percent-decoding, blanks and the refusal of what no URL may carry.
-//! Splitting comes first; this sees one piece at a time.
+//! Decodes pieces of a URL to characters: percent-decoding, plus signs, and the refusal of control characters. The URL is split
+//! into pieces before it is decoded.
 
 use super::error::{SyntaxError, SyntaxErrorKind};
 
-/// Decoded text. Which characters were percent-encoded is kept for the one rule that asks: an encoded semicolon does not
-/// end a search word.
+/// Decoded text. Which characters were percent-encoded is kept for one rule: an encoded semicolon does not end a search word.
 #[derive(Debug, Default)]
 pub(super) struct Text {
     pub(super) chars: Vec<char>,

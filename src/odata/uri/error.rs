@@ -1,21 +1,21 @@
-//! What can be wrong with the text of a request: where, what was expected there, and what stood there instead.
+//! Syntax errors in the text of a request: where, what was expected there, and what was found.
 
 use std::fmt;
 
 use thiserror::Error;
 
-/// A request that is not in the language.
+/// A syntax error.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{option}, character {position}: {kind}")]
 pub struct SyntaxError {
     /// The option, such as `$filter`, or `path` for the resource path.
     pub option: String,
-    /// Where the fault stands: characters from the start of the option's decoded text.
+    /// The position, in characters from the start of the option's decoded text.
     pub position: usize,
     pub kind: SyntaxErrorKind,
 }
 
-/// What is wrong, without the place.
+/// What is wrong, without the position.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SyntaxErrorKind {
     #[error("expected {expected}, found {}", quoted(found))]
@@ -71,7 +71,7 @@ impl fmt::Display for Limit {
     }
 }
 
-/// What the grammar wants at a place.
+/// What the grammar expects at a position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
     Expression,
@@ -101,7 +101,7 @@ pub enum Expected {
 }
 
 impl Expected {
-    /// What is wanted, in English and in Danish.
+    /// The expectation in English and in Danish.
     fn texts(self) -> (&'static str, &'static str) {
         match self {
             Self::Expression => ("an expression", "et udtryk"),
@@ -152,7 +152,7 @@ impl SyntaxError {
         Self { option: option.to_owned(), position, kind }
     }
 
-    /// Whether the option that is read is that one, however its name was written.
+    /// Whether the error is in that option, in whichever case its name was written.
     fn is_about(&self, name: &str) -> bool {
         let bare = |name: &str| name.trim_start_matches('$').to_lowercase();
         bare(&self.option) == bare(name)

@@ -1,9 +1,8 @@
-//! Expressions, by operator precedence: an operator waits on a stack of its own until one that binds looser comes, so that
-//! only brackets and unary operators cost the parser's own stack.
+//! Parses expressions by operator precedence with an explicit stack of pending operators, so that only brackets and unary operators
+//! use the call stack.
 //!
-//! Trees stay shallow, for whoever walks them does so on the stack too. Brackets are counted as they open. Chains of `and`
-//! and `or`, which clients make thousands long, are built balanced; chains of other operators lean to the left and are
-//! limited.
+//! Trees must stay shallow, because they are walked recursively. Open brackets are counted. Chains of `and` and `or`, which clients
+//! make thousands long, become balanced trees; chains of other operators become left-leaning trees, and their length is limited.
 
 use super::error::Expected;
 use super::lexer::{Parsed, Parser, is_identifier_start};
@@ -11,7 +10,7 @@ use super::literal::constant;
 use super::syntax::{BinaryOp, Expr, ExprKind, KeySyntax, Literal, MemberStep, PathRoot, Span, UnaryOp};
 use super::tree::balanced;
 
-/// What an operator's word means; `in` stands beside the binary operators for what it takes on its right.
+/// An operator. `in` is separate from the binary operators, because its right side may be a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Operator {
     Binary(BinaryOp),
@@ -41,7 +40,7 @@ impl Operator {
         }))
     }
 
-    /// Higher binds tighter.
+    /// The precedence; a higher one binds tighter.
     fn strength(self) -> u8 {
         match self {
             Self::Binary(BinaryOp::Or) => 1,
@@ -54,13 +53,13 @@ impl Operator {
         }
     }
 
-    /// Whether a chain of it may be bracketed anyhow.
+    /// Whether the operator is associative, so that a chain of it may be regrouped.
     fn is_associative(self) -> bool {
         matches!(self, Self::Binary(BinaryOp::And | BinaryOp::Or))
     }
 }
 
-/// An operand and how tall its tree is.
+/// An operand and the height of its tree.
 struct Operand {
     expr: Expr,
     height: usize,
@@ -73,7 +72,7 @@ struct Pending {
 }
 
 impl Pending {
-    /// Whether it takes the operand between itself and the next operator.
+    /// Whether this operator, not the next one, takes the operand between them.
     fn binds_before(&self, next: Option<Operator>) -> bool {
         next.is_none_or(|next| {
             let (own, next_strength) = (self.operator.strength(), next.strength());
@@ -104,7 +103,7 @@ impl Parser<'_> {
         Ok(operand.expr)
     }
 
-    /// What stands behind an operator, or at the beginning.
+    /// The operand after an operator, or the first one.
     fn operand(&mut self, operator: Option<Operator>) -> Parsed<Operand> {
         self.height = 0;
         let expr = match operator {
@@ -151,7 +150,7 @@ impl Parser<'_> {
             .ok_or_else(|| self.unexpected(Expected::Expression))
     }
 
-    /// What stands to the right of `in`: a list, or an expression that is one.
+    /// The right side of `in`: a list, or an expression that yields one.
     fn in_operand(&mut self) -> Parsed<Expr> {
         if self.peek() != Some('(') {
             return self.unary();
@@ -196,7 +195,7 @@ impl Parser<'_> {
         self.node(ExprKind::Unary(op, Box::new(operand)), start)
     }
 
-    /// Passes `not` if it is the operator and no name.
+    /// Consumes `not` if it is the operator and not a name.
     fn eats_not(&mut self) -> bool {
         let start = self.position();
         let word = self.take_while(|char| char.is_ascii_alphabetic());

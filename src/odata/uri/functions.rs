@@ -1,4 +1,4 @@
-//! The functions that the language itself defines, with how many arguments each takes.
+//! The functions of the OData language, with their numbers of arguments.
 
 /// Name as the standard writes it, fewest and most arguments.
 pub(super) type Signature = (&'static str, usize, usize);

@@ -1,4 +1,4 @@
-//! Geo literals: read to the end so that their faults are faults of syntax; what they mean is not offered.
+//! Geo literals: parsed completely, so that syntax errors in them are found; their meaning is not supported.
 
 use super::error::Expected;
 use super::lexer::{Parsed, Parser};

@@ -1,5 +1,5 @@
-//! The cursor over decoded text: characters, blanks, words and names, and the count of what was used of the limits.
-//! What a word means depends on where it stands, so tokens are read on demand by whoever knows the place.
+//! The parser's cursor over decoded text: characters, blanks, words and names, and how much of the limits is used. What a word
+//! means depends on its context, so there is no separate list of tokens; each parsing function reads its own.
 
 use super::Limits;
 use super::decode::Text;
@@ -11,12 +11,12 @@ pub(super) type Parsed<T> = Result<T, SyntaxError>;
 /// The longest name that the data model allows.
 pub(super) const NAME_LENGTH: usize = 128;
 
-/// A place in a text, and the budget for what may still be built from it.
+/// A position in a text, and what is left of the limits.
 #[derive(Debug)]
 pub(super) struct Parser<'a> {
     text: &'a Text,
     at: usize,
-    /// Where the text begins within its option, for positions.
+    /// The offset of the text within its option, for positions in errors.
     base: usize,
     option: &'a str,
     limits: &'a Limits,
@@ -36,7 +36,7 @@ impl<'a> Parser<'a> {
         Self { base, ..self }
     }
 
-    // Where we are.
+    // Position.
 
     pub(super) fn position(&self) -> usize {
         self.at
@@ -92,7 +92,7 @@ impl<'a> Parser<'a> {
         found
     }
 
-    /// Takes exactly this text, letter case included.
+    /// Consumes exactly this text, letter case included.
     pub(super) fn eat_text(&mut self, text: &str) -> bool {
         let mut length = 0;
         for (ahead, char) in text.chars().enumerate() {
@@ -105,7 +105,7 @@ impl<'a> Parser<'a> {
         true
     }
 
-    /// Takes this word, letter case included, if it does not go on.
+    /// Consumes this word, letter case included, if no letter or digit follows it.
     pub(super) fn eat_word(&mut self, word: &str) -> bool {
         let start = self.at;
         if self.eat_text(word) && !self.peek().is_some_and(is_identifier_part) {
@@ -119,7 +119,7 @@ impl<'a> Parser<'a> {
         if self.eat_text(text) { Ok(()) } else { Err(self.unexpected(Expected::Text(text))) }
     }
 
-    /// Passes blanks; says whether there were any.
+    /// Consumes blanks; returns whether there were any.
     pub(super) fn blanks(&mut self) -> bool {
         let start = self.at;
         while matches!(self.peek(), Some(' ' | '\t')) {
@@ -132,7 +132,7 @@ impl<'a> Parser<'a> {
         if self.blanks() { Ok(()) } else { Err(self.unexpected(Expected::Blank)) }
     }
 
-    /// Passes a comma and the blanks around it.
+    /// Consumes a comma and the blanks around it.
     pub(super) fn comma(&mut self) -> bool {
         let start = self.at;
         self.blanks();
@@ -231,12 +231,12 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    /// Runs what stands inside brackets, one level deeper.
+    /// Parses the content of brackets, one level deeper.
     pub(super) fn nested<T>(&mut self, inner: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
         self.nested_by(1, inner)
     }
 
-    /// Runs what stands inside brackets that count for several levels.
+    /// Parses the content of brackets that count for several levels.
     pub(super) fn nested_by<T>(
         &mut self,
         levels: usize,
@@ -263,7 +263,7 @@ impl<'a> Parser<'a> {
     /// Makes the tree taller by some levels.
     pub(super) fn grow(&mut self, levels: usize) -> Parsed<()> {
         self.height += levels;
-        // Brackets and chains of operators both make a tree tall; walking it costs stack for either.
+        // Both brackets and chains of operators make a tree tall, and walking a tall tree needs stack.
         if self.height > self.limits.depth * 4 {
             return Err(self.too_deep());
         }

@@ -1,6 +1,5 @@
-//! Literals: numbers, dates, times, durations, GUIDs, binary and enumeration members, as the URL grammar writes them.
-//! Exactness first: a number stays an integer or an exact decimal as long as it fits and becomes a double only then.
-//! Fractions of a second beyond nanoseconds are cut off.
+//! Literals: numbers, dates, times, durations, GUIDs, binary and enumeration members, in the syntax of URLs. A number is an integer
+//! or an exact decimal if it fits, otherwise a double. Fractions of a second beyond nanoseconds are truncated.
 
 use std::sync::Arc;
 
@@ -15,7 +14,7 @@ use super::lexer::{Parsed, Parser, is_identifier_part};
 use super::syntax::Literal;
 use crate::odata::value::{PrimitiveType, Value};
 
-/// What a scanner found: how many characters it takes, and the value if there is one in range.
+/// A scanned literal: how many characters it has, and the value if it is in range.
 type Scanned<T> = Option<(usize, Option<T>)>;
 
 impl Parser<'_> {
@@ -130,7 +129,7 @@ fn map<T>(found: Scanned<T>, wrap: impl FnOnce(T) -> Value) -> Scanned<Value> {
     found.map(|(length, value)| (length, value.map(wrap)))
 }
 
-/// Reads over characters without a parser's budget.
+/// A cursor over characters that does not count towards the limits.
 struct Scan<'a> {
     chars: &'a [char],
     at: usize,
@@ -169,7 +168,7 @@ impl<'a> Scan<'a> {
         self.digits(2, 2)?.parse().ok()
     }
 
-    /// An optional part: goes back if it is not complete.
+    /// An optional part: goes back to its start if it is not complete.
     fn optional<T>(&mut self, part: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
         let start = self.at;
         let found = part(self);
@@ -254,7 +253,7 @@ fn date_time_offset(chars: &[char]) -> Scanned<DateTime<FixedOffset>> {
     Some((scan.at, value))
 }
 
-/// Seconds east of UTC; the inner `None` for an hour or minute that no clock shows.
+/// Seconds east of UTC; the inner `None` for an invalid hour or minute.
 fn scan_offset(scan: &mut Scan<'_>) -> Option<Option<i32>> {
     let sign = match scan.one(&['Z', 'z', '+', '-'])? {
         '+' => 1,
@@ -295,7 +294,7 @@ fn scan_exponent(scan: &mut Scan<'_>) -> Option<String> {
     Some(sign.into_iter().collect::<String>() + &digits)
 }
 
-/// The value of a number's text; old clients say by a suffix which type they mean.
+/// The value of a number's text; older clients append a suffix for the type.
 fn number_value(text: &str, suffix: Option<char>) -> Option<Value> {
     match suffix {
         Some('L' | 'l') => text.parse().ok().map(Value::Integer),
@@ -314,7 +313,7 @@ fn exact_decimal(text: &str) -> Option<Decimal> {
     let Some((mantissa, exponent)) = text.split_once('e') else {
         return Decimal::from_str_exact(text).ok();
     };
-    // Shifting the point by hand keeps every digit or fails; scientific parsing would round.
+    // Moving the decimal point keeps every digit or fails; parsing scientific notation would round.
     let shift: i64 = exponent.parse().ok()?;
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let scale = i64::try_from(fraction.len()).ok()?.checked_sub(shift)?;

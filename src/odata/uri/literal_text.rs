@@ -1,4 +1,4 @@
-//! The way back: values as the literals that the parser reads, for keys, next links and messages.
+//! Writes values as URL literals, for keys, next links and messages: the inverse of `literal.rs`.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::odata::value::Value;
 
-/// Characters that stay as they are in any part of a URL, with those that keep literals readable.
+/// Characters that are not percent-encoded: those allowed in every part of a URL.
 const RESERVED: AsciiSet = NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')

@@ -1,7 +1,7 @@
-//! The URL language of OData 4.01 for reading: from the text of a request to its syntax. Knows names as text; what they
-//! mean is the binder's business.
+//! The URL language of OData 4.01 for reading: parses the text of a request to a syntax tree. Names are only text here; the binder
+//! (`query/bind.rs`) looks them up.
 //!
-//! The grammar is that of the OData ABNF with its aggregation and temporal extensions, read by hand in one pass:
+//! The grammar is the OData ABNF with its aggregation and temporal extensions, parsed by recursive descent in one pass:
 //!
 //! ```text
 //! request     = path [ "?" option *( "&" option ) ]           path.rs, options.rs
@@ -17,8 +17,8 @@
 //! ```
 //!
 //! The URL is split before it is decoded, and every piece is read once from left to right, so that the time is linear in
-//! its length. [`Limits`] are counted while reading. What the language has and no service of published figures can offer
-//! is read all the same and stands in the tree under its name.
+//! its length. [`Limits`] are counted while parsing. Constructs that the service does not support are parsed too and are in the
+//! tree by name, so that the binder can say why they are not supported.
 
 mod apply;
 mod call;
@@ -50,7 +50,7 @@ use syntax::{Expr, Literal, QueryOptions, RequestSyntax, ResourcePath};
 pub struct Limits {
     /// Bytes of path and query together.
     pub url_length: usize,
-    /// Brackets, and operators before their operand, inside one another.
+    /// The deepest nesting of brackets and unary operators.
     pub depth: usize,
     /// Nodes of the tree of one option.
     pub nodes: usize,

@@ -1,5 +1,5 @@
-//! Query options: which there are, where each may stand, and the reading of their values. Names are taken in any letter
-//! case, with or without the dollar sign.
+//! Query options: which exist, where each is allowed, and parsing their values. Names may have any letter case, with or without the
+//! dollar sign.
 
 use super::Limits;
 use super::decode::{Plus, Text, decode};
@@ -80,24 +80,24 @@ impl SystemOption {
         matches!(self, Self::Filter | Self::OrderBy) || self.is_temporal()
     }
 
-    /// Whether the value is taken as it stands: a plus sign in it is no blank.
+    /// Whether the value is taken literally: a plus sign in it is not a blank.
     fn is_opaque(self) -> bool {
         matches!(self, Self::Format | Self::SkipToken | Self::DeltaToken | Self::Id | Self::SchemaVersion)
     }
 }
 
-/// Where options stand.
+/// Where in a request options occur; each place allows other options.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OptionScope {
-    /// Behind the question mark.
+    /// After the question mark.
     Request,
-    /// In parentheses behind a property in `$select`.
+    /// In parentheses after a property in `$select`.
     Select,
-    /// In parentheses behind a navigation property in `$expand`.
+    /// In parentheses after a navigation property in `$expand`.
     Expand,
     ExpandRef,
     ExpandStar,
-    /// In parentheses behind `/$count`.
+    /// In parentheses after `/$count`.
     Count,
 }
 
@@ -125,10 +125,10 @@ impl OptionScope {
     }
 }
 
-/// How many levels of brackets one level of nested options counts for: they take more room, and no one nests them deeply.
+/// How many levels of brackets one level of nested options counts as: they need more stack, and no client nests them deeply.
 const OPTION_LEVELS: usize = 4;
 
-/// Options as they are collected, with the names that were seen.
+/// The options parsed so far, with their names.
 #[derive(Debug, Default)]
 struct Collected {
     options: QueryOptions,
@@ -192,7 +192,7 @@ fn required<'a>(value: Option<&'a str>, name: &str) -> Result<&'a str, SyntaxErr
     })
 }
 
-/// A name with a dollar sign that is no option at all, or none of a whole request.
+/// The error for a name with a dollar sign that is not an option, or not allowed for a whole request.
 fn not_an_option(name: String) -> SyntaxError {
     let option = name.clone();
     let kind = match SystemOption::from_name(&name) {
@@ -238,8 +238,8 @@ fn parse_alias(
 }
 
 impl Parser<'_> {
-    /// The value of a system query option, up to where its grammar ends. The grammar has no blanks at either end; those
-    /// behind are passed, for they mislead no one.
+    /// The value of a system query option, up to where its grammar ends. The grammar allows no blanks at either end; trailing ones
+    /// are accepted, because they are harmless.
     pub(super) fn option_value(&mut self, option: SystemOption, options: &mut QueryOptions) -> Parsed<()> {
         use SystemOption as O;
         match option {
@@ -404,7 +404,7 @@ impl Parser<'_> {
         Err(self.unexpected(Expected::Version))
     }
 
-    /// A text that only its issuer reads.
+    /// An opaque text such as a skip token.
     fn token(&mut self) -> Parsed<String> {
         let text = self.take_while(|_| true);
         if text.is_empty() {

@@ -1,5 +1,5 @@
-//! Resource paths: segments, the keys on them, and which segments may follow which. A segment that is no name is kept as
-//! text, for it may be a key value; the first one cannot be.
+//! Resource paths: segments, their keys, and which segments may follow which. A segment that is not a name is kept as text, because
+//! it may be a key value; the first segment cannot be.
 
 use super::Limits;
 use super::decode::{Plus, decode};
@@ -10,7 +10,7 @@ use super::syntax::{
 };
 use crate::odata::value::Value;
 
-/// How errors call the path.
+/// The name of the path in errors.
 const PATH: &str = "path";
 
 /// The raw path below the service root.
@@ -33,7 +33,7 @@ pub(super) fn parse(path: &str, limits: &Limits) -> Result<ResourcePath, SyntaxE
     Ok(ResourcePath { segments })
 }
 
-/// Refuses options that the resource does not take.
+/// Refuses options that do not apply to the resource.
 pub(super) fn check_options(path: &ResourcePath, options: &QueryOptions) -> Result<(), SyntaxError> {
     let Some(PathSegment::System { name, .. }) = path.segments.first() else {
         return Ok(());
@@ -190,7 +190,7 @@ fn is_null(expr: &Expr) -> bool {
     matches!(expr.kind, ExprKind::Literal(Literal::Value(Value::Null)))
 }
 
-/// Whether a segment may stand behind these; names and keys in other places than those with a dollar sign.
+/// Whether a segment may follow these. Segments with a dollar sign may follow others than names and keys may.
 fn may_follow(before: &[PathSegment], has_dollar: bool) -> bool {
     use SystemSegment as System;
     if let Some(PathSegment::System { name, .. }) = before.first()

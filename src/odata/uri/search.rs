@@ -1,5 +1,5 @@
-//! `$search`: words and phrases with `NOT`, `AND` and `OR`. The three are operators only where an operator can stand;
-//! anywhere else they are words like any other. `NOT` binds tightest, `OR` loosest.
+//! `$search`: words and phrases with `NOT`, `AND` and `OR`. The three are operators only in the position of an operator; elsewhere
+//! they are search words. `NOT` binds tightest, `OR` loosest.
 
 use super::error::Expected;
 use super::lexer::{Parsed, Parser};
@@ -11,7 +11,7 @@ impl Parser<'_> {
     pub(super) fn search(&mut self) -> Parsed<SearchExpr> {
         self.blanks();
         if self.peek() == Some('\'') {
-            // A text still being typed: its quotes mean nothing, so it is searched for as it stands.
+            // Some clients put what the user types in single quotes: it is searched for as one phrase.
             return Ok(SearchExpr::Phrase(self.quoted()?));
         }
         self.search_or()
@@ -43,7 +43,7 @@ impl Parser<'_> {
             .ok_or_else(|| self.unexpected(Expected::SearchTerm))
     }
 
-    /// Passes an operator that stands between two terms.
+    /// Consumes an operator between two terms.
     fn search_operator(&mut self, word: &str) -> bool {
         let start = self.position();
         if self.blanks() && self.eat_text(word) && self.blanks() && self.at_term() {

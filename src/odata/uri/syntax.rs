@@ -1,8 +1,8 @@
-//! The syntax tree of a request. Names are text as the client wrote them; every node knows where it stood.
+//! The syntax tree of a request. Names are text as the client wrote them; every node has its position in the text.
 
 use crate::odata::value::{PrimitiveType, Value};
 
-/// Where a piece of text stood: character positions in the decoded text of its option (or of the resource path).
+/// The position of a piece of text: characters in the decoded text of its option (or of the resource path).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Span {
     pub start: usize,
@@ -51,7 +51,7 @@ pub enum SystemSegment {
     Crossjoin(Vec<String>),
 }
 
-/// What stood in the parentheses behind a name: keys or function parameters.
+/// The content of the parentheses after a name: keys or function parameters.
 #[derive(Debug, Clone, PartialEq)]
 pub enum KeySyntax {
     /// `()`
@@ -86,7 +86,7 @@ pub struct QueryOptions {
     pub temporal: Vec<(String, Expr)>,
     /// Parameter aliases, `@p=…`, by their names without the `@`.
     pub aliases: Vec<(String, Expr)>,
-    /// Options without a dollar sign that are none of the system's: passed by, but kept for callers who know some.
+    /// Custom options, which have no dollar sign. The parser ignores them; callers use those that they know.
     pub custom: Vec<(String, String)>,
 }
 
@@ -141,7 +141,7 @@ pub enum SelectItem {
 /// One term of `$expand`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExpandTerm {
-    /// Names on the way, the navigation property last; `*` stands as the single name `*`.
+    /// The names of the path, the navigation property last; `*` is the single name `*`.
     pub path: Vec<String>,
     pub suffix: ExpandSuffix,
     pub options: QueryOptions,
@@ -189,7 +189,7 @@ pub enum SearchExpr {
     Or(Box<SearchExpr>, Box<SearchExpr>),
 }
 
-/// An expression and where it stood.
+/// An expression and its position.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Expr {
     pub kind: ExprKind,

@@ -139,7 +139,7 @@ impl Parser<'_> {
         self.identifier().map(Some)
     }
 
-    /// Passes a word with blanks on both sides.
+    /// Consumes a word with blanks on both sides.
     pub(super) fn keyword_between(&mut self, keyword: &str) -> Parsed<bool> {
         let start = self.position();
         if self.blanks() && self.take_while(|char| char.is_ascii_alphabetic()).eq_ignore_ascii_case(keyword) {

@@ -1,6 +1,6 @@
-//! Trees that stay shallow.
+//! Builds balanced trees.
 
-/// Joins neighbours until one tree is left, so that a chain of n terms is only log n high.
+/// Joins neighbours until one tree is left, so that a chain of n terms has a tree of height log n.
 pub(super) fn balanced<T>(mut terms: Vec<T>, join: impl Fn(T, T) -> T) -> Option<T> {
     while terms.len() > 1 {
         let mut pairs = Vec::with_capacity(terms.len().div_ceil(2));
