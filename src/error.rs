@@ -3,6 +3,7 @@
 
 use thiserror::Error;
 
+use crate::budget::Exhausted;
 use crate::catalogue::id::MeasurementId;
 use crate::export::ExportError;
 use crate::fetch::error::FetchError;
@@ -32,6 +33,8 @@ pub enum BridgeError {
     SkipToken(#[from] SkipTokenError),
     #[error(transparent)]
     Plan(#[from] ChunkError),
+    #[error(transparent)]
+    Budget(#[from] Exhausted),
     #[error(transparent)]
     Fetch(#[from] FetchError),
     #[error(transparent)]

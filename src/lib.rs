@@ -5,7 +5,7 @@
 //! [`store`] and [`upstream`]) → [`frame`] → page. [`answer`] strings them together; [`web`] is the edge.
 //!
 //! Imports go one way, from high to low; `tests/architecture.rs` holds the list:
-//! 1. settings, clock, disk, observe, odata, catalogue
+//! 1. settings, clock, disk, budget, observe, odata, catalogue
 //! 2. upstream, feed
 //! 3. query
 //! 4. plan, frame, export
@@ -20,6 +20,7 @@
 //! [`simulator`] stands outside this order: no other module imports it; only main and the tests start it.
 
 pub mod answer;
+pub mod budget;
 pub mod catalogue;
 pub mod clock;
 pub mod disk;

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::answer::{AnswerLimits, Answerer};
+use crate::budget::upstream::{HourlyLimits, Requester, UpstreamBudgets};
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::disk;
@@ -118,6 +119,14 @@ pub struct Service {
 /// The smallest row: a period, an area and a measure.
 const LEAST_CELLS: u64 = 3;
 
+/// What one client may request from the upstream in an hour if nothing is set: more than an analyst needs in a working day, less than
+/// it takes to copy the databank.
+const CLIENT_CALLS: u64 = 3_000;
+const CLIENT_CELLS: u64 = 200_000_000;
+/// The same for everybody together.
+const EVERYBODYS_CALLS: u64 = 6_000;
+const EVERYBODYS_CELLS: u64 = 400_000_000;
+
 /// Creates the parts and reads the files in the data folder. Makes no call to the upstream.
 ///
 /// # Errors
@@ -147,9 +156,17 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
     let writer = DiskWriter::start().map_err(StartError::Thread)?;
     let revisions = RevisionLog::open(path.join("revisions.json"), writer.clone());
     let uses = UseLog::open(path.join("uses.json"), writer.clone(), clock.clone());
-    let memory_bytes = settings.memory_mb.saturating_mul(1024 * 1024);
-    let store: Arc<dyn CellStore> =
-        Arc::new(TieredStore::open(path.join("cells"), &origin.name, memory_bytes, writer, metrics.clone()));
+    let bytes = |megabytes: u64| megabytes.saturating_mul(1024 * 1024);
+    let memory_bytes = usize::try_from(bytes(settings.memory_mb as u64)).unwrap_or(usize::MAX);
+    let store: Arc<dyn CellStore> = Arc::new(TieredStore::open(
+        path.join("cells"),
+        &origin.name,
+        memory_bytes,
+        bytes(settings.disk_mb),
+        writer,
+        metrics.clone(),
+    ));
+    let budgets = upstream_budgets(settings, &origin, &clock);
     let updates = Arc::new(ListedUpdates(Arc::clone(&catalogue)));
     let fetcher = Fetcher::new(
         upstream,
@@ -157,6 +174,7 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
         updates,
         revisions.clone(),
         metrics.clone(),
+        budgets.clone(),
         clock.clone(),
     );
     let figures = FetchedFigures {
@@ -171,6 +189,7 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
         &definitions,
         path.join("indicators.json"),
     );
+    let figures = FetchedFigures { fetcher: fetcher.on_behalf_of(Requester::ReadAhead), ..figures };
     let ahead = ReadAhead::new(figures, uses.clone(), Arc::clone(&metrics), clock.clone(), options.ahead);
     let limits = AnswerLimits {
         cell_limit: settings.cell_limit,
@@ -191,8 +210,24 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
         reports,
         clock,
         public_url: settings.public_url.clone(),
+        proxies: settings.trusted_proxies.clone(),
+        budgets: budgets.iter().collect(),
     };
     Ok(Parts { state, definitions, _folder: folder })
+}
+
+/// The hourly budgets of upstream requests. The built-in simulator needs no protection, so it has limits only where they are set.
+fn upstream_budgets(settings: &BridgeSettings, origin: &Origin, clock: &Clock) -> UpstreamBudgets {
+    let limit = |set: Option<u64>, default: u64| set.or((!origin.is_simulator).then_some(default));
+    let client = HourlyLimits {
+        calls: limit(settings.client_calls_per_hour, CLIENT_CALLS),
+        cells: limit(settings.client_cells_per_hour, CLIENT_CELLS),
+    };
+    let everybody = HourlyLimits {
+        calls: limit(settings.upstream_calls_per_hour, EVERYBODYS_CALLS),
+        cells: limit(settings.upstream_cells_per_hour, EVERYBODYS_CELLS),
+    };
+    UpstreamBudgets::new(client, everybody, clock)
 }
 
 /// Refuses a cell limit that a single row of a known table would exceed.

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::budget::client::TrustedProxies;
 use crate::settings::key::{ApiKey, InvalidKey};
 
 /// What `--help` says of a setting.
@@ -73,10 +74,42 @@ pub const DESCRIBED: &[Described] = &[
         default: "5000000",
         meaning: "rows of the longest answer, all pages together",
     },
+    Described { variable: "BRIDGE_MEMORY_MB", default: "512", meaning: "megabytes of cells kept in memory" },
+    Described { variable: "BRIDGE_DISK_MB", default: "2048", meaning: "megabytes of cells kept on disk" },
     Described {
-        variable: "BRIDGE_MEMORY_MB",
-        default: "512",
-        meaning: "megabytes of cells kept in memory; four times as many on disk",
+        variable: "BRIDGE_CONNECTIONS",
+        default: "4096",
+        meaning: "open connections of all clients together",
+    },
+    Described {
+        variable: "BRIDGE_CONNECTIONS_PER_CLIENT",
+        default: "1024",
+        meaning: "open connections of one address that is no trusted proxy's",
+    },
+    Described {
+        variable: "BRIDGE_UPSTREAM_CALLS_PER_HOUR",
+        default: "6000; no limit with the simulator",
+        meaning: "upstream requests for figures in an hour, for everybody",
+    },
+    Described {
+        variable: "BRIDGE_UPSTREAM_CELLS_PER_HOUR",
+        default: "400000000; no limit with the simulator",
+        meaning: "cells in upstream requests in an hour, for everybody",
+    },
+    Described {
+        variable: "BRIDGE_CLIENT_CALLS_PER_HOUR",
+        default: "3000; no limit with the simulator",
+        meaning: "upstream requests for figures in an hour, for one client",
+    },
+    Described {
+        variable: "BRIDGE_CLIENT_CELLS_PER_HOUR",
+        default: "200000000; no limit with the simulator",
+        meaning: "cells in upstream requests in an hour, for one client",
+    },
+    Described {
+        variable: "BRIDGE_TRUSTED_PROXIES",
+        default: "none",
+        meaning: "addresses and networks whose X-Forwarded-For says who the client is, with commas between",
     },
     Described {
         variable: "BRIDGE_SERIES_LIMIT",
@@ -130,6 +163,22 @@ pub struct BridgeSettings {
     pub max_rows: u64,
     /// `BRIDGE_MEMORY_MB`, megabytes
     pub memory_mb: usize,
+    /// `BRIDGE_DISK_MB`, megabytes
+    pub disk_mb: u64,
+    /// `BRIDGE_CONNECTIONS`
+    pub connections: usize,
+    /// `BRIDGE_CONNECTIONS_PER_CLIENT`
+    pub connections_per_client: usize,
+    /// `BRIDGE_UPSTREAM_CALLS_PER_HOUR`
+    pub upstream_calls_per_hour: Option<u64>,
+    /// `BRIDGE_UPSTREAM_CELLS_PER_HOUR`
+    pub upstream_cells_per_hour: Option<u64>,
+    /// `BRIDGE_CLIENT_CALLS_PER_HOUR`
+    pub client_calls_per_hour: Option<u64>,
+    /// `BRIDGE_CLIENT_CELLS_PER_HOUR`
+    pub client_cells_per_hour: Option<u64>,
+    /// `BRIDGE_TRUSTED_PROXIES`
+    pub trusted_proxies: TrustedProxies,
     /// `BRIDGE_SERIES_LIMIT`, series
     pub series_limit: usize,
     /// `BRIDGE_LOG`
@@ -151,6 +200,14 @@ impl Default for BridgeSettings {
             page_rows: 50_000,
             max_rows: 5_000_000,
             memory_mb: 512,
+            disk_mb: 2048,
+            connections: 4096,
+            connections_per_client: 1024,
+            upstream_calls_per_hour: None,
+            upstream_cells_per_hour: None,
+            client_calls_per_hour: None,
+            client_cells_per_hour: None,
+            trusted_proxies: TrustedProxies::default(),
             series_limit: 20_000,
             log: "info".to_owned(),
             indicators: None,
@@ -285,34 +342,55 @@ fn wrong(variable: &str, message: &str) -> SettingsError {
 }
 
 fn checked(mut bridge: BridgeSettings) -> Result<BridgeSettings, SettingsError> {
-    let positive = [
-        ("BRIDGE_CELL_LIMIT", bridge.cell_limit),
-        ("BRIDGE_UPSTREAM_CONCURRENCY", bridge.upstream_concurrency as u64),
-        ("BRIDGE_UPSTREAM_TIMEOUT_SECONDS", bridge.upstream_timeout_seconds),
-        ("BRIDGE_ANSWER_SECONDS", bridge.answer_seconds),
-        ("BRIDGE_PAGE_ROWS", bridge.page_rows),
-        ("BRIDGE_MAX_ROWS", bridge.max_rows),
-        ("BRIDGE_MEMORY_MB", bridge.memory_mb as u64),
-        ("BRIDGE_SERIES_LIMIT", bridge.series_limit as u64),
-    ];
-    if let Some((variable, _)) = positive.iter().find(|(_, number)| *number == 0) {
-        return Err(wrong(variable, "expected a whole number of at least 1"));
+    for (variable, number, most) in numbers(&bridge) {
+        if !(1..=most).contains(&number) {
+            return Err(wrong(variable, &format!("expected a whole number from 1 to {most}")));
+        }
     }
     bridge.public_url = bridge.public_url.map(|url| url_root("BRIDGE_PUBLIC_URL", &url)).transpose()?;
     Ok(bridge)
+}
+
+/// Every setting that is a number, with the largest one that makes sense: beyond it something would overflow sooner or later.
+fn numbers(bridge: &BridgeSettings) -> Vec<(&'static str, u64, u64)> {
+    const DAY: u64 = 24 * 3600;
+    const MANY: u64 = 1_000_000_000_000;
+    let hourly = [
+        ("BRIDGE_UPSTREAM_CALLS_PER_HOUR", bridge.upstream_calls_per_hour),
+        ("BRIDGE_UPSTREAM_CELLS_PER_HOUR", bridge.upstream_cells_per_hour),
+        ("BRIDGE_CLIENT_CALLS_PER_HOUR", bridge.client_calls_per_hour),
+        ("BRIDGE_CLIENT_CELLS_PER_HOUR", bridge.client_cells_per_hour),
+    ];
+    let hourly = hourly.into_iter().filter_map(|(variable, limit)| Some((variable, limit?, MANY)));
+    let others = [
+        ("BRIDGE_CELL_LIMIT", bridge.cell_limit, MANY),
+        ("BRIDGE_UPSTREAM_CONCURRENCY", bridge.upstream_concurrency as u64, 1000),
+        ("BRIDGE_UPSTREAM_TIMEOUT_SECONDS", bridge.upstream_timeout_seconds, DAY),
+        ("BRIDGE_ANSWER_SECONDS", bridge.answer_seconds, DAY),
+        ("BRIDGE_PAGE_ROWS", bridge.page_rows, MANY),
+        ("BRIDGE_MAX_ROWS", bridge.max_rows, MANY),
+        ("BRIDGE_MEMORY_MB", bridge.memory_mb as u64, 1_000_000),
+        ("BRIDGE_DISK_MB", bridge.disk_mb, MANY),
+        ("BRIDGE_CONNECTIONS", bridge.connections as u64, 1_000_000),
+        ("BRIDGE_CONNECTIONS_PER_CLIENT", bridge.connections_per_client as u64, 1_000_000),
+        ("BRIDGE_SERIES_LIMIT", bridge.series_limit as u64, MANY),
+    ];
+    hourly.chain(others).collect()
 }
 
 /// An http or https address without a slash at its end.
 fn url_root(variable: &str, text: &str) -> Result<String, SettingsError> {
     let expected =
         || wrong(variable, "expected an address that begins with http:// or https:// and has no query");
-    let url = reqwest::Url::parse(text).map_err(|_| expected())?;
-    let plain = matches!(url.scheme(), "http" | "https") && url.host().is_some();
-    let bare = url.query().is_none()
+    // Line breaks, blanks and backslashes are removed or turned round on parsing: what is written would not be what is meant.
+    let is_plain = |letter: char| !(letter.is_whitespace() || letter.is_control() || letter == '\\');
+    let url = reqwest::Url::parse(text).ok().filter(|_| text.chars().all(is_plain)).ok_or_else(expected)?;
+    let is_web = matches!(url.scheme(), "http" | "https") && url.host().is_some();
+    let is_bare = url.query().is_none()
         && url.fragment().is_none()
         && url.username().is_empty()
         && url.password().is_none();
-    if plain && bare { Ok(text.trim_end_matches('/').to_owned()) } else { Err(expected()) }
+    if is_web && is_bare { Ok(url.as_str().trim_end_matches('/').to_owned()) } else { Err(expected()) }
 }
 
 fn key(set: &BTreeMap<String, String>) -> Result<Option<ApiKey>, SettingsError> {
@@ -387,6 +465,21 @@ mod tests {
             ("BRIDGE_PAGE_ROWS", "-1"),
             ("BRIDGE_PAGE_ROWS", "0"),
             ("BRIDGE_LISTEN", "8080"),
+            ("BRIDGE_UPSTREAM_CONCURRENCY", "18446744073709551615"),
+            ("BRIDGE_UPSTREAM_TIMEOUT_SECONDS", "18446744073709551615"),
+            ("BRIDGE_MEMORY_MB", "18446744073709551615"),
+            ("BRIDGE_CONNECTIONS", "0"),
+            ("BRIDGE_CLIENT_CALLS_PER_HOUR", "0"),
+            ("BRIDGE_UPSTREAM_CELLS_PER_HOUR", "-1"),
+            ("BRIDGE_TRUSTED_PROXIES", "10.0.0.0/33"),
+            ("BRIDGE_TRUSTED_PROXIES", "nginx"),
+            ("BRIDGE_PUBLIC_URL", "https://tal.example\r\nX-Evil: 1"),
+            ("BRIDGE_PUBLIC_URL", "https://tal.example/a\tb"),
+            ("BRIDGE_PUBLIC_URL", "https://a\\@evil"),
+            ("BRIDGE_PUBLIC_URL", "https:\\\\evil"),
+            ("BRIDGE_PUBLIC_URL", "https://a b"),
+            ("BRIDGE_PUBLIC_URL", " https://tal.example"),
+            ("BRIDGE_PUBLIC_URL", "https://user@tal.example"),
             ("BRIDGE_PUBLIC_URL", "tal.example"),
             ("BRIDGE_REDIS_URL", "redis://x"),
             ("BRIDGE_PAGEROWS", "7"),

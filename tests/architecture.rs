@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// From low to high. A module may use those of lower layers, itself, and nothing else.
 const LAYERS: &[&[&str]] = &[
-    &["settings", "clock", "disk", "observe", "odata", "catalogue"],
+    &["settings", "clock", "disk", "budget", "observe", "odata", "catalogue"],
     &["upstream", "feed"],
     &["query"],
     &["plan", "frame", "export"],

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow_schema::ArrowError;
 use thiserror::Error;
 
+use crate::budget::Exhausted;
 use crate::catalogue::id::MeasurementId;
 use crate::fetch::join::JoinError;
 use crate::upstream::error::UpstreamError;
@@ -17,6 +18,9 @@ pub enum FetchError {
     /// The upstream answered something that is not the answer to the request.
     #[error(transparent)]
     Join(#[from] JoinError),
+    /// The upstream was not asked: too much has been asked of it already.
+    #[error(transparent)]
+    Budget(#[from] Exhausted),
     #[error("cells could not be held as columns: {0}")]
     Columns(Arc<ArrowError>),
     #[error("cells of table {table} in the revision that this download began with can no longer be had")]

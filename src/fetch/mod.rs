@@ -21,6 +21,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 use futures_util::future::{BoxFuture, FutureExt, Shared};
 
+use crate::budget::upstream::{Requester, UpstreamBudgets};
 use crate::catalogue::id::{MeasurementId, PeriodId};
 use crate::catalogue::measurement::Measurement;
 use crate::clock::Clock;
@@ -72,9 +73,12 @@ const ATTEMPTS: usize = 2;
 
 type Fetching = Shared<BoxFuture<'static, Result<SharedBlock, FetchError>>>;
 
-/// Fetches cells. Cheap to clone; clones share what is under way.
+/// Fetches cells on somebody's behalf. Cheap to clone; clones share what is under way.
 #[derive(Debug, Clone)]
-pub struct Fetcher(Arc<Inner>);
+pub struct Fetcher {
+    inner: Arc<Inner>,
+    requester: Requester,
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -82,6 +86,7 @@ struct Inner {
     store: Arc<dyn CellStore>,
     updates: Arc<dyn Updates>,
     observer: Arc<dyn StoreObserver>,
+    budgets: UpstreamBudgets,
     clock: Clock,
     /// Per table what stands. Blocks are put in store while this is held, so that none lands in a revision that is over.
     states: Mutex<HashMap<MeasurementId, RevisionState>>,
@@ -106,7 +111,7 @@ impl RevisionState {
 }
 
 impl Fetcher {
-    /// A fetcher over an upstream and a store.
+    /// A fetcher over an upstream and a store, on behalf of the service itself.
     #[must_use]
     pub fn new(
         upstream: Arc<dyn Upstream>,
@@ -114,20 +119,28 @@ impl Fetcher {
         updates: Arc<dyn Updates>,
         revised: RevisionLog,
         observer: Arc<dyn StoreObserver>,
+        budgets: UpstreamBudgets,
         clock: Clock,
     ) -> Self {
         let (states, under_way) = (Mutex::default(), Mutex::default());
-        Self(Arc::new(Inner { upstream, store, updates, revised, observer, clock, states, under_way }))
+        let inner = Inner { upstream, store, updates, revised, observer, budgets, clock, states, under_way };
+        Self { inner: Arc::new(inner), requester: Requester::Service }
+    }
+
+    /// The same fetcher on behalf of somebody else, whose budgets pay for what it asks the upstream.
+    #[must_use]
+    pub fn on_behalf_of(&self, requester: Requester) -> Self {
+        Self { inner: Arc::clone(&self.inner), requester }
     }
 
     /// The revision of the table that stands now. What was fetched under an earlier date and never confirmed is let go: it may
     /// have come with the update.
     pub async fn current_revision(&self, table: &MeasurementId) -> Revision {
-        let update_latest = self.0.updates.update_latest(table).await;
-        let stored = self.0.store.revisions(table).await;
+        let update_latest = self.inner.updates.update_latest(table).await;
+        let stored = self.inner.store.revisions(table).await;
         let stored = stored.into_iter().filter(|revision| revision.update_latest == update_latest).max();
         let begun = stored.unwrap_or(Revision::of(update_latest));
-        let mut tables = self.0.states();
+        let mut tables = self.inner.states();
         let state = tables.entry(table.clone()).or_insert(RevisionState::of(begun));
         if state.revision.update_latest != update_latest {
             state.revision = begun;
@@ -135,22 +148,22 @@ impl Fetcher {
         let outdated =
             |(_, revision, _): &mut (u64, Revision, CellKey)| revision.update_latest != update_latest;
         for (_, revision, key) in state.unconfirmed.extract_if(.., outdated) {
-            self.0.store.forget(table, revision, &key);
+            self.inner.store.forget(table, revision, &key);
         }
         state.revision
     }
 
     /// Looks the list of tables up, if cells of the table were fetched since that was last done.
     async fn confirm(&self, table: &MeasurementId) {
-        let until = match self.0.states().get(table) {
+        let until = match self.inner.states().get(table) {
             Some(state) if !state.unconfirmed.is_empty() => state.stored_count,
             _ => return,
         };
-        if !self.0.updates.look_up().await {
+        if !self.inner.updates.look_up().await {
             return;
         }
         self.current_revision(table).await;
-        if let Some(state) = self.0.states().get_mut(table) {
+        if let Some(state) = self.inner.states().get_mut(table) {
             state.unconfirmed.retain(|(number, ..)| *number > until);
         }
     }
@@ -187,7 +200,7 @@ impl Fetcher {
 
     /// Counts an answer that stored cells gave because the upstream could not.
     pub fn stored_served(&self) {
-        self.0.observer.stale_served();
+        self.inner.observer.stale_served();
     }
 
     /// Opens a reading: of the current revision, or of the one that a download began with.
@@ -203,7 +216,7 @@ impl Fetcher {
         match begun {
             None => Ok(RevisionMode::Current(current)),
             Some(revision) if revision == current => Ok(RevisionMode::Current(current)),
-            Some(revision) if self.0.store.revisions(table).await.contains(&revision) => {
+            Some(revision) if self.inner.store.revisions(table).await.contains(&revision) => {
                 Ok(RevisionMode::Stored(revision))
             }
             Some(_) => Err(FetchError::Gone { table: table.clone() }),
@@ -212,13 +225,13 @@ impl Fetcher {
 
     /// Readings that need no upstream, the newest first.
     pub async fn stored_revisions(&self, table: &MeasurementId) -> Vec<RevisionMode> {
-        self.0.store.revisions(table).await.into_iter().map(RevisionMode::Stored).collect()
+        self.inner.store.revisions(table).await.into_iter().map(RevisionMode::Stored).collect()
     }
 
     /// Whether the upstream has room for a call that nobody waits for.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.0.upstream.has_room()
+        self.inner.upstream.has_room()
     }
 
     /// Fetches a chunk before anybody asks for it, unless stored cells will still be fresh at that moment. Who asks meanwhile
@@ -241,7 +254,7 @@ impl Fetcher {
     pub async fn is_ready(&self, measurement: &Measurement, chunk: &Chunk, until: DateTime<Utc>) -> bool {
         let revision = self.current_revision(&measurement.id).await;
         let fetched_at =
-            self.0.store.fetched_at(&measurement.id, revision, &CellKey::of(measurement, chunk)).await;
+            self.inner.store.fetched_at(&measurement.id, revision, &CellKey::of(measurement, chunk)).await;
         fetched_at.is_some_and(|at| freshness::is_believed(at, until))
     }
 
@@ -258,9 +271,9 @@ impl Fetcher {
     ) -> Option<SharedBlock> {
         match mode {
             RevisionMode::Current(revision) => {
-                self.0.fresh(measurement, revision, key, self.0.clock.now()).await
+                self.inner.fresh(measurement, revision, key, self.inner.clock.now()).await
             }
-            RevisionMode::Stored(revision) => self.0.store.find(&measurement.id, revision, key).await,
+            RevisionMode::Stored(revision) => self.inner.store.find(&measurement.id, revision, key).await,
         }
     }
 
@@ -276,12 +289,12 @@ impl Fetcher {
     ) -> Result<SharedBlock, FetchError> {
         let (key, revision) = (CellKey::of(measurement, chunk), mode.revision());
         let found = self.found(measurement, mode, &key).await;
-        self.0.observer.store_request(found.is_some());
+        self.inner.observer.store_request(found.is_some());
         match (found, mode) {
             (Some(block), _) => Ok(block.restricted(&key)?),
             (None, RevisionMode::Stored(_)) => Err(FetchError::Gone { table: measurement.id.clone() }),
             (None, RevisionMode::Current(_)) => {
-                self.shared(measurement, chunk, revision, key, self.0.clock.now()).await
+                self.shared(measurement, chunk, revision, key, self.inner.clock.now()).await
             }
         }
     }
@@ -298,7 +311,7 @@ impl Fetcher {
     ) -> Result<SharedBlock, FetchError> {
         let key = (measurement.id.clone(), revision, key);
         let fetching = {
-            let mut under_way = self.0.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut under_way = self.inner.under_way.lock().unwrap_or_else(PoisonError::into_inner);
             under_way.entry(key.clone()).or_insert_with(|| self.start(measurement, chunk, key, until)).clone()
         };
         fetching.await
@@ -312,10 +325,11 @@ impl Fetcher {
         key: (MeasurementId, Revision, CellKey),
         until: DateTime<Utc>,
     ) -> Fetching {
-        let (inner, measurement, chunk) = (Arc::clone(&self.0), Arc::clone(measurement), chunk.clone());
+        let (inner, measurement, chunk) = (Arc::clone(&self.inner), Arc::clone(measurement), chunk.clone());
+        let requester = self.requester;
         let task = tokio::spawn(async move {
             // It may have come between the look into the store and this.
-            let result = inner.fetch_once(&measurement, &chunk, key.1, until).await;
+            let result = inner.fetch_once(&measurement, &chunk, key.1, until, requester).await;
             inner.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
             result
         });
@@ -343,13 +357,14 @@ impl Inner {
         chunk: &'a Chunk,
         revision: Revision,
         until: DateTime<Utc>,
+        requester: Requester,
     ) -> BoxFuture<'a, Result<SharedBlock, FetchError>> {
         async move {
-            let block = match self.ask(measurement, chunk, revision).await {
+            let block = match self.ask(measurement, chunk, revision, requester).await {
                 Err(error) if error.is_too_much() => {
                     let mut parts = Vec::new();
                     for smaller in chunk.smaller(measurement) {
-                        parts.push(self.fetch_once(measurement, &smaller, revision, until).await?);
+                        parts.push(self.fetch_once(measurement, &smaller, revision, until, requester).await?);
                     }
                     if parts.is_empty() {
                         return Err(error);
@@ -370,11 +385,12 @@ impl Inner {
         chunk: &Chunk,
         revision: Revision,
         until: DateTime<Utc>,
+        requester: Requester,
     ) -> Result<SharedBlock, FetchError> {
         let key = CellKey::of(measurement, chunk);
         match self.fresh(measurement, revision, &key, until).await {
             Some(block) => Ok(block.restricted(&key)?),
-            None => self.fetch(measurement, chunk, revision, until).await,
+            None => self.fetch(measurement, chunk, revision, until, requester).await,
         }
     }
 
@@ -383,8 +399,10 @@ impl Inner {
         measurement: &Measurement,
         chunk: &Chunk,
         revision: Revision,
+        requester: Requester,
     ) -> Result<CellBlock, FetchError> {
         let request = request::data_request(measurement, chunk).ok_or(FetchError::Interrupted)?;
+        self.budgets.spend(requester, chunk.cell_bound(measurement))?;
         let table = self.upstream.data(&request).await?;
         let joined = join::join(measurement, chunk, &table).inspect_err(|error| {
             self.upstream.reject(&request, error);

@@ -4,14 +4,16 @@
 //! A label's value comes from a fixed list or from the route pattern, never from the text of a request, so that clients cannot
 //! create series.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use prometheus::{
-    Encoder, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts,
-    Registry, TextEncoder,
+    Encoder, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry, TextEncoder,
 };
 
+use crate::budget::Budget;
 use crate::observe::process::ProcessCollector;
 use crate::observe::store_observer::StoreObserver;
 use crate::observe::upstream_observer::{UpstreamCall, UpstreamObserver};
@@ -23,6 +25,7 @@ pub const UNMATCHED_ROUTE: &str = "unmatched";
 
 const UPSTREAM_SECONDS: [f64; 10] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0];
 const HTTP_SECONDS: [f64; 11] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 100.0];
+const BUDGET_LABELS: &[&str] = &["resource", "share"];
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 /// The process' metrics. Counting never fails and never blocks.
@@ -44,6 +47,9 @@ pub struct Metrics {
     disk_writable: IntGauge,
     disk_damaged_files: IntCounter,
     revised_figures: IntCounter,
+    budget_limit: IntGaugeVec,
+    budget_used: IntGaugeVec,
+    budget_refusals: IntCounterVec,
     read_ahead: IntCounterVec,
     read_ahead_ready: IntGauge,
     read_ahead_left: IntGauge,
@@ -116,6 +122,17 @@ impl Metrics {
             revised_figures: make.counter(
                 "revised_figures_total",
                 "Published figures that were seen to change after they had been stored.",
+            )?,
+            budget_limit: make.gauges("budget_limit", "How much there is of a budget.", BUDGET_LABELS)?,
+            budget_used: make.gauges(
+                "budget_used",
+                "How much of a budget is used; where each client has its own, by the one that uses most.",
+                BUDGET_LABELS,
+            )?,
+            budget_refusals: make.counters(
+                "budget_refusals_total",
+                "Times that something was refused because a budget did not suffice.",
+                BUDGET_LABELS,
             )?,
             read_ahead: make.counters(
                 "read_ahead_total",
@@ -196,6 +213,18 @@ impl Metrics {
         self.disk_size_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
+    /// How budgets stand.
+    pub fn budgets(&self, budgets: &[Arc<dyn Budget>]) {
+        for budget in budgets {
+            let labels = [budget.resource().as_str(), budget.share().as_str()];
+            let gauge = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+            self.budget_limit.with_label_values(&labels).set(gauge(budget.limit()));
+            self.budget_used.with_label_values(&labels).set(gauge(budget.used()));
+            let refusals = self.budget_refusals.with_label_values(&labels);
+            refusals.inc_by(budget.refusals().saturating_sub(refusals.get()));
+        }
+    }
+
     /// A block was read ahead, or could not be.
     pub fn read_ahead(&self, succeeded: bool) {
         let outcome = if succeeded { "read" } else { "failed" };
@@ -258,6 +287,10 @@ impl Builder {
 
     fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
         self.register(IntGauge::with_opts(Self::opts(name, help))?)
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
+        self.register(IntGaugeVec::new(Self::opts(name, help), labels)?)
     }
 
     fn decimal_gauge(&self, name: &str, help: &str) -> Result<Gauge, prometheus::Error> {

@@ -68,6 +68,7 @@ fn of_fetch(error: &FetchError) -> SourceError {
     let reason = match error {
         FetchError::Upstream(error) => error.reason(),
         FetchError::Join(_) => FailureReason::Validation,
+        FetchError::Budget(_) => FailureReason::RateLimited,
         FetchError::Columns(_)
         | FetchError::Gone { .. }
         | FetchError::Moved { .. }

@@ -20,9 +20,6 @@ use crate::store::key::CellKey;
 use crate::store::writer::DiskWriter;
 use crate::store::{CellStore, StoreSize};
 
-/// How much more than memory the disk may hold.
-const DISK_PER_MEMORY: u64 = 4;
-
 /// Memory over disk.
 #[derive(Debug)]
 pub struct TieredStore {
@@ -54,18 +51,20 @@ impl TieredStore {
     #[must_use]
     pub fn in_memory(memory_bytes: usize, observer: Arc<dyn StoreObserver>) -> Self {
         Self {
-            shared: Shared::new(Index::default(), None, memory_bytes, observer),
+            shared: Shared::new(Index::default(), None, memory_bytes, 0, observer),
             writer: None,
             loading: AsyncMutex::default(),
         }
     }
 
-    /// A store over a folder of cells of one origin. What is stored there is listed now and read when it is asked for.
+    /// A store over a folder of cells of one origin, of at most so many bytes in memory and on disk. What is stored there is
+    /// listed now and read when it is asked for.
     #[must_use]
     pub fn open(
         folder: PathBuf,
         origin: &str,
         memory_bytes: usize,
+        disk_bytes: u64,
         writer: DiskWriter,
         observer: Arc<dyn StoreObserver>,
     ) -> Self {
@@ -79,7 +78,7 @@ impl TieredStore {
             let table = block.table.clone();
             gone.extend(index.insert(&table, Entry::stored(block)).1);
         }
-        let shared = Shared::new(index, Some(folder), memory_bytes, observer);
+        let shared = Shared::new(index, Some(folder), memory_bytes, disk_bytes, observer);
         shared.note(made.err().map(|error| error.to_string()).as_ref());
         gone.extend(shared.index().shrink_disk(shared.disk_bytes));
         writer.submit(move || gone.iter().for_each(|path| disk::remove(path)));
@@ -211,9 +210,9 @@ impl Shared {
         index: Index,
         folder: Option<CellFolder>,
         memory_bytes: usize,
+        disk_bytes: u64,
         observer: Arc<dyn StoreObserver>,
     ) -> Arc<Self> {
-        let disk_bytes = DISK_PER_MEMORY.saturating_mul(memory_bytes as u64);
         let (index, problem) = (Mutex::new(index), Mutex::default());
         Arc::new(Self { index, folder, memory_bytes, disk_bytes, observer, problem })
     }

@@ -26,6 +26,7 @@ use crate::odata::uri::syntax::{QueryOptions, RequestSyntax};
 use crate::odata::uri::{self, Limits};
 use crate::odata::version::Version;
 use crate::query::{BoundQuery, Target, bind};
+use crate::web::client;
 use crate::web::compress::{Coding, Packer};
 use crate::web::respond::{self, ALLOW, joined};
 use crate::web::state::AppState;
@@ -43,6 +44,7 @@ pub async fn answer(request: HttpRequest, state: web::Data<AppState>) -> HttpRes
             return respond::refuse(Version::V4, &BridgeError::Method { method, allow: ALLOW });
         }
     }
+    let state = state.for_client(client::of(&request, &state.proxies));
     match retry_when_moved(async || file(&request, &state).await).await {
         Ok(response) => response,
         Err(error) => respond::refuse(Version::V4, &error),

@@ -3,6 +3,7 @@
 
 use actix_web::http::StatusCode;
 
+use crate::budget::Exhausted;
 use crate::error::BridgeError;
 use crate::export::ExportError;
 use crate::fetch::error::FetchError;
@@ -103,6 +104,7 @@ pub fn describe(error: &BridgeError) -> ErrorDescription {
             "CellLimitTooLow",
             "Tjenestens grænse for celler er sat for lavt til denne måling; sig det til den, der driver tjenesten.",
         ),
+        BridgeError::Budget(exhausted) => of_budget(exhausted, error),
         BridgeError::Fetch(fetch) => of_fetch(fetch, error),
         BridgeError::Frame(crate::frame::error::FrameError::Eval(eval)) => {
             ErrorDescription::new(S::BAD_REQUEST, "NoValue", eval.danish(), error).on("$filter")
@@ -259,10 +261,18 @@ fn of_export(export: &ExportError, error: &BridgeError) -> ErrorDescription {
     }
 }
 
+fn of_budget(exhausted: &Exhausted, error: &BridgeError) -> ErrorDescription {
+    let status = StatusCode::from_u16(exhausted.status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+    let described = ErrorDescription::new(status, exhausted.code(), exhausted.danish(), error);
+    let seconds = exhausted.retry_after.map(|wait| wait.as_secs().max(1));
+    ErrorDescription { retry_after_seconds: seconds, ..described }
+}
+
 fn of_fetch(fetch: &FetchError, error: &BridgeError) -> ErrorDescription {
     let described = |status, code, message: &str| ErrorDescription::new(status, code, message, error);
     match fetch {
         FetchError::Upstream(upstream) => of_upstream(upstream, error),
+        FetchError::Budget(exhausted) => of_budget(exhausted, error),
         FetchError::Join(_) => described(
             StatusCode::BAD_GATEWAY,
             "UpstreamAnswer",

@@ -1,5 +1,6 @@
 //! The edge: addresses, headers and bodies. The only module besides the simulator that knows actix-web.
 
+mod client;
 mod compress;
 mod download;
 pub mod error;

@@ -13,6 +13,7 @@ pub async fn process(state: web::Data<AppState>) -> HttpResponse {
     let size = state.store.size();
     state.metrics.cache_size(size.blocks, size.bytes);
     state.metrics.disk_size(size.disk_blocks, size.disk_bytes);
+    state.metrics.budgets(&state.budgets);
     HttpResponse::Ok().insert_header((header::CONTENT_TYPE, EXPOSITION_TYPE)).body(state.metrics.render())
 }
 

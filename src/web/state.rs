@@ -3,6 +3,9 @@
 use std::sync::Arc;
 
 use crate::answer::Answerer;
+use crate::budget::Budget;
+use crate::budget::client::{Client, TrustedProxies};
+use crate::budget::upstream::Requester;
 use crate::clock::Clock;
 use crate::indicators::collector::Collector;
 use crate::observe::metrics::Metrics;
@@ -28,4 +31,18 @@ pub struct AppState {
     pub clock: Clock,
     /// Scheme, host and path for links, where they are set.
     pub public_url: Option<String>,
+    /// Whose word about the client of a request is believed.
+    pub proxies: TrustedProxies,
+    /// Budgets that metrics show.
+    pub budgets: Vec<Arc<dyn Budget>>,
+}
+
+impl AppState {
+    /// The same for the requests of one client: its budgets pay for what they ask of the upstream.
+    #[must_use]
+    pub fn for_client(&self, client: Client) -> Self {
+        let mut state = self.clone();
+        state.answerer.fetcher = self.answerer.fetcher.on_behalf_of(Requester::Client(client));
+        state
+    }
 }

@@ -36,7 +36,11 @@ impl StoreObserver for Counts {
 fn open(folder: &Path, memory_bytes: usize) -> (TieredStore, Arc<Counts>) {
     let counts = Arc::new(Counts::default());
     let writer = DiskWriter::start().unwrap();
-    (TieredStore::open(folder.to_owned(), "simulator", memory_bytes, writer, counts.clone()), counts)
+    let disk_bytes = 4 * memory_bytes as u64;
+    (
+        TieredStore::open(folder.to_owned(), "simulator", memory_bytes, disk_bytes, writer, counts.clone()),
+        counts,
+    )
 }
 
 fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
@@ -133,7 +137,14 @@ async fn files_of_another_table_another_origin_or_another_program_are_set_aside(
     assert_eq!(files(folder.path(), "new").len(), 0);
     let counts = Arc::new(Counts::default());
     let writer = DiskWriter::start().unwrap();
-    let real = TieredStore::open(folder.path().to_owned(), "api.jobindsats.dk_v3", MEGABYTE, writer, counts);
+    let real = TieredStore::open(
+        folder.path().to_owned(),
+        "api.jobindsats.dk_v3",
+        MEGABYTE,
+        MEGABYTE as u64,
+        writer,
+        counts,
+    );
     assert_eq!(real.revisions(&table()).await, [], "nothing of one origin answers for another");
 }
 

@@ -16,6 +16,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use crate::answer::retry_when_moved;
 use crate::error::BridgeError;
 use crate::odata::version::Version;
+use crate::web::client;
 use crate::web::links;
 use crate::web::respond::{self, ALLOW, Reply};
 use crate::web::state::AppState;
@@ -30,6 +31,7 @@ const POSTED: &str = "POST, OPTIONS";
 
 /// Answers any request below `/odata/`.
 pub async fn answer(request: HttpRequest, body: web::Payload, state: web::Data<AppState>) -> HttpResponse {
+    let state = state.for_client(client::of(&request, &state.proxies));
     let base = links::base(&request, state.public_url.as_deref());
     let path = request.uri().path();
     let raw = RawRequest {

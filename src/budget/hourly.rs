@@ -1,0 +1,219 @@
+//! Budgets per hour: never more than the limit in any sixty minutes, counted minute by minute.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::budget::client::Client;
+use crate::budget::{Budget, Exhausted, Resource, Share};
+use crate::clock::Clock;
+
+const MINUTES: i64 = 60;
+
+/// So much of something per hour, for each client or for all together.
+#[derive(Debug)]
+pub struct HourlyBudget {
+    resource: Resource,
+    share: Share,
+    limit: u64,
+    clock: Clock,
+    /// What was spent in the last hour; under `None` where all share it.
+    spent: Mutex<HashMap<Option<Client>, Spent>>,
+    refusals: AtomicU64,
+}
+
+/// What was spent in each minute of the last hour, the oldest first.
+#[derive(Debug, Default)]
+struct Spent {
+    minutes: VecDeque<(i64, u64)>,
+    total: u64,
+}
+
+impl HourlyBudget {
+    /// A budget of which nothing is spent.
+    #[must_use]
+    pub fn new(resource: Resource, share: Share, limit: u64, clock: Clock) -> Self {
+        let (spent, refusals) = (Mutex::default(), AtomicU64::new(0));
+        Self { resource, share, limit, clock, spent, refusals }
+    }
+
+    /// Takes an amount from the budget: from the client's own where each has one.
+    ///
+    /// # Errors
+    /// When less than that is left; nothing is taken then.
+    pub fn spend(&self, client: Option<Client>, amount: u64) -> Result<(), Exhausted> {
+        let now = self.clock.now();
+        let mut all = self.spent();
+        // Clients that have spent nothing for an hour are forgotten; there are never more than spent something since.
+        all.retain(|_, spent| spent.come_to(minute(now)));
+        let spent = all.entry(client).or_default();
+        if spent.total.saturating_add(amount) <= self.limit {
+            spent.add(minute(now), amount);
+            return Ok(());
+        }
+        self.refusals.fetch_add(1, Ordering::Relaxed);
+        let retry_after = (amount <= self.limit).then(|| spent.wait(now, self.limit - amount));
+        Err(Exhausted { resource: self.resource, share: self.share, limit: self.limit, retry_after })
+    }
+
+    /// Gives back what was taken just now and not used.
+    pub fn give_back(&self, client: Option<Client>, amount: u64) {
+        if let Some(spent) = self.spent().get_mut(&client) {
+            spent.take_back(amount);
+        }
+    }
+
+    fn spent(&self) -> MutexGuard<'_, HashMap<Option<Client>, Spent>> {
+        self.spent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Budget for HourlyBudget {
+    fn resource(&self) -> Resource {
+        self.resource
+    }
+
+    fn share(&self) -> Share {
+        self.share
+    }
+
+    fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    fn used(&self) -> u64 {
+        let now = minute(self.clock.now());
+        let mut all = self.spent();
+        all.retain(|_, spent| spent.come_to(now));
+        all.values().map(|spent| spent.total).max().unwrap_or(0)
+    }
+
+    fn refusals(&self) -> u64 {
+        self.refusals.load(Ordering::Relaxed)
+    }
+}
+
+impl Spent {
+    /// Forgets what was spent more than an hour before that minute; says whether anything is left.
+    fn come_to(&mut self, now: i64) -> bool {
+        // A clock that was set back takes what was spent along: it neither comes back early nor stays away for days.
+        let ahead = self.minutes.back().map_or(0, |(last, _)| (last - now).max(0));
+        self.minutes.iter_mut().for_each(|(at, _)| *at -= ahead);
+        while let Some(&(_, amount)) = self.minutes.front().filter(|(at, _)| at + MINUTES < now) {
+            self.total -= amount;
+            self.minutes.pop_front();
+        }
+        self.total > 0
+    }
+
+    fn add(&mut self, now: i64, amount: u64) {
+        match self.minutes.back_mut().filter(|(at, _)| *at == now) {
+            Some((_, spent)) => *spent += amount,
+            None => self.minutes.push_back((now, amount)),
+        }
+        self.total += amount;
+    }
+
+    fn take_back(&mut self, amount: u64) {
+        if let Some((_, spent)) = self.minutes.back_mut() {
+            let amount = amount.min(*spent);
+            *spent -= amount;
+            self.total -= amount;
+        }
+    }
+
+    /// How long it takes until no more than `left` of what is spent now counts.
+    fn wait(&self, now: DateTime<Utc>, left: u64) -> Duration {
+        let mut total = self.total;
+        let last = self.minutes.iter().find_map(|&(at, amount)| {
+            total -= amount;
+            (total <= left).then_some(at)
+        });
+        // A minute counts until an hour after it has ended.
+        let end = last.map_or(0, |at| (at + 1 + MINUTES) * 60);
+        let wait = TimeDelta::seconds(end - now.timestamp()).to_std().unwrap_or_default();
+        wait.clamp(Duration::from_secs(1), Duration::from_secs(3660))
+    }
+}
+
+fn minute(at: DateTime<Utc>) -> i64 {
+    at.timestamp().div_euclid(60)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn budget(share: Share, limit: u64) -> (Clock, HourlyBudget) {
+        let clock = Clock::fixed("2026-09-01T08:00:30Z".parse().unwrap());
+        (clock.clone(), HourlyBudget::new(Resource::UpstreamCalls, share, limit, clock))
+    }
+
+    fn client(last: u8) -> Option<Client> {
+        Some(IpAddr::from([192, 0, 2, last]).into())
+    }
+
+    #[test]
+    fn never_more_than_the_limit_in_any_hour_and_the_wait_is_true() {
+        let (clock, budget) = budget(Share::Everybody, 10);
+        budget.spend(None, 6).unwrap();
+        clock.advance(30 * MINUTE);
+        budget.spend(None, 4).unwrap();
+        let refused = budget.spend(None, 1).unwrap_err();
+        let wait = refused.retry_after.unwrap();
+        assert!(wait <= 32 * MINUTE, "{wait:?}");
+        clock.advance(wait - Duration::from_secs(1));
+        assert!(budget.spend(None, 1).is_err());
+        clock.advance(Duration::from_secs(1));
+        budget.spend(None, 6).unwrap();
+        assert_eq!((budget.used(), budget.refusals()), (10, 2));
+    }
+
+    #[test]
+    fn each_client_has_its_own_and_who_has_spent_nothing_for_an_hour_is_forgotten() {
+        let (clock, budget) = budget(Share::Client, 2);
+        budget.spend(client(1), 2).unwrap();
+        assert!(budget.spend(client(1), 1).is_err());
+        budget.spend(client(2), 1).unwrap();
+        assert_eq!((budget.used(), budget.spent().len()), (2, 2));
+        clock.advance(62 * MINUTE);
+        assert_eq!((budget.used(), budget.spent().len()), (0, 0));
+    }
+
+    #[test]
+    fn what_is_more_than_all_of_it_never_fits() {
+        let (_, budget) = budget(Share::Client, 2);
+        assert_eq!(budget.spend(client(1), 3).unwrap_err().retry_after, None);
+        assert_eq!(budget.used(), 0, "what was refused was not spent");
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_spent_again() {
+        let (_, budget) = budget(Share::Client, 2);
+        budget.spend(client(1), 2).unwrap();
+        budget.give_back(client(1), 1);
+        budget.spend(client(1), 1).unwrap();
+        budget.give_back(client(2), 5);
+        assert_eq!(budget.used(), 2);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_neither_frees_the_budget_nor_blocks_it_for_longer_than_an_hour() {
+        let (clock, budget) = budget(Share::Everybody, 2);
+        budget.spend(None, 1).unwrap();
+        clock.set(clock.now() - TimeDelta::days(1));
+        budget.spend(None, 1).unwrap();
+        let wait = budget.spend(None, 1).unwrap_err().retry_after.unwrap();
+        assert!(wait <= 61 * MINUTE, "{wait:?}");
+        clock.set(clock.now() + TimeDelta::days(1));
+        clock.advance(62 * MINUTE);
+        budget.spend(None, 2).unwrap();
+    }
+}

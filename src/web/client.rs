@@ -1,0 +1,19 @@
+//! Which client a request comes from.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use actix_web::HttpRequest;
+use actix_web::http::header::X_FORWARDED_FOR;
+
+use crate::budget::client::{Client, TrustedProxies};
+use crate::web::respond::joined;
+
+/// The client that a request comes from: whoever connected, or whom trusted proxies name.
+///
+/// Only `X-Forwarded-For` is read. Proxies that do not know the newer `Forwarded` pass it on as the client invented it.
+#[must_use]
+pub fn of(request: &HttpRequest, proxies: &TrustedProxies) -> Client {
+    let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+    let forwarded_for = joined(request.headers(), &X_FORWARDED_FOR).unwrap_or_default();
+    proxies.client(peer, &forwarded_for)
+}
