@@ -1,5 +1,5 @@
-//! The direction of imports. One crate has no walls, so circles creep in unless somebody watches: this test reads the
-//! `use` lines and paths of `src/` and holds them against the list in `src/lib.rs`.
+//! The direction of imports. The compiler allows circular imports within one crate, so this test reads the `use` lines and paths
+//! in `src/` and compares them with the order in `src/lib.rs`.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::collections::BTreeSet;
@@ -102,7 +102,7 @@ fn imports_go_from_high_to_low() {
 }
 
 #[test]
-fn the_simulator_stands_beside_the_program() {
+fn nothing_imports_the_simulator() {
     let strange = |(_, path, text): &(String, PathBuf, String)| {
         let names: Vec<_> =
             used(text).into_iter().filter(|name| !OF_SIMULATOR.contains(&name.as_str())).collect();

@@ -1,4 +1,4 @@
-//! Everything that is tested from outside, in one binary.
+//! All integration tests, in one binary so that they are linked once.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod answer;

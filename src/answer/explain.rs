@@ -74,13 +74,13 @@ impl Answerer {
         }
         let mut explanation = self.explain_rows(feed, &asked, request).await?;
         for lambda in asked.lambda_aggregates() {
-            explanation.add(self.explain_question(feed, lambda).await?);
+            explanation.add(self.explain_lambda(feed, lambda).await?);
         }
         Ok(explanation)
     }
 
     /// What answering a question takes, whatever the answers to others that it waits for.
-    async fn explain_question(
+    async fn explain_lambda(
         &self,
         feed: &Feed,
         lambda: &LambdaAggregate,

@@ -102,7 +102,7 @@ impl<'a> RowReader<'a> {
         let looked_at: BTreeSet<usize> = self.filter.iter().flat_map(|filter| filter.columns()).collect();
         let assembly = assembly(self.plan, self.columns, &looked_at);
         let scope = AxisScope { measurement: &self.plan.source.measurement, columns: self.columns };
-        let remaining = self.filter.filter(|filter| !is_met_by_asking(filter, &scope));
+        let remaining = self.filter.filter(|filter| !is_decided_by_the_request(filter, &scope));
         let mut count = self.merge.row_count() as u64;
         while let Some(fetched) = self.fetched(u64::MAX).await? {
             let unknown = || self.filter.filter(|_| fetched.block.holds_unknown());
@@ -160,7 +160,7 @@ impl<'a> RowReader<'a> {
 }
 
 /// Whether every row of the cells that are asked for meets a condition, and none fails on it.
-fn is_met_by_asking(filter: &BoundExpr, scope: &AxisScope<'_>) -> bool {
+fn is_decided_by_the_request(filter: &BoundExpr, scope: &AxisScope<'_>) -> bool {
     !may_fail(filter) && mixed_terms(filter, scope).is_empty()
 }
 

@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_null_is_told_from_a_blank_line() {
+    fn a_single_null_differs_from_a_blank_line() {
         let column = FileColumn::new("Status", PrimitiveType::String);
         let mut file = CsvWriter::new(Dialect::Standard, vec![column]).unwrap();
         let array: ArrayRef = Arc::new(StringArray::from(vec![None::<&str>]));

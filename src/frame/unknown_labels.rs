@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_under_unknown_labels_stand_at_the_last_member_that_was_asked_for_and_are_told_apart() {
+    fn unknown_labels_sort_after_the_last_requested_member_and_are_numbered() {
         let axis = axis(&["b", "?y", "a", "?x", "?y"], 1);
         assert_eq!(axis.positions, [1, 1, 0, 1, 1]);
         assert_eq!(axis.shown, [1, 4, 0, 3, 4]);

@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tag_is_found_wherever_it_stands_and_however_weak() {
+    fn a_tag_is_found_at_any_position_and_compared_weakly() {
         for list in ["*", " * ", "\"a\"", "W/\"a\"", "\"x\", \"a\"", "\"x\",W/\"a\" , \"y\"", "\"p,q\",\"a\""]
         {
             assert!(matches(list, "W/\"a\""), "{list}");

@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_of_another_query_or_format_is_told_apart_from_damage() {
+    fn a_token_of_another_query_or_format_has_an_error_of_its_own() {
         let token = token(Vec::new());
         let refused = SkipToken::decode(&token.encode(), Fingerprint::of("Hovedtal?$top=6"));
         assert_eq!(refused, Err(SkipTokenError::OtherQuery));

@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn places_count_the_dimensions_that_rest_at_their_total() {
+    fn positions_count_the_dimensions_at_their_total() {
         let plan = planned(CellForm::Wide, 4);
         let last = plan.chunks.get(plan.chunks.count() - 1).unwrap();
         assert_eq!(plan.first_place(&last), [11, 4, 0, 1]);

@@ -480,7 +480,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_json_is_told_apart() {
+    fn answers_that_are_not_json_have_an_error_of_their_own() {
         assert_eq!(parse(" \n"), Err(DecodeError::Empty));
         assert_eq!(parse("\n<!DOCTYPE html><html></html>"), Err(DecodeError::Html));
         assert_eq!(json::<Vec<u8>>(b"<html>"), Err(DecodeError::Html));

@@ -1,4 +1,4 @@
-//! `$apply` over HTTP: published totals, and refusals that say what to ask instead.
+//! `$apply` over HTTP: published totals, and errors that say what to write instead.
 
 use std::collections::BTreeMap;
 
@@ -57,7 +57,7 @@ async fn a_measure_by_its_own_name_is_the_published_total() {
 }
 
 #[actix_web::test]
-async fn totals_equal_the_rows_that_stand_at_them() {
+async fn totals_equal_the_rows_of_the_total_members() {
     let app = App::start().await;
     let when = "Periode ge '2026M05'";
     let columns = ["Periode", "Område_id", PERSONS, "Antal_ledige_fuldtidspersoner", "Status"];
@@ -363,7 +363,7 @@ async fn what_would_have_to_be_worked_out_is_refused_with_a_sentence() {
 }
 
 #[actix_web::test]
-async fn rows_with_the_greatest_and_least_figures_stand_as_they_stood() {
+async fn topcount_and_bottomcount_keep_the_order_of_rows() {
     let app = App::start().await;
     let when = "filter(Periode eq '2026M06' and Områdeniveau eq 'Kommune')";
     let plain = app.get(&format!("{LEDIGE}/Kommuner?$filter=Periode eq '2026M06'")).await.rows();
@@ -388,7 +388,7 @@ async fn rows_with_the_greatest_and_least_figures_stand_as_they_stood() {
 }
 
 #[actix_web::test]
-async fn rows_are_searched_and_computed_with_on_the_way() {
+async fn search_and_compute_work_between_other_transformations() {
     let app = App::start().await;
     let searched = format!("{LEDIGE}/Hovedtal?$apply=search(aarhus)/filter(Periode eq '2026M06')");
     let plain =

@@ -1,4 +1,4 @@
-//! `explain=plan` tells what would be asked, and asks nothing.
+//! `explain=plan` lists the upstream requests of a query without sending them.
 
 use crate::support::app::{App, AppOptions};
 

@@ -1,4 +1,4 @@
-//! `any`, `all` and `$count` over `Observations`, held against what the plain rows say.
+//! `any`, `all` and `$count` over `Observations`, compared with the plain rows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -138,7 +138,7 @@ async fn only_the_figures_that_the_answer_can_depend_on_are_asked_for() {
 }
 
 #[actix_web::test]
-async fn questions_stand_within_each_other_and_beside_other_options() {
+async fn lambda_aggregates_are_nested_and_combined_with_other_options() {
     let app = App::start().await;
     let june = observations(&app, AREAS, "Periode eq '2026MM06'").await;
     let large = |code: &str| {
@@ -257,7 +257,7 @@ async fn more_figures_than_an_answer_may_have_are_not_read() {
 }
 
 #[actix_web::test]
-async fn questions_that_are_no_questions_are_refused() {
+async fn malformed_lambda_expressions_are_refused() {
     let app = App::start().await;
     for (filter, status) in [
         ("Observations/any(o:o/Ukendt eq 1)", 400),

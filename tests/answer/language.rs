@@ -85,7 +85,7 @@ async fn computed_values_that_cannot_be_are_refused() {
 }
 
 #[actix_web::test]
-async fn cases_and_types_are_told_apart() {
+async fn case_cast_and_isof_are_evaluated() {
     let app = App::start().await;
     let path = "OmrådeCodes?$compute=case(IsTotal:'hele',Level eq 'Kommune':'del',true:'andet') as Slags&$select=Level,IsTotal,Slags";
     for row in get(&app, path).await.rows() {

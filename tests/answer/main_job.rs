@@ -1,4 +1,4 @@
-//! What the product exists for.
+//! The product's main use: a client reads known published figures.
 
 use crate::support::app::App;
 

@@ -1,4 +1,4 @@
-//! Requests from end to end: the service that is shipped, over HTTP, on the simulator.
+//! Requests from end to end: the whole service over HTTP, on the simulator.
 
 mod aggregation;
 mod explain;

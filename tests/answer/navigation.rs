@@ -52,7 +52,7 @@ async fn rows_are_sorted_by_what_their_codes_are_called() {
 }
 
 #[actix_web::test]
-async fn every_way_of_an_observation_is_expanded_in_one_request() {
+async fn every_navigation_property_of_an_observation_is_expanded_in_one_request() {
     let app = App::start().await;
     let found = rows(&app, "Observations?$top=40&$expand=*").await;
     assert_eq!(found.len(), 40);
@@ -203,7 +203,7 @@ async fn context_addresses_are_those_that_excel_accepts() {
 }
 
 #[actix_web::test]
-async fn options_of_a_selected_way_are_those_of_an_expanded_one() {
+async fn options_of_a_selected_navigation_property_are_those_of_an_expanded_one() {
     let app = App::start().await;
     let options = "$filter=contains(Title,@t);$orderby=Title desc;$top=3;$count=true;$select=Title;@t='borg'";
     let selected = get(&app, &format!("OmrådeCodes('T')?$select=Title,Children({options})")).await;
@@ -258,7 +258,7 @@ async fn rows_below_a_code_are_those_that_a_filter_finds() {
 }
 
 #[actix_web::test]
-async fn a_way_to_nothing_is_empty_and_a_row_that_is_not_there_is_not_found() {
+async fn a_navigation_property_without_target_is_empty_and_a_missing_row_is_not_found() {
     let app = App::start().await;
     assert_eq!(get(&app, "OmrådeCodes('T')/Parent").await.status, 204);
     assert_eq!(get(&app, "OmrådeCodes('T')/Parent/Title").await.status, 204);
@@ -366,7 +366,7 @@ async fn pages_carry_what_is_expanded() {
 }
 
 #[actix_web::test]
-async fn refusals_along_ways_say_what_is_wrong_and_what_to_write() {
+async fn errors_about_navigation_properties_say_what_to_write_instead() {
     let app = App::start().await;
     for (path, status, part) in [
         ("OmrådeCodes?$expand=Title", 400, "vælg den med $select"),

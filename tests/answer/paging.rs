@@ -1,4 +1,5 @@
-//! Paging: the pages of a download are one answer of one revision, whatever happens meanwhile, and none costs more than another.
+//! Paging: all pages of a download belong to one revision, whatever happens between them, and a late page costs no more than the
+//! first.
 
 use std::time::Duration;
 

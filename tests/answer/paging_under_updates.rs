@@ -1,5 +1,5 @@
-//! A table is updated in the middle of a download, between two pages or in the middle of one. What was sent is of one revision all
-//! the same: the whole answer, or the beginning of it and then 410.
+//! A table is updated during a download, between two pages or within one. Everything that is sent belongs to one revision: either
+//! the whole answer, or its beginning followed by 410.
 
 use std::cell::Cell;
 use std::time::Duration;

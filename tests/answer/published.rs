@@ -1,7 +1,7 @@
 //! Published figures, read back through OData from end to end.
 //!
-//! `real_values.json` holds them as they were gathered, untouched: one entry per series, with the day it was retrieved. The
-//! latest retrieval of a cell stands. Each series is matched by its labels alone, as a reader of the feed would match it.
+//! `real_values.json` has them as they were gathered: one entry per series, with the day it was retrieved. The latest retrieval of a
+//! cell counts. Each series is found by its labels alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! The cases as files hold them.
+//! Reads the files of cases.
 
 use std::fmt;
 use std::rc::Rc;

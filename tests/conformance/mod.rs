@@ -1,4 +1,4 @@
-//! The URL language against the grammar cases of OASIS: what is in the language is read, what is not is refused.
+//! The URL parser and OASIS' grammar cases: valid texts are parsed, invalid ones are refused.
 
 mod cases;
 mod model;

@@ -1,5 +1,5 @@
-//! The imaginary model of the cases, as far as it makes a text wrong: kinds of names, asked of the tree that was read.
-//! In the service the binder does this with the real model.
+//! The model that the grammar cases assume, as far as it makes a text invalid: checks the kinds of names in the syntax tree. In the
+//! service the binder does this with the real model.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Which entry point of the parser reads which grammar rule.
+//! Maps grammar rules to the parser's functions.
 
 use jobindsats_bridge::odata::uri::literal::{self, bare_value, is_enum_value, is_identifier};
 use jobindsats_bridge::odata::uri::syntax::{Expr, ExprKind, Literal, UnaryOp};

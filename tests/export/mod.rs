@@ -1,4 +1,4 @@
-//! Files of rows, over HTTP, against the OData answers to the same options.
+//! Exported files over HTTP, compared with the OData answers to the same options.
 
 use std::io::Read as _;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What a table's service says of `$apply`, and that it holds to it: every difficulty of the fixture at once.
+//! The annotations for `$apply`, and that the service does what they announce.
 
 use chrono::DateTime;
 use jobindsats_bridge::feed::{Extent, Feed, RowSource};
@@ -67,7 +67,7 @@ fn what_has_no_total_must_be_named() {
 }
 
 #[test]
-fn only_dimensions_that_are_not_spoken_of_rest_at_their_totals() {
+fn dimensions_that_a_query_does_not_mention_are_at_their_totals() {
     let feed = table(&fixture::measurement());
     let text =
         format!("filter({PINNED} and Køn_id eq '1')/groupby((Område_id),aggregate(Antal_fuldtidspersoner))");

@@ -1,5 +1,5 @@
-//! What `$metadata` says can be done is done, and what it says cannot is refused: every capability is read from the metadata and
-//! tried. What is not spoken of is supported by the default of the vocabulary, and is tried too.
+//! Tries every capability in `$metadata`: those announced as supported work, the others are refused. A capability that is not
+//! annotated is supported by the vocabulary's default, and is tried too.
 
 use serde_json::{Map, Value};
 

@@ -1,4 +1,4 @@
-//! A measurement made by hand that holds every difficulty at once.
+//! A measurement with every peculiarity that tables can have.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

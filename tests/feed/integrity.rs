@@ -1,4 +1,4 @@
-//! Whatever the upstream calls its parts, a feed's schema is sound and says what its sets say.
+//! Whatever labels the upstream uses, a feed's schema is valid and agrees with its sets.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ fn assert_type(schema: &Schema, entity_type: &EntityType) {
     for navigation in &entity_type.navigation {
         let target = schema.entity_type(&navigation.target).expect("the type at the other end");
         let partner = target.navigation.iter().find(|back| Some(&back.name) == navigation.partner.as_ref());
-        assert_eq!(partner.expect("a way back").partner.as_ref(), Some(&navigation.name));
+        assert_eq!(partner.expect("a partner").partner.as_ref(), Some(&navigation.name));
         for (here, there) in &navigation.constraints {
             assert!(entity_type.properties.iter().any(|property| property.name == *here));
             assert_eq!(target.key, std::slice::from_ref(there));

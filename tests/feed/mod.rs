@@ -1,4 +1,4 @@
-//! A measurement as a typed service: what is in it, and that it holds together whatever the upstream calls its parts.
+//! A measurement as a typed service: its sets, columns and navigation properties.
 
 mod aggregation;
 mod capabilities;
@@ -188,7 +188,7 @@ fn the_lists_say_what_the_measurement_holds() {
 }
 
 #[test]
-fn every_code_of_a_list_stands_in_a_group_of_its_own_list() {
+fn every_code_of_a_list_has_a_group_of_its_own_list() {
     let feed = table(&fixture::measurement());
     for codes in feed.sets.iter().filter(|set| set.name.ends_with("Codes") && set.name != "MeasureCodes") {
         let groups = texts(&feed, &codes.name.replace("Codes", "Groups"), "Id");
@@ -199,7 +199,7 @@ fn every_code_of_a_list_stands_in_a_group_of_its_own_list() {
 }
 
 #[test]
-fn days_stand_in_the_lists_as_days_and_instants_as_instants() {
+fn lists_have_days_as_dates_and_instants_as_timestamps() {
     let feed = table(&fixture::measurement());
     let first = list(set(&feed, "PeriodeCodes")).column_by_name("FirstDay").unwrap().clone();
     assert_eq!(

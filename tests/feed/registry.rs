@@ -1,4 +1,4 @@
-//! Names once given stay.
+//! Assigned names never change.
 
 use jobindsats_bridge::catalogue::id::MeasurementId;
 use jobindsats_bridge::feed::naming::is_identifier;
@@ -42,14 +42,14 @@ fn names_of_fixed_columns_and_words_of_the_language_get_their_id_behind() {
 }
 
 #[test]
-fn a_measure_that_is_called_as_a_dimensions_column_gives_way() {
+fn a_measure_named_like_a_column_of_a_dimension_gets_another_name() {
     let parts = [dimension("_kon", "Køn"), measure("m1", "Køn (nr.)")];
     let names = NameRegistry::default().name_parts(&table(), &parts);
     assert_eq!(names, ["Køn", "Køn_nr_m1"]);
 }
 
 #[test]
-fn retitled_parts_keep_their_names_and_new_ones_give_way() {
+fn retitled_parts_keep_their_names_and_new_ones_get_others() {
     let mut names = NameRegistry::default();
     assert_eq!(names.name_parts(&table(), &[measure("m1", "Antal")]), ["Antal"]);
     assert!(names.is_changed());

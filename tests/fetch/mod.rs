@@ -1,3 +1,3 @@
-//! Cells on their way from the upstream.
+//! Fetching cells from the upstream.
 
 mod same_cells_once;

@@ -1,4 +1,4 @@
-//! What many ask for at once is asked for once.
+//! Concurrent requests for the same cells share one upstream request.
 
 use std::collections::HashSet;
 use std::time::Duration;

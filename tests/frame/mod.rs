@@ -1,3 +1,3 @@
-//! Rows as columns.
+//! Frames: filters and orders over record batches.
 
 mod rows;

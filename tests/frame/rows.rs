@@ -1,4 +1,4 @@
-//! Filters and orders over batches: the quick ways give what looking at every row gives.
+//! Filters and orders over batches: the vectorised evaluation gives the same result as evaluating row by row.
 
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
-//! What real clients send, byte for byte, and what they must be answered: conversations written down in files beside this one.
+//! Recorded conversations with real clients: their requests byte for byte, and what the answers must be. One file each.
 //!
-//! A conversation goes over one connection that is kept alive. Its exchanges are parted by a line of dashes; each has three
-//! parts with blank lines between: the request as it is sent, the status line and headers that the answer must have once, and
-//! what the body must be. `{host}` is the service's address, `{next}` the next link of the answer before.
+//! A conversation uses one keep-alive connection. Exchanges are separated by a line of dashes; each has three parts with blank lines
+//! between: the request as it is sent, the status line and headers that the answer must have exactly once, and checks of the body.
+//! `{host}` is the service's address, `{next}` the next link of the answer before.
 //!
 //! | check | holds if |
 //! |---|---|
@@ -44,7 +44,7 @@ async fn power_query_is_understood_however_it_spells() {
 }
 
 #[actix_web::test]
-async fn power_query_is_told_what_is_wrong_in_a_sentence() {
+async fn power_query_gets_errors_as_a_sentence() {
     replay("power-query-errors.txt").await;
 }
 

@@ -1,4 +1,4 @@
-//! What Grafana is given names only what a scrape shows, and is fit to be looked at.
+//! Dashboards and alert rules use only existing metrics and labels, and keep the project's rules for layout.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,3 +1,5 @@
+//! Refreshes of the collector: what is published after successes and failures.
+
 use std::time::Duration;
 
 use jobindsats_bridge::indicators::figures::Baseline;

@@ -1,4 +1,5 @@
-//! A small databank: one table of three municipalities, one region and the country, whose figures, dates and faults a test sets.
+//! A fake source of figures: one table of three municipalities, one region and the country, whose figures, dates and faults a test
+//! sets.
 
 use std::collections::BTreeMap;
 use std::path::Path;

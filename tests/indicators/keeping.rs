@@ -1,3 +1,5 @@
+//! Saved figures: what is served after a restart.
+
 use std::fs;
 
 use jobindsats_bridge::observe::upstream_observer::FailureReason;

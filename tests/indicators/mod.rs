@@ -1,4 +1,4 @@
-//! Indicators against a source of figures that the tests hold in their hands.
+//! Indicators with a source of figures that the tests control.
 
 mod collecting;
 pub mod fake;

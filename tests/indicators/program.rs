@@ -1,4 +1,4 @@
-//! The program itself, as an operator starts it: what `check` says, and what SIGHUP does.
+//! The program as a process: the command `check`, and reloading indicators on SIGHUP.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;

@@ -1,3 +1,5 @@
+//! The text that a scrape gets.
+
 use std::io::Read;
 
 use serde_json::json;

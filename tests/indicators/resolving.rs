@@ -1,3 +1,5 @@
+//! Looking up a definition's names in its table.
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! When indicators are refreshed.
+
 use std::sync::Arc;
 use std::time::Duration;
 

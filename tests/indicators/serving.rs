@@ -1,4 +1,4 @@
-//! Indicators of the service that is shipped: scrapes and remote reads over HTTP.
+//! Indicators over HTTP: scrapes and remote reads of the whole service.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! The program itself, killed while it writes, while the figures that it stores are revised. `KILL_CYCLES` says how often; a run
-//! before a release takes 200.
+//! Kills the program while it writes to disk and figures are revised, and checks it after each restart. `KILL_CYCLES` is the number
+//! of kills; use 200 before a release.
 
 pub mod process;
 

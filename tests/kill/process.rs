@@ -1,4 +1,4 @@
-//! The built program as a process of its own, on a simulator, which knows no closed hour: its own, or one that outlives it.
+//! Starts the built program as a process, on its own simulator or on one that survives it, without the closed hour.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;

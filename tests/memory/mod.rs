@@ -1,4 +1,4 @@
-//! The program itself under a small budget of memory, reading more than fits into it.
+//! The program as a process with a small memory budget, reading more cells than fit into it.
 
 use crate::kill::process::Bridge;
 

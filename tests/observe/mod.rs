@@ -1,3 +1,3 @@
-//! What an operator is shown of what happened.
+//! Reports for operators.
 
 mod reports;

@@ -1,4 +1,4 @@
-//! A failed call is kept with what the agency needs to look into it: when, which, its request_id, and how to repeat it.
+//! The report of a failed call has what the agency needs: the time, the call, its request_id, and how to repeat it.
 
 use jobindsats_bridge::simulator::Faults;
 

@@ -1,5 +1,5 @@
-//! The two forms of CSDL of one small model with Danish names. The snapshots are plain XML and JSON files, so that
-//! `tests/clients/validate_metadata.py` can hold them against the published schemas.
+//! Both forms of CSDL of a small model with Danish names. The snapshots are plain XML and JSON, so that
+//! `tests/clients/validate_metadata.py` can validate them with the published schemas.
 
 use jobindsats_bridge::odata::csdl::{CsdlError, json, xml};
 use jobindsats_bridge::odata::edm::{

@@ -1,4 +1,4 @@
-//! The protocol seen from outside: documents and payloads as clients read them.
+//! The OData protocol: documents and payloads as clients read them.
 
 mod csdl;
 mod documents;

@@ -1,4 +1,4 @@
-//! Rows as JSON: what clients of each kind are promised about the same two observations.
+//! Rows as JSON: the same two observations in every version, metadata level and format.
 
 use std::sync::Arc;
 
@@ -238,7 +238,7 @@ fn areas() -> RecordBatch {
 const TITLE: [OutputProperty<'static>; 1] = [property("Title", 0, PrimitiveType::String)];
 
 #[test]
-fn expanded_navigation_stands_inside_its_row() {
+fn expanded_rows_are_written_inside_their_row() {
     let (batch, areas) = (observations(), areas());
     let target = output(&areas, &TITLE);
     let many = [vec![2, 0], Vec::new()];

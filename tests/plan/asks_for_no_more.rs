@@ -1,4 +1,4 @@
-//! The upstream is asked for no more than the answer needs.
+//! The upstream is asked for no more cells than the answer needs.
 
 use crate::support::app::App;
 

@@ -1,4 +1,5 @@
-//! Chunks of any selection: whole, apart, within the limit, in order, and in the same place when the table grows.
+//! Chunks of random selections: they cover the selection, do not overlap, keep the limit and the order, and stay the same when the
+//! table grows.
 
 use std::collections::{BTreeSet, HashSet};
 use std::time::{Duration, Instant};

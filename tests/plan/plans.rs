@@ -1,5 +1,5 @@
-//! `docs/plans.md` is written by this test and held to it: what each kind of query asks of the upstream, against the least that
-//! its rows could be had for. `UPDATE_DOCS=1` writes the page anew.
+//! Writes `docs/plans.md` with `UPDATE_DOCS=1`, and checks that it is up to date: the upstream requests of each kind of query,
+//! compared with the fewest that its rows need.
 
 use std::fmt::Write as _;
 
@@ -90,13 +90,13 @@ fn kinds() -> Vec<Kind> {
             2,
         ),
         kind(
-            "the same of period and place by `or`",
+            "one period and two places by `or`",
             "y25i01/Hovedtal?$filter=(Periode eq '2026M06' and Område eq 'Aarhus') or (Periode eq '2026M06' and Område eq 'Odense')",
             2,
             4,
         ),
         kind(
-            "two corners of a box by `or`",
+            "two combinations of period and place by `or`",
             "y25i01/Hovedtal?$filter=(Periode eq '2026M06' and Område eq 'Aarhus') or (Periode eq '2026M05' and Område eq 'Odense')",
             2,
             4,
@@ -116,7 +116,7 @@ fn kinds() -> Vec<Kind> {
             4,
         ),
         seen("a count", "y25i01/Hovedtal/$count?$filter=Periode eq '2026M06'", JUNE, 2, 1),
-        kind("what nothing can meet", "y25i01/Hovedtal?$filter=Periode eq '1999M01'", 2, 4),
+        kind("a condition that no row meets", "y25i01/Hovedtal?$filter=Periode eq '1999M01'", 2, 4),
         kind(
             "a cube with one member",
             "y01dia02/Fordelt_på_A_kasse?$filter=Periode eq '2026M05' and Område_id eq 'T'",
@@ -161,11 +161,11 @@ async fn the_page_of_plans_says_what_is_planned() {
     let kinds = kinds();
     assert!(kinds.len() >= 20);
     let mut page = "# What queries cost the upstream\n\n\
-        Each line is a kind of query, the requests and cells that the bridge plans for it with an empty store, and the least that its rows \
-        could be had for: one request, and the cells of those rows with their labels. Cells are counted with all columns. Where \
-        the plan asks for more, the upstream cannot be asked for less: it takes boxes, and one measure or all. Rows that the table does \
-        not have count in the plan and not in the least.\n\n\
-        Any query shows its own plan with `&explain=plan`; a test writes this page and holds it.\n\n\
+        For each kind of query: the upstream requests and cells that the bridge plans with an empty store, and the least that its \
+        rows need, which is one request for exactly their cells. Cells are counted with all columns, labels included. Where the plan \
+        has more, the upstream cannot be asked for less: a request is a product of periods and members, with one measure or all. The \
+        plan also counts combinations for which the table turns out to have no row.\n\n\
+        `&explain=plan` shows the plan of any query. A test writes this page and checks it.\n\n\
         | query | below `/odata/jobindsats/` | requests | least | cells | least |\n|---|---|---:|---:|---:|---:|\n"
         .to_owned();
     for kind in &kinds {

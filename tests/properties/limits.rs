@@ -1,4 +1,4 @@
-//! Within one revision an answer never depends on how its cells were cut.
+//! Within one revision an answer never depends on how the request was cut into chunks.
 
 use jobindsats_bridge::settings::BridgeSettings;
 

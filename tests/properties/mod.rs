@@ -1,4 +1,4 @@
-//! What must hold for every table and every query, tried on many made by chance.
+//! Properties of all tables and queries, tested with random ones.
 
 mod limits;
 mod storms;

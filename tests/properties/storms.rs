@@ -1,4 +1,5 @@
-//! Random queries, tiny limits and pages, an upstream that fails in the middle: what arrives is right, once, and asked for once.
+//! Random queries with tiny limits and pages and a failing upstream: every row arrives exactly once and correct, and no cells are
+//! fetched twice.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Tables made by chance: several hierarchies, doubled labels, only children, dimensions without a total, several period types.
+//! Random tables: several hierarchies, duplicate labels, only children, dimensions without a total, several period types.
 
 use jobindsats_bridge::catalogue::dimension::{Dimension, HierarchySource, LevelSource};
 use jobindsats_bridge::catalogue::id::{

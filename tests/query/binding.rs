@@ -1,4 +1,4 @@
-//! What requests come to: the spellings that real clients send, and the form that the plan sees.
+//! Bound queries: the spellings of real clients, and the form that the plan gets.
 
 use jobindsats_bridge::odata::value::{PrimitiveType, Value};
 use jobindsats_bridge::query::{BoundExprKind, Comparison, Target};

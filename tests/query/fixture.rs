@@ -1,4 +1,4 @@
-//! A feed of six rows, with nulls where they hurt, and ways to ask it.
+//! A feed of six rows with nulls, and helpers to query it.
 
 use std::sync::Arc;
 

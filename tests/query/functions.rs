@@ -1,4 +1,4 @@
-//! Operators and functions over constants, each against the value that the standard gives it.
+//! Operators and functions over constants, each compared with the value from the OData standard.
 
 use super::fixture::{filter, truth};
 use jobindsats_bridge::query::error::{ErrorClass, QueryErrorKind};

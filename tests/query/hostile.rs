@@ -1,4 +1,4 @@
-//! Requests at the edge of what the parser lets through, and past what any request should be.
+//! Requests at and beyond the limits of the binder.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Requests from their text to the rows that answer them, over a small feed whose every row is known.
+//! Requests from their text to the resulting rows, over a small feed.
 
 mod binding;
 pub mod fixture;

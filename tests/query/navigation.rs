@@ -1,4 +1,4 @@
-//! Navigation properties to lists in expressions: look-ups that depend on one column of the row.
+//! Navigation properties to lists in expressions become lookup tables that depend on one column of the row.
 
 use jobindsats_bridge::query::{BoundExprKind, ExpandForm};
 
@@ -17,7 +17,7 @@ fn a_path_depends_on_the_column_that_it_leaves_by() {
 }
 
 #[test]
-fn the_same_way_is_looked_up_once_however_often_it_is_used() {
+fn a_navigation_property_has_one_lookup_table_however_often_it_is_used() {
     let terms = vec!["Kode/Område eq 'x'"; 1_000].join(" or ");
     assert!(filter(&terms).is_ok());
 }

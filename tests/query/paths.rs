@@ -40,15 +40,19 @@ fn a_key_is_understood_in_every_spelling() {
 }
 
 #[test]
-fn a_path_goes_on_through_a_way_from_the_row_before() {
+fn a_path_follows_a_navigation_property_from_the_row_before() {
     let query = ask("Hovedtal/2026M07/2.1/Kode/Antal/$value", "").unwrap();
     assert_eq!((query.set, &query.target), (1, &Target::Property { key: vec![], column: 4, raw: true }));
     let origin = query.origin.unwrap();
     assert_eq!((origin.query.set, origin.navigation.name.as_str()), (0, "Kode"));
     assert_eq!(origin.query.target, Target::Entity(vec![Value::string("2026M07"), Value::string("2.1")]));
-    assert_eq!(origin.query.select, Some(vec![3]), "no more of the row is read than the way needs");
-    assert!(ask("Hovedtal/2026M07/2.1/Kode('T')", "").is_err(), "the way leads to one row");
-    assert!(ask("Hovedtal/Kode", "").is_err(), "a way begins at one row");
+    assert_eq!(
+        origin.query.select,
+        Some(vec![3]),
+        "no more of the row is read than the navigation property needs"
+    );
+    assert!(ask("Hovedtal/2026M07/2.1/Kode('T')", "").is_err(), "the navigation property leads to one row");
+    assert!(ask("Hovedtal/Kode", "").is_err(), "a navigation property begins at one row");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Expressions that mean nothing here: each with its code, its place and a sentence that helps.
+//! Expressions that cannot be bound: each with its error code, its position and its sentence.
 
 use jobindsats_bridge::query::error::ErrorClass;
 

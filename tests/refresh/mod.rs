@@ -1,4 +1,4 @@
-//! Background work against a server that answers as the upstream does, and as it should not.
+//! Background work against a test server that sends correct and incorrect answers.
 
 mod read_ahead;
 mod sync;

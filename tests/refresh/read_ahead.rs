@@ -1,4 +1,4 @@
-//! What is used most is ready before people come to work.
+//! The chunks that are used most are read ahead before working hours.
 
 use std::time::Duration;
 
@@ -117,7 +117,7 @@ async fn nothing_is_read_ahead_at_night_or_at_weekends() {
 }
 
 #[actix_web::test]
-async fn habits_outlive_a_restart_and_are_forgotten_when_nobody_asks_any_more() {
+async fn use_counts_survive_a_restart_and_fade_when_the_use_ends() {
     let app = app(MONDAY, Budget::default()).await;
     ask(&app, &month(1), 3).await;
     let app = app.restart().await;

@@ -1,4 +1,4 @@
-//! The catalogue is read once, kept over restarts and failures, and swapped whole.
+//! The catalogue is read once, survives restarts and failures, and is replaced as a whole.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -172,7 +172,7 @@ async fn an_unknown_table_is_said_to_be_unknown_and_not_asked_for() {
 }
 
 #[tokio::test]
-async fn while_nothing_is_known_trouble_is_told_as_trouble() {
+async fn while_nothing_is_known_a_failure_is_answered_as_a_failure() {
     let setting = setting(vec![("/", Canned::new(500, ""))]).await;
     let error = setting.keeper.measurement("y1").await.unwrap_err();
     assert!(matches!(error, CatalogueError::Upstream(_)), "{error}");

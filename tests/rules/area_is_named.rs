@@ -1,4 +1,4 @@
-//! Which area hierarchies are asked for depends on the areas that are wanted: the fewest that hold them.
+//! Every request names an area; area hierarchies are chosen so that the fewest contain the wanted areas.
 
 use jobindsats_bridge::catalogue::id::MeasurementId;
 use jobindsats_bridge::catalogue::measurement::Measurement;

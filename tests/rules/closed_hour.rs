@@ -1,4 +1,4 @@
-//! Closed between 22 and 23 in Copenhagen: nothing is asked then, nor just before what would run into it.
+//! The closed hour from 22 to 23 in Copenhagen: no call is made then, nor just before it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -95,7 +95,7 @@ async fn nothing_is_asked_in_the_closed_hour_on_the_days_when_summer_time_ends()
 }
 
 #[actix_web::test]
-async fn the_closed_hour_is_told_with_a_time_to_come_back_after_it() {
+async fn in_the_closed_hour_the_answer_says_when_to_retry() {
     let app = app_at("2026-09-15T19:00:00Z").await;
     assert_eq!(app.get("/odata/jobindsats/y25i01/").await.status, 200);
     app.upstream().clear_requests();

@@ -1,5 +1,5 @@
-//! Answers carry labels and no ids: namesakes are never asked for together, but a parent and its only child of one name share
-//! their rows.
+//! The upstream's answers have labels but no ids: members with the same label are never in one request, except a parent and its only
+//! child, which share their rows.
 
 use jobindsats_bridge::catalogue::id::MeasurementId;
 use jobindsats_bridge::catalogue::measurement::Measurement;
@@ -98,7 +98,7 @@ fn a_period_or_heading_that_was_not_asked_for_is_refused() {
 }
 
 #[test]
-fn an_unknown_label_is_kept_under_a_question_mark_and_told() {
+fn an_unknown_label_gets_an_id_with_a_question_mark_and_is_reported() {
     let table = table();
     let [chunk] = chunks(&table, &["2", "2.2"]).try_into().unwrap();
     let rows = json!([["2026M01", "Hele landet", "Industri", 7], ["2026M01", "Hele landet", "Ny", 8]]);

@@ -1,5 +1,5 @@
-//! Everything that can go wrong at the upstream, met with an empty store, with fresh figures and with figures past their age:
-//! what a user is told, and how often the upstream is asked. While figures are in store nobody is sent away.
+//! All faults of the upstream, each with an empty store, with fresh figures and with old figures: the error that a client gets, and
+//! the number of upstream calls. While figures are in store, a fault never fails a request.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

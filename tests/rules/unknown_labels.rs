@@ -1,4 +1,4 @@
-//! Rows under labels that the table's metadata does not have are rows like others: a download meets each once, wherever its pages end.
+//! Rows with labels that are not in the table's metadata: a download has each exactly once, wherever its pages end.
 
 use std::collections::BTreeSet;
 

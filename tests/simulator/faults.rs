@@ -1,4 +1,4 @@
-//! What can go wrong with the upstream goes wrong on demand.
+//! The simulator's faults, which tests switch on.
 
 use std::time::{Duration, Instant};
 

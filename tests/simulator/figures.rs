@@ -1,4 +1,4 @@
-//! Published figures come back exactly; made-up ones keep to the rules of statistics.
+//! The simulator returns published figures exactly; made-up figures are consistent with each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! The simulator, asked over HTTP as the upstream would be.
+//! The simulator over HTTP, as the upstream client uses it.
 
 mod faults;
 mod figures;

@@ -1,4 +1,4 @@
-//! Updates of tables: periods are added, old figures change, dates move.
+//! The simulator's updates of tables: periods are added, old figures change, update dates change.
 
 use chrono::{TimeZone, Utc};
 use jobindsats_bridge::clock::Clock;
@@ -59,7 +59,7 @@ async fn an_update_adds_a_period_moves_the_date_and_changes_old_figures() {
 }
 
 #[tokio::test]
-async fn an_update_leaves_published_figures_alone_unless_told_otherwise() {
+async fn an_update_leaves_published_figures_alone_unless_asked_to_revise_them() {
     let (upstream, _) = on(2026, 9, 20).await;
     let june = "mgroup.*=*&period.M=2026M06&hierarchy._nykom=/";
     let before = upstream.data("y25i01", june).await.rows();

@@ -1,4 +1,4 @@
-//! The upstream's interface, call by call.
+//! The simulator's HTTP interface, call by call.
 
 use jobindsats_bridge::simulator::{SimulatorOptions, start};
 use serde_json::json;

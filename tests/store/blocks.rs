@@ -1,4 +1,4 @@
-//! Blocks made by hand.
+//! Helpers that build blocks.
 
 use std::sync::Arc;
 

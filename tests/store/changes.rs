@@ -1,3 +1,5 @@
+//! Which figures differ between two revisions.
+
 use std::sync::Arc;
 
 use jobindsats_bridge::catalogue::id::PeriodId;

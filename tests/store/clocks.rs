@@ -1,4 +1,4 @@
-//! Clocks that are wrong and are put right: nothing is believed because of them, and nothing is lost.
+//! Wrong clocks that are corrected: figures recorded in the future are fetched again, and no data is lost.
 
 use jobindsats_bridge::simulator::Publish;
 

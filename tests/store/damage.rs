@@ -1,4 +1,4 @@
-//! Every file of the data folder, spoilt in every way: the service starts, answers what it answered before, and sets the file aside.
+//! Every file of the data folder, damaged in several ways: the service starts, sets the file aside and answers as before.
 
 use std::collections::BTreeSet;
 use std::fs;

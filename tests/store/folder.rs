@@ -1,3 +1,5 @@
+//! The store's files: restarts, budgets, damaged and foreign files.
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

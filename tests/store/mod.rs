@@ -1,4 +1,4 @@
-//! The store over its folder: restarts, damage, disks that refuse, clocks that are wrong.
+//! The store and its folder: restarts, damaged files, disk errors, wrong clocks.
 
 mod blocks;
 mod changes;

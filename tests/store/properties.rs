@@ -1,5 +1,5 @@
-//! Within one revision the answer never depends on the limit, on what was asked before or at the same time, on what memory could
-//! hold, or on a restart in between.
+//! Within one revision an answer never depends on the cell limit, on earlier or concurrent requests, on the memory budget, or on a
+//! restart in between.
 
 use fastrand::Rng;
 use futures_util::future::join_all;

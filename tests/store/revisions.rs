@@ -1,4 +1,4 @@
-//! What happens when figures change: with a new date, without one, in the middle of a download.
+//! Changed figures: with a new update date, without one, and during a download.
 
 use std::time::Duration;
 

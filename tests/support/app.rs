@@ -1,4 +1,4 @@
-//! The service that is shipped, on a simulator of its own, with a clock that stands still until it is moved.
+//! The whole service on its own simulator, with a fixed clock.
 
 use std::path::Path;
 use std::sync::Arc;

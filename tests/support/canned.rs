@@ -1,4 +1,4 @@
-//! A server that gives canned answers, one after the other, the last one again and again, and remembers what it was asked.
+//! A server that sends canned answers one after the other, repeats the last one, and records its requests.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! What several parts' tests share.
+//! Helpers that the tests of several parts share.
 
 pub mod app;
 pub mod canned;

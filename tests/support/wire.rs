@@ -1,4 +1,4 @@
-//! HTTP as it is on the wire: requests sent byte for byte, answers taken apart by hand, so that no client library mends them.
+//! A raw HTTP client: requests are sent byte for byte and answers parsed by hand, so that no client library corrects either.
 
 use std::io::Read;
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! Which calls are made, which are made again, and what the failures are.
+//! The upstream client's calls, retries and failures.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -116,7 +116,7 @@ async fn lasting_trouble_is_given_up_after_four_tries() {
 }
 
 #[tokio::test]
-async fn what_asking_again_cannot_mend_is_asked_once() {
+async fn a_failure_that_a_retry_cannot_mend_is_not_retried() {
     let unknown = "Unknown hierarchies: ['_x', '_y']";
     let few = "Requested latest:60 for type M, but only 28 periods are available.";
     let large = "The request passes the limit of 200000 cells.";

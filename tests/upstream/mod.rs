@@ -1,4 +1,4 @@
-//! The client against a server that answers as the upstream does, and as it should not.
+//! The upstream client against a test server that sends correct and incorrect answers.
 
 mod client;
 mod secrecy;

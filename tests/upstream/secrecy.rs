@@ -1,4 +1,4 @@
-//! The key appears nowhere, whatever happens.
+//! The key appears in no log, error, address or debug output.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};

@@ -96,7 +96,7 @@ async fn a_pinned_dimension_and_one_without_total_are_known_as_such() {
 }
 
 #[tokio::test]
-async fn the_simulators_faults_are_the_failures_that_they_stand_for() {
+async fn every_fault_of_the_simulator_is_the_failure_that_it_imitates() {
     let (simulator, upstream) = pair().await;
     let folder = tempfile::tempdir().unwrap();
     let keeper = CatalogueKeeper::open(

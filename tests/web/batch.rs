@@ -1,4 +1,4 @@
-//! `$batch`: many reads in one request, each answered as it would be alone.
+//! `$batch`: several reads in one request, each answered like a request of its own.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Bad input: refused at once and in words, and the service goes on.
+//! Bad input: refused quickly with a sentence, and the service keeps running.
 
 use std::time::{Duration, Instant};
 

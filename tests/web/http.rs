@@ -1,4 +1,4 @@
-//! HTTP as the contract with clients has it: methods, conditional requests, codings, slashes.
+//! HTTP: methods, conditional requests, content codings, slashes.
 
 use std::io::Read;
 
@@ -48,7 +48,7 @@ async fn head_is_answered_with_the_headers_of_get_and_no_body() {
 }
 
 #[actix_web::test]
-async fn what_may_be_done_is_told_and_everything_else_is_refused() {
+async fn allowed_methods_are_listed_and_all_others_are_refused() {
     let app = App::start().await;
     for path in
         ["/odata/", "/odata", "/odata/Datasets", &format!("{TABLE}/Landet"), &format!("{TABLE}/$metadata")]

@@ -1,4 +1,4 @@
-//! The ten rules that decide whether Excel and Power BI connect at all.
+//! The ten rules without which Excel and Power BI cannot connect.
 
 use std::collections::BTreeSet;
 

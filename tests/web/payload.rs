@@ -1,4 +1,4 @@
-//! What stands in an answer besides its rows: levels of metadata, versions, annotations.
+//! The parts of an answer besides its rows: metadata levels, versions, annotations.
 
 use serde_json::Value;
 

@@ -94,7 +94,7 @@ fn series_carry_the_labels_of_a_scrape_ordered_by_name() {
 }
 
 #[test]
-fn a_value_stands_over_its_period_in_copenhagen_and_a_missing_one_leaves_a_gap() {
+fn a_value_is_shown_for_its_period_in_copenhagen_and_a_missing_one_leaves_a_gap() {
     let query = only(
         range(ms("2026-01-01T00:00:00Z"), ms("2026-08-01T00:00:00Z"), 60 * 60 * 1000),
         &[("indicator", "personer"), ("area_code", "825"), ("baseline", "")],
@@ -111,7 +111,7 @@ fn a_value_stands_over_its_period_in_copenhagen_and_a_missing_one_leaves_a_gap()
 }
 
 #[test]
-fn ratios_are_ratios_and_long_periods_stand_for_their_last_part() {
+fn ratios_are_ratios_and_long_periods_are_shown_for_their_last_part() {
     let held = |type_id: &str, id: &str| {
         let period = Period::new(&PeriodTypeId::from(type_id), id);
         held_from(&period).map(|day| day.to_string())
@@ -131,7 +131,7 @@ fn ratios_are_ratios_and_long_periods_stand_for_their_last_part() {
 }
 
 #[test]
-fn a_change_stands_over_the_period_that_changed_and_is_missing_where_either_figure_is() {
+fn a_change_is_shown_for_the_later_period_and_is_missing_where_either_figure_is() {
     let snapshot = Snapshot {
         origin: "simulator".into(),
         indicators: vec![state("personer", "M", &["2026M06", "2026M05", "2025M06"], "persons")],

@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_stand_as_their_type_asks() {
+    fn bodies_are_written_as_their_type_requires() {
         let answer = |content_type: &str, body: &str| PartAnswer {
             id: Some("a".to_owned()),
             status: 200,

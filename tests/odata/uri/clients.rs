@@ -1,4 +1,4 @@
-//! The spellings of real clients, as they were seen on the wire.
+//! The spellings of real clients, as recorded.
 
 use super::request;
 use super::shape::shape;
@@ -72,7 +72,7 @@ fn cbsodata_doubles_its_brackets() {
 }
 
 #[test]
-fn aliases_stand_for_values() {
+fn aliases_are_replaced_by_their_values() {
     let read = request("Observations?$filter=Area eq @a&@a='147'").unwrap();
     assert_eq!(shape(&read.options.aliases[0].1), "'147'");
 }

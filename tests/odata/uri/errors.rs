@@ -1,4 +1,4 @@
-//! Refusals: what is wrong, in which option, at which character.
+//! Syntax errors: what is wrong, in which option, at which character.
 
 use super::request;
 

@@ -1,4 +1,4 @@
-//! Hostile input costs milliseconds and no stack.
+//! Hostile input is refused within milliseconds and does not overflow the stack.
 
 use std::time::{Duration, Instant};
 

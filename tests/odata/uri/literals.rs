@@ -1,4 +1,4 @@
-//! Literals keep their value exactly, there and back.
+//! Literals keep their exact value when they are parsed and written again.
 
 use std::sync::Arc;
 

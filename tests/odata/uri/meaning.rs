@@ -1,4 +1,4 @@
-//! What expressions and options mean once they are read.
+//! The syntax trees of expressions and options.
 
 use jobindsats_bridge::odata::uri::syntax::{
     AggregateWhat, ExpandSuffix, GroupItem, KeySyntax, Levels, PathSegment, SearchExpr, SelectItem,

@@ -1,4 +1,4 @@
-//! The URL language by itself: what its texts mean, what is refused and where, and what it costs.
+//! The URL parser alone: syntax trees, errors and limits.
 
 mod clients;
 mod errors;

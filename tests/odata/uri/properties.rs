@@ -1,4 +1,4 @@
-//! Whatever the text: no panic, and brackets that change nothing change nothing.
+//! Random texts: the parser never panics, and redundant brackets do not change the tree.
 
 use jobindsats_bridge::odata::uri::{Limits, parse_request};
 use proptest::prelude::*;

@@ -1,4 +1,4 @@
-//! Expressions as lists in prefix form, without positions. Chains of `and` and `or` are flat, however they are bracketed.
+//! Prints expressions as lists in prefix form, without positions. Chains of `and` and `or` are flat, however they are bracketed.
 
 use jobindsats_bridge::odata::uri::literal_text::to_literal;
 use jobindsats_bridge::odata::uri::syntax::{
