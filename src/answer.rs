@@ -91,7 +91,7 @@ impl Page {
         self.fetched_at = Some(self.fetched_at.map_or(asked_at, |at| at.min(asked_at)));
         self.revision = revision;
         if let (Some(next), Some(revision)) = (&mut self.next, revision) {
-            next.revision = write_revision(revision);
+            next.revision = revision.to_string();
         }
     }
 
@@ -117,7 +117,7 @@ impl Start {
     fn of(request: &PageRequest<'_>) -> Result<Self, BridgeError> {
         let Some(text) = request.skip_token else { return Ok(Self::default()) };
         let token = SkipToken::decode(text, Fingerprint::of(request.query_text))?;
-        let revision = Some(parse_revision(&token.revision)?);
+        let revision = Some(token.revision.parse().map_err(|_| SkipTokenError::Damaged)?);
         Ok(Self { token: Some(token), revision })
     }
 }
@@ -337,7 +337,7 @@ impl RowScan<'_> {
         let number = |frame: &Frame, row: usize| {
             frame.sort_keys.of(row).into_iter().map(|at| Value::Integer(at.into())).collect()
         };
-        rows.into_page(Revision { update_latest: None, counter: 0 }, None, number)
+        rows.into_page(Revision::of(None), None, number)
     }
 
     fn row_number(&self) -> Result<Option<Vec<u32>>, BridgeError> {
@@ -348,16 +348,4 @@ impl RowScan<'_> {
         let sort_key = token.first_key.iter().map(number).collect::<Option<Vec<_>>>();
         sort_key.map(Some).ok_or_else(|| SkipTokenError::Damaged.into())
     }
-}
-
-fn write_revision(revision: Revision) -> String {
-    let day = revision.update_latest.map(|day| day.to_string()).unwrap_or_default();
-    format!("{day}.{}", revision.counter)
-}
-
-fn parse_revision(text: &str) -> Result<Revision, BridgeError> {
-    let damaged = || BridgeError::from(SkipTokenError::Damaged);
-    let (day, counter) = text.split_once('.').ok_or_else(damaged)?;
-    let update_latest = if day.is_empty() { None } else { Some(day.parse().map_err(|_| damaged())?) };
-    Ok(Revision { update_latest, counter: counter.parse().map_err(|_| damaged())? })
 }

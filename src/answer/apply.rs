@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Answerer, Page, PageRequest, RowScan, Start, write_revision};
+use super::{Answerer, Page, PageRequest, RowScan, Start};
 use crate::error::BridgeError;
 use crate::feed::RowSource;
 use crate::frame::Frame;
@@ -34,7 +34,7 @@ impl Answerer {
         let source = self.source_rows(query.set, apply, scan.revision).await?;
         let mut page = scan.list(aggregate::apply(source.rows, &apply.steps)?)?;
         if let (Some(next), Some(revision)) = (&mut page.next, source.revision) {
-            next.revision = write_revision(revision);
+            next.revision = revision.to_string();
         }
         Ok(Page { fetched_at: source.fetched_at, revision: source.revision.or(page.revision), ..page })
     }

@@ -4,7 +4,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Page, RowScan, write_revision};
+use super::{Page, RowScan};
 use crate::error::BridgeError;
 use crate::feed::facts::{self, Axis};
 use crate::feed::{CellForm, CellSource};
@@ -94,7 +94,7 @@ impl<'a> Gathered<'a> {
             && self.scan.query.top.is_none_or(|top| delivered < top);
         let next = self.next_row.as_ref().filter(|_| goes_on).map(|row| SkipToken {
             fingerprint: Fingerprint::of(""),
-            revision: write_revision(revision),
+            revision: revision.to_string(),
             first_key: key(row, 0),
             delivered,
             total: self.total(),

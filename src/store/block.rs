@@ -4,6 +4,8 @@
 //! or when the catalogue has been read anew.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -12,7 +14,8 @@ use arrow_array::{Array, ArrayRef, BooleanArray, Decimal128Array, DictionaryArra
 use arrow_schema::ArrowError;
 use arrow_select::concat::concat_batches;
 use arrow_select::filter::filter_record_batch;
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, SubsecRound, TimeDelta, Utc};
+use thiserror::Error;
 
 use crate::catalogue::dimension::is_unknown;
 use crate::catalogue::id::{DimensionId, MeasureId, PeriodId};
@@ -22,15 +25,22 @@ use crate::store::key::CellKey;
 /// Name of the column of period ids.
 pub const PERIOD_COLUMN: &str = "period";
 
-/// A state of a table: the day that the upstream says it was updated, and a counter that grows when a re-read finds changes.
+/// A state of a table: the day that the upstream says it was updated and, once figures were others than before on a later read
+/// though no new day was named, the instant at which the first of them was read.
 ///
-/// The counter is the seconds from the start of that day until the changes were found: it grows without being written down, so
-/// that no crash can have the same revision stand for two states.
+/// It is the same for everyone who read the same, and of two revisions of one day the later is the newer: nothing about it is
+/// counted by one process. As text it is the day, a full stop and the instant in milliseconds, each left out where it is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Revision {
     pub update_latest: Option<NaiveDate>,
-    pub counter: u32,
+    /// To the millisecond.
+    pub changed_at: Option<DateTime<Utc>>,
 }
+
+/// A text that is not that of a revision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("not a revision; expected a day, a full stop and milliseconds")]
+pub struct RevisionError;
 
 /// Figures of one chunk.
 #[derive(Debug, Clone, PartialEq)]
@@ -124,25 +134,52 @@ impl Revision {
     /// The revision that begins when the upstream names that day.
     #[must_use]
     pub fn of(update_latest: Option<NaiveDate>) -> Self {
-        Self { update_latest, counter: 0 }
+        Self { update_latest, changed_at: None }
     }
 
-    /// The revision that begins when a re-read finds changes though the upstream named no new day.
+    /// The revision that begins when a figure that was read at that instant differs though the upstream named no new day. It is
+    /// newer than this one also where the clock was set back in between.
     #[must_use]
-    pub fn next(self, now: DateTime<Utc>) -> Self {
-        let seconds = u32::try_from((now - self.counted_from()).num_seconds()).unwrap_or_default();
-        Self { counter: seconds.max(self.counter.saturating_add(1)), ..self }
+    pub fn next(self, read_at: DateTime<Utc>) -> Self {
+        let read_at = read_at.trunc_subsecs(3);
+        let after = self.changed_at.map(|before| before + TimeDelta::milliseconds(1));
+        Self { changed_at: after.max(Some(read_at)), ..self }
     }
 
-    /// The moment that the revision stands for: the start of the upstream's day if it named one, or when changes were found.
+    /// The moment that the revision stands for: when changes were found, else the start of the upstream's day if it named one.
     #[must_use]
     pub fn instant(self) -> Option<DateTime<Utc>> {
-        let begins = self.counted_from() + TimeDelta::seconds(self.counter.into());
-        (self.counter > 0 || self.update_latest.is_some()).then_some(begins)
+        self.changed_at.or_else(|| self.update_latest.map(start_of_day))
     }
+}
 
-    fn counted_from(self) -> DateTime<Utc> {
-        self.update_latest.map_or(DateTime::UNIX_EPOCH, start_of_day)
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(day) = self.update_latest {
+            write!(f, "{day}")?;
+        }
+        f.write_str(".")?;
+        self.changed_at.map_or(Ok(()), |at| write!(f, "{}", at.timestamp_millis()))
+    }
+}
+
+impl FromStr for Revision {
+    type Err = RevisionError;
+
+    fn from_str(text: &str) -> Result<Self, RevisionError> {
+        let (day, instant) = text.split_once('.').ok_or(RevisionError)?;
+        let update_latest = match day {
+            "" => None,
+            day => Some(day.parse().map_err(|_| RevisionError)?),
+        };
+        let instant_of = |millis| DateTime::from_timestamp_millis(millis).ok_or(RevisionError);
+        let changed_at = match instant {
+            "" => None,
+            millis => Some(instant_of(millis.parse().map_err(|_| RevisionError)?)?),
+        };
+        let revision = Self { update_latest, changed_at };
+        // Each revision has one text only: a token that was changed by hand is no other's.
+        if revision.to_string() == text { Ok(revision) } else { Err(RevisionError) }
     }
 }
 
@@ -176,3 +213,53 @@ pub fn text_at(column: &DictionaryArray<Int32Type>, row: usize) -> Option<&str> 
 
 /// Blocks are shared, never changed.
 pub type SharedBlock = Arc<CellBlock>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn revision(text: &str) -> Revision {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_revision_is_read_as_it_was_written_and_nothing_else_is_one() {
+        let day = "2026-08-14".parse().ok();
+        let of_day = Revision::of(day);
+        let changed = of_day.next("2026-09-15T07:00:00.1234567Z".parse().unwrap());
+        for (revision, text) in [
+            (Revision::of(None), "."),
+            (of_day, "2026-08-14."),
+            (changed, "2026-08-14.1789455600123"),
+            (Revision { update_latest: None, ..changed }, ".1789455600123"),
+        ] {
+            assert_eq!((revision.to_string().as_str(), text.parse()), (text, Ok(revision)));
+        }
+        let texts = [
+            "",
+            "2026-08-14",
+            "2026-8-14.",
+            "x.",
+            ".x",
+            ".01",
+            ".+1",
+            "2026-08-14.1.",
+            ".9223372036854775807",
+            " .",
+        ];
+        for text in texts {
+            assert_eq!(text.parse::<Revision>(), Err(RevisionError), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_next_revision_is_newer_whatever_the_clock_says() {
+        let first = revision("2026-08-14.");
+        let ahead = first.next("2027-01-01T00:00:00Z".parse().unwrap());
+        let back = ahead.next("2026-09-15T07:00:00Z".parse().unwrap());
+        assert!(first < ahead && ahead < back, "{first} {ahead} {back}");
+        assert_eq!(back.instant(), ahead.instant().map(|at| at + TimeDelta::milliseconds(1)));
+        assert_eq!(first.instant(), Some("2026-08-13T22:00:00Z".parse().unwrap()), "midnight in Copenhagen");
+        assert_eq!(Revision::of(None).instant(), None);
+    }
+}

@@ -17,7 +17,7 @@ use arrow_array::RecordBatch;
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::ArrowError;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -27,7 +27,9 @@ use crate::store::key::CellKey;
 
 const MAGIC: [u8; 8] = *b"JBCELLS\n";
 /// The form of the file; raise it when an older program could not read what this one writes.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// The oldest form that is read.
+const OLDEST: u32 = 1;
 /// Bytes before the head.
 const PREFIX: usize = 20;
 /// No head is longer: a length beyond it is damage, and is not allocated.
@@ -40,7 +42,9 @@ pub(super) enum FileError {
     Io(#[from] io::Error),
     #[error("it is not a file of cells")]
     Foreign,
-    #[error("it has the form {found}, expected {VERSION}: a newer version of the program wrote it")]
+    #[error(
+        "it has the form {found}, expected {OLDEST} to {VERSION}: a newer version of the program wrote it"
+    )]
     Version { found: u32 },
     #[error("its {part} has the checksum {found:08x}, expected {expected:08x}")]
     Checksum { part: &'static str, found: u32, expected: u32 },
@@ -67,6 +71,10 @@ pub(super) struct Head {
     pub origin: String,
     table: String,
     update_latest: Option<NaiveDate>,
+    #[serde(default)]
+    changed_at: Option<DateTime<Utc>>,
+    /// In the first form, in place of `changed_at`: the seconds from the start of the upstream's day until changes were found.
+    #[serde(default, skip_serializing)]
     counter: u32,
     fetched_at: DateTime<Utc>,
     periods: BTreeSet<String>,
@@ -83,7 +91,10 @@ impl Head {
     }
 
     pub fn revision(&self) -> Revision {
-        Revision { update_latest: self.update_latest, counter: self.counter }
+        let of_day = Revision::of(self.update_latest);
+        let counted_from = of_day.instant().unwrap_or(DateTime::UNIX_EPOCH);
+        let counted = (self.counter > 0).then(|| counted_from + TimeDelta::seconds(self.counter.into()));
+        Revision { changed_at: self.changed_at.or(counted), ..of_day }
     }
 
     pub fn fetched_at(&self) -> DateTime<Utc> {
@@ -109,7 +120,8 @@ impl Head {
             origin: origin.to_owned(),
             table: table.to_string(),
             update_latest: block.revision.update_latest,
-            counter: block.revision.counter,
+            changed_at: block.revision.changed_at,
+            counter: 0,
             fetched_at: block.fetched_at,
             periods: key.periods.iter().map(ToString::to_string).collect(),
             members: key.members.iter().map(members).collect(),
@@ -164,7 +176,7 @@ pub(super) fn read_head(mut file: impl Read, file_bytes: u64) -> Result<Head, Fi
         return Err(FileError::Foreign);
     }
     let (version, length, expected) = (number(8), number(12), number(16));
-    if version != VERSION {
+    if !(OLDEST..=VERSION).contains(&version) {
         return Err(FileError::Version { found: version });
     }
     let head_bytes = length as usize;

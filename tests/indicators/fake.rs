@@ -258,7 +258,7 @@ fn block(
         RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, it)| (name, it, true)));
     Arc::new(CellBlock {
         cells: cells.unwrap(),
-        revision: Revision { update_latest, counter: 0 },
+        revision: Revision::of(update_latest),
         fetched_at,
         updated: BTreeMap::new(),
     })

@@ -12,8 +12,11 @@ pub fn table() -> MeasurementId {
     MeasurementId::from("y25i01")
 }
 
-pub fn revision(counter: u32) -> Revision {
-    Revision { update_latest: "2026-08-14".parse().ok(), counter }
+/// Revisions of one day: the first, then those that began at that second.
+pub fn revision(second: u32) -> Revision {
+    let of_day = Revision::of("2026-08-14".parse().ok());
+    let changed_at = of_day.instant().map(|day| day + chrono::TimeDelta::seconds(second.into()));
+    Revision { changed_at: changed_at.filter(|_| second > 0), ..of_day }
 }
 
 pub fn key(period: &str, members: &[&str]) -> CellKey {

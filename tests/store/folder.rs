@@ -213,3 +213,28 @@ async fn a_thousand_files_are_listed_in_a_moment() {
     assert_eq!(store.size().disk_blocks, 1, "one of many with the same cells");
     assert_eq!(store.size().blocks, 0);
 }
+
+/// A copy of the folder that a program of that form wrote.
+fn of_form(form: u32) -> tempfile::TempDir {
+    let written = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/store/forms/{form}"));
+    let folder = tempfile::tempdir().unwrap();
+    for file in files(&written, "cells") {
+        let table = folder.path().join(file.parent().unwrap().file_name().unwrap());
+        fs::create_dir_all(&table).unwrap();
+        fs::copy(&file, table.join(file.file_name().unwrap())).unwrap();
+    }
+    folder
+}
+
+#[tokio::test]
+async fn files_of_every_form_are_read() {
+    for form in 1..=1 {
+        let folder = of_form(form);
+        let (store, counts) = open(folder.path(), MEGABYTE);
+        assert_eq!(store.revisions(&table()).await, [revision(0), revision(37_800)], "form {form}");
+        let january = key("2026M01", &["1"]);
+        let found = store.find(&table(), revision(0), &january).await.unwrap();
+        assert_eq!(*found, block("2026M01", &["T", "1"], revision(0), 0));
+        assert_eq!(counts.damaged.load(Ordering::Relaxed), 0, "form {form}");
+    }
+}
