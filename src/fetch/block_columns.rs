@@ -1,4 +1,4 @@
-//! Blocks as the frame reads them: store and frame know arrow, not each other.
+//! Gives the frame access to blocks. Implemented here, because neither the store nor the frame may import the other.
 
 use arrow_array::types::Int32Type;
 use arrow_array::{Decimal128Array, DictionaryArray};

@@ -1,4 +1,4 @@
-//! A changed figure in words that a reader knows: names of the area and the measure beside their ids.
+//! Describes a changed figure for readers: names of the area and the measure besides their ids.
 
 use chrono::{DateTime, Utc};
 
@@ -8,7 +8,7 @@ use crate::catalogue::revised::RevisedFigure;
 use crate::catalogue::value;
 use crate::store::change::FigureChange;
 
-/// The change as it is told to readers.
+/// The description of a change.
 pub(super) fn describe(
     measurement: &Measurement,
     change: &FigureChange,
@@ -47,7 +47,7 @@ pub(super) fn describe(
     }
 }
 
-/// Id and name of the area: the one that the row names, else the one that the request was pinned to.
+/// Id and name of the area: that of the row, or the default one if the request named none.
 fn area(measurement: &Measurement, change: &FigureChange) -> Option<(String, String)> {
     let dimension = &measurement.dimensions[measurement.area()?];
     let default = || Some(dimension.members[dimension.default_member()?].id.clone());

@@ -1,4 +1,4 @@
-//! Which cells a query needs, and the requests that bring them. Pure: it counts and splits, and sends nothing.
+//! Plans which cells a query needs and which upstream requests fetch them. Pure: it counts and splits; `fetch` sends the requests.
 
 pub mod chunk;
 pub mod cut;
@@ -27,7 +27,7 @@ pub struct UpstreamPlan {
     pub chunks: Chunks,
 }
 
-/// A row's place in the order of its set: the period's index, then the member's of each dimension that rows have columns of.
+/// The first part of a row's sort key: the period's index, then the member's index of each dimension that is a column.
 pub type RowPlace = Vec<u32>;
 
 impl UpstreamPlan {
@@ -40,7 +40,7 @@ impl UpstreamPlan {
         }
     }
 
-    /// The chunks that may hold the row at a place, or later ones; all for no place.
+    /// The chunks that may contain the row at a position or later rows; all for an empty position.
     #[must_use]
     pub fn chunks_from(&self, place: &[u32]) -> ChunkWalk<'_> {
         let is_named = |members: &Members| matches!(members, Members::Named(_));
@@ -49,13 +49,13 @@ impl UpstreamPlan {
         self.chunks.from(axes.filter(|(is_named, _)| *is_named).map(|(_, &at)| at as usize).collect())
     }
 
-    /// The place of the first row that a chunk can hold.
+    /// The position of the first row that a chunk can contain.
     #[must_use]
     pub fn first_place(&self, chunk: &Chunk) -> RowPlace {
         self.place(chunk, |list| list.first())
     }
 
-    /// The place of the last row that a chunk can hold.
+    /// The position of the last row that a chunk can contain.
     #[must_use]
     pub fn last_place(&self, chunk: &Chunk) -> RowPlace {
         self.place(chunk, |list| list.last())
@@ -71,7 +71,7 @@ impl UpstreamPlan {
         ends.map(|&at| u32::try_from(at).unwrap_or(u32::MAX)).collect()
     }
 
-    /// How many rows can stand before a place at most.
+    /// The most rows that there can be before a position.
     #[must_use]
     pub fn rows_before(&self, place: &[u32]) -> u64 {
         let members = self.selection.shown().map(|(_, members)| members.list());
@@ -84,7 +84,7 @@ impl UpstreamPlan {
         places.saturating_mul(self.rows_per_place())
     }
 
-    /// How many chunks an answer is certain to need for so many rows: those before whose first row there cannot be enough.
+    /// How many chunks an answer with so many rows needs at least: those before whose first row there cannot be enough rows.
     #[must_use]
     pub fn chunks_for(&self, rows: u64) -> u64 {
         let needed = |chunk: Chunk| self.rows_before(&self.first_place(&chunk)) < rows;
@@ -96,14 +96,14 @@ impl UpstreamPlan {
         low
     }
 
-    /// In the long form every measure of a place has a row of its own.
+    /// Rows per position: one, or in the long form one for every measure.
     #[must_use]
     pub fn rows_per_place(&self) -> u64 {
         if self.source.form == CellForm::Long { self.selection.measures.len() as u64 } else { 1 }
     }
 }
 
-/// What of a set is to be read.
+/// The part of a set that is read.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'a> {
     pub source: &'a Arc<CellSource>,
@@ -132,7 +132,7 @@ pub fn plan(wanted: &Wanted<'_>, cell_limit: u64) -> Result<UpstreamPlan, ChunkE
     Ok(UpstreamPlan { source: Arc::clone(wanted.source), selection, chunks })
 }
 
-/// The measures that the answer shows or depends on; one where there is none, for the upstream tells rows only together with
+/// The measures that the answer shows or depends on; one where there is none, because the upstream cannot be asked for rows without
 /// figures.
 fn needed_measures(wanted: &Wanted<'_>) -> BTreeSet<usize> {
     let columns = wanted.needed.iter().filter_map(|&index| wanted.columns.get(index));

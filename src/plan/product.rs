@@ -1,7 +1,7 @@
-//! All chunks of a box, as the product of the pieces of its axes: counted by arithmetic, made one by one.
+//! All chunks of a selection, as the product of the pieces of its axes: counted by multiplication, made one at a time.
 //!
-//! The order is that of the chunks' first rows, which is that of the digits of their number, the period weighing most. Rows of
-//! one chunk may stand behind the first row of the next: who wants rows in order holds back what is not before it.
+//! Chunks are in the order of their first rows. A chunk's number has one digit per axis, the period's being the most significant.
+//! A chunk may have rows after the first row of the next chunk; a reader that needs rows in order holds those back.
 
 use std::cmp::Ordering;
 
@@ -9,14 +9,14 @@ use crate::catalogue::id::PeriodTypeId;
 use crate::catalogue::measurement::Measurement;
 use crate::plan::chunk::{Chunk, ChunkDimension, columns};
 
-/// Periods of one type that are asked for together, ascending.
+/// Periods of one type that are requested together, ascending.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeriodPiece {
     pub period_type: PeriodTypeId,
     pub periods: Vec<usize>,
 }
 
-/// The chunks of a box; none by default.
+/// The chunks of a selection; none by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Chunks {
     /// Apart from each other and in the order of their first periods, as those of each dimension are in that of their members.
@@ -47,7 +47,7 @@ impl Chunks {
         (0..=self.dimensions.len()).map(|axis| self.pieces(axis) as u64).fold(1, u64::saturating_mul)
     }
 
-    /// Cells of all answers at most, counted with all columns.
+    /// The most cells of all answers, counted with all columns.
     #[must_use]
     pub fn cells(&self) -> u64 {
         self.cells
@@ -72,7 +72,8 @@ impl Chunks {
         self.from(Vec::new())
     }
 
-    /// Those that may hold the row at a place, or later ones; all for no place. What lies before is not walked through.
+    /// The chunks that may contain the row at a position or later rows; all for an empty position. Earlier chunks are skipped without
+    /// making them.
     #[must_use]
     pub fn from(&self, place: Vec<usize>) -> ChunkWalk<'_> {
         let digits = vec![0; 1 + self.dimensions.len()];
@@ -113,7 +114,7 @@ pub struct ChunkWalk<'a> {
 }
 
 impl ChunkWalk<'_> {
-    /// The axis on which the pieces lie before the place, if the chunk of these pieces does.
+    /// The axis on which the chunk lies before the position, if it does.
     fn before_place(&self, digits: &[usize]) -> Option<usize> {
         for (axis, (&piece, wanted)) in digits.iter().zip(&self.place).enumerate() {
             match self.chunks.last_of(axis, piece).as_ref().cmp(&Some(wanted)) {
@@ -125,7 +126,7 @@ impl ChunkWalk<'_> {
         None
     }
 
-    /// The digits behind all that begin as these do, up to that axis.
+    /// The digits after all those that are equal up to that axis.
     fn behind(&self, mut digits: Vec<usize>, axis: usize) -> Option<Vec<usize>> {
         digits[axis + 1..].fill(0);
         for axis in (0..=axis).rev() {

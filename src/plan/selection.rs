@@ -1,37 +1,37 @@
-//! The cells that a query needs, as sets of members.
+//! The cells that a query needs, as lists of periods, members and measures.
 
 use std::collections::BTreeSet;
 
 use crate::catalogue::measurement::Measurement;
 use crate::feed::{CellSource, Extent};
 
-/// The place of a total among the members of its dimension.
+/// The index of a total among the members of its dimension.
 const TOTAL: usize = 0;
 
-/// A box of cells of one measurement.
+/// Cells of one measurement: every combination of some periods, members and measures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selection {
     /// Indexes into the measurement's periods, ascending: the newest first.
     pub periods: Vec<usize>,
     /// One entry per dimension of the measurement.
     pub members: Vec<Members>,
-    /// Indexes of the measures, ascending; one or all, for that is what the upstream is known to understand.
+    /// Indexes of the measures, ascending: one or all, because other selections are not documented by the upstream.
     pub measures: Vec<usize>,
 }
 
 /// What is needed of one dimension.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Members {
-    /// The dimension rests at its total: it is not named in requests and has no column.
+    /// The dimension is at its total: requests do not name it and it is not a column.
     Unnamed,
-    /// The query rests at the dimension's total: it is not named in requests either, but rows have a column of it.
+    /// The query needs only the dimension's total: requests do not name it, but it is a column.
     AtTotal,
     /// These members, ascending by index.
     Named(Vec<usize>),
 }
 
 impl Members {
-    /// The members that rows stand at; the total of a dimension that is not named.
+    /// The members of the rows; the total for a dimension that is not named.
     #[must_use]
     pub fn list(&self) -> &[usize] {
         match self {
@@ -40,13 +40,13 @@ impl Members {
         }
     }
 
-    /// How many members are asked for; a dimension that is not named counts as one.
+    /// How many members are requested; a dimension that is not named counts as one.
     #[must_use]
     pub fn len(&self) -> usize {
         self.list().len()
     }
 
-    /// Whether nothing at all is asked for.
+    /// Whether no member is requested.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -63,19 +63,19 @@ impl Selection {
         Self { periods: periods_of_set(source), members, measures: (0..measurement.measures.len()).collect() }
     }
 
-    /// Keeps only the periods of that list.
+    /// Keeps only these periods.
     pub fn restrict_periods(&mut self, keep: &BTreeSet<usize>) {
         self.periods.retain(|period| keep.contains(period));
     }
 
-    /// Keeps only the members of that list. A dimension that is not named stays unnamed.
+    /// Keeps only these members. A dimension that is not named stays unnamed.
     pub fn restrict_members(&mut self, dimension: usize, keep: &BTreeSet<usize>) {
         if let Some(Members::Named(members)) = self.members.get_mut(dimension) {
             members.retain(|member| keep.contains(member));
         }
     }
 
-    /// Keeps only the measures of that list: one, or all where several are needed.
+    /// Keeps only the needed measures: one, or all where several are needed.
     pub fn restrict_measures(&mut self, keep: &BTreeSet<usize>) {
         let kept: Vec<usize> =
             self.measures.iter().copied().filter(|measure| keep.contains(measure)).collect();
@@ -84,7 +84,7 @@ impl Selection {
         }
     }
 
-    /// Leaves out of the requests what is asked for at its total only. An area is always named.
+    /// Makes dimensions unnamed in requests whose only selected member is the total. An area is always named.
     pub fn put_at_totals(&mut self, measurement: &Measurement) {
         for (members, dimension) in self.members.iter_mut().zip(&measurement.dimensions) {
             if let Members::Named(list) = members
@@ -97,13 +97,13 @@ impl Selection {
         }
     }
 
-    /// Whether no cell can be in the box.
+    /// Whether the selection has no cells.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.periods.is_empty() || self.measures.is_empty() || self.members.iter().any(Members::is_empty)
     }
 
-    /// The most rows that the box can hold.
+    /// The most rows that the selection can have.
     #[must_use]
     pub fn row_bound(&self) -> u64 {
         let sizes = self.members.iter().map(Members::len).chain([self.periods.len()]);
@@ -116,7 +116,7 @@ impl Selection {
         named.map(|(dimension, members)| (dimension, members.list()))
     }
 
-    /// The dimensions that rows have columns of, in the measurement's order.
+    /// The dimensions that are columns, in the measurement's order.
     pub fn shown(&self) -> impl Iterator<Item = (usize, &Members)> {
         self.members.iter().enumerate().filter(|(_, members)| **members != Members::Unnamed)
     }

@@ -1,7 +1,7 @@
-//! A block of cells: the answer to one chunk, joined to ids.
+//! A block of cells: the upstream's answer to one chunk, with ids in place of labels.
 //!
-//! A block describes itself: columns are named by the upstream's ids and hold ids, so that it means the same after a restart
-//! or when the catalogue has been read anew.
+//! A block is self-contained: its columns are named by the upstream's ids and contain ids, so that it stays valid after a restart
+//! and when the catalogue was read again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -49,7 +49,7 @@ pub struct CellBlock {
     pub cells: RecordBatch,
     pub revision: Revision,
     pub fetched_at: DateTime<Utc>,
-    /// When a figure of each period was last seen to change.
+    /// For each period when a change of one of its figures was last seen.
     pub updated: BTreeMap<PeriodId, DateTime<Utc>>,
 }
 
@@ -78,10 +78,10 @@ impl CellBlock {
         self.cells.column_by_name(measure.as_str())?.as_primitive_opt::<Decimal128Type>()
     }
 
-    /// The rows and measures of the key, out of a block that covers it.
+    /// The block restricted to the rows and measures of the key, which it must cover.
     ///
     /// # Errors
-    /// When the columns are not those of a block.
+    /// When the record batch does not have the columns of a block.
     pub fn restricted(self: &Arc<Self>, key: &CellKey) -> Result<Arc<Self>, ArrowError> {
         let mut keep = vec![true; self.row_count()];
         let periods: BTreeSet<&str> = key.periods.iter().map(PeriodId::as_str).collect();
@@ -97,7 +97,7 @@ impl CellBlock {
         Ok(Arc::new(Self { cells, updated: self.updated.clone(), ..**self }))
     }
 
-    /// Whether there may be rows under labels that no member has.
+    /// Whether there are rows with unknown labels.
     #[must_use]
     pub fn holds_unknown(&self) -> bool {
         let ids = self.cells.columns().iter().filter_map(|column| column.as_dictionary_opt::<Int32Type>());
@@ -105,7 +105,7 @@ impl CellBlock {
         values.into_iter().any(|values| values.iter().flatten().any(is_unknown))
     }
 
-    /// One block out of several that were fetched apart.
+    /// One block from several that were fetched separately.
     ///
     /// # Errors
     /// When there is none, or their columns differ.
@@ -131,7 +131,7 @@ impl CellBlock {
 }
 
 impl Revision {
-    /// The revision that begins when the upstream names that day.
+    /// The first revision of that update date.
     #[must_use]
     pub fn of(update_latest: Option<NaiveDate>) -> Self {
         Self { update_latest, changed_at: None }
@@ -183,8 +183,8 @@ impl FromStr for Revision {
     }
 }
 
-/// Unmarks the rows whose id is not among the wanted ones; a column that is missing unmarks all. Labels that no member has come
-/// along with all members of a hierarchy or a level: they stay unless known ones go.
+/// Unmarks the rows whose id is not wanted; a missing column unmarks all. Rows with unknown labels belong to an answer for all
+/// members: they stay marked unless a row of a known member is unmarked.
 fn mark(keep: &mut [bool], column: Option<&DictionaryArray<Int32Type>>, wanted: &BTreeSet<&str>) {
     let Some((column, values)) =
         column.and_then(|column| Some((column, column.values().as_string_opt::<i32>()?)))
@@ -211,7 +211,7 @@ pub fn text_at(column: &DictionaryArray<Int32Type>, row: usize) -> Option<&str> 
     (key < values.len()).then(|| values.value(key))
 }
 
-/// Blocks are shared, never changed.
+/// A shared block; blocks are never changed.
 pub type SharedBlock = Arc<CellBlock>;
 
 #[cfg(test)]

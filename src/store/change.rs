@@ -1,4 +1,4 @@
-//! What differs between a block and those that held its cells before.
+//! Compares a block with the earlier blocks that have the same cells.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use crate::catalogue::id::{DimensionId, MeasureId, MemberId, PeriodId};
 use crate::store::block::{CellBlock, PERIOD_COLUMN, SharedBlock, text_at};
 use crate::store::key::CellKey;
 
-/// Changes that are told one by one; the rest are only counted.
+/// The most changes that are listed; further ones are only counted.
 const LISTED: usize = 1000;
 
-/// How a block differs from earlier ones, in the cells that it shares with them.
+/// The differences between a block and earlier ones, in the cells that they share.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Changes {
-    /// Whether it contradicts a block of its own revision.
+    /// Whether it differs from a block of its own revision.
     pub within_revision: bool,
     /// How many figures differ, period by period. A row that only one of two blocks has counts once for each measure.
     pub periods: BTreeMap<PeriodId, usize>,
@@ -27,7 +27,7 @@ pub struct Changes {
     pub figures: Vec<FigureChange>,
 }
 
-/// A figure that is another than before, in units of 10⁻¹⁸.
+/// A changed figure, in units of 10⁻¹⁸.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FigureChange {
     pub period: PeriodId,
@@ -37,14 +37,13 @@ pub struct FigureChange {
     pub after: Option<i128>,
 }
 
-/// A figure of a row that is there; the outer `None` is no row.
+/// A cell's figure; the outer `None` where there is no row.
 type Cell = Option<Option<i128>>;
 /// Cells by their row's ids and the name of their measure.
 type Cells<'a> = BTreeMap<(Vec<&'a str>, &'a str), (Cell, Cell)>;
 
 impl Changes {
-    /// Compares a block with those that share cells with it, the newest first: a cell is compared with the last that was known
-    /// of it.
+    /// Compares a block with those that share cells with it, the newest first: each cell is compared with its newest earlier figure.
     ///
     /// # Errors
     /// When the columns are not those of a block.
@@ -106,8 +105,8 @@ impl Changes {
     }
 }
 
-/// Whether a block under a key says something of a cell of the block under the later key. Which labels without a member come along
-/// depends on what else is asked for: of those only the answer to the same members does.
+/// Whether the block of one key has the cell of the block of a later key. Which unknown labels an answer has depends on the members
+/// that were requested, so they are compared only between answers for the same members.
 fn holds(held: &CellKey, later: &CellKey, names: &[&str], place: &[&str], measure: &str) -> bool {
     let member = |(name, id): (&&str, &&str)| match held.members.get(*name) {
         members if is_unknown(id) => members == later.members.get(*name),
@@ -126,7 +125,7 @@ fn id_columns(block: &CellBlock) -> Vec<&str> {
     [PERIOD_COLUMN].into_iter().chain(others).collect()
 }
 
-/// The cells of two blocks that are not alike, among the measures that both have.
+/// The cells that differ between two blocks, for the measures that both have.
 fn differing<'a>(before: &'a Arc<CellBlock>, after: &'a Arc<CellBlock>) -> Cells<'a> {
     let names = id_columns(after);
     let measures: Vec<(&str, &Decimal128Array, &Decimal128Array)> = measure_names(after)

@@ -1,7 +1,7 @@
-//! Blocks as files, one each, under `<folder>/<table>/`. A file never changes: it is written whole, read whole and removed.
+//! Blocks as files, one each, under `<folder>/<table>/`. A file is written once, read as a whole and never changed.
 //!
-//! What cannot be used is set aside with one line in the log, and is as if it had never been stored. Knows nothing of budgets or
-//! of which block is wanted.
+//! A file that cannot be used is set aside with a line in the log and counts as never stored. Budgets and the choice of blocks are
+//! the index's.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader};
@@ -18,14 +18,14 @@ use crate::store::key::CellKey;
 
 const ENDING: &str = "cells";
 
-/// A folder of blocks of one origin.
+/// The folder of one origin's blocks.
 #[derive(Debug, Clone)]
 pub(super) struct CellFolder {
     folder: PathBuf,
     origin: String,
 }
 
-/// A block on disk, as its head describes it.
+/// A block on disk, as the head of its file describes it.
 #[derive(Debug)]
 pub(super) struct StoredBlock {
     pub table: MeasurementId,
@@ -41,8 +41,7 @@ impl CellFolder {
         Self { folder, origin }
     }
 
-    /// Every block that is there, the oldest first, and how many files were set aside. Only heads are read; what a crash left
-    /// unfinished is removed.
+    /// All blocks, the oldest first, and how many files were set aside. Reads only the heads; unfinished files of a crash are removed.
     pub fn scan(&self) -> (Vec<StoredBlock>, usize) {
         let (mut found, mut damaged) = (Vec::new(), 0);
         for path in files(&self.folder).into_iter().flat_map(|table| files(&table)) {
@@ -63,12 +62,12 @@ impl CellFolder {
         (found, damaged)
     }
 
-    /// A name that no other file has or had.
+    /// A unique file name.
     pub fn new_path(&self, table: &MeasurementId) -> PathBuf {
         self.table_folder(table).join(format!("{}.{ENDING}", Uuid::new_v4().simple()))
     }
 
-    /// Writes a block; the bytes of its file.
+    /// Writes a block; returns the file's size.
     pub fn write(
         &self,
         path: &Path,
@@ -81,7 +80,7 @@ impl CellFolder {
         Ok(bytes.len() as u64)
     }
 
-    /// Reads a block. A file that cannot be used is set aside; one that is not there is for the caller to judge.
+    /// Reads a block. A file that cannot be used is set aside; a missing file is only an error.
     pub fn load(&self, path: &Path) -> Result<CellBlock, FileError> {
         let read = || {
             let (head, block) = file::decode(&fs::read(path)?)?;
@@ -110,7 +109,7 @@ impl CellFolder {
         })
     }
 
-    /// Figures of another table or origin are never taken for ours, wherever a file was moved.
+    /// Refuses a file of another table or origin that was moved here.
     fn check_place(&self, head: &Head, path: &Path) -> Result<(), FileError> {
         if head.origin == self.origin && path.parent() == Some(&self.table_folder(&head.table())) {
             return Ok(());
@@ -125,7 +124,7 @@ impl CellFolder {
     }
 }
 
-/// Removes a file. One that is gone already is no loss, one that stays is found again at the next start.
+/// Removes a file. Errors are ignored: a missing file needs no removal, and one that stays is found at the next start.
 pub(super) fn remove(path: &Path) {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -140,7 +139,7 @@ fn set_aside(path: &Path, error: &FileError) {
     tracing::warn!(file = %path.display(), set_aside = moved, %error, "stored cells cannot be used and are fetched again");
 }
 
-/// What is in a folder; nothing if it cannot be listed.
+/// The files of a folder; none if it cannot be listed.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     entries.flatten().map(|entry| entry.path()).collect()

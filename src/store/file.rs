@@ -1,5 +1,5 @@
-//! A block as bytes: a head that describes itself, then the cells as an Arrow IPC stream. Both are under a checksum, so that a file
-//! that was cut short, that lost a bit or that is not ours is never taken for figures.
+//! The file format of a block: a head with its description, then the cells as an Arrow IPC stream. Both have a checksum, so that a
+//! truncated, damaged or foreign file is never read as figures.
 //!
 //! | bytes | what |
 //! |---|---|
@@ -8,7 +8,7 @@
 //! | 4 | length of the head |
 //! | 4 | CRC-32 of version, length and head |
 //! | … | the head: JSON, see [`Head`] |
-//! | … | the cells: an Arrow IPC stream of one record batch, of the length and CRC-32 that the head says |
+//! | … | the cells: an Arrow IPC stream of one record batch; its length and CRC-32 are in the head |
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
@@ -26,13 +26,13 @@ use crate::store::block::{CellBlock, PERIOD_COLUMN, Revision};
 use crate::store::key::CellKey;
 
 const MAGIC: [u8; 8] = *b"JBCELLS\n";
-/// The form of the file; raise it when an older program could not read what this one writes.
+/// The format's version; increase it when older programs cannot read the files any more.
 const VERSION: u32 = 2;
 /// The oldest form that is read.
 const OLDEST: u32 = 1;
 /// Bytes before the head.
 const PREFIX: usize = 20;
-/// No head is longer: a length beyond it is damage, and is not allocated.
+/// The longest head. A larger length is treated as damage and not allocated.
 const LONGEST_HEAD: usize = 64 * 1024 * 1024;
 
 /// Why a file cannot be used.
@@ -65,7 +65,7 @@ impl FileError {
     }
 }
 
-/// What a file says of its cells.
+/// The description of the file's cells.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Head {
     pub origin: String,
@@ -132,7 +132,7 @@ impl Head {
         }
     }
 
-    /// Whether the columns are those that the head promises.
+    /// Whether the cells have the columns that the head lists.
     fn fits(&self, cells: &RecordBatch) -> bool {
         let expected: BTreeSet<&str> = [PERIOD_COLUMN]
             .into_iter()

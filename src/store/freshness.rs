@@ -1,5 +1,5 @@
-//! How long cells may be believed. Figures are revised, so cells stand while their table's revision stands, and for a day at
-//! most: then they are read again even if the upstream names no new date.
+//! How long stored data is fresh. Figures are revised, so cells are fresh while their table's revision is current, and for at most a
+//! day: then they are fetched again even if the update date has not changed.
 
 use std::time::Duration;
 
@@ -8,24 +8,24 @@ use chrono::{DateTime, Utc};
 use crate::clock::is_within;
 use crate::store::block::{CellBlock, Revision};
 
-/// The longest that what was read is believed without being read again: cells, and what describes their table.
+/// The longest time that cells and a table's metadata are fresh.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
-/// The shortest pause between two look-ups of the list of tables.
+/// The shortest pause between two requests for the list of tables.
 pub const LOOK_UP_PAUSE: Duration = Duration::from_secs(15 * 60);
 
-/// Whether a block can answer without asking the upstream.
+/// Whether a block may be served without fetching it again.
 #[must_use]
 pub fn is_fresh(block: &CellBlock, current: Revision, now: DateTime<Utc>) -> bool {
     block.revision == current && is_believed(block.fetched_at, now)
 }
 
-/// Whether what was read at that moment is believed still.
+/// Whether data read at that instant is still fresh.
 #[must_use]
 pub fn is_believed(read_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
     is_within(LONGEST, read_at, now)
 }
 
-/// Whether the list of tables was looked up so recently that it is not looked up again.
+/// Whether the list of tables was read so recently that it is not read again.
 #[must_use]
 pub fn is_looked_up(read_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
     is_within(LOOK_UP_PAUSE, read_at, now)

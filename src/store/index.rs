@@ -1,5 +1,5 @@
-//! What the store holds and where: per table the blocks, each in memory, on disk or both. Pure: it reads and writes no file, and
-//! says which files are to go.
+//! The index of the store: for each table its blocks, each in memory, on disk or both. Does no input or output itself: it returns the
+//! files that are to be removed.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
@@ -13,10 +13,10 @@ use crate::store::block::{Revision, SharedBlock};
 use crate::store::key::CellKey;
 use crate::store::{StoreSize, disk::StoredBlock};
 
-/// Revisions of one table that are kept.
+/// How many revisions of one table are kept.
 const KEPT_REVISIONS: usize = 2;
 
-/// Once a budget is passed, so much of it is freed that the next block finds room: in parts of the budget.
+/// When a budget is exceeded, one part in so many of it is freed in addition, so that not every new block evicts another.
 const FREED: u64 = 16;
 
 /// All blocks by table.
@@ -27,7 +27,7 @@ pub(super) struct Index {
     size: StoreSize,
 }
 
-/// The blocks of one table, found by period: there may be thousands.
+/// The blocks of one table, indexed by period because there may be thousands.
 #[derive(Debug, Default)]
 struct Table {
     entries: HashMap<EntryId, Entry>,
@@ -35,14 +35,14 @@ struct Table {
     revisions: HashMap<Revision, RevisionBlocks>,
 }
 
-/// What a table holds of a revision.
+/// The blocks of one revision of a table.
 #[derive(Debug, Clone, Copy)]
 struct RevisionBlocks {
     blocks: usize,
     newest: EntryId,
 }
 
-/// A block and where it is.
+/// A block and its location.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub id: EntryId,
@@ -55,15 +55,15 @@ pub(super) struct Entry {
     last_use: u64,
 }
 
-/// Tells entries apart, also those of the same cells one after another; grows with each. It says which is newer, for the clock may
-/// have been set back between the two.
+/// Identifies an entry; grows with each new one. Newer entries are recognised by it, because the clock may have been set back
+/// between two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct EntryId(u64);
 
-/// Where a block's file is.
+/// The state of a block's file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum FileState {
-    /// In memory alone.
+    /// Only in memory.
     None,
     /// To be written there.
     Queued(PathBuf),
@@ -100,7 +100,7 @@ impl Entry {
         }
     }
 
-    /// A block that was just fetched, and its file to be.
+    /// A block that was just fetched, and the file that it will be written to.
     pub fn fetched(key: CellKey, block: &SharedBlock, path: Option<PathBuf>) -> Self {
         let mut entry = Self::of(key, block.revision, block.fetched_at);
         entry.hold(block);
@@ -132,8 +132,7 @@ impl Entry {
 }
 
 impl Index {
-    /// Adds an entry in place of those of its revision that hold nothing more, and lets old revisions go. The files that are to
-    /// go too are returned.
+    /// Adds an entry, removing those of its revision whose cells it covers, and old revisions. Returns the files to remove.
     pub fn insert(&mut self, table: &MeasurementId, mut entry: Entry) -> (EntryId, Vec<PathBuf>) {
         self.uses += 1;
         (entry.id, entry.last_use) = (EntryId(self.uses), self.uses);
@@ -150,7 +149,7 @@ impl Index {
         (id, self.remove_all(table, leaving))
     }
 
-    /// Forgets the entries of that revision which hold no more than these cells. The files that are to go are returned.
+    /// Removes the entries of that revision whose cells the key covers. Returns the files to remove.
     pub fn forget(&mut self, table: &MeasurementId, revision: Revision, key: &CellKey) -> Vec<PathBuf> {
         let leaving = self.tables.get(table).map(|held| held.covered(revision, key)).unwrap_or_default();
         self.remove_all(table, leaving)
@@ -160,7 +159,7 @@ impl Index {
         leaving.into_iter().filter_map(|id| self.remove(table, id)?.file.into_path()).collect()
     }
 
-    /// The newest entry of that revision that holds all the cells of the key. It counts as used.
+    /// The newest entry of that revision that has all cells of the key. Counts as a use.
     pub fn find(&mut self, table: &MeasurementId, revision: Revision, key: &CellKey) -> Option<&Entry> {
         self.uses += 1;
         let held = self.tables.get_mut(table)?;
@@ -170,7 +169,7 @@ impl Index {
         Some(entry)
     }
 
-    /// When the entry was fetched that [`Index::find`] would find. It does not count as used.
+    /// When the entry was fetched that [`Index::find`] would find. Does not count as a use.
     pub fn fetched_at(
         &self,
         table: &MeasurementId,
@@ -193,12 +192,12 @@ impl Index {
         self.tables.get(table)?.entries.get(&id)
     }
 
-    /// Takes a block into memory; nothing if its entry is gone.
+    /// Puts a block into memory, unless its entry is gone.
     pub fn hold(&mut self, table: &MeasurementId, id: EntryId, block: &SharedBlock) {
         self.change(table, id, |entry| entry.hold(block));
     }
 
-    /// Says where a block's file is; nothing if its entry is gone.
+    /// Sets the state of a block's file, unless its entry is gone.
     pub fn file(&mut self, table: &MeasurementId, id: EntryId, file: FileState) {
         self.change(table, id, |entry| entry.file = file);
     }
@@ -211,14 +210,14 @@ impl Index {
         }
     }
 
-    /// Forgets an entry.
+    /// Removes an entry.
     pub fn remove(&mut self, table: &MeasurementId, id: EntryId) -> Option<Entry> {
         let entry = self.tables.get_mut(table)?.remove(id)?;
         self.size.subtract(entry.size());
         Some(entry)
     }
 
-    /// The revisions of the table, the one that was last fetched first.
+    /// The revisions of the table, the one fetched last first.
     pub fn revisions(&self, table: &MeasurementId) -> Vec<Revision> {
         self.tables.get(table).map(Table::revisions).unwrap_or_default()
     }
@@ -227,8 +226,8 @@ impl Index {
         self.size
     }
 
-    /// Lets the least recently used blocks go from memory if it is over the budget; says how many. The one last used stays,
-    /// whatever its size, and so does what is yet to be written.
+    /// Evicts the least recently used blocks from memory if the budget is exceeded; returns how many. The block used last stays,
+    /// whatever its size, and so do blocks that are not written yet.
     pub fn shrink_memory(&mut self, budget_bytes: usize) -> usize {
         if self.size.bytes <= budget_bytes {
             return 0;
@@ -251,8 +250,8 @@ impl Index {
         evicted
     }
 
-    /// Lets blocks go from disk, and from memory with it, if it is over the budget: those of superseded revisions first, then the
-    /// least recently used. The files that are to go are returned.
+    /// Evicts blocks from disk, and with it from memory, if the budget is exceeded: those of superseded revisions first, then the
+    /// least recently used. Returns the files to remove.
     pub fn shrink_disk(&mut self, budget_bytes: u64) -> Vec<PathBuf> {
         if self.size.disk_bytes <= budget_bytes {
             return Vec::new();
@@ -269,7 +268,7 @@ impl Index {
         gone
     }
 
-    /// Entries in the order of their turn, which the table's newest revision may decide.
+    /// Entries in the order in which they are evicted.
     fn by_use<T: Ord>(
         &self,
         wanted: impl Fn(&&Entry) -> bool,
@@ -311,7 +310,7 @@ impl Table {
         Some(entry)
     }
 
-    /// Entries of that revision that hold no more than these cells, perhaps more than once.
+    /// Entries of that revision whose cells the key covers; an entry may occur more than once.
     fn covered(&self, revision: Revision, key: &CellKey) -> Vec<EntryId> {
         let covered = |entry: &&Entry| entry.revision == revision && key.covers(&entry.key);
         self.sharing_periods(key).filter(covered).map(|entry| entry.id).collect()
@@ -322,7 +321,7 @@ impl Table {
         self.of_period(key.periods.first()?).filter(fits).max_by_key(|entry| entry.id)
     }
 
-    /// Entries with a period of the key, perhaps more than once.
+    /// Entries that have a period of the key; an entry may occur more than once.
     fn sharing_periods(&self, key: &CellKey) -> impl Iterator<Item = &Entry> {
         key.periods.iter().flat_map(|period| self.of_period(period))
     }
@@ -331,7 +330,7 @@ impl Table {
         self.by_period.get(period).into_iter().flatten().filter_map(|id| self.entries.get(id))
     }
 
-    /// The last fetched first: that is the newest also where the upstream takes a date back.
+    /// The revision fetched last comes first: it is the newest even if the upstream's update date went backwards.
     fn revisions(&self) -> Vec<Revision> {
         let mut revisions: Vec<(EntryId, Revision)> =
             self.revisions.iter().map(|(revision, held)| (held.newest, *revision)).collect();
@@ -356,7 +355,7 @@ impl StoreSize {
     }
 }
 
-/// What of a budget is used once it has been passed and room was made.
+/// The size down to which blocks are evicted once the budget is exceeded.
 fn room(budget_bytes: u64) -> u64 {
     budget_bytes - budget_bytes / FREED
 }

@@ -1,4 +1,5 @@
-//! What a block holds, in the upstream's ids: the same after a restart and after the catalogue was read anew.
+//! The key of a block: which cells it has, in the upstream's ids, so that it stays valid after a restart and when the catalogue was
+//! read again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +11,7 @@ use crate::catalogue::measurement::Measurement;
 use crate::plan::chunk::Chunk;
 use crate::plan::selection::{Members, Selection};
 
-/// A box of cells of one table.
+/// Cells of one table: every combination of some periods, members and measures, by ids.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CellKey {
     pub periods: BTreeSet<PeriodId>,
@@ -20,7 +21,7 @@ pub struct CellKey {
 }
 
 impl CellKey {
-    /// What a chunk brings.
+    /// The key of a chunk's cells.
     #[must_use]
     pub fn of(measurement: &Measurement, chunk: &Chunk) -> Self {
         let members = chunk.dimensions.iter().map(|part| {
@@ -41,8 +42,8 @@ impl CellKey {
         }
     }
 
-    /// The box as places in the table as it is now, without the members and periods that it no longer has; `None` where it lacks a
-    /// dimension or a measure, or all that was asked for.
+    /// The cells as indexes into the current table, without members and periods that it no longer has; `None` if a dimension or
+    /// measure is gone or nothing is left.
     #[must_use]
     pub fn selection(&self, measurement: &Measurement) -> Option<Selection> {
         let periods = (0..measurement.periods.len())
@@ -66,7 +67,7 @@ impl CellKey {
         (is_whole && !selection.is_empty()).then_some(selection)
     }
 
-    /// Whether a block under this key holds every cell of the other key.
+    /// Whether this key has every cell of the other.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
         let members_cover = |(dimension, wanted): (&DimensionId, &BTreeSet<MemberId>)| {
@@ -78,7 +79,7 @@ impl CellKey {
             && other.members.iter().all(members_cover)
     }
 
-    /// Whether blocks under the two keys have cells in common.
+    /// Whether the two keys have cells in common.
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
         let members_meet = |(dimension, wanted): (&DimensionId, &BTreeSet<MemberId>)| {

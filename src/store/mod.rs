@@ -1,7 +1,6 @@
-//! Cells that we have: blocks of figures under what they hold and the revision that they belong to.
+//! The store of cells: blocks of figures by the cells that they have and their revision.
 //!
-//! Whoever needs cells asks a [`CellStore`]. Nothing here knows where blocks come from, and nothing elsewhere may assume that
-//! they are kept in this process.
+//! Other modules use the trait [`CellStore`], which does not say where blocks are kept. The store does not know where they come from.
 
 pub mod block;
 pub mod change;
@@ -24,13 +23,13 @@ use crate::catalogue::id::MeasurementId;
 use crate::store::block::{CellBlock, Revision, SharedBlock};
 use crate::store::key::CellKey;
 
-/// A place that keeps blocks.
+/// Stores blocks.
 #[async_trait]
 pub trait CellStore: Send + Sync + Debug {
-    /// A block of that revision that holds all the cells of the key, perhaps among others.
+    /// A block of that revision that has all cells of the key, possibly among others.
     async fn find(&self, table: &MeasurementId, revision: Revision, key: &CellKey) -> Option<SharedBlock>;
 
-    /// When such a block was fetched. Nothing is read for the answer, and it counts as no use.
+    /// When such a block was fetched. Does not read the block from disk and does not count as a use.
     async fn fetched_at(
         &self,
         table: &MeasurementId,
@@ -38,30 +37,30 @@ pub trait CellStore: Send + Sync + Debug {
         key: &CellKey,
     ) -> Option<DateTime<Utc>>;
 
-    /// Blocks of any revision that share cells with the key, with what they hold, the newest first.
+    /// Blocks of any revision that share cells with the key, with their keys, the newest first.
     async fn overlapping(&self, table: &MeasurementId, key: &CellKey) -> Vec<(CellKey, SharedBlock)>;
 
-    /// The revisions of which the store holds cells of the table, the newest first.
+    /// The revisions of the table that cells are stored of, the newest first.
     async fn revisions(&self, table: &MeasurementId) -> Vec<Revision>;
 
-    /// Keeps a block under its own revision; older revisions than the last two are let go. Waits for nothing: the block is
-    /// found from now on, and is written where it is to stay when there is time.
+    /// Stores a block under its own revision and removes all but the last two revisions. Returns at once: the block is found from now
+    /// on and is written to disk in the background.
     fn insert(&self, table: &MeasurementId, key: CellKey, block: CellBlock) -> SharedBlock;
 
-    /// Lets go what is stored of these cells under that revision.
+    /// Removes the blocks of that revision whose cells the key covers.
     fn forget(&self, table: &MeasurementId, revision: Revision, key: &CellKey);
 
-    /// How many blocks are kept, and their bytes.
+    /// How many blocks are stored, and their bytes.
     fn size(&self) -> StoreSize;
 
-    /// Why blocks are not kept beyond this process, where they should be.
+    /// Why blocks are not written to disk, if they should be.
     fn problem(&self) -> Option<String>;
 
-    /// Waits until all that was inserted is where it is to stay.
+    /// Waits until all blocks are written.
     async fn flush(&self);
 }
 
-/// How much a store holds.
+/// The size of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StoreSize {
     /// In memory.

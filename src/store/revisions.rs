@@ -1,6 +1,6 @@
-//! Figures that were revised after they had been seen here: the newest, for 400 days.
+//! The log of revised figures: the newest ones, for 400 days.
 //!
-//! One file, written by the disk's own thread; many changes at once are one write.
+//! Saved in one file by the disk thread; several additions in a row are one write.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -12,14 +12,14 @@ use crate::catalogue::revised::RevisedFigure;
 use crate::disk;
 use crate::store::writer::DiskWriter;
 
-/// How long a revision is told of.
+/// How long a revised figure is listed.
 const KEPT_FOR: TimeDelta = TimeDelta::days(400);
-/// How many are told of: a table whose whole history is revised does not fill the memory.
+/// The most revised figures that are listed, so that a table whose whole history is revised does not fill the memory.
 const MOST: usize = 20_000;
-/// The form of the file; another is not read.
+/// The version of the file's form; a file of another version is not read.
 const VERSION: u32 = 1;
 
-/// The revisions that were seen. Cheap to clone; clones share them.
+/// The log. Cheap to clone; clones share it.
 #[derive(Debug, Clone)]
 pub struct RevisionLog(Arc<Inner>);
 
@@ -34,7 +34,7 @@ struct Inner {
 struct State {
     figures: VecDeque<Arc<RevisedFigure>>,
     additions: u64,
-    /// Whether a write that will hold all of this is yet to begin.
+    /// Whether a write that will include everything so far is queued but not started.
     write_is_due: bool,
 }
 
@@ -47,7 +47,7 @@ impl RevisionLog {
         Self(Arc::new(Inner { file, writer, state: Mutex::new(State { figures, ..State::default() }) }))
     }
 
-    /// Adds revisions, and lets those go that are too old or too many.
+    /// Adds revised figures and removes those that are too old or too many.
     pub fn add(&self, figures: Vec<RevisedFigure>, now: DateTime<Utc>) {
         if figures.is_empty() {
             return;
@@ -73,7 +73,7 @@ impl RevisionLog {
         self.0.state().figures.iter().rev().cloned().collect()
     }
 
-    /// Grows with every addition: whoever made something of the log sees whether it still holds.
+    /// The number of additions so far; callers that cache something made from the log compare it.
     #[must_use]
     pub fn additions(&self) -> u64 {
         self.0.state().additions

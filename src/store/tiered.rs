@@ -1,8 +1,7 @@
-//! The store of one process: memory over disk. Every block goes to disk as soon as the disk keeps up; memory holds those that were
-//! used last.
+//! The store in memory and on disk. Every block is written to disk in the background; the most recently used ones are also in memory.
 //!
-//! Whoever answers never waits for a write. A disk that refuses costs the next start its stored cells and nothing more: blocks
-//! then live in memory alone, and metrics and `/status` say so.
+//! Requests never wait for a write. If writing fails, blocks are kept only in memory and are lost at a restart; metrics and `/status`
+//! report it.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,12 +19,12 @@ use crate::store::key::CellKey;
 use crate::store::writer::DiskWriter;
 use crate::store::{CellStore, StoreSize};
 
-/// Memory over disk.
+/// Stores blocks in memory and on disk.
 #[derive(Debug)]
 pub struct TieredStore {
     shared: Arc<Shared>,
     writer: Option<DiskWriter>,
-    /// Held while a block is read from disk: what many want at once is read once.
+    /// Locked while a block is read from disk, so that concurrent requests read it once.
     loading: AsyncMutex<()>,
 }
 
@@ -36,11 +35,11 @@ struct Shared {
     memory_bytes: usize,
     disk_bytes: u64,
     observer: Arc<dyn StoreObserver>,
-    /// Why blocks are not written, if they are not.
+    /// Why blocks are not written, if writing fails.
     problem: Mutex<Option<String>>,
 }
 
-/// Where a block that was found is.
+/// The location of a found block.
 enum BlockLocation {
     InMemory(SharedBlock),
     OnDisk(EntryId, PathBuf),
@@ -57,8 +56,8 @@ impl TieredStore {
         }
     }
 
-    /// A store over a folder of cells of one origin, of at most so many bytes in memory and on disk. What is stored there is
-    /// listed now and read when it is asked for.
+    /// A store with a folder for one origin's cells and budgets for memory and disk. Existing files are listed now and read when they
+    /// are needed.
     #[must_use]
     pub fn open(
         folder: PathBuf,
@@ -85,7 +84,7 @@ impl TieredStore {
         Self { shared, writer: Some(writer), loading: AsyncMutex::default() }
     }
 
-    /// Reads a block from disk into memory. `None` where the file cannot be used: its entry is forgotten.
+    /// Reads a block from disk into memory. `None` if the file cannot be used; its entry is removed.
     async fn load(&self, table: &MeasurementId, id: EntryId) -> Option<SharedBlock> {
         let _one_at_a_time = self.loading.lock().await;
         let path = match found(self.shared.index().entry(table, id)?)? {
@@ -96,7 +95,7 @@ impl TieredStore {
         let read = move || shared.folder.as_ref().map(|folder| folder.load(&path));
         let loaded = tokio::task::spawn_blocking(read).await.ok().flatten();
         let mut index = self.shared.index();
-        // A block that was let go meanwhile is missing, not damaged.
+        // If the entry was evicted meanwhile, the file is missing and not damaged.
         index.entry(table, id)?;
         let Some(Ok(block)) = loaded else {
             if let Some(Err(error)) = &loaded
@@ -226,7 +225,7 @@ impl Shared {
         self.observer.evicted(evicted);
     }
 
-    /// Writes a block, unless it is no longer wanted. Runs where the disk may be waited for.
+    /// Writes a block, unless its entry is gone. Runs on the disk thread.
     fn write(&self, table: &MeasurementId, key: &CellKey, id: EntryId, path: PathBuf, block: &SharedBlock) {
         let wanted = self.index().entry(table, id).is_some();
         let Some(folder) = self.folder.as_ref().filter(|_| wanted) else { return };
@@ -245,7 +244,7 @@ impl Shared {
         gone.iter().for_each(|path| disk::remove(path));
     }
 
-    /// Says once that the disk refuses, and once that it no longer does.
+    /// Logs once when writing begins to fail, and once when it works again.
     fn note(&self, error: Option<&String>) {
         self.observer.disk_writable(error.is_none());
         let mut problem = self.problem.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,6 +1,6 @@
-//! Which cells people ask for, and how much: a count that halves with every week, so that habits are known and old ones forgotten.
+//! Counts how often cells are requested. Counts halve every week, so that they show current habits.
 //!
-//! One file, written now and then by the disk's own thread: what a crash loses of it is a few minutes of counting.
+//! Saved in one file by the disk thread every few minutes; a crash loses what was counted since.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -17,16 +17,16 @@ use crate::plan::chunk::Chunk;
 use crate::store::key::CellKey;
 use crate::store::writer::DiskWriter;
 
-/// Boxes of cells that are remembered; of more, the least used are forgotten.
+/// The most keys that are counted; the least used are dropped.
 const MOST: usize = 1000;
-/// So many are forgotten at once: in parts of all.
+/// One part in so many of all is dropped at a time.
 const FORGOTTEN: usize = 16;
-/// In so many seconds a count becomes half of what it was.
+/// The time in which a count halves.
 const HALF_LIFE_SECONDS: f64 = 7.0 * 24.0 * 3600.0;
-/// The form of the file; another is not read.
+/// The version of the file's form; a file of another version is not read.
 const VERSION: u32 = 1;
 
-/// The uses that were seen. Cheap to clone; clones share them.
+/// The counts. Cheap to clone; clones share them.
 #[derive(Debug, Clone)]
 pub struct UseLog(Arc<Inner>);
 
@@ -41,26 +41,26 @@ struct Inner {
 #[derive(Debug, Default)]
 struct State {
     uses: HashMap<(MeasurementId, CellKey), Tally>,
-    /// Whether the file says something else.
+    /// Whether the counts differ from the file.
     is_changed: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Tally {
-    /// As it was at the last use.
+    /// The count at the last use.
     count: f64,
     last_used_at: DateTime<Utc>,
     reaches_newest: bool,
 }
 
-/// A box of cells that people ask for.
+/// Cells that clients request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Use {
     pub table: MeasurementId,
     pub key: CellKey,
-    /// Uses, the older the less they count.
+    /// The number of uses, older ones counting less.
     pub count: f64,
-    /// Whether the newest period was among those asked for when it was last used: whoever asks next means the newest of then.
+    /// Whether the last use included the then newest period: the next one will probably include the newest period again.
     pub reaches_newest: bool,
 }
 
@@ -99,7 +99,7 @@ impl UseLog {
         }
     }
 
-    /// What was used at least that much, the most used first.
+    /// The uses with at least that count, the most used first.
     #[must_use]
     pub fn most_used(&self, least: f64) -> Vec<Use> {
         let now = self.0.clock.now();
@@ -115,7 +115,7 @@ impl UseLog {
         uses
     }
 
-    /// Has the uses written down, if there are new ones.
+    /// Queues saving the counts, if they have changed.
     pub fn save(&self) {
         let is_changed = std::mem::take(&mut self.0.state().is_changed);
         if is_changed {
@@ -157,14 +157,14 @@ impl State {
 }
 
 impl Tally {
-    /// What is left of the count. What was noted by a clock that was wrong is as old as it is far away.
+    /// The count at an instant. If the last use lies in the future, because the clock was wrong, the distance counts as age.
     fn at(&self, now: DateTime<Utc>) -> f64 {
         let seconds = (now - self.last_used_at).num_seconds().abs() as f64;
         self.count * (-seconds / HALF_LIFE_SECONDS).exp2()
     }
 }
 
-/// Whether the chunk holds the newest period of its type.
+/// Whether the chunk has the newest period of its type.
 fn reaches_newest(measurement: &Measurement, chunk: &Chunk) -> bool {
     let newest = measurement.periods.iter().position(|period| period.type_id == chunk.period_type);
     newest.is_some_and(|newest| chunk.periods.contains(&newest))

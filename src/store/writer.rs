@@ -1,4 +1,4 @@
-//! Work on the disk, done one piece after another on a thread of its own: whoever answers hands it over and never waits.
+//! A thread that does disk work in sequence, so that requests never wait for the disk.
 
 use std::fmt;
 use std::io;
@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// Hands work over. Cheap to clone; the thread ends when the last clone is gone and all work is done.
+/// Submits work to the thread. Cheap to clone; the thread ends when the last clone is dropped and all work is done.
 #[derive(Clone)]
 pub struct DiskWriter(Sender<Work>);
 
@@ -23,7 +23,7 @@ impl DiskWriter {
     /// Starts the thread.
     ///
     /// # Errors
-    /// When the system has no thread to give.
+    /// When the operating system refuses a new thread.
     pub fn start() -> io::Result<Self> {
         let (sender, work) = mpsc::channel::<Work>();
         let run = move || work.into_iter().for_each(|work| work());
@@ -31,13 +31,13 @@ impl DiskWriter {
         Ok(Self(sender))
     }
 
-    /// Has a piece of work done after all that was handed over before.
+    /// Queues a piece of work.
     pub fn submit(&self, work: impl FnOnce() + Send + 'static) {
-        // The thread outlives every sender: it ends only when the last of them is gone.
+        // Cannot fail: the thread ends only after the last sender is dropped.
         let _ = self.0.send(Box::new(work));
     }
 
-    /// Waits until all that was handed over before is done.
+    /// Waits until all queued work is done.
     pub async fn flush(&self) {
         let (done, waits) = oneshot::channel();
         self.submit(move || {

@@ -1,4 +1,4 @@
-//! Leaving an upstream in trouble alone: after some failures in a row nothing is asked for a while, then one call tries again.
+//! The circuit breaker: after several failures in a row no calls are made for a while, then one call probes the upstream.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -7,12 +7,12 @@ use chrono::{DateTime, Utc};
 
 use crate::clock::Clock;
 
-/// So many failures in a row open the circuit.
+/// How many failures in a row open the circuit.
 const FAILURES: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_secs(30);
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 
-/// Whether calls may go out.
+/// The circuit breaker's state.
 #[derive(Debug)]
 pub struct Circuit {
     clock: Clock,
@@ -32,7 +32,7 @@ struct Open {
     probing: bool,
 }
 
-/// Leave for one call. Dropped without a verdict, it says nothing of the upstream.
+/// Permission for one call. Dropping it without reporting an outcome does not change the circuit.
 #[derive(Debug)]
 pub struct CallPermit<'a> {
     circuit: &'a Circuit,
@@ -40,22 +40,22 @@ pub struct CallPermit<'a> {
 }
 
 impl Circuit {
-    /// A closed circuit: everything may go out.
+    /// A closed circuit: all calls are permitted.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
         Self { clock, state: Mutex::default() }
     }
 
-    /// Whether nothing but a probe is asked.
+    /// Whether the circuit is open, so that only probes are permitted.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.state().open.is_some()
     }
 
-    /// Asks for leave to make one call.
+    /// Permission to make one call.
     ///
     /// # Errors
-    /// With the time to wait, if the circuit is open and it is not yet time for a probe, or one is out.
+    /// With the time to wait, if the circuit is open and it is too early for a probe or a probe is running.
     pub fn admit(&self) -> Result<CallPermit<'_>, Duration> {
         let now = self.clock.now();
         let mut state = self.state();
@@ -78,7 +78,7 @@ impl Circuit {
 }
 
 impl Open {
-    /// How long until a probe may go out. A clock that was set back ends the wait rather than lengthen it.
+    /// The time until a probe is permitted. If the clock was set back, it is permitted at once.
     fn wait(self, now: DateTime<Utc>) -> Option<Duration> {
         let passed = (now - self.since).to_std().ok()?;
         self.pause.checked_sub(passed).filter(|left| !left.is_zero())
@@ -86,16 +86,16 @@ impl Open {
 }
 
 impl CallPermit<'_> {
-    /// The upstream answered.
+    /// Reports that the upstream answered.
     pub fn succeeded(self) {
         let mut state = self.circuit.state();
-        // Only the probe closes an open circuit; a late answer to an older call says little of the present.
+        // Only the probe closes an open circuit; a late answer to an earlier call does not show that the upstream works now.
         if self.is_probe || state.open.is_none() {
             *state = State::default();
         }
     }
 
-    /// The upstream is in trouble.
+    /// Reports a failure of the upstream.
     pub fn failed(self) {
         let mut state = self.circuit.state();
         state.failures = state.failures.saturating_add(1);

@@ -1,4 +1,4 @@
-//! The answer to a data request, in columns. Labels are as the upstream writes them; which member each is, is not known here.
+//! The answer to a data request, in columns, with labels as the upstream writes them; `fetch` finds the members.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ impl DataTable {
     }
 }
 
-/// A column of labels, each different one held once.
+/// A dictionary-encoded column of labels.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct LabelColumn {
     pub values: Vec<Arc<str>>,

@@ -1,5 +1,5 @@
-//! What `/table` does not say: dimensions that have no total, and dimensions that must be pinned to a member for the figures to
-//! mean anything. Known from use, kept in `metadata/tables.json`.
+//! Facts about tables that `/table` does not give: dimensions that have no total, and dimensions that must be pinned to a member for
+//! the figures to mean anything. Known from experience, listed in `metadata/tables.json`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use crate::catalogue::id::{DimensionId, MeasurementId, MemberPath};
 
 const BUILT_IN: &str = include_str!("../../metadata/tables.json");
 
-/// Hints on some tables; most need none.
+/// Hints for the tables that need them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct TableHints(BTreeMap<String, Hint>);
@@ -22,13 +22,13 @@ struct Hint {
     /// Dimension to the path of its member.
     #[serde(default)]
     pinned: BTreeMap<String, String>,
-    /// For people.
+    /// A comment in the file, not used by the program.
     #[serde(default, rename = "note")]
     _note: String,
 }
 
 impl TableHints {
-    /// The hints that the program carries.
+    /// The hints that are built into the program.
     #[must_use]
     pub fn built_in() -> Self {
         serde_json::from_str(BUILT_IN).unwrap_or_default()

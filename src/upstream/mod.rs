@@ -1,4 +1,4 @@
-//! The databank's HTTP interface, version 3: requests that cannot be wrong, answers read with tolerance, failures as values.
+//! The client of the databank's HTTP API, version 3: typed requests, tolerant reading of answers, and failures as typed errors.
 
 pub mod circuit;
 pub mod client;

@@ -1,4 +1,4 @@
-//! The upstream's daily closed hour, 22 to 23 on the Copenhagen wall clock: the one home of that rule.
+//! The upstream's daily closed hour, 22 to 23 in Copenhagen.
 
 use std::time::Duration;
 
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_starts_that_would_run_into_the_closed_hour() {
+    fn no_call_starts_that_would_run_into_the_closed_hour() {
         let closes = at("2026-10-25T21:00:00Z");
         let minutes = |n: u64| Duration::from_secs(n * 60);
         let before = |n: i64| closes - chrono::Duration::minutes(n);

@@ -1,5 +1,5 @@
-//! Data requests. The type cannot hold a request without exactly one table, one period type and a period, and writing it out
-//! always states the format and percent-encodes.
+//! Data requests. The types guarantee exactly one table, one period type and at least one period; the written form always states the
+//! format and is percent-encoded.
 
 use std::num::NonZeroUsize;
 use std::ops::Deref;
@@ -10,10 +10,10 @@ use crate::catalogue::id::{
     HierarchyId, LevelId, MeasureGroupId, MeasureId, MeasurementId, MemberPath, PeriodId, PeriodTypeId,
 };
 
-/// What is written as it is in keys, values and path segments.
+/// The characters that are not percent-encoded in keys, values and path segments.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'*');
 
-/// The format that every request states: number types are in no doubt in it.
+/// The format that every request states; in JSON, numbers and texts are distinct.
 const FORMAT: &str = "format=json";
 
 /// A request for figures of one table.
@@ -41,7 +41,7 @@ pub enum MeasureSelection {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PeriodSelection {
     List(NonEmpty<PeriodId>),
-    /// The newest, by their number: never more than the table has, or the upstream refuses.
+    /// The newest so many; the upstream refuses more than the table has.
     Latest(NonZeroUsize),
 }
 
@@ -58,7 +58,7 @@ pub enum HierarchySelection {
     Members(NonEmpty<MemberPath>),
 }
 
-/// A list with something in it: an empty one would be an error of the upstream, or mean something else there.
+/// A list that is not empty: the upstream refuses an empty one, or gives it another meaning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NonEmpty<T>(Vec<T>);
 
@@ -85,7 +85,7 @@ impl DataRequest {
         1 + self.hierarchies.len()
     }
 
-    /// The address below the upstream's root.
+    /// Path and query below the upstream's root.
     #[must_use]
     pub fn path_and_query(&self) -> String {
         let mut parameters = self.measures.parameters();
@@ -97,7 +97,7 @@ impl DataRequest {
     }
 }
 
-/// The address of a call that selects nothing.
+/// The path of a metadata call.
 pub(crate) fn metadata_path(endpoint: &str, table: Option<&MeasurementId>) -> String {
     match table {
         Some(table) => format!("{endpoint}/{}?{FORMAT}", encode(table.as_str())),
@@ -123,7 +123,7 @@ impl MeasureSelection {
     }
 }
 
-/// The measures of one group in one value, for a key that occurs twice would be read once.
+/// The measures of one group in one value, because the upstream reads only one occurrence of a key.
 fn measures_of(group: &MeasureGroupId, parts: &[(MeasureGroupId, Option<MeasureId>)]) -> String {
     let measures: Option<Vec<&str>> = parts
         .iter()

@@ -1,8 +1,8 @@
-//! The shapes of `/subjects`, `/tables` and `/table`, as they travel.
+//! The JSON of `/subjects`, `/tables` and `/table`.
 //!
-//! Reading is tolerant where the interface is uncertain: ids are text or numbers; what is optional may be missing, empty or
-//! `null`; a list may be one bare element; `periods` may be an object or a list; `/table` may come wrapped in a list; unknown
-//! fields are passed over. Only table ids must be there. Writing gives the usual shape, which the catalogue on disk is kept in.
+//! Reading accepts every form that the published description leaves open: ids are texts or numbers; optional fields may be missing,
+//! empty or `null`; a list may be a single element; `periods` may be an object or a list; `/table` may be wrapped in a list; unknown
+//! fields are ignored. Only table ids are required. Writing gives the usual form, in which the catalogue is saved on disk.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -47,7 +47,7 @@ wire! {
         table_groups: List<TableGroup>,
     }
 
-    /// Tables that stand together.
+    /// A group of tables.
     TableGroup {
         table_group_id: Text,
         table_group_name: Text,
@@ -66,7 +66,7 @@ wire! {
         periods: Periods<PeriodSpan>,
     }
 
-    /// What the list of tables says of a period type.
+    /// A period type in the list of tables.
     PeriodSpan {
         periodtype_id: Text,
         period_first: Text,
@@ -107,21 +107,21 @@ wire! {
         period_id: Text,
     }
 
-    /// A theme to divide by.
+    /// A dimension.
     Dimension {
         dimension_id: Text,
         dimension_name: Text,
         hierarchies: List<Hierarchy>,
     }
 
-    /// One way of dividing.
+    /// A hierarchy of a dimension.
     Hierarchy {
         hierarchy_id: Text,
         hierarchy_name: Text,
         levels: List<Level>,
     }
 
-    /// One layer of a hierarchy.
+    /// A level of a hierarchy.
     Level {
         level_id: Text,
         level_name: Text,
@@ -152,7 +152,7 @@ impl<'de> Deserialize<'de> for OneTable {
     }
 }
 
-/// A text that may come as a number, or not at all; what is missing is empty.
+/// A text that may be a number or missing; a missing one is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Text(pub String);
 
@@ -212,7 +212,7 @@ impl<'de> Deserialize<'de> for Text {
     }
 }
 
-/// A list that may be `null`, or one bare element.
+/// A list that may be `null` or a single element.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct List<T>(pub Vec<T>);
 
