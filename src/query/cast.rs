@@ -1,4 +1,4 @@
-//! From one primitive type to another: what `cast` does, and what a text literal becomes where another type is expected.
+//! Conversions between primitive types: for `cast`, and for text literals where another type is expected.
 
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, SecondsFormat};
 use rust_decimal::Decimal;
@@ -28,7 +28,7 @@ pub(super) fn target(type_name: &str) -> Option<PrimitiveType> {
     TARGETS.into_iter().find(|target| target.name() == type_name)
 }
 
-/// The value as one of that type; null where the standard finds no such value.
+/// The value converted to that type; null where OData defines no conversion.
 pub(super) fn cast(value: &Value, to: PrimitiveType) -> Value {
     let result = match value {
         Value::String(text) => from_text(text, to),
@@ -50,7 +50,7 @@ pub(super) fn cast(value: &Value, to: PrimitiveType) -> Value {
     result.unwrap_or(Value::Null)
 }
 
-/// The value that a text stands for in that type, written as in a payload.
+/// The value of a text in that type, written as in a payload.
 pub(super) fn from_text(text: &str, to: PrimitiveType) -> Option<Value> {
     match to {
         PrimitiveType::String => Some(Value::string(text)),
@@ -63,7 +63,7 @@ pub(super) fn from_text(text: &str, to: PrimitiveType) -> Option<Value> {
     }
 }
 
-/// An instant; without a zone it is taken for UTC, without a time for midnight.
+/// An instant; UTC if it has no offset, midnight if it has no time.
 fn instant(text: &str) -> Option<DateTime<FixedOffset>> {
     match literal::bare_value(text) {
         Some(Value::DateTimeOffset(instant)) => Some(instant),
@@ -77,7 +77,7 @@ fn midnight(date: NaiveDate) -> Option<DateTime<FixedOffset>> {
     Some(date.and_hms_opt(0, 0, 0)?.and_utc().fixed_offset())
 }
 
-/// The number in another numeric type. Fractions are cut off for whole numbers; what does not fit is nothing.
+/// The number in another numeric type. Fractions are truncated for whole numbers; `None` if it is out of range.
 fn as_number(value: &Value, to: PrimitiveType) -> Option<Value> {
     let whole = |min: i64, max: i64| {
         let number = match value {

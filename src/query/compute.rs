@@ -1,5 +1,5 @@
-//! `$compute`: values worked out for every row, under names that the other options may use. A name stands for its expression
-//! wherever it is used, so that a condition over it is pushed down like the expression itself.
+//! `$compute`: values computed for every row, with names that the other options may use. A name is replaced by its expression
+//! wherever it is used, so that a condition on it is pushed down like one on the expression.
 
 use super::error::{NotOfferedReason, QueryError, QueryErrorKind};
 use super::expr::Binder;
@@ -8,7 +8,7 @@ use crate::feed::Set;
 use crate::odata::uri::syntax::ComputeTerm;
 use crate::odata::value::PrimitiveType;
 
-/// Terms at most, and nodes of all of them together once names are filled in.
+/// The most terms, and the most nodes of all terms together after names are replaced.
 const TERM_LIMIT: usize = 16;
 const NODE_LIMIT: usize = 20_000;
 
@@ -38,7 +38,7 @@ pub(super) fn bind<'a>(
     Ok(computed)
 }
 
-/// Names that differ in case alone are taken for the same by too many clients.
+/// Whether a name is taken. Letter case is ignored, because many clients treat such names as equal.
 fn is_taken(set: &Set, computed: &[Computed], name: &str) -> bool {
     let columns = set.columns.iter().map(|column| column.name.as_str());
     let navigations = set.navigation.iter().map(|navigation| navigation.name.as_str());
@@ -46,7 +46,7 @@ fn is_taken(set: &Set, computed: &[Computed], name: &str) -> bool {
     columns.chain(navigations).chain(before).any(|taken| taken.to_lowercase() == name.to_lowercase())
 }
 
-/// Whether values of the expression's type can stand in a column.
+/// Whether the expression's type can be the type of a column.
 fn is_shown(expr: &BoundExpr) -> bool {
     use PrimitiveType as Type;
     !matches!(expr.primitive, Some(Type::Duration | Type::TimeOfDay | Type::Guid | Type::Binary))

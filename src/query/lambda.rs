@@ -1,8 +1,8 @@
-//! What an expression asks of the many rows that a navigation property leads to: whether any of them, or all, meet a condition, or how many do.
+//! Lambda aggregates: `any`, `all` and `$count` over the rows that a navigation property leads to.
 //!
-//! All three are told by one number: how many rows that each key leads to meet one condition. Over a list that the catalogue
-//! holds it is worked out while the expression is bound. Figures must be fetched first, so a question about them stays in the
-//! expression until its answer is put in its place.
+//! All three follow from one number: for each key, how many of the rows that it leads to meet a condition. Over lists it is counted
+//! while the expression is bound. Figures must be fetched first, so an aggregate over them stays in the expression until
+//! `answer/lambda.rs` replaces it by a lookup table.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -11,15 +11,15 @@ use super::lookup_table::LookupTable;
 use super::{BoundExpr, BoundExprKind, BoundQuery, Comparison, Computed, OrderKey, apply};
 use crate::odata::value::{PrimitiveType, Value};
 
-/// How many rows meet a condition, by the key that leads to them. Keys that lead to none need not be there.
+/// How many rows meet a condition, by the key that leads to them. Keys without such rows may be missing.
 pub type Counts = HashMap<Arc<str>, u64>;
 
-/// A question about the rows at the end of a navigation property.
+/// An aggregate over the rows that a navigation property leads to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LambdaAggregate {
-    /// Index of the set that the rows are of.
+    /// Index of the target set.
     pub set: usize,
-    /// The column there that the key of the row here equals.
+    /// The column of the target set that equals the key of the outer row.
     pub key: usize,
     pub kind: AggregateKind,
     /// Which rows are counted.
@@ -28,9 +28,9 @@ pub struct LambdaAggregate {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AggregateKind {
-    /// Whether there is a row that is counted.
+    /// True if at least one row is counted.
     Any,
-    /// Whether there is none: those are counted that do not hold.
+    /// True if no row is counted; `condition` is then the negation of the lambda's condition.
     All,
     Count,
 }
@@ -53,14 +53,14 @@ impl AggregateKind {
 }
 
 impl LambdaAggregate {
-    /// The answer for every key.
+    /// The value for every key.
     #[must_use]
     pub fn lookup_table(&self, counts: Counts) -> LookupTable {
         let values = counts.into_iter().map(|(key, count)| (key, self.kind.value(count))).collect();
         LookupTable::new(values, self.kind.value(0))
     }
 
-    /// Leaves out of the count what none of these keys leads to.
+    /// Restricts the condition to rows that these keys lead to.
     pub fn narrow(&mut self, keys: BTreeSet<Arc<str>>) {
         let key = BoundExpr { kind: BoundExprKind::Column(self.key), primitive: Some(PrimitiveType::String) };
         let keys = keys.into_iter().map(Value::String).collect();
@@ -70,7 +70,7 @@ impl LambdaAggregate {
 }
 
 impl BoundExpr {
-    /// The questions that have to be answered before the expression has a value, each behind those that it waits for.
+    /// The aggregates in the expression, inner ones before the outer ones that depend on them.
     #[must_use]
     pub fn lambda_aggregates(&self) -> Vec<&LambdaAggregate> {
         let found = self.nodes().filter_map(|expr| match &expr.kind {
@@ -80,7 +80,7 @@ impl BoundExpr {
         found.flat_map(|lambda| lambda.condition.lambda_aggregates().into_iter().chain([lambda])).collect()
     }
 
-    /// Puts the answer to a question where the question stood.
+    /// Replaces an aggregate by the lookup table of its values.
     pub fn replace_lambda(&mut self, lambda: &LambdaAggregate, table: &LookupTable) {
         if let BoundExprKind::LambdaAggregate(key, found) = &mut self.kind {
             if **found == *lambda {
@@ -92,7 +92,7 @@ impl BoundExpr {
         self.operands_mut().into_iter().for_each(|operand| operand.replace_lambda(lambda, table));
     }
 
-    /// Changes the questions that the expression asks itself, each with the expression for its key.
+    /// Changes the aggregates of the expression, but not those nested in them; `change` also gets the expression for the key.
     fn for_each_lambda(&mut self, change: &mut impl FnMut(&BoundExpr, &mut LambdaAggregate)) {
         if let BoundExprKind::LambdaAggregate(key, lambda) = &mut self.kind {
             change(key, lambda);
@@ -100,8 +100,8 @@ impl BoundExpr {
         self.operands_mut().into_iter().for_each(|operand| operand.for_each_lambda(change));
     }
 
-    /// The condition that this one is false or unknown. The form of `and` and `or` is kept, so that what it says of single columns can
-    /// still be read off.
+    /// The condition that this one is false or unknown. `and` and `or` are kept (by De Morgan's laws), so that terms on single
+    /// columns can still be pushed down.
     pub(super) fn not_true(self) -> Self {
         match self.kind {
             BoundExprKind::And(terms) => Self::any(terms.into_iter().map(Self::not_true)),
@@ -116,8 +116,7 @@ impl BoundExpr {
 }
 
 impl BoundQuery {
-    /// The questions that have to be answered before the rows of the query, and of what it expands, can be read, each behind
-    /// those that it waits for.
+    /// The aggregates of the query and its expansions, inner ones before the outer ones that depend on them.
     #[must_use]
     pub fn lambda_aggregates(&self) -> Vec<&LambdaAggregate> {
         let keys = self.order.iter().map(|key| &key.expr);
@@ -128,13 +127,13 @@ impl BoundQuery {
         own.flat_map(BoundExpr::lambda_aggregates).chain(beside).collect()
     }
 
-    /// Puts the answer to a question wherever it was asked.
+    /// Replaces an aggregate by the lookup table of its values, wherever it occurs.
     pub fn replace_lambda(&mut self, lambda: &LambdaAggregate, table: &LookupTable) {
         self.own_expressions().for_each(|expr| expr.replace_lambda(lambda, table));
         self.expand.iter_mut().for_each(|expand| expand.query.replace_lambda(lambda, table));
     }
 
-    /// Changes the questions that the query asks of its own rows, each with the expression for its key.
+    /// Changes the aggregates of the query's own expressions; `change` also gets the expression for the key.
     pub fn for_each_lambda(&mut self, change: &mut impl FnMut(&BoundExpr, &mut LambdaAggregate)) {
         self.own_expressions().for_each(|expr| expr.for_each_lambda(change));
     }

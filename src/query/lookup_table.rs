@@ -1,7 +1,7 @@
-//! Look-ups: what a row of another set says, by the key that leads to it.
+//! Lookup tables: values of another set's rows, by the key that leads to them.
 //!
-//! A navigation property to a list is turned into a look-up while it is bound, for the list is there to be read. What is left depends on one
-//! column of the row alone, so that a condition over a path can be pushed down like one over the column itself.
+//! While an expression is bound, a navigation property to a list is replaced by a lookup table, because the list is available. The
+//! expression then depends on one column of the row only, so a condition on a path is pushed down like one on that column.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ pub struct LookupTable(Arc<Table>);
 #[derive(Debug, PartialEq)]
 struct Table {
     values: HashMap<Arc<str>, Value>,
-    /// The value of every other key, and of no key.
+    /// The value of all other keys, and of null.
     otherwise: Value,
 }
 

@@ -7,14 +7,14 @@ use crate::odata::uri::syntax::{Expr, ExprKind, Literal};
 use crate::odata::value::Value;
 
 impl Binder<'_> {
-    /// Constants of the operand's own type become a list of values; whatever else is listed is compared one by one.
+    /// Constants of the operand's type become a list of values; other elements are compared one by one.
     pub(super) fn membership(&self, expr: &Expr, operand: &Expr, list: &Expr) -> Bound {
         let bound = self.bind(operand)?;
         let size = bound.nodes().count();
         let (mut values, mut others) = (Vec::new(), Vec::new());
         self.each_element(list, &mut |at| {
             let element = self.bind(at)?;
-            // Each element is held against a copy of the operand.
+            // Each comparison has a copy of the operand.
             self.charge(size)?;
             let (first, second) = self.aligned(bound.clone(), at, element)?;
             match second.as_literal() {
@@ -36,7 +36,7 @@ impl Binder<'_> {
         Ok(BoundExpr::boolean(BoundExprKind::Or(others)))
     }
 
-    /// Visits what a list holds; a single value in parentheses is a list of one, and an alias stands for its list.
+    /// Visits the elements of a list; a single value in parentheses is a list of one, and an alias is replaced by its list.
     fn each_element(
         &self,
         list: &Expr,

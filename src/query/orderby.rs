@@ -5,11 +5,11 @@ use super::expr::Binder;
 use super::{BoundExprKind, OrderKey};
 use crate::odata::uri::syntax::OrderTerm;
 
-/// Terms that sort; and those among them that are worked out for every row and kept while sorting.
+/// The most terms, and the most terms whose values are computed for every row and kept while sorting.
 const TERM_LIMIT: usize = 64;
 const COMPUTED_LIMIT: usize = 4;
 
-/// The terms of the order. A term whose expression already stands before it, or is a constant, sorts nothing and is left out.
+/// The order keys. A constant term, or one that repeats an earlier expression, has no effect and is left out.
 pub(super) fn bind(binder: &Binder<'_>, terms: &[OrderTerm]) -> Result<Vec<OrderKey>, QueryError> {
     let mut keys: Vec<OrderKey> = Vec::with_capacity(terms.len());
     for term in terms {

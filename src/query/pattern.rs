@@ -1,13 +1,13 @@
-//! The regular expressions of `matchesPattern`, compiled once per request and bounded in size.
+//! The regular expressions of `matchesPattern`, compiled once per request and limited in size.
 //!
-//! The standard's patterns are those of ECMAScript: `\d`, `\w` and `\b` know ASCII alone, `.` stops at every kind of line end, and
-//! within brackets nothing nests.
+//! OData's patterns are those of ECMAScript: `\d`, `\w` and `\b` are ASCII only, `.` matches no line terminator of any kind, and
+//! character classes do not nest.
 
 use std::fmt;
 
 use regex::{Regex, RegexBuilder};
 
-/// Bytes that a compiled pattern may take; generous for patterns over codes and labels, small beside a request.
+/// The most bytes of a compiled pattern: enough for patterns over codes and labels.
 const COMPILED_SIZE_LIMIT: usize = 256 * 1024;
 
 /// How deep groups may nest.
@@ -18,10 +18,10 @@ const NESTING_LIMIT: u32 = 50;
 pub struct Pattern(Regex);
 
 impl Pattern {
-    /// Compiles a pattern of ECMAScript. The engine has no look-around and no back-references, and so never takes more than linear time.
+    /// Compiles an ECMAScript pattern. The regex engine has no look-around and no back-references, so matching takes linear time.
     ///
     /// # Errors
-    /// When the text is no pattern, or one too large to compile.
+    /// When the text is not a pattern or is too large to compile.
     pub fn new(text: &str) -> Result<Self, regex::Error> {
         RegexBuilder::new(&in_our_dialect(text))
             .size_limit(COMPILED_SIZE_LIMIT)
@@ -31,14 +31,14 @@ impl Pattern {
             .map(Self)
     }
 
-    /// Whether the pattern is found anywhere in the text, unless it is anchored.
+    /// Whether the pattern matches a part of the text; the whole text only if it is anchored.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
         self.0.is_match(text)
     }
 }
 
-/// The same pattern in the language of our engine, where letters and digits are those of Unicode and classes nest.
+/// Translates the pattern to the syntax of the `regex` crate, where `\d` and `\w` are Unicode and classes nest.
 fn in_our_dialect(text: &str) -> String {
     let (mut written, mut within_class) = (String::with_capacity(text.len()), false);
     let mut chars = text.chars().peekable();
@@ -46,7 +46,7 @@ fn in_our_dialect(text: &str) -> String {
         match char {
             '\\' => written.push_str(&escape(chars.next(), within_class)),
             '[' if within_class => written.push_str(r"\["),
-            // Twice in a row they are operators between classes.
+            // Doubled, these characters are operators between classes in the `regex` crate.
             '&' | '~' | '-' if within_class && chars.peek() == Some(&char) => written.extend(['\\', char]),
             '.' if !within_class => written.push_str(r"[^\n\r\u{2028}\u{2029}]"),
             _ => {
@@ -58,7 +58,7 @@ fn in_our_dialect(text: &str) -> String {
     written
 }
 
-/// What a backslash and the character behind it stand for.
+/// Translates a backslash and the character after it.
 fn escape(char: Option<char>, within_class: bool) -> String {
     match char {
         Some('d') => "[0-9]".to_owned(),

@@ -1,13 +1,13 @@
-//! Where in the request something stands, so that errors can point at it.
+//! The part of a request that an error points at.
 
 use super::error::{QueryError, QueryErrorKind};
 
-/// The part of the request that is being read: an option's name, or `path`.
+/// A part of the request: an option's name, or `path`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RequestPart(pub(super) &'static str);
 
 impl RequestPart {
-    /// An error at that character of this part.
+    /// An error at a character of this part.
     pub(super) fn error(self, position: usize, kind: QueryErrorKind) -> QueryError {
         QueryError { target: self.0, position: Some(position), kind }
     }

@@ -1,4 +1,4 @@
-//! Content codings: which one a client takes, and bodies packed whole or piece by piece at a level that costs little.
+//! Content codings: chooses one from `Accept-Encoding`, and compresses bodies as a whole or piece by piece.
 
 use std::io::{self, Write};
 
@@ -6,16 +6,16 @@ use brotli::CompressorWriter;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-/// Bodies below this are sent as they are.
+/// Smaller bodies are not compressed.
 pub const WORTH_BYTES: usize = 1024;
-/// Of brotli's levels the one that costs about as much as gzip's default and packs better.
+/// Brotli's level for streams: about as fast as gzip's default level, and it compresses better.
 const BROTLI_STREAM: u32 = 4;
-/// For what is packed once and sent many times.
+/// Brotli's level for bodies that are compressed once and sent many times.
 const BROTLI_ONCE: u32 = 9;
 const BROTLI_WINDOW: u32 = 22;
 const BUFFER_BYTES: usize = 4096;
 
-/// How a body is coded for its way.
+/// A content coding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Coding {
     Identity,
@@ -24,7 +24,7 @@ pub enum Coding {
 }
 
 impl Coding {
-    /// The coding that a client takes most gladly; between equals the one that packs best.
+    /// The coding with the highest quality value; of equal ones the one that compresses best.
     #[must_use]
     pub fn choose(accept_encoding: Option<&str>) -> Self {
         let Some(header) = accept_encoding else { return Self::Identity };
@@ -35,13 +35,13 @@ impl Coding {
             .map_or(Self::Identity, |(_, coding)| coding)
     }
 
-    /// Whether the client takes gzip, for bodies that are kept in no other coding.
+    /// Whether the client accepts gzip, for bodies that are cached in no other coding.
     #[must_use]
     pub fn accepts_gzip(accept_encoding: Option<&str>) -> bool {
         accept_encoding.is_some_and(|header| Self::Gzip.quality(header).is_some())
     }
 
-    /// The value of `Content-Encoding`; nothing for a body as it is.
+    /// The value of `Content-Encoding`; `None` without compression.
     #[must_use]
     pub fn header(self) -> Option<&'static str> {
         match self {
@@ -51,7 +51,7 @@ impl Coding {
         }
     }
 
-    /// In thousandths, if the client takes the coding. Identity is what is left when nothing else is liked.
+    /// The quality value in thousandths, if the client accepts the coding. Identity that is not named has the lowest quality, 0.
     fn quality(self, header: &str) -> Option<u16> {
         let name = self.header().unwrap_or("identity");
         let ranges = header.split(',').map(range);
@@ -65,18 +65,18 @@ impl Coding {
     }
 }
 
-/// A coding and its quality in thousandths; what cannot be read counts as not wanted.
+/// A coding and its quality value in thousandths; 0 if that is malformed.
 fn range(text: &str) -> (&str, u16) {
     let mut parts = text.split(';').map(str::trim);
     let name = parts.next().unwrap_or_default();
     let quality = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
     let quality =
         quality.map_or(Some(1.0), |text| text.trim().parse().ok()).filter(|q| (0.0..=1.0_f32).contains(q));
-    // In range, so the cast only cuts decimals off.
+    // Between 0 and 1, so the cast only truncates decimals.
     (name, quality.map_or(0, |quality| (quality * 1000.0) as u16))
 }
 
-/// Packs bytes as they come.
+/// Compresses bytes piece by piece.
 pub enum Packer {
     Identity(Vec<u8>),
     Gzip(GzEncoder<Vec<u8>>),
@@ -84,7 +84,7 @@ pub enum Packer {
 }
 
 impl Packer {
-    /// A packer for a body that is sent while it is written.
+    /// A packer for a streamed body.
     #[must_use]
     pub fn streaming(coding: Coding) -> Self {
         Self::new(coding, BROTLI_STREAM)
@@ -103,10 +103,10 @@ impl Packer {
         }
     }
 
-    /// Takes a piece and gives what is ready to be sent.
+    /// Takes a piece and returns the bytes that are ready to be sent.
     ///
     /// # Errors
-    /// Never for bytes in memory; the encoders' signature has it.
+    /// Never for bytes in memory; the encoders' interface returns a `Result`.
     pub fn pack(&mut self, piece: &[u8]) -> io::Result<Vec<u8>> {
         match self {
             Self::Identity(ready) => ready.extend_from_slice(piece),
@@ -120,7 +120,7 @@ impl Packer {
         }))
     }
 
-    /// What is left when all pieces have been taken.
+    /// The last bytes, after all pieces.
     ///
     /// # Errors
     /// Never for bytes in memory.
@@ -133,7 +133,7 @@ impl Packer {
     }
 }
 
-/// A whole body in a coding, packed as well as is sensible for what is kept and sent many times.
+/// A whole body in a coding, at a high level because it is cached and sent many times.
 #[must_use]
 pub fn packed_once(body: &[u8], coding: Coding) -> Vec<u8> {
     let mut packer = Packer::new(coding, BROTLI_ONCE);

@@ -1,4 +1,4 @@
-//! Liveness and readiness. Neither asks the upstream.
+//! Liveness and readiness. Neither calls the upstream.
 
 use actix_web::{HttpResponse, web};
 use serde_json::json;
@@ -10,7 +10,7 @@ pub async fn live() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ok\n")
 }
 
-/// There is something to serve: a list of tables, read now or kept from before.
+/// The service is ready once it has a list of tables, read now or saved earlier.
 pub async fn ready(state: web::Data<AppState>) -> HttpResponse {
     if state.catalogue.current().heads.is_empty() {
         return HttpResponse::ServiceUnavailable().json(

@@ -1,14 +1,14 @@
-//! Absolute addresses given out: from the setting, or as the client spoke to us.
+//! The base of absolute links: from the setting `BRIDGE_PUBLIC_URL`, or from the request's `Host`.
 
 use std::net::SocketAddr;
 
 use actix_web::HttpRequest;
 
-/// Where this service listens: its name for clients that give it none.
+/// The address that this service listens on; used in links if the client sent no host.
 #[derive(Debug, Clone, Copy)]
 pub struct OwnAddress(pub SocketAddr);
 
-/// The scheme, host and path that clients reach this service under, without a slash at the end.
+/// The scheme, host and path under which clients reach this service, without a slash at the end.
 #[must_use]
 pub fn base(request: &HttpRequest, public_url: Option<&str>) -> String {
     match public_url {
@@ -17,7 +17,7 @@ pub fn base(request: &HttpRequest, public_url: Option<&str>) -> String {
     }
 }
 
-/// The host that the client named; a header that could not be a host is answered with our own address.
+/// The request's host, or our own address if the header is not a valid host.
 fn host(request: &HttpRequest) -> String {
     let named = request.headers().get("host").and_then(|host| host.to_str().ok());
     let named = named.filter(|host| {

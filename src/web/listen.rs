@@ -1,4 +1,4 @@
-//! Listening: how long connections live, and what they pass before actix-web answers them.
+//! Starts the HTTP server: sockets, timeouts, and the layers around all requests.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,18 +17,18 @@ use super::request_line::EncodedRequestLines;
 use super::request_metrics;
 use super::state::AppState;
 
-/// The longest that requests under way are waited for at the end.
+/// How long running requests may take at shutdown.
 const SHUTDOWN_SECONDS: u64 = 10;
-/// Longest wait for a request's headers.
+/// The longest wait for a request's headers.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// Connections that may wait to be accepted: as many as open one workbook in the same minute.
+/// Connections that may wait to be accepted: enough for many users who open the same workbook at once.
 const BACKLOG: u32 = 1024;
 
-/// A server at that address, whose workers are as many as cores unless said, and the address it got.
+/// A server on that address, with one worker per core unless given, and the address that it got.
 ///
 /// # Errors
-/// When the address is taken or is none of this machine.
+/// When the address is taken or does not belong to this machine.
 pub fn listen(
     address: SocketAddr,
     workers: Option<usize>,

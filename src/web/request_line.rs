@@ -1,6 +1,5 @@
-//! The one thing done to a request before actix-web sees it: letters that are typed into an address as they are (`Område`, a quote)
-//! are percent-encoded in the request line, as RFC 3986 has them. The HTTP library would refuse such a line with an empty answer.
-//! Everything else on the connection passes through untouched.
+//! Percent-encodes characters in the request line that RFC 3986 does not allow there (`Område`, a quote), before actix-web parses
+//! it, because the HTTP library would refuse such a line with an empty answer. All other bytes of the connection are unchanged.
 
 use std::io;
 use std::pin::Pin;
@@ -9,9 +8,9 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// What is read at a time.
+/// Bytes read at a time.
 const READ: usize = 8 * 1024;
-/// Header lines are kept up to this length while they are read: the two that tell a body's length are shorter.
+/// Header lines are buffered up to this length; the two headers with the body's length are shorter.
 const KEPT: usize = 64;
 
 /// A connection whose request lines are encoded while they are read.
@@ -78,7 +77,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for EncodedRequestLines<S> {
     }
 }
 
-/// Where in the conversation the next byte stands.
+/// The part of the HTTP conversation that the next byte belongs to.
 #[derive(Debug)]
 enum LinePosition {
     RequestLine {
@@ -91,7 +90,7 @@ enum LinePosition {
     Body {
         left: u64,
     },
-    /// A body whose end is not known beforehand: nothing behind it is touched any more.
+    /// A body whose length is unknown: from here on all bytes are passed on unchanged.
     Untouched,
 }
 
@@ -100,7 +99,7 @@ impl LinePosition {
         Self::RequestLine { empty: true }
     }
 
-    /// Passes what was read on, and notes where it ends.
+    /// Passes bytes on, and updates the position.
     fn pass(&mut self, mut read: &[u8], to: &mut BytesMut) {
         while let [first, behind @ ..] = read {
             match self {
@@ -123,10 +122,10 @@ impl LinePosition {
         }
     }
 
-    /// Goes one byte on in the head of a request.
+    /// Updates the position by one byte of a request's head.
     fn step(&mut self, byte: u8) {
         match self {
-            // Empty lines before a request are passed over, as RFC 9112 says.
+            // Empty lines before a request are ignored, as RFC 9112 says.
             Self::RequestLine { empty } if byte == b'\n' && !*empty => {
                 *self = Self::Headers { line: Vec::new(), body: 0 };
             }
@@ -148,7 +147,7 @@ impl LinePosition {
     }
 }
 
-/// What a header line says of the body's length.
+/// A header line, as far as it is about the body's length.
 enum Header {
     Length(u64),
     Unbounded,
@@ -167,7 +166,7 @@ fn read_header(line: &[u8]) -> Header {
     }
 }
 
-/// What RFC 3986 allows in no address is percent-encoded; blanks and line ends divide the line and stay.
+/// Percent-encodes a byte that RFC 3986 does not allow. Blanks and line ends separate the parts of the line and stay.
 fn encode(byte: u8, to: &mut BytesMut) {
     if matches!(byte, 0x80..|b'"'| b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}') {
         to.extend_from_slice(percent_encoding::percent_encode_byte(byte).as_bytes());

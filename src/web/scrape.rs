@@ -1,4 +1,4 @@
-//! What Prometheus reads. Nothing is fetched or counted here: bodies are rendered when figures are refreshed.
+//! The endpoints that Prometheus scrapes. The gauges of indicators were rendered when figures were refreshed.
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -8,7 +8,7 @@ use crate::web::compress::Coding;
 use crate::web::respond::joined;
 use crate::web::state::AppState;
 
-/// Facts about this process.
+/// `/metrics`: metrics of this process.
 pub async fn process(state: web::Data<AppState>) -> HttpResponse {
     let size = state.store.size();
     state.metrics.cache_size(size.blocks, size.bytes);
@@ -17,7 +17,7 @@ pub async fn process(state: web::Data<AppState>) -> HttpResponse {
     HttpResponse::Ok().insert_header((header::CONTENT_TYPE, EXPOSITION_TYPE)).body(state.metrics.render())
 }
 
-/// Facts about the labour market.
+/// `/metrics/indicators`: gauges of the indicators.
 pub async fn indicators(request: HttpRequest, state: web::Data<AppState>) -> HttpResponse {
     let published = state.indicators.published();
     let rendered = &published.rendered;

@@ -1,4 +1,4 @@
-//! What the handlers share.
+//! The state that all request handlers share.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::refresh::sync::keeper::CatalogueKeeper;
 use crate::store::CellStore;
 use crate::store::revisions::RevisionLog;
 
-/// Everything that answering needs; made once in main.
+/// The shared state, created once by `service.rs`.
 #[derive(Debug, Clone)]
 pub struct AppState {
     pub feeds: Arc<FeedKeeper>,

@@ -1,8 +1,8 @@
-//! `$apply`: what is made of a set's rows before the other options apply. Rows are filtered, ordered, cut, counted and told
-//! apart as with any service; figures are never computed with. A measure stands for itself as a custom aggregate, whose
-//! value is the total that was published; `totals` says when there is one.
+//! `$apply`: transformations of a set's rows, which are applied before the other options. Rows are filtered, ordered, cut, grouped
+//! and counted as in any OData service, but figures are never summed: a measure is a custom aggregate whose value is the published
+//! total. `totals` decides whether there is one.
 //!
-//! Conditions that come first become the filter of the rows that are read, so that no more is fetched than is needed.
+//! Filters at the beginning become the filter of the rows that are read, so that no more is fetched than is needed.
 
 pub mod error;
 mod group;
@@ -23,22 +23,22 @@ use crate::odata::value::Value;
 
 const PART: RequestPart = RequestPart("$apply");
 
-/// What is read, and what is made of it.
+/// The rows that are read, and the transformations of them.
 #[derive(Debug, Clone)]
 pub struct BoundApply {
-    /// The set whose rows are read; dimensions whose published total is asked for rest at it.
+    /// The set whose rows are read; dimensions whose published total is needed are at their total.
     pub source: Set,
-    /// What the rows that are read must meet.
+    /// The filter of the rows that are read.
     pub filter: Option<BoundExpr>,
     /// Indexes of the columns that are read.
     pub needed: BTreeSet<usize>,
     pub steps: Vec<Step>,
-    /// The shape of the result, as a set: without a key where rows have been grouped.
+    /// The result as a set: its columns, and a key unless rows are grouped.
     pub result: Set,
 }
 
 impl BoundApply {
-    /// Whether the rows of the result are no entities of the set, having been made from several of them.
+    /// Whether rows are grouped, so that they are not entities of the set.
     #[must_use]
     pub fn is_grouped(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::Group(_)))
@@ -54,7 +54,7 @@ impl BoundApply {
     }
 }
 
-/// Two are equal if they make the same of the same: their columns are those of the same set.
+/// The sets themselves cannot be compared; both come from the same feed, so comparing the result's columns is enough.
 impl PartialEq for BoundApply {
     fn eq(&self, other: &Self) -> bool {
         (&self.filter, &self.needed, &self.steps, &self.result.columns)
@@ -62,16 +62,16 @@ impl PartialEq for BoundApply {
     }
 }
 
-/// One transformation. Columns are indexes into the shape that the step before it left.
+/// One transformation. Columns are indexes into the columns of the step before it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
     Filter(BoundExpr),
     Order(Vec<OrderKey>),
     Top(u64),
     Skip(u64),
-    /// So many of the rows that come first in an order, as they stood before.
+    /// The first so many rows by an order key, in their earlier order.
     Extremes(u64, OrderKey),
-    /// Values worked out for every row, behind so many columns.
+    /// Computed values, which become columns after so many existing ones.
     Compute(usize, Vec<Computed>),
     Group(Grouping),
 }
@@ -98,24 +98,24 @@ impl Step {
     }
 }
 
-/// One row per combination of values; without columns to group by, one row in all.
+/// Grouping: one row per combination of values, or one row in total if there are no columns to group by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grouping {
     pub by: Vec<usize>,
     pub aggregates: Vec<Aggregate>,
 }
 
-/// What is told of the rows of a group.
+/// An aggregate over the rows of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Aggregate {
     Count,
-    /// Different values of a column, null not among them.
+    /// The number of distinct values of a column, without null.
     CountDistinct(usize),
     Least(usize),
     Greatest(usize),
-    /// A published figure: of the group's only row, or of the first of rows that share their figures.
+    /// A published figure: that of the group's only row, or of the first of several rows with the same figures.
     Published(usize),
-    /// The state of such a row's figures; where there is no row, they are missing.
+    /// The status of that row's figures; `mangler` where there is no row.
     State(usize),
 }
 
@@ -132,7 +132,7 @@ pub(super) fn bind(
     Ok(line.finish())
 }
 
-/// Options that the standard lets stand beside `$apply`, and that are not offered there.
+/// Refuses options that OData allows together with `$apply` and that are not supported there.
 pub(super) fn refuse_beside(options: &QueryOptions) -> Result<(), QueryError> {
     let unoffered = [
         ("$expand", options.expand.is_some()),
@@ -149,7 +149,7 @@ pub(super) fn refuse_beside(options: &QueryOptions) -> Result<(), QueryError> {
     }
 }
 
-/// Transformations one after the other, and the shape of the rows behind the last of them.
+/// The transformations bound so far, and the columns after the last of them.
 struct Line<'a> {
     feed: &'a Feed,
     aliases: &'a [(String, Expr)],
@@ -214,14 +214,14 @@ impl<'a> Line<'a> {
         Ok(())
     }
 
-    /// Adds a step that works values out, which are columns from then on.
+    /// Adds a step that computes values, which are columns from then on.
     fn compute(&mut self, mut computed: Vec<Computed>) {
         let width = self.shape.columns.len();
         for value in &mut computed {
             let primitive = value.column_type();
             let Computed { name, expr } = value;
             let read = expr.columns().into_iter().filter_map(|column| self.shape.columns.get(column));
-            // What is made of figures may be summed no more than they.
+            // Values computed from figures may not be summed either.
             let fact = read.map(|column| column.fact).find(|fact| group::shows_figures(*fact));
             expr.primitive = Some(primitive);
             let fact = fact.unwrap_or(Fact::Listed(self.shape.columns.len()));
@@ -230,7 +230,7 @@ impl<'a> Line<'a> {
         self.steps.push(Step::Compute(width, computed));
     }
 
-    /// A constant number of rows, of which there must be one at least.
+    /// A constant number of rows, at least one.
     fn positive(&self, count: &Expr) -> Result<u64, QueryError> {
         let found = match self.binder().bind(count)?.as_literal() {
             Some(Value::Integer(number)) => u64::try_from(*number).ok().filter(|number| *number > 0),
@@ -242,7 +242,7 @@ impl<'a> Line<'a> {
         })
     }
 
-    /// Whether the rows at this point are all those of the set that meet the filter, in whatever order.
+    /// Whether the rows at this point are all rows of the set that meet the filter, in any order.
     fn is_whole(&self) -> bool {
         self.steps.iter().all(|step| matches!(step, Step::Order(_)))
     }
@@ -261,7 +261,7 @@ impl<'a> Line<'a> {
         BoundApply { source, filter, needed, steps, result }
     }
 
-    /// The columns that are read before rows are grouped; all where they are not.
+    /// The columns that are needed until rows are grouped; all if they are not grouped.
     fn needed(&self) -> BTreeSet<usize> {
         let width = self.source.columns.len();
         let mut needed: BTreeSet<usize> = self.filter.iter().flat_map(BoundExpr::columns).collect();
@@ -269,10 +269,10 @@ impl<'a> Line<'a> {
             needed.extend(step.expressions().into_iter().flat_map(BoundExpr::columns));
             if let Step::Group(grouping) = step {
                 needed.extend(grouping.columns());
-                // What was worked out on the way is not read.
+                // Computed values are not read from the set.
                 needed.retain(|&column| column < width);
                 if needed.is_empty() {
-                    // Rows that are only counted are still rows of something.
+                    // Rows that are only counted need one column, so that the frame has rows.
                     needed.extend(self.source.key.first());
                 }
                 return needed;
@@ -312,7 +312,7 @@ fn whole_number(expr: &Expr) -> Result<u64, QueryError> {
     .ok_or_else(|| not_offered("top/skip", NotOfferedReason::NotBuilt))
 }
 
-/// Why a transformation that is known by its name alone is not offered.
+/// Why a transformation that was parsed by name only is not supported.
 fn reason(name: &str) -> NotOfferedReason {
     match name {
         "topsum" | "toppercent" | "bottomsum" | "bottompercent" => NotOfferedReason::Sums,

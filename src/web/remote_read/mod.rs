@@ -1,5 +1,5 @@
-//! `POST /api/v1/read`: Prometheus asks for the figures of every period. Takes the request apart, has
-//! [`history`](crate::indicators::history) answer it and packs the answer; always as samples, which every version takes.
+//! Prometheus' remote read, `POST /api/v1/read`. Decodes the request, lets [`history`](crate::indicators::history) answer it and
+//! encodes the answer; always in the format `SAMPLES`, which every version of Prometheus accepts.
 
 mod wire;
 
@@ -18,11 +18,11 @@ use wire::MatcherKind;
 
 const PROTOBUF: &str = "application/x-protobuf";
 const SNAPPY: &str = "snappy";
-/// Bytes of a request, packed as well as unpacked.
+/// The most bytes of a request, compressed as well as decompressed.
 const BODY_LIMIT: usize = 1024 * 1024;
-/// Queries of a request; Prometheus itself sends one.
+/// The most queries of a request; Prometheus itself sends one.
 const QUERY_LIMIT: usize = 32;
-/// Answers that are made at a time, for each may be large.
+/// How many answers are made at the same time, since each may be large.
 static ANSWERS: Semaphore = Semaphore::const_new(2);
 
 /// Why a request is refused.
@@ -67,7 +67,7 @@ async fn read(request: &HttpRequest, payload: web::Payload, state: &AppState) ->
     let snapshot = state.indicators.published().snapshot.clone();
     let permit = ANSWERS.acquire().await.map_err(|error| ReadError::Internal(error.to_string()))?;
     let work = tokio::task::spawn_blocking(move || {
-        // Held until the work is done: it goes on when the asker has left.
+        // Held until the work is done, which continues if the client disconnects.
         let _permit = permit;
         pack(&answers(&snapshot, unpack(&body)?)?)
     });
@@ -84,7 +84,7 @@ fn expect(request: &HttpRequest, header: HeaderName, expected: &'static str) -> 
 }
 
 fn unpack(body: &[u8]) -> Result<Vec<history::Query>, ReadError> {
-    // The length is what the body says of itself; it is believed only as far as the limit.
+    // The length comes from the body, so it is checked before anything is allocated.
     if snap::raw::decompress_len(body).map_err(ReadError::NotSnappy)? > BODY_LIMIT {
         return Err(ReadError::TooLarge);
     }
@@ -154,7 +154,7 @@ fn pack(response: &wire::ReadResponse) -> Result<Vec<u8>, ReadError> {
     snap::raw::Encoder::new().compress_vec(&plain).map_err(|error| ReadError::Internal(error.to_string()))
 }
 
-/// Prometheus shows the body of a refusal to whoever asked: the sentence, then what is behind it.
+/// The error answer. Prometheus shows its body to the user: first the sentence, then the detail.
 fn refuse(error: &ReadError) -> HttpResponse {
     let (status, sentence) = describe(error);
     tracing::debug!(%error, "remote read refused");

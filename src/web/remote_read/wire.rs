@@ -1,4 +1,4 @@
-//! The messages of Prometheus' remote read, version 0.1.0, as far as they are used: field numbers are theirs.
+//! The protobuf messages of Prometheus' remote read, version 0.1.0, as far as they are used, with the original field numbers.
 
 use prost::Message;
 
