@@ -29,19 +29,19 @@ def text_literal(text):
 
 
 class Maker:
-    """Makes expressions over columns; `samples` gives values that occur, `paths` are columns that lie over ways, `ways` those ways."""
+    """Makes expressions over columns; `samples` gives values that occur, `paths` are columns that lie over navigations, `navigations` those navigations."""
 
-    def __init__(self, random, columns, samples, paths=None, ways=None):
+    def __init__(self, random, columns, samples, paths=None, navigations=None):
         self.random, self.columns, self.samples = random, columns, samples
         self.paths = paths or {}
         # A condition on the figures at the other end would read a whole cube, and is not offered.
-        self.ways = {name: way for name, way in (ways or {}).items() if way.target.kind != "long"}
+        self.navigations = {name: navigation for name, navigation in (navigations or {}).items() if navigation.target.kind != "long"}
 
     @staticmethod
     def over(random, found, computed=None):
         """Over the columns of a set, and values computed beside them."""
         columns = found.columns | {name: model.Column(f"({expr.sql})", expr.kind) for name, expr in (computed or {}).items()}
-        return Maker(random, columns, found.samples, found.paths, found.ways)
+        return Maker(random, columns, found.samples, found.paths, found.navigations)
 
     def chance(self, probability):
         return self.random.random() < probability
@@ -168,10 +168,10 @@ class Maker:
 
     def comparison(self, depth):
         kinds = ["text", "text", "number", "number", "moment", "moment", "moment", "null", "columns", "in", "call", "pattern", "bool"]
-        kind = self.random.choice(kinds + ["way"] * 8 if self.ways else kinds)
+        kind = self.random.choice(kinds + ["navigation"] * 8 if self.navigations else kinds)
         operator = self.random.choice(["eq", "ne", "lt", "le", "gt", "ge"])
-        if kind == "way":
-            return self.over_a_way()
+        if kind == "navigation":
+            return self.over_navigation()
         if kind == "moment" and (left := self.column("date", "instant")):
             return self.moment(operator, left)
         if kind == "null":
@@ -253,30 +253,30 @@ class Maker:
         pattern = text_literal(self.random.choice([*PATTERNS, f"^{piece}", f"{piece}$"]))
         return Expr(f"matchesPattern({inner.odata},{pattern})", f"regexp_matches({inner.sql}, {pattern})", "bool")
 
-    def over_a_way(self):
+    def over_navigation(self):
         """Whether there is a row at the other end, how many there are, or what one of them is like."""
-        way = self.random.choice(list(self.ways.values()))
-        source, columns = model.renamed(way.target)
-        joined = f"FROM {source} WHERE {columns[way.remote].sql} = {way.local}"
-        if not way.many:
+        navigation = self.random.choice(list(self.navigations.values()))
+        source, columns = model.renamed(navigation.target)
+        joined = f"FROM {source} WHERE {columns[navigation.remote].sql} = {navigation.local}"
+        if not navigation.many:
             word, sql = self.random.choice([("eq", "NOT EXISTS"), ("ne", "EXISTS")])
-            return Expr(f"{way.name} {word} null", f"({sql} (SELECT 1 {joined}))", "bool")
+            return Expr(f"{navigation.name} {word} null", f"({sql} (SELECT 1 {joined}))", "bool")
         choice = self.random.choice([0, 1, 1, 2, 2, 3, 3, 4, 4])
         if choice == 0:
-            return Expr(f"{way.name}/any()", f"(EXISTS (SELECT 1 {joined}))", "bool")
+            return Expr(f"{navigation.name}/any()", f"(EXISTS (SELECT 1 {joined}))", "bool")
         if choice == 1:
             operator, number = self.random.choice(["gt", "eq", "le"]), self.random.randrange(4)
-            count = Expr(f"{way.name}/$count", f"(SELECT count(*) {joined})", "number")
+            count = Expr(f"{navigation.name}/$count", f"(SELECT count(*) {joined})", "number")
             return compare(operator, count, Expr(str(number), str(number), "number"))
         if choice == 2:
-            inner = Maker(self.random, columns, way.target.samples).condition(1)
-            count = Expr(f"{way.name}/$count($filter={inner.odata})", f"(SELECT count(*) {joined} AND ({inner.sql}))", "number")
+            inner = Maker(self.random, columns, navigation.target.samples).condition(1)
+            count = Expr(f"{navigation.name}/$count($filter={inner.odata})", f"(SELECT count(*) {joined} AND ({inner.sql}))", "number")
             return compare("gt", count, Expr("0", "0", "number"))
         named = {f"m/{name}": column for name, column in columns.items()}
-        inner = Maker(self.random, named, {f"m/{name}": found for name, found in way.target.samples.items()}).condition(1)
+        inner = Maker(self.random, named, {f"m/{name}": found for name, found in navigation.target.samples.items()}).condition(1)
         if choice == 3:
-            return Expr(f"{way.name}/any(m:{inner.odata})", f"(EXISTS (SELECT 1 {joined} AND ({inner.sql})))", "bool")
-        return Expr(f"{way.name}/all(m:{inner.odata})", f"(NOT EXISTS (SELECT 1 {joined} AND ({inner.sql}) IS NOT TRUE))", "bool")
+            return Expr(f"{navigation.name}/any(m:{inner.odata})", f"(EXISTS (SELECT 1 {joined} AND ({inner.sql})))", "bool")
+        return Expr(f"{navigation.name}/all(m:{inner.odata})", f"(NOT EXISTS (SELECT 1 {joined} AND ({inner.sql}) IS NOT TRUE))", "bool")
 
     def condition(self, depth):
         choice = self.random.random()

@@ -12,7 +12,7 @@ from queries import ROWS_AT_MOST, At, Expand, Grouped, Rows, Step
 # How often a set of each kind is asked; figures are most of what users ask for.
 WEIGHTS = {"wide": 30, "cube": 14, "long": 16, "codes": 34, "groups": 8, "catalogue": 8, "catalogue-wide": 8}
 COUNTED = [1, 2, 3, 10, 98]
-# What stands beside the rows of one page is limited, all ways together; and so many children a row has at most.
+# What stands beside the rows of one page is limited, all navigations together; and so many children a row has at most.
 BESIDE, WIDEST = 900, 110
 
 
@@ -42,8 +42,8 @@ class Queries:
             return self.totals(found)
         if choice < 0.36:
             return self.at(found)
-        if found.ways and choice < 0.45:
-            return self.over_a_way(found)
+        if found.navigations and choice < 0.45:
+            return self.over_navigation(found)
         return self.rows(found)
 
     def rows(self, found):
@@ -60,7 +60,7 @@ class Queries:
         if self.chance(0.6):
             rows.order = self.order(maker, found)
         self.window(rows)
-        if found.ways and self.chance(0.7):
+        if found.navigations and self.chance(0.7):
             self.expand(rows)
         return rows
 
@@ -85,35 +85,35 @@ class Queries:
             query.page = self.random.choice([7, 40, 150]) if (top or 1000) <= 300 else 500
 
     def expand(self, rows, depth=2):
-        """Ways out of each row; few rows where many stand beside each."""
+        """Expansions of each row; few rows where many stand beside each."""
         found = rows.set
-        ways = self.random.sample(list(found.ways.values()), self.random.choice([1, 1, 2]) if len(found.ways) > 1 else 1)
-        rows.expand = tuple(self.beside(way, depth) for way in ways)
+        navigations = self.random.sample(list(found.navigations.values()), self.random.choice([1, 1, 2]) if len(found.navigations) > 1 else 1)
+        rows.expand = tuple(self.beside(navigation, depth) for navigation in navigations)
         beside = sum(most(expand) for expand in rows.expand)
         if beside > BESIDE:
             rows.expand = ()
-        elif beside > len(ways) or found.kind == "long":
+        elif beside > len(navigations) or found.kind == "long":
             limit = max(1, min(40, BESIDE // beside))
             rows.top = min(limit if rows.top is None else rows.top, limit)
             rows.page = None
 
-    def beside(self, way, depth):
-        target = way.target
+    def beside(self, navigation, depth):
+        target = navigation.target
         maker = Maker.over(self.random, target)
         inner, long = Rows(target), target.kind == "long"
         if self.chance(0.6):
             inner.select = tuple(self.random.sample(list(target.columns), self.random.randrange(1, min(4, len(target.columns)) + 1)))
         choice = self.random.random()
         if choice < 0.15 and not long:
-            return Expand(way, Rows(target, select=(self.random.choice(list(target.columns)),)), only="select")
-        if not way.many:
-            if depth > 1 and target.ways and self.chance(0.3):
+            return Expand(navigation, Rows(target, select=(self.random.choice(list(target.columns)),)), only="select")
+        if not navigation.many:
+            if depth > 1 and target.navigations and self.chance(0.3):
                 self.expand_inside(inner, depth)
-            return Expand(way, inner)
+            return Expand(navigation, inner)
         if self.chance(0.6):
             inner.filter = maker.condition(1)
         if choice < 0.6 and not long:
-            return Expand(way, Rows(target, filter=inner.filter), only="$count")
+            return Expand(navigation, Rows(target, filter=inner.filter), only="$count")
         if self.chance(0.5):
             inner.order = self.order(maker, target)
         if long or self.chance(0.4):
@@ -123,15 +123,15 @@ class Queries:
         inner.count = self.chance(0.6)
         if target.texts and self.chance(0.55):
             inner.search = Searcher(self.random, target).word()
-        levels = self.random.choice([1, 2, 3, 10]) if way.name == "Children" and self.chance(0.8) else None
+        levels = self.random.choice([1, 2, 3, 10]) if navigation.name == "Children" and self.chance(0.8) else None
         if levels is None and depth > 1 and self.chance(0.3):
             self.expand_inside(inner, depth)
-        return Expand(way, inner, levels)
+        return Expand(navigation, inner, levels)
 
     def expand_inside(self, inner, depth):
-        ways = [way for way in inner.set.ways.values() if not way.many or way.target.kind != "long"]
-        if ways:
-            inner.expand = (self.beside(self.random.choice(ways), depth - 1),)
+        navigations = [navigation for navigation in inner.set.navigations.values() if not navigation.many or navigation.target.kind != "long"]
+        if navigations:
+            inner.expand = (self.beside(self.random.choice(navigations), depth - 1),)
 
     def a_key(self, found):
         """The key of a row that is there, or nearly."""
@@ -144,10 +144,10 @@ class Queries:
     def at(self, found):
         style = self.random.choice(["named", "bare", "segments"])
         query = At(found, self.a_key(found), style)
-        ways = [way for way in found.ways.values() if not way.many]
-        if ways and self.chance(0.4):
-            query.way = self.random.choice(ways)
-        target = query.way.target if query.way else found
+        navigations = [navigation for navigation in found.navigations.values() if not navigation.many]
+        if navigations and self.chance(0.4):
+            query.navigation = self.random.choice(navigations)
+        target = query.navigation.target if query.navigation else found
         if self.chance(0.65):
             query.column = self.random.choice(list(target.columns))
             query.raw = self.chance(0.5)
@@ -155,25 +155,25 @@ class Queries:
         query.rows = Rows(target)
         if self.chance(0.6):
             query.rows.select = tuple(self.random.sample(list(target.columns), self.random.randrange(1, min(4, len(target.columns)) + 1)))
-        if target.ways and not query.way and self.chance(0.6):
+        if target.navigations and not query.navigation and self.chance(0.6):
             self.expand(query.rows)
             query.rows.top = None
         return query
 
-    def over_a_way(self, found):
-        """The rows at the end of a way to many, from one row."""
-        ways = [way for way in found.ways.values() if way.many]
-        if not ways:
+    def over_navigation(self, found):
+        """The rows at the end of a navigation to many, from one row."""
+        navigations = [navigation for navigation in found.navigations.values() if navigation.many]
+        if not navigations:
             return self.at(found)
-        way = self.random.choice(ways)
+        navigation = self.random.choice(navigations)
         (name,) = found.keys
         key = {name: str(self.random.choice(found.samples[name]))}
-        query = self.rows(way.target)
+        query = self.rows(navigation.target)
         query.path = At(found, key, self.random.choice(["named", "bare", "segments"])).key_text()
-        query.path = f"{found.path}{query.path}/{way.name}"
-        there = f"(SELECT {way.local} FROM {found.source} WHERE {found.columns[name].sql} = '{key[name]}')"
-        query.within = f"{way.target.columns[way.remote].sql} = {there}"
-        if way.target.kind == "long":
+        query.path = f"{found.path}{query.path}/{navigation.name}"
+        there = f"(SELECT {navigation.local} FROM {found.source} WHERE {found.columns[name].sql} = '{key[name]}')"
+        query.within = f"{navigation.target.columns[navigation.remote].sql} = {there}"
+        if navigation.target.kind == "long":
             query.top = min(query.top, 50)
         return self.counted(query) if self.chance(0.3) else query
 
@@ -225,7 +225,7 @@ def most(expand):
     rows = expand.rows
     if expand.only == "$count":
         return 0
-    width = 1 if not expand.way.many else WIDEST if rows.top is None else rows.top
+    width = 1 if not expand.navigation.many else WIDEST if rows.top is None else rows.top
     # Below the first level a hierarchy shares its rows out.
     return (2 if expand.levels else 1) * width * (1 + sum(most(inner) for inner in rows.expand))
 
@@ -235,11 +235,11 @@ class Chain:
 
     def __init__(self, random, found):
         self.random, self.found, self.steps = random, found, []
-        self.columns, self.samples, self.paths, self.ways = found.columns, found.samples, found.paths, found.ways
+        self.columns, self.samples, self.paths, self.navigations = found.columns, found.samples, found.paths, found.navigations
         self.source = f"(SELECT *, row_number() OVER (ORDER BY {found.order}) AS nth FROM {found.source})"
 
     def maker(self):
-        return Maker(self.random, self.columns, self.samples, self.paths, self.ways)
+        return Maker(self.random, self.columns, self.samples, self.paths, self.navigations)
 
     def add(self, name, inner, source):
         self.steps.append(Step(name, inner))
@@ -280,7 +280,7 @@ class Chain:
         samples = {key: self.samples[key] for key in keys}
         for at, (name, _, _, (kind, values)) in enumerate(made):
             columns[name], samples[name] = Column(f"a{at}", kind), values
-        self.columns, self.samples, self.paths, self.ways = columns, samples, {}, {}
+        self.columns, self.samples, self.paths, self.navigations = columns, samples, {}, {}
 
     def aggregates(self, may_be_none):
         """(name, text, SQL, kind and samples) of values that are no figures' own."""
@@ -315,7 +315,7 @@ class Chain:
         inner = f"({','.join(groups)}),aggregate({','.join(totals)})"
         self.add("groupby", inner, f"(SELECT {shown}, {numbered} FROM {found.source} WHERE {where})")
         self.columns = {name: Column(f"t{at}", found.columns[name].kind) for at, name in enumerate([*groups, *totals])}
-        self.samples, self.paths, self.ways = {name: found.samples[name] for name in self.columns}, {}, {}
+        self.samples, self.paths, self.navigations = {name: found.samples[name] for name in self.columns}, {}, {}
 
     def result(self):
         return Set(self.found.service, self.found.name, "result", self.columns, self.source, "nth", [], samples=self.samples)
@@ -329,9 +329,9 @@ TEXTS = {
     "cast": r"cast\(",
     "Opdateret": r"Opdateret",
     "now, date of an instant": r"now\(\)|date\(",
-    "path over a way": r"\b\w+/[A-Z]\w+",
+    "path over a navigation": r"\b\w+/[A-Z]\w+",
     "any, all": r"/(any|all)\(",
-    "count of a way in an expression": r"/\$count",
+    "count of a navigation in an expression": r"/\$count",
     "arithmetic": r" (add|sub|mul|div|divby|mod) ",
     "not": r"\bnot \(",
 }
@@ -344,7 +344,7 @@ def constructs(query, spelled):
     if isinstance(query, At):
         found.add(f"key: {query.style}")
         found.add("one row" if not query.column else "$value" if query.raw else "value")
-        found |= {"way from one row"} if query.way else set()
+        found |= {"navigation from one row"} if query.navigation else set()
     if isinstance(query, Grouped):
         found |= transformations(query)
     return found | (parts_of(rows, query) if rows else set())
@@ -390,7 +390,7 @@ def parts_of(rows, query):
         "$count=true": rows.count,
         "/$count": rows.only_count,
         "paging": query.page,
-        "rows of a way": rows.path,
+        "rows of a navigation": rows.path,
     }
     expressions = [each.odata for each in [rows.filter, *rows.order] if each]
     flags["$compute used in an expression"] = any("Beregnet" in text for text in expressions)
@@ -400,7 +400,7 @@ def parts_of(rows, query):
     flags |= {name: any(re.search(pattern, text) for text in texts) for name, pattern in TEXTS.items()}
     found = {name for name, there in flags.items() if there}
     for expand in rows.expand:
-        found |= expanded(expand, "$expand" if expand.way.name not in ("Parent", "Children") else "$expand in a hierarchy")
+        found |= expanded(expand, "$expand" if expand.navigation.name not in ("Parent", "Children") else "$expand in a hierarchy")
     return found
 
 

@@ -21,7 +21,7 @@ numbers = itertools.count()
 
 
 @dataclass
-class Way:
+class Navigation:
     """A navigation property: rows of `target` whose column `remote` is what `local` is here."""
 
     name: str
@@ -40,7 +40,7 @@ class Set:
     source: str
     order: str
     keys: list
-    ways: dict = field(default_factory=dict)
+    navigations: dict = field(default_factory=dict)
     # What `$search` looks through, in SQL.
     texts: list = field(default_factory=list)
     samples: dict = field(default_factory=dict)
@@ -48,7 +48,7 @@ class Set:
     nullable: list = field(default_factory=list)
     # What identifies a row, and what holds of the totals of those parts that are not grouped by.
     ids: dict = field(default_factory=dict)
-    # Columns at the other end of ways to one row.
+    # Columns at the other end of navigations to one row.
     paths: dict = field(default_factory=dict)
 
     @property
@@ -62,7 +62,7 @@ class Described:
 
     properties: list
     keys: list
-    ways: list
+    navigations: list
 
 
 def described_sets(service, root):
@@ -207,20 +207,20 @@ def group_lists(table, root, described):
 
 
 def family(codes, parent, id, id_column, parent_column):
-    codes.ways["Parent"] = Way("Parent", codes, False, parent, id_column)
-    codes.ways["Children"] = Way("Children", codes, True, id, parent_column)
+    codes.navigations["Parent"] = Navigation("Parent", codes, False, parent, id_column)
+    codes.navigations["Children"] = Navigation("Children", codes, True, id, parent_column)
 
 
 def link(table, long, lists):
-    """The ways between the figures and the codes, both ways: to the measure, the period, and each dimension."""
+    """The navigations between the figures and the codes, in both directions: to the measure, the period, and each dimension."""
     names = [name for name in lists if name.endswith("Codes") and name not in ("MeasureCodes", "PeriodeCodes")]
     pairs = [("MeasureCodes", "measure", "id"), ("PeriodeCodes", "cbs", "code")]
     pairs += [(name, f"d{number}_id", "id") for number, name in enumerate(names)]
     for name, local, remote in pairs:
-        codes, way = lists[name], name.removesuffix("s")
+        codes, navigation = lists[name], name.removesuffix("s")
         column = next(found for found, each in long.columns.items() if each.sql == local)
-        long.ways[way] = Way(way, codes, False, local, "Identifier")
-        codes.ways["Observations"] = Way("Observations", long, True, remote, column)
+        long.navigations[navigation] = Navigation(navigation, codes, False, local, "Identifier")
+        codes.navigations["Observations"] = Navigation("Observations", long, True, remote, column)
 
 
 def renamed(target):
@@ -232,37 +232,37 @@ def renamed(target):
 
 
 def paths_of(found, steps):
-    """What can be reached over ways to one row, as columns of this set."""
+    """What can be reached over navigations to one row, as columns of this set."""
     reached = {}
     if not steps:
         return reached
-    for way in found.ways.values():
-        if way.many:
+    for navigation in found.navigations.values():
+        if navigation.many:
             continue
-        source, columns = renamed(way.target)
-        joined = f"FROM {source} WHERE {columns[way.remote].sql} = {way.local}"
+        source, columns = renamed(navigation.target)
+        joined = f"FROM {source} WHERE {columns[navigation.remote].sql} = {navigation.local}"
         for name, column in columns.items():
-            reached[f"{way.name}/{name}"] = Column(f"(SELECT {column.sql} {joined})", column.kind)
-        if steps > 1 and "Parent" in way.target.ways:
+            reached[f"{navigation.name}/{name}"] = Column(f"(SELECT {column.sql} {joined})", column.kind)
+        if steps > 1 and "Parent" in navigation.target.navigations:
             id, parent, label = ("Id" if "Id" in columns else "Identifier"), columns["ParentId"].sql, "Title"
-            further, beyond = renamed(way.target)
+            further, beyond = renamed(navigation.target)
             above = f"(SELECT {beyond[label].sql} FROM {further} WHERE {beyond[id].sql} = {parent})"
-            reached[f"{way.name}/Parent/{label}"] = Column(f"(SELECT {above} {joined})", "text")
+            reached[f"{navigation.name}/Parent/{label}"] = Column(f"(SELECT {above} {joined})", "text")
     return reached
 
 
 def complete(cursor, found):
-    """What occurs in the set: samples of each column, which of them has nulls, and what lies behind its ways."""
+    """What occurs in the set: samples of each column, which of them has nulls, and what lies behind its navigations."""
     found.paths = paths_of(found, STEPS)
     if found.kind == "long":
-        found.texts = [found.paths[f"{way}/Title"].sql for way in found.ways]
+        found.texts = [found.paths[f"{navigation}/Title"].sql for navigation in found.navigations]
     for name, column in found.columns.items():
         found.samples[name], some = samples(cursor, column.sql, found.source)
         if some:
             found.nullable.append(name)
     for name in found.paths:
-        way, _, column = name.partition("/")
-        target = found.ways[way].target
+        navigation, _, column = name.partition("/")
+        target = found.navigations[navigation].target
         sql = target.columns[column.rpartition("/")[2]].sql
         found.samples[name], _ = samples(cursor, sql, target.source)
     (found.size,) = cursor.execute(f"SELECT count(*) FROM {found.source}").fetchone()

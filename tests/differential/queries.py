@@ -38,7 +38,7 @@ class Address:
 
 @dataclass
 class Rows:
-    """Rows of a set, or those at the end of a way from one row."""
+    """Rows of a set, or those at the end of a navigation from one row."""
 
     set: Set
     filter: Expr | None = None
@@ -99,7 +99,7 @@ class Rows:
             if everything or name in self.select:
                 names.append(name)
                 parts.append(expr.sql)
-        hidden = [expand.way.local for expand in self.expand] or ["1"]
+        hidden = [expand.navigation.local for expand in self.expand] or ["1"]
         order = ", ".join([*(term.sql for term in self.order), self.set.order])
         sql = f"SELECT {', '.join([*parts, *hidden])} FROM {self.set.source} WHERE {self.conditions()} ORDER BY {order}"
         return sql + limits(self.top, self.skip), names
@@ -169,32 +169,32 @@ def written(path, options, spelling):
 
 @dataclass
 class Expand:
-    """What stands at the other end of a way: its rows, how many there are, or one of their columns by `$select`."""
+    """What stands at the other end of a navigation: its rows, how many there are, or one of their columns by `$select`."""
 
-    way: object
+    navigation: object
     rows: Rows
     levels: int | None = None
     only: str | None = None  # "$count", or "select" for a path in $select
 
     def selected(self):
-        return f"{self.way.name}/{self.rows.select[0]}" if self.only == "select" else None
+        return f"{self.navigation.name}/{self.rows.select[0]}" if self.only == "select" else None
 
     def text(self, spelling):
         if self.only == "$count":
             filter = self.rows.filter
             inner = f"({spelling.option('filter')}={spelling.expression(filter.odata)})" if filter else ""
-            return f"{self.way.name}/$count{inner}"
+            return f"{self.navigation.name}/$count{inner}"
         options = [f"{spelling.option(name)}={value}" for name, value in self.rows.parts(spelling).items()]
         if self.levels is not None:
             options.append(f"{spelling.option('levels')}={'max' if self.levels > 9 else self.levels}")
-        return f"{self.way.name}({';'.join(options)})" if options else self.way.name
+        return f"{self.navigation.name}({';'.join(options)})" if options else self.navigation.name
 
     def answer(self, cursor, value, memory):
-        name, target = self.way.name, self.way.target
+        name, target = self.navigation.name, self.navigation.target
         if value is None:
             there = "false"
         else:
-            there = f"{target.columns[self.way.remote].sql} = '{str(value).replace(chr(39), chr(39) * 2)}'"
+            there = f"{target.columns[self.navigation.remote].sql} = '{str(value).replace(chr(39), chr(39) * 2)}'"
         rows = replace(self.rows, within=there)
         counted = lambda: Decimal(cursor.execute(rows.sql_count()).fetchone()[0])
         if self.only == "$count":
@@ -203,7 +203,7 @@ class Expand:
             deeper = replace(self, levels=self.levels - 1)
             rows = replace(rows, expand=(*rows.expand, deeper))
         found = rows.rows(cursor, memory)
-        if not self.way.many:
+        if not self.navigation.many:
             return {name: found[0] if found else None}
         return {name: found} | ({f"{name}@count": counted()} if rows.count else {})
 
@@ -211,7 +211,7 @@ class Expand:
         if self.levels is not None:
             yield replace(self, levels=None)
         for rows in self.rows.smaller():
-            if rows.top is not None or self.way.target.kind != "long":
+            if rows.top is not None or self.navigation.target.kind != "long":
                 yield replace(self, rows=rows)
 
 
@@ -265,8 +265,8 @@ class At:
     # A column, for its value.
     column: str | None = None
     raw: bool = False
-    # A way, and a column at its other end.
-    way: object = None
+    # A navigation, and a column at its other end.
+    navigation: object = None
     page: int | None = None
 
     def key_text(self):
@@ -279,8 +279,8 @@ class At:
 
     def address(self, spelling):
         path = f"{self.set.path}{self.key_text()}"
-        if self.way:
-            path += f"/{self.way.name}"
+        if self.navigation:
+            path += f"/{self.navigation.name}"
         if self.column:
             return Address(written(f"{path}/{self.column}{'/$value' if self.raw else ''}", {}, spelling), "raw" if self.raw else "value")
         return Address(written(path, self.rows.parts(spelling), spelling), "row")
@@ -290,16 +290,16 @@ class At:
 
     def answer(self, cursor):
         target, within = self.set, self.here()
-        if self.way:
-            found = cursor.execute(f"SELECT {self.way.local} FROM {target.source} WHERE {within}").fetchall()
+        if self.navigation:
+            found = cursor.execute(f"SELECT {self.navigation.local} FROM {target.source} WHERE {within}").fetchall()
             if not found:
                 return Answer("status", 404)
             ((value,),) = found
             if value is None:
                 # What lies behind nothing is nothing, as in an expression.
                 return Answer("status", 204)
-            target = self.way.target
-            within = f"{target.columns[self.way.remote].sql} = '{value}'"
+            target = self.navigation.target
+            within = f"{target.columns[self.navigation.remote].sql} = '{value}'"
         if self.column:
             found = cursor.execute(f"SELECT {target.columns[self.column].sql} FROM {target.source} WHERE {within}").fetchall()
             if not found:

@@ -23,8 +23,8 @@ const catalogue = await tryService(figures.CATALOGUE, (name) => name.startsWith(
 assert.ok(catalogue.entitySets.some((set) => set.name === "Datasets"));
 const table = await tryService(figures.TABLE, (name) => name === "Hovedtal");
 const observations = table.entityTypes.find((type) => type.name === "ObservationsType");
-const ways = observations.navigationProperties.map((way) => way.name);
-for (const way of ["OmrådeCode", "KønCode", "MeasureCode", "PeriodeCode"]) {
-  assert.ok(ways.includes(way), `${way} among ${ways}`);
+const navigations = observations.navigationProperties.map((navigation) => navigation.name);
+for (const navigation of ["OmrådeCode", "KønCode", "MeasureCode", "PeriodeCode"]) {
+  assert.ok(navigations.includes(navigation), `${navigation} among ${navigations}`);
 }
 assert.ok(table.singletons.some((singleton) => singleton.name === "Properties"));

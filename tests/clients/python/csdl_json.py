@@ -1,4 +1,4 @@
-"""The model of odatapy from CSDL JSON: sets, keys, types, ways and annotations, and no other than from CSDL XML."""
+"""The model of odatapy from CSDL JSON: sets, keys, types, navigations and annotations, and no other than from CSDL XML."""
 
 import requests
 from odatapy.edm.json_csdl import JsonCsdlEdmProvider
@@ -22,7 +22,7 @@ def annotations(of) -> dict:
 
 
 def structure(schema) -> dict:
-    """Each type with its key, its columns with their facets, and its ways with what they bind."""
+    """Each type with its key, its columns with their facets, and its navigations with what they bind."""
     return {
         kind.name: (
             [reference.name for reference in kind.key],
@@ -31,8 +31,8 @@ def structure(schema) -> dict:
                 for column in kind.properties
             },
             {
-                way.name: (way.type, way.partner, [(each.property, each.referenced_property) for each in way.referential_constraints])
-                for way in kind.navigation_properties
+                navigation.name: (navigation.type, navigation.partner, [(each.property, each.referenced_property) for each in navigation.referential_constraints])
+                for navigation in kind.navigation_properties
             },
         )
         for kind in schema.entity_types
@@ -70,8 +70,8 @@ def wide_type(schema, name: str) -> None:
 def main() -> None:
     table = both_forms(figures.table())
     wide_type(table, "HovedtalType")
-    _, _, ways = structure(table)["ObservationsType"]
-    same("a way", ways["OmrådeCode"], ("Jobindsats.y25i01.OmrådeCodesType", "Observations", [("Område", "Identifier")]))
+    _, _, navigations = structure(table)["ObservationsType"]
+    same("a navigation", navigations["OmrådeCode"], ("Jobindsats.y25i01.OmrådeCodesType", "Observations", [("Område", "Identifier")]))
     assert ("OmrådeCode", "OmrådeCodes") in sets(table)["Observations"][1], sets(table)["Observations"]
     same("the singleton", [each.name for each in table.entity_container.singletons], ["Properties"])
     catalogue = both_forms(figures.catalogue())
