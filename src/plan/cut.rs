@@ -1,9 +1,9 @@
-//! Cuts a box of cells into pieces of its axes, so that every combination of pieces is a request within the cell limit.
+//! Cuts each axis of a selection into pieces, so that every combination of pieces is a request within the cell limit.
 //!
-//! Periods are cut first, counted from the table's oldest, so that a new period adds a piece and moves none; then the dimensions
-//! in key order, so that a chunk is one run of rows wherever its members allow it. Every axis is cut by itself: by how many rows the
-//! largest combination of what stands behind it has. Members of different hierarchies, and members that share a label without
-//! being twins, are never asked for together. Addresses stay below the 2048 characters that many gateways allow.
+//! Periods are cut first, counted from the table's oldest, so that a new period adds a piece and does not change the others; then the
+//! dimensions in key order, so that a chunk is one contiguous run of rows where possible. The size of an axis' pieces follows from the
+//! rows of the largest combination of the later axes. Members of different hierarchies, and members with the same label that are not
+//! twins, are never in one request. URLs stay below the 2048 characters that many gateways allow.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -17,10 +17,10 @@ use crate::plan::chunk::{
 use crate::plan::product::{Chunks, PeriodPiece};
 use crate::plan::selection::Selection;
 
-/// Cuts a box into chunks, in the order of the rows.
+/// Cuts a selection into chunks, in the order of the rows.
 ///
 /// # Errors
-/// When a single row is above the limit, or a member stands in no hierarchy.
+/// When a single row exceeds the limit, or a member is in no hierarchy.
 pub fn cut(measurement: &Measurement, selection: &Selection, cell_limit: u64) -> Result<Chunks, ChunkError> {
     if selection.is_empty() {
         return Ok(Chunks::default());
@@ -38,7 +38,7 @@ pub fn cut(measurement: &Measurement, selection: &Selection, cell_limit: u64) ->
     Ok(Chunks::new(measurement, periods, dimensions, selection.measures.clone()))
 }
 
-/// A box as one chunk; `None` if it takes several.
+/// A selection as one chunk; `None` if it needs several.
 #[must_use]
 pub fn alone(measurement: &Measurement, selection: &Selection, cell_limit: u64) -> Option<Chunk> {
     let (first, others) = selection.periods.split_first()?;
@@ -58,7 +58,7 @@ pub fn alone(measurement: &Measurement, selection: &Selection, cell_limit: u64) 
     chunk(axes.clone()).or_else(|| chunk(fitted(measurement, &axes)))
 }
 
-/// How many rows a request may ask for.
+/// The most rows of a request.
 fn row_limit(measurement: &Measurement, selection: &Selection, cell_limit: u64) -> Result<u64, ChunkError> {
     let cells = columns(selection.named().count(), selection.measures.len());
     match cell_limit / cells {
@@ -73,7 +73,7 @@ fn largest(measurement: &Measurement, runs: &[ChunkDimension]) -> u64 {
     runs.iter().map(|run| run.node_count(measurement)).max().unwrap_or(1)
 }
 
-/// Runs of one dimension, those of more than so many nodes cut into lists; in the order of their first members.
+/// The pieces of one dimension, in the order of their first members; those with too many nodes are cut into lists.
 fn pieces(
     measurement: &Measurement,
     runs: &[ChunkDimension],
@@ -90,8 +90,8 @@ fn pieces(
     pieces
 }
 
-/// Periods in pieces of one type and at most `at_once`, counted from the oldest of the type that the table has. A piece that
-/// would be too long a list is cut the same way.
+/// Periods in pieces of one type and at most `at_once` periods, counted from the table's oldest of that type. A piece that would be
+/// too long a list is cut again.
 fn period_pieces(measurement: &Measurement, periods: &[usize], at_once: usize) -> Vec<PeriodPiece> {
     let number = numbers_from_the_oldest(measurement);
     let mut groups: BTreeMap<(&PeriodTypeId, usize), Vec<usize>> = BTreeMap::new();
@@ -111,7 +111,7 @@ fn period_pieces(measurement: &Measurement, periods: &[usize], at_once: usize) -
     pieces
 }
 
-/// For each period, how many older ones of its type the table has.
+/// For each period the number of older ones of its type in the table.
 fn numbers_from_the_oldest(measurement: &Measurement) -> Vec<usize> {
     let mut counts: HashMap<&PeriodTypeId, usize> = HashMap::new();
     let mut numbers = vec![0; measurement.periods.len()];
@@ -123,12 +123,12 @@ fn numbers_from_the_oldest(measurement: &Measurement) -> Vec<usize> {
     numbers
 }
 
-/// For each named dimension the runs that can be asked for together.
+/// For each named dimension its members, grouped into runs that can be requested together.
 fn axes(measurement: &Measurement, selection: &Selection) -> Result<Vec<Vec<ChunkDimension>>, ChunkError> {
     selection.named().map(|(dimension, members)| runs(measurement, dimension, members)).collect()
 }
 
-/// The same within the length of an address.
+/// The same, with runs split so that they fit into a URL.
 fn fitted(measurement: &Measurement, axes: &[Vec<ChunkDimension>]) -> Vec<Vec<ChunkDimension>> {
     let is_long = |runs: &&Vec<ChunkDimension>| runs.iter().any(|run| run.is_list(measurement));
     let characters = list_characters(axes.iter().filter(is_long).count());
@@ -136,7 +136,7 @@ fn fitted(measurement: &Measurement, axes: &[Vec<ChunkDimension>]) -> Vec<Vec<Ch
     axes.iter().map(fit).collect()
 }
 
-/// Members of a dimension in runs that can be asked for together: one hierarchy each, and no ambiguous label.
+/// Groups members of a dimension into runs that can be requested together: of one hierarchy and without ambiguous labels.
 fn runs(
     measurement: &Measurement,
     dimension: usize,
@@ -152,7 +152,7 @@ fn runs(
     Ok(runs)
 }
 
-/// A run whose list is too long for an address is asked for with the few that are not wanted, or in several lists.
+/// Splits a run whose list is too long for a URL into several lists, or requests the whole hierarchy if few members are unwanted.
 fn fit_address(measurement: &Measurement, run: &ChunkDimension, characters: usize) -> Vec<ChunkDimension> {
     if !run.is_list(measurement) {
         return vec![run.clone()];
@@ -169,7 +169,7 @@ fn fit_address(measurement: &Measurement, run: &ChunkDimension, characters: usiz
     lists
 }
 
-/// The fewest hierarchies that are easily found: again and again the one that holds most of what is left, the first of equals.
+/// Chooses few hierarchies greedily: repeatedly the one with the most remaining members, the first of equal ones.
 fn by_hierarchy(
     measurement: &Measurement,
     facts: &Dimension,
@@ -196,7 +196,7 @@ fn by_hierarchy(
     Ok(groups)
 }
 
-/// Splits members so that no two in a list share a label, twins apart: they share their figures too.
+/// Splits members so that no two in a list have the same label, except twins, which have the same figures.
 fn unambiguous(facts: &Dimension, members: &[usize]) -> Vec<Vec<usize>> {
     let mut lists: Vec<Vec<usize>> = Vec::new();
     let mut namesakes: HashMap<&str, Vec<(usize, usize)>> = HashMap::new();

@@ -1,5 +1,5 @@
-//! Expressions: names become columns, literals become typed values, and operators are given only what they can work on.
-//! Constants are worked out at once, so that what is left depends on the row.
+//! Binds expressions: names become columns, literals become typed values, and the operands' types are checked. Constant parts are
+//! evaluated at once, so that the rest depends on the row.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -15,17 +15,17 @@ use crate::feed::{Feed, Set};
 use crate::odata::uri::syntax::{BinaryOp, Expr, ExprKind, Literal, TypeFunction, UnaryOp};
 use crate::odata::value::{PrimitiveType, Value};
 
-/// Nodes that the expressions of one option may have once their aliases are filled in. The parser limits what is written; an
-/// alias that is used many times multiplies it.
+/// The most nodes of one option's expressions after aliases are replaced. The parser limits the text, but an alias may be used many
+/// times.
 const NODE_LIMIT: usize = 200_000;
 
-/// Bytes of a text that count as one more node: constants that are joined again and again grow too.
+/// So many bytes of a constant text count as one more node, because concatenating constants repeatedly makes them grow.
 const BYTES_PER_NODE: usize = 64;
 
-/// How deep expressions may nest once their aliases are filled in; chains of operators do not nest.
+/// The deepest nesting of expressions after aliases are replaced; a chain of operators counts as one level.
 const DEPTH_LIMIT: usize = 200;
 
-/// Reads the expressions of one option against one set.
+/// Binds the expressions of one option to one set.
 pub(super) struct Binder<'a> {
     pub(super) feed: &'a Feed,
     pub(super) set: &'a Set,
@@ -35,12 +35,12 @@ pub(super) struct Binder<'a> {
     computed: &'a [Computed],
     /// The variable of the lambda expression whose body this is.
     pub(super) variable: Option<&'a str>,
-    /// Whether the rows are not those that the resource path names.
+    /// Whether the rows are those of an expansion rather than of the resource path.
     inner: bool,
-    /// The sets that lambda expressions around this one range over, the outermost first, each with its variable; the first is
-    /// that of the rows that the whole expression is about.
+    /// The sets of the enclosing lambda expressions with their variables, the outermost first; the first is the set of the whole
+    /// expression.
     pub(super) around: Vec<(Option<&'a str>, &'a Set)>,
-    /// Look-ups made so far, by the set, the key there and the column there.
+    /// Lookup tables made so far, by set, key column and value column.
     pub(super) tables: RefCell<HashMap<(usize, usize, usize), LookupTable>>,
     nodes_left: Cell<usize>,
     depth: Cell<usize>,
@@ -74,17 +74,17 @@ impl<'a> Binder<'a> {
         }
     }
 
-    /// The same binder, which knows computed values by their names.
+    /// The binder with computed values, which can then be used by name.
     pub(super) fn with_computed(self, computed: &'a [Computed]) -> Self {
         Self { computed, ..self }
     }
 
-    /// The same binder for rows that hang below others, as in `$expand`.
+    /// The binder for the rows of an expansion.
     pub(super) fn for_inner_rows(self, inner: bool) -> Self {
         Self { inner, ..self }
     }
 
-    /// Whether `$it` is another row than the one that the expression is about.
+    /// Whether `$it` is another row than the current one.
     pub(super) fn is_inner(&self) -> bool {
         self.inner || self.variable.is_some()
     }
@@ -94,7 +94,7 @@ impl<'a> Binder<'a> {
         self.computed.iter().find(|computed| computed.name == name).map(|computed| &computed.expr)
     }
 
-    /// Binds something about the rows of another set, out of the same purse.
+    /// Binds an expression over another set's rows. Its nodes count towards the same limit.
     pub(super) fn within<T>(
         &self,
         set: &Set,
@@ -156,7 +156,7 @@ impl<'a> Binder<'a> {
         }
     }
 
-    /// Does something with what an alias stands for: `None` if nothing was given for it, which means null.
+    /// Applies a function to the expression of an alias; `None` if the request gives none, which means null.
     pub(super) fn through_alias<T>(
         &self,
         name: &str,
@@ -166,7 +166,7 @@ impl<'a> Binder<'a> {
         self.deeper(|| then(found.map(|(_, expr)| expr)))
     }
 
-    /// Does something one level deeper.
+    /// Runs a function one level deeper.
     fn deeper<T>(&self, inner: impl FnOnce() -> Result<T, QueryError>) -> Result<T, QueryError> {
         let depth = self.depth.get();
         if depth >= DEPTH_LIMIT {
@@ -194,14 +194,14 @@ impl<'a> Binder<'a> {
         }
     }
 
-    /// Whether the name is that of a type of the model, which a path may name to cast.
+    /// Whether the name is a type of the model, which a path could contain as a cast.
     pub(super) fn is_type_name(&self, name: &str) -> bool {
         let types = &self.feed.schema.entity_types;
         let below = name.strip_prefix(&self.feed.schema.namespace).and_then(|rest| rest.strip_prefix('.'));
         below.is_some_and(|below| types.iter().any(|entity_type| entity_type.name == below))
     }
 
-    /// Comparisons and arithmetic, from the innermost left operand outwards, so that `1 add 1 add …` needs no depth.
+    /// Comparisons and arithmetic, from the innermost left operand outwards, so that `1 add 1 add …` needs no recursion.
     fn chain(&self, expr: &Expr) -> Bound {
         let (mut outer, mut innermost) = (Vec::new(), expr);
         while let ExprKind::Binary(operator, left, right) = &innermost.kind
@@ -234,7 +234,7 @@ impl<'a> Binder<'a> {
         Ok(bound)
     }
 
-    /// `cast` to a primitive type, and `isof` one: every column has its one type, so only null is of none.
+    /// `cast` and `isof` with a primitive type. Every column has one type, so `isof` is false only for null or another type.
     fn type_call(&self, expr: &Expr, name: TypeFunction, operand: Option<&Expr>, type_name: &str) -> Bound {
         let Some(operand) = operand else {
             return Err(self.not_offered(expr, "cast/isof", NotOfferedReason::NoDerivedTypes));
@@ -261,7 +261,7 @@ impl<'a> Binder<'a> {
         self.fold_constants(expr, bound)
     }
 
-    /// The value beside the first condition that is true; null if none is. All values are of one type, or numbers.
+    /// `case`: the value of the first condition that is true; null if none is. All values must be of one type, or numbers.
     fn case(&self, expr: &Expr, cases: &[(Expr, Expr)]) -> Bound {
         let (mut bound, mut primitive) = (Vec::with_capacity(cases.len()), None);
         for (condition, value) in cases {
@@ -279,7 +279,7 @@ impl<'a> Binder<'a> {
         self.fold_constants(expr, BoundExpr { kind: BoundExprKind::Case(bound), primitive })
     }
 
-    /// Works the expression out if all that it is made of is constant.
+    /// Evaluates the expression if all its operands are constant.
     pub(super) fn fold_constants(&self, expr: &Expr, bound: BoundExpr) -> Bound {
         if !bound.operands().iter().all(|operand| operand.as_literal().is_some()) {
             return Ok(bound);
@@ -290,7 +290,7 @@ impl<'a> Binder<'a> {
         }
     }
 
-    /// Takes nodes from what the request may still use.
+    /// Subtracts nodes from what is left of the limit.
     pub(super) fn charge(&self, nodes: usize) -> Result<(), QueryError> {
         let left = self.nodes_left.get().checked_sub(nodes).ok_or_else(|| self.too_large())?;
         self.nodes_left.set(left);

@@ -1,8 +1,8 @@
 //! Paths in expressions: to a column, a computed value, or through the navigation properties of the model.
 //!
-//! A navigation property to one row of a list becomes a look-up. A navigation property to many rows of a list stands before `any`, `all` or `$count`; what that
-//! comes to is worked out for every key at once, and is a look-up too. Binding does not fetch, so a navigation property to figures becomes an
-//! open question.
+//! A navigation property to one row of a list becomes a lookup table. `any`, `all` or `$count` over a navigation property to many rows
+//! of a list is computed for all keys and becomes a lookup table too. Binding does not fetch, so the same over figures stays a lambda
+//! aggregate, which `answer/lambda.rs` resolves.
 
 use arrow_array::RecordBatch;
 
@@ -19,13 +19,13 @@ use crate::odata::uri::literal;
 use crate::odata::uri::syntax::{Expr, ExprKind, LambdaOp, Literal, MemberPath, MemberStep, PathRoot};
 use crate::odata::value::{PrimitiveType, Value};
 
-/// What a question that has to be answered by fetching takes of the nodes that a request may use.
+/// The nodes that a lambda aggregate over figures counts as, against the limit of a request's expressions.
 const FETCHED_LAMBDA_NODES: usize = 10_000;
 
-/// The row that a path has come to.
+/// The current row while the steps of a path are followed.
 struct PathRow<'a> {
     set: &'a Set,
-    /// The navigation property's last step: its key as an expression over the first row; `None` at the first row itself.
+    /// The navigation property that led here, and its key as an expression over the first row; `None` at the first row.
     by: Option<(&'a Navigation, BoundExpr)>,
 }
 
@@ -69,7 +69,7 @@ impl<'a> Binder<'a> {
         }
     }
 
-    /// `Navigation eq null` and its like: whether there is a row at the other end. `None` where that is not what is compared.
+    /// `Navigation eq null` and `ne null`: whether the target row exists. `None` if this is another comparison.
     pub(super) fn presence(
         &self,
         comparison: Comparison,
@@ -116,7 +116,7 @@ impl<'a> Binder<'a> {
         }
     }
 
-    /// What is wrong with a name within a lambda expression that is not its variable: it speaks of an outer row, or of nothing.
+    /// The error for a name in a lambda expression that does not begin with its variable: it refers to an outer row or is unknown.
     fn not_of_this_row(&self, expr: &Expr, name: &str) -> QueryError {
         let is_variable = self.around.iter().any(|(variable, _)| *variable == Some(name));
         match self.around.first() {
@@ -127,7 +127,7 @@ impl<'a> Binder<'a> {
         }
     }
 
-    /// A column is where a path ends.
+    /// Checks that the path ends at the column.
     fn check_end(
         &self,
         expr: &Expr,
@@ -148,7 +148,7 @@ impl<'a> Binder<'a> {
         }
     }
 
-    /// The navigation property that a step names, or what is wrong with the step.
+    /// The navigation property that a step names, or the error.
     fn navigation<'s>(
         &self,
         expr: &Expr,
@@ -172,7 +172,7 @@ impl<'a> Binder<'a> {
         }
     }
 
-    /// A column of the row that a path has come to.
+    /// A column of the current row of the path.
     fn column_of(&self, at: &PathRow<'_>, column: usize) -> Bound {
         let primitive = at.set.columns.get(column).map(|column| column.primitive);
         let Some((navigation, key)) = &at.by else {
@@ -194,7 +194,7 @@ impl<'a> Binder<'a> {
         Ok(BoundExpr { kind: BoundExprKind::Lookup(Box::new(key.clone()), table), primitive })
     }
 
-    /// What is asked of the many rows that a navigation property leads to.
+    /// An aggregate over the rows that a navigation property leads to.
     fn many(&self, expr: &Expr, navigation: &Navigation, here: BoundExpr, steps: &[MemberStep]) -> Bound {
         let target = self.feed.sets.get(navigation.target).ok_or_else(|| self.lost(expr))?;
         let Some((last, filters)) = steps.split_last() else {
@@ -226,7 +226,7 @@ impl<'a> Binder<'a> {
         Ok(BoundExpr { kind, primitive: Some(operator.primitive()) })
     }
 
-    /// What the last step asks; which rows it is about goes to the conditions.
+    /// The kind of aggregate in the last step; its conditions are added to `conditions`.
     fn last_step(
         &self,
         expr: &Expr,
@@ -268,14 +268,14 @@ impl<'a> Binder<'a> {
     }
 }
 
-/// A duration without quotes, as some clients write it, where no name of the set stands in its way.
+/// A duration without quotes, as some clients write it, if the set has no such name.
 fn bare_duration(path: &MemberPath, set: &Set) -> Option<BoundExpr> {
     let [MemberStep::Name { name, key: None, .. }] = path.steps.as_slice() else { return None };
     let value = literal::duration(name).filter(|_| !set.has(name))?;
     Some(BoundExpr::literal(Value::Duration(value), Some(PrimitiveType::Duration)))
 }
 
-/// One column of a list by another.
+/// A lookup table from one column of a list to another.
 fn lookup_table(rows: &RecordBatch, key: usize, column: usize) -> LookupTable {
     let entry = |row: usize| {
         let row = ListRow { rows, row };
@@ -284,7 +284,7 @@ fn lookup_table(rows: &RecordBatch, key: usize, column: usize) -> LookupTable {
     LookupTable::new((0..rows.num_rows()).filter_map(entry).collect(), Value::Null)
 }
 
-/// For each key the rows that meet the condition.
+/// For each key the number of rows that meet the condition.
 fn count(rows: &RecordBatch, key: usize, condition: &BoundExpr) -> Result<Counts, EvalError> {
     let mut counts = Counts::new();
     for row in 0..rows.num_rows() {

@@ -1,6 +1,6 @@
-//! Numbers that look like chance and never change: the same input gives the same number on every machine.
+//! Deterministic pseudo-random numbers: the same input gives the same number on every machine.
 
-/// The seed that a text stands for.
+/// The seed of a text.
 pub fn seed(text: &str) -> u64 {
     text.bytes().fold(0x9e37_79b9_7f4a_7c15, |state, byte| mix(state, u64::from(byte)))
 }
@@ -13,7 +13,7 @@ pub fn mix(a: u64, b: u64) -> u64 {
     x ^ (x >> 31)
 }
 
-/// A number from 0 up to, but not, 1.
+/// A number in [0, 1).
 pub fn unit(seed: u64) -> f64 {
     // 53 bits are what a double holds exactly.
     (seed >> 11) as f64 / (1u64 << 53) as f64

@@ -12,8 +12,8 @@
 //!
 //! No token is asked for. An update adds a period and changes made-up figures: the newest three periods always, one in
 //! eight of the earlier ones, three years back. Where the table stood at an earlier edition, the update brings the
-//! next retrieval's published figures. At the newest retrieval published figures stay, unless the update is told to
-//! revise them: then the country's totals of recent periods go up a little.
+//! next retrieval's published figures. At the newest retrieval published figures stay, unless
+//! `revise_published` is set: then the country's totals of recent periods are raised a little.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use serde::Deserialize;
 use super::faults::Faults;
 use super::state::{MadeUp, Publish, RequestLog, State, UnknownTable};
 
-/// Switches faults on and off, makes updates, and tells which requests came in.
+/// Switches faults on and off, makes updates, and gives access to the log of requests.
 #[derive(Clone, Debug)]
 pub struct Control(Arc<State>);
 

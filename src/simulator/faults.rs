@@ -1,6 +1,6 @@
-//! What can be made to go wrong: the faults that are switched on, and which request each hits.
+//! The simulator's faults: which are switched on, and which request each hits.
 //!
-//! Knows what a fault is called and when its turn comes; what it does to an answer is the routes' business.
+//! `routes` applies a fault to an answer.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -90,7 +90,7 @@ pub enum Fault {
     UnknownRows,
 }
 
-/// Text that is no description of faults.
+/// The JSON does not describe faults.
 #[derive(Debug, thiserror::Error)]
 #[error("no description of faults: {0}")]
 pub struct FaultsError(#[from] serde_json::Error);
@@ -112,7 +112,7 @@ impl Faults {
         Ok(serde_json::from_value(Value::Object(merged))?)
     }
 
-    /// The fault whose turn it is for a request, counted down.
+    /// The fault that hits a request, if any; its counter is decreased.
     pub fn take(&mut self, endpoint: Endpoint, table: Option<&str>) -> Option<Fault> {
         let hits_endpoint = self.endpoint == Endpoint::Any || self.endpoint == endpoint;
         let hits_table = self.table.as_deref().is_none_or(|only| Some(only) == table);

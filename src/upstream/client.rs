@@ -1,7 +1,7 @@
-//! Calls to the upstream: one at a time per permit, never into the closed hour, tried again where that helps, left alone when
-//! the upstream is in trouble.
+//! Calls the upstream: a limited number at the same time, never into the closed hour, with retries where they can help, and none
+//! while the circuit is open.
 //!
-//! Knows how to ask and how to judge an answer; what the answer means is read elsewhere.
+//! In charge of sending and of deciding whether a call succeeded; `decode` and `read` interpret the answers.
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,9 +27,9 @@ use crate::upstream::verdict::{self, Refusal};
 use crate::upstream::wire::{OneTable, Subjects, Table, Tables};
 
 const USER_AGENT: &str = concat!("jobindsats-bridge/", env!("CARGO_PKG_VERSION"));
-/// A connection that takes longer is no connection.
+/// The longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
-/// The largest answer that is read: 200,000 cells take a tenth of it.
+/// The most bytes of an answer; 200,000 cells are a tenth of it.
 const BODY_LIMIT: usize = 128 * 1024 * 1024;
 
 /// The databank's four calls.
@@ -43,23 +43,23 @@ pub trait Upstream: Send + Sync + fmt::Debug {
     async fn table(&self, table: &MeasurementId) -> Result<Table, UpstreamError>;
     /// Figures of one table.
     async fn data(&self, request: &DataRequest) -> Result<DataTable, UpstreamError>;
-    /// Whether a call that nobody waits for may be made now: the upstream is open and well, and people keep a call of their own.
+    /// Whether a background call may be made now: the upstream is open, the circuit closed, and a permit stays free for clients.
     fn has_room(&self) -> bool {
         true
     }
-    /// An answer could be read but was not the answer to its request.
+    /// Reports an answer that could be read but does not match its request.
     fn reject(&self, _request: &DataRequest, _problem: &dyn fmt::Display) {}
 }
 
 /// How to reach the upstream.
 #[derive(Debug, Clone)]
 pub struct ClientOptions {
-    /// The root, with or without a slash behind.
+    /// The root, with or without a slash at its end.
     pub base_url: String,
     pub key: Option<ApiKey>,
-    /// The longest that one try may take, its answer read to the end.
+    /// The longest duration of one try, including reading its answer.
     pub timeout: Duration,
-    /// So many calls are out at a time, whoever makes them.
+    /// The most calls at the same time.
     pub concurrency: usize,
     /// Whether the upstream closes from 22 to 23; only a simulator may not.
     pub closed_hour: bool,
@@ -68,7 +68,7 @@ pub struct ClientOptions {
     pub observer: Arc<dyn UpstreamObserver>,
 }
 
-/// The options do not make a client.
+/// Why a client cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     #[error("the upstream's address: expected http:// or https:// with a host, found {found:?}")]
@@ -95,20 +95,20 @@ pub struct HttpUpstream {
     observer: Arc<dyn UpstreamObserver>,
 }
 
-/// One call, whatever the number of tries.
+/// One call, which may need several tries.
 struct Call<'a> {
     endpoint: Endpoint,
     table: Option<&'a MeasurementId>,
     path_and_query: String,
 }
 
-/// A successful answer, and what is needed to complain of it.
+/// A successful answer, with the data for a report if its body cannot be used.
 struct Answer {
     body: Bytes,
     request_id: Option<String>,
 }
 
-/// A try that failed, before it is known which call it belongs to.
+/// A failed try.
 struct FailedTry {
     failure: Failure,
     request_id: Option<String>,
@@ -141,7 +141,7 @@ impl Upstream for HttpUpstream {
         self.ask(&call, read).await
     }
 
-    /// Where only one call is out at a time it is taken while nobody wants it.
+    /// With a concurrency of one, the single permit may be used while no client waits for it.
     fn has_room(&self) -> bool {
         let kept_free = if self.concurrency > 1 { 1 } else { 0 };
         self.permits.available_permits() > kept_free && !self.circuit.is_open() && self.is_open().is_ok()
@@ -173,10 +173,10 @@ impl<'a> Call<'a> {
 }
 
 impl HttpUpstream {
-    /// A client for that upstream. Nothing is asked yet.
+    /// A client for that upstream. Makes no call yet.
     ///
     /// # Errors
-    /// If the address is not one, or the key cannot be sent.
+    /// If the URL is invalid, or the key cannot be sent in a header.
     pub fn new(options: ClientOptions) -> Result<Self, ClientError> {
         let root = root(&options.base_url)?;
         let mut builder = Client::builder()
@@ -207,13 +207,13 @@ impl HttpUpstream {
         })
     }
 
-    /// How many calls are out.
+    /// How many calls are running.
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.concurrency.saturating_sub(self.permits.available_permits())
     }
 
-    /// Whether the upstream is left alone after failures in a row.
+    /// Whether the circuit is open.
     #[must_use]
     pub fn circuit_is_open(&self) -> bool {
         self.circuit.is_open()
@@ -231,7 +231,7 @@ impl HttpUpstream {
         })
     }
 
-    /// Tries until there is an answer or no further try helps.
+    /// Tries until there is an answer or no further try can help.
     async fn answer(&self, call: &Call<'_>) -> Result<Answer, FailedTry> {
         let mut earlier = None;
         for tries in 1_usize.. {
@@ -239,7 +239,7 @@ impl HttpUpstream {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };
-            // That nothing more is asked says less than why.
+            // The earlier failure explains more than that the circuit is open.
             if let (Failure::CircuitOpen { .. }, Some(earlier)) = (&failed.failure, earlier.take()) {
                 return Err(earlier);
             }
@@ -266,7 +266,7 @@ impl HttpUpstream {
         result
     }
 
-    /// Whether a try that starts now is over before the upstream closes.
+    /// Whether a try that starts now ends before the upstream closes.
     fn is_open(&self) -> Result<(), Closed> {
         if self.closed_hour { opening::may_start(self.clock.now(), self.timeout) } else { Ok(()) }
     }
@@ -276,7 +276,7 @@ impl HttpUpstream {
         Ok(self.permits.acquire().await.map_err(closed)?)
     }
 
-    /// Sends, and tells the observer how it ended.
+    /// Makes one try and reports its outcome to the observer.
     async fn observed(&self, call: &Call<'_>) -> Result<Answer, FailedTry> {
         let _under_way = self.observer.upstream_started();
         let started = Instant::now();
@@ -374,7 +374,7 @@ impl HttpUpstream {
         );
     }
 
-    /// A text from the upstream, without the key in case it repeats it.
+    /// A text from the upstream, with the key removed if the text contains it.
     fn redacted(&self, text: String) -> String {
         match &self.key {
             Some(key) => key.redact(&text).unwrap_or(text),
@@ -382,7 +382,7 @@ impl HttpUpstream {
         }
     }
 
-    /// A body from the upstream, without the key: nothing that is made of it can show the key then.
+    /// A body from the upstream, with the key removed, so that nothing made from it can contain the key.
     fn redacted_body(&self, body: Vec<u8>) -> Bytes {
         let redacted = self.key.as_ref().and_then(|key| key.redact(&String::from_utf8_lossy(&body)));
         redacted.map_or_else(|| Bytes::from(body), Bytes::from)
@@ -401,7 +401,7 @@ fn is_loopback(url: &Url) -> bool {
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// The cause at the bottom: what the layers above add is their own names.
+/// The innermost cause; the outer errors add nothing but the names of their layers.
 fn innermost(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(below) = cause.source() {

@@ -1,7 +1,7 @@
-//! Reading an answer's figures straight into columns, whatever their number, without a tree in between.
+//! Parses an answer's figures directly into columns, without an intermediate JSON tree.
 //!
-//! Knows the shape `{"columns": [...], "rows": [[...]]}`, its parts in any order, and that labels are text and figures are
-//! numbers or `null`. Anything else is an error that names its place: a figure is never guessed.
+//! The form is `{"columns": [...], "rows": [[...]]}` with its parts in any order; labels are texts, figures numbers or `null`. Anything
+//! else is an error that names the row and column: a figure is never guessed.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,7 +13,7 @@ use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, Map
 use crate::catalogue::value;
 use crate::upstream::data::{DataTable, LabelColumn};
 
-/// Longest piece of a foreign text that is repeated in an error.
+/// The longest piece of the upstream's text in an error.
 const SHOWN: usize = 120;
 
 /// An answer that is not what the interface promises.
@@ -37,7 +37,7 @@ pub enum DecodeError {
     Cell { row: usize, heading: String, expected: &'static str, found: String },
 }
 
-/// Reads any answer that is not figures.
+/// Parses an answer to a metadata call.
 ///
 /// # Errors
 /// If the body is not JSON of that shape.
@@ -47,7 +47,7 @@ pub fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, DecodeError> {
 }
 
 impl DataTable {
-    /// Reads an answer that must have that many columns of labels, then of figures.
+    /// Parses an answer that must have so many columns of labels, followed by columns of figures.
     ///
     /// # Errors
     /// If anything in it is not as it must be; nothing of it is kept then.
@@ -84,7 +84,7 @@ pub(crate) fn shown(text: &str) -> String {
     }
 }
 
-/// The columns while they are read. An error of ours is kept here, for serde's own errors can only be text.
+/// The columns while they are parsed. A [`DecodeError`] is kept here, because serde's errors can only carry text.
 struct Builder {
     headings: Option<Vec<String>>,
     labels: Vec<LabelBuilder>,
@@ -139,7 +139,7 @@ impl Builder {
     }
 }
 
-/// A column of labels and the way from a label to its key.
+/// A column of labels, with a map from each label to its key.
 #[derive(Default)]
 struct LabelBuilder {
     column: LabelColumn,
@@ -147,7 +147,7 @@ struct LabelBuilder {
 }
 
 impl LabelBuilder {
-    /// `None` if there are more different labels than keys.
+    /// `None` if there are too many distinct labels for the type of the keys.
     fn push(&mut self, label: &str) -> Option<()> {
         let key = match self.keys.get(label) {
             Some(&key) => key,
@@ -264,7 +264,7 @@ impl<'de> Visitor<'de> for Row<'_> {
     }
 }
 
-/// One cell: a label or a figure, by its place.
+/// One cell: a label or a figure, depending on its column.
 struct Cell<'a> {
     builder: &'a mut Builder,
     row: usize,
@@ -351,7 +351,7 @@ impl<'de> Visitor<'de> for Cell<'_> {
         self.number(Some(Decimal::from(number)), number)
     }
 
-    /// The shortest text that reads back as the same number is the number that was written.
+    /// The shortest text that parses to the same double is the number as it was written.
     fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<(), E> {
         let written = number.to_string();
         self.number(Decimal::from_str_exact(&written).ok(), written)

@@ -1,4 +1,4 @@
-//! From the shapes that travel to the catalogue. What is optional may be missing; what a table cannot do without may not.
+//! Converts the upstream's JSON to the catalogue. Optional parts may be missing; a missing required part is an error.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::catalogue::period::{Period, PeriodKind};
 use crate::upstream::hints::TableHints;
 use crate::upstream::wire;
 
-/// An answer of the right shape that says nothing usable.
+/// Why an answer of the right form cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
     #[error("the list of tables: expected tables, found none")]
@@ -32,7 +32,7 @@ pub enum ReadError {
     NoPinnedMember { table: MeasurementId, dimension: DimensionId, path: MemberPath },
 }
 
-/// The subjects of the menu, each once.
+/// The subjects of the menu, without duplicates.
 #[must_use]
 pub fn subjects(subjects: &wire::Subjects) -> Vec<Subject> {
     let mut seen = HashSet::new();
@@ -53,10 +53,10 @@ pub fn subjects(subjects: &wire::Subjects) -> Vec<Subject> {
         .collect()
 }
 
-/// The tables of the list; one that stands under several subjects belongs to the first.
+/// The tables of the list; one that is listed under several subjects belongs to the first.
 ///
 /// # Errors
-/// If there is not one: an empty list is no reason to forget what is known.
+/// If the list is empty: that is taken for a fault of the upstream, so that the known tables are kept.
 pub fn heads(tables: &wire::Tables) -> Result<BTreeMap<MeasurementId, Arc<MeasurementHead>>, ReadError> {
     let mut heads = BTreeMap::new();
     for subject in &tables.0 {
@@ -96,7 +96,7 @@ fn head(
     })
 }
 
-/// One letter in either case, or a word, as the letter.
+/// The letter of an update frequency, which may be given as a letter in either case or as a word.
 fn frequency(text: &str) -> String {
     let lower = text.to_lowercase();
     let starts = |words: &[&str]| words.iter().any(|word| lower.starts_with(word));
@@ -111,7 +111,7 @@ fn frequency(text: &str) -> String {
     }
 }
 
-/// A date, with or without a time behind.
+/// A date, with or without a time.
 fn date(text: &wire::Text) -> Option<NaiveDate> {
     text.filled()?.get(..10)?.parse().ok()
 }
@@ -121,10 +121,10 @@ fn label(text: &wire::Text, id: &str) -> String {
     text.filled().unwrap_or(id).to_owned()
 }
 
-/// A table in full, as the answer for that id.
+/// Reads a table in full from the answer to a request for that id.
 ///
 /// # Errors
-/// If the answer is another table's, or lacks what every table has.
+/// If the answer is about another table or lacks a required part.
 pub fn measurement(
     id: &MeasurementId,
     table: &wire::Table,

@@ -1,11 +1,11 @@
-//! When a failed try is made again, and after which pause.
+//! Decides whether a failed try is repeated, and after which pause.
 
 use std::time::Duration;
 
 use crate::observe::upstream_observer::Endpoint;
 use crate::upstream::error::Failure;
 
-/// A longer wait than this is not sat out: the caller is told.
+/// If the upstream asks for a longer pause, the call fails at once.
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
 
 /// Pauses between the tries of one call.
@@ -13,7 +13,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(120);
 pub struct Retry {
     /// One pause before each further try.
     pub pauses: Vec<Duration>,
-    /// By which part a pause is lengthened at most, so that many callers do not return at the same moment.
+    /// The largest fraction by which a pause is lengthened at random, so that many callers do not retry at the same time.
     pub jitter: f64,
 }
 
@@ -24,7 +24,7 @@ impl Default for Retry {
 }
 
 impl Retry {
-    /// The pause after the `tries`-th try, which failed; `None` if there is no further one.
+    /// The pause after the `tries`-th try failed; `None` if there is no further try.
     #[must_use]
     pub fn pause(&self, endpoint: Endpoint, failure: &Failure, tries: usize) -> Option<Duration> {
         if !is_worth_another_try(failure) || gives_up_early(endpoint, failure, tries) {
@@ -41,7 +41,7 @@ fn is_worth_another_try(failure: &Failure) -> bool {
     failure.is_outage() || matches!(failure, Failure::Updating { .. })
 }
 
-/// A request for figures that times out on a further try is too large rather than unlucky: its caller asks for less.
+/// A request for figures that times out twice is probably too large: retrying stops and the caller splits the request.
 fn gives_up_early(endpoint: Endpoint, failure: &Failure, tries: usize) -> bool {
     endpoint == Endpoint::Data && matches!(failure, Failure::Timeout { .. }) && tries >= 2
 }

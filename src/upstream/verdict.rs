@@ -1,4 +1,4 @@
-//! What an answer that is not a success means. Bodies of errors are JSON at times, a page at others, or nothing.
+//! Interprets answers that are not a success. Their bodies may be JSON, an HTML page or empty.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ impl Refusal {
         let cause = self.cause();
         match status {
             401 => Failure::Unauthorized,
-            // The interface itself would give its reason as JSON.
+            // The API itself gives its reason as JSON, so this is the gateway's page.
             403 if self.body.is_none() => Failure::Forbidden,
             408 => Failure::Server { status, retry_after: self.retry_after },
             429 => Failure::RateLimited { retry_after: self.retry_after },
@@ -62,7 +62,7 @@ impl Refusal {
     }
 }
 
-/// The wording of a passed limit is not known: what is known is that the other causes do not speak of these things.
+/// Whether a refusal is about the request's size. The exact wording is unknown; other refusals do not contain these words.
 fn speaks_of_size(cause: &str) -> bool {
     let cause = cause.to_lowercase();
     ["cell", "limit", "too large", "too many", "200000", "200,000", "200.000"]
@@ -70,7 +70,7 @@ fn speaks_of_size(cause: &str) -> bool {
         .any(|word| cause.contains(word))
 }
 
-/// How long the upstream wants us to wait, and the id that it searches its logs for.
+/// The requested pause, and the request id.
 pub(super) fn headers(headers: &HeaderMap, now: DateTime<Utc>) -> (Option<Duration>, Option<String>) {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let retry_after = text(RETRY_AFTER.as_str()).and_then(|text| wait(text, now));

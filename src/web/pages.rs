@@ -1,4 +1,4 @@
-//! Two plain pages: where to go, and how things are.
+//! Two HTML pages: the front page with links, and `/status`.
 
 use std::fmt::Write as _;
 
@@ -20,10 +20,10 @@ const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;ma
     table{border-collapse:collapse}td,th{text-align:left;padding:.2rem 1rem .2rem 0;border-bottom:1px solid #ddd;vertical-align:top}\
     .day{white-space:nowrap}";
 
-/// Revisions that the page of the state shows.
+/// How many revised figures `/status` shows.
 const SHOWN_REVISIONS: usize = 20;
 
-/// Where to go from here.
+/// The front page.
 pub async fn front(request: HttpRequest, state: web::Data<AppState>) -> HttpResponse {
     let base = escape(&links::base(&request, state.public_url.as_deref()));
     let catalogue = state.catalogue.current();
@@ -52,7 +52,7 @@ pub async fn front(request: HttpRequest, state: web::Data<AppState>) -> HttpResp
     page(&state, "Jobindsats som OData og nøgletal", &body)
 }
 
-/// How things are.
+/// `/status`: the state of the service.
 pub async fn status(state: web::Data<AppState>) -> HttpResponse {
     let catalogue = state.catalogue.current();
     let size = state.store.size();
@@ -99,7 +99,7 @@ pub async fn status(state: web::Data<AppState>) -> HttpResponse {
     page(&state, "Status", &body)
 }
 
-/// The figures that were last seen to change.
+/// The latest revised figures.
 fn revised(body: &mut String, state: &AppState) {
     let figures = state.revisions.figures();
     let _ = write!(
@@ -125,7 +125,7 @@ fn revised(body: &mut String, state: &AppState) {
     body.push_str("</table>");
 }
 
-/// What went wrong at the upstream, as it can be mailed to the agency.
+/// The latest failed calls to the upstream, with a mail to the agency for each.
 fn failures(reports: &[FailedCall]) -> String {
     let mut text = "<h2>Fejl hos Jobindsats</h2>".to_owned();
     if reports.is_empty() {
@@ -168,7 +168,7 @@ fn page(state: &AppState, title: &str, body: &str) -> HttpResponse {
         .body(html)
 }
 
-/// A moment on the Danish wall clock, to the minute.
+/// An instant in Danish local time, to the minute.
 fn instant(at: Option<DateTime<Utc>>) -> String {
     at.map_or_else(
         || "aldrig".to_owned(),

@@ -1,4 +1,4 @@
-//! `groupby` and `aggregate`: which columns rows are told apart by, and what is told of each group.
+//! `groupby` and `aggregate`: the grouping columns and the aggregates.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::query::error::{NotOfferedReason, QueryError, QueryErrorKind, excerpt}
 use crate::query::select::unknown_property;
 
 impl Line<'_> {
-    /// The columns that are grouped by, each once.
+    /// The grouping columns, without duplicates.
     pub(super) fn group_columns(&self, groups: &[GroupItem]) -> Result<Vec<usize>, QueryError> {
         let mut by = Vec::new();
         for group in groups {
@@ -60,7 +60,7 @@ impl Line<'_> {
         }
     }
 
-    /// Adds a step that groups, and takes on the shape of its result.
+    /// Adds a grouping step; later steps see the columns of its result.
     pub(super) fn group(&mut self, by: Vec<usize>, terms: &[AggregateTerm]) -> Result<(), QueryError> {
         let mut columns: Vec<Column> = by.iter().map(|&column| self.shape.columns[column].clone()).collect();
         let mut aggregates = Vec::with_capacity(terms.len());
@@ -114,7 +114,7 @@ impl Line<'_> {
             fact: Fact::Listed(0),
         };
         match &term.what {
-            // The standard has counts be decimals without a fraction.
+            // By the OData standard, counts in `$apply` are decimals without a fraction.
             AggregateWhat::Count(path) if path.is_empty() => {
                 Ok((Aggregate::Count, named("", PrimitiveType::Decimal)))
             }
@@ -143,7 +143,7 @@ impl Line<'_> {
         }
     }
 
-    /// `… with method`: harmless where no figure takes part.
+    /// `… with method`: allowed where no figure is involved.
     fn with_method(&self, expr: &Expr, method: &str) -> Result<(Aggregate, usize), QueryError> {
         let bound = self.binder().bind(expr)?;
         let read = bound.columns();
@@ -168,7 +168,7 @@ impl Line<'_> {
         })
     }
 
-    /// A measure by its own name: its published total. So is the state of a row's figures.
+    /// A custom aggregate: a measure's published total, or the status of the row's figures.
     fn custom(&self, path: &[String]) -> Result<Aggregate, ApplyError> {
         let name = excerpt(&path.join("/"));
         let column = self.shape.column_index(&name);
@@ -200,7 +200,7 @@ impl Aggregate {
     }
 }
 
-/// Whether a column shows figures, with which nothing may be computed.
+/// Whether a column shows figures, which may not be summed.
 fn is_figure(column: &Column) -> bool {
     shows_figures(column.fact)
 }
@@ -210,7 +210,7 @@ pub(super) fn shows_figures(fact: Fact) -> bool {
     matches!(fact, Fact::Measure(_) | Fact::Value)
 }
 
-/// The shape of grouped rows: no set of the service has it, and its rows have no key.
+/// The columns of grouped rows as a set without a key.
 fn result(source: &Set, columns: Vec<Column>) -> Set {
     Set {
         name: source.name.clone(),

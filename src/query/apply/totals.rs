@@ -1,8 +1,8 @@
-//! When an aggregation has a published total.
+//! Decides whether an aggregation has published totals.
 //!
-//! Each group must stand for one cell that was published. So on every axis each combination of the grouping values must
-//! leave one place: one period, one measure, one member of each dimension. A dimension that is neither grouped by nor
-//! filtered on rests at its total. Whatever else would leave several places would have figures added up.
+//! Each group must be one published cell. So on every axis, each combination of grouping values must leave one position: one period,
+//! one measure, one member of each dimension. A dimension that is neither grouped by nor filtered on is put at its total. If several
+//! positions are left, figures would have to be summed, and the request is refused.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -15,7 +15,7 @@ use crate::odata::uri::literal_text;
 use crate::query::BoundExpr;
 use crate::query::axis_filter::{AxisScope, possible_positions};
 
-/// Rows of figures that are filtered and grouped.
+/// The filtered and grouped rows of figures.
 pub(super) struct Totals<'a> {
     pub(super) columns: &'a [Column],
     pub(super) source: &'a CellSource,
@@ -24,7 +24,7 @@ pub(super) struct Totals<'a> {
 }
 
 impl Totals<'_> {
-    /// The dimensions that must rest at their totals for every group to stand for one published cell.
+    /// The dimensions that must be at their totals for every group to be one published cell.
     pub(super) fn dimensions(&self) -> Result<Vec<usize>, ApplyError> {
         self.check_one_place(Axis::Period)?;
         if self.source.form == CellForm::Long {
@@ -45,12 +45,12 @@ impl Totals<'_> {
         }
     }
 
-    /// What a client calls the members of a dimension.
+    /// The column name of a dimension's members.
     pub(super) fn dimension_name(&self, dimension: usize) -> String {
         self.name_of(|fact| fact == Fact::Member(dimension, MemberFact::Id))
     }
 
-    /// Periods and measures have no total: each group must stand for one.
+    /// Checks an axis without a total (period, measure): each group must leave one position.
     fn check_one_place(&self, axis: Axis) -> Result<(), ApplyError> {
         if self.groups(axis).values().all(|places| places.len() <= 1) {
             return Ok(());
@@ -88,7 +88,7 @@ impl Totals<'_> {
         }
     }
 
-    /// The places of an axis that rows may have, by the values that they are grouped by.
+    /// The possible positions on an axis, by grouping values.
     fn groups(&self, axis: Axis) -> HashMap<Vec<String>, Vec<usize>> {
         let measurement = &self.source.measurement;
         let by: Vec<Fact> = self.by_axis(axis).map(|column| self.columns[column].fact).collect();
@@ -124,7 +124,7 @@ impl Totals<'_> {
         self.by.iter().copied().filter(move |&column| facts::axis(self.columns[column].fact) == Some(axis))
     }
 
-    /// The axes that the filter speaks of.
+    /// The axes that the filter uses.
     fn filtered(&self) -> BTreeSet<Axis> {
         let columns = self.filter.into_iter().flat_map(BoundExpr::columns);
         columns.filter_map(|column| facts::axis(self.columns[column].fact)).collect()
@@ -141,7 +141,7 @@ impl Totals<'_> {
     }
 }
 
-/// Whether members are one group of people: one member, or a chain of parents and only children of the same label.
+/// Whether members are the same group of people: one member, or a chain of parents and only children with the same label.
 fn is_one(dimension: &Dimension, members: &[usize]) -> bool {
     let follows_its_parent = |member: usize| {
         let parent = dimension.members[member].parent.filter(|parent| members.contains(parent));

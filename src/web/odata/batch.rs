@@ -1,4 +1,4 @@
-//! `$batch`: each request of it goes where it would go alone, in order. Only reading is offered, so change sets are refused.
+//! `$batch`: each request is answered like a single one, in order. The service is read-only, so change sets are refused.
 
 use actix_web::http::Method;
 use actix_web::http::StatusCode;
@@ -17,13 +17,14 @@ use crate::web::state::AppState;
 
 /// The most requests of a batch.
 const MAX_PARTS: usize = 100;
-/// The most bytes of its answers together: larger ones are streamed when they are asked for alone.
+/// The most bytes of all answers together; larger answers must be requested alone, where they are streamed.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
 const PART_ALLOW: &str = "GET";
-/// Headers of the batch that hold for its requests too, unless they say otherwise.
+/// Headers of the batch that apply to its requests unless these have their own.
 const INHERITED: [&str; 2] = ["odata-maxversion", "odata-version"];
 
-/// Answers a batch; one request that fails is an answer like any other, and ends the batch unless the client wishes to go on.
+/// Answers a batch. A request that fails is answered with its error and ends the batch, unless the client prefers
+/// `continue-on-error`.
 pub(super) async fn answer(
     raw: &RawRequest<'_>,
     body: &[u8],
@@ -38,7 +39,7 @@ pub(super) async fn answer(
     for (number, part) in parts.iter().enumerate() {
         let has_failed = answers.iter().any(|answer| answer.status >= 400);
         let result = match has_failed && !preferences.continue_on_error {
-            // In JSON every request has an answer, in MIME those behind the failure have none.
+            // After a failure, JSON batches have an answer for every request, MIME batches end.
             true if form == Form::Json => Err(BridgeError::FailedDependency),
             true => break,
             false => one(raw, &parts[..=number], &answers, state).await,
@@ -56,14 +57,13 @@ pub(super) async fn answer(
     Ok(Reply::of(raw.version()?, answered, None))
 }
 
-/// Each part is answered when its turn comes, so that a table may have moved on between two of them. Alone, every download is
-/// of one revision anyway.
+/// Refuses `Isolation: snapshot`: a table may be updated between two requests of a batch.
 fn refuse_isolation(raw: &RawRequest<'_>) -> Result<(), BridgeError> {
     let wished = raw.header("isolation").or_else(|| raw.header("odata-isolation"));
     if wished.is_some() { Err(BridgeError::Isolation) } else { Ok(()) }
 }
 
-/// Answers the last of the parts; those before it have been answered.
+/// Answers the last of the given parts; the earlier ones have been answered.
 async fn one(
     raw: &RawRequest<'_>,
     parts: &[Part],
@@ -98,7 +98,7 @@ async fn one(
     read(&RawRequest { method: &Method::GET, path, query, headers: &headers, base: raw.base }, state).await
 }
 
-/// The target of a part, and the ids of the parts that it begins at: `$1/Children` goes on where the request with the id 1 led.
+/// The target of a part with references resolved, and the ids that it refers to: `$1/Children` continues the path of request 1.
 fn dereferenced(part: &Part, before: &[Part]) -> (String, Vec<String>) {
     let mut target = part.target.clone();
     let mut named = Vec::new();
@@ -114,13 +114,13 @@ fn dereferenced(part: &Part, before: &[Part]) -> (String, Vec<String>) {
     (target, named)
 }
 
-/// The target's path and query below `/odata/`; `None` for what is not of this service.
+/// The target's path and query below `/odata/`; `None` if it is not part of this service.
 fn below_root(raw: &RawRequest<'_>, target: &str) -> Option<String> {
     let target = target.split('#').next().unwrap_or_default();
     let absolute_path = match target.split_once("://") {
         Some(_) => Some(target.strip_prefix(raw.base)?),
         None if target.starts_with('/') => {
-            // The path that the public address begins with is known to clients, and may be left out by a proxy.
+            // Clients know the path of the public URL, while a proxy may have removed it from the request.
             let (_, behind) = raw.base.split_once("://")?;
             let prefix = behind.find('/').map_or("", |at| &behind[at..]);
             Some(target.strip_prefix(prefix).unwrap_or(target))
@@ -155,7 +155,7 @@ fn headers(raw: &RawRequest<'_>, part: &Part) -> HeaderMap {
     headers
 }
 
-/// A reply as a part, if there is room for it.
+/// A reply as a part, if it fits into the remaining size.
 async fn part_answer(part: &Part, reply: Reply, version: Version, room: usize) -> PartAnswer {
     let whole = |reply: Reply| async move {
         let (status, headers) = (reply.status, reply.headers.clone());

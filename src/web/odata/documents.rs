@@ -54,7 +54,7 @@ impl Call<'_> {
     }
 }
 
-/// The metadata of a feed, written and packed once. Clients that ask for it at once wait for one rendering.
+/// The metadata of a feed, rendered and compressed once. Concurrent requests wait for one rendering.
 #[cached(
     max_size = 256,
     sync_writes = "by_key",
@@ -69,7 +69,7 @@ fn rendered(feed: &Feed, format: Format) -> Result<Arc<Document>, BridgeError> {
     Ok(Arc::new(Document::new(body)))
 }
 
-/// The metadata with the annotations that a client asked for; rarely asked for, and not kept.
+/// The metadata with the annotations that a client prefers. Rarely requested, so not cached.
 fn filtered(feed: &Feed, format: Format, preferences: &Preferences) -> Result<Document, BridgeError> {
     let mut schema = feed.schema.clone();
     schema.retain_annotations(|term| preferences.wants_annotation(term));

@@ -1,7 +1,6 @@
 //! `/odata/`: the catalogue service and the services of the measurements.
 //!
-//! [`raw_request`] is a request as it came or as a batch holds it, [`call`] finds out what answers it; [`documents`], [`rows`] and
-//! [`batch`] do.
+//! [`raw_request`] is a request from HTTP or from a batch; [`call`] dispatches it to [`documents`], [`rows`] or [`batch`].
 
 mod batch;
 mod call;
@@ -24,7 +23,7 @@ use call::Call;
 use raw_request::RawRequest;
 
 const ROOT: &str = "/odata";
-/// The largest body of a request: of a batch, or of one that has no use for it.
+/// The most bytes of a request's body.
 const BODY_BYTES: usize = 1024 * 1024;
 /// The methods of addresses whose request is in the body.
 const POSTED: &str = "POST, OPTIONS";
@@ -47,7 +46,7 @@ pub async fn answer(request: HttpRequest, body: web::Payload, state: web::Data<A
         Ok(Err(_)) => Err(BridgeError::BodyBroken),
         Err(_) => Err(BridgeError::BodyTooLarge { limit: BODY_BYTES }),
     };
-    // What cannot be spoken is refused in the oldest version.
+    // If no version is acceptable, the error is written in the oldest one.
     let version = version.unwrap_or(Version::V4);
     let reply = result.unwrap_or_else(|error| Reply::refusal(version, &error));
     respond::send(&request, version, reply).await
@@ -73,12 +72,12 @@ async fn reply(raw: &RawRequest<'_>, body: &[u8], state: &AppState) -> Result<Re
 async fn read(raw: &RawRequest<'_>, state: &AppState) -> Result<Reply, BridgeError> {
     let version = raw.version()?;
     let answered = retry_when_moved(async || Call::new(raw, state, version).answer().await).await?;
-    // Only a client that gets an answer can have held it before.
+    // Conditional requests apply to GET and HEAD only.
     let held = raw.header("if-none-match").filter(|_| *raw.method != Method::POST);
     Ok(Reply::of(version, answered, held.as_deref()))
 }
 
-/// There is nothing at this address.
+/// Answers 404.
 pub async fn nothing(request: HttpRequest) -> HttpResponse {
     respond::refuse(Version::V4, &BridgeError::UnknownPath(request.path().to_owned()))
 }

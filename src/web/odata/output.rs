@@ -1,4 +1,4 @@
-//! What is shown of rows and of those beside them, in the terms of the payload: names, places of columns, addresses.
+//! Describes rows and their expansions for the payload writer: names, column indexes, URLs.
 
 use arrow_array::RecordBatch;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -10,14 +10,14 @@ use crate::odata::context_url::{self, ExpandSuffix, Shape};
 use crate::odata::payload::{ExpandedRows, Identity, Output, OutputExpand, OutputProperty, PayloadError};
 use crate::query::{BoundExpand, BoundQuery, ExpandForm};
 
-/// The service that rows are shown of, and where it stands.
+/// A feed and its root URL.
 #[derive(Clone, Copy)]
 pub(super) struct FeedRoot<'a> {
     pub(super) feed: &'a Feed,
     pub(super) root: &'a str,
 }
 
-/// What is shown of the rows of a set.
+/// The output of a set's rows.
 pub(super) struct RowOutput<'a> {
     properties: Vec<OutputProperty<'a>>,
     key: Vec<OutputProperty<'a>>,
@@ -27,21 +27,21 @@ pub(super) struct RowOutput<'a> {
     expanded: Vec<ExpandOutput<'a>>,
 }
 
-/// What is shown of the rows at the other end of a navigation property.
+/// The output of an expanded navigation property.
 struct ExpandOutput<'a> {
     name: &'a str,
     expansion: &'a Expansion,
     shown: RowOutput<'a>,
 }
 
-/// What the ids of entities are made of.
+/// The parts of entities' ids.
 struct EntityIdentity {
     entity_type: String,
     set_url: String,
 }
 
 impl<'a> RowOutput<'a> {
-    /// What a query shows of rows like those of the frame; `None` stands for no rows at all.
+    /// The output of a query's rows; `frame` is `None` if there are no rows.
     pub(super) fn new(
         feed_root: FeedRoot<'a>,
         set: &'a Set,
@@ -62,7 +62,7 @@ impl<'a> RowOutput<'a> {
         }
     }
 
-    /// Hands over what is written of a batch. What stands beside the rows lives only as long as it is being written.
+    /// Passes the output for a batch to a function. A callback, because the outputs of expansions borrow from each other.
     pub(super) fn output(
         &self,
         batch: &RecordBatch,
@@ -107,7 +107,7 @@ impl<'a> ExpandOutput<'a> {
     }
 }
 
-/// Hands over the expansions that are done together with those that are left, made one within the other.
+/// Passes all expansions to a function: adds the first of `left` to `done` and calls itself for the rest.
 fn with_all(
     left: &[ExpandOutput<'_>],
     done: &[OutputExpand<'_>],
@@ -121,7 +121,7 @@ fn with_all(
     })
 }
 
-/// Columns of the set, and computed values behind them, where the frame has them.
+/// The properties for columns of the set and computed values, as far as the frame has them.
 pub(super) fn properties<'a>(
     set: &'a Set,
     query: &'a BoundQuery,
@@ -139,10 +139,10 @@ pub(super) fn properties<'a>(
     columns.iter().filter_map(property).collect()
 }
 
-/// What the context address says of an answer.
+/// The select and expand part of the context URL.
 pub(super) fn shape<'a>(feed: &'a Feed, set: &'a Set, query: &'a BoundQuery, is_grouped: bool) -> Shape<'a> {
     let selected = match &query.select {
-        // What an aggregation makes is named in any case: no type of the service has that shape.
+        // Columns of an aggregation are always listed, because they are not those of a declared type.
         None if is_grouped => query.shown(set),
         selected => selected.clone().unwrap_or_default(),
     };
@@ -173,7 +173,7 @@ fn expanded<'a>(feed: &'a Feed, set: &'a Set, expand: &'a BoundExpand) -> contex
 }
 
 impl EntityIdentity {
-    /// `None` for rows that have been made from several: they are no entities.
+    /// `None` for grouped rows: they are not entities.
     fn of(feed_root: FeedRoot<'_>, set: &Set, query: &BoundQuery) -> Option<Self> {
         if query.apply.as_ref().is_some_and(crate::query::apply::BoundApply::is_grouped) {
             return None;

@@ -1,4 +1,4 @@
-//! A request below `/odata/`, as it came over HTTP or as a batch holds it.
+//! An unparsed request below `/odata/`, from HTTP or from a batch.
 
 use actix_web::http::Method;
 use actix_web::http::header::{HeaderMap, HeaderName};
@@ -8,7 +8,7 @@ use crate::error::BridgeError;
 use crate::odata::version::{self, Version};
 use crate::web::respond::joined;
 
-/// The longest query in a body. Links to later pages hold it too, and an address has at most 64 KiB.
+/// The longest query in a body. Next links contain it too, and a URL has at most 64 KiB.
 const QUERY_BYTES: usize = 60 * 1024;
 
 const NOT_IN_ADDRESSES: &AsciiSet = &CONTROLS
@@ -24,7 +24,7 @@ const NOT_IN_ADDRESSES: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// What is asked, raw.
+/// The parts of the request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RawRequest<'a> {
     pub(super) method: &'a Method,
@@ -37,7 +37,7 @@ pub(super) struct RawRequest<'a> {
 }
 
 impl RawRequest<'_> {
-    /// A header by its name in lower case; several of them as one.
+    /// A header by its name in lower case; repeated headers are joined.
     pub(super) fn header(&self, name: &'static str) -> Option<String> {
         joined(self.headers, &HeaderName::from_static(name))
     }
@@ -53,18 +53,18 @@ impl RawRequest<'_> {
         is_system(self.segments().1, "batch")
     }
 
-    /// The path before `/$query`, where the path ends like that: its query options come in the body.
+    /// The path before `/$query`, if the path ends like that: the query options are in the body.
     pub(super) fn below_query(&self) -> Option<&str> {
         let (before, last) = self.segments();
         is_system(last, "query").then_some(before)
     }
 
-    /// The options of the address and those in the body: they are read together.
+    /// The options of the URL and of the body, combined.
     pub(super) fn joined_query(&self, body: &[u8]) -> Result<String, BridgeError> {
         let found = self.header("content-type").unwrap_or_default();
         let media_type = found.split(';').next().unwrap_or_default().trim();
         let body = std::str::from_utf8(body).ok().filter(|_| media_type.eq_ignore_ascii_case("text/plain"));
-        // What no address may hold, links to later pages may not either.
+        // Percent-encoded, because next links repeat the options in a URL.
         let body = body.map(|body| utf8_percent_encode(body.trim(), NOT_IN_ADDRESSES));
         let query = match body {
             Some(body) if self.query.is_empty() => body.to_string(),
@@ -84,7 +84,7 @@ impl RawRequest<'_> {
     }
 }
 
-/// Whether a raw segment is that word behind a dollar sign.
+/// Whether a raw segment is that word after a dollar sign.
 fn is_system(segment: &str, word: &str) -> bool {
     let name = segment.strip_prefix('$').or_else(|| segment.strip_prefix("%24"));
     name.is_some_and(|name| name.eq_ignore_ascii_case(word))
