@@ -1,4 +1,4 @@
-//! Arithmetic: which operators work on which types, and the type of the result.
+//! Arithmetic: which operators are defined for which types, and the type of the result.
 
 use super::error::{NotOfferedReason, QueryError, Shape};
 use super::eval::negate;
@@ -60,7 +60,7 @@ impl Binder<'_> {
         }
     }
 
-    /// Arithmetic works on anything with a measure: not on truths, texts and names.
+    /// Arithmetic is defined for numbers, dates and durations, not for booleans, texts and GUIDs.
     fn check_operand(&self, expr: &Expr, bound: &BoundExpr) -> Result<(), QueryError> {
         use PrimitiveType as Type;
         match bound.primitive {
@@ -72,7 +72,7 @@ impl Binder<'_> {
     }
 }
 
-/// The type of the result; `None` where the operator is not defined for the types, or not offered.
+/// The type of the result; `None` where the operator is not defined for the types or not supported.
 fn result(operator: Arithmetic, left: PrimitiveType, right: PrimitiveType) -> Option<PrimitiveType> {
     use PrimitiveType as Type;
     let additive = matches!(operator, Arithmetic::Add | Arithmetic::Sub);
@@ -86,7 +86,7 @@ fn result(operator: Arithmetic, left: PrimitiveType, right: PrimitiveType) -> Op
     }
 }
 
-/// Numbers meet in the wider of their types: whole numbers, exact decimals, doubles.
+/// Numeric promotion: the wider of the two types (whole numbers, decimals, doubles).
 fn promoted(operator: Arithmetic, left: PrimitiveType, right: PrimitiveType) -> PrimitiveType {
     let either = |wanted| left == wanted || right == wanted;
     if either(PrimitiveType::Double) || either(PrimitiveType::Single) {

@@ -1,4 +1,4 @@
-//! One request read against one feed. Each option is bound in the file named after it; which of them apply to what stands here.
+//! Binds a request to a feed. Each option is bound in the file named after it; this file decides which options apply to what.
 
 use chrono::{DateTime, Utc};
 
@@ -12,10 +12,10 @@ use super::{BoundQuery, Target, apply, compute, filter, orderby, path, search, s
 use crate::feed::{Feed, Set};
 use crate::odata::uri::syntax::{Expr, QueryOptions, RequestSyntax};
 
-/// Binds the request. `now` is the instant that `now()` stands for, one for the whole request.
+/// Binds the request. `now` is the value of `now()` in the whole request.
 ///
 /// # Errors
-/// When a name is unknown, types do not fit, or something is asked for that is not offered.
+/// When a name is unknown, types do not fit, or something is not supported.
 pub fn bind(feed: &Feed, request: &RequestSyntax, now: DateTime<Utc>) -> Result<BoundQuery, QueryError> {
     let options = &request.options;
     let addressed = path::bind(feed, &request.path, &options.aliases, now)?;
@@ -34,7 +34,7 @@ pub fn bind(feed: &Feed, request: &RequestSyntax, now: DateTime<Utc>) -> Result<
     let mut query = request.rows(index, set, options, None)?;
     query.filter = filter::joined(conditions.into_iter().chain(query.filter));
     match apply {
-        // Conditions alone make no new rows: they are a filter like another.
+        // An `$apply` of filters only is a filter.
         Some(apply) if apply.steps.is_empty() => {
             query.filter = filter::joined(apply.filter.into_iter().chain(query.filter));
         }
@@ -42,14 +42,14 @@ pub fn bind(feed: &Feed, request: &RequestSyntax, now: DateTime<Utc>) -> Result<
     }
     (query.target, query.references, query.origin) = (target, references, origin);
     if query.target == Target::Count {
-        // The number of all rows that match, whatever window was asked for beside it.
+        // `/$count` counts all matching rows, whatever `$top` and `$skip` are.
         (query.order, query.select, query.top, query.skip) = (Vec::new(), None, None, 0);
         (query.computed, query.expand) = (Vec::new(), Vec::new());
     }
     Ok(query)
 }
 
-/// What all parts of a request share.
+/// The context that all options of a request share.
 pub(super) struct Request<'a> {
     pub(super) feed: &'a Feed,
     aliases: &'a [(String, Expr)],
@@ -58,7 +58,7 @@ pub(super) struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// The options of an expanded navigation property, bound against the set at its other end.
+    /// Binds the options of an expanded navigation property to its target set.
     pub(super) fn inner(&self, set: usize, options: &QueryOptions) -> Result<BoundQuery, QueryError> {
         let aliases: Vec<_> = options.aliases.iter().chain(self.aliases).cloned().collect();
         let request =
@@ -72,7 +72,7 @@ impl Request<'_> {
         apply::bind(self.feed, set, transformations, self.aliases, self.now).map(Some)
     }
 
-    /// The options that shape the rows of a set. Those of `$expand` are all found at fault in one place.
+    /// Binds the options for the rows of a set. Errors in options inside `$expand` are reported as errors of `$expand`.
     fn rows(
         &self,
         index: usize,
@@ -107,7 +107,7 @@ impl Request<'_> {
     }
 }
 
-/// Options of the standard that have no meaning here.
+/// Refuses options that are not supported.
 fn refuse_unoffered(options: &QueryOptions) -> Result<(), QueryError> {
     let unoffered = [
         ("$deltatoken", options.deltatoken.is_some(), NotOfferedReason::NoChanges),
@@ -125,7 +125,7 @@ fn refuse_unoffered(options: &QueryOptions) -> Result<(), QueryError> {
     }
 }
 
-/// Options for collections mean nothing on a single row, and none shapes a single value or a reference.
+/// Refuses options for collections on a single row, and all options on a single value or a reference.
 fn refuse_inapplicable(options: &QueryOptions, addressed: &Addressed) -> Result<(), QueryError> {
     let (name, is_many) = match addressed.target {
         Target::Count => return Ok(()),

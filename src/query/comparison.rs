@@ -1,5 +1,5 @@
-//! Comparisons and the logic over them. Both sides of a comparison are brought to one type: numbers compare by value, a text
-//! literal is read as what the other side is, and a day stands for its first moment in UTC.
+//! Comparisons, `and` and `or`. Both sides of a comparison are converted to one type: numbers compare by value, a text literal is
+//! parsed as the other side's type, and a date is compared to an instant as its first instant in UTC.
 
 use std::collections::HashMap;
 
@@ -33,7 +33,7 @@ impl Binder<'_> {
         right: &Expr,
     ) -> Bound {
         let second = self.bind(right)?;
-        // What is to be read as the other's type stands second.
+        // The side that is to be converted is put second.
         let is_text = first.primitive == Some(PrimitiveType::String);
         let turned = first.as_literal().is_some() && (is_text || second.as_literal().is_none());
         let (comparison, first, at, second) = if turned {
@@ -46,8 +46,8 @@ impl Binder<'_> {
         self.fold_constants(expr, BoundExpr::boolean(kind))
     }
 
-    /// Brings the second, which stood at `at`, to the type of the first, or the first to that of the second, so that they
-    /// compare. `'2026-01-01' eq '2026-01-01'` compares texts: only beside another type is a text read as that.
+    /// Converts `second`, whose position is `at`, to the type of `first`, or `first` to that of `second`, so that they can be compared.
+    /// Two texts are compared as texts: `'2026-01-01' eq '2026-01-01'` compares no dates.
     pub(super) fn aligned(
         &self,
         first: BoundExpr,
@@ -73,7 +73,7 @@ impl Binder<'_> {
         }
     }
 
-    /// A text literal read as a value of that type.
+    /// Parses a text literal as a value of that type.
     pub(super) fn read_as(&self, at: &Expr, bound: BoundExpr, primitive: PrimitiveType) -> Bound {
         match bound.as_literal() {
             Some(Value::String(text)) => match cast::from_text(text, primitive) {
@@ -87,7 +87,7 @@ impl Binder<'_> {
         }
     }
 
-    /// A chain of `and` or `or`, however long, as one flat list of terms.
+    /// A chain of `and` or `or` of any length as one flat list of terms.
     pub(super) fn junction(&self, expr: &Expr, operator: BinaryOp) -> Bound {
         let decisive = operator == BinaryOp::Or;
         let (mut terms, mut decided) = (Vec::new(), false);
@@ -113,12 +113,12 @@ impl Binder<'_> {
     }
 }
 
-/// Whether values of the two types compare as they are.
+/// Whether values of the two types can be compared without conversion.
 fn comparable(left: PrimitiveType, right: PrimitiveType) -> bool {
     left == right || (left.is_numeric() && right.is_numeric())
 }
 
-/// The literal instant as a day, if it is the first moment of one in UTC: so the column of days can stay as it is.
+/// The literal instant as a date, if it is a date's first instant in UTC, so that a date column can be compared without conversion.
 fn day_of(bound: &BoundExpr) -> Option<BoundExpr> {
     match bound.as_literal() {
         Some(Value::DateTimeOffset(instant)) if instant.to_utc().time() == NaiveTime::MIN => {
@@ -139,8 +139,7 @@ fn to_instant(bound: BoundExpr) -> BoundExpr {
     }
 }
 
-/// The terms of a chain of one operator, left to right, without walking it in recursion: chains are long where lists are
-/// written out.
+/// The terms of a chain of one operator from left to right. Not recursive, because clients write lists of values as long chains.
 fn chain(expr: &Expr, operator: BinaryOp) -> Vec<&Expr> {
     let (mut terms, mut open) = (Vec::new(), vec![expr]);
     while let Some(expr) = open.pop() {
@@ -152,8 +151,8 @@ fn chain(expr: &Expr, operator: BinaryOp) -> Vec<&Expr> {
     terms
 }
 
-/// `A eq 1 or A eq 2 or A in (3,4)` as `A in (1,2,3,4)`, in place of the first of them; equality and membership are never
-/// unknown, so nothing of the meaning changes.
+/// `A eq 1 or A eq 2 or A in (3,4)` as `A in (1,2,3,4)`, in the position of the first of them. Equality and membership are never
+/// unknown, so the meaning does not change.
 fn gathered(terms: Vec<BoundExpr>) -> Vec<BoundExpr> {
     let mut kept: Vec<BoundExpr> = Vec::with_capacity(terms.len());
     let mut places = HashMap::new();
@@ -171,7 +170,7 @@ fn gathered(terms: Vec<BoundExpr>) -> Vec<BoundExpr> {
     kept
 }
 
-/// The column that the term lists values of.
+/// The column whose values the term lists.
 fn listed_column(term: &BoundExpr) -> Option<usize> {
     let operand = match &term.kind {
         BoundExprKind::Compare(Comparison::Eq, operand, value) if value.as_literal().is_some() => operand,
@@ -184,7 +183,7 @@ fn listed_column(term: &BoundExpr) -> Option<usize> {
     }
 }
 
-/// Adds the values that one term lists to those of another over the same column.
+/// Adds the values of one term to those of another over the same column.
 fn absorb(first: &mut BoundExpr, other: BoundExpr) {
     let mut values = Vec::new();
     let mut operand = None;
@@ -193,7 +192,7 @@ fn absorb(first: &mut BoundExpr, other: BoundExpr) {
         match kind {
             BoundExprKind::In(column, listed) => {
                 operand.get_or_insert(column);
-                // The first list moves in as it is, so that a long chain costs no more than its length.
+                // The first list is moved, so that a long chain takes linear time.
                 if values.is_empty() { values = listed } else { values.extend(listed) }
             }
             BoundExprKind::Compare(_, column, value) => {

@@ -1,5 +1,5 @@
-//! The resource path: which set, and which part of it. Keys stand in parentheses, by place or by name, or as segments. A path
-//! that goes on through a navigation property begins at a row that is to be read first.
+//! Binds the resource path: the set, and the part of it that is requested. Keys are in parentheses, by position or by name, or are
+//! segments. For a path that continues through a navigation property, the row before it is read first.
 
 use chrono::{DateTime, Utc};
 
@@ -14,7 +14,7 @@ use crate::odata::value::{PrimitiveType, Value};
 
 const PART: RequestPart = RequestPart("path");
 
-/// What the path names.
+/// The bound path.
 #[derive(Debug)]
 pub(super) struct Addressed {
     /// Index of the set in the feed.
@@ -26,7 +26,7 @@ pub(super) struct Addressed {
     pub(super) origin: Option<Box<Origin>>,
 }
 
-/// The set that the path names, and which part of it is asked for.
+/// Binds the path to a set and a part of it.
 pub(super) fn bind(
     feed: &Feed,
     path: &ResourcePath,
@@ -53,7 +53,7 @@ pub(super) fn bind(
     Path::new(scope, index, None).named(key.as_ref(), *span, rest)
 }
 
-/// What every part of a path is read in.
+/// The context of binding a path.
 #[derive(Clone, Copy)]
 struct Scope<'a> {
     feed: &'a Feed,
@@ -61,7 +61,7 @@ struct Scope<'a> {
     now: DateTime<Utc>,
 }
 
-/// What follows the name of a set, or a navigation property to one.
+/// The path after the name of a set, or after a navigation property.
 struct Path<'a> {
     scope: Scope<'a>,
     index: usize,
@@ -86,7 +86,7 @@ impl<'a> Path<'a> {
     ) -> Result<Addressed, QueryError> {
         match key {
             Some(KeySyntax::Empty) | None if self.set.singleton => self.below(Vec::new(), rest),
-            // `Set()` is how some clients write the whole set.
+            // Some clients write the whole set as `Set()`.
             Some(KeySyntax::Empty) | None => self.of_collection(rest),
             Some(_) if self.set.singleton => Err(self.wrong_key(span)),
             Some(key) => {
@@ -127,7 +127,7 @@ impl<'a> Path<'a> {
         }
     }
 
-    /// What follows a single row.
+    /// The path after a single row.
     fn below(self, key: Vec<Value>, rest: &[PathSegment]) -> Result<Addressed, QueryError> {
         match rest {
             [] => Ok(self.addressed(Target::Entity(key), false)),
@@ -169,7 +169,7 @@ impl<'a> Path<'a> {
         }
     }
 
-    /// What follows a navigation property from a single row.
+    /// The path after a navigation property of a single row.
     fn through(
         self,
         key: Vec<Value>,
@@ -201,7 +201,7 @@ impl<'a> Path<'a> {
         Addressed { set: index, target, conditions, references, origin }
     }
 
-    /// Key values that stand as segments: as many as the key has parts.
+    /// Key values as segments: as many as the key has columns.
     fn key_segments<'p>(
         &self,
         span: Span,
@@ -236,7 +236,7 @@ impl<'a> Path<'a> {
         self.key_types().zip(parts).map(|(primitive, part)| self.key_value(primitive, part)).collect()
     }
 
-    /// One value of a key: a literal, or an alias for one, of the column's type.
+    /// One key value of the column's type: a literal or an alias.
     fn key_value(&self, primitive: PrimitiveType, part: &Expr) -> Result<Value, QueryError> {
         if !matches!(part.kind, ExprKind::Literal(_) | ExprKind::Alias(_) | ExprKind::Unary(..)) {
             return Err(self.wrong_key(part.span));
@@ -280,7 +280,7 @@ fn not_offered(segment: &PathSegment, reason: NotOfferedReason) -> QueryError {
     PART.error(span.start, QueryErrorKind::NotOffered { construct, reason })
 }
 
-/// How a segment was written, nearly, and where.
+/// The approximate text of a segment, and its position.
 fn text(segment: &PathSegment) -> (String, Span) {
     match segment {
         PathSegment::Name { name, span, .. } => (excerpt(name), *span),

@@ -1,7 +1,7 @@
-//! `$search`: words and phrases in the titles and labels of a row, whatever their case.
+//! `$search`: words and phrases in the titles and labels of a row, in any letter case.
 //!
-//! It becomes a condition like any other, and so is pushed down like any other. Rows of codes alone, `Observations`, are searched
-//! by the titles that their codes lead to.
+//! It becomes a condition, which is pushed down like others. Rows of `Observations`, which have only codes, are searched by the titles
+//! of the codes.
 
 use super::error::QueryError;
 use super::expr::Binder;
@@ -11,7 +11,7 @@ use crate::feed::column::{Column, Fact, MemberFact, PeriodFact};
 use crate::odata::uri::syntax::{Expr, ExprKind, MemberPath, MemberStep, PathRoot, SearchExpr, Span};
 use crate::odata::value::{PrimitiveType, Value};
 
-/// Columns of lists that name things to people.
+/// The columns of lists that are searched.
 const TITLES: [&str; 14] = [
     "Identifier",
     "Id",
@@ -29,7 +29,7 @@ const TITLES: [&str; 14] = [
     "Members",
 ];
 
-/// The condition that a row meets where the search finds it. It is true or false, never unknown.
+/// The condition that is true for the rows that the search finds. It is never unknown.
 pub(super) fn condition(binder: &Binder<'_>, search: &SearchExpr) -> Result<BoundExpr, QueryError> {
     let texts = texts(binder)?;
     SearchBinder { binder, texts: &texts }.condition(search)
@@ -62,7 +62,7 @@ impl SearchBinder<'_> {
     }
 }
 
-/// The texts of a row that are searched.
+/// The searched texts of a row.
 fn texts(binder: &Binder<'_>) -> Result<Vec<BoundExpr>, QueryError> {
     let columns = binder.set.columns.iter().enumerate();
     let own: Vec<BoundExpr> = columns
@@ -93,7 +93,7 @@ fn is_title(column: &Column) -> bool {
         }
 }
 
-/// The path to the title that a navigation property leads to.
+/// The path to the title of a navigation property's target.
 fn title_of(navigation: &str) -> Expr {
     let span = Span::default();
     let step = |name: &str| MemberStep::Name { name: name.to_owned(), key: None, span };

@@ -1,5 +1,5 @@
-//! `$select`: the columns of the answer. A path through a navigation property selects at the other end, and so expands the navigation property; so do options
-//! behind it.
+//! `$select`: the columns of the answer. A path through a navigation property, or options after it, select columns of the target, so
+//! the navigation property is expanded.
 
 use super::Computed;
 use super::error::{NotOfferedReason, QueryError, QueryErrorKind, closest};
@@ -7,18 +7,18 @@ use super::request_part::RequestPart;
 use crate::feed::Set;
 use crate::odata::uri::syntax::{ExpandSuffix, ExpandTerm, QueryOptions, SelectItem, SelectTerm};
 
-/// What is selected.
+/// The bound `$select`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Selected {
-    /// Columns in the order asked for, each once, computed values behind those of the set; `None` for all.
+    /// Columns in the requested order without duplicates; computed values have the indexes after the set's columns. `None` for all.
     pub(super) columns: Option<Vec<usize>>,
     /// Navigation properties that are selected by name.
     pub(super) navigations: Vec<usize>,
-    /// What is asked of the other ends of navigation properties.
+    /// Selections in the targets of navigation properties.
     pub(super) below: Vec<ExpandTerm>,
 }
 
-/// Reads the terms against the set.
+/// Binds the terms to the set.
 pub(super) fn bind(
     set: &Set,
     computed: &[Computed],
@@ -43,7 +43,8 @@ pub(super) fn bind(
 }
 
 impl Selected {
-    /// The terms of `$expand` with what is selected through navigation properties: more columns of a navigation property that is expanded, or one more navigation property.
+    /// The terms of `$expand`, combined with selections in targets: these add columns to an expanded navigation property, or expand
+    /// another one.
     pub(super) fn expanded(&self, terms: &[ExpandTerm]) -> Vec<ExpandTerm> {
         let mut terms = terms.to_vec();
         for below in &self.below {
@@ -58,12 +59,12 @@ impl Selected {
     }
 }
 
-/// What the options select, if they do nothing else.
+/// The options' `$select`, if it is their only option.
 fn only_select(options: &QueryOptions) -> Option<&[SelectTerm]> {
     options.select.as_deref().filter(|_| options.present() == ["$select"])
 }
 
-/// What one term selects.
+/// The bound form of one term.
 enum Item {
     All,
     Column(usize),
@@ -115,7 +116,7 @@ fn named(set: &Set, computed: &[Computed], path: &[String], term: &SelectTerm) -
     Some(Item::Below(Box::new(ExpandTerm { path, suffix, options, span: term.span })))
 }
 
-/// The error for a name that is no column of the set.
+/// The error for a name that is not a column of the set.
 pub(super) fn unknown_property(set: &Set, name: &str) -> QueryErrorKind {
     let columns = set.columns.iter().map(|column| column.name.as_str());
     let navigations = set.navigation.iter().map(|navigation| navigation.name.as_str());
