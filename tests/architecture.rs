@@ -175,3 +175,15 @@ fn every_test_that_the_conformance_lists_name_is_there() {
         .collect();
     assert!(unheld.is_empty(), "{unheld:?}");
 }
+
+#[test]
+fn every_file_that_the_architecture_names_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("docs/architecture.md")).unwrap();
+    let is_path = |text: &&str| text.ends_with(".rs") || text.ends_with(".json") || text.ends_with('/');
+    let named: BTreeSet<&str> = page.split('`').filter(is_path).collect();
+    assert!(named.len() > 30, "{} files are named", named.len());
+    let exists = |name: &&str| root.join(name).exists() || root.join("src").join(name).exists();
+    let missing: Vec<_> = named.into_iter().filter(|name| !exists(name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
