@@ -1,4 +1,4 @@
-//! Who asks. Budgets are kept per client, so there is one rule for what a client is.
+//! Identifies clients: the one definition of what counts as one client, used by all budgets per client.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -7,10 +7,10 @@ use std::str::FromStr;
 use serde::Deserialize;
 use thiserror::Error;
 
-/// Bits of an IPv6 address that its owner does not choose: within a network of that size one machine may use every address.
+/// The prefix length of an IPv6 network that counts as one client, because one machine may use every address in it.
 const IPV6_PREFIX: u32 = 64;
 
-/// Somebody whose requests share a client's budgets.
+/// A client; all its requests share its budgets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Client {
     /// An IPv4 address, or the first of an IPv6 network of 64 bits.
@@ -35,7 +35,7 @@ impl fmt::Display for Client {
     }
 }
 
-/// Addresses whose `X-Forwarded-For` is believed.
+/// Proxies whose `X-Forwarded-For` is trusted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct TrustedProxies(Vec<Network>);
@@ -47,7 +47,7 @@ struct Network {
     prefix: u32,
 }
 
-/// A text is no list of addresses.
+/// The text is not a list of addresses.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
     "expected addresses and networks such as 127.0.0.1, 172.16.0.0/12 or fd00::/8 with commas between, found {found:?}"
@@ -57,15 +57,15 @@ pub struct InvalidNetwork {
 }
 
 impl TrustedProxies {
-    /// Whether an address is a trusted proxy's.
+    /// Whether an address belongs to a trusted proxy.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(address.to_canonical()))
     }
 
-    /// The client behind a connection: its peer, or, as far as trusted proxies say who connected to them, the last hop that is
-    /// none of them. The header's entries are in the order of the hops, the nearest last; an entry that is no address ends what
-    /// is believed, for what stands before it may be the client's own invention.
+    /// The client of a connection: the peer, or if that is a trusted proxy, the nearest hop in `X-Forwarded-For` that is not one. The
+    /// header's entries are in the order of the hops, the nearest last. Entries before one that is not an address are ignored, because
+    /// the client may have made them up.
     #[must_use]
     pub fn client(&self, peer: IpAddr, forwarded_for: &str) -> Client {
         let mut hop = peer;
@@ -124,7 +124,7 @@ impl FromStr for Network {
     }
 }
 
-/// One entry of `X-Forwarded-For`: an address; some proxies write a port behind it, and brackets around an IPv6 address.
+/// An entry of `X-Forwarded-For`: an address. Some proxies append a port, and put an IPv6 address in brackets.
 fn parse_hop(entry: &str) -> Option<IpAddr> {
     let bare = entry.strip_prefix('[').and_then(|entry| entry.split(']').next());
     let parsed = bare.unwrap_or(entry).parse().ok();

@@ -13,14 +13,14 @@ use crate::clock::Clock;
 
 const MINUTES: i64 = 60;
 
-/// So much of something per hour, for each client or for all together.
+/// A limit per hour on a resource, for each client or for all together.
 #[derive(Debug)]
 pub struct HourlyBudget {
     resource: Resource,
     share: Share,
     limit: u64,
     clock: Clock,
-    /// What was spent in the last hour; under `None` where all share it.
+    /// What was spent in the last hour, by client; under `None` if all share the budget.
     spent: Mutex<HashMap<Option<Client>, Spent>>,
     refusals: AtomicU64,
 }
@@ -33,21 +33,21 @@ struct Spent {
 }
 
 impl HourlyBudget {
-    /// A budget of which nothing is spent.
+    /// A budget with nothing spent.
     #[must_use]
     pub fn new(resource: Resource, share: Share, limit: u64, clock: Clock) -> Self {
         let (spent, refusals) = (Mutex::default(), AtomicU64::new(0));
         Self { resource, share, limit, clock, spent, refusals }
     }
 
-    /// Takes an amount from the budget: from the client's own where each has one.
+    /// Spends an amount; from the client's part if each client has its own.
     ///
     /// # Errors
-    /// When less than that is left; nothing is taken then.
+    /// When less than that is left; nothing is spent then.
     pub fn spend(&self, client: Option<Client>, amount: u64) -> Result<(), Exhausted> {
         let now = self.clock.now();
         let mut all = self.spent();
-        // Clients that have spent nothing for an hour are forgotten; there are never more than spent something since.
+        // Clients that have spent nothing for an hour are removed, so that the map does not grow without bound.
         all.retain(|_, spent| spent.come_to(minute(now)));
         let spent = all.entry(client).or_default();
         if spent.total.saturating_add(amount) <= self.limit {
@@ -59,7 +59,7 @@ impl HourlyBudget {
         Err(Exhausted { resource: self.resource, share: self.share, limit: self.limit, retry_after })
     }
 
-    /// Gives back what was taken just now and not used.
+    /// Gives back an amount that was just spent and not used.
     pub fn give_back(&self, client: Option<Client>, amount: u64) {
         if let Some(spent) = self.spent().get_mut(&client) {
             spent.take_back(amount);
@@ -97,9 +97,9 @@ impl Budget for HourlyBudget {
 }
 
 impl Spent {
-    /// Forgets what was spent more than an hour before that minute; says whether anything is left.
+    /// Drops what was spent more than an hour before that minute; returns whether anything is left.
     fn come_to(&mut self, now: i64) -> bool {
-        // A clock that was set back takes what was spent along: it neither comes back early nor stays away for days.
+        // If the clock was set back, all earlier spending is shifted back by as much, so that it counts for an hour at most.
         let ahead = self.minutes.back().map_or(0, |(last, _)| (last - now).max(0));
         self.minutes.iter_mut().for_each(|(at, _)| *at -= ahead);
         while let Some(&(_, amount)) = self.minutes.front().filter(|(at, _)| at + MINUTES < now) {
@@ -125,7 +125,7 @@ impl Spent {
         }
     }
 
-    /// How long it takes until no more than `left` of what is spent now counts.
+    /// How long until at most `left` of what is spent now still counts.
     fn wait(&self, now: DateTime<Utc>, left: u64) -> Duration {
         let mut total = self.total;
         let last = self.minutes.iter().find_map(|&(at, amount)| {

@@ -1,7 +1,8 @@
-//! Budgets: what there is only so much of, how much of it one client or all together may use, and what a request is told that
-//! finds it used up. Every limit that protects one client from another is a [`Budget`], so that all are refused and measured alike.
+//! Budgets: limits on resources, per client or for all together, and the error when one is exhausted. Every limit that protects
+//! clients from each other is a [`Budget`], so that all have the same errors and metrics.
 //!
-//! A client's own budget answers 429, everybody's 503, both with `Retry-After`; what can never fit is 400.
+//! An exhausted budget of a client is answered with 429, one for all with 503, both with `Retry-After`; a request that is larger than
+//! a whole budget with 400.
 
 pub mod client;
 pub mod hourly;
@@ -12,14 +13,14 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-/// What a budget limits.
+/// A resource that a budget limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Resource {
     /// Requests to the upstream for figures.
     UpstreamCalls,
     /// Cells in such requests.
     UpstreamCells,
-    /// Connections that are open.
+    /// Open connections.
     Connections,
 }
 
@@ -48,11 +49,11 @@ impl fmt::Display for Resource {
 /// Who shares a budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Share {
-    /// Each client has one of its own.
+    /// Each client has its own.
     Client,
-    /// All clients and the background have one together.
+    /// All clients and background work share one.
     Everybody,
-    /// What is read before anybody asks for it.
+    /// Only reading ahead uses it.
     ReadAhead,
 }
 
@@ -70,26 +71,26 @@ impl Share {
 
 /// A budget as metrics show it.
 pub trait Budget: fmt::Debug + Send + Sync {
-    /// What it limits.
+    /// The limited resource.
     fn resource(&self) -> Resource;
     /// Who shares it.
     fn share(&self) -> Share;
-    /// How much there is.
+    /// The limit.
     fn limit(&self) -> u64;
-    /// How much of it is used now; of clients that have one each, by the one that uses most.
+    /// How much is used now; for budgets per client, by the client that uses most.
     fn used(&self) -> u64;
-    /// How often something was refused because it was used up.
+    /// How often a request was refused because it was exhausted.
     fn refusals(&self) -> u64;
 }
 
-/// A budget does not suffice.
+/// A budget is exhausted.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("the budget of {limit} {resource} for {} does not suffice{}", share.as_str(), shown_wait(*retry_after))]
 pub struct Exhausted {
     pub resource: Resource,
     pub share: Share,
     pub limit: u64,
-    /// When it will suffice; `None` if what was asked for is more than all of it.
+    /// When it will suffice; `None` if the request is larger than the whole budget.
     pub retry_after: Option<Duration>,
 }
 

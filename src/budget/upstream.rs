@@ -1,4 +1,4 @@
-//! What may be asked of the upstream in an hour: by one client, by what is read ahead, and by everybody.
+//! The hourly budgets for upstream requests: per client, for reading ahead, and for all together.
 
 use std::sync::Arc;
 
@@ -7,20 +7,20 @@ use crate::budget::hourly::HourlyBudget;
 use crate::budget::{Budget, Exhausted, Resource, Share};
 use crate::clock::Clock;
 
-/// Read-ahead may spend one part in so many of what everybody may.
+/// Reading ahead may use one part in so many of the budget for all.
 const READ_AHEAD_PART: u64 = 10;
 
-/// On whose behalf the upstream is asked.
+/// On whose behalf the upstream is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Requester {
     Client(Client),
-    /// What is read before anybody asks for it.
+    /// Reading ahead.
     ReadAhead,
-    /// The indicators and whatever else the service needs itself.
+    /// The service itself, such as its indicators.
     Service,
 }
 
-/// Calls and cells of an hour; `None` for no limit.
+/// Calls and cells per hour; `None` for no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct HourlyLimits {
     pub calls: Option<u64>,
@@ -32,12 +32,12 @@ pub struct HourlyLimits {
 pub struct UpstreamBudgets(Arc<[Arc<HourlyBudget>]>);
 
 impl UpstreamBudgets {
-    /// Budgets of which nothing is spent.
+    /// Budgets with nothing spent.
     #[must_use]
     pub fn new(client: HourlyLimits, everybody: HourlyLimits, clock: &Clock) -> Self {
         let part = |limit: Option<u64>| limit.map(|limit| (limit / READ_AHEAD_PART).max(1));
         let ahead = HourlyLimits { calls: part(everybody.calls), cells: part(everybody.cells) };
-        // A client's own come first: whoever has none left hears that, and not that everybody has none.
+        // The client's own budgets come first, so that the error names them if both are exhausted.
         let shares = [(Share::Client, client), (Share::ReadAhead, ahead), (Share::Everybody, everybody)];
         let budgets = shares.into_iter().flat_map(|(share, limits)| {
             let limits = [(Resource::UpstreamCalls, limits.calls), (Resource::UpstreamCells, limits.cells)];
@@ -48,10 +48,10 @@ impl UpstreamBudgets {
         Self(budgets.collect())
     }
 
-    /// Spends one call of so many cells from every budget that it falls under.
+    /// Spends one call and its cells from every budget that applies.
     ///
     /// # Errors
-    /// When one of them does not suffice; nothing is spent then.
+    /// When one of them is exhausted; nothing is spent then.
     pub fn spend(&self, requester: Requester, cells: u64) -> Result<(), Exhausted> {
         let mut spent = Vec::new();
         for budget in self.0.iter() {
@@ -68,7 +68,7 @@ impl UpstreamBudgets {
         Ok(())
     }
 
-    /// Each of them, for metrics.
+    /// All budgets, for metrics.
     pub fn iter(&self) -> impl Iterator<Item = Arc<dyn Budget>> {
         self.0.iter().map(|budget| Arc::clone(budget) as Arc<dyn Budget>)
     }
