@@ -20,7 +20,7 @@ const LAYERS: &[&[&str]] = &[
     &["service"],
 ];
 
-/// What one layer may not know of its neighbour, though it stands in the same layer.
+/// Forbidden imports between modules of the same layer.
 const STRANGERS: &[(&str, &str)] = &[
     ("odata", "catalogue"),
     ("catalogue", "odata"),
@@ -33,10 +33,10 @@ const STRANGERS: &[(&str, &str)] = &[
     ("indicators", "answer"),
 ];
 
-/// What the simulator may use: it stands beside the program it is there to test.
+/// The modules that the simulator may import, since it should be independent of the program that it tests.
 const OF_SIMULATOR: &[&str] = &["simulator", "clock", "settings", "catalogue"];
 
-/// Modules that know the web framework.
+/// Modules that may import the web framework.
 const AT_THE_EDGE: &[&str] = &["web", "service", "simulator"];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

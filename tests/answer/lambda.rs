@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::app::{Answer, App, AppOptions};
 
-/// A table of areas alone: every observation is told by its period, its area and its measure.
+/// A table whose only dimension is the area: period, area and measure identify an observation.
 const AREAS: &str = "/odata/jobindsats/y25i10";
 /// The same, with most figures hidden.
 const HIDDEN: &str = "/odata/jobindsats/y12a27";

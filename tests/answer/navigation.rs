@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::app::{Answer, App};
 
-/// A table of areas alone: every observation is told by its period, its area and its measure.
+/// A table whose only dimension is the area: period, area and measure identify an observation.
 const ROOT: &str = "/odata/jobindsats/y25i10";
 
 async fn get(app: &App, path: &str) -> Answer {

@@ -11,11 +11,11 @@ use crate::support::app::{Answer, App, AppOptions};
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const TABLE: &str = "/odata/jobindsats/y25i01";
 
-/// What became of a download.
+/// The outcome of a download.
 struct Download {
     pages: Vec<Vec<Value>>,
     counts: Vec<Option<u64>>,
-    /// The answer that ended it, if it was no page.
+    /// The answer that ended it, if that was not a page.
     refused: Option<Answer>,
 }
 

@@ -10,7 +10,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::support::app::{App, AppOptions};
 
-/// How many open the same workbook at once.
+/// How many clients open the same workbook at once.
 const USERS: u64 = 1000;
 
 /// Two ends of each connection are files of this process, beside those of tests that run at the same time.
@@ -33,7 +33,7 @@ async fn metric(app: &App, name: &str) -> u64 {
 #[actix_web::test]
 async fn a_thousand_cold_requests_for_the_same_rows_ask_for_each_chunk_once() {
     allow_open_files();
-    // However busy the machine is, nobody gives up before all have asked.
+    // No client times out before all have sent their request, however slow the machine is.
     let settings = BridgeSettings {
         cell_limit: 200,
         upstream_concurrency: 8,
@@ -48,7 +48,7 @@ async fn a_thousand_cold_requests_for_the_same_rows_ask_for_each_chunk_once() {
     assert!((4..=8).contains(&planned), "{plan}");
     app.upstream().set_faults(Faults { delay_ms: 3_600_000, ..Faults::default() });
     let all = join_all((0..USERS).map(|_| app.get(path)));
-    // The upstream is silent until each of them has looked into the store in vain.
+    // The upstream does not answer until every request has missed in the store.
     let speak = async {
         while metric(&app, "cache_requests_total").await < USERS * planned {
             tokio::time::sleep(Duration::from_millis(100)).await;

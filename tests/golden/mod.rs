@@ -110,7 +110,7 @@ fn rows(answer: &WireAnswer) -> Vec<serde_json::Value> {
     answer.json()["value"].as_array().unwrap().clone()
 }
 
-/// What a client asks for next: an absolute address that it takes as it is.
+/// The next link, an absolute URL that clients request unchanged.
 fn next_target(answer: &WireAnswer, host: &str) -> Option<String> {
     if !answer.header("Content-Type").starts_with("application/json") || answer.body.is_empty() {
         return None;

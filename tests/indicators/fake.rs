@@ -115,9 +115,9 @@ pub struct Databank {
     pub update_latest: Option<NaiveDate>,
     pub update_next: Option<NaiveDate>,
     pub fault: Option<FailureReason>,
-    /// Time that passes with each reading of figures.
+    /// Time that passes each time figures are read.
     pub takes: Duration,
-    /// How long ago the figures were asked for: they lay in store.
+    /// How long ago the figures were fetched; they come from the store.
     pub stored_for: Duration,
     /// How often figures were read.
     pub reads: usize,

@@ -13,7 +13,7 @@ use serde_json::Value;
 use self::process::Bridge;
 use crate::support::app::{App, AppOptions, one_indicator};
 
-/// So many kills where nothing else is said.
+/// The default number of kills.
 const FEW: u64 = 5;
 /// The tables whose cells are asked for: small ones, so that a kill meets many blocks.
 const TABLES: &[&str] = &["y25i01", "y25i02", "y25i07"];
@@ -28,7 +28,7 @@ fn query(rng: &mut Rng) -> String {
     )
 }
 
-/// What is asked after every kill: it is in store, of a revision that may have passed meanwhile.
+/// A query that is sent after every kill: its cells are in store, possibly of a superseded revision.
 const ALWAYS: &str = "/odata/jobindsats/y25i01/Landet?$filter=Periode ge '2026M01'";
 
 async fn rows(bridge: &Bridge, query: &str) -> Value {
@@ -37,7 +37,7 @@ async fn rows(bridge: &Bridge, query: &str) -> Value {
     serde_json::from_str::<Value>(&answer.1).unwrap()["value"].take()
 }
 
-/// Rows without the column that tells when their figures were seen to change: that depends on what was seen before.
+/// Rows without `Opdateret`, which depends on what the service had read before.
 fn figures(mut rows: Value) -> Value {
     let all = rows.as_array_mut().unwrap().iter_mut().filter_map(Value::as_object_mut);
     all.for_each(|row| {
@@ -55,7 +55,7 @@ async fn witnessed(witness: &App, query: &str) -> Value {
     figures(witness.get(query).await.rows().into())
 }
 
-/// Has figures of a table revised, and the witness know of it.
+/// Revises figures of a table, and lets the witness service read the update.
 fn revise(witness: &App, table: &str) {
     let publish = Publish { table: table.to_owned(), revise_published: true, ..Publish::default() };
     witness.upstream().publish(&publish).unwrap();

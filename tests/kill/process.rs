@@ -67,7 +67,7 @@ impl Bridge {
                 break url.to_owned();
             }
         };
-        // Nobody reads on, but a full pipe would stop the process.
+        // The output is read to its end, because a full pipe would block the process.
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
         let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().unwrap();
         let bridge = Self { child, url, client };
@@ -77,7 +77,7 @@ impl Bridge {
         bridge
     }
 
-    /// What a process says that does not start.
+    /// The error output of a process that does not start.
     pub fn refusal(folder: &Path) -> String {
         let mut child = command(folder).spawn().unwrap();
         let mut said = String::new();
@@ -100,7 +100,7 @@ impl Bridge {
         peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
     }
 
-    /// Ends the process as a power cut would: without a word.
+    /// Ends the process with SIGKILL.
     pub fn kill(mut self) {
         self.end();
     }

@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 
 use crate::support::app::App;
 
-/// A kind of query. `figures` are the measures that its rows need, `labels` the columns that tell one row from another: the
-/// period, the area, and dimensions that are not at their total. `seen` is what has to be looked at where a filter on figures,
-/// an order or a count decides which rows are shown.
+/// A kind of query. `figures` is the number of measures that its rows need, `labels` the number of columns that identify a row: the
+/// period, the area, and dimensions that are not at their total. `seen` is the query without the filter on figures, order or count
+/// that chooses the shown rows: all its rows have to be read.
 struct Kind {
     what: &'static str,
     query: &'static str,

@@ -10,9 +10,9 @@ use serde_json::Value;
 
 use crate::support::app::{App, AppOptions};
 
-/// So many queries where `STORM_QUERIES` says nothing else.
+/// The default number of queries; `STORM_QUERIES` overrides it.
 const FEW: usize = 16;
-/// A row that is not there after so many tries is a defect: faults are fewer.
+/// The most tries of a query; there are fewer faults.
 const TRIES: usize = 40;
 
 async fn app(cell_limit: u64) -> App {

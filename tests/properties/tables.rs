@@ -39,7 +39,7 @@ fn numbered(names: &[&str], first: usize) -> Vec<(String, String)> {
     names.iter().enumerate().map(path).collect()
 }
 
-/// Areas by municipality, by region, by both in one hierarchy, in any company.
+/// Area hierarchies in random combinations: municipalities, regions, or both in one hierarchy.
 fn areas() -> impl Strategy<Value = Dimension> {
     (1..8_u8, 1..=PLACES.len(), 1..=REGIONS.len()).prop_map(|(which, places, regions)| {
         let mut sources = Vec::new();

@@ -32,7 +32,7 @@ fn month(month: u32) -> String {
     format!("/odata/jobindsats/{TABLE}/Landet?$filter=Periode eq '2025M{month:02}'")
 }
 
-/// The newest rows, as a workbook asks for them day after day.
+/// The query for the newest rows that a workbook sends every day.
 const NEWEST: &str = "/odata/jobindsats/y25i01/Landet?$filter=Periode ge '2026M01'";
 
 async fn ask(app: &App, path: &str, times: usize) {
@@ -41,7 +41,7 @@ async fn ask(app: &App, path: &str, times: usize) {
     }
 }
 
-/// What asking now costs the upstream in requests for figures.
+/// How many data requests a query causes now.
 async fn cost(app: &App, path: &str) -> u64 {
     let before = app.data_requests();
     ask(app, path, 1).await;

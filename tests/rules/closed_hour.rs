@@ -28,13 +28,13 @@ fn calls(app: &App) -> u64 {
     log.subjects + log.tables + log.table + log.data
 }
 
-/// Whether a try that starts now could still be out while the upstream is closed.
+/// Whether a try that starts now could still be running when the upstream closes.
 fn is_shut(at: DateTime<Utc>) -> bool {
     let hour = |at: DateTime<Utc>| at.with_timezone(&Copenhagen).hour();
     hour(at) == 22 || hour(at + Duration::from_secs(TIMEOUT_SECONDS)) == 22
 }
 
-/// What people ask: the same as always, and now and then something new. In the closed hour always something new.
+/// Clients' queries: mostly the same ones, sometimes a new one; in the closed hour always a new one.
 async fn people(app: &App, number: usize) {
     let always = "/odata/jobindsats/y25i01/Landet?$filter=Periode ge '2026M01'".to_owned();
     let another = || {
@@ -49,7 +49,7 @@ async fn people(app: &App, number: usize) {
     assert!(status == 200 || is_shut && status == 503, "{status} at {}", app.clock.now());
 }
 
-/// The program as it runs, its loops and its users, through three days of its clock; the simulator tells when it was called.
+/// Runs the program with its loops and clients through three days of its clock; the simulator logs when it was called.
 async fn three_days_without_a_call_in_the_closed_hour(start: &str) {
     let clock = Clock::fixed(start.parse().unwrap());
     let indicators = one_indicator();

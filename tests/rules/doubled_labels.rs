@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 
-/// A parent and its only child of one name, and a stranger of the same name elsewhere.
+/// A parent and its only child of one name, and another member with the same label elsewhere.
 fn table() -> Measurement {
     let value = |id: &str, name: &str| json!({"value_id": id, "value_name": name});
     let body = json!({

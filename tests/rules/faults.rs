@@ -16,7 +16,8 @@ const PATH: &str = "/odata/jobindsats/y25i01/Landet?$filter=Periode eq '2026M06'
 const MANY: u32 = 1000;
 const A_DAY_AND_AN_HOUR: Duration = Duration::from_secs(25 * 3600);
 
-/// What is expected of a cold request: status, code of the error, `Retry-After`, calls. Figures past their age cost the same calls.
+/// The expected answer with an empty store: status, error code, `Retry-After`, upstream calls. With old figures in store the calls
+/// are the same.
 struct Case {
     name: &'static str,
     faults: Faults,
@@ -78,7 +79,7 @@ fn switched(faults: &Faults) -> BTreeSet<String> {
 
 #[test]
 fn every_fault_of_the_simulator_is_among_the_cases() {
-    // These say which calls are hit, not what happens to them.
+    // These fields select the calls that are hit; they are not faults.
     let mut known = BTreeSet::from(["endpoint".to_owned(), "table".to_owned()]);
     known.extend(cases().iter().flat_map(|case| switched(&case.faults)));
     let all = serde_json::to_value(Faults::default()).unwrap();

@@ -12,7 +12,7 @@ fn publish(app: &App) {
     app.upstream().publish(&publish).unwrap();
 }
 
-/// Asks while the clock is that far ahead, then puts it right; the figures have changed meanwhile.
+/// Sends a query while the clock is so far ahead, then corrects the clock; the figures change in between.
 async fn after_a_clock_ahead(days: i64, restart: bool) {
     let mut app = App::start().await;
     let ahead = chrono::Duration::days(days);

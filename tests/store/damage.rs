@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::support::app::{App, AppOptions, Background, SMALL_INDICATOR, one_indicator};
 
 const PATH: &str = "/odata/jobindsats/y25i01/Landet?$filter=Periode ge '2026M01'";
-/// A damaged one stops the start: names once given never change, so nobody but the operator may give them anew.
+/// If this file is damaged, the service does not start: assigned names never change, so only the operator may delete it.
 const NAMES: &str = "names.json";
 
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -29,7 +29,7 @@ fn kind(path: &Path) -> String {
     if name.ends_with(".cells") { "cells".to_owned() } else { name.to_owned() }
 }
 
-/// A service that has kept something of every kind, stopped: its files and their bytes.
+/// The files of a stopped service that has saved data of every kind.
 async fn kept(app: App) -> (App, Vec<(PathBuf, Vec<u8>)>) {
     for _ in 0..2 {
         assert_eq!(app.get(PATH).await.status, 200);
@@ -113,7 +113,7 @@ async fn whatever_happens_to_a_file_costs_no_answer() {
             app.service.state.catalogue.refresh_list().await.unwrap();
             assert_eq!(figures(&app).await, expected, "{}: {name}", path.display());
             let aside = PathBuf::from(format!("{}.damaged", path.display()));
-            // Cells of a revision that nobody asks for may lie where they are.
+            // Cells of a revision that is not requested may stay on disk.
             assert!(aside.exists() || kind(path) == "cells", "{}: {name}", path.display());
         }
     }

@@ -23,7 +23,7 @@ async fn ask(app: &App, query: usize) -> Vec<Value> {
     app.all_rows(QUERIES[query]).await
 }
 
-/// What each query is answered by a service that was asked nothing else.
+/// The answer to each query from a service without other requests.
 async fn alone() -> Vec<Vec<Value>> {
     let mut answers = Vec::new();
     for query in 0..QUERIES.len() {

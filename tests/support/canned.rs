@@ -177,7 +177,7 @@ async fn write(stream: &mut TcpStream, answer: Canned) {
             [head.as_bytes(), b"\r\n", &body].concat()
         }
     };
-    // The client may have gone: then nobody minds.
+    // Ignored if the client has closed the connection.
     let _ = stream.write_all(&bytes).await;
     let _ = stream.shutdown().await;
 }
