@@ -4,6 +4,7 @@
 //! belongs to one revision; the next begins at the row behind, in the same revision or not at all.
 
 mod apply;
+pub mod error;
 mod expand;
 pub mod explain;
 mod gather;
@@ -19,10 +20,10 @@ use futures_util::future::{BoxFuture, FutureExt};
 
 pub use expand::{Expanded, Expansion};
 
+use crate::answer::error::BridgeError;
 use crate::answer::gather::Gathered;
 use crate::answer::rows::RowReader;
 use crate::catalogue::id::MeasurementId;
-use crate::error::BridgeError;
 use crate::feed::{CellSource, Feed, RowSource, Set};
 use crate::fetch::error::FetchError;
 use crate::fetch::{Fetcher, RevisionMode};

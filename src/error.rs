@@ -1,86 +1,106 @@
-//! Every way in which a request can fail: one enum over the stages. What a client is told of each, and under which status, is
-//! the web layer's business.
+//! What every error of every stage says of itself, and what the sentences of errors share: an excerpt of a foreign text, and
+//! the name that was probably meant. Knows no stage.
 
-use thiserror::Error;
+use std::error::Error;
 
-use crate::budget::Exhausted;
-use crate::catalogue::id::MeasurementId;
-use crate::export::ExportError;
-use crate::fetch::error::FetchError;
-use crate::frame::error::FrameError;
-use crate::odata::batch::BatchError;
-use crate::odata::csdl::CsdlError;
-use crate::odata::media_type::NegotiationError;
-use crate::odata::payload::PayloadError;
-use crate::odata::skip_token::SkipTokenError;
-use crate::odata::uri::SyntaxError;
-use crate::odata::version::VersionError;
-use crate::plan::chunk::ChunkError;
-use crate::query::error::QueryError;
+/// An error that can end a request. Its `Display` is the English detail for operators.
+///
+/// `docs/errors.md` has a row for each code; `tests/errors` writes it and lists an example of each.
+pub trait DescribeError: Error {
+    /// What the client is told.
+    fn describe(&self) -> ErrorDescription;
+}
 
-/// A request that cannot be answered as it was asked.
-#[derive(Debug, Error)]
-pub enum BridgeError {
-    #[error(transparent)]
-    Version(#[from] VersionError),
-    #[error(transparent)]
-    Negotiation(#[from] NegotiationError),
-    #[error(transparent)]
-    Syntax(#[from] SyntaxError),
-    #[error(transparent)]
-    Query(#[from] QueryError),
-    #[error(transparent)]
-    SkipToken(#[from] SkipTokenError),
-    #[error(transparent)]
-    Plan(#[from] ChunkError),
-    #[error(transparent)]
-    Budget(#[from] Exhausted),
-    #[error(transparent)]
-    Fetch(#[from] FetchError),
-    #[error(transparent)]
-    Frame(#[from] FrameError),
-    #[error(transparent)]
-    Payload(#[from] PayloadError),
-    #[error(transparent)]
-    Csdl(#[from] CsdlError),
-    #[error(transparent)]
-    Export(#[from] ExportError),
-    #[error("the answer may have {bound} rows, more than the limit of {limit}")]
-    TooManyRows { bound: u64, limit: u64 },
-    #[error("`any`, `all` and `$count` may read {bound} rows of figures, more than the limit of {limit}")]
-    TooManyInLambdas { bound: u64, limit: u64 },
-    #[error("{terms} terms over {rows} rows are more than an answer may take")]
-    TooMuchWork { rows: u64, terms: u64 },
-    #[error("more than {limit} rows would stand beside those of the page")]
-    TooManyExpanded { limit: u64 },
-    #[error("the upstream did not answer within {seconds} seconds; fetching goes on")]
-    TooSlow { seconds: u64 },
-    #[error("there is no table '{table}' at {origin}")]
-    UnknownTable { table: String, origin: String, suggestion: Option<String> },
-    #[error("table {0} has not been read from the upstream yet")]
-    TableNotRead(MeasurementId),
-    #[error("no row has this key")]
-    NoSuchRow,
-    #[error("the method {method} is not offered here; expected one of {allow}")]
-    Method { method: String, allow: &'static str },
-    #[error("$schemaversion is `{found}`; expected `*`, the current version")]
-    SchemaVersion { found: String },
-    #[error(transparent)]
-    Batch(#[from] BatchError),
-    #[error("the requests of a batch are not isolated from updates between them")]
-    Isolation,
-    #[error("the body has the content type `{found}`; expected text/plain with query options in it")]
-    QueryBody { found: String },
-    #[error("a request before this one failed")]
-    FailedDependency,
-    #[error("the body is larger than {limit} bytes")]
-    BodyTooLarge { limit: usize },
-    #[error("the body could not be read to its end")]
-    BodyBroken,
-    #[error("the answers are larger than {limit} bytes together")]
-    AnswerTooLarge { limit: usize },
-    #[error("there is nothing at '{0}'")]
-    UnknownPath(String),
-    #[error("{what} is not offered: {reason}")]
-    NotOffered { what: String, reason: String },
+/// What a client is told of an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErrorDescription {
+    /// The status of the HTTP answer.
+    pub status: u16,
+    /// Stable: programs may rely on it.
+    pub code: &'static str,
+    /// One Danish sentence, with what to do.
+    pub danish: String,
+    /// The option, header or part of the request that is at fault.
+    pub target: Option<String>,
+    pub retry_after_seconds: Option<u64>,
+    /// The methods that would have been right.
+    pub allow: Option<&'static str>,
+}
+
+impl ErrorDescription {
+    /// A code has one status, wherever it is described; both are written as literals, so that `tests/errors` finds them.
+    #[must_use]
+    pub fn new(status: u16, code: &'static str, danish: impl Into<String>) -> Self {
+        let danish = danish.into();
+        Self { status, code, danish, target: None, retry_after_seconds: None, allow: None }
+    }
+
+    /// A fault of the service itself.
+    #[must_use]
+    pub fn internal() -> Self {
+        ErrorDescription::new(
+            500,
+            "InternalError",
+            "Der er en fejl i tjenesten; prøv igen, og sig det til den, der driver tjenesten.",
+        )
+    }
+
+    #[must_use]
+    pub fn on(mut self, target: &str) -> Self {
+        self.target = Some(target.to_owned());
+        self
+    }
+
+    #[must_use]
+    pub fn again_after(mut self, seconds: u64) -> Self {
+        self.retry_after_seconds = Some(seconds);
+        self
+    }
+
+    #[must_use]
+    pub fn allowing(mut self, methods: &'static str) -> Self {
+        self.allow = Some(methods);
+        self
+    }
+}
+
+/// The beginning of a foreign text: enough to recognise it, whatever its length.
+#[must_use]
+pub fn excerpt(text: &str) -> String {
+    const CHARACTERS: usize = 120;
+    match text.char_indices().nth(CHARACTERS) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+/// The candidate that a mistyped name most likely meant, if one is close enough to be a mistyping.
+#[must_use]
+pub fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    // Names are at most 128 characters; comparing longer ones would only cost time.
+    if name.len() > 512 {
+        return None;
+    }
+    let wanted = name.to_lowercase();
+    let letters = wanted.chars().count();
+    // Another single letter is another name, not a mistyping.
+    let tolerated = (1 + letters / 4).min(letters.saturating_sub(1));
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::osa_distance(&wanted, &candidate.to_lowercase()), candidate))
+        .filter(|(distance, _)| *distance <= tolerated)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate.to_owned())
+}
+
+/// What [`closest`] found, behind an English sentence; nothing if it found nothing.
+#[must_use]
+pub fn did_you_mean(suggestion: &Option<String>) -> String {
+    suggestion.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
+}
+
+/// The same within a Danish sentence that says what does not exist.
+#[must_use]
+pub fn but_there_is(suggestion: &Option<String>) -> String {
+    suggestion.as_ref().map(|name| format!(", men det gør '{name}'")).unwrap_or_default()
 }

@@ -5,17 +5,16 @@
 //! [`store`] and [`upstream`]) → [`frame`] → page. [`answer`] strings them together; [`web`] is the edge.
 //!
 //! Imports go one way, from high to low; `tests/architecture.rs` holds the list:
-//! 1. settings, clock, disk, budget, observe, odata, catalogue
+//! 1. error, settings, clock, disk, budget, observe, odata, catalogue
 //! 2. upstream, feed
 //! 3. query
 //! 4. plan, frame, export
 //! 5. store
 //! 6. fetch
-//! 7. error
-//! 8. answer, indicators
-//! 9. refresh
-//! 10. web
-//! 11. service, which puts the parts together
+//! 7. answer, indicators
+//! 8. refresh
+//! 9. web
+//! 10. service, which puts the parts together
 //!
 //! [`simulator`] stands outside this order: no other module imports it; only main and the tests start it.
 

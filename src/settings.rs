@@ -14,6 +14,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::budget::client::TrustedProxies;
+use crate::error::{closest, did_you_mean};
 use crate::settings::key::{ApiKey, InvalidKey};
 
 /// What `--help` says of a setting.
@@ -238,7 +239,7 @@ pub enum UpstreamSettings {
 pub enum SettingsError {
     #[error("{variable}: {message}")]
     Wrong { variable: String, message: String },
-    #[error("{variable} is not a setting of this program{}", suggestion.as_ref().map(|name| format!("; did you mean {name}?")).unwrap_or_default())]
+    #[error("{variable} is not a setting of this program{}", did_you_mean(suggestion))]
     Unknown { variable: String, suggestion: Option<String> },
     #[error("{variable} belongs to a part of the program that is not built yet; remove it")]
     NotBuilt { variable: String },
@@ -311,11 +312,7 @@ fn check_names(set: &BTreeMap<String, String>) -> Result<(), SettingsError> {
             return Err(SettingsError::NotBuilt { variable: variable.clone() });
         }
         if !DESCRIBED.iter().any(|described| described.variable == variable) {
-            let near = DESCRIBED
-                .iter()
-                .map(|described| (strsim::levenshtein(described.variable, variable), described.variable));
-            let suggestion =
-                near.min().filter(|(distance, _)| *distance <= 4).map(|(_, name)| name.to_owned());
+            let suggestion = closest(variable, DESCRIBED.iter().map(|described| described.variable));
             return Err(SettingsError::Unknown { variable: variable.clone(), suggestion });
         }
     }
@@ -490,7 +487,7 @@ mod tests {
             assert!(error.contains(variable), "{variable}={value}: {error}");
         }
         let error = settings(&[("BRIDGE_PAGEROWS", "7")]).unwrap_err().to_string();
-        assert!(error.contains("did you mean BRIDGE_PAGE_ROWS"), "{error}");
+        assert!(error.contains("did you mean `BRIDGE_PAGE_ROWS`"), "{error}");
     }
 
     #[test]

@@ -7,13 +7,12 @@ use std::path::{Path, PathBuf};
 
 /// From low to high. A module may use those of lower layers, itself, and nothing else.
 const LAYERS: &[&[&str]] = &[
-    &["settings", "clock", "disk", "budget", "observe", "odata", "catalogue"],
+    &["error", "settings", "clock", "disk", "budget", "observe", "odata", "catalogue"],
     &["upstream", "feed"],
     &["query"],
     &["plan", "frame", "export"],
     &["store"],
     &["fetch"],
-    &["error"],
     &["answer", "indicators"],
     &["refresh"],
     &["web"],

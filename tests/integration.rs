@@ -4,6 +4,7 @@
 mod answer;
 mod budget;
 mod conformance;
+mod error;
 mod export;
 mod feed;
 mod fetch;

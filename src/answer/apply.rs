@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{Answerer, Page, PageRequest, RowScan, Start};
-use crate::error::BridgeError;
+use crate::answer::error::BridgeError;
 use crate::feed::RowSource;
 use crate::frame::Frame;
 use crate::frame::aggregate;

@@ -11,7 +11,7 @@ use futures_util::future::{BoxFuture, FutureExt};
 
 use super::rows::RowReader;
 use super::{Answerer, Page, PageRequest};
-use crate::error::BridgeError;
+use crate::answer::error::BridgeError;
 use crate::feed::list::value_at;
 use crate::feed::{CellSource, Feed, Navigation, RowSource, Set};
 use crate::fetch::RevisionMode;

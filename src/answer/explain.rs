@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
+use crate::answer::error::BridgeError;
 use crate::answer::gather::Gathered;
 use crate::answer::lambda::{self, LambdaScan};
 use crate::answer::{Answerer, PageRequest, RowScan, Start, apply};
-use crate::error::BridgeError;
 use crate::feed::{Feed, RowSource, Set};
 use crate::fetch::request;
 use crate::plan::chunk::Chunk;

@@ -5,7 +5,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{Page, RowScan};
-use crate::error::BridgeError;
+use crate::answer::error::BridgeError;
 use crate::feed::facts::{self, Axis};
 use crate::feed::{CellForm, CellSource};
 use crate::fetch::error::FetchError;

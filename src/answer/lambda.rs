@@ -13,7 +13,7 @@ use futures_util::future::FutureExt;
 
 use super::Answerer;
 use super::rows::RowReader;
-use crate::error::BridgeError;
+use crate::answer::error::BridgeError;
 use crate::feed::list::ListRow;
 use crate::feed::{CellSource, Feed, RowSource, Set};
 use crate::fetch::RevisionMode;

@@ -9,7 +9,7 @@ use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::FuturesOrdered;
 
 use super::Answerer;
-use crate::error::BridgeError;
+use crate::answer::error::BridgeError;
 use crate::feed::column::Column;
 use crate::fetch::RevisionMode;
 use crate::fetch::error::FetchError;

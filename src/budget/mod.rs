@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::error::{DescribeError, ErrorDescription};
+
 /// A resource that a budget limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Resource {
@@ -94,30 +96,24 @@ pub struct Exhausted {
     pub retry_after: Option<Duration>,
 }
 
+impl DescribeError for Exhausted {
+    fn describe(&self) -> ErrorDescription {
+        let Some(wait) = self.retry_after else {
+            return ErrorDescription::new(400, "BeyondBudget", self.danish());
+        };
+        match self.share {
+            Share::Client => ErrorDescription::new(429, "ClientBudgetExhausted", self.danish()),
+            Share::Everybody | Share::ReadAhead => {
+                ErrorDescription::new(503, "BudgetExhausted", self.danish())
+            }
+        }
+        .again_after(wait.as_secs().max(1))
+    }
+}
+
 impl Exhausted {
-    /// The HTTP status of the answer.
-    #[must_use]
-    pub fn status(&self) -> u16 {
-        match (self.retry_after, self.share) {
-            (None, _) => 400,
-            (Some(_), Share::Client) => 429,
-            (Some(_), Share::Everybody | Share::ReadAhead) => 503,
-        }
-    }
-
-    /// The stable code of the answer.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match (self.retry_after, self.share) {
-            (None, _) => "BeyondBudget",
-            (Some(_), Share::Client) => "ClientBudgetExhausted",
-            (Some(_), Share::Everybody | Share::ReadAhead) => "BudgetExhausted",
-        }
-    }
-
     /// What a reader is told.
-    #[must_use]
-    pub fn danish(&self) -> String {
+    fn danish(&self) -> String {
         let minutes = self.retry_after.map(|wait| wait.as_secs().div_ceil(60));
         let again = match minutes {
             None => "afgræns forespørgslen.".to_owned(),

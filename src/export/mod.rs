@@ -9,6 +9,7 @@ use std::fmt::Debug;
 use arrow_array::RecordBatch;
 use thiserror::Error;
 
+use crate::error::{DescribeError, ErrorDescription};
 use crate::odata::payload::PayloadError;
 use crate::odata::value::PrimitiveType;
 
@@ -60,4 +61,37 @@ pub enum ExportError {
     Csv(#[from] ::csv::Error),
     #[error("the rows cannot be written as Parquet: {0}")]
     Parquet(#[from] ::parquet::errors::ParquetError),
+}
+
+impl DescribeError for ExportError {
+    fn describe(&self) -> ErrorDescription {
+        match self {
+            Self::UnknownDialect { .. } => ErrorDescription::new(
+                400,
+                "UnknownDialect",
+                "Dialekten kendes ikke; skriv dialekt=dansk, eller udelad den for komma og punktum.",
+            )
+            .on("dialekt"),
+            Self::NotASet { .. } => ErrorDescription::new(
+                404,
+                "NotASet",
+                "Kun hele sæt kan hentes som fil; skriv sættets navn efterfulgt af .csv eller .parquet.",
+            ),
+            Self::NoExpand => ErrorDescription::new(
+                501,
+                "NotOffered",
+                "En fil har ingen rækker inde i rækker; hent den anden tabel som en fil for sig.",
+            )
+            .on("$expand"),
+            Self::NoOption { option } => ErrorDescription::new(
+                400,
+                "OptionNotApplicable",
+                format!("{option} giver ikke mening for en fil; udelad den."),
+            )
+            .on(option),
+            Self::Cells(_) | Self::Compression(_) | Self::Csv(_) | Self::Parquet(_) => {
+                ErrorDescription::internal()
+            }
+        }
+    }
 }

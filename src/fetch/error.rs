@@ -7,8 +7,12 @@ use thiserror::Error;
 
 use crate::budget::Exhausted;
 use crate::catalogue::id::MeasurementId;
+use crate::error::{DescribeError, ErrorDescription};
 use crate::fetch::join::JoinError;
 use crate::upstream::error::UpstreamError;
+
+/// When a table that is updated while it is read may be read again.
+const PAUSE_SECONDS: u64 = 60;
 
 /// A failed fetch. Cheap to clone: everyone who waited for the same chunk is told.
 #[derive(Debug, Clone, Error)]
@@ -29,6 +33,32 @@ pub enum FetchError {
     Moved { table: MeasurementId },
     #[error("the fetch was interrupted")]
     Interrupted,
+}
+
+impl DescribeError for FetchError {
+    fn describe(&self) -> ErrorDescription {
+        match self {
+            Self::Upstream(error) => error.describe(),
+            Self::Budget(error) => error.describe(),
+            Self::Join(_) => ErrorDescription::new(
+                502,
+                "UpstreamAnswer",
+                "Jobindsats svarede med noget, der ikke passer til målingen; intet er gemt, prøv igen senere.",
+            ),
+            Self::Columns(_) | Self::Interrupted => ErrorDescription::internal(),
+            Self::Gone { .. } => ErrorDescription::new(
+                410,
+                "RevisionGone",
+                "Tallene er blevet opdateret, mens du hentede dem; begynd forfra.",
+            ),
+            Self::Moved { .. } => ErrorDescription::new(
+                503,
+                "UpstreamUpdating",
+                "Målingen bliver opdateret hos Jobindsats netop nu; prøv igen om et minut.",
+            )
+            .again_after(PAUSE_SECONDS),
+        }
+    }
 }
 
 impl FetchError {

@@ -3,6 +3,7 @@
 use arrow_schema::{ArrowError, DataType};
 use thiserror::Error;
 
+use crate::error::{DescribeError, ErrorDescription};
 use crate::query::eval::EvalError;
 
 /// A frame that an operation cannot work on.
@@ -21,4 +22,17 @@ pub enum FrameError {
     TooManyRows { rows: usize },
     #[error(transparent)]
     Arrow(#[from] ArrowError),
+}
+
+impl DescribeError for FrameError {
+    fn describe(&self) -> ErrorDescription {
+        match self {
+            Self::Eval(error) => ErrorDescription::new(400, "NoValue", error.danish()).on("$filter"),
+            Self::MissingColumn { .. }
+            | Self::MissingCells { .. }
+            | Self::UnreadableColumn { .. }
+            | Self::TooManyRows { .. }
+            | Self::Arrow(_) => ErrorDescription::internal(),
+        }
+    }
 }

@@ -7,6 +7,7 @@ use crate::catalogue::Catalogue;
 use crate::catalogue::dimension::{Dimension, Member};
 use crate::catalogue::id::{MeasurementId, MemberId, PeriodTypeId};
 use crate::catalogue::measurement::Measurement;
+use crate::error::closest;
 use crate::indicators::definition::{AreaLevel, Definition, Definitions, IndicatorId};
 use crate::plan::selection::{Members, Selection};
 
@@ -257,7 +258,7 @@ fn area_of(level: AreaLevel, member: &Member) -> Area {
 /// A hint for the error: the closest name if one is close, otherwise some of the names.
 fn hint<'a>(name: &str, offered: impl Iterator<Item = &'a str>) -> String {
     let offered: Vec<_> = offered.collect();
-    match closest(name, &offered) {
+    match closest(name, offered.iter().copied()) {
         Some(close) => format!("did you mean `{close}`?"),
         None => format!("it has {}", listed(&offered)),
     }
@@ -272,28 +273,4 @@ fn listed(names: &[&str]) -> String {
         more => text.push_str(&format!(" and {more} more")),
     }
     text
-}
-
-/// The name with the smallest edit distance, if that is small in relation to its length.
-fn closest<'a>(name: &str, offered: &[&'a str]) -> Option<&'a str> {
-    let name = name.to_lowercase();
-    let distance = |other: &str| keystrokes(&name, &other.to_lowercase());
-    let (best, keystrokes) = offered.iter().map(|&other| (other, distance(other))).min_by_key(|it| it.1)?;
-    (keystrokes <= name.chars().count() / 3).then_some(best)
-}
-
-/// The edit distance: how many letters must be inserted, removed or replaced to turn one text into the other.
-fn keystrokes(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in to.iter().enumerate() {
-            let exchanged = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = exchanged.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[to.len()]
 }

@@ -6,6 +6,8 @@
 
 use std::cmp::Reverse;
 
+use crate::error::{DescribeError, ErrorDescription};
+
 /// What is being negotiated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -54,6 +56,25 @@ pub enum NegotiationError {
     Accept { accept: String, offered: &'static str },
     #[error("$format has the value `{format}`; offered: {offered}")]
     Format { format: String, offered: &'static str },
+}
+
+impl DescribeError for NegotiationError {
+    fn describe(&self) -> ErrorDescription {
+        match self {
+            Self::Accept { .. } => ErrorDescription::new(
+                406,
+                "NotAcceptable",
+                "Svaret findes ikke i det format, der bedes om; bed om application/json.",
+            )
+            .on("Accept"),
+            Self::Format { .. } => ErrorDescription::new(
+                400,
+                "UnknownFormat",
+                "Formatet i $format kendes ikke; skriv json, eller xml for $metadata.",
+            )
+            .on("$format"),
+        }
+    }
 }
 
 const JSON: &str = "application/json";

@@ -13,6 +13,8 @@ use sha2::{Digest, Sha256};
 use super::value::Value;
 use binary::{Reader, Writer};
 
+use crate::error::{DescribeError, ErrorDescription};
+
 const FORMAT: u8 = 2;
 const CHECKSUM_BYTES: usize = 8;
 /// Longer than any token made here; what is longer is not decoded at all.
@@ -57,6 +59,24 @@ pub enum SkipTokenError {
     Format { found: u8 },
     #[error("the skip token belongs to another query; expected the next link unchanged")]
     OtherQuery,
+}
+
+impl DescribeError for SkipTokenError {
+    fn describe(&self) -> ErrorDescription {
+        match self {
+            Self::OtherQuery => ErrorDescription::new(
+                400,
+                "SkipTokenOfAnotherQuery",
+                "Sidens $skiptoken hører til en anden forespørgsel; følg det næste link uændret.",
+            ),
+            Self::Damaged | Self::Format { .. } => ErrorDescription::new(
+                400,
+                "DamagedSkipToken",
+                "Sidens $skiptoken er beskadiget; følg det næste link uændret, eller begynd forfra.",
+            ),
+        }
+        .on("$skiptoken")
+    }
 }
 
 impl SkipToken {

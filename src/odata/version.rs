@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::error::{DescribeError, ErrorDescription};
+
 /// A supported version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub enum Version {
@@ -43,6 +45,17 @@ pub enum VersionError {
     Malformed { header: &'static str, value: String },
     #[error("the header {header} asks for version {value}; versions 4.0 and 4.01 are spoken here")]
     NotSpoken { header: &'static str, value: String },
+}
+
+impl DescribeError for VersionError {
+    fn describe(&self) -> ErrorDescription {
+        ErrorDescription::new(
+            400,
+            "UnsupportedVersion",
+            "Tjenesten taler OData 4.0; bed om OData-MaxVersion 4.0 eller nyere.",
+        )
+        .on("OData-MaxVersion")
+    }
 }
 
 const MAX_VERSION: &str = "OData-MaxVersion";

@@ -8,6 +8,7 @@ use crate::catalogue::dimension::{Hierarchy, Level, Node, ROOT};
 use crate::catalogue::id::PeriodTypeId;
 use crate::catalogue::measurement::Measurement;
 use crate::catalogue::period::PeriodKind;
+use crate::error::{DescribeError, ErrorDescription};
 use crate::upstream::request::{HierarchySelection, NonEmpty};
 
 /// The longest list of periods in a request; where the newest are asked for, their number is sent instead of a longer list.
@@ -49,6 +50,19 @@ pub enum ChunkError {
     LimitBelowOneRow { table: String, cells: u64, limit: u64 },
     #[error("member '{member}' of dimension '{dimension}' of table {table} is in no hierarchy")]
     Unreachable { table: String, dimension: String, member: String },
+}
+
+impl DescribeError for ChunkError {
+    fn describe(&self) -> ErrorDescription {
+        match self {
+            Self::LimitBelowOneRow { .. } => ErrorDescription::new(
+                500,
+                "CellLimitTooLow",
+                "Tjenestens grænse for celler er sat for lavt til denne måling; sig det til den, der driver tjenesten.",
+            ),
+            Self::Unreachable { .. } => ErrorDescription::internal(),
+        }
+    }
 }
 
 impl Chunk {

@@ -2,10 +2,11 @@
 
 use chrono::{NaiveDate, TimeDelta};
 
-use super::error::{NotOfferedReason, QueryError, QueryErrorKind, Shape, closest, excerpt};
+use super::error::{NotOfferedReason, QueryError, QueryErrorKind, Shape};
 use super::expr::{Binder, Bound};
 use super::functions::{ResultType, Signature};
 use super::{BoundExpr, BoundExprKind, Function, Pattern, cast};
+use crate::error::{closest, excerpt};
 use crate::odata::uri::syntax::Expr;
 use crate::odata::value::{PrimitiveType, Value};
 

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 
 use chrono::NaiveTime;
 
-use super::error::{QueryError, QueryErrorKind, Shape, excerpt};
+use super::error::{QueryError, QueryErrorKind, Shape};
 use super::expr::{Binder, Bound};
 use super::{BoundExpr, BoundExprKind, Comparison, cast};
+use crate::error::excerpt;
 use crate::odata::uri::syntax::{BinaryOp, Expr, ExprKind};
 use crate::odata::value::{PrimitiveType, Value};
 

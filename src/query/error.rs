@@ -1,5 +1,5 @@
 //! What can be wrong with the meaning of a request: what it failed on, where, what was expected and what stood there. English
-//! for the log and for `details`, Danish for the person who asked. The status is the edge's business; the class is ours.
+//! for the log and for `details`, Danish for the person who asked.
 
 use std::fmt;
 
@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use super::apply::error::ApplyError;
 use super::eval::EvalError;
+use crate::error::{DescribeError, ErrorDescription, but_there_is, did_you_mean};
 use crate::odata::value::PrimitiveType;
 
 /// A request that is in the language but cannot be answered from this feed.
@@ -18,17 +19,6 @@ pub struct QueryError {
     /// Where the fault stands: characters from the start of the option's decoded text.
     pub position: Option<usize>,
     pub kind: QueryErrorKind,
-}
-
-/// What kind of answer an error calls for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ErrorClass {
-    /// The request means nothing here.
-    BadRequest,
-    /// The address names something that is not there.
-    NotFound,
-    /// The request is right by the standard, and this service does not do it.
-    NotOffered,
 }
 
 /// What is wrong, without the place.
@@ -140,116 +130,111 @@ pub enum NotOfferedReason {
     VaryingPattern,
 }
 
-impl QueryError {
-    #[must_use]
-    pub fn class(&self) -> ErrorClass {
-        match &self.kind {
-            QueryErrorKind::UnknownSet { .. } | QueryErrorKind::UnknownSegment { .. } => ErrorClass::NotFound,
-            QueryErrorKind::Apply(error) => error.class(),
-            QueryErrorKind::NotOffered { .. } => ErrorClass::NotOffered,
-            _ => ErrorClass::BadRequest,
+impl DescribeError for QueryError {
+    /// With the place of the fault, if it is known.
+    fn describe(&self) -> ErrorDescription {
+        let mut description = self.kind.describe().on(self.target);
+        if let Some(position) = self.position.filter(|_| self.target != "path") {
+            // People count characters from one.
+            let place = position + 1;
+            let sentence = description.danish.trim_end_matches('.');
+            description.danish = format!("{sentence} ({}, tegn {place}).", self.target);
         }
-    }
-
-    /// The stable code that programs may rely on.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match &self.kind {
-            QueryErrorKind::UnknownSet { .. } => "UnknownSet",
-            QueryErrorKind::UnknownSegment { .. } => "UnknownSegment",
-            QueryErrorKind::UnknownProperty { .. } | QueryErrorKind::NotANavigation { .. } => {
-                "UnknownProperty"
-            }
-            QueryErrorKind::UnknownFunction { .. } => "UnknownFunction",
-            QueryErrorKind::ArgumentCount { .. } => "ArgumentCount",
-            QueryErrorKind::TypeMismatch { .. } | QueryErrorKind::InvalidValue { .. } => "TypeMismatch",
-            QueryErrorKind::WrongKey { .. } => "WrongKey",
-            QueryErrorKind::OptionNotApplicable { .. } => "OptionNotApplicable",
-            QueryErrorKind::Evaluation(_) => "Evaluation",
-            QueryErrorKind::InvalidPattern { .. } => "InvalidPattern",
-            QueryErrorKind::ExpressionTooLarge { .. } => "ExpressionTooLarge",
-            QueryErrorKind::TooManyTerms { .. } => "TooManyTerms",
-            QueryErrorKind::NameTaken { .. } => "NameTaken",
-            QueryErrorKind::TooManyExpansions { .. } => "TooManyExpansions",
-            QueryErrorKind::Apply(error) => error.code(),
-            QueryErrorKind::NotOffered { .. } => "NotOffered",
-        }
-    }
-
-    /// One plain sentence for the person who asked, with the place if it is known.
-    #[must_use]
-    pub fn danish(&self) -> String {
-        let sentence = self.kind.danish();
-        match self.position {
-            Some(position) if self.target != "path" => {
-                // People count characters from one.
-                let place = position + 1;
-                format!("{} ({}, tegn {place}).", sentence.trim_end_matches('.'), self.target)
-            }
-            _ => sentence,
-        }
+        description
     }
 }
 
-impl QueryErrorKind {
-    fn danish(&self) -> String {
+impl DescribeError for QueryErrorKind {
+    fn describe(&self) -> ErrorDescription {
         match self {
-            Self::UnknownSet { name, suggestion } => {
-                format!("Tabellen '{name}' findes ikke her{}.", but_there_is(suggestion))
-            }
-            Self::UnknownSegment { name, after, suggestion } => {
-                format!("'{name}' findes ikke under {after}{}.", but_there_is(suggestion))
-            }
-            Self::UnknownProperty { name, set, suggestion } => {
-                format!("Kolonnen '{name}' findes ikke i {set}{}.", but_there_is(suggestion))
-            }
-            Self::NotANavigation { name, set } => {
-                format!("'{name}' er en kolonne i {set} og kan ikke udfoldes; vælg den med $select.")
-            }
-            Self::UnknownFunction { name, suggestion } => {
-                format!("Funktionen '{name}' findes ikke{}.", but_there_is(suggestion))
-            }
-            Self::ArgumentCount { function, min, max, found } if min == max => {
-                format!("Funktionen {function} skal have {min} argumenter, men fik {found}.")
-            }
+            Self::UnknownSet { name, suggestion } => ErrorDescription::new(
+                404,
+                "UnknownSet",
+                format!("Tabellen '{name}' findes ikke her{}.", but_there_is(suggestion)),
+            ),
+            Self::UnknownSegment { name, after, suggestion } => ErrorDescription::new(
+                404,
+                "UnknownSegment",
+                format!("'{name}' findes ikke under {after}{}.", but_there_is(suggestion)),
+            ),
+            Self::UnknownProperty { name, set, suggestion } => ErrorDescription::new(
+                400,
+                "UnknownProperty",
+                format!("Kolonnen '{name}' findes ikke i {set}{}.", but_there_is(suggestion)),
+            ),
+            Self::NotANavigation { name, set } => ErrorDescription::new(
+                400,
+                "UnknownProperty",
+                format!("'{name}' er en kolonne i {set} og kan ikke udfoldes; vælg den med $select."),
+            ),
+            Self::UnknownFunction { name, suggestion } => ErrorDescription::new(
+                400,
+                "UnknownFunction",
+                format!("Funktionen '{name}' findes ikke{}.", but_there_is(suggestion)),
+            ),
             Self::ArgumentCount { function, min, max, found } => {
-                format!("Funktionen {function} skal have {min} til {max} argumenter, men fik {found}.")
+                let expected = if min == max { min.to_string() } else { format!("{min} til {max}") };
+                ErrorDescription::new(
+                    400,
+                    "ArgumentCount",
+                    format!("Funktionen {function} skal have {expected} argumenter, men fik {found}."),
+                )
             }
-            Self::TypeMismatch { expected, found } => {
-                format!("Her skal stå {}, men der står {}.", expected.danish(), found.danish())
-            }
-            Self::InvalidValue { text, primitive } => {
-                format!("'{text}' er ikke {}; ret værdien.", Shape::Primitive(*primitive).danish())
-            }
-            Self::WrongKey { set, expected } if expected.is_empty() => {
-                format!("{set} har kun én række; udelad nøglen.")
-            }
-            Self::WrongKey { set, expected } => {
-                format!("Nøglen til {set} skal angives som ({}).", expected.join(","))
-            }
-            Self::OptionNotApplicable { option, target } => {
-                format!("{option} kan ikke bruges på {}; udelad den.", target_in_danish(target))
-            }
-            Self::Evaluation(error) => evaluation_in_danish(error).to_owned(),
-            Self::InvalidPattern { pattern, .. } => {
-                format!("'{pattern}' er ikke et gyldigt søgemønster; ret det regulære udtryk.")
-            }
-            Self::ExpressionTooLarge { .. } => {
-                "Udtrykket er for stort; skriv det kortere eller uden parametre i hinanden.".to_owned()
-            }
-            Self::TooManyTerms { max, max_computed } => {
-                format!("Sortér efter højst {max} kolonner, heraf højst {max_computed} beregnede.")
-            }
-            Self::NameTaken { name } => {
-                format!("Navnet '{name}' er optaget eller står to gange; vælg et andet.")
-            }
-            Self::TooManyExpansions { max } => {
-                format!("Udfold højst {max} tabeller i $expand, alle niveauer talt med.")
-            }
-            Self::Apply(error) => error.danish(),
-            Self::NotOffered { construct, reason } => {
-                format!("{construct} kan ikke bruges her; {}.", reason.danish())
-            }
+            Self::TypeMismatch { expected, found } => ErrorDescription::new(
+                400,
+                "TypeMismatch",
+                format!("Her skal stå {}, men der står {}.", expected.danish(), found.danish()),
+            ),
+            Self::InvalidValue { text, primitive } => ErrorDescription::new(
+                400,
+                "TypeMismatch",
+                format!("'{text}' er ikke {}; ret værdien.", Shape::Primitive(*primitive).danish()),
+            ),
+            Self::WrongKey { set, expected } => ErrorDescription::new(
+                400,
+                "WrongKey",
+                match expected.is_empty() {
+                    true => format!("{set} har kun én række; udelad nøglen."),
+                    false => format!("Nøglen til {set} skal angives som ({}).", expected.join(",")),
+                },
+            ),
+            Self::OptionNotApplicable { option, target } => ErrorDescription::new(
+                400,
+                "OptionNotApplicable",
+                format!("{option} kan ikke bruges på {}; udelad den.", target_in_danish(target)),
+            ),
+            Self::Evaluation(error) => ErrorDescription::new(400, "Evaluation", error.danish()),
+            Self::InvalidPattern { pattern, .. } => ErrorDescription::new(
+                400,
+                "InvalidPattern",
+                format!("'{pattern}' er ikke et gyldigt søgemønster; ret det regulære udtryk."),
+            ),
+            Self::ExpressionTooLarge { .. } => ErrorDescription::new(
+                400,
+                "ExpressionTooLarge",
+                "Udtrykket er for stort; skriv det kortere eller uden parametre i hinanden.",
+            ),
+            Self::TooManyTerms { max, max_computed } => ErrorDescription::new(
+                400,
+                "TooManyTerms",
+                format!("Sortér efter højst {max} kolonner, heraf højst {max_computed} beregnede."),
+            ),
+            Self::NameTaken { name } => ErrorDescription::new(
+                400,
+                "NameTaken",
+                format!("Navnet '{name}' er optaget eller står to gange; vælg et andet."),
+            ),
+            Self::TooManyExpansions { max } => ErrorDescription::new(
+                400,
+                "TooManyExpansions",
+                format!("Udfold højst {max} tabeller i $expand, alle niveauer talt med."),
+            ),
+            Self::Apply(error) => error.describe(),
+            Self::NotOffered { construct, reason } => ErrorDescription::new(
+                501,
+                "NotOffered",
+                format!("{construct} kan ikke bruges her; {}.", reason.danish()),
+            ),
         }
     }
 }
@@ -365,22 +350,6 @@ impl NotOfferedReason {
     }
 }
 
-impl EvalError {
-    /// One plain sentence for the person who asked.
-    #[must_use]
-    pub fn danish(&self) -> &'static str {
-        evaluation_in_danish(self)
-    }
-}
-
-fn evaluation_in_danish(error: &EvalError) -> &'static str {
-    match error {
-        EvalError::DivisionByZero => "Udtrykket dividerer med nul; udeluk de rækker først.",
-        EvalError::OutOfRange { .. } => "Udregningen giver en værdi uden for det mulige; ret udtrykket.",
-        EvalError::Undefined { .. } => "Udregningen giver ingen mening for værdierne; ret udtrykket.",
-    }
-}
-
 fn target_in_danish(target: &str) -> &str {
     match target {
         "a single entity" => "en enkelt række",
@@ -389,36 +358,4 @@ fn target_in_danish(target: &str) -> &str {
         "a way to another set" => "en vej til en anden tabel",
         other => other,
     }
-}
-
-fn did_you_mean(suggestion: &Option<String>) -> String {
-    suggestion.as_ref().map(|name| format!("; did you mean {name:?}?")).unwrap_or_default()
-}
-
-fn but_there_is(suggestion: &Option<String>) -> String {
-    suggestion.as_ref().map(|name| format!(", men det gør '{name}'")).unwrap_or_default()
-}
-
-/// The beginning of a text that a client sent: enough to recognise it, whatever its length.
-pub(super) fn excerpt(text: &str) -> String {
-    const LENGTH: usize = 128;
-    match text.char_indices().nth(LENGTH) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
-    }
-}
-
-/// The candidate that a mistyped name most likely meant, if one is close enough to be a mistyping.
-pub(super) fn closest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
-    // Names are at most 128 characters; comparing longer ones would only cost time.
-    if name.len() > 512 {
-        return None;
-    }
-    let wanted = name.to_lowercase();
-    let tolerated = 1 + wanted.chars().count() / 4;
-    candidates
-        .map(|candidate| (strsim::osa_distance(&wanted, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, _)| *distance <= tolerated)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate.to_owned())
 }

@@ -93,7 +93,7 @@ fn unknown_navigation(set: &Set, name: &str) -> QueryErrorKind {
         return QueryErrorKind::NotANavigation { name: name.to_owned(), set: set.name.clone() };
     }
     let navigations = set.navigation.iter().map(|navigation| navigation.name.as_str());
-    let suggestion = super::error::closest(name, navigations);
+    let suggestion = crate::error::closest(name, navigations);
     QueryErrorKind::UnknownProperty { name: name.to_owned(), set: set.name.clone(), suggestion }
 }
 

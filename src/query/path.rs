@@ -4,10 +4,11 @@
 use chrono::{DateTime, Utc};
 
 use super::cast;
-use super::error::{NotOfferedReason, QueryError, QueryErrorKind, closest, excerpt};
+use super::error::{NotOfferedReason, QueryError, QueryErrorKind};
 use super::expr::Binder;
 use super::request_part::RequestPart;
 use super::{BoundExpr, BoundQuery, Origin, Target};
+use crate::error::{closest, excerpt};
 use crate::feed::{Feed, Navigation, Set};
 use crate::odata::uri::syntax::{Expr, ExprKind, KeySyntax, PathSegment, ResourcePath, Span, SystemSegment};
 use crate::odata::value::{PrimitiveType, Value};

@@ -2,8 +2,9 @@
 //! the navigation property is expanded.
 
 use super::Computed;
-use super::error::{NotOfferedReason, QueryError, QueryErrorKind, closest};
+use super::error::{NotOfferedReason, QueryError, QueryErrorKind};
 use super::request_part::RequestPart;
+use crate::error::closest;
 use crate::feed::Set;
 use crate::odata::uri::syntax::{ExpandSuffix, ExpandTerm, QueryOptions, SelectItem, SelectTerm};
 

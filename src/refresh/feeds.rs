@@ -9,11 +9,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use thiserror::Error;
 
+use crate::answer::error::BridgeError;
 use crate::catalogue::Catalogue;
 use crate::catalogue::id::MeasurementId;
 use crate::catalogue::measurement::{Measurement, MeasurementHead};
 use crate::disk::{self, SavedFileError};
-use crate::error::BridgeError;
+use crate::error::closest;
 use crate::feed::Feed;
 use crate::feed::catalogue_feed::catalogue_feed;
 use crate::feed::origin::Origin;
@@ -155,9 +156,7 @@ impl FeedKeeper {
     }
 
     fn unknown(&self, catalogue: &Catalogue, name: &str) -> BridgeError {
-        let near =
-            catalogue.heads.keys().map(|id| (strsim::levenshtein(id.as_str(), &name.to_lowercase()), id));
-        let suggestion = near.min().filter(|(distance, _)| *distance <= 2).map(|(_, id)| id.to_string());
+        let suggestion = closest(name, catalogue.heads.keys().map(MeasurementId::as_str));
         BridgeError::UnknownTable { table: name.to_owned(), origin: self.origin.name.clone(), suggestion }
     }
 

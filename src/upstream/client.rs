@@ -14,6 +14,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::catalogue::id::MeasurementId;
 use crate::clock::Clock;
+use crate::error::excerpt;
 use crate::observe::upstream_observer::{CallOutcome, Endpoint, FailedCall, UpstreamCall, UpstreamObserver};
 use crate::settings::key::{ApiKey, InvalidKey};
 use crate::upstream::circuit::Circuit;
@@ -390,7 +391,7 @@ impl HttpUpstream {
 }
 
 fn root(base_url: &str) -> Result<Url, ClientError> {
-    let wrong = || ClientError::Address { found: decode::shown(base_url) };
+    let wrong = || ClientError::Address { found: excerpt(base_url) };
     let url = Url::parse(&format!("{}/", base_url.trim_end_matches('/'))).map_err(|_| wrong())?;
     let is_web = matches!(url.scheme(), "http" | "https") && url.has_host();
     (is_web && url.query().is_none() && url.fragment().is_none()).then_some(url).ok_or_else(wrong)
@@ -407,5 +408,5 @@ fn innermost(error: &dyn std::error::Error) -> String {
     while let Some(below) = cause.source() {
         cause = below;
     }
-    decode::shown(&cause.to_string())
+    excerpt(&cause.to_string())
 }

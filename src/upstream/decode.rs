@@ -11,10 +11,8 @@ use rust_decimal::Decimal;
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::catalogue::value;
+use crate::error::excerpt;
 use crate::upstream::data::{DataTable, LabelColumn};
-
-/// The longest piece of the upstream's text in an error.
-const SHOWN: usize = 120;
 
 /// An answer that is not what the interface promises.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -73,15 +71,7 @@ fn refuse_what_is_not_json(body: &[u8]) -> Result<(), DecodeError> {
 }
 
 fn json_error(error: &serde_json::Error) -> DecodeError {
-    DecodeError::Json { line: error.line(), column: error.column(), found: shown(&error.to_string()) }
-}
-
-/// A foreign text, short enough for an error.
-pub(crate) fn shown(text: &str) -> String {
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
+    DecodeError::Json { line: error.line(), column: error.column(), found: excerpt(&error.to_string()) }
 }
 
 /// The columns while they are parsed. A [`DecodeError`] is kept here, because serde's errors can only carry text.
@@ -110,7 +100,7 @@ impl Builder {
 
     fn heading(&self, column: usize) -> String {
         let heading = self.headings.as_ref().and_then(|headings| headings.get(column));
-        heading.map_or_else(|| format!("number {}", column + 1), |heading| shown(heading))
+        heading.map_or_else(|| format!("number {}", column + 1), |heading| excerpt(heading))
     }
 
     fn fail<E: serde::de::Error>(&mut self, error: DecodeError) -> E {
@@ -124,7 +114,7 @@ impl Builder {
             return Err(DecodeError::Part { part: "columns", found: "two" });
         }
         if headings.len() != self.width() {
-            let found = headings.iter().map(|heading| shown(heading)).collect();
+            let found = headings.iter().map(|heading| excerpt(heading)).collect();
             return Err(DecodeError::Headings { expected: self.width(), found });
         }
         self.headings = Some(headings);
@@ -282,7 +272,7 @@ impl Cell<'_> {
             row: self.row,
             heading,
             expected,
-            found: shown(&found.to_string()),
+            found: excerpt(&found.to_string()),
         })
     }
 

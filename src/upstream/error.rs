@@ -5,8 +5,16 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::catalogue::id::MeasurementId;
+use crate::error::{DescribeError, ErrorDescription};
 use crate::observe::upstream_observer::{Endpoint, FailureReason};
 use crate::upstream::decode::DecodeError;
+
+/// The usual pause that a client is told to make.
+const PAUSE_SECONDS: u64 = 60;
+/// From the last minutes before the closed hour, in which nothing starts any more, to after its end.
+const CLOSED_SECONDS: u64 = 3600 + 180;
+/// How long an update takes at most, mostly.
+const UPDATE_SECONDS: u64 = 1800;
 
 /// A call that brought no answer.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -84,22 +92,21 @@ impl Failure {
         )
     }
 
-    /// How long the upstream, or our own caution, wants us to wait.
+    /// How long the upstream's answer, or our own caution, asks us to wait.
     #[must_use]
-    pub fn retry_after(&self, now: DateTime<Utc>) -> Option<Duration> {
-        match self {
-            Self::CircuitOpen { retry_after } => Some(*retry_after),
-            Self::Closed { opens_at } => (*opens_at - now).to_std().ok(),
-            _ => self.asked_pause(),
-        }
-    }
-
-    /// The pause that the upstream's answer asks for.
-    #[must_use]
-    pub fn asked_pause(&self) -> Option<Duration> {
+    pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::RateLimited { retry_after } | Self::Server { retry_after, .. } => *retry_after,
-            _ => None,
+            Self::CircuitOpen { retry_after } => Some(*retry_after),
+            Self::Unauthorized
+            | Self::Forbidden
+            | Self::Refused { .. }
+            | Self::Updating { .. }
+            | Self::TooLarge { .. }
+            | Self::Timeout { .. }
+            | Self::Connect { .. }
+            | Self::Decode(_)
+            | Self::Closed { .. } => None,
         }
     }
 
@@ -117,6 +124,54 @@ impl Failure {
             Self::Connect { .. } => FailureReason::Connect,
             Self::Decode(_) => FailureReason::Decode,
             Self::Closed { .. } | Self::CircuitOpen { .. } => FailureReason::CircuitOpen,
+        }
+    }
+}
+
+impl DescribeError for UpstreamError {
+    fn describe(&self) -> ErrorDescription {
+        match &self.failure {
+            Failure::Unauthorized => ErrorDescription::new(
+                502,
+                "UpstreamKeyRefused",
+                "Jobindsats afviser organisationens nøgle; sig det til den, der driver tjenesten.",
+            ),
+            Failure::Refused { .. } | Failure::TooLarge { .. } => ErrorDescription::new(
+                502,
+                "UpstreamRefused",
+                "Jobindsats afviste forespørgslen; prøv igen senere, eller afgræns den.",
+            ),
+            Failure::Decode(_) => ErrorDescription::new(
+                502,
+                "UpstreamAnswer",
+                "Jobindsats svarede med noget, der ikke kan læses; intet er gemt, prøv igen senere.",
+            ),
+            Failure::Closed { .. } => ErrorDescription::new(
+                503,
+                "UpstreamClosed",
+                "Jobindsats er lukket mellem kl. 22 og 23, og tallene er ikke hentet før; prøv igen efter kl. 23.",
+            )
+            .again_after(CLOSED_SECONDS),
+            Failure::Updating { .. } => ErrorDescription::new(
+                503,
+                "UpstreamUpdating",
+                "Målingen er ved at blive opdateret hos Jobindsats; prøv igen om en halv time.",
+            )
+            .again_after(UPDATE_SECONDS),
+            Failure::CircuitOpen { .. }
+            | Failure::RateLimited { .. }
+            | Failure::Forbidden
+            | Failure::Server { .. }
+            | Failure::Timeout { .. }
+            | Failure::Connect { .. } => {
+                let pause = self.failure.retry_after().map_or(PAUSE_SECONDS, |pause| pause.as_secs());
+                ErrorDescription::new(
+                    503,
+                    "UpstreamAway",
+                    "Jobindsats svarer ikke lige nu, og tallene er ikke hentet før; prøv igen om lidt.",
+                )
+                .again_after(pause.max(1))
+            }
         }
     }
 }

@@ -31,7 +31,7 @@ impl Retry {
             return None;
         }
         let pause = *self.pauses.get(tries.checked_sub(1)?)?;
-        let wanted = failure.asked_pause().unwrap_or_default();
+        let wanted = failure.retry_after().unwrap_or_default();
         let pause = pause.mul_f64(1.0 + self.jitter * fastrand::f64()).max(wanted);
         (wanted <= LONGEST_WAIT).then_some(pause)
     }

@@ -7,8 +7,8 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde::Deserialize;
 
+use crate::error::excerpt;
 use crate::observe::upstream_observer::Endpoint;
-use crate::upstream::decode;
 use crate::upstream::error::Failure;
 use crate::upstream::wire::Text;
 
@@ -58,7 +58,7 @@ impl Refusal {
 
     fn cause(&self) -> String {
         let cause_text = self.body.as_ref().and_then(|body| body.cause.filled());
-        cause_text.map_or_else(|| "no reason given".to_owned(), decode::shown)
+        cause_text.map_or_else(|| "no reason given".to_owned(), excerpt)
     }
 }
 
@@ -74,7 +74,7 @@ fn speaks_of_size(cause: &str) -> bool {
 pub(super) fn headers(headers: &HeaderMap, now: DateTime<Utc>) -> (Option<Duration>, Option<String>) {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let retry_after = text(RETRY_AFTER.as_str()).and_then(|text| wait(text, now));
-    let request_id = text("x-request-id").filter(|id| !id.is_empty()).map(decode::shown);
+    let request_id = text("x-request-id").filter(|id| !id.is_empty()).map(excerpt);
     (retry_after, request_id)
 }
 

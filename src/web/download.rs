@@ -13,8 +13,8 @@ use arrow_array::RecordBatch;
 use bytes::Bytes;
 use futures_util::{TryStreamExt, stream};
 
+use crate::answer::error::BridgeError;
 use crate::answer::{AnswerLimits, Answerer, Page, PageRequest, retry_when_moved};
-use crate::error::BridgeError;
 use crate::export::csv::{CsvWriter, Dialect};
 use crate::export::parquet::ParquetWriter;
 use crate::export::{ExportError, FileColumn, FileWriter};

@@ -3,13 +3,12 @@
 mod client;
 mod compress;
 mod download;
-pub mod error;
 mod health;
 mod links;
 pub mod listen;
 mod odata;
 mod pages;
-mod remote_read;
+pub mod remote_read;
 mod request_line;
 pub mod request_metrics;
 mod respond;

@@ -13,12 +13,12 @@ use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt};
 use sha2::{Digest, Sha256};
 
-use crate::error::BridgeError;
+use crate::answer::error::BridgeError;
+use crate::error::{DescribeError, ErrorDescription};
 use crate::odata::etag;
 use crate::odata::payload::{ErrorBody, ErrorDetail, write_error};
 use crate::odata::version::Version;
 use crate::web::compress::{self, Coding, Packer};
-use crate::web::error::describe;
 
 /// What an answer depends on besides its address.
 const VARY: &str = "Accept, Accept-Encoding, OData-MaxVersion, Prefer";
@@ -160,25 +160,24 @@ impl Reply {
     /// An error as OData writes it.
     #[must_use]
     pub fn refusal(version: Version, error: &BridgeError) -> Self {
-        let described = describe(error);
-        if described.status.is_server_error() {
-            tracing::warn!(code = described.code, detail = described.detail, "request failed");
+        let ErrorDescription { status, code, danish, target, retry_after_seconds, allow } = error.describe();
+        let (target, detail) = (target.as_deref(), error.to_string());
+        if status >= 500 {
+            tracing::warn!(code, detail, "request failed");
         } else {
-            tracing::debug!(code = described.code, detail = described.detail, "request refused");
+            tracing::debug!(code, detail, "request refused");
         }
-        let target = described.target.as_deref();
-        let details = [ErrorDetail { code: described.code, message: &described.detail, target }];
-        let error =
-            ErrorBody { code: described.code, message: &described.message, target, details: &details };
+        let details = [ErrorDetail { code, message: &detail, target }];
         let mut body = Vec::new();
-        write_error(&mut body, &error);
-        let mut reply = Self::new(described.status, version, Body::Whole(body));
+        write_error(&mut body, &ErrorBody { code, message: &danish, target, details: &details });
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut reply = Self::new(status, version, Body::Whole(body));
         reply.header(header::CONTENT_TYPE, "application/json");
-        if let Some(seconds) = described.retry_after_seconds {
+        if let Some(seconds) = retry_after_seconds {
             reply.header(header::RETRY_AFTER, &seconds.to_string());
         }
-        if let Some(allow) = described.allow {
-            reply.header(header::ALLOW, allow);
+        if let Some(methods) = allow {
+            reply.header(header::ALLOW, methods);
         }
         reply
     }

@@ -1,6 +1,7 @@
 //! The annotations for `$apply`, and that the service does what they announce.
 
 use chrono::DateTime;
+use jobindsats_bridge::error::DescribeError;
 use jobindsats_bridge::feed::{Extent, Feed, RowSource};
 use jobindsats_bridge::odata::csdl;
 use jobindsats_bridge::odata::edm::{Annotation, AnnotationValue};
@@ -18,7 +19,7 @@ fn apply(feed: &Feed, set: &str, text: &str) -> Result<Option<BoundApply>, Query
 }
 
 fn code(feed: &Feed, text: &str) -> &'static str {
-    apply(feed, "Data", text).map_or_else(|error| error.code(), |_| "")
+    apply(feed, "Data", text).map_or_else(|error| error.describe().code, |_| "")
 }
 
 const PINNED: &str = "Periode eq '2026M07' and Varighed_id eq '1' and Fase_pct_id eq '2'";

@@ -1,7 +1,8 @@
 //! Operators and functions over constants, each compared with the value from the OData standard.
 
 use super::fixture::{filter, truth};
-use jobindsats_bridge::query::error::{ErrorClass, QueryErrorKind};
+use jobindsats_bridge::error::DescribeError;
+use jobindsats_bridge::query::error::QueryErrorKind;
 
 /// Each expression and a literal that it equals.
 fn assert_equal(cases: &[(&str, &str)]) {
@@ -184,7 +185,7 @@ fn what_has_no_value_fails_the_request_with_its_place() {
     {
         let error = filter(condition).unwrap_err();
         assert!(matches!(error.kind, QueryErrorKind::Evaluation(_)), "{condition}: {error}");
-        assert_eq!((error.class(), error.position), (ErrorClass::BadRequest, Some(position)), "{condition}");
+        assert_eq!((error.describe().status, error.position), (400, Some(position)), "{condition}");
     }
     assert!(filter("maxdatetime() add duration'P999999999D' gt now()").is_err());
 }

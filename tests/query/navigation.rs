@@ -1,5 +1,6 @@
 //! Navigation properties to lists in expressions become lookup tables that depend on one column of the row.
 
+use jobindsats_bridge::error::DescribeError;
 use jobindsats_bridge::query::{BoundExprKind, ExpandForm};
 
 use super::fixture::{answer, ask, filter};
@@ -49,7 +50,7 @@ fn expansions_are_bound_against_the_other_end() {
         ("$expand=Kode($filter=$it/Nr eq 1)", "NotOffered"),
     ] {
         let error = ask("Hovedtal", query).unwrap_err();
-        assert_eq!((error.code(), error.target), (code, "$expand"), "{query}");
+        assert_eq!((error.describe().code, error.target), (code, "$expand"), "{query}");
     }
 }
 
@@ -60,5 +61,5 @@ fn a_computed_value_stands_for_its_expression() {
     assert_eq!(query.select, Some(vec![9, 5]));
     let doubling: Vec<String> = (1..=16).map(|n| format!("A{} add A{} as A{n}", n - 1, n - 1)).collect();
     let error = ask("Hovedtal", &format!("$compute=Nr as A0,{}", doubling.join(","))).unwrap_err();
-    assert_eq!(error.code(), "ExpressionTooLarge");
+    assert_eq!(error.describe().code, "ExpressionTooLarge");
 }

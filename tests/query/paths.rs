@@ -1,8 +1,9 @@
 //! The resource path: sets by name and by alias, keys in every spelling, single values.
 
+use jobindsats_bridge::error::DescribeError;
 use jobindsats_bridge::odata::value::Value;
 use jobindsats_bridge::query::Target;
-use jobindsats_bridge::query::error::{ErrorClass, QueryErrorKind};
+use jobindsats_bridge::query::error::QueryErrorKind;
 
 use super::fixture::{ask, feed};
 
@@ -60,7 +61,11 @@ fn references_take_no_shape() {
     assert!(ask("Hovedtal/$ref", "$filter=Nr eq 1&$top=2").unwrap().references);
     assert!(ask("Numbers(4)/$ref", "").unwrap().references);
     for query in ["$select=Nr", "$expand=Kode", "$apply=identity"] {
-        assert_eq!(ask("Hovedtal/$ref", query).unwrap_err().code(), "OptionNotApplicable", "{query}");
+        assert_eq!(
+            ask("Hovedtal/$ref", query).unwrap_err().describe().code,
+            "OptionNotApplicable",
+            "{query}"
+        );
     }
 }
 
@@ -95,7 +100,7 @@ fn what_is_not_there_is_not_found() {
         ("Numbers(4)/Antal/Nr", Some("Nr")),
     ] {
         let error = ask(path, "").unwrap_err();
-        assert_eq!(error.class(), ErrorClass::NotFound, "{path}: {error}");
+        assert_eq!(error.describe().status, 404, "{path}: {error}");
         let (QueryErrorKind::UnknownSet { suggestion: found, .. }
         | QueryErrorKind::UnknownSegment { suggestion: found, .. }) = &error.kind
         else {
@@ -117,19 +122,19 @@ fn a_key_of_another_shape_is_refused_with_the_right_one() {
         "Properties(1)",
     ] {
         let error = ask(path, "").unwrap_err();
-        assert_eq!(error.class(), ErrorClass::BadRequest, "{path}: {error}");
+        assert_eq!(error.describe().status, 400, "{path}: {error}");
     }
     let error = ask("Hovedtal('2026M07')", "").unwrap_err();
-    assert_eq!(error.danish(), "Nøglen til Hovedtal skal angives som (Periode='…',Område_id='…').");
-    assert_eq!(ask("Numbers('x')", "").unwrap_err().code(), "TypeMismatch");
-    assert_eq!(ask("Codes(4)", "").unwrap_err().code(), "TypeMismatch");
+    assert_eq!(error.describe().danish, "Nøglen til Hovedtal skal angives som (Periode='…',Område_id='…').");
+    assert_eq!(ask("Numbers('x')", "").unwrap_err().describe().code, "TypeMismatch");
+    assert_eq!(ask("Codes(4)", "").unwrap_err().describe().code, "TypeMismatch");
 }
 
 #[test]
 fn options_for_many_rows_are_refused_on_one() {
     for query in ["$apply=identity", "$filter=Nr eq 1", "$top=1", "$orderby=Nr", "$count=true", "$skip=1"] {
         let error = ask("Numbers(4)", query).unwrap_err();
-        assert_eq!(error.code(), "OptionNotApplicable", "{query}");
+        assert_eq!(error.describe().code, "OptionNotApplicable", "{query}");
         assert!(query.starts_with(error.target), "{query}: {}", error.target);
     }
     assert!(ask("Numbers(4)", "$select=Antal").is_ok());
@@ -151,6 +156,6 @@ fn what_the_standard_has_and_we_do_not_is_not_offered() {
         ("Hovedtal", "$deltatoken=x"),
     ] {
         let error = ask(path, query).unwrap_err();
-        assert_eq!(error.class(), ErrorClass::NotOffered, "{path}?{query}: {error}");
+        assert_eq!(error.describe().status, 501, "{path}?{query}: {error}");
     }
 }

@@ -1,6 +1,6 @@
 //! Expressions that cannot be bound: each with its error code, its position and its sentence.
 
-use jobindsats_bridge::query::error::ErrorClass;
+use jobindsats_bridge::error::DescribeError;
 
 use super::fixture::{ask, filter};
 
@@ -36,10 +36,10 @@ fn wrong_names_and_types_are_refused_at_their_place() {
         ("matchesPattern(Område,'((a{1000}){1000}){1000}')", "InvalidPattern", 22),
     ] {
         let error = filter(text).unwrap_err();
-        assert_eq!((error.code(), error.position), (code, Some(position)), "{text}: {error}");
-        assert_eq!(error.class(), ErrorClass::BadRequest, "{text}");
+        assert_eq!((error.describe().code, error.position), (code, Some(position)), "{text}: {error}");
+        assert_eq!(error.describe().status, 400, "{text}");
         assert_eq!(error.target, "$filter");
-        assert!(error.danish().ends_with('.'), "{}", error.danish());
+        assert!(error.describe().danish.ends_with('.'), "{}", error.describe().danish);
     }
 }
 
@@ -59,13 +59,13 @@ fn known_constructs_that_are_not_offered_say_so() {
         "duration'P1D' mul 2 eq duration'P2D'",
     ] {
         let error = filter(text).unwrap_err();
-        assert_eq!((error.class(), error.code()), (ErrorClass::NotOffered, "NotOffered"), "{text}: {error}");
+        assert_eq!((error.describe().status, error.describe().code), (501, "NotOffered"), "{text}: {error}");
     }
 }
 
 #[test]
 fn the_sentence_names_what_was_wrong_and_what_was_meant() {
-    let danish = |text| filter(text).unwrap_err().danish();
+    let danish = |text| filter(text).unwrap_err().describe().danish;
     assert_eq!(
         danish("Omrade eq 'x'"),
         "Kolonnen 'Omrade' findes ikke i Hovedtal, men det gør 'Område' ($filter, tegn 1)."
@@ -80,9 +80,9 @@ fn the_sentence_names_what_was_wrong_and_what_was_meant() {
         "Her skal stå en tekst i enkelte anførselstegn, men der står et helt tal ($filter, tegn 11)."
     );
     let unknown = ask("Hovedtall", "").unwrap_err();
-    assert_eq!(unknown.danish(), "Tabellen 'Hovedtall' findes ikke her, men det gør 'Hovedtal'.");
+    assert_eq!(unknown.describe().danish, "Tabellen 'Hovedtall' findes ikke her, men det gør 'Hovedtal'.");
     assert_eq!(
-        ask("Hovedtal", "$deltatoken=x").unwrap_err().danish(),
+        ask("Hovedtal", "$deltatoken=x").unwrap_err().describe().danish,
         "$deltatoken kan ikke bruges her; hent tabellen igen, eller afgræns på Opdateret."
     );
 }
@@ -90,7 +90,7 @@ fn the_sentence_names_what_was_wrong_and_what_was_meant() {
 #[test]
 fn a_long_text_is_not_sent_back_whole() {
     let error = filter(&format!("Antal eq '{}'", "x".repeat(10_000))).unwrap_err();
-    assert!(error.danish().len() < 300 && error.to_string().len() < 300, "{error}");
+    assert!(error.describe().danish.len() < 300 && error.to_string().len() < 300, "{error}");
 }
 
 #[test]
@@ -101,6 +101,6 @@ fn selections_and_orders_are_held_to_the_columns() {
         ("$orderby=Antal,Ukendt desc", "UnknownProperty", Some(6)),
     ] {
         let error = ask("Hovedtal", query).unwrap_err();
-        assert_eq!((error.code(), error.position), (code, position), "{query}: {error}");
+        assert_eq!((error.describe().code, error.position), (code, position), "{query}: {error}");
     }
 }

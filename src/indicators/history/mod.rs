@@ -12,6 +12,7 @@ use chrono::{Months, NaiveDate};
 
 use crate::catalogue::period::{Period, PeriodKind};
 use crate::clock::start_of_day;
+use crate::error::{DescribeError, ErrorDescription};
 use crate::indicators::definition::AreaLevel;
 use crate::indicators::exposition::number;
 use crate::indicators::figures::{Baseline, Figures};
@@ -49,6 +50,41 @@ pub enum HistoryError {
         "the answer would have more than {SAMPLE_LIMIT} samples; ask for fewer series, a shorter range or a longer step"
     )]
     TooManySamples,
+}
+
+impl DescribeError for HistoryError {
+    fn describe(&self) -> ErrorDescription {
+        match self {
+            Self::Reversed { .. } => ErrorDescription::new(
+                400,
+                "ReversedRange",
+                "Tidsrummet slutter, før det begynder; byt om på start og slut.",
+            ),
+            Self::OutOfTime { .. } => ErrorDescription::new(
+                400,
+                "OutOfTime",
+                "Tidsrummet ligger uden for kalenderen; vælg et, der ligger i vores tid.",
+            ),
+            Self::Pattern { .. } => ErrorDescription::new(
+                400,
+                "InvalidPattern",
+                "Et regulært udtryk kan ikke bruges; ret det, eller gør det kortere.",
+            ),
+            Self::TooManyMatchers { .. } => {
+                ErrorDescription::new(400, "TooManyMatchers", "Der er for mange betingelser; brug færre.")
+            }
+            Self::TooManyPatterns { .. } => ErrorDescription::new(
+                400,
+                "TooManyPatterns",
+                "Der er for mange regulære udtryk på én gang; brug færre, eller skriv værdierne ud.",
+            ),
+            Self::TooManySamples => ErrorDescription::new(
+                400,
+                "TooManySamples",
+                "Svaret bliver for stort; vælg færre serier, et kortere tidsrum eller et længere trin.",
+            ),
+        }
+    }
 }
 
 /// A query: matchers and a range of time.

@@ -7,6 +7,8 @@ mod multipart;
 
 use std::fmt;
 
+use crate::error::{DescribeError, ErrorDescription, excerpt};
+
 /// How a batch is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Form {
@@ -67,13 +69,40 @@ pub enum BatchError {
     Dependency { id: String, on: String },
 }
 
+impl DescribeError for BatchError {
+    fn describe(&self) -> ErrorDescription {
+        match self {
+            Self::TooMany { limit } => ErrorDescription::new(
+                413,
+                "BatchTooLarge",
+                format!("En $batch kan højst have {limit} forespørgsler; del den op."),
+            )
+            .on("$batch"),
+            Self::Form { .. } => ErrorDescription::new(
+                415,
+                "UnknownBatchFormat",
+                "En $batch skal sendes som multipart/mixed med boundary eller som application/json.",
+            )
+            .on("Content-Type"),
+            Self::Malformed { .. } | Self::DuplicateId { .. } | Self::Dependency { .. } => {
+                ErrorDescription::new(
+                    400,
+                    "MalformedBatch",
+                    "Denne $batch kan ikke læses; se i detaljerne, hvilken del der er forkert.",
+                )
+                .on("$batch")
+            }
+        }
+    }
+}
+
 impl Form {
     /// The form that a content type says.
     ///
     /// # Errors
     /// When it is not a content type of batches.
     pub fn of(content_type: &str) -> Result<Self, BatchError> {
-        let refused = || BatchError::Form { found: content_type.chars().take(100).collect() };
+        let refused = || BatchError::Form { found: excerpt(content_type) };
         let mut parts = content_type.split(';').map(str::trim);
         match parts.next().unwrap_or_default().to_ascii_lowercase().as_str() {
             "application/json" => Ok(Self::Json),

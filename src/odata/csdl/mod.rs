@@ -8,6 +8,8 @@ pub mod json;
 pub mod vocabulary;
 pub mod xml;
 
+use crate::error::{DescribeError, ErrorDescription};
+
 /// Why a model cannot be written as CSDL. Always a fault of the program, never of a request.
 #[derive(Debug, thiserror::Error)]
 pub enum CsdlError {
@@ -29,4 +31,10 @@ pub enum CsdlError {
     UnknownVocabulary { term: String },
     #[error("the document could not be written: {0}")]
     Write(#[from] std::io::Error),
+}
+
+impl DescribeError for CsdlError {
+    fn describe(&self) -> ErrorDescription {
+        ErrorDescription::internal()
+    }
 }

@@ -20,6 +20,8 @@ use entity::EntityWriter;
 
 pub use documents::{ErrorBody, ErrorDetail, write_error, write_service_document};
 
+use crate::error::{DescribeError, ErrorDescription};
+
 /// How a JSON answer is written, the same for all its parts.
 #[derive(Debug, Clone, Copy)]
 pub struct JsonContext<'a> {
@@ -108,6 +110,12 @@ pub enum PayloadError {
     BeyondCalendar { row: usize },
     #[error("entity references need an identity")]
     NoIdentity,
+}
+
+impl DescribeError for PayloadError {
+    fn describe(&self) -> ErrorDescription {
+        ErrorDescription::internal()
+    }
 }
 
 /// Begins a collection: the context URL and the count come first, so that the rows can be streamed.

@@ -4,6 +4,8 @@ use std::fmt;
 
 use thiserror::Error;
 
+use crate::error::{DescribeError, ErrorDescription};
+
 /// A syntax error.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{option}, character {position}: {kind}")]
@@ -147,6 +149,12 @@ impl fmt::Display for Expected {
     }
 }
 
+impl DescribeError for SyntaxError {
+    fn describe(&self) -> ErrorDescription {
+        ErrorDescription::new(400, "SyntaxError", self.danish()).on(&self.option)
+    }
+}
+
 impl SyntaxError {
     pub(super) fn new(option: &str, position: usize, kind: SyntaxErrorKind) -> Self {
         Self { option: option.to_owned(), position, kind }
@@ -159,8 +167,7 @@ impl SyntaxError {
     }
 
     /// One sentence for the user: where it is wrong and what to do.
-    #[must_use]
-    pub fn danish(&self) -> String {
+    fn danish(&self) -> String {
         use SyntaxErrorKind as Kind;
         let option = if self.option == "path" { "adressens sti" } else { &self.option };
         let place = self.position + 1;

@@ -5,6 +5,7 @@ use super::Limits;
 use super::decode::Text;
 use super::error::{Expected, Limit, SyntaxError, SyntaxErrorKind};
 use super::syntax::Span;
+use crate::error::excerpt;
 
 pub(super) type Parsed<T> = Result<T, SyntaxError>;
 
@@ -277,7 +278,7 @@ impl<'a> Parser<'a> {
     // Errors.
 
     pub(super) fn unexpected(&self, expected: Expected) -> SyntaxError {
-        let found = self.rest().iter().take(20).collect();
+        let found = excerpt(&self.rest().iter().collect::<String>());
         self.error_at(self.at, SyntaxErrorKind::Unexpected { expected, found })
     }
 

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::error::{Expected, SyntaxErrorKind};
 use super::lexer::{Parsed, Parser, is_identifier_part};
 use super::syntax::Literal;
+use crate::error::excerpt;
 use crate::odata::value::{PrimitiveType, Value};
 
 /// A scanned literal: how many characters it has, and the value if it is in range.
@@ -90,7 +91,7 @@ impl Parser<'_> {
     /// An error about the literal that began at `start`.
     pub(super) fn invalid_literal(&mut self, start: usize) -> super::error::SyntaxError {
         self.take_while(|char| is_identifier_part(char) || matches!(char, '-' | '.' | ':' | '+'));
-        let text = self.since(start).chars().take(40).collect();
+        let text = excerpt(&self.since(start));
         self.error_at(start, SyntaxErrorKind::InvalidLiteral { text })
     }
 }

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::query::error::ErrorClass;
+use crate::error::{DescribeError, ErrorDescription};
 
 /// An aggregation that cannot be answered.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -33,87 +33,89 @@ pub enum ApplyError {
     TakenAlias { alias: String },
 }
 
-impl ApplyError {
-    #[must_use]
-    pub fn class(&self) -> ErrorClass {
+impl DescribeError for ApplyError {
+    fn describe(&self) -> ErrorDescription {
         match self {
-            Self::Computed { .. }
-            | Self::PartsAddedUp { .. }
-            | Self::NotOfTheSet { .. }
-            | Self::MixedAggregates { .. }
-            | Self::GroupedByFigure { .. }
-            | Self::Method { .. } => ErrorClass::NotOffered,
-            Self::NotPinned { .. }
-            | Self::SharedLabel { .. }
-            | Self::UnknownAggregate { .. }
-            | Self::TakenAlias { .. } => ErrorClass::BadRequest,
-        }
-    }
-
-    /// The stable code that programs may rely on.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Computed { .. } | Self::PartsAddedUp { .. } => "NotAdditive",
-            Self::NotPinned { .. } => "NotPinned",
-            Self::SharedLabel { .. } => "SharedLabel",
-            Self::UnknownAggregate { .. } => "UnknownAggregate",
-            Self::TakenAlias { .. } => "TakenAlias",
-            Self::NotOfTheSet { .. }
-            | Self::MixedAggregates { .. }
-            | Self::GroupedByFigure { .. }
-            | Self::Method { .. } => "NotOffered",
-        }
-    }
-
-    /// One plain sentence for the person who asked.
-    #[must_use]
-    pub fn danish(&self) -> String {
-        match self {
-            Self::Computed { expression, method, measure } => format!(
-                "Der kan ikke regnes med {method} på {expression}, for samme person kan tælle med flere steder, og små tal er \
-                 skjult; bed om den offentliggjorte total med aggregate({measure})."
-            ),
-            Self::PartsAddedUp { dimension } => format!(
-                "Svaret kræver, at tal lægges sammen på tværs af {dimension}, og det kan de ikke; gruppér efter {dimension}, \
-                 eller fasthold én værdi, for eksempel totalen med filter({dimension} eq 'T')."
-            ),
-            Self::NotPinned { column } => format!(
-                "Der er ingen offentliggjort total på tværs af {column}; gruppér efter {column}, eller fasthold én værdi med \
-                 filter({column} eq '…')."
-            ),
-            Self::SharedLabel { column, id } => format!(
-                "Flere værdier har samme tekst i {column}, og deres tal kan ikke lægges sammen; gruppér (også) efter {id}."
-            ),
-            Self::NotOfTheSet { aggregate } => format!(
-                "Den offentliggjorte total af {aggregate} findes kun for tabellens egne rækker; sæt aggregate({aggregate}) \
-                 først, efter filter og før andre trin."
-            ),
-            Self::MixedAggregates { dimension } => format!(
-                "Offentliggjorte totaler på tværs af {dimension} og optællinger af rækker kan ikke stå i samme aggregate; bed \
-                 om dem hver for sig."
-            ),
-            Self::UnknownAggregate { name, example: Some(example), .. } => {
+            Self::Computed { expression, method, measure } => ErrorDescription::new(
+                501,
+                "NotAdditive",
                 format!(
-                    "'{name}' er ikke et mål, der har en total; brug et af målene, for eksempel aggregate({example})."
-                )
-            }
-            Self::UnknownAggregate { name, set, example: None } => {
+                    "Der kan ikke regnes med {method} på {expression}, for samme person kan tælle med flere steder, og \
+                     små tal er skjult; bed om den offentliggjorte total med aggregate({measure})."
+                ),
+            ),
+            Self::PartsAddedUp { dimension } => ErrorDescription::new(
+                501,
+                "NotAdditive",
                 format!(
-                    "'{name}' er ikke et mål, og {set} har ingen; tæl rækker med aggregate($count as Antal)."
-                )
-            }
-            Self::GroupedByFigure { column } => {
+                    "Svaret kræver, at tal lægges sammen på tværs af {dimension}, og det kan de ikke; gruppér efter \
+                     {dimension}, eller fasthold én værdi, for eksempel totalen med filter({dimension} eq 'T')."
+                ),
+            ),
+            Self::NotPinned { column } => ErrorDescription::new(
+                400,
+                "NotPinned",
+                format!(
+                    "Der er ingen offentliggjort total på tværs af {column}; gruppér efter {column}, eller fasthold én \
+                     værdi med filter({column} eq '…')."
+                ),
+            ),
+            Self::SharedLabel { column, id } => ErrorDescription::new(
+                400,
+                "SharedLabel",
+                format!(
+                    "Flere værdier har samme tekst i {column}, og deres tal kan ikke lægges sammen; gruppér (også) efter \
+                     {id}."
+                ),
+            ),
+            Self::NotOfTheSet { aggregate } => ErrorDescription::new(
+                501,
+                "NotOffered",
+                format!(
+                    "Den offentliggjorte total af {aggregate} findes kun for tabellens egne rækker; sæt \
+                     aggregate({aggregate}) først, efter filter og før andre trin."
+                ),
+            ),
+            Self::MixedAggregates { dimension } => ErrorDescription::new(
+                501,
+                "NotOffered",
+                format!(
+                    "Offentliggjorte totaler på tværs af {dimension} og optællinger af rækker kan ikke stå i samme \
+                     aggregate; bed om dem hver for sig."
+                ),
+            ),
+            Self::UnknownAggregate { name, set, example } => ErrorDescription::new(
+                400,
+                "UnknownAggregate",
+                match example {
+                    Some(example) => format!(
+                        "'{name}' er ikke et mål, der har en total; brug et af målene, for eksempel aggregate({example})."
+                    ),
+                    None => format!(
+                        "'{name}' er ikke et mål, og {set} har ingen; tæl rækker med aggregate($count as Antal)."
+                    ),
+                },
+            ),
+            Self::GroupedByFigure { column } => ErrorDescription::new(
+                501,
+                "NotOffered",
                 format!(
                     "Der kan ikke grupperes efter tallene i {column}; gruppér efter opdelingerne i stedet."
-                )
-            }
-            Self::Method { method, expression } => format!(
-                "{method} kan ikke bruges på {expression}; brug min, max eller countdistinct på en kolonne, der ikke er et mål."
+                ),
             ),
-            Self::TakenAlias { alias } => {
-                format!("Navnet '{alias}' er brugt i forvejen; vælg et andet efter as.")
-            }
+            Self::Method { method, expression } => ErrorDescription::new(
+                501,
+                "NotOffered",
+                format!(
+                    "{method} kan ikke bruges på {expression}; brug min, max eller countdistinct på en kolonne, der \
+                     ikke er et mål."
+                ),
+            ),
+            Self::TakenAlias { alias } => ErrorDescription::new(
+                400,
+                "TakenAlias",
+                format!("Navnet '{alias}' er brugt i forvejen; vælg et andet efter as."),
+            ),
         }
     }
 }

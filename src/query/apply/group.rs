@@ -9,12 +9,13 @@ use super::error::ApplyError;
 use super::totals::Totals;
 use super::{Aggregate, Grouping, Line, PART, Step};
 use crate::catalogue::measure::Additivity;
+use crate::error::excerpt;
 use crate::feed::column::{Column, Fact};
 use crate::feed::{RowSource, Set};
 use crate::odata::uri::syntax::{AggregateTerm, AggregateWhat, Expr, GroupItem};
 use crate::odata::value::PrimitiveType;
 use crate::query::BoundExprKind;
-use crate::query::error::{NotOfferedReason, QueryError, QueryErrorKind, excerpt};
+use crate::query::error::{NotOfferedReason, QueryError, QueryErrorKind};
 use crate::query::select::unknown_property;
 
 impl Line<'_> {

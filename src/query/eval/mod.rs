@@ -39,6 +39,18 @@ pub enum EvalError {
     Undefined { operation: &'static str },
 }
 
+impl EvalError {
+    /// One Danish sentence, with what to do.
+    #[must_use]
+    pub fn danish(&self) -> &'static str {
+        match self {
+            Self::DivisionByZero => "Udtrykket dividerer med nul; udeluk de rækker først.",
+            Self::OutOfRange { .. } => "Udregningen giver en værdi uden for det mulige; ret udtrykket.",
+            Self::Undefined { .. } => "Udregningen giver ingen mening for værdierne; ret udtrykket.",
+        }
+    }
+}
+
 /// The value of the expression for the row.
 ///
 /// # Errors

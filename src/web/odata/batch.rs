@@ -7,7 +7,7 @@ use actix_web::web;
 
 use super::raw_request::RawRequest;
 use super::{ROOT, read};
-use crate::error::BridgeError;
+use crate::answer::error::BridgeError;
 use crate::fetch::error::FetchError;
 use crate::odata::batch::{self, Form, Part, PartAnswer};
 use crate::odata::preference::{Applied, Preferences};

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::ROOT;
 use super::raw_request::RawRequest;
-use crate::error::BridgeError;
+use crate::answer::error::BridgeError;
+use crate::error::excerpt;
 use crate::feed::Feed;
 use crate::odata::media_type::{self, Kind, Negotiated};
 use crate::odata::payload::JsonContext;
@@ -98,6 +99,6 @@ impl<'a> Call<'a> {
 fn check_schema_version(syntax: &RequestSyntax) -> Result<(), BridgeError> {
     match syntax.options.schemaversion.as_deref() {
         None | Some("*") => Ok(()),
-        Some(found) => Err(BridgeError::SchemaVersion { found: found.chars().take(100).collect() }),
+        Some(found) => Err(BridgeError::SchemaVersion { found: excerpt(&found) }),
     }
 }

@@ -6,7 +6,7 @@ use actix_web::web;
 use cached::macros::cached;
 
 use super::call::{Call, Service};
-use crate::error::BridgeError;
+use crate::answer::error::BridgeError;
 use crate::feed::{Feed, FeedId};
 use crate::fetch::error::FetchError;
 use crate::odata::context_url::{self, Resource, Shape};

@@ -12,8 +12,8 @@ mod rows;
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use crate::answer::error::BridgeError;
 use crate::answer::retry_when_moved;
-use crate::error::BridgeError;
 use crate::odata::version::Version;
 use crate::web::client;
 use crate::web::links;

@@ -4,7 +4,8 @@ use actix_web::http::Method;
 use actix_web::http::header::{HeaderMap, HeaderName};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use crate::error::BridgeError;
+use crate::answer::error::BridgeError;
+use crate::error::excerpt;
 use crate::odata::version::{self, Version};
 use crate::web::respond::joined;
 
@@ -69,7 +70,7 @@ impl RawRequest<'_> {
         let query = match body {
             Some(body) if self.query.is_empty() => body.to_string(),
             Some(body) => format!("{}&{body}", self.query),
-            None => return Err(BridgeError::QueryBody { found: found.chars().take(100).collect() }),
+            None => return Err(BridgeError::QueryBody { found: excerpt(&found) }),
         };
         match query.len() > QUERY_BYTES {
             true => Err(BridgeError::BodyTooLarge { limit: QUERY_BYTES }),

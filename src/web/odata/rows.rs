@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 
 use super::call::{Call, Service};
 use super::output::{self, FeedRoot, RowOutput};
+use crate::answer::error::BridgeError;
 use crate::answer::{Expansion, Page, PageRequest};
-use crate::error::BridgeError;
 use crate::feed::list::value_at;
 use crate::feed::{Feed, RowSource, Set};
 use crate::fetch::error::FetchError;

@@ -10,6 +10,7 @@ use prost::Message;
 use thiserror::Error;
 use tokio::sync::Semaphore;
 
+use crate::error::{DescribeError, ErrorDescription};
 use crate::indicators::history::{self, Hints, HistoryError, Matcher, SAMPLE_LIMIT, Series};
 use crate::indicators::snapshot::Snapshot;
 use crate::web::respond::joined;
@@ -27,7 +28,7 @@ static ANSWERS: Semaphore = Semaphore::const_new(2);
 
 /// Why a request is refused.
 #[derive(Debug, Error)]
-enum ReadError {
+pub enum ReadError {
     #[error("expected the {header} {expected}, found {found:?}")]
     Header { header: HeaderName, expected: &'static str, found: Option<String> },
     #[error("the body did not arrive: {0}")]
@@ -156,55 +157,46 @@ fn pack(response: &wire::ReadResponse) -> Result<Vec<u8>, ReadError> {
 
 /// The error answer. Prometheus shows its body to the user: first the sentence, then the detail.
 fn refuse(error: &ReadError) -> HttpResponse {
-    let (status, sentence) = describe(error);
-    tracing::debug!(%error, "remote read refused");
-    HttpResponse::build(status)
+    let ErrorDescription { status, code, danish, .. } = error.describe();
+    tracing::debug!(code, %error, "remote read refused");
+    HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
         .content_type("text/plain; charset=utf-8")
-        .body(format!("{sentence} ({error})\n"))
+        .body(format!("{danish} ({error})\n"))
 }
 
-fn describe(error: &ReadError) -> (StatusCode, &'static str) {
-    use StatusCode as S;
-    match error {
-        ReadError::Header { .. } => (
-            S::UNSUPPORTED_MEDIA_TYPE,
-            "Adressen er til Prometheus' remote_read; brug /odata/ til Excel og Power BI.",
-        ),
-        ReadError::Broken(_) => (S::BAD_REQUEST, "Forespørgslen kom ikke helt frem; prøv igen."),
-        ReadError::TooLarge => {
-            (S::PAYLOAD_TOO_LARGE, "Forespørgslen er for stor; brug færre eller kortere betingelser.")
+impl DescribeError for ReadError {
+    fn describe(&self) -> ErrorDescription {
+        match self {
+            Self::Header { .. } => ErrorDescription::new(
+                415,
+                "NotRemoteRead",
+                "Adressen er til Prometheus' remote_read; brug /odata/ til Excel og Power BI.",
+            ),
+            Self::Broken(_) => {
+                ErrorDescription::new(400, "BodyBroken", "Forespørgslen kom ikke helt frem; prøv igen.")
+            }
+            Self::TooLarge => ErrorDescription::new(
+                413,
+                "BodyTooLarge",
+                "Forespørgslen er for stor; brug færre eller kortere betingelser.",
+            ),
+            Self::NotSnappy(_) | Self::NotProtobuf(_) => ErrorDescription::new(
+                400,
+                "MalformedRemoteRead",
+                "Forespørgslen kan ikke læses; send en remote read-forespørgsel fra Prometheus.",
+            ),
+            Self::TooManyQueries { .. } => ErrorDescription::new(
+                400,
+                "TooManyQueries",
+                "Der er for mange forespørgsler på én gang; send færre.",
+            ),
+            Self::UnknownMatcher { .. } => ErrorDescription::new(
+                400,
+                "UnknownMatcher",
+                "En betingelse er af en ukendt slags; brug =, !=, =~ eller !~.",
+            ),
+            Self::History(error) => error.describe(),
+            Self::Internal(_) => ErrorDescription::internal(),
         }
-        ReadError::NotSnappy(_) | ReadError::NotProtobuf(_) => {
-            (S::BAD_REQUEST, "Forespørgslen kan ikke læses; send en remote read-forespørgsel fra Prometheus.")
-        }
-        ReadError::TooManyQueries { .. } => {
-            (S::BAD_REQUEST, "Der er for mange forespørgsler på én gang; send færre.")
-        }
-        ReadError::UnknownMatcher { .. } => {
-            (S::BAD_REQUEST, "En betingelse er af en ukendt slags; brug =, !=, =~ eller !~.")
-        }
-        ReadError::History(error) => of_history(error),
-        ReadError::Internal(_) => (
-            S::INTERNAL_SERVER_ERROR,
-            "Der er en fejl i tjenesten; prøv igen, og sig det til den, der driver tjenesten.",
-        ),
     }
-}
-
-fn of_history(error: &HistoryError) -> (StatusCode, &'static str) {
-    let sentence = match error {
-        HistoryError::Reversed { .. } => "Tidsrummet slutter, før det begynder; byt om på start og slut.",
-        HistoryError::OutOfTime { .. } => {
-            "Tidsrummet ligger uden for kalenderen; vælg et, der ligger i vores tid."
-        }
-        HistoryError::Pattern { .. } => "Et regulært udtryk kan ikke bruges; ret det, eller gør det kortere.",
-        HistoryError::TooManyPatterns { .. } => {
-            "Der er for mange regulære udtryk på én gang; brug færre, eller skriv værdierne ud."
-        }
-        HistoryError::TooManyMatchers { .. } => "Der er for mange betingelser; brug færre.",
-        HistoryError::TooManySamples => {
-            "Svaret bliver for stort; vælg færre serier, et kortere tidsrum eller et længere trin."
-        }
-    };
-    (StatusCode::BAD_REQUEST, sentence)
 }

@@ -1,6 +1,7 @@
 //! Syntax errors: what is wrong, in which option, at which character.
 
 use super::request;
+use jobindsats_bridge::error::DescribeError;
 
 /// Address, option and position of the fault, and a part of what is said about it.
 const REFUSED: [(&str, &str, usize, &str); 57] = [
@@ -75,7 +76,7 @@ fn every_refusal_says_where_and_why() {
 #[test]
 fn the_danish_message_is_one_sentence_that_says_what_to_do() {
     for (address, option, ..) in REFUSED {
-        let message = request(address).expect_err(address).danish();
+        let message = request(address).expect_err(address).describe().danish;
         if address == "$entity" {
             assert_eq!(message, "Tilføj $id: den er nødvendig her.");
             continue;
@@ -90,7 +91,7 @@ fn the_danish_message_is_one_sentence_that_says_what_to_do() {
 
 #[test]
 fn a_danish_message_reads_like_danish() {
-    let message = |address: &str| request(address).unwrap_err().danish();
+    let message = |address: &str| request(address).unwrap_err().describe().danish;
     assert_eq!(
         message("A?$filter=(A eq 1"),
         "Ret $filter ved tegn 8: her skal stå ')', men teksten slutter."

@@ -1,5 +1,6 @@
 //! Random texts: the parser never panics, and redundant brackets do not change the tree.
 
+use jobindsats_bridge::error::DescribeError;
 use jobindsats_bridge::odata::uri::{Limits, parse_request};
 use proptest::prelude::*;
 
@@ -154,14 +155,14 @@ proptest! {
 
     #[test]
     fn no_text_panics(path in any::<String>(), query in any::<String>()) {
-        let _ = parse_request(&path, &query, &Limits::default()).map_err(|error| error.danish());
+        let _ = parse_request(&path, &query, &Limits::default()).map_err(|error| error.describe().danish);
     }
 
     #[test]
     fn no_debris_panics_and_faults_lie_within_the_text(path in debris(), query in debris()) {
         if let Err(error) = parse_request(&path, &query, &Limits::default()) {
             prop_assert!(error.position <= path.len().max(query.len()), "{}", error);
-            prop_assert!(!error.danish().is_empty());
+            prop_assert!(!error.describe().danish.is_empty());
         }
     }
 }

@@ -1,0 +1,220 @@
+//! Every way in which a request can fail: one enum over the stages, and what only a whole request can fail with.
+
+use thiserror::Error;
+
+use crate::budget::Exhausted;
+use crate::catalogue::id::MeasurementId;
+use crate::error::{DescribeError, ErrorDescription, but_there_is};
+use crate::export::ExportError;
+use crate::fetch::error::FetchError;
+use crate::frame::error::FrameError;
+use crate::odata::batch::BatchError;
+use crate::odata::csdl::CsdlError;
+use crate::odata::media_type::NegotiationError;
+use crate::odata::payload::PayloadError;
+use crate::odata::skip_token::SkipTokenError;
+use crate::odata::uri::SyntaxError;
+use crate::odata::version::VersionError;
+use crate::plan::chunk::ChunkError;
+use crate::query::error::QueryError;
+
+/// A request that cannot be answered as it was asked.
+#[derive(Debug, Error)]
+pub enum BridgeError {
+    #[error(transparent)]
+    Version(#[from] VersionError),
+    #[error(transparent)]
+    Negotiation(#[from] NegotiationError),
+    #[error(transparent)]
+    Syntax(#[from] SyntaxError),
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    #[error(transparent)]
+    SkipToken(#[from] SkipTokenError),
+    #[error(transparent)]
+    Plan(#[from] ChunkError),
+    #[error(transparent)]
+    Budget(#[from] Exhausted),
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
+    #[error(transparent)]
+    Csdl(#[from] CsdlError),
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    #[error("the answer may have {bound} rows, more than the limit of {limit}")]
+    TooManyRows { bound: u64, limit: u64 },
+    #[error("`any`, `all` and `$count` may read {bound} rows of figures, more than the limit of {limit}")]
+    TooManyInLambdas { bound: u64, limit: u64 },
+    #[error("{terms} terms over {rows} rows are more than an answer may take")]
+    TooMuchWork { rows: u64, terms: u64 },
+    #[error("more than {limit} rows would stand beside those of the page")]
+    TooManyExpanded { limit: u64 },
+    #[error("the upstream did not answer within {seconds} seconds; fetching goes on")]
+    TooSlow { seconds: u64 },
+    #[error("there is no table '{table}' at {origin}")]
+    UnknownTable { table: String, origin: String, suggestion: Option<String> },
+    #[error("table {0} has not been read from the upstream yet")]
+    TableNotRead(MeasurementId),
+    #[error("no row has this key")]
+    NoSuchRow,
+    #[error("the method {method} is not offered here; expected one of {allow}")]
+    Method { method: String, allow: &'static str },
+    #[error("$schemaversion is `{found}`; expected `*`, the current version")]
+    SchemaVersion { found: String },
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+    #[error("the requests of a batch are not isolated from updates between them")]
+    Isolation,
+    #[error("the body has the content type `{found}`; expected text/plain with query options in it")]
+    QueryBody { found: String },
+    #[error("a request before this one failed")]
+    FailedDependency,
+    #[error("the body is larger than {limit} bytes")]
+    BodyTooLarge { limit: usize },
+    #[error("the body could not be read to its end")]
+    BodyBroken,
+    #[error("the answers are larger than {limit} bytes together")]
+    AnswerTooLarge { limit: usize },
+    #[error("there is nothing at '{0}'")]
+    UnknownPath(String),
+    #[error("{what} is not offered: {reason}")]
+    NotOffered { what: String, reason: String },
+}
+
+/// When a client may come back for figures that are still on their way.
+const PAUSE_SECONDS: u64 = 60;
+
+impl DescribeError for BridgeError {
+    fn describe(&self) -> ErrorDescription {
+        match self {
+            Self::Version(error) => error.describe(),
+            Self::Negotiation(error) => error.describe(),
+            Self::Syntax(error) => error.describe(),
+            Self::Query(error) => error.describe(),
+            Self::SkipToken(error) => error.describe(),
+            Self::Plan(error) => error.describe(),
+            Self::Budget(error) => error.describe(),
+            Self::Fetch(error) => error.describe(),
+            Self::Frame(error) => error.describe(),
+            Self::Payload(error) => error.describe(),
+            Self::Csdl(error) => error.describe(),
+            Self::Export(error) => error.describe(),
+            Self::Batch(error) => error.describe(),
+            Self::TooManyRows { bound, limit } => ErrorDescription::new(
+                400,
+                "TooManyRows",
+                format!(
+                    "Svaret kan få op til {bound} rækker, men grænsen er {limit}; afgræns med $filter på Periode, område \
+                     eller en anden dimension."
+                ),
+            )
+            .on("$filter"),
+            Self::TooManyInLambdas { bound, limit } => ErrorDescription::new(
+                400,
+                "TooManyRows",
+                format!(
+                    "any, all eller $count skal læse op til {bound} rækker tal, men grænsen er {limit}; skriv et filter \
+                     på Periode, område eller en anden dimension inde i udtrykket."
+                ),
+            )
+            .on("$filter"),
+            Self::TooMuchWork { rows, .. } => ErrorDescription::new(
+                400,
+                "TooMuchWork",
+                format!(
+                    "Udtrykket er for langt til {rows} rækker; skriv det kortere, eller afgræns med $filter på Periode, \
+                     område eller en anden dimension."
+                ),
+            )
+            .on("$filter"),
+            Self::TooManyExpanded { limit } => ErrorDescription::new(
+                400,
+                "TooManyExpanded",
+                format!(
+                    "Udfoldningen giver mere end {limit} rækker; skriv $top eller $filter i $expand, eller hent færre \
+                     rækker ad gangen."
+                ),
+            )
+            .on("$expand"),
+            Self::TooSlow { .. } => ErrorDescription::new(
+                503,
+                "UpstreamSlow",
+                "Jobindsats svarer langsomt lige nu; tallene hentes stadig, så prøv igen om et minut.",
+            )
+            .again_after(PAUSE_SECONDS),
+            Self::UnknownTable { table, suggestion, .. } => ErrorDescription::new(
+                404,
+                "UnknownTable",
+                match suggestion {
+                    Some(_) => format!("Målingen '{table}' findes ikke{}.", but_there_is(suggestion)),
+                    None => format!("Målingen '{table}' findes ikke; se Datasets for dem, der findes."),
+                },
+            ),
+            Self::TableNotRead(_) => ErrorDescription::new(
+                503,
+                "TableNotRead",
+                "Målingen er ikke læst fra Jobindsats endnu; prøv igen om et minut.",
+            )
+            .again_after(PAUSE_SECONDS),
+            Self::NoSuchRow => {
+                ErrorDescription::new(404, "NoSuchRow", "Der er ingen række med den nøgle.")
+            }
+            Self::Method { allow, .. } => ErrorDescription::new(
+                405,
+                "MethodNotAllowed",
+                format!("Tjenesten kan kun læses; brug {allow} her."),
+            )
+            .allowing(allow),
+            Self::SchemaVersion { .. } => ErrorDescription::new(
+                404,
+                "UnknownSchemaVersion",
+                "Der er kun den nuværende version af beskrivelsen; skriv $schemaversion=*, eller udelad den.",
+            )
+            .on("$schemaversion"),
+            Self::Isolation => ErrorDescription::new(
+                412,
+                "NoIsolation",
+                "Forespørgslerne i en $batch kan ikke låses til samme opdatering; udelad Isolation, eller send dem enkeltvis.",
+            )
+            .on("Isolation"),
+            Self::QueryBody { .. } => ErrorDescription::new(
+                415,
+                "UnknownQueryFormat",
+                "Forespørgslen efter /$query skal sendes som text/plain, skrevet som i en adresse.",
+            )
+            .on("Content-Type"),
+            Self::FailedDependency => ErrorDescription::new(
+                424,
+                "FailedDependency",
+                "En tidligere forespørgsel i samme $batch gik galt; ret den først.",
+            ),
+            Self::BodyTooLarge { limit } => ErrorDescription::new(
+                413,
+                "BodyTooLarge",
+                format!("Forespørgslen fylder for meget; send højst {} kB.", limit / 1024),
+            ),
+            Self::BodyBroken => ErrorDescription::new(
+                400,
+                "BodyBroken",
+                "Forespørgslen blev afbrudt undervejs; send den igen.",
+            ),
+            Self::AnswerTooLarge { .. } => ErrorDescription::new(
+                413,
+                "BatchAnswerTooLarge",
+                "Svarene fylder for meget til én $batch; hent denne forespørgsel for sig.",
+            ),
+            Self::UnknownPath(_) => ErrorDescription::new(
+                404,
+                "NotFound",
+                "Der er ikke noget på den adresse; begynd ved /odata/.",
+            ),
+            Self::NotOffered { what, .. } => {
+                ErrorDescription::new(501, "NotOffered", format!("{what} tilbydes ikke af tjenesten."))
+            }
+        }
+    }
+}
