@@ -1,4 +1,4 @@
-//! Prometheus' remote read, `POST /api/v1/read`. Decodes the request, lets [`history`](crate::indicators::history) answer it and
+//! Prometheus' remote read, `POST /api/v1/read`. Decodes the request, lets [`history`] answer it and
 //! encodes the answer; always in the format `SAMPLES`, which every version of Prometheus accepts.
 
 mod wire;
