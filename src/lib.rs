@@ -4,7 +4,7 @@
 //! text → [`odata::uri`] syntax → [`query`] bound against a [`feed`] → [`plan`] → [`fetch`] (through
 //! [`store`] and [`upstream`]) → [`frame`] → page. [`answer`] strings them together; [`web`] is the edge.
 //!
-//! Imports go one way, from high to low; `tests/architecture.rs` holds the list:
+//! Imports go one way, from high to low; `tests/architecture` holds the list:
 //! 1. error, settings, clock, disk, budget, observe, odata, catalogue
 //! 2. upstream, feed
 //! 3. query

@@ -136,36 +136,16 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
     let definitions = definitions(settings)?;
     let path = settings.data_dir.join(&options.upstream.origin.name);
     let folder = own(&path)?;
-    let metrics = Arc::new(Metrics::new(
-        env!("CARGO_PKG_VERSION"),
-        option_env!("BRIDGE_REVISION").unwrap_or("unknown"),
-    )?);
-    metrics.configuration_read(Some(options.clock.now()));
+    let metrics = metrics(&options.clock)?;
     let reports = Arc::new(FailureReports::default());
     let observers: Vec<Arc<dyn UpstreamObserver>> = vec![metrics.clone(), reports.clone()];
     let upstream: Arc<dyn Upstream> = Arc::new(client(options, Arc::new(observers))?);
     let (clock, origin) = (options.clock.clone(), options.upstream.origin.clone());
-    let catalogue = CatalogueKeeper::open(
-        &path.join("catalogue"),
-        Arc::clone(&upstream),
-        clock.clone(),
-        TableHints::built_in(),
-    );
-    let catalogue = Arc::new(catalogue);
-    check_cell_limit(settings.cell_limit, &catalogue.current())?;
+    let catalogue = catalogue(&path, &upstream, &clock, settings.cell_limit)?;
     let writer = DiskWriter::start().map_err(StartError::Thread)?;
     let revisions = RevisionLog::open(path.join("revisions.json"), writer.clone());
     let uses = UseLog::open(path.join("uses.json"), writer.clone(), clock.clone());
-    let bytes = |megabytes: u64| megabytes.saturating_mul(1024 * 1024);
-    let memory_bytes = usize::try_from(bytes(settings.memory_mb as u64)).unwrap_or(usize::MAX);
-    let store: Arc<dyn CellStore> = Arc::new(TieredStore::open(
-        path.join("cells"),
-        &origin.name,
-        memory_bytes,
-        bytes(settings.disk_mb),
-        writer,
-        metrics.clone(),
-    ));
+    let store = store(settings, &path, &origin, writer, &metrics);
     let budgets = upstream_budgets(settings, &origin, &clock);
     let updates = Arc::new(ListedUpdates(Arc::clone(&catalogue)));
     let fetcher = Fetcher::new(
@@ -191,17 +171,10 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
     );
     let figures = FetchedFigures { fetcher: fetcher.on_behalf_of(Requester::ReadAhead), ..figures };
     let ahead = ReadAhead::new(figures, uses.clone(), Arc::clone(&metrics), clock.clone(), options.ahead);
-    let limits = AnswerLimits {
-        cell_limit: settings.cell_limit,
-        page_rows: settings.page_rows,
-        max_rows: settings.max_rows,
-        wait: Duration::from_secs(settings.answer_seconds),
-        chunks_ahead: settings.upstream_concurrency,
-    };
     let state = AppState {
         feeds: Arc::new(FeedKeeper::open(path, Arc::clone(&catalogue), revisions.clone(), origin)?),
         catalogue,
-        answerer: Answerer { fetcher, uses, limits },
+        answerer: Answerer { fetcher, uses, limits: answer_limits(settings) },
         indicators: Arc::new(indicators),
         ahead: Arc::new(ahead),
         store,
@@ -216,6 +189,36 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
     Ok(Parts { state, definitions, _folder: folder })
 }
 
+fn metrics(clock: &Clock) -> Result<Arc<Metrics>, prometheus::Error> {
+    let revision = option_env!("BRIDGE_REVISION").unwrap_or("unknown");
+    let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), revision)?;
+    metrics.configuration_read(Some(clock.now()));
+    Ok(Arc::new(metrics))
+}
+
+fn store(
+    settings: &BridgeSettings,
+    folder: &Path,
+    origin: &Origin,
+    writer: DiskWriter,
+    metrics: &Arc<Metrics>,
+) -> Arc<dyn CellStore> {
+    let bytes = |megabytes: u64| megabytes.saturating_mul(1024 * 1024);
+    let memory_bytes = usize::try_from(bytes(settings.memory_mb as u64)).unwrap_or(usize::MAX);
+    let (cells, disk_bytes) = (folder.join("cells"), bytes(settings.disk_mb));
+    Arc::new(TieredStore::open(cells, &origin.name, memory_bytes, disk_bytes, writer, metrics.clone()))
+}
+
+fn answer_limits(settings: &BridgeSettings) -> AnswerLimits {
+    AnswerLimits {
+        cell_limit: settings.cell_limit,
+        page_rows: settings.page_rows,
+        max_rows: settings.max_rows,
+        wait: Duration::from_secs(settings.answer_seconds),
+        chunks_ahead: settings.upstream_concurrency,
+    }
+}
+
 /// The hourly budgets of upstream requests. The built-in simulator needs no protection, so it has limits only where they are set.
 fn upstream_budgets(settings: &BridgeSettings, origin: &Origin, clock: &Clock) -> UpstreamBudgets {
     let limit = |set: Option<u64>, default: u64| set.or((!origin.is_simulator).then_some(default));
@@ -228,6 +231,18 @@ fn upstream_budgets(settings: &BridgeSettings, origin: &Origin, clock: &Clock) -
         cells: limit(settings.upstream_cells_per_hour, EVERYBODYS_CELLS),
     };
     UpstreamBudgets::new(client, everybody, clock)
+}
+
+fn catalogue(
+    folder: &Path,
+    upstream: &Arc<dyn Upstream>,
+    clock: &Clock,
+    cell_limit: u64,
+) -> Result<Arc<CatalogueKeeper>, StartError> {
+    let (folder, hints) = (folder.join("catalogue"), TableHints::built_in());
+    let catalogue = CatalogueKeeper::open(&folder, Arc::clone(upstream), clock.clone(), hints);
+    check_cell_limit(cell_limit, &catalogue.current())?;
+    Ok(Arc::new(catalogue))
 }
 
 /// Refuses a cell limit that a single row of a known table would exceed.

@@ -2,7 +2,6 @@
 //! published totals. No aggregation method (sum, average …) is annotated, because figures are never summed.
 
 use crate::feed::column::{Column, Fact, MemberFact, PeriodFact};
-use crate::feed::set_definition::ColumnDefinition;
 use crate::odata::edm::{Annotation, AnnotationValue};
 use crate::odata::value::PrimitiveType;
 
@@ -22,24 +21,24 @@ pub const TRANSFORMATIONS: &[&str] = &[
 ];
 
 /// The aggregation annotations of a set of figures.
-pub(super) fn annotations(columns: &[ColumnDefinition]) -> Vec<Annotation> {
+pub(super) fn annotations<'a>(columns: impl Iterator<Item = &'a Column> + Clone) -> Vec<Annotation> {
     let transformations = TRANSFORMATIONS.iter().map(|name| AnnotationValue::String((*name).to_owned()));
     let supported = vec![
         ("Transformations", AnnotationValue::Collection(transformations.collect())),
         (
             "GroupableProperties",
-            paths(columns, |fact| {
+            paths(columns.clone(), |fact| {
                 matches!(fact, Fact::Period(_) | Fact::Member(..)) || fact == Fact::MeasureCode
             }),
         ),
     ];
     let supported = Annotation::new("Aggregation.ApplySupported", AnnotationValue::Record(supported));
-    let customs = columns.iter().filter_map(|column| custom_aggregate(&column.column));
+    let customs = columns.filter_map(custom_aggregate);
     [supported].into_iter().chain(customs).collect()
 }
 
 /// The context-defining properties: the columns that identify a figure's cell. Each must be grouped by, pinned or at its total.
-pub(super) fn context(columns: &[ColumnDefinition]) -> AnnotationValue {
+pub(super) fn context<'a>(columns: impl Iterator<Item = &'a Column>) -> AnnotationValue {
     paths(columns, |fact| {
         matches!(
             fact,
@@ -54,7 +53,12 @@ fn custom_aggregate(column: &Column) -> Option<Annotation> {
     let primitive = match column.fact {
         Fact::Measure(_) | Fact::Value => PrimitiveType::Decimal,
         Fact::Status | Fact::ValueAttribute => PrimitiveType::String,
-        _ => return None,
+        Fact::Period(_)
+        | Fact::Member(..)
+        | Fact::MeasureCode
+        | Fact::Updated
+        | Fact::ObservationId
+        | Fact::Listed(_) => return None,
     };
     Some(Annotation {
         term: "Aggregation.CustomAggregate",
@@ -63,8 +67,8 @@ fn custom_aggregate(column: &Column) -> Option<Annotation> {
     })
 }
 
-fn paths(columns: &[ColumnDefinition], wanted: impl Fn(Fact) -> bool) -> AnnotationValue {
-    let wanted = columns.iter().map(|column| &column.column).filter(|column| wanted(column.fact));
+fn paths<'a>(columns: impl Iterator<Item = &'a Column>, wanted: impl Fn(Fact) -> bool) -> AnnotationValue {
+    let wanted = columns.filter(|column| wanted(column.fact));
     AnnotationValue::Collection(
         wanted.map(|column| AnnotationValue::PropertyPath(column.name.clone())).collect(),
     )

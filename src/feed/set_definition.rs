@@ -121,6 +121,10 @@ impl ColumnDefinition {
 }
 
 impl SetDefinition {
+    fn plain_columns(&self) -> impl Iterator<Item = &Column> + Clone {
+        self.columns.iter().map(|column| &column.column)
+    }
+
     fn key(&self) -> impl Iterator<Item = usize> {
         self.columns.iter().enumerate().filter(|(_, column)| column.is_key).map(|(index, _)| index)
     }
@@ -147,8 +151,10 @@ impl SetDefinition {
     fn property(&self, column: &ColumnDefinition) -> Property {
         let property = column.property();
         match column.column.fact {
-            Fact::Measure(_) | Fact::Value => property
-                .annotated("Aggregation.ContextDefiningProperties", aggregation::context(&self.columns)),
+            Fact::Measure(_) | Fact::Value => property.annotated(
+                "Aggregation.ContextDefiningProperties",
+                aggregation::context(self.plain_columns()),
+            ),
             _ => property,
         }
     }
@@ -188,7 +194,7 @@ impl SetDefinition {
         annotations.push(refused("Capabilities.UpdateRestrictions", "Updatable"));
         annotations.push(refused("Capabilities.DeleteRestrictions", "Deletable"));
         if let RowSource::Cells(_) = self.rows {
-            annotations.extend(aggregation::annotations(&self.columns));
+            annotations.extend(aggregation::annotations(self.plain_columns()));
         }
         annotations
     }

@@ -15,6 +15,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use super::links::OwnAddress;
 use super::request_line::EncodedRequestLines;
 use super::request_metrics;
+use super::routes::routes;
 use super::state::AppState;
 
 /// How long running requests may take at shutdown.
@@ -50,7 +51,7 @@ pub fn listen(
             .app_data(shared.clone())
             .app_data(OwnAddress(address))
             .wrap(from_fn(request_metrics::observe))
-            .configure(super::routes);
+            .configure(routes);
         let app = app.into_factory().map_err(|error: actix_web::Error| error.error_response());
         let stopping = stopping.clone();
         let http = HttpService::build()

@@ -20,9 +20,8 @@ use crate::indicators::resolve::Area;
 use crate::indicators::snapshot::{IndicatorState, Snapshot};
 
 pub use matcher::Matcher;
+pub use moments::SAMPLE_LIMIT;
 
-/// The most samples of one answer: about sixty megabytes.
-pub const SAMPLE_LIMIT: usize = 4_000_000;
 /// The cost of a series' labels, in samples.
 const SERIES_COST: usize = 32;
 /// The most conditions of one query.

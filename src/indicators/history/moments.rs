@@ -3,8 +3,10 @@
 
 use std::ops::Range;
 
-use crate::indicators::history::{Hints, HistoryError, PeriodSpan, Query, SAMPLE_LIMIT};
+use crate::indicators::history::{Hints, HistoryError, PeriodSpan, Query};
 
+/// The most samples of one answer: about sixty megabytes.
+pub const SAMPLE_LIMIT: usize = 4_000_000;
 /// How long PromQL looks back for a sample by default.
 const LOOK_BACK_MS: i64 = 5 * 60 * 1000;
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;

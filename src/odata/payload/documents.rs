@@ -2,7 +2,8 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{JsonContext, scalar, write_context};
+use super::control::write_context;
+use super::{JsonContext, scalar};
 use crate::odata::edm::EntityContainer;
 
 const PATH_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_');

@@ -4,9 +4,9 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::column::{ColumnValues, no_such_row};
+use super::control::{write_context, write_control_name, write_count};
 use super::{
     ExpandedRows, Identity, JsonContext, Output, OutputExpand, OutputProperty, PayloadError, scalar,
-    write_context, write_control_name, write_count,
 };
 use crate::odata::media_type::MetadataLevel;
 use crate::odata::value::PrimitiveType;

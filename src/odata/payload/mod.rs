@@ -4,6 +4,7 @@
 //! of the names, order and form of a payload's parts; the caller chooses the rows and columns.
 
 mod column;
+mod control;
 mod documents;
 mod entity;
 mod scalar;
@@ -16,6 +17,7 @@ use super::media_type::MetadataLevel;
 use super::value::PrimitiveType;
 use super::version::Version;
 use column::{ColumnValues, unsupported};
+use control::{write_context, write_control_name, write_count};
 use entity::EntityWriter;
 
 pub use documents::{ErrorBody, ErrorDetail, write_error, write_service_document};
@@ -237,28 +239,4 @@ fn checked_cells<'a>(
         return Err(PayloadError::NoSuchRow { row, rows });
     }
     ColumnValues::of(batch, property)
-}
-
-fn write_context(out: &mut Vec<u8>, context: &JsonContext<'_>) {
-    if context.metadata != MetadataLevel::None {
-        write_control_name(out, context, "", "context");
-        scalar::write_string(out, context.context_url);
-    }
-}
-
-/// A count; a string where the client asked for `IEEE754Compatible=true`.
-fn write_count(out: &mut Vec<u8>, context: &JsonContext<'_>, count: u64) {
-    let quote: &[u8] = if context.ieee754_compatible { b"\"" } else { b"" };
-    out.extend_from_slice(quote);
-    scalar::write_digits(out, count.into());
-    out.extend_from_slice(quote);
-}
-
-/// `"@odata.name":` or `"Property@odata.name":`, without the prefix in 4.01.
-fn write_control_name(out: &mut Vec<u8>, context: &JsonContext<'_>, property: &str, name: &str) {
-    out.push(b'"');
-    scalar::write_escaped(out, property);
-    out.extend_from_slice(context.version.control_prefix().as_bytes());
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b"\":");
 }

@@ -5,8 +5,8 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::web;
 
-use super::raw_request::RawRequest;
-use super::{ROOT, read};
+use super::call::read;
+use super::raw_request::{ROOT, RawRequest};
 use crate::answer::error::BridgeError;
 use crate::fetch::error::FetchError;
 use crate::odata::batch::{self, Form, Part, PartAnswer};

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use super::ROOT;
-use super::raw_request::RawRequest;
+use actix_web::http::Method;
+
+use super::raw_request::{ROOT, RawRequest};
 use crate::answer::error::BridgeError;
+use crate::answer::retry_when_moved;
 use crate::error::excerpt;
 use crate::feed::Feed;
 use crate::odata::media_type::{self, Kind, Negotiated};
@@ -13,7 +15,7 @@ use crate::odata::preference::Preferences;
 use crate::odata::uri::syntax::{PathSegment, RequestSyntax, SystemSegment};
 use crate::odata::uri::{self, Limits};
 use crate::odata::version::Version;
-use crate::web::respond::Answered;
+use crate::web::respond::{Answered, Reply};
 use crate::web::state::AppState;
 
 const CATALOG: &str = "jobindsats";
@@ -35,6 +37,15 @@ pub(super) struct Service {
     pub(super) feed: Arc<Feed>,
     /// The absolute address, with its final slash.
     pub(super) root: String,
+}
+
+/// Answers one request that reads, alone or in a batch.
+pub(super) async fn read(raw: &RawRequest<'_>, state: &AppState) -> Result<Reply, BridgeError> {
+    let version = raw.version()?;
+    let answered = retry_when_moved(async || Call::new(raw, state, version).answer().await).await?;
+    // Conditional requests apply to GET and HEAD only.
+    let held = raw.header("if-none-match").filter(|_| *raw.method != Method::POST);
+    Ok(Reply::of(version, answered, held.as_deref()))
 }
 
 impl<'a> Call<'a> {

@@ -13,16 +13,14 @@ use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::answer::error::BridgeError;
-use crate::answer::retry_when_moved;
 use crate::odata::version::Version;
 use crate::web::client;
 use crate::web::links;
 use crate::web::respond::{self, ALLOW, Reply};
 use crate::web::state::AppState;
-use call::Call;
-use raw_request::RawRequest;
+use call::read;
+use raw_request::{ROOT, RawRequest};
 
-const ROOT: &str = "/odata";
 /// The most bytes of a request's body.
 const BODY_BYTES: usize = 1024 * 1024;
 /// The methods of addresses whose request is in the body.
@@ -66,15 +64,6 @@ async fn reply(raw: &RawRequest<'_>, body: &[u8], state: &AppState) -> Result<Re
         (&Method::GET | &Method::HEAD, None) if !raw.is_batch() => read(raw, state).await,
         _ => Err(BridgeError::Method { method: raw.method.to_string(), allow }),
     }
-}
-
-/// Answers one request that reads, alone or in a batch.
-async fn read(raw: &RawRequest<'_>, state: &AppState) -> Result<Reply, BridgeError> {
-    let version = raw.version()?;
-    let answered = retry_when_moved(async || Call::new(raw, state, version).answer().await).await?;
-    // Conditional requests apply to GET and HEAD only.
-    let held = raw.header("if-none-match").filter(|_| *raw.method != Method::POST);
-    Ok(Reply::of(version, answered, held.as_deref()))
 }
 
 /// Answers 404.

@@ -9,6 +9,9 @@ use crate::error::excerpt;
 use crate::odata::version::{self, Version};
 use crate::web::respond::joined;
 
+/// The path that all OData services are below.
+pub(super) const ROOT: &str = "/odata";
+
 /// The longest query in a body. Next links contain it too, and a URL has at most 64 KiB.
 const QUERY_BYTES: usize = 60 * 1024;
 
