@@ -1,5 +1,5 @@
-//! What every error of every stage says of itself, and what the sentences of errors share: an excerpt of a foreign text, and
-//! the name that was probably meant. Knows no stage.
+//! The trait by which the errors of all stages describe themselves to clients, and helpers for their sentences: excerpts of foreign
+//! texts, and suggestions for mistyped names. Independent of all stages.
 
 use std::error::Error;
 
@@ -7,35 +7,35 @@ use std::error::Error;
 ///
 /// `docs/errors.md` has a row for each code; `tests/errors` writes it and lists an example of each.
 pub trait DescribeError: Error {
-    /// What the client is told.
+    /// The description for the client.
     fn describe(&self) -> ErrorDescription;
 }
 
-/// What a client is told of an error.
+/// The description of an error for clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErrorDescription {
-    /// The status of the HTTP answer.
+    /// The HTTP status.
     pub status: u16,
-    /// Stable: programs may rely on it.
+    /// The error code. It never changes, so that programs can rely on it.
     pub code: &'static str,
-    /// One Danish sentence, with what to do.
+    /// One Danish sentence that says what to do.
     pub danish: String,
-    /// The option, header or part of the request that is at fault.
+    /// The wrong option, header or part of the request.
     pub target: Option<String>,
     pub retry_after_seconds: Option<u64>,
-    /// The methods that would have been right.
+    /// The allowed methods, for 405.
     pub allow: Option<&'static str>,
 }
 
 impl ErrorDescription {
-    /// A code has one status, wherever it is described; both are written as literals, so that `tests/errors` finds them.
+    /// Status and code must be literals, so that a test finds all codes in the source. A code has the same status everywhere.
     #[must_use]
     pub fn new(status: u16, code: &'static str, danish: impl Into<String>) -> Self {
         let danish = danish.into();
         Self { status, code, danish, target: None, retry_after_seconds: None, allow: None }
     }
 
-    /// A fault of the service itself.
+    /// An internal error of the service.
     #[must_use]
     pub fn internal() -> Self {
         ErrorDescription::new(
@@ -64,7 +64,7 @@ impl ErrorDescription {
     }
 }
 
-/// The beginning of a foreign text: enough to recognise it, whatever its length.
+/// The beginning of a text from outside, short enough for an error.
 #[must_use]
 pub fn excerpt(text: &str) -> String {
     const CHARACTERS: usize = 120;
@@ -74,16 +74,16 @@ pub fn excerpt(text: &str) -> String {
     }
 }
 
-/// The candidate that a mistyped name most likely meant, if one is close enough to be a mistyping.
+/// The candidate with the smallest edit distance to a name, if it is small enough for a typing error.
 #[must_use]
 pub fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    // Names are at most 128 characters; comparing longer ones would only cost time.
+    // Names have at most 128 characters; longer texts are not compared.
     if name.len() > 512 {
         return None;
     }
     let wanted = name.to_lowercase();
     let letters = wanted.chars().count();
-    // Another single letter is another name, not a mistyping.
+    // A name of one letter has no suggestions: another letter is another name.
     let tolerated = (1 + letters / 4).min(letters.saturating_sub(1));
     candidates
         .into_iter()
@@ -93,13 +93,13 @@ pub fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate.to_owned())
 }
 
-/// What [`closest`] found, behind an English sentence; nothing if it found nothing.
+/// The end of an English sentence with the suggestion of [`closest`]; empty without one.
 #[must_use]
 pub fn did_you_mean(suggestion: &Option<String>) -> String {
     suggestion.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
 }
 
-/// The same within a Danish sentence that says what does not exist.
+/// The same for a Danish sentence.
 #[must_use]
 pub fn but_there_is(suggestion: &Option<String>) -> String {
     suggestion.as_ref().map(|name| format!(", men det gør '{name}'")).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Every way in which a request can fail: one enum over the stages, and what only a whole request can fail with.
+//! All errors that can end a request: those of the stages, and those that concern the request as a whole.
 
 use thiserror::Error;
 
@@ -18,7 +18,7 @@ use crate::odata::version::VersionError;
 use crate::plan::chunk::ChunkError;
 use crate::query::error::QueryError;
 
-/// A request that cannot be answered as it was asked.
+/// Why a request cannot be answered.
 #[derive(Debug, Error)]
 pub enum BridgeError {
     #[error(transparent)]
@@ -85,7 +85,7 @@ pub enum BridgeError {
     NotOffered { what: String, reason: String },
 }
 
-/// When a client may come back for figures that are still on their way.
+/// The `Retry-After` for figures that are still being fetched.
 const PAUSE_SECONDS: u64 = 60;
 
 impl DescribeError for BridgeError {

@@ -1,5 +1,5 @@
-//! What can be wrong with the meaning of a request: what it failed on, where, what was expected and what stood there. English
-//! for the log and for `details`, Danish for the person who asked.
+//! Errors of binding: a request that is syntactically valid but cannot be answered from the feed. English for the log and for
+//! `details`, Danish for the user.
 
 use std::fmt;
 
@@ -10,18 +10,18 @@ use super::eval::EvalError;
 use crate::error::{DescribeError, ErrorDescription, but_there_is, did_you_mean};
 use crate::odata::value::PrimitiveType;
 
-/// A request that is in the language but cannot be answered from this feed.
+/// An error of binding.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{target}{}: {kind}", position.map(|at| format!(", character {at}")).unwrap_or_default())]
 pub struct QueryError {
     /// The option, such as `$filter`, or `path` for the resource path.
     pub target: &'static str,
-    /// Where the fault stands: characters from the start of the option's decoded text.
+    /// The position, in characters from the start of the option's decoded text.
     pub position: Option<usize>,
     pub kind: QueryErrorKind,
 }
 
-/// What is wrong, without the place.
+/// What is wrong, without the position.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum QueryErrorKind {
     #[error("there is no entity set {name:?}{}", did_you_mean(suggestion))]
@@ -30,7 +30,7 @@ pub enum QueryErrorKind {
     UnknownSegment { name: String, after: String, suggestion: Option<String> },
     #[error("{set} has no property {name:?}{}", did_you_mean(suggestion))]
     UnknownProperty { name: String, set: String, suggestion: Option<String> },
-    #[error("{name} is a column of {set}, and no way to another set")]
+    #[error("{name} is a column of {set}, not a navigation property")]
     NotANavigation { name: String, set: String },
     #[error("there is no function {name:?}{}", did_you_mean(suggestion))]
     UnknownFunction { name: String, suggestion: Option<String> },
@@ -75,7 +75,7 @@ pub enum Shape {
     Clock,
     /// A whole number, and at least one.
     Positive,
-    /// A single value of whatever type.
+    /// A single value of any type.
     Value,
     List,
     /// A row of another set.
@@ -83,40 +83,40 @@ pub enum Shape {
     Null,
 }
 
-/// Why something of the standard is not offered.
+/// Why a construct of OData is not supported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotOfferedReason {
-    /// An option, segment, function or operator that this service has not built.
+    /// An option, segment, function or operator that is not implemented.
     NotBuilt,
-    /// An expression over a navigation property to figures: it would have to read all of them.
+    /// An expression over a navigation property to figures, which would have to read all of them.
     UnboundedCells,
-    /// An inner expression that speaks of the outer row.
+    /// An inner expression that refers to the outer row.
     OuterRow,
     /// The model has no collection-valued properties.
     NoCollections,
-    /// A single row stands where many are asked about.
+    /// A construct for collections on a single row.
     OneRow,
-    /// One navigation property behind another in `$expand`.
+    /// A path of several navigation properties in `$expand`.
     NestedNavigation,
     /// The model has no functions or actions.
     NoOperations,
-    /// The model has no media: rows are only rows.
+    /// The model has no media entities.
     NoStreams,
     /// No column holds values of that type.
     NoSuchColumns,
-    /// What was changed since is not kept.
+    /// Changes are not tracked.
     NoChanges,
-    /// Rows of one set beside all rows of another.
+    /// The cross product of two sets.
     NoProducts,
     /// All rows of all sets in one answer.
     NoUnions,
-    /// Figures would have to be added up.
+    /// Figures would have to be summed.
     Sums,
-    /// Several answers in one, each from rows of its own.
+    /// Several results in one answer, which can be requested one at a time.
     Separately,
-    /// Walks through a hierarchy in `$apply`.
+    /// Hierarchical transformations in `$apply`.
     Hierarchies,
-    /// Nothing here is changed from outside.
+    /// The service is read-only.
     ReadOnly,
     /// The model has no enumerations.
     NoEnumerations,
@@ -124,18 +124,18 @@ pub enum NotOfferedReason {
     NoGeography,
     /// The model has no derived types and no complex types.
     NoDerivedTypes,
-    /// Patterns that need look-around or back-references, which may take endless time.
+    /// Patterns with look-around or back-references, whose matching time is not bounded.
     UnboundedPattern,
     /// A pattern is compiled once, so it cannot differ from row to row.
     VaryingPattern,
 }
 
 impl DescribeError for QueryError {
-    /// With the place of the fault, if it is known.
+    /// Includes the position, if it is known.
     fn describe(&self) -> ErrorDescription {
         let mut description = self.kind.describe().on(self.target);
         if let Some(position) = self.position.filter(|_| self.target != "path") {
-            // People count characters from one.
+            // Counted from one for users.
             let place = position + 1;
             let sentence = description.danish.trim_end_matches('.');
             description.danish = format!("{sentence} ({}, tegn {place}).", self.target);
@@ -240,7 +240,7 @@ impl DescribeError for QueryErrorKind {
 }
 
 impl Shape {
-    /// The shape of something of that type; none is null.
+    /// The shape of a type; `None` is the type of null.
     #[must_use]
     pub fn of(primitive: Option<PrimitiveType>) -> Self {
         primitive.map_or(Self::Null, Self::Primitive)

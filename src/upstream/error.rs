@@ -1,4 +1,4 @@
-//! Failed calls as values. What failed, on which table, and the upstream's request id; never the key, never a whole body.
+//! The errors of failed calls: what failed, for which table, and the upstream's request id; never the key, never a whole body.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use crate::error::{DescribeError, ErrorDescription};
 use crate::observe::upstream_observer::{Endpoint, FailureReason};
 use crate::upstream::decode::DecodeError;
 
-/// The usual pause that a client is told to make.
+/// The usual `Retry-After`.
 const PAUSE_SECONDS: u64 = 60;
-/// From the last minutes before the closed hour, in which nothing starts any more, to after its end.
+/// `Retry-After` for the closed hour, including the minutes before it in which no call starts any more.
 const CLOSED_SECONDS: u64 = 3600 + 180;
-/// How long an update takes at most, mostly.
+/// `Retry-After` for an update: longer than most updates take.
 const UPDATE_SECONDS: u64 = 1800;
 
-/// A call that brought no answer.
+/// A failed call.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{}: {failure}{}", self.call(), self.shown_request_id())]
 pub struct UpstreamError {
@@ -27,20 +27,20 @@ pub struct UpstreamError {
     pub failure: Failure,
 }
 
-/// Why a call brought no answer.
+/// Why a call failed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Failure {
     #[error("401, the key was refused or is missing")]
     Unauthorized,
-    /// The gateway's page, which comes and goes and says nothing of the key.
+    /// The gateway's page, which appears temporarily and does not mean that the key is wrong.
     #[error("403, the upstream's gateway turned the call away")]
     Forbidden,
     #[error("{status}, refused: {cause}")]
     Refused { status: u16, cause: String },
-    /// A period type that the table is known to have is unknown for a while: the table is being updated.
+    /// An existing period type is unknown to the upstream for a while, because the table is being updated.
     #[error("422, the table seems to be in the middle of an update: {cause}")]
     Updating { cause: String },
-    /// The answer would pass the upstream's cell limit.
+    /// The answer would exceed the upstream's cell limit.
     #[error("{status}, too large: {cause}")]
     TooLarge { status: u16, cause: String },
     #[error("429, too many calls")]
@@ -53,16 +53,16 @@ pub enum Failure {
     Connect { detail: String },
     #[error("the answer cannot be read: {0}")]
     Decode(#[from] DecodeError),
-    /// Not asked: it is, or would become, the closed hour.
+    /// The call was not made, because it is the closed hour or the call would run into it.
     #[error("not asked, the upstream is closed until {opens_at}")]
     Closed { opens_at: DateTime<Utc> },
-    /// Not asked: too many calls failed in a row.
+    /// The call was not made, because too many calls failed in a row.
     #[error("not asked, too many calls failed; next try in {} s", .retry_after.as_secs_f32())]
     CircuitOpen { retry_after: Duration },
 }
 
 impl Failure {
-    /// Whether the same call may well succeed later.
+    /// Whether the same call may succeed later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
@@ -78,8 +78,8 @@ impl Failure {
         }
     }
 
-    /// Whether the upstream as a whole is in trouble: such failures in a row open the circuit. A refusal with a reason is an
-    /// answer.
+    /// Whether the failure is one of the upstream as a whole. Several such failures in a row open the circuit; a refusal with a reason
+    /// is not one.
     #[must_use]
     pub fn is_outage(&self) -> bool {
         matches!(
@@ -92,7 +92,7 @@ impl Failure {
         )
     }
 
-    /// How long the upstream's answer, or our own caution, asks us to wait.
+    /// The pause that the upstream's answer or the circuit asks for.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -110,7 +110,7 @@ impl Failure {
         }
     }
 
-    /// The word that metrics count it under.
+    /// The value of the label `reason` in metrics.
     #[must_use]
     pub fn reason(&self) -> FailureReason {
         match self {
@@ -177,19 +177,19 @@ impl DescribeError for UpstreamError {
 }
 
 impl UpstreamError {
-    /// Whether the same call may well succeed later.
+    /// Whether the same call may succeed later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         self.failure.is_transient()
     }
 
-    /// Whether a smaller request may succeed: this one was above the limit, or took too long.
+    /// Whether a smaller request may succeed, because this one exceeded the limit or took too long.
     #[must_use]
     pub fn is_too_much(&self) -> bool {
         matches!(self.failure, Failure::TooLarge { .. } | Failure::Timeout { .. })
     }
 
-    /// The word that metrics count it under.
+    /// The value of the label `reason` in metrics.
     #[must_use]
     pub fn reason(&self) -> FailureReason {
         self.failure.reason()

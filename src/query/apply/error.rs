@@ -1,4 +1,4 @@
-//! Why an aggregation is refused: mostly because its answer would have to be worked out, and figures here must not be.
+//! Errors of `$apply`: mostly aggregations for which figures would have to be summed.
 
 use thiserror::Error;
 
