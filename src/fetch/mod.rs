@@ -1,11 +1,11 @@
-//! Runs a plan: what is in store first, then the upstream, chunk by chunk.
+//! Runs a plan chunk by chunk: cells come from the store if they are fresh, otherwise from the upstream.
 //!
-//! The same cells asked for by many at once are fetched once, by a task of its own, so that a caller who leaves stops nothing.
-//! A chunk that is too large or too slow is halved. Nothing that failed is stored.
+//! Concurrent requests for the same cells share one fetch, which runs in a task of its own, so that it continues when a caller
+//! disconnects. A chunk that is too large or too slow is halved. Answers with errors are never stored.
 //!
-//! All cells of an answer belong to one revision. Whatever was under way when a table's revision moved on is thrown away, and
-//! [`Fetcher::in_one_revision`] reads again. Fetched cells are believed once the list of tables was looked up behind them: an
-//! update may have come while they were on their way.
+//! All cells of an answer belong to one revision. When a table's revision changes during an answer, what was read so far is discarded
+//! and [`Fetcher::in_one_revision`] reads again. Fetched cells are confirmed once the list of tables was read after them, because the
+//! table may have been updated while they were fetched.
 
 mod block_columns;
 mod describe;
@@ -52,9 +52,9 @@ pub trait Updates: Send + Sync + Debug {
 /// Where the cells of an answer come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RevisionMode {
-    /// The revision that stands now: what is not in store is asked for.
+    /// The current revision: cells that are not in store are fetched.
     Current(Revision),
-    /// A revision of which only stored cells are to be had.
+    /// A superseded revision, of which only stored cells are available.
     Stored(Revision),
 }
 
@@ -94,13 +94,13 @@ struct Inner {
     under_way: Mutex<HashMap<(MeasurementId, Revision, CellKey), Fetching>>,
 }
 
-/// What stands of a table.
+/// The state of a table's revision.
 #[derive(Debug)]
 struct RevisionState {
     revision: Revision,
     /// How many blocks were put in store.
     stored_count: u64,
-    /// Blocks behind which the list was not looked up yet, by their number.
+    /// Blocks that are not confirmed yet: the list of tables was not read since they were fetched.
     unconfirmed: Vec<(u64, Revision, CellKey)>,
 }
 
@@ -168,12 +168,13 @@ impl Fetcher {
         }
     }
 
-    /// Reads a table's cells, all of them in one revision: of the one that a download began with, or of the current. If the
-    /// table moves on meanwhile, a download is read again from what is stored; who has only just begun begins anew, for what is
-    /// known of the table is new too.
+    /// Reads a table's cells in one revision: the one that a download began with, or the current one. If the table is updated
+    /// meanwhile, a download that has begun is read again from stored cells; otherwise the error [`FetchError::Moved`] makes the caller
+    /// start again, because the table's metadata may have changed too.
     ///
     /// # Errors
-    /// Those of the reading; and when the table moved on, or cells of the revision can no longer be had.
+    /// The errors of `read`; [`FetchError::Moved`] if the table was updated; [`FetchError::Gone`] if cells of the revision are no longer
+    /// stored.
     pub async fn in_one_revision<T, E: From<FetchError>, R: Future<Output = Result<T, E>>>(
         &self,
         table: &MeasurementId,
