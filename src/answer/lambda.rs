@@ -14,7 +14,6 @@ use futures_util::future::FutureExt;
 use super::Answerer;
 use super::rows::RowReader;
 use crate::answer::error::BridgeError;
-use crate::feed::list::ListRow;
 use crate::feed::{CellSource, Feed, RowSource, Set};
 use crate::fetch::RevisionMode;
 use crate::frame::Frame;
@@ -151,11 +150,9 @@ pub(super) fn narrow(feed: &Feed, query: &mut BoundQuery) {
     // A condition that has no value for a row fails the request where it is met, if another term does not keep it from it.
     let Ok(met) = Frame::of_list(rows).filter(&BoundExpr::all(plain)) else { return };
     query.for_each_lambda(&mut |key, lambda| {
-        let key_of = |row| match evaluate(key, &ListRow { rows: &met.batch, row }) {
-            Ok(Value::String(key)) => Some(key),
-            _ => None,
-        };
-        lambda.narrow((0..met.row_count()).filter_map(key_of).collect());
+        let Ok(keys) = evaluate(key, &met.batch) else { return };
+        let text = |key| if let Value::String(key) = key { Some(key) } else { None };
+        lambda.narrow(keys.values(met.row_count()).filter_map(text).collect());
     });
 }
 

@@ -15,7 +15,6 @@ use crate::fetch::RevisionMode;
 use crate::fetch::error::FetchError;
 use crate::frame::Frame;
 use crate::frame::assemble::Assembly;
-use crate::frame::filter::may_fail;
 use crate::frame::merge::Merge;
 use crate::plan::product::ChunkWalk;
 use crate::plan::{RowPlace, UpstreamPlan, Wanted};
@@ -161,7 +160,7 @@ impl<'a> RowReader<'a> {
 
 /// Whether every row of the cells that are asked for meets a condition, and none fails on it.
 fn is_decided_by_the_request(filter: &BoundExpr, scope: &AxisScope<'_>) -> bool {
-    !may_fail(filter) && mixed_terms(filter, scope).is_empty()
+    !filter.can_fail() && mixed_terms(filter, scope).is_empty()
 }
 
 fn assembly<'a>(plan: &'a UpstreamPlan, columns: &'a [Column], needed: &'a BTreeSet<usize>) -> Assembly<'a> {

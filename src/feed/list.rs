@@ -1,7 +1,9 @@
 //! Reads values from the rows of lists. Binding uses it to resolve navigation properties that lead to a list.
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Date32Type, Decimal128Type, Int32Type, Int64Type, TimestampMillisecondType};
+use arrow_array::types::{
+    Date32Type, Decimal128Type, Float64Type, Int32Type, Int64Type, TimestampMillisecondType,
+};
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, TimeUnit};
 use chrono::{DateTime, NaiveDate};
@@ -35,6 +37,7 @@ pub fn value_at(array: &dyn Array, row: usize) -> Value {
         DataType::Boolean => Some(Value::Boolean(array.as_boolean().value(row))),
         DataType::Int32 => Some(Value::Integer(array.as_primitive::<Int32Type>().value(row).into())),
         DataType::Int64 => Some(Value::Integer(array.as_primitive::<Int64Type>().value(row))),
+        DataType::Float64 => Some(Value::Double(array.as_primitive::<Float64Type>().value(row))),
         DataType::Decimal128(..) => {
             from_stored(array.as_primitive::<Decimal128Type>().value(row)).map(Value::Decimal)
         }

@@ -8,46 +8,13 @@ use crate::odata::edm::{
     Annotation, AnnotationValue, EntityContainer, EntitySet, EntityType, NavigationProperty, Property,
     Schema, Singleton,
 };
+use crate::odata::functions::{self, SPECIAL_FORMS};
 use crate::odata::value::PrimitiveType;
 
 /// The conformance level that the service announces; `docs/conformance.md` lists its requirements line by line.
 const CONFORMANCE_LEVEL: &str = "Capabilities.ConformanceLevelType/Advanced";
 const ODATA_VERSIONS: &str = "4.0 4.01";
 const FORMATS: &[&str] = &["application/json", "application/xml"];
-/// The supported functions. Power Query folds only functions that are listed here.
-pub const FILTER_FUNCTIONS: &[&str] = &[
-    "contains",
-    "startswith",
-    "endswith",
-    "length",
-    "indexof",
-    "substring",
-    "tolower",
-    "toupper",
-    "trim",
-    "concat",
-    "matchesPattern",
-    "year",
-    "month",
-    "day",
-    "hour",
-    "minute",
-    "second",
-    "fractionalseconds",
-    "totaloffsetminutes",
-    "totalseconds",
-    "date",
-    "time",
-    "now",
-    "mindatetime",
-    "maxdatetime",
-    "round",
-    "floor",
-    "ceiling",
-    "case",
-    "cast",
-    "isof",
-];
 
 /// A set with its annotations.
 pub(super) struct SetDefinition {
@@ -301,6 +268,8 @@ fn container_annotations() -> Vec<Annotation> {
             texts.iter().map(|text| AnnotationValue::String((*text).to_owned())).collect(),
         )
     };
+    // Power Query folds only functions that are listed here.
+    let functions: Vec<&str> = functions::offered().chain(SPECIAL_FORMS).collect();
     vec![
         Annotation::new(
             "Capabilities.ConformanceLevel",
@@ -309,7 +278,7 @@ fn container_annotations() -> Vec<Annotation> {
         Annotation::new("Core.ODataVersions", AnnotationValue::String(ODATA_VERSIONS.to_owned())),
         Annotation::new("Capabilities.SupportedFormats", texts(FORMATS)),
         Annotation::new("Capabilities.SupportedMetadataFormats", texts(FORMATS)),
-        Annotation::new("Capabilities.FilterFunctions", texts(FILTER_FUNCTIONS)),
+        Annotation::new("Capabilities.FilterFunctions", texts(&functions)),
         Annotation::new("Capabilities.BatchSupported", AnnotationValue::Bool(true)),
         Annotation::new(
             "Capabilities.BatchSupport",

@@ -22,6 +22,7 @@ use crate::feed::column::Column;
 use crate::odata::value::{PrimitiveType, Value};
 use crate::query::OrderKey;
 use crate::query::apply::{Aggregate, Grouping, Step};
+use crate::query::eval::Rows as _;
 
 /// The digits that arrow gives decimals of 128 bits.
 const DECIMAL_DIGITS: u8 = 38;
@@ -53,7 +54,7 @@ pub fn empty(columns: &[Column]) -> Result<Frame, FrameError> {
 /// When the frame was made without the column.
 pub fn counts(frame: &Frame, column: usize) -> Result<HashMap<Arc<str>, u64>, FrameError> {
     let cells = RowValues::new(&frame.batch, &frame.columns)?;
-    let texts = cells.column(column)?;
+    let texts = cells.array(column)?;
     let groups = Groups::of(cells, &[column])?;
     let mut counts = vec![0; groups.first_rows.len()];
     groups.of_row.iter().for_each(|&group| counts[group as usize] += 1);
@@ -115,7 +116,7 @@ fn group(frame: &Frame, grouping: &Grouping) -> Result<Frame, FrameError> {
     let first = UInt32Array::from(groups.first_rows.clone());
     let mut arrays = Vec::new();
     for &column in &grouping.by {
-        arrays.push(take(cells.column(column)?, &first, None)?);
+        arrays.push(take(cells.array(column)?, &first, None)?);
     }
     for aggregate in &grouping.aggregates {
         arrays.push(groups.aggregate(cells, *aggregate, &first)?);
@@ -167,7 +168,7 @@ impl Groups {
             Aggregate::CountDistinct(column) => {
                 let values = comparable(cells, &[column])?;
                 let distinct: HashSet<_> =
-                    self.valued(cells.column(column)?).map(|(group, row)| (group, values.row(row))).collect();
+                    self.valued(cells.array(column)?).map(|(group, row)| (group, values.row(row))).collect();
                 self.counts(distinct.into_iter().map(|(group, _)| group))
             }
             Aggregate::Least(column) => self.extreme(cells, column, |a, b| a < b),
@@ -176,7 +177,7 @@ impl Groups {
                 Ok(Arc::new(StringArray::from(vec![RowStatus::Missing.code(); first.len()])))
             }
             Aggregate::Published(column) | Aggregate::State(column) => {
-                Ok(take(cells.column(column)?, first, None)?)
+                Ok(take(cells.array(column)?, first, None)?)
             }
         }
     }
@@ -198,7 +199,7 @@ impl Groups {
         column: usize,
         is_better: impl Fn(&[u8], &[u8]) -> bool,
     ) -> Result<ArrayRef, FrameError> {
-        let array = cells.column(column)?;
+        let array = cells.array(column)?;
         let values = comparable(cells, &[column])?;
         let mut best: Vec<Option<u32>> = vec![None; self.first_rows.len()];
         for (group, row) in self.valued(array) {
@@ -220,8 +221,7 @@ impl Groups {
 
 /// The values of columns as bytes that are equal where the values are, and ordered as they are.
 fn comparable(cells: RowValues<'_>, columns: &[usize]) -> Result<Rows, FrameError> {
-    let arrays =
-        columns.iter().map(|&column| cells.column(column).cloned()).collect::<Result<Vec<_>, _>>()?;
+    let arrays = columns.iter().map(|&column| cells.array(column).cloned()).collect::<Result<Vec<_>, _>>()?;
     let fields = arrays.iter().map(|array| SortField::new(array.data_type().clone())).collect();
     Ok(RowConverter::new(fields)?.convert_columns(&arrays)?)
 }

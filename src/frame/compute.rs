@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array, NullArray, RecordBatch,
+    ArrayRef, Date32Array, Decimal128Array, Float64Array, Int64Array, NullArray, RecordBatch,
     RecordBatchOptions, StringArray, TimestampMillisecondArray,
 };
 use arrow_schema::{DataType, Field, Schema};
@@ -14,7 +14,7 @@ use super::error::FrameError;
 use super::values::RowValues;
 use crate::catalogue::value::{FIGURE_SCALE, to_stored};
 use crate::odata::value::{PrimitiveType, Value};
-use crate::query::eval::{EvalError, evaluate};
+use crate::query::eval::{ColumnarValue, EvalError, Rows, Texts};
 use crate::query::{BoundQuery, Computed};
 
 impl Frame {
@@ -45,8 +45,8 @@ impl Frame {
                 continue;
             }
             let cells = RowValues::new(&self.batch, &self.columns)?;
-            let values = (0..cells.len()).map(|row| evaluate(&computed.expr, &cells.row(row)));
-            let array = column(computed.expr.primitive, &values.collect::<Result<Vec<_>, _>>()?)?;
+            let values = cells.evaluate(&computed.expr)?;
+            let array = column(computed.expr.primitive, &values, cells.len())?;
             columns.push(Some(arrays.len()));
             fields.push(Arc::new(Field::new(&computed.name, array.data_type().clone(), true)));
             arrays.push(array);
@@ -58,39 +58,37 @@ impl Frame {
 }
 
 /// The values as a column of the type.
-fn column(primitive: Option<PrimitiveType>, values: &[Value]) -> Result<ArrayRef, FrameError> {
-    let values = values.iter();
+fn column(
+    primitive: Option<PrimitiveType>,
+    values: &ColumnarValue,
+    rows: usize,
+) -> Result<ArrayRef, FrameError> {
+    let texts = Texts::of(values);
+    let truths = || values.truths(rows);
+    let values = || values.values(rows);
     Ok(match primitive {
-        None => Arc::new(NullArray::new(values.len())),
-        Some(PrimitiveType::String) => Arc::new(values.map(text).collect::<StringArray>()),
-        Some(PrimitiveType::Boolean) => {
-            let truth = |value: &Value| if let Value::Boolean(known) = value { Some(*known) } else { None };
-            Arc::new(values.map(truth).collect::<BooleanArray>())
-        }
+        None => Arc::new(NullArray::new(rows)),
+        Some(PrimitiveType::String) => Arc::new((0..rows).map(|row| texts.get(row)).collect::<StringArray>()),
+        Some(PrimitiveType::Boolean) => Arc::new(truths()?),
         Some(PrimitiveType::Decimal) => {
-            let figures = values.map(figure).collect::<Result<Decimal128Array, _>>()?;
+            let figures = values().map(|value| figure(&value)).collect::<Result<Decimal128Array, _>>()?;
             Arc::new(figures.with_data_type(DataType::Decimal128(38, 18)))
         }
         Some(PrimitiveType::Double | PrimitiveType::Single) => {
-            Arc::new(values.map(Value::as_double).collect::<Float64Array>())
+            Arc::new(values().map(|value| value.as_double()).collect::<Float64Array>())
         }
         Some(PrimitiveType::Date) => {
-            let day =
-                |value: &Value| if let Value::Date(day) = value { Some(day.to_epoch_days()) } else { None };
-            Arc::new(values.map(day).collect::<Date32Array>())
+            let day = |value| if let Value::Date(day) = value { Some(day.to_epoch_days()) } else { None };
+            Arc::new(values().map(day).collect::<Date32Array>())
         }
         Some(PrimitiveType::DateTimeOffset) => {
-            let instant = |value: &Value| {
+            let instant = |value| {
                 if let Value::DateTimeOffset(at) = value { Some(at.timestamp_millis()) } else { None }
             };
-            Arc::new(values.map(instant).collect::<TimestampMillisecondArray>().with_timezone("UTC"))
+            Arc::new(values().map(instant).collect::<TimestampMillisecondArray>().with_timezone("UTC"))
         }
-        Some(_) => Arc::new(values.map(whole).collect::<Result<Int64Array, _>>()?),
+        Some(_) => Arc::new(values().map(|value| whole(&value)).collect::<Result<Int64Array, _>>()?),
     })
-}
-
-fn text(value: &Value) -> Option<&str> {
-    if let Value::String(text) = value { Some(text) } else { None }
 }
 
 /// A whole number. One that outgrew its type is an error, not another number.

@@ -11,8 +11,8 @@ use arrow_schema::{DataType, SortOptions};
 use super::error::FrameError;
 use super::values::RowValues;
 use crate::odata::value::Value;
-use crate::query::eval::evaluate;
-use crate::query::{BoundExprKind, OrderKey};
+use crate::query::OrderKey;
+use crate::query::eval::{ColumnarValue, Rows};
 
 /// The places of the rows in their new order; of all, or of the first `limit`. Nulls come first in ascending order and last in
 /// descending.
@@ -44,14 +44,17 @@ pub fn order(
 /// How two rows relate by one term.
 fn comparator(values: RowValues<'_>, key: &OrderKey) -> Result<DynComparator, FrameError> {
     let descending = key.descending;
-    let BoundExprKind::Column(column) = key.expr.kind else { return by_values(values, key) };
-    let array = values.column(column)?;
+    let array = match values.evaluate(&key.expr)? {
+        ColumnarValue::Array(array) => array,
+        ColumnarValue::Values(values) => return Ok(by_values(values, descending)),
+        ColumnarValue::Scalar(_) => return Ok(Box::new(|_, _| Ordering::Equal)),
+    };
     if let DataType::Dictionary(..) = array.data_type() {
         let ranks = ranks(array.as_dictionary::<Int32Type>());
         return Ok(Box::new(move |a, b| directed(ranks.get(a).cmp(&ranks.get(b)), descending)));
     }
     let options = SortOptions { descending, nulls_first: !descending };
-    Ok(make_comparator(array, array, options)?)
+    Ok(make_comparator(&array, &array, options)?)
 }
 
 /// For each row the place of its value among the distinct values, counted from one; null is before all.
@@ -66,20 +69,15 @@ fn ranks(dictionary: &DictionaryArray<Int32Type>) -> Vec<usize> {
     dictionary.keys().iter().map(|key| rank_of_key(key).unwrap_or(0)).collect()
 }
 
-fn by_values(values: RowValues<'_>, key: &OrderKey) -> Result<DynComparator, FrameError> {
-    for column in key.expr.columns() {
-        values.column(column)?;
-    }
-    let values = (0..values.len()).map(|row| evaluate(&key.expr, &values.row(row)));
-    let values = comparable(values.collect::<Result<Vec<_>, _>>()?);
-    let descending = key.descending;
-    Ok(Box::new(move |a, b| {
+fn by_values(values: Vec<Value>, descending: bool) -> DynComparator {
+    let values = comparable(values);
+    Box::new(move |a, b| {
         let ordering = match (values.get(a), values.get(b)) {
             (Some(a), Some(b)) => total_order(a, b),
             (a, b) => a.is_some().cmp(&b.is_some()),
         };
         directed(ordering, descending)
-    }))
+    })
 }
 
 /// The values such that comparing them is an order: where one number is a double all are, for a decimal and its neighbour may

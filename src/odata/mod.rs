@@ -6,6 +6,7 @@ pub mod context_url;
 pub mod csdl;
 pub mod edm;
 pub mod etag;
+pub mod functions;
 pub mod media_type;
 pub mod payload;
 pub mod preference;

@@ -30,6 +30,18 @@ pub enum PrimitiveType {
 }
 
 impl PrimitiveType {
+    /// The types whose values are numbers.
+    pub const NUMERIC: &[Self] = &[
+        Self::Byte,
+        Self::SByte,
+        Self::Int16,
+        Self::Int32,
+        Self::Int64,
+        Self::Decimal,
+        Self::Single,
+        Self::Double,
+    ];
+
     /// The qualified name, as `$metadata` and control information write it.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -56,17 +68,7 @@ impl PrimitiveType {
     /// Whether values of the type are numbers, and so compare with each other after promotion.
     #[must_use]
     pub fn is_numeric(self) -> bool {
-        matches!(
-            self,
-            Self::Byte
-                | Self::SByte
-                | Self::Int16
-                | Self::Int32
-                | Self::Int64
-                | Self::Decimal
-                | Self::Single
-                | Self::Double
-        )
+        Self::NUMERIC.contains(&self)
     }
 }
 

@@ -5,12 +5,13 @@
 //! names a place on every axis.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use crate::catalogue::measurement::Measurement;
 use crate::feed::column::{Column, Fact};
 use crate::feed::facts::{self, Axis};
 use crate::odata::value::Value;
-use crate::query::eval::{self, Row};
+use crate::query::eval::{ColumnarValue, EvalError, Rows, evaluate};
 use crate::query::{BoundExpr, BoundExprKind, Comparison};
 
 /// What a filter's columns stand for.
@@ -113,11 +114,20 @@ fn intersection(left: Option<BTreeSet<usize>>, right: Option<BTreeSet<usize>>) -
 
 /// Places where the expression, which depends on this axis alone, is `wanted`. One that fails is kept: the row decides.
 fn matching_positions(expr: &BoundExpr, axis: Axis, scope: &AxisScope<'_>, wanted: bool) -> BTreeSet<usize> {
-    let holds = |&index: &usize| match eval::evaluate(expr, &AxisRow { index, scope }) {
-        Ok(value) => value == Value::Boolean(wanted),
-        Err(_) => true,
+    let count = facts::axis_len(scope.measurement, axis);
+    let truths = |positions: Range<usize>| {
+        let count = positions.len();
+        evaluate(expr, &AxisRows { positions, scope }).and_then(|column| column.truths(count))
     };
-    (0..facts::axis_len(scope.measurement, axis)).filter(holds).collect()
+    let holds = |truth: Option<bool>| truth == Some(wanted);
+    match truths(0..count) {
+        Ok(truths) => {
+            truths.iter().enumerate().filter(|(_, truth)| holds(*truth)).map(|(at, _)| at).collect()
+        }
+        Err(_) => (0..count)
+            .filter(|&at| truths(at..at + 1).map_or(true, |truth| holds(truth.iter().next().flatten())))
+            .collect(),
+    }
 }
 
 /// The axes that an expression depends on; `None` if figures or anything else take part.
@@ -129,15 +139,22 @@ fn axes(expr: &BoundExpr, scope: &AxisScope<'_>) -> Option<BTreeSet<Axis>> {
     Some(found)
 }
 
-/// A row of which only one axis is known.
-struct AxisRow<'a> {
-    index: usize,
+/// Rows of which only one axis is known: its places.
+struct AxisRows<'a> {
+    positions: Range<usize>,
     scope: &'a AxisScope<'a>,
 }
 
-impl Row for AxisRow<'_> {
-    fn value(&self, column: usize) -> Value {
-        let fact = self.scope.columns.get(column).map(|column| column.fact);
-        fact.map_or(Value::Null, |fact| facts::value_at(self.scope.measurement, fact, self.index))
+impl Rows for AxisRows<'_> {
+    fn len(&self) -> usize {
+        self.positions.len()
+    }
+
+    fn column(&self, column: usize) -> Result<ColumnarValue, EvalError> {
+        let Some(Column { fact, .. }) = self.scope.columns.get(column) else {
+            return Ok(ColumnarValue::Scalar(Value::Null));
+        };
+        let value = |index| facts::value_at(self.scope.measurement, *fact, index);
+        Ok(ColumnarValue::Values(self.positions.clone().map(value).collect()))
     }
 }

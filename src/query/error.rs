@@ -8,6 +8,7 @@ use thiserror::Error;
 use super::apply::error::ApplyError;
 use super::eval::EvalError;
 use crate::error::{DescribeError, ErrorDescription, but_there_is, did_you_mean};
+use crate::odata::functions::{Parameter, Unsupported};
 use crate::odata::value::PrimitiveType;
 
 /// An error of binding.
@@ -34,8 +35,6 @@ pub enum QueryErrorKind {
     NotANavigation { name: String, set: String },
     #[error("there is no function {name:?}{}", did_you_mean(suggestion))]
     UnknownFunction { name: String, suggestion: Option<String> },
-    #[error("{function} takes {min} to {max} arguments, found {found}")]
-    ArgumentCount { function: String, min: usize, max: usize, found: usize },
     #[error("expected {expected}, found {found}")]
     TypeMismatch { expected: Shape, found: Shape },
     #[error("{text:?} is not a value of {primitive}")]
@@ -172,14 +171,6 @@ impl DescribeError for QueryErrorKind {
                 "UnknownFunction",
                 format!("Funktionen '{name}' findes ikke{}.", but_there_is(suggestion)),
             ),
-            Self::ArgumentCount { function, min, max, found } => {
-                let expected = if min == max { min.to_string() } else { format!("{min} til {max}") };
-                ErrorDescription::new(
-                    400,
-                    "ArgumentCount",
-                    format!("Funktionen {function} skal have {expected} argumenter, men fik {found}."),
-                )
-            }
             Self::TypeMismatch { expected, found } => ErrorDescription::new(
                 400,
                 "TypeMismatch",
@@ -235,6 +226,31 @@ impl DescribeError for QueryErrorKind {
                 "NotOffered",
                 format!("{construct} kan ikke bruges her; {}.", reason.danish()),
             ),
+        }
+    }
+}
+
+impl From<Parameter> for Shape {
+    fn from(parameter: Parameter) -> Self {
+        match parameter {
+            Parameter::Text => Self::Primitive(PrimitiveType::String),
+            Parameter::WholeNumber => Self::Primitive(PrimitiveType::Int32),
+            Parameter::Number => Self::Number,
+            Parameter::Calendar => Self::Calendar,
+            Parameter::Clock => Self::Clock,
+            Parameter::Instant => Self::Primitive(PrimitiveType::DateTimeOffset),
+            Parameter::Duration => Self::Primitive(PrimitiveType::Duration),
+            Parameter::Unsupported => Self::Value,
+        }
+    }
+}
+
+impl From<Unsupported> for NotOfferedReason {
+    fn from(reason: Unsupported) -> Self {
+        match reason {
+            Unsupported::Geography => Self::NoGeography,
+            Unsupported::Collections => Self::NoCollections,
+            Unsupported::NotImplemented => Self::NotBuilt,
         }
     }
 }

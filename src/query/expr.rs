@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 
 use super::error::{NotOfferedReason, QueryError, QueryErrorKind, Shape};
-use super::eval::{NoRow, evaluate};
+use super::eval::{NoColumns, evaluate};
 use super::lookup_table::LookupTable;
 use super::request_part::RequestPart;
 use super::{BoundExpr, BoundExprKind, Comparison, Computed, cast};
@@ -284,8 +284,8 @@ impl<'a> Binder<'a> {
         if !bound.operands().iter().all(|operand| operand.as_literal().is_some()) {
             return Ok(bound);
         }
-        match evaluate(&bound, &NoRow) {
-            Ok(value) => Ok(BoundExpr::literal(value, bound.primitive)),
+        match evaluate(&bound, &NoColumns) {
+            Ok(column) => Ok(BoundExpr::literal(column.value(0), bound.primitive)),
             Err(error) => Err(self.part.error(expr.span.start, QueryErrorKind::Evaluation(error))),
         }
     }

@@ -18,7 +18,6 @@ pub mod eval;
 mod expand;
 mod expr;
 mod filter;
-mod functions;
 pub mod lambda;
 mod lookup_table;
 mod membership;
@@ -37,6 +36,7 @@ use std::collections::BTreeSet;
 
 use self::lambda::LambdaAggregate;
 use crate::feed::{Feed, Navigation, Set};
+use crate::odata::functions::Function;
 use crate::odata::value::{PrimitiveType, Value};
 
 /// What a request asks for.
@@ -294,6 +294,12 @@ impl BoundExpr {
         }
     }
 
+    /// The column, if the expression is one.
+    #[must_use]
+    pub fn as_column(&self) -> Option<usize> {
+        if let BoundExprKind::Column(column) = self.kind { Some(column) } else { None }
+    }
+
     /// The expressions directly below this one.
     #[must_use]
     pub fn operands(&self) -> Vec<&Self> {
@@ -354,14 +360,24 @@ impl BoundExpr {
         terms.sum::<usize>() as u64
     }
 
+    /// Whether it may have no value for a row.
+    #[must_use]
+    pub fn can_fail(&self) -> bool {
+        self.nodes().any(|expr| matches!(expr.kind, BoundExprKind::Arithmetic(..)))
+    }
+
+    /// The column that the expression reads, if it reads no other.
+    #[must_use]
+    pub fn only_column(&self) -> Option<usize> {
+        let mut columns = self.nodes().filter_map(Self::as_column);
+        let first = columns.next()?;
+        columns.all(|column| column == first).then_some(first)
+    }
+
     /// The columns that the expression reads, each once, in ascending order.
     #[must_use]
     pub fn columns(&self) -> Vec<usize> {
-        let columns = self.nodes().filter_map(|expr| match expr.kind {
-            BoundExprKind::Column(column) => Some(column),
-            _ => None,
-        });
-        columns.collect::<BTreeSet<_>>().into_iter().collect()
+        self.nodes().filter_map(Self::as_column).collect::<BTreeSet<_>>().into_iter().collect()
     }
 }
 
@@ -384,7 +400,7 @@ impl Comparison {
             Self::Le => Self::Ge,
             Self::Gt => Self::Lt,
             Self::Ge => Self::Le,
-            same => same,
+            Self::Eq | Self::Ne => self,
         }
     }
 
@@ -410,33 +426,4 @@ pub enum Arithmetic {
     Div,
     DivBy,
     Mod,
-}
-
-/// The functions that are offered. Those without arguments, such as `now()`, are constants once bound.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Function {
-    Contains,
-    StartsWith,
-    EndsWith,
-    Length,
-    IndexOf,
-    Substring,
-    ToLower,
-    ToUpper,
-    Trim,
-    Concat,
-    Year,
-    Month,
-    Day,
-    Hour,
-    Minute,
-    Second,
-    FractionalSeconds,
-    TotalOffsetMinutes,
-    TotalSeconds,
-    Date,
-    Time,
-    Round,
-    Floor,
-    Ceiling,
 }

@@ -7,7 +7,7 @@
 use arrow_array::RecordBatch;
 
 use super::error::{NotOfferedReason, QueryError, QueryErrorKind, Shape};
-use super::eval::{EvalError, Row, evaluate};
+use super::eval::{EvalError, evaluate};
 use super::expr::{Binder, Bound};
 use super::lambda::{AggregateKind, Counts, LambdaAggregate};
 use super::lookup_table::LookupTable;
@@ -27,12 +27,6 @@ struct PathRow<'a> {
     set: &'a Set,
     /// The navigation property that led here, and its key as an expression over the first row; `None` at the first row.
     by: Option<(&'a Navigation, BoundExpr)>,
-}
-
-impl Row for ListRow<'_> {
-    fn value(&self, column: usize) -> Value {
-        self.at(column)
-    }
 }
 
 impl<'a> Binder<'a> {
@@ -286,12 +280,10 @@ fn lookup_table(rows: &RecordBatch, key: usize, column: usize) -> LookupTable {
 
 /// For each key the number of rows that meet the condition.
 fn count(rows: &RecordBatch, key: usize, condition: &BoundExpr) -> Result<Counts, EvalError> {
+    let met = evaluate(condition, rows)?.truths(rows.num_rows())?;
     let mut counts = Counts::new();
-    for row in 0..rows.num_rows() {
-        let row = ListRow { rows, row };
-        if let Value::String(key) = row.at(key)
-            && evaluate(condition, &row)? == Value::Boolean(true)
-        {
+    for (row, _) in met.iter().enumerate().filter(|(_, met)| *met == Some(true)) {
+        if let Value::String(key) = (ListRow { rows, row }).at(key) {
             *counts.entry(key).or_default() += 1;
         }
     }

@@ -1,9 +1,9 @@
 //! Names followed by parentheses: functions of the language, functions of the model, keys, `cast`, `isof` and `case`.
 
 use super::error::{Expected, SyntaxErrorKind};
-use super::functions;
 use super::lexer::{Parsed, Parser};
 use super::syntax::{Expr, ExprKind, KeySyntax, PathRoot, TypeFunction};
+use crate::odata::functions::{self, Signature};
 
 impl Parser<'_> {
     /// A name with parentheses behind it: a function of the language, one of the model, or a key.
@@ -48,9 +48,9 @@ impl Parser<'_> {
     }
 
     /// A call of a function of the language.
-    fn known_call(&mut self, signature: functions::Signature, start: usize) -> Parsed<ExprKind> {
-        let (name, min, max) = signature;
-        let args = self.parenthesised_list()?;
+    fn known_call(&mut self, signature: &Signature, start: usize) -> Parsed<ExprKind> {
+        let Signature { name, parameters, required: min, .. } = *signature;
+        let (args, max) = (self.parenthesised_list()?, parameters.len());
         if !(min..=max).contains(&args.len()) {
             let kind = SyntaxErrorKind::ArgumentCount { name: name.to_owned(), min, max, found: args.len() };
             return Err(self.error_at(start, kind));

@@ -25,7 +25,6 @@ mod call;
 mod decode;
 mod error;
 mod expression;
-mod functions;
 mod geo;
 mod json;
 mod lexer;

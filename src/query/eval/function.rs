@@ -1,127 +1,171 @@
-//! The functions on values. Texts are counted and cut in characters (Unicode code points), never in bytes, so that æ, ø and å
-//! count as one. Instants are read in their own offset.
+//! What the functions of the language do with whole columns. Texts are counted and cut in characters (Unicode code points), never
+//! in bytes, so that æ, ø and å count as one. Instants are read in their own offset.
 
-use chrono::{DateTime, Datelike, FixedOffset, NaiveTime, Timelike};
+use std::sync::Arc;
+
+use arrow_array::{BooleanArray, Int64Array, StringArray};
+use chrono::{Datelike, NaiveDate, NaiveTime, Timelike};
 use rust_decimal::{Decimal, RoundingStrategy};
 
 use super::EvalError;
+use super::column::{ColumnarValue, Texts};
+use crate::odata::functions::Function;
 use crate::odata::value::Value;
-use crate::query::Function;
 
-/// The function's value; null in any argument gives null.
-pub(super) fn call(function: Function, arguments: &[Value]) -> Result<Value, EvalError> {
-    if arguments.iter().any(Value::is_null) {
-        return Ok(Value::Null);
-    }
-    let result = match arguments {
-        [value] => of_one(function, value),
-        [Value::String(text), Value::String(other)] => of_texts(function, text, other),
-        [Value::String(text), Value::Integer(start)] => Some(substring(text, *start, None)),
-        [Value::String(text), Value::Integer(start), Value::Integer(length)] => {
-            Some(substring(text, *start, Some(*length)))
-        }
-        _ => None,
-    };
-    result.ok_or(EvalError::Undefined { operation: function.name() })
+/// The function's values; null in any argument gives null.
+pub(super) fn call(
+    function: Function,
+    arguments: &[ColumnarValue],
+    rows: usize,
+) -> Result<ColumnarValue, EvalError> {
+    let is_constant = arguments.iter().all(|argument| matches!(argument, ColumnarValue::Scalar(_)));
+    let rows = if is_constant { 1 } else { rows };
+    let texts = |index| arguments.get(index).map_or(Texts::Scalar(None), Texts::of);
+    let result = Call { arguments, text: texts(0), other: texts(1), rows }.result(function)?;
+    Ok(if is_constant { ColumnarValue::Scalar(result.value(0)) } else { result })
 }
 
-fn of_one(function: Function, value: &Value) -> Option<Value> {
+/// A function's arguments for so many rows.
+struct Call<'a> {
+    arguments: &'a [ColumnarValue],
+    text: Texts<'a>,
+    other: Texts<'a>,
+    rows: usize,
+}
+
+impl Call<'_> {
+    fn result(&self, function: Function) -> Result<ColumnarValue, EvalError> {
+        const HALVES: RoundingStrategy = RoundingStrategy::MidpointAwayFromZero;
+        match function {
+            Function::Contains => Ok(self.compared(|text, other| text.contains(other))),
+            Function::StartsWith => Ok(self.compared(|text, other| text.starts_with(other))),
+            Function::EndsWith => Ok(self.compared(|text, other| text.ends_with(other))),
+            Function::Length => Ok(self.counted(|row| count(self.text.get(row)?))),
+            Function::IndexOf => Ok(self.counted(|row| {
+                let (text, other) = (self.text.get(row)?, self.other.get(row)?);
+                text.find(other).map_or(Some(-1), |at| count(text.get(..at)?))
+            })),
+            Function::Concat => {
+                self.written(|row| Some([self.text.get(row)?, self.other.get(row)?].concat()))
+            }
+            Function::ToLower => self.written(|row| Some(self.text.get(row)?.to_lowercase())),
+            Function::ToUpper => self.written(|row| Some(self.text.get(row)?.to_uppercase())),
+            Function::Trim => self.written(|row| Some(self.text.get(row)?.trim())),
+            Function::Substring => self.written(|row| self.substring(row)),
+            Function::Year => self.each(|value| whole(date(value)?.year())),
+            Function::Month => self.each(|value| whole(date(value)?.month())),
+            Function::Day => self.each(|value| whole(date(value)?.day())),
+            Function::Hour => self.each(|value| whole(time(value)?.hour())),
+            Function::Minute => self.each(|value| whole(time(value)?.minute())),
+            Function::Second => self.each(|value| whole(time(value)?.second())),
+            Function::FractionalSeconds => {
+                self.each(|value| Some(seconds(0, time(value)?.nanosecond() % 1_000_000_000)))
+            }
+            Function::TotalOffsetMinutes => self.each(|value| match value {
+                Value::DateTimeOffset(instant) => whole(instant.offset().local_minus_utc() / 60),
+                _ => None,
+            }),
+            Function::TotalSeconds => self.each(|value| match value {
+                Value::Duration(duration) => Some(seconds(duration.num_seconds(), duration.subsec_nanos())),
+                _ => None,
+            }),
+            Function::Date => self.each(|value| date(value).map(Value::Date)),
+            Function::Time => self.each(|value| time(value).map(Value::TimeOfDay)),
+            // Halves are rounded away from zero.
+            Function::Round => self.rounded(|exact| exact.round_dp_with_strategy(0, HALVES), f64::round),
+            Function::Floor => self.rounded(|exact| exact.floor(), f64::floor),
+            Function::Ceiling => self.rounded(|exact| exact.ceil(), f64::ceil),
+        }
+    }
+
+    /// Whether two texts stand to each other like that.
+    fn compared(&self, holds: impl Fn(&str, &str) -> bool) -> ColumnarValue {
+        let holds = |row| Some(holds(self.text.get(row)?, self.other.get(row)?));
+        (0..self.rows).map(holds).collect::<BooleanArray>().into()
+    }
+
+    /// A whole number for each row.
+    fn counted(&self, number: impl Fn(usize) -> Option<i64>) -> ColumnarValue {
+        ColumnarValue::Array(Arc::new((0..self.rows).map(number).collect::<Int64Array>()))
+    }
+
+    /// A text for each row.
+    fn written<T: AsRef<str>>(&self, text: impl Fn(usize) -> Option<T>) -> Result<ColumnarValue, EvalError> {
+        Ok(ColumnarValue::Array(Arc::new((0..self.rows).map(text).collect::<StringArray>())))
+    }
+
+    /// Another value for each.
+    fn each(&self, to: impl Fn(&Value) -> Option<Value>) -> Result<ColumnarValue, EvalError> {
+        let to = |value: &Value| match value {
+            Value::Null => Ok(Value::Null),
+            value => to(value).ok_or(EvalError::Undefined { operation: "a function" }),
+        };
+        self.arguments
+            .first()
+            .map_or(Ok(ColumnarValue::Scalar(Value::Null)), |column| column.map(self.rows, to))
+    }
+
+    fn rounded(
+        &self,
+        exact: impl Fn(&Decimal) -> Decimal,
+        nearest: impl Fn(f64) -> f64,
+    ) -> Result<ColumnarValue, EvalError> {
+        self.each(|value| match value {
+            Value::Integer(_) => Some(value.clone()),
+            Value::Decimal(number) => Some(Value::Decimal(exact(number))),
+            Value::Double(number) => Some(Value::Double(nearest(*number))),
+            _ => None,
+        })
+    }
+
+    /// A negative start counts from the end; what lies outside the text is not there, and no error.
+    fn substring(&self, row: usize) -> Option<String> {
+        let (text, start) = (self.text.get(row)?, self.whole_number(1, row)?);
+        let size = text.chars().count();
+        let distance = usize::try_from(start.unsigned_abs()).unwrap_or(usize::MAX);
+        let skipped = if start < 0 { size.saturating_sub(distance) } else { distance };
+        let taken = match self.arguments.get(2) {
+            Some(_) => usize::try_from(self.whole_number(2, row)?).unwrap_or(0),
+            None => size,
+        };
+        Some(text.chars().skip(skipped).take(taken).collect())
+    }
+
+    fn whole_number(&self, argument: usize, row: usize) -> Option<i64> {
+        match self.arguments.get(argument)?.value(row) {
+            Value::Integer(number) => Some(number),
+            _ => None,
+        }
+    }
+}
+
+/// How many characters a text has.
+fn count(text: &str) -> Option<i64> {
+    i64::try_from(text.chars().count()).ok()
+}
+
+fn whole(number: impl Into<i64>) -> Option<Value> {
+    Some(Value::Integer(number.into()))
+}
+
+fn seconds(whole: i64, nanoseconds: impl Into<i64>) -> Value {
+    Value::Decimal((Decimal::from(whole) + Decimal::new(nanoseconds.into(), 9)).normalize())
+}
+
+/// The day of a day or an instant.
+fn date(value: &Value) -> Option<NaiveDate> {
     match value {
-        Value::String(text) => of_text(function, text),
-        Value::Integer(_) | Value::Decimal(_) | Value::Double(_) => rounded(function, value),
-        Value::Date(date) if function == Function::Date => Some(Value::Date(*date)),
-        Value::Date(date) => part_of_date(function, date),
-        Value::TimeOfDay(time) if function == Function::Time => Some(Value::TimeOfDay(*time)),
-        Value::TimeOfDay(time) => part_of_time(function, *time),
-        Value::DateTimeOffset(instant) => of_instant(function, instant),
-        Value::Duration(duration) if function == Function::TotalSeconds => {
-            let whole = Decimal::from(duration.num_seconds());
-            Some(Value::Decimal((whole + Decimal::new(duration.subsec_nanos().into(), 9)).normalize()))
-        }
+        Value::Date(date) => Some(*date),
+        Value::DateTimeOffset(instant) => Some(instant.date_naive()),
         _ => None,
     }
 }
 
-fn of_text(function: Function, text: &str) -> Option<Value> {
-    Some(match function {
-        Function::Length => count(text.chars().count()),
-        Function::ToLower => Value::string(&text.to_lowercase()),
-        Function::ToUpper => Value::string(&text.to_uppercase()),
-        Function::Trim => Value::string(text.trim()),
-        _ => return None,
-    })
-}
-
-fn of_texts(function: Function, text: &str, other: &str) -> Option<Value> {
-    Some(match function {
-        Function::Contains => Value::Boolean(text.contains(other)),
-        Function::StartsWith => Value::Boolean(text.starts_with(other)),
-        Function::EndsWith => Value::Boolean(text.ends_with(other)),
-        Function::Concat => Value::string(&[text, other].concat()),
-        Function::IndexOf => {
-            let found = text.find(other).and_then(|at| text.get(..at));
-            found.map_or(Value::Integer(-1), |before| count(before.chars().count()))
-        }
-        _ => return None,
-    })
-}
-
-/// A negative start counts from the end; what lies outside the text is not there, and no error.
-fn substring(text: &str, start: i64, length: Option<i64>) -> Value {
-    let size = text.chars().count();
-    let distance = usize::try_from(start.unsigned_abs()).unwrap_or(usize::MAX);
-    let skipped = if start < 0 { size.saturating_sub(distance) } else { distance };
-    let taken = length.map_or(size, |length| usize::try_from(length).unwrap_or(0));
-    Value::string(&text.chars().skip(skipped).take(taken).collect::<String>())
-}
-
-/// Halves are rounded away from zero.
-fn rounded(function: Function, value: &Value) -> Option<Value> {
-    const HALVES: RoundingStrategy = RoundingStrategy::MidpointAwayFromZero;
-    Some(match (function, value) {
-        (Function::Round | Function::Floor | Function::Ceiling, Value::Integer(_)) => value.clone(),
-        (Function::Round, Value::Decimal(n)) => Value::Decimal(n.round_dp_with_strategy(0, HALVES)),
-        (Function::Floor, Value::Decimal(n)) => Value::Decimal(n.floor()),
-        (Function::Ceiling, Value::Decimal(n)) => Value::Decimal(n.ceil()),
-        (Function::Round, Value::Double(n)) => Value::Double(n.round()),
-        (Function::Floor, Value::Double(n)) => Value::Double(n.floor()),
-        (Function::Ceiling, Value::Double(n)) => Value::Double(n.ceil()),
-        _ => return None,
-    })
-}
-
-fn of_instant(function: Function, instant: &DateTime<FixedOffset>) -> Option<Value> {
-    match function {
-        Function::Date => Some(Value::Date(instant.date_naive())),
-        Function::Time => Some(Value::TimeOfDay(instant.time())),
-        Function::TotalOffsetMinutes => {
-            Some(Value::Integer(i64::from(instant.offset().local_minus_utc() / 60)))
-        }
-        _ => part_of_date(function, instant).or_else(|| part_of_time(function, instant.time())),
+/// The time of a time of day or an instant.
+fn time(value: &Value) -> Option<NaiveTime> {
+    match value {
+        Value::TimeOfDay(time) => Some(*time),
+        Value::DateTimeOffset(instant) => Some(instant.time()),
+        _ => None,
     }
-}
-
-fn part_of_date(function: Function, date: &impl Datelike) -> Option<Value> {
-    Some(match function {
-        Function::Year => Value::Integer(date.year().into()),
-        Function::Month => Value::Integer(date.month().into()),
-        Function::Day => Value::Integer(date.day().into()),
-        _ => return None,
-    })
-}
-
-fn part_of_time(function: Function, time: NaiveTime) -> Option<Value> {
-    Some(match function {
-        Function::Hour => Value::Integer(time.hour().into()),
-        Function::Minute => Value::Integer(time.minute().into()),
-        Function::Second => Value::Integer(time.second().into()),
-        Function::FractionalSeconds => {
-            Value::Decimal(Decimal::new((time.nanosecond() % 1_000_000_000).into(), 9).normalize())
-        }
-        _ => return None,
-    })
-}
-
-fn count(number: usize) -> Value {
-    Value::Integer(i64::try_from(number).unwrap_or(i64::MAX))
 }

@@ -1,32 +1,35 @@
-//! The value of a bound expression for one row, in the three-valued logic of OData: true, false and null for unknown.
-//! Rows are anything that gives values by column; where they come from is not known here.
+//! The values of a bound expression for the rows of a batch, in the three-valued logic of OData: true, false and null for
+//! unknown. Every operator takes whole columns and gives one.
+//!
+//! What depends on one column of texts that are stored by their distinct values is worked out once for each of those. Where an
+//! operand can fail, as by a division by zero, the rows that the operands before it decide are kept from it.
 
 mod arithmetic;
+mod column;
+mod compare;
 mod function;
+mod logic;
+mod rows;
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use arrow_array::Int32Array;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int32Type;
+use arrow_schema::ArrowError;
 use thiserror::Error;
 
-pub(super) use arithmetic::negate;
+pub use column::{ColumnarValue, Texts};
+pub use rows::{NoColumns, Rows};
 
-use super::cast;
-use super::{BoundExpr, BoundExprKind, Comparison};
+use self::rows::{DistinctValues, Slice};
+use super::{BoundExpr, BoundExprKind, cast};
 use crate::odata::value::Value;
 
-/// Something that has a value for each column of a set.
-pub trait Row {
-    /// The value in the column of that index of the set.
-    fn value(&self, column: usize) -> Value;
-}
-
-/// A row without columns: constants have their values here.
-#[derive(Debug, Clone, Copy)]
-pub struct NoRow;
-
-impl Row for NoRow {
-    fn value(&self, _column: usize) -> Value {
-        Value::Null
-    }
-}
+/// Rows that are evaluated at once: enough to make a column worth its while, few enough to bound what is held in between.
+const BATCH_ROWS: usize = 4096;
 
 /// Why an expression has no value for a row.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -51,103 +54,136 @@ impl EvalError {
     }
 }
 
-/// The value of the expression for the row.
+impl From<ArrowError> for EvalError {
+    /// The kernels that are used fail only where a column outgrows what can be addressed.
+    fn from(_: ArrowError) -> Self {
+        Self::OutOfRange { operation: "a column" }
+    }
+}
+
+/// The values of the expression for the rows.
 ///
 /// # Errors
 /// When the standard has the request fail, as for a division by zero.
-pub fn evaluate(expr: &BoundExpr, row: &impl Row) -> Result<Value, EvalError> {
-    match &expr.kind {
-        BoundExprKind::Literal(value) => Ok(value.clone()),
-        BoundExprKind::Column(column) => Ok(row.value(*column)),
-        BoundExprKind::Not(operand) => not(&evaluate(operand, row)?),
-        BoundExprKind::Negate(operand) => negate(&evaluate(operand, row)?),
-        BoundExprKind::And(terms) => decide(terms, row, false),
-        BoundExprKind::Or(terms) => decide(terms, row, true),
-        BoundExprKind::Compare(comparison, left, right) => {
-            Ok(compare(*comparison, &evaluate(left, row)?, &evaluate(right, row)?))
-        }
-        BoundExprKind::In(operand, values) => Ok(Value::Boolean(is_in(&evaluate(operand, row)?, values))),
-        BoundExprKind::Arithmetic(operator, left, right) => {
-            arithmetic::apply(*operator, &evaluate(left, row)?, &evaluate(right, row)?)
-        }
-        BoundExprKind::Call(function, arguments) => {
-            let values = arguments.iter().map(|argument| evaluate(argument, row));
-            function::call(*function, &values.collect::<Result<Vec<_>, _>>()?)
-        }
-        BoundExprKind::Matches(operand, pattern) => Ok(match evaluate(operand, row)? {
-            Value::String(text) => Value::Boolean(pattern.matches(&text)),
-            _ => Value::Null,
-        }),
-        BoundExprKind::Cast(primitive, operand) => Ok(cast::cast(&evaluate(operand, row)?, *primitive)),
-        BoundExprKind::Lookup(key, table) => Ok(table.value(&evaluate(key, row)?).clone()),
-        BoundExprKind::LambdaAggregate(..) => Err(EvalError::Undefined { operation: "any/all/$count" }),
-        BoundExprKind::ContainsWords(text, wanted) => {
-            Ok(Value::Boolean(holds(&evaluate(text, row)?, wanted)))
-        }
-        BoundExprKind::Case(cases) => first_of(cases, row),
+pub fn evaluate(expr: &BoundExpr, rows: &dyn Rows) -> Result<ColumnarValue, EvalError> {
+    let evaluator = Evaluator { row_count: rows.len(), by_distinct_value: RefCell::default() };
+    if rows.len() <= BATCH_ROWS || expr.operands().is_empty() {
+        return evaluator.evaluate(expr, rows);
     }
-}
-
-/// `and` and `or`: a term that equals `decisive` settles the matter and later terms are not looked at; failing that, one
-/// unknown term makes the whole unknown.
-fn decide(terms: &[BoundExpr], row: &impl Row, decisive: bool) -> Result<Value, EvalError> {
-    let mut unknown = false;
-    for term in terms {
-        match evaluate(term, row)? {
-            Value::Boolean(found) if found == decisive => return Ok(Value::Boolean(decisive)),
-            Value::Boolean(_) => {}
-            _ => unknown = true,
-        }
-    }
-    Ok(if unknown { Value::Null } else { Value::Boolean(!decisive) })
-}
-
-/// Whether a text holds another that is in small letters.
-fn holds(text: &Value, wanted: &Value) -> bool {
-    match (text, wanted) {
-        (Value::String(text), Value::String(wanted)) => text.to_lowercase().contains(&**wanted),
-        _ => false,
-    }
-}
-
-/// The value beside the first condition that is true; what stands behind it is not looked at.
-fn first_of(cases: &[(BoundExpr, BoundExpr)], row: &impl Row) -> Result<Value, EvalError> {
-    for (condition, value) in cases {
-        if evaluate(condition, row)? == Value::Boolean(true) {
-            return evaluate(value, row);
-        }
-    }
-    Ok(Value::Null)
-}
-
-fn not(value: &Value) -> Result<Value, EvalError> {
-    match value {
-        Value::Boolean(known) => Ok(Value::Boolean(!known)),
-        Value::Null => Ok(Value::Null),
-        _ => Err(EvalError::Undefined { operation: "not" }),
-    }
-}
-
-/// Compares two values: `eq` and `ne` take null for a value like others; the rest is unknown where a side is null, and false
-/// where a side is not a number.
-#[must_use]
-pub fn compare(comparison: Comparison, left: &Value, right: &Value) -> Value {
-    if left.is_null() || right.is_null() {
-        let same = left.is_null() && right.is_null();
-        return match comparison {
-            Comparison::Eq => Value::Boolean(same),
-            Comparison::Ne => Value::Boolean(!same),
-            _ => Value::Null,
-        };
-    }
-    let holds = match left.compare(right) {
-        Some(ordering) => comparison.holds(ordering),
-        None => comparison == Comparison::Ne,
+    let batch = |first| {
+        let count = BATCH_ROWS.min(rows.len() - first);
+        evaluator.evaluate(expr, &Slice { rows, first, count }).map(|column| (column, count))
     };
-    Value::Boolean(holds)
+    let batches = (0..rows.len()).step_by(BATCH_ROWS).map(batch);
+    ColumnarValue::concat(batches.collect::<Result<_, _>>()?)
 }
 
-/// Membership is equality with any of the values, so null is in a list that holds null.
-fn is_in(value: &Value, values: &[Value]) -> bool {
-    values.iter().any(|candidate| compare(Comparison::Eq, value, candidate) == Value::Boolean(true))
+/// The unary minus of one value.
+pub(super) fn negate(value: &Value) -> Result<Value, EvalError> {
+    arithmetic::negate(value)
+}
+
+/// The values of an expression for each distinct value of the column that it reads, and for null behind them.
+struct ByDistinctValue {
+    column: usize,
+    results: ColumnarValue,
+    null: i32,
+}
+
+struct Evaluator {
+    /// Rows of all batches together.
+    row_count: usize,
+    /// What was worked out by distinct values, by the address of the expression; `None` for those that cannot be.
+    by_distinct_value: RefCell<HashMap<usize, Option<Rc<ByDistinctValue>>>>,
+}
+
+impl Evaluator {
+    fn evaluate(&self, expr: &BoundExpr, rows: &dyn Rows) -> Result<ColumnarValue, EvalError> {
+        match &expr.kind {
+            BoundExprKind::Literal(value) => Ok(ColumnarValue::Scalar(value.clone())),
+            BoundExprKind::Column(column) => rows.column(*column),
+            _ => match self.looked_up(expr, rows)? {
+                Some(found) => Ok(found),
+                None => self.by_operands(expr, rows),
+            },
+        }
+    }
+
+    fn by_operands(&self, expr: &BoundExpr, rows: &dyn Rows) -> Result<ColumnarValue, EvalError> {
+        let count = rows.len();
+        match &expr.kind {
+            BoundExprKind::Literal(_) | BoundExprKind::Column(_) => self.evaluate(expr, rows),
+            BoundExprKind::Not(operand) => Ok(logic::not(&self.evaluate(operand, rows)?, count)?.into()),
+            BoundExprKind::Negate(operand) => self.evaluate(operand, rows)?.map(count, negate),
+            BoundExprKind::And(terms) => Ok(self.decide(terms, rows, false)?.into()),
+            BoundExprKind::Or(terms) => Ok(self.decide(terms, rows, true)?.into()),
+            BoundExprKind::Compare(comparison, left, right) => {
+                let (left, right) = (self.evaluate(left, rows)?, self.evaluate(right, rows)?);
+                Ok(compare::compare(*comparison, &left, &right, count)?.into())
+            }
+            BoundExprKind::In(operand, values) => {
+                Ok(compare::is_in(&self.evaluate(operand, rows)?, values, count).into())
+            }
+            BoundExprKind::Arithmetic(operator, left, right) => {
+                let (left, right) = (self.evaluate(left, rows)?, self.evaluate(right, rows)?);
+                left.zip(&right, count, |left, right| arithmetic::apply(*operator, left, right))
+            }
+            BoundExprKind::Call(function, arguments) => {
+                let arguments = arguments.iter().map(|argument| self.evaluate(argument, rows));
+                function::call(*function, &arguments.collect::<Result<Vec<_>, _>>()?, count)
+            }
+            BoundExprKind::Matches(operand, pattern) => {
+                let matches = |text: &str| pattern.matches(text);
+                Ok(self.evaluate(operand, rows)?.truths_of_texts(count, matches).into())
+            }
+            BoundExprKind::Cast(to, operand) => {
+                self.evaluate(operand, rows)?.map(count, |value| Ok(cast::cast(value, *to)))
+            }
+            BoundExprKind::Lookup(key, table) => {
+                self.evaluate(key, rows)?.map(count, |key| Ok(table.value(key).clone()))
+            }
+            BoundExprKind::LambdaAggregate(..) => Err(EvalError::Undefined { operation: "any/all/$count" }),
+            BoundExprKind::ContainsWords(text, words) => {
+                Ok(compare::contains_words(&self.evaluate(text, rows)?, words, count).into())
+            }
+            BoundExprKind::Case(cases) => self.first_true(cases, rows),
+        }
+    }
+
+    /// The values by the distinct values of the one column that the expression reads, if that is how they are found.
+    fn looked_up(&self, expr: &BoundExpr, rows: &dyn Rows) -> Result<Option<ColumnarValue>, EvalError> {
+        let address = std::ptr::from_ref(expr).addr();
+        let known = self.by_distinct_value.borrow().get(&address).cloned();
+        let found = match known {
+            Some(found) => found,
+            None => {
+                let found = self.distinct_values(expr, rows)?.map(Rc::new);
+                self.by_distinct_value.borrow_mut().insert(address, found.clone());
+                found
+            }
+        };
+        let Some(found) = found else { return Ok(None) };
+        let ByDistinctValue { column, results, null } = &*found;
+        let ColumnarValue::Array(array) = rows.column(*column)? else { return Ok(None) };
+        let keys = array.as_dictionary_opt::<Int32Type>().map(|dictionary| dictionary.keys());
+        let rows = keys.map(|keys| keys.iter().map(|key| Some(key.unwrap_or(*null))).collect());
+        rows.map(|rows: Int32Array| results.take(&rows)).transpose()
+    }
+
+    fn distinct_values(
+        &self,
+        expr: &BoundExpr,
+        rows: &dyn Rows,
+    ) -> Result<Option<ByDistinctValue>, EvalError> {
+        let Some(column) = expr.only_column().filter(|_| !expr.can_fail()) else { return Ok(None) };
+        let ColumnarValue::Array(array) = rows.column(column)? else { return Ok(None) };
+        let Some(dictionary) = array.as_dictionary_opt::<Int32Type>() else { return Ok(None) };
+        // A slice of a large frame may carry more distinct values than it has rows.
+        let count = dictionary.values().len();
+        let Some(null) = i32::try_from(count).ok().filter(|_| count <= self.row_count) else {
+            return Ok(None);
+        };
+        let results = self.by_operands(expr, &DistinctValues::new(column, dictionary.values())?)?;
+        Ok(Some(ByDistinctValue { column, results, null }))
+    }
 }

@@ -1,0 +1,168 @@
+//! Comparisons, membership and the search for words. Whole columns are compared by arrow's kernels where these know the types,
+//! all else value by value, and both ways give the same.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arrow_arith::boolean::{is_not_null, is_null};
+use arrow_array::cast::AsArray;
+use arrow_array::types::Decimal128Type;
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, Date32Array, Datum, Decimal128Array, Int32Array, Int64Array, Scalar,
+    StringArray, TimestampMillisecondArray,
+};
+use arrow_ord::cmp;
+use arrow_schema::{ArrowError, DataType, TimeUnit};
+use chrono::DateTime;
+
+use super::EvalError;
+use super::column::{ColumnarValue, Texts, text};
+use crate::catalogue::value::to_stored;
+use crate::odata::value::Value;
+use crate::query::Comparison;
+
+/// Compares two columns: `eq` and `ne` take null for a value like others; the rest is unknown where a side is null, and false
+/// where a side is not a number.
+pub(super) fn compare(
+    comparison: Comparison,
+    left: &ColumnarValue,
+    right: &ColumnarValue,
+    rows: usize,
+) -> Result<BooleanArray, EvalError> {
+    let by_kernel = match (left, right) {
+        (ColumnarValue::Array(array), ColumnarValue::Scalar(value)) => with_value(array, comparison, value)?,
+        (ColumnarValue::Array(left), ColumnarValue::Array(right)) => with_column(left, comparison, right)?,
+        _ => None,
+    };
+    if let Some(mask) = by_kernel {
+        return Ok(mask);
+    }
+    let values = left.values(rows).zip(right.values(rows));
+    Ok(values.map(|(left, right)| holds(comparison, &left, &right)).collect())
+}
+
+/// Whether two values stand to each other like that; unknown as for [`compare`].
+fn holds(comparison: Comparison, left: &Value, right: &Value) -> Option<bool> {
+    if left.is_null() || right.is_null() {
+        let same = left.is_null() && right.is_null();
+        return match comparison {
+            Comparison::Eq => Some(same),
+            Comparison::Ne => Some(!same),
+            Comparison::Lt | Comparison::Le | Comparison::Gt | Comparison::Ge => None,
+        };
+    }
+    Some(match left.compare(right) {
+        Some(ordering) => comparison.holds(ordering),
+        None => comparison == Comparison::Ne,
+    })
+}
+
+/// `None` where the column's type does not hold the value exactly.
+fn with_value(
+    array: &ArrayRef,
+    comparison: Comparison,
+    value: &Value,
+) -> Result<Option<BooleanArray>, ArrowError> {
+    if value.is_null() {
+        return match comparison {
+            Comparison::Eq => is_null(array).map(Some),
+            Comparison::Ne => is_not_null(array).map(Some),
+            Comparison::Lt | Comparison::Le | Comparison::Gt | Comparison::Ge => Ok(None),
+        };
+    }
+    stored(value, array.data_type()).map(|value| by_kernel(array, comparison, &value)).transpose()
+}
+
+/// `None` where the columns are of different types, or of one whose values are read another way.
+fn with_column(
+    left: &ArrayRef,
+    comparison: Comparison,
+    right: &ArrayRef,
+) -> Result<Option<BooleanArray>, ArrowError> {
+    let is_exact = !matches!(left.data_type(), DataType::Dictionary(..) | DataType::Float64);
+    let alike = is_exact && left.data_type() == right.data_type();
+    alike.then(|| by_kernel(left, comparison, right)).transpose()
+}
+
+fn by_kernel(
+    left: &dyn Datum,
+    comparison: Comparison,
+    right: &dyn Datum,
+) -> Result<BooleanArray, ArrowError> {
+    match comparison {
+        // Null is a value like others to these two.
+        Comparison::Eq => cmp::not_distinct(left, right),
+        Comparison::Ne => cmp::distinct(left, right),
+        Comparison::Lt => cmp::lt(left, right),
+        Comparison::Le => cmp::lt_eq(left, right),
+        Comparison::Gt => cmp::gt(left, right),
+        Comparison::Ge => cmp::gt_eq(left, right),
+    }
+}
+
+/// Membership is equality with any of the values, so null is in a list that holds null.
+pub(super) fn is_in(operand: &ColumnarValue, values: &[Value], rows: usize) -> BooleanArray {
+    if let ColumnarValue::Array(array) = operand
+        && let Some(mask) = by_lookup(array, values)
+    {
+        return mask;
+    }
+    let equals_any = |value| values.iter().any(|one| holds(Comparison::Eq, &value, one) == Some(true));
+    operand.values(rows).map(|value| Some(equals_any(value))).collect()
+}
+
+/// Looks every figure or text up in a list of values, however long that is; `None` for columns of other types, and where a value
+/// is none of the column's type.
+fn by_lookup(array: &ArrayRef, values: &[Value]) -> Option<BooleanArray> {
+    let has_null = values.iter().any(Value::is_null);
+    let values = values.iter().filter(|value| !value.is_null());
+    match array.data_type() {
+        DataType::Decimal128(..) => {
+            let figures =
+                values.map(|value| to_stored(value.as_decimal()?)).collect::<Option<HashSet<_>>>()?;
+            let is_in =
+                |figure: Option<i128>| Some(figure.map_or(has_null, |figure| figures.contains(&figure)));
+            Some(array.as_primitive::<Decimal128Type>().iter().map(is_in).collect())
+        }
+        DataType::Utf8 => {
+            let texts = values.map(text).collect::<Option<HashSet<&str>>>()?;
+            let is_in = |text: Option<&str>| Some(text.map_or(has_null, |text| texts.contains(text)));
+            Some(array.as_string::<i32>().iter().map(is_in).collect())
+        }
+        _ => None,
+    }
+}
+
+/// Whether each text holds the words, which are in small letters, whatever the case of its own. Null holds nothing.
+pub(super) fn contains_words(texts: &ColumnarValue, words: &Value, rows: usize) -> BooleanArray {
+    let texts = Texts::of(texts);
+    let Value::String(words) = words else { return BooleanArray::from(vec![false; rows]) };
+    let holds = |text: &str| text.to_lowercase().contains(&**words);
+    (0..rows).map(|row| Some(texts.get(row).is_some_and(holds))).collect()
+}
+
+/// The value as a cell of that type, if the type holds it exactly.
+fn stored(value: &Value, data_type: &DataType) -> Option<Scalar<ArrayRef>> {
+    let array: ArrayRef = match (data_type, value) {
+        (DataType::Int32, Value::Integer(number)) => {
+            Arc::new(Int32Array::from(vec![i32::try_from(*number).ok()?]))
+        }
+        (DataType::Int64, Value::Integer(number)) => Arc::new(Int64Array::from(vec![*number])),
+        (DataType::Utf8, Value::String(text)) => Arc::new(StringArray::from(vec![text.as_ref()])),
+        (DataType::Boolean, Value::Boolean(known)) => Arc::new(BooleanArray::from(vec![*known])),
+        (DataType::Decimal128(precision, scale), _) => {
+            let figures = Decimal128Array::from(vec![to_stored(value.as_decimal()?)?]);
+            Arc::new(figures.with_precision_and_scale(*precision, *scale).ok()?)
+        }
+        (DataType::Date32, Value::Date(date)) => Arc::new(Date32Array::from(vec![date.to_epoch_days()])),
+        (DataType::Timestamp(TimeUnit::Millisecond, zone), Value::DateTimeOffset(instant)) => {
+            let millis = instant.timestamp_millis();
+            if DateTime::from_timestamp_millis(millis)? != *instant {
+                return None;
+            }
+            Arc::new(TimestampMillisecondArray::from(vec![millis]).with_timezone_opt(zone.clone()))
+        }
+        _ => return None,
+    };
+    Some(Scalar::new(array))
+}

@@ -1,0 +1,85 @@
+//! `and`, `or`, `not` and `case`: which rows an operand is evaluated for at all.
+
+use arrow_arith::boolean;
+use arrow_array::{Array, BooleanArray};
+
+use super::column::ColumnarValue;
+use super::rows::{Rows, Selection};
+use super::{EvalError, Evaluator};
+use crate::odata::value::Value;
+use crate::query::BoundExpr;
+
+/// Where no more than one row in so many is open, the others are left out.
+const FEW: usize = 4;
+
+pub(super) fn not(operand: &ColumnarValue, rows: usize) -> Result<BooleanArray, EvalError> {
+    Ok(boolean::not(&operand.truths(rows)?)?)
+}
+
+impl Evaluator {
+    /// `and` and `or`: a term that equals `decisive` decides a row, and later terms are not evaluated for it; failing that, one
+    /// unknown term makes the whole unknown.
+    pub(super) fn decide(
+        &self,
+        terms: &[BoundExpr],
+        rows: &dyn Rows,
+        decisive: bool,
+    ) -> Result<BooleanArray, EvalError> {
+        let combine = if decisive { boolean::or_kleene } else { boolean::and_kleene };
+        let mut decided = BooleanArray::from(vec![!decisive; rows.len()]);
+        for term in terms {
+            let open = is_not(&decided, decisive);
+            let found = match open.true_count() {
+                0 => break,
+                count if count * FEW <= rows.len() || (count < rows.len() && term.can_fail()) => {
+                    let selection = Selection { rows, selected: &open };
+                    let found = self.evaluate(term, &selection)?.truths(count)?;
+                    spread(&found, &open, decisive)
+                }
+                _ => self.evaluate(term, rows)?.truths(rows.len())?,
+            };
+            decided = combine(&decided, &found)?;
+        }
+        Ok(decided)
+    }
+
+    /// The value beside the first condition that is true. Neither later conditions nor other values are evaluated for the row.
+    pub(super) fn first_true(
+        &self,
+        cases: &[(BoundExpr, BoundExpr)],
+        rows: &dyn Rows,
+    ) -> Result<ColumnarValue, EvalError> {
+        let mut values = vec![Value::Null; rows.len()];
+        let mut open = BooleanArray::from(vec![true; rows.len()]);
+        for (condition, value) in cases {
+            let selection = Selection { rows, selected: &open };
+            let truths = self.evaluate(condition, &selection)?.truths(selection.len())?;
+            let met = spread(&is(&truths, true), &open, false);
+            let selection = Selection { rows, selected: &met };
+            let found = self.evaluate(value, &selection)?;
+            for (row, value) in met.values().set_indices().zip(found.values(selection.len())) {
+                values[row] = value;
+            }
+            open = boolean::and(&open, &boolean::not(&met)?)?;
+        }
+        Ok(ColumnarValue::Values(values))
+    }
+}
+
+/// The rows at which it is known to be so.
+fn is(truths: &BooleanArray, wanted: bool) -> BooleanArray {
+    let same = if wanted { truths.values().clone() } else { !truths.values() };
+    let same = truths.nulls().map_or_else(|| same.clone(), |known| &same & known.inner());
+    BooleanArray::new(same, None)
+}
+
+/// The rows at which it is not known to be so.
+fn is_not(truths: &BooleanArray, wanted: bool) -> BooleanArray {
+    BooleanArray::new(!is(truths, wanted).values(), None)
+}
+
+/// What was found for the rows that are open, among all rows; the others are `decided`.
+fn spread(found: &BooleanArray, open: &BooleanArray, decided: bool) -> BooleanArray {
+    let mut found = found.iter();
+    open.values().iter().map(|open| if open { found.next().flatten() } else { Some(decided) }).collect()
+}
