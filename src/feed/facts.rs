@@ -76,7 +76,10 @@ pub fn value_at(measurement: &Measurement, fact: Fact, index: usize) -> Value {
         Fact::MeasureCode => {
             measurement.measures.get(index).map_or(Value::Null, |measure| Value::string(measure.id.as_str()))
         }
-        _ => Value::Null,
+        Fact::Measure(_) | Fact::Status | Fact::Updated | Fact::ObservationId | Fact::ValueAttribute => {
+            Value::Null
+        }
+        Fact::Value | Fact::Listed(_) => Value::Null,
     }
 }
 

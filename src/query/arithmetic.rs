@@ -22,7 +22,15 @@ impl Binder<'_> {
             BinaryOp::Div => Arithmetic::Div,
             BinaryOp::DivBy => Arithmetic::DivBy,
             BinaryOp::Mod => Arithmetic::Mod,
-            _ => return Err(self.not_offered(expr, "operator", NotOfferedReason::NotBuilt)),
+            BinaryOp::Or
+            | BinaryOp::And
+            | BinaryOp::Has
+            | BinaryOp::Eq
+            | BinaryOp::Ne
+            | BinaryOp::Lt
+            | BinaryOp::Le
+            | BinaryOp::Gt
+            | BinaryOp::Ge => return Err(self.not_offered(expr, "operator", NotOfferedReason::NotBuilt)),
         };
         self.check_operand(left, &bound_left)?;
         let bound_right = self.bind(right)?;

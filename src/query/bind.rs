@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::apply::BoundApply;
 use super::error::{NotOfferedReason, QueryError, QueryErrorKind};
-use super::expand::{self, Allowance};
+use super::expand::{self, Allowance, Expander};
 use super::expr::Binder;
 use super::path::Addressed;
 use super::request_part::RequestPart;
@@ -50,16 +50,16 @@ pub fn bind(feed: &Feed, request: &RequestSyntax, now: DateTime<Utc>) -> Result<
 }
 
 /// The context that all options of a request share.
-pub(super) struct Request<'a> {
-    pub(super) feed: &'a Feed,
+struct Request<'a> {
+    feed: &'a Feed,
     aliases: &'a [(String, Expr)],
     now: DateTime<Utc>,
-    pub(super) allowance: &'a Allowance,
+    allowance: &'a Allowance,
 }
 
 impl Request<'_> {
     /// Binds the options of an expanded navigation property to its target set.
-    pub(super) fn inner(&self, set: usize, options: &QueryOptions) -> Result<BoundQuery, QueryError> {
+    fn inner(&self, set: usize, options: &QueryOptions) -> Result<BoundQuery, QueryError> {
         let aliases: Vec<_> = options.aliases.iter().chain(self.aliases).cloned().collect();
         let request =
             Request { feed: self.feed, aliases: &aliases, now: self.now, allowance: self.allowance };
@@ -92,6 +92,8 @@ impl Request<'_> {
         let order = orderby::bind(&binder("$orderby"), options.orderby.as_deref().unwrap_or_default())?;
         let selected = select::bind(set, &computed, part("$select"), options.select.as_deref())?;
         let expand = selected.expanded(options.expand.as_deref().unwrap_or_default());
+        let inner = |set, options: &QueryOptions| self.inner(set, options);
+        let expander = Expander { feed: self.feed, allowance: self.allowance, inner: &inner };
         Ok(BoundQuery {
             filter: filter::joined(filter.into_iter().chain(found)),
             order,
@@ -100,7 +102,7 @@ impl Request<'_> {
             skip: options.skip.unwrap_or(0),
             count: options.count.unwrap_or(false),
             selected_navigation: selected.navigations,
-            expand: expand::bind(self, set, &expand)?,
+            expand: expander.bind(set, &expand)?,
             computed,
             ..BoundQuery::of(index, Target::Collection)
         })

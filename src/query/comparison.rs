@@ -12,19 +12,6 @@ use crate::error::excerpt;
 use crate::odata::uri::syntax::{BinaryOp, Expr, ExprKind};
 use crate::odata::value::{PrimitiveType, Value};
 
-/// The comparison that the operator is, if it is one.
-pub(super) fn of(operator: BinaryOp) -> Option<Comparison> {
-    Some(match operator {
-        BinaryOp::Eq => Comparison::Eq,
-        BinaryOp::Ne => Comparison::Ne,
-        BinaryOp::Lt => Comparison::Lt,
-        BinaryOp::Le => Comparison::Le,
-        BinaryOp::Gt => Comparison::Gt,
-        BinaryOp::Ge => Comparison::Ge,
-        _ => return None,
-    })
-}
-
 impl Binder<'_> {
     pub(super) fn comparison(
         &self,

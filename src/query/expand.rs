@@ -3,11 +3,10 @@
 
 use std::cell::Cell;
 
-use super::bind::Request;
 use super::error::{NotOfferedReason, QueryError, QueryErrorKind};
 use super::request_part::RequestPart;
-use super::{BoundExpand, ExpandForm, Target};
-use crate::feed::{Navigation, Set};
+use super::{BoundExpand, BoundQuery, ExpandForm, Target};
+use crate::feed::{Feed, Navigation, Set};
 use crate::odata::uri::syntax::{ExpandSuffix, ExpandTerm, Levels, QueryOptions};
 
 pub(super) const PART: RequestPart = RequestPart("$expand");
@@ -39,30 +38,88 @@ impl Allowance {
     }
 }
 
-/// The navigation properties that the terms name, each once.
-pub(super) fn bind(
-    request: &Request<'_>,
-    set: &Set,
-    terms: &[ExpandTerm],
-) -> Result<Vec<BoundExpand>, QueryError> {
-    let mut bound: Vec<BoundExpand> = Vec::new();
-    let (named, stars): (Vec<_>, Vec<_>) = terms.iter().partition(|term| !is_star(term));
-    for term in named {
-        let navigation = navigation(set, term)?;
-        if bound.iter().any(|known| known.navigation == navigation) {
-            let name = set.navigation[navigation].name.clone();
-            return Err(PART.error(term.span.start, QueryErrorKind::NameTaken { name }));
+/// Binds what a request expands.
+pub(super) struct Expander<'a> {
+    pub(super) feed: &'a Feed,
+    pub(super) allowance: &'a Allowance,
+    /// Binds the options of a term against the set at the other end.
+    pub(super) inner: &'a dyn Fn(usize, &QueryOptions) -> Result<BoundQuery, QueryError>,
+}
+
+impl Expander<'_> {
+    /// The navigation properties that the terms name, each once.
+    pub(super) fn bind(&self, set: &Set, terms: &[ExpandTerm]) -> Result<Vec<BoundExpand>, QueryError> {
+        let mut bound: Vec<BoundExpand> = Vec::new();
+        let (named, stars): (Vec<_>, Vec<_>) = terms.iter().partition(|term| !is_star(term));
+        for term in named {
+            let navigation = navigation(set, term)?;
+            if bound.iter().any(|known| known.navigation == navigation) {
+                let name = set.navigation[navigation].name.clone();
+                return Err(PART.error(term.span.start, QueryErrorKind::NameTaken { name }));
+            }
+            bound.push(self.expand(set, navigation, term)?);
         }
-        bound.push(expand(request, set, navigation, term)?);
-    }
-    for term in stars {
-        for navigation in 0..set.navigation.len() {
-            if bound.iter().all(|known| known.navigation != navigation) {
-                bound.push(expand(request, set, navigation, term)?);
+        for term in stars {
+            for navigation in 0..set.navigation.len() {
+                if bound.iter().all(|known| known.navigation != navigation) {
+                    bound.push(self.expand(set, navigation, term)?);
+                }
             }
         }
+        Ok(bound)
     }
-    Ok(bound)
+
+    fn expand(&self, set: &Set, navigation: usize, term: &ExpandTerm) -> Result<BoundExpand, QueryError> {
+        let at = &set.navigation[navigation];
+        self.allowance.take(term.span.start)?;
+        check_options(at, term)?;
+        let shown = match term.suffix {
+            ExpandSuffix::None => ExpandForm::Rows,
+            ExpandSuffix::Ref => ExpandForm::References,
+            ExpandSuffix::Count => ExpandForm::Count,
+            ExpandSuffix::Value => {
+                let construct = format!("{}/$value", at.name);
+                let kind = QueryErrorKind::NotOffered { construct, reason: NotOfferedReason::NoStreams };
+                return Err(PART.error(term.span.start, kind));
+            }
+        };
+        let mut query = (self.inner)(at.target, &term.options)?;
+        if let Some(next) = self.next_level(set, at, term)? {
+            let target = &self.feed.sets[at.target];
+            let more = self.bind(target, &[next])?;
+            query.expand.extend(more);
+        }
+        if shown == ExpandForm::Count {
+            (query.target, query.order, query.top, query.skip) = (Target::Count, Vec::new(), None, 0);
+        }
+        query.references = shown == ExpandForm::References;
+        Ok(BoundExpand { navigation, shown, query })
+    }
+
+    /// The term that stands within this one, if it asks for more levels.
+    fn next_level(
+        &self,
+        set: &Set,
+        navigation: &Navigation,
+        term: &ExpandTerm,
+    ) -> Result<Option<ExpandTerm>, QueryError> {
+        let levels = match term.options.levels {
+            None => return Ok(None),
+            Some(Levels::Number(number)) => number.min(DEEPEST),
+            Some(Levels::Max) => DEEPEST,
+        };
+        let recursive = self.feed.sets.get(navigation.target).is_some_and(|target| target.name == set.name);
+        if !recursive && !is_star(term) {
+            let kind =
+                QueryErrorKind::OptionNotApplicable { option: "$levels", target: "a way to another set" };
+            return Err(PART.error(term.span.start, kind));
+        }
+        if levels <= 1 {
+            return Ok(None);
+        }
+        let options = QueryOptions { levels: Some(Levels::Number(levels - 1)), ..term.options.clone() };
+        Ok(Some(ExpandTerm { options, ..term.clone() }))
+    }
 }
 
 fn is_star(term: &ExpandTerm) -> bool {
@@ -95,62 +152,6 @@ fn unknown_navigation(set: &Set, name: &str) -> QueryErrorKind {
     let navigations = set.navigation.iter().map(|navigation| navigation.name.as_str());
     let suggestion = crate::error::closest(name, navigations);
     QueryErrorKind::UnknownProperty { name: name.to_owned(), set: set.name.clone(), suggestion }
-}
-
-fn expand(
-    request: &Request<'_>,
-    set: &Set,
-    navigation: usize,
-    term: &ExpandTerm,
-) -> Result<BoundExpand, QueryError> {
-    let at = &set.navigation[navigation];
-    request.allowance.take(term.span.start)?;
-    check_options(at, term)?;
-    let shown = match term.suffix {
-        ExpandSuffix::None => ExpandForm::Rows,
-        ExpandSuffix::Ref => ExpandForm::References,
-        ExpandSuffix::Count => ExpandForm::Count,
-        ExpandSuffix::Value => {
-            let construct = format!("{}/$value", at.name);
-            let kind = QueryErrorKind::NotOffered { construct, reason: NotOfferedReason::NoStreams };
-            return Err(PART.error(term.span.start, kind));
-        }
-    };
-    let mut query = request.inner(at.target, &term.options)?;
-    if let Some(next) = next_level(request, set, at, term)? {
-        let target = &request.feed.sets[at.target];
-        let more = bind(request, target, &[next])?;
-        query.expand.extend(more);
-    }
-    if shown == ExpandForm::Count {
-        (query.target, query.order, query.top, query.skip) = (Target::Count, Vec::new(), None, 0);
-    }
-    query.references = shown == ExpandForm::References;
-    Ok(BoundExpand { navigation, shown, query })
-}
-
-/// The term that stands within this one, if it asks for more levels.
-fn next_level(
-    request: &Request<'_>,
-    set: &Set,
-    navigation: &Navigation,
-    term: &ExpandTerm,
-) -> Result<Option<ExpandTerm>, QueryError> {
-    let levels = match term.options.levels {
-        None => return Ok(None),
-        Some(Levels::Number(number)) => number.min(DEEPEST),
-        Some(Levels::Max) => DEEPEST,
-    };
-    let recursive = request.feed.sets.get(navigation.target).is_some_and(|target| target.name == set.name);
-    if !recursive && !is_star(term) {
-        let kind = QueryErrorKind::OptionNotApplicable { option: "$levels", target: "a way to another set" };
-        return Err(PART.error(term.span.start, kind));
-    }
-    if levels <= 1 {
-        return Ok(None);
-    }
-    let options = QueryOptions { levels: Some(Levels::Number(levels - 1)), ..term.options.clone() };
-    Ok(Some(ExpandTerm { options, ..term.clone() }))
 }
 
 /// Options for many rows mean nothing where a navigation property leads to one.

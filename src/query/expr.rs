@@ -211,7 +211,7 @@ impl<'a> Binder<'a> {
             innermost = left;
         }
         let presence = match outer.last() {
-            Some((_, operator, left, right)) => match super::comparison::of(*operator) {
+            Some((_, operator, left, right)) => match Comparison::of(*operator) {
                 Some(comparison) => self.presence(comparison, left, right)?,
                 None => None,
             },
@@ -226,7 +226,7 @@ impl<'a> Binder<'a> {
         };
         for (expr, operator, left, right) in outer.into_iter().rev() {
             self.charge(1)?;
-            bound = match super::comparison::of(operator) {
+            bound = match Comparison::of(operator) {
                 Some(comparison) => self.comparison(expr, comparison, (left, bound), right)?,
                 None => self.arithmetic(expr, operator, (left, bound), right)?,
             };

@@ -37,6 +37,7 @@ use std::collections::BTreeSet;
 use self::lambda::LambdaAggregate;
 use crate::feed::{Feed, Navigation, Set};
 use crate::odata::functions::Function;
+use crate::odata::uri::syntax::BinaryOp;
 use crate::odata::value::{PrimitiveType, Value};
 
 /// What a request asks for.
@@ -392,6 +393,28 @@ pub enum Comparison {
 }
 
 impl Comparison {
+    /// The comparison that the operator is, if it is one.
+    #[must_use]
+    pub fn of(operator: BinaryOp) -> Option<Self> {
+        Some(match operator {
+            BinaryOp::Eq => Self::Eq,
+            BinaryOp::Ne => Self::Ne,
+            BinaryOp::Lt => Self::Lt,
+            BinaryOp::Le => Self::Le,
+            BinaryOp::Gt => Self::Gt,
+            BinaryOp::Ge => Self::Ge,
+            BinaryOp::Or
+            | BinaryOp::And
+            | BinaryOp::Has
+            | BinaryOp::Add
+            | BinaryOp::Sub
+            | BinaryOp::Mul
+            | BinaryOp::Div
+            | BinaryOp::DivBy
+            | BinaryOp::Mod => return None,
+        })
+    }
+
     /// The same comparison with its sides exchanged.
     #[must_use]
     pub fn mirrored(self) -> Self {

@@ -87,9 +87,11 @@ fn is_title(column: &Column) -> bool {
     let is_text = column.primitive == PrimitiveType::String;
     is_text
         && match column.fact {
-            Fact::Period(PeriodFact::Id) | Fact::Member(_, MemberFact::Label) => true,
+            Fact::Period(fact) => fact == PeriodFact::Id,
+            Fact::Member(_, fact) => fact == MemberFact::Label,
             Fact::Listed(_) => TITLES.contains(&column.name.as_str()),
-            _ => false,
+            Fact::Measure(_) | Fact::Value | Fact::Status | Fact::ValueAttribute => false,
+            Fact::Updated | Fact::ObservationId | Fact::MeasureCode => false,
         }
 }
 

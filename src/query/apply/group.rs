@@ -176,7 +176,8 @@ impl Line<'_> {
         let aggregate = column.and_then(|index| match self.shape.columns[index].fact {
             Fact::Measure(_) | Fact::Value => Some(Aggregate::Published(index)),
             Fact::Status | Fact::ValueAttribute => Some(Aggregate::State(index)),
-            _ => None,
+            Fact::Period(_) | Fact::Member(..) | Fact::Updated => None,
+            Fact::ObservationId | Fact::MeasureCode | Fact::Listed(_) => None,
         });
         match aggregate {
             Some(aggregate) if self.is_whole() => Ok(aggregate),

@@ -57,7 +57,7 @@ impl Totals<'_> {
         }
         let column = self.name_of(|fact| match axis {
             Axis::Period => matches!(fact, Fact::Period(PeriodFact::Id | PeriodFact::CbsCode)),
-            _ => fact == Fact::MeasureCode,
+            Axis::Measure | Axis::Dimension(_) => fact == Fact::MeasureCode,
         });
         Err(ApplyError::NotPinned { column })
     }
