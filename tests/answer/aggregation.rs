@@ -263,6 +263,18 @@ async fn where_nothing_is_published_the_figure_is_null_and_the_status_says_so() 
 }
 
 #[actix_web::test]
+async fn computed_doubles_are_filtered_and_ordered_like_other_values() {
+    let app = App::start().await;
+    let path = format!(
+        "{LEDIGE}/Landet?$apply=filter(Periode ge '2026M05')/compute({PERSONS} mul 1.5e0 as D)/filter(D gt 1e0)/orderby(D desc)"
+    );
+    let rows = app.get(&path).await.rows();
+    assert_eq!(rows.len(), 3);
+    assert!(rows.is_sorted_by(|a, b| a["D"].as_f64() > b["D"].as_f64()));
+    assert_eq!(rows[0]["D"].as_f64(), rows[0][PERSONS].as_f64().map(|persons| persons * 1.5));
+}
+
+#[actix_web::test]
 async fn members_that_share_label_and_figures_are_one_group() {
     let app = App::start().await;
     let root = "/odata/jobindsats/y11c02/Data";
