@@ -99,7 +99,6 @@ fn query() -> Vec<Example> {
     use QueryErrorKind as Kind;
     let (name, set, suggestion) = (text("Omrade"), text("Hovedtal"), Some(text("Område")));
     let function = Kind::UnknownFunction { name: text("contians"), suggestion: Some(text("contains")) };
-    let arguments = Kind::ArgumentCount { function: text("substring"), min: 2, max: 3, found: 1 };
     let types =
         Kind::TypeMismatch { expected: Shape::Primitive(PrimitiveType::Boolean), found: Shape::Number };
     let key =
@@ -109,7 +108,6 @@ fn query() -> Vec<Example> {
     vec![
         example("a name is no column of the set", in_filter(Kind::UnknownProperty { name, set, suggestion })),
         example("there is no such function", in_filter(function)),
-        example("a function has too few or too many arguments", in_filter(arguments)),
         example("a value or an expression is of another type than its place needs", in_filter(types)),
         example(
             "the parts of a key are not those of the set",
