@@ -6,6 +6,8 @@ use super::error::{QueryError, QueryErrorKind};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RequestPart(pub(super) &'static str);
 
+pub(super) const APPLY: RequestPart = RequestPart("$apply");
+
 impl RequestPart {
     /// An error at a character of this part.
     pub(super) fn error(self, position: usize, kind: QueryErrorKind) -> QueryError {

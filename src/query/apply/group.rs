@@ -7,7 +7,7 @@ use arrow_schema::Schema;
 
 use super::error::ApplyError;
 use super::totals::Totals;
-use super::{Aggregate, Grouping, Line, PART, Step};
+use super::{Aggregate, Grouping, Line, Step};
 use crate::catalogue::measure::Additivity;
 use crate::error::excerpt;
 use crate::feed::column::{Column, Fact};
@@ -16,6 +16,7 @@ use crate::odata::uri::syntax::{AggregateTerm, AggregateWhat, Expr, GroupItem};
 use crate::odata::value::PrimitiveType;
 use crate::query::BoundExprKind;
 use crate::query::error::{NotOfferedReason, QueryError, QueryErrorKind};
+use crate::query::request_part::APPLY;
 use crate::query::select::unknown_property;
 
 impl Line<'_> {
@@ -33,7 +34,7 @@ impl Line<'_> {
 
     fn group_column(&self, group: &GroupItem) -> Result<usize, QueryError> {
         let not_offered = |at, construct: &str, reason| {
-            Err(PART.error(at, QueryErrorKind::NotOffered { construct: construct.to_owned(), reason }))
+            Err(APPLY.error(at, QueryErrorKind::NotOffered { construct: construct.to_owned(), reason }))
         };
         let (path, span) = match group {
             GroupItem::Rollup(span) => {
@@ -57,7 +58,7 @@ impl Line<'_> {
             [name] if self.shape.column_index(name).is_some() => {
                 Ok(self.shape.column_index(name).unwrap_or_default())
             }
-            _ => Err(PART.error(span.start, unknown_property(&self.shape, &excerpt(&path.join("/"))))),
+            _ => Err(APPLY.error(span.start, unknown_property(&self.shape, &excerpt(&path.join("/"))))),
         }
     }
 
@@ -122,7 +123,7 @@ impl Line<'_> {
             AggregateWhat::Count(path) => {
                 let (construct, reason) =
                     (format!("{}/$count", path.join("/")), NotOfferedReason::NoCollections);
-                Err(PART.error(at, QueryErrorKind::NotOffered { construct: excerpt(&construct), reason }))
+                Err(APPLY.error(at, QueryErrorKind::NotOffered { construct: excerpt(&construct), reason }))
             }
             AggregateWhat::With { expr, method } => {
                 let (aggregate, column) = self.with_method(expr, method)?;
@@ -139,7 +140,7 @@ impl Line<'_> {
             }
             AggregateWhat::Other => {
                 let (construct, reason) = ("from".to_owned(), NotOfferedReason::NotBuilt);
-                Err(PART.error(at, QueryErrorKind::NotOffered { construct, reason }))
+                Err(APPLY.error(at, QueryErrorKind::NotOffered { construct, reason }))
             }
         }
     }
@@ -227,5 +228,5 @@ fn result(source: &Set, columns: Vec<Column>) -> Set {
 }
 
 fn refused(position: usize, error: ApplyError) -> QueryError {
-    PART.error(position, QueryErrorKind::Apply(error))
+    APPLY.error(position, QueryErrorKind::Apply(error))
 }

@@ -14,14 +14,12 @@ use chrono::{DateTime, Utc};
 
 use super::error::{NotOfferedReason, QueryError, QueryErrorKind, Shape};
 use super::expr::Binder;
-use super::request_part::RequestPart;
+use super::request_part::{APPLY, RequestPart};
 use super::{BoundExpr, Computed, OrderKey, compute, filter, orderby, search};
 use crate::feed::column::{Column, Fact};
 use crate::feed::{Feed, Set};
 use crate::odata::uri::syntax::{Expr, ExprKind, Literal, QueryOptions, Transformation};
 use crate::odata::value::Value;
-
-const PART: RequestPart = RequestPart("$apply");
 
 /// The rows that are read, and the transformations of them.
 #[derive(Debug, Clone)]
@@ -166,7 +164,7 @@ impl<'a> Line<'a> {
     }
 
     fn binder(&self) -> Binder<'_> {
-        Binder::new(self.feed, &self.shape, self.aliases, PART, self.now)
+        Binder::new(self.feed, &self.shape, self.aliases, APPLY, self.now)
     }
 
     fn add(&mut self, transformation: &Transformation) -> Result<(), QueryError> {
@@ -208,7 +206,7 @@ impl<'a> Line<'a> {
             Transformation::Concat(_) => return Err(not_offered("concat(…)", NotOfferedReason::Separately)),
             Transformation::Other { name, span } => {
                 let (construct, reason) = (format!("{name}(…)"), reason(name));
-                return Err(PART.error(span.start, QueryErrorKind::NotOffered { construct, reason }));
+                return Err(APPLY.error(span.start, QueryErrorKind::NotOffered { construct, reason }));
             }
         }
         Ok(())
@@ -238,7 +236,7 @@ impl<'a> Line<'a> {
         };
         found.ok_or_else(|| {
             let kind = QueryErrorKind::TypeMismatch { expected: Shape::Positive, found: Shape::Value };
-            PART.error(count.span.start, kind)
+            APPLY.error(count.span.start, kind)
         })
     }
 
@@ -323,5 +321,5 @@ fn reason(name: &str) -> NotOfferedReason {
 }
 
 fn not_offered(construct: &str, reason: NotOfferedReason) -> QueryError {
-    PART.fault(QueryErrorKind::NotOffered { construct: construct.to_owned(), reason })
+    APPLY.fault(QueryErrorKind::NotOffered { construct: construct.to_owned(), reason })
 }
