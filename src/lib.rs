@@ -15,28 +15,58 @@
 //! 8. refresh
 //! 9. web
 //! 10. service, which puts the parts together
+//! 11. run, the commands of the program
 //!
-//! [`simulator`] stands outside this order: no other module imports it; only main and the tests start it.
+//! [`simulator`] stands outside this order: of the modules only [`run`] imports it, to start it.
 
-pub mod answer;
-pub mod budget;
-pub mod catalogue;
+// Without the feature the compiler sees what nothing but tests uses. Whoever tests against the service needs the clock and the
+// simulator. `cfg_if!` is the form in which `cargo fmt` finds the files.
+cfg_if::cfg_if! {
+    if #[cfg(feature = "insides")] {
+        pub mod answer;
+        pub mod budget;
+        pub mod catalogue;
+        pub mod disk;
+        pub mod error;
+        pub mod export;
+        pub mod feed;
+        pub mod fetch;
+        pub mod frame;
+        pub mod indicators;
+        pub mod observe;
+        pub mod odata;
+        pub mod plan;
+        pub mod query;
+        pub mod refresh;
+        pub mod service;
+        pub mod settings;
+        pub mod store;
+        pub mod upstream;
+        pub mod web;
+    } else {
+        mod answer;
+        mod budget;
+        mod catalogue;
+        mod disk;
+        mod error;
+        mod export;
+        mod feed;
+        mod fetch;
+        mod frame;
+        mod indicators;
+        mod observe;
+        mod odata;
+        mod plan;
+        mod query;
+        mod refresh;
+        mod service;
+        mod settings;
+        mod store;
+        mod upstream;
+        mod web;
+    }
+}
+
 pub mod clock;
-pub mod disk;
-pub mod error;
-pub mod export;
-pub mod feed;
-pub mod fetch;
-pub mod frame;
-pub mod indicators;
-pub mod observe;
-pub mod odata;
-pub mod plan;
-pub mod query;
-pub mod refresh;
-pub mod service;
-pub mod settings;
+pub mod run;
 pub mod simulator;
-pub mod store;
-pub mod upstream;
-pub mod web;

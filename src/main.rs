@@ -1,15 +1,13 @@
 //! Reads the command line and hands over to the command in [`run`].
 
-mod run;
-
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use jobindsats_bridge::settings;
+use jobindsats_bridge::run;
 
 /// Denmark's labour-market figures from Jobindsats.dk as OData feeds and Prometheus gauges.
 #[derive(Debug, Parser)]
-#[command(version, after_help = settings::help())]
+#[command(version, after_help = run::settings_help())]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,

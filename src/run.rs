@@ -5,19 +5,19 @@ use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::clock::Clock;
+use crate::feed::origin::Origin;
+use crate::indicators::resolve;
+use crate::refresh::indicators::Pace;
+use crate::refresh::read_ahead::Budget;
+use crate::refresh::sync::keeper::SyncScope;
+use crate::service::{self, Service, ServiceOptions, UpstreamChoice};
+use crate::settings::key::{ApiKey, InvalidKey};
+use crate::settings::{self, Settings, UpstreamSettings};
+use crate::simulator::{self, DumpExtent, DumpOptions, Simulator, SimulatorOptions};
+use crate::upstream::retry::Retry;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use jobindsats_bridge::clock::Clock;
-use jobindsats_bridge::feed::origin::Origin;
-use jobindsats_bridge::indicators::resolve;
-use jobindsats_bridge::refresh::indicators::Pace;
-use jobindsats_bridge::refresh::read_ahead::Budget;
-use jobindsats_bridge::refresh::sync::keeper::SyncScope;
-use jobindsats_bridge::service::{self, Service, ServiceOptions, UpstreamChoice};
-use jobindsats_bridge::settings::key::{ApiKey, InvalidKey};
-use jobindsats_bridge::settings::{Settings, UpstreamSettings};
-use jobindsats_bridge::simulator::{self, DumpExtent, DumpOptions, Simulator, SimulatorOptions};
-use jobindsats_bridge::upstream::retry::Retry;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -88,6 +88,12 @@ impl From<Extent> for DumpExtent {
             Extent::Cube => Self::Cube,
         }
     }
+}
+
+/// What `--help` says of the settings.
+#[must_use]
+pub fn settings_help() -> String {
+    settings::help()
 }
 
 /// Writes to standard error why the program ends.

@@ -5,7 +5,7 @@ use chrono::NaiveDate;
 
 use crate::catalogue::area::AREA_DIMENSION;
 use crate::catalogue::dimension::Dimension;
-use crate::catalogue::id::{DimensionId, MeasurementId, PeriodTypeId};
+use crate::catalogue::id::{MeasurementId, PeriodTypeId};
 use crate::catalogue::measure::Measure;
 use crate::catalogue::period::{Period, PeriodKind};
 
@@ -59,22 +59,10 @@ pub struct PeriodType {
 }
 
 impl Measurement {
-    /// The index of the dimension with that id.
-    #[must_use]
-    pub fn dimension_index(&self, id: &DimensionId) -> Option<usize> {
-        self.dimensions.iter().position(|dimension| dimension.id == *id)
-    }
-
     /// The index of the area dimension, which every table of the databank has.
     #[must_use]
     pub fn area(&self) -> Option<usize> {
         self.dimensions.iter().position(|dimension| dimension.id.as_str() == AREA_DIMENSION)
-    }
-
-    /// The index of the period with that id.
-    #[must_use]
-    pub fn period_index(&self, id: &str) -> Option<usize> {
-        self.periods.iter().position(|period| period.id.as_str() == id)
     }
 
     /// The shortest period type that the table has. The overview sets use it, so that periods of different lengths are not mixed.

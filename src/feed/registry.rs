@@ -74,8 +74,6 @@ struct TableNames {
 /// Why a saved registry cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
-    #[error("the registry of names is no registry")]
-    Unreadable(#[from] serde_json::Error),
     #[error("table {table}: the recorded name {name:?} is no identifier")]
     NotAnIdentifier { table: String, name: String },
     #[error("table {table}: the recorded name {name:?} stands for two things")]
@@ -83,20 +81,10 @@ pub enum RegistryError {
 }
 
 impl NameRegistry {
-    /// Parses a registry and refuses one with invalid or duplicate names.
-    pub fn from_json(text: &str) -> Result<Self, RegistryError> {
-        serde_json::from_str::<Self>(text)?.checked()
-    }
-
     /// The registry, unless it has invalid or duplicate names.
     pub fn checked(self) -> Result<Self, RegistryError> {
         self.check()?;
         Ok(self)
-    }
-
-    /// The registry as JSON.
-    pub fn to_json(&self) -> Result<String, RegistryError> {
-        Ok(serde_json::to_string_pretty(self)?)
     }
 
     /// Whether names were assigned since it was read or last saved.

@@ -96,7 +96,7 @@ impl<'a> Assembly<'a> {
             fields.push(Field::new(&self.columns[index].name, array.data_type().clone(), true));
             arrays.push(array);
         }
-        let options = RecordBatchOptions::new().with_row_count(Some(rows.sort_keys.len()));
+        let options = RecordBatchOptions::new().with_row_count(Some(rows.sort_keys.count()));
         let batch = RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)?;
         let at = |column: usize| self.needed.contains(&column).then(|| self.needed.range(..column).count());
         Ok(Frame { batch, columns: (0..self.columns.len()).map(at).collect(), sort_keys: rows.sort_keys })
@@ -173,7 +173,7 @@ impl<'a> Rows<'a> {
 
     /// From one column per measure to one row per measure.
     fn spread(&mut self) -> Result<(), FrameError> {
-        let (count, measures) = (self.sort_keys.len(), self.assembly.measures);
+        let (count, measures) = (self.sort_keys.count(), self.assembly.measures);
         let order: Vec<u32> = (0..u32::try_from(count).unwrap_or(u32::MAX))
             .flat_map(|row| std::iter::repeat_n(row, measures.len()))
             .collect();
@@ -215,13 +215,13 @@ impl<'a> Rows<'a> {
             Fact::Measure(measure) => {
                 let at = self.assembly.measures.iter().position(|&other| other == measure);
                 let figures = at.map(|at| self.figures[at].clone());
-                Ok(Arc::new(figures.unwrap_or_else(|| no_figures(self.sort_keys.len()))))
+                Ok(Arc::new(figures.unwrap_or_else(|| no_figures(self.sort_keys.count()))))
             }
             Fact::Value => Ok(Arc::new(self.value.clone().ok_or_else(lacking)?)),
             Fact::Status => Ok(Arc::new(self.statuses()?)),
             Fact::ValueAttribute => {
                 let value = self.value.as_ref().ok_or_else(lacking)?;
-                Ok(Arc::new(statuses(&[value], self.sort_keys.len())?))
+                Ok(Arc::new(statuses(&[value], self.sort_keys.count())?))
             }
             Fact::Updated => Ok(Arc::new(self.updated(block).ok_or_else(lacking)?)),
             Fact::ObservationId => self.observation_ids(),
@@ -243,7 +243,7 @@ impl<'a> Rows<'a> {
     }
 
     fn statuses(&self) -> Result<DictionaryArray<Int32Type>, FrameError> {
-        statuses(&self.figures.iter().collect::<Vec<_>>(), self.sort_keys.len())
+        statuses(&self.figures.iter().collect::<Vec<_>>(), self.sort_keys.count())
     }
 
     fn updated(&self, block: &dyn Block) -> Option<TimestampMillisecondArray> {
@@ -264,7 +264,7 @@ impl<'a> Rows<'a> {
         let lists = order.iter().map(|&axis| self.positions(axis)).collect::<Option<Vec<_>>>();
         let lists = lists.ok_or_else(|| self.assembly.missing("Id"))?;
         let mut text = String::new();
-        for row in 0..self.sort_keys.len() {
+        for row in 0..self.sort_keys.count() {
             text.clear();
             for (axis, list) in order.iter().zip(&lists) {
                 if !text.is_empty() {

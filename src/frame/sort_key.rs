@@ -12,14 +12,8 @@ pub struct SortKeys {
 impl SortKeys {
     /// How many rows there are.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.axes.first().map_or(0, Vec::len)
-    }
-
-    /// Whether there are no rows.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// How the row stands to a place.
@@ -52,7 +46,7 @@ impl SortKeys {
     /// The rows in order; `None` if they stand in order already.
     #[must_use]
     pub fn sorted(&self) -> Option<Vec<u32>> {
-        let mut rows: Vec<u32> = (0..u32::try_from(self.len()).unwrap_or(u32::MAX)).collect();
+        let mut rows: Vec<u32> = (0..u32::try_from(self.count()).unwrap_or(u32::MAX)).collect();
         if rows.is_sorted_by(|&a, &b| self.compare(a as usize, b as usize).is_le()) {
             return None;
         }

@@ -51,7 +51,6 @@ pub enum Fault {
 /// An indicator whose names were all found in its table.
 #[derive(Debug, Clone)]
 pub struct ResolvedIndicator {
-    pub definition: Arc<Definition>,
     pub measurement: Arc<Measurement>,
     /// Index of the measure in the measurement.
     pub measure: usize,
@@ -119,13 +118,7 @@ fn resolve_parts(
         }
     }
     let selection = Selection { periods, members, measures: vec![measure] };
-    Ok(ResolvedIndicator {
-        definition: Arc::clone(definition),
-        measurement: Arc::clone(measurement),
-        measure,
-        selection,
-        areas,
-    })
+    Ok(ResolvedIndicator { measurement: Arc::clone(measurement), measure, selection, areas })
 }
 
 fn measure_index(definition: &Definition, measurement: &Measurement) -> Result<usize, Fault> {

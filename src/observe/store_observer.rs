@@ -22,16 +22,3 @@ pub trait StoreObserver: Send + Sync + fmt::Debug {
     /// So many figures of a table have changed.
     fn figures_revised(&self, figures: usize);
 }
-
-/// An observer that ignores everything.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Unobserved;
-
-impl StoreObserver for Unobserved {
-    fn store_request(&self, _: bool) {}
-    fn stale_served(&self) {}
-    fn evicted(&self, _: usize) {}
-    fn damaged_file(&self) {}
-    fn disk_writable(&self, _: bool) {}
-    fn figures_revised(&self, _: usize) {}
-}

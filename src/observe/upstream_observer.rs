@@ -18,9 +18,6 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    /// Every call.
-    pub const ALL: [Self; 4] = [Self::Subjects, Self::Tables, Self::Table, Self::Data];
-
     /// The first segment of the call's path.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -143,20 +140,6 @@ pub trait UpstreamObserver: Send + Sync + fmt::Debug {
     fn upstream_failed(&self, _: &FailedCall) {}
     /// Whether calls are held back after failures.
     fn upstream_circuit(&self, open: bool);
-}
-
-/// An observer that ignores everything.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Unobserved;
-
-impl UpstreamObserver for Unobserved {
-    fn upstream_started(&self) -> Box<dyn Send> {
-        Box::new(())
-    }
-
-    fn upstream_call(&self, _: &UpstreamCall) {}
-
-    fn upstream_circuit(&self, _: bool) {}
 }
 
 /// Several observers that all receive everything.

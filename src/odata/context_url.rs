@@ -16,10 +16,6 @@ pub enum Resource<'a> {
     Singleton(&'a str),
     /// A property below an entity: `Observations(5)/Value`.
     Property(&'a str),
-    /// One value of a type, `Edm.String`, that belongs to no set.
-    Value(&'a str),
-    /// Values of a type that belong to no set.
-    Values(&'a str),
     Reference,
     References,
 }
@@ -64,8 +60,6 @@ pub fn write(root: &str, resource: Resource<'_>, shape: &Shape<'_>, version: Ver
         Resource::Entity(set) => format!("{set}{}/$entity", list()),
         Resource::Singleton(name) => format!("{name}{}", list()),
         Resource::Property(path) => path.to_owned(),
-        Resource::Value(type_name) => type_name.to_owned(),
-        Resource::Values(type_name) => format!("Collection({type_name})"),
         Resource::Reference => "$ref".to_owned(),
         Resource::References => "Collection($ref)".to_owned(),
     };
@@ -151,8 +145,6 @@ mod tests {
             (Resource::Entity("Observations"), "Observations(Område)/$entity"),
             (Resource::Singleton("Properties"), "Properties(Område)"),
             (Resource::Property("Observations(5)/Value"), "Observations(5)/Value"),
-            (Resource::Value("Edm.String"), "Edm.String"),
-            (Resource::Values("Edm.String"), "Collection(Edm.String)"),
             (Resource::Reference, "$ref"),
             (Resource::References, "Collection($ref)"),
         ] {

@@ -30,12 +30,11 @@ pub struct Property {
     pub nullable: bool,
     pub max_length: Option<u32>,
     pub precision: Option<u32>,
-    pub scale: Option<Scale>,
     pub annotations: Vec<Annotation>,
 }
 
 impl Property {
-    /// A property of a primitive type; a decimal gets `Scale="variable"`, because without it OData allows no decimals.
+    /// A property of a primitive type.
     #[must_use]
     pub fn new(name: impl Into<String>, primitive: PrimitiveType, nullable: bool) -> Self {
         Self {
@@ -45,7 +44,6 @@ impl Property {
             nullable,
             max_length: None,
             precision: None,
-            scale: (primitive == PrimitiveType::Decimal).then_some(Scale::Variable),
             annotations: Vec::new(),
         }
     }
@@ -56,13 +54,6 @@ impl Property {
         self.annotations.push(Annotation::new(term, value));
         self
     }
-}
-
-/// Decimals of an `Edm.Decimal`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scale {
-    Fixed(u32),
-    Variable,
 }
 
 /// A navigation property.
@@ -133,11 +124,9 @@ pub enum AnnotationValue {
     Bool(bool),
     Int(i64),
     String(String),
-    Date(chrono::NaiveDate),
     /// A member of an enumeration type, `Namespace.Type/Member`; never written against a string-typed term.
     EnumMember(String),
     PropertyPath(String),
-    NavigationPropertyPath(String),
     Collection(Vec<AnnotationValue>),
     Record(Vec<(&'static str, AnnotationValue)>),
 }

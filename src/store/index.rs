@@ -101,10 +101,10 @@ impl Entry {
     }
 
     /// A block that was just fetched, and the file that it will be written to.
-    pub fn fetched(key: CellKey, block: &SharedBlock, path: Option<PathBuf>) -> Self {
+    pub fn fetched(key: CellKey, block: &SharedBlock, path: PathBuf) -> Self {
         let mut entry = Self::of(key, block.revision, block.fetched_at);
         entry.hold(block);
-        entry.file = path.map_or(FileState::None, FileState::Queued);
+        entry.file = FileState::Queued(path);
         entry
     }
 

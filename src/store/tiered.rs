@@ -23,7 +23,7 @@ use crate::store::{CellStore, StoreSize};
 #[derive(Debug)]
 pub struct TieredStore {
     shared: Arc<Shared>,
-    writer: Option<DiskWriter>,
+    writer: DiskWriter,
     /// Locked while a block is read from disk, so that concurrent requests read it once.
     loading: AsyncMutex<()>,
 }
@@ -31,7 +31,7 @@ pub struct TieredStore {
 #[derive(Debug)]
 struct Shared {
     index: Mutex<Index>,
-    folder: Option<CellFolder>,
+    folder: CellFolder,
     memory_bytes: usize,
     disk_bytes: u64,
     observer: Arc<dyn StoreObserver>,
@@ -46,16 +46,6 @@ enum BlockLocation {
 }
 
 impl TieredStore {
-    /// A store in memory alone, of at most that many bytes; a single block may be larger.
-    #[must_use]
-    pub fn in_memory(memory_bytes: usize, observer: Arc<dyn StoreObserver>) -> Self {
-        Self {
-            shared: Shared::new(Index::default(), None, memory_bytes, 0, observer),
-            writer: None,
-            loading: AsyncMutex::default(),
-        }
-    }
-
     /// A store with a folder for one origin's cells and budgets for memory and disk. Existing files are listed now and read when they
     /// are needed.
     #[must_use]
@@ -77,11 +67,19 @@ impl TieredStore {
             let table = block.table.clone();
             gone.extend(index.insert(&table, Entry::stored(block)).1);
         }
-        let shared = Shared::new(index, Some(folder), memory_bytes, disk_bytes, observer);
+        let shared = Shared {
+            index: Mutex::new(index),
+            folder,
+            memory_bytes,
+            disk_bytes,
+            observer,
+            problem: Mutex::default(),
+        };
+        let shared = Arc::new(shared);
         shared.note(made.err().map(|error| error.to_string()).as_ref());
         gone.extend(shared.index().shrink_disk(shared.disk_bytes));
         writer.submit(move || gone.iter().for_each(|path| disk::remove(path)));
-        Self { shared, writer: Some(writer), loading: AsyncMutex::default() }
+        Self { shared, writer, loading: AsyncMutex::default() }
     }
 
     /// Reads a block from disk into memory. `None` if the file cannot be used; its entry is removed.
@@ -92,8 +90,8 @@ impl TieredStore {
             BlockLocation::OnDisk(_, path) => path,
         };
         let shared = Arc::clone(&self.shared);
-        let read = move || shared.folder.as_ref().map(|folder| folder.load(&path));
-        let loaded = tokio::task::spawn_blocking(read).await.ok().flatten();
+        let read = move || shared.folder.load(&path);
+        let loaded = tokio::task::spawn_blocking(read).await.ok();
         let mut index = self.shared.index();
         // If the entry was evicted meanwhile, the file is missing and not damaged.
         index.entry(table, id)?;
@@ -114,14 +112,13 @@ impl TieredStore {
     }
 
     fn write(&self, table: &MeasurementId, key: CellKey, id: EntryId, path: PathBuf, block: &SharedBlock) {
-        let Some(writer) = &self.writer else { return };
         let (shared, table, block) = (Arc::clone(&self.shared), table.clone(), Arc::clone(block));
-        writer.submit(move || shared.write(&table, &key, id, path, &block));
+        self.writer.submit(move || shared.write(&table, &key, id, path, &block));
     }
 
     fn remove(&self, gone: Vec<PathBuf>) {
-        if let Some(writer) = self.writer.as_ref().filter(|_| !gone.is_empty()) {
-            writer.submit(move || gone.iter().for_each(|path| disk::remove(path)));
+        if !gone.is_empty() {
+            self.writer.submit(move || gone.iter().for_each(|path| disk::remove(path)));
         }
     }
 }
@@ -169,7 +166,7 @@ impl CellStore for TieredStore {
 
     fn insert(&self, table: &MeasurementId, key: CellKey, block: CellBlock) -> SharedBlock {
         let block = Arc::new(block);
-        let path = self.shared.folder.as_ref().map(|folder| folder.new_path(table));
+        let path = self.shared.folder.new_path(table);
         let entry = Entry::fetched(key.clone(), &block, path.clone());
         let (id, gone) = {
             let mut index = self.shared.index();
@@ -177,9 +174,7 @@ impl CellStore for TieredStore {
             self.shared.shrink_memory(&mut index);
             inserted
         };
-        if let Some(path) = path {
-            self.write(table, key, id, path, &block);
-        }
+        self.write(table, key, id, path, &block);
         self.remove(gone);
         block
     }
@@ -198,24 +193,11 @@ impl CellStore for TieredStore {
     }
 
     async fn flush(&self) {
-        if let Some(writer) = &self.writer {
-            writer.flush().await;
-        }
+        self.writer.flush().await;
     }
 }
 
 impl Shared {
-    fn new(
-        index: Index,
-        folder: Option<CellFolder>,
-        memory_bytes: usize,
-        disk_bytes: u64,
-        observer: Arc<dyn StoreObserver>,
-    ) -> Arc<Self> {
-        let (index, problem) = (Mutex::new(index), Mutex::default());
-        Arc::new(Self { index, folder, memory_bytes, disk_bytes, observer, problem })
-    }
-
     fn index(&self) -> MutexGuard<'_, Index> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -227,9 +209,10 @@ impl Shared {
 
     /// Writes a block, unless its entry is gone. Runs on the disk thread.
     fn write(&self, table: &MeasurementId, key: &CellKey, id: EntryId, path: PathBuf, block: &SharedBlock) {
-        let wanted = self.index().entry(table, id).is_some();
-        let Some(folder) = self.folder.as_ref().filter(|_| wanted) else { return };
-        let written = folder.write(&path, table, key, block).map_err(|error| error.to_string());
+        if self.index().entry(table, id).is_none() {
+            return;
+        }
+        let written = self.folder.write(&path, table, key, block).map_err(|error| error.to_string());
         self.note(written.as_ref().err());
         let gone = {
             let mut index = self.index();

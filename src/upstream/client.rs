@@ -208,18 +208,6 @@ impl HttpUpstream {
         })
     }
 
-    /// How many calls are running.
-    #[must_use]
-    pub fn in_flight(&self) -> usize {
-        self.concurrency.saturating_sub(self.permits.available_permits())
-    }
-
-    /// Whether the circuit is open.
-    #[must_use]
-    pub fn circuit_is_open(&self) -> bool {
-        self.circuit.is_open()
-    }
-
     async fn ask<T>(
         &self,
         call: &Call<'_>,

@@ -62,22 +62,6 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Whether the same call may succeed later.
-    #[must_use]
-    pub fn is_transient(&self) -> bool {
-        match self {
-            Self::Forbidden
-            | Self::Updating { .. }
-            | Self::RateLimited { .. }
-            | Self::Server { .. }
-            | Self::Timeout { .. }
-            | Self::Connect { .. }
-            | Self::Closed { .. }
-            | Self::CircuitOpen { .. } => true,
-            Self::Unauthorized | Self::Refused { .. } | Self::TooLarge { .. } | Self::Decode(_) => false,
-        }
-    }
-
     /// Whether the failure is one of the upstream as a whole. Several such failures in a row open the circuit; a refusal with a reason
     /// is not one.
     #[must_use]
@@ -177,12 +161,6 @@ impl DescribeError for UpstreamError {
 }
 
 impl UpstreamError {
-    /// Whether the same call may succeed later.
-    #[must_use]
-    pub fn is_transient(&self) -> bool {
-        self.failure.is_transient()
-    }
-
     /// Whether a smaller request may succeed, because this one exceeded the limit or took too long.
     #[must_use]
     pub fn is_too_much(&self) -> bool {

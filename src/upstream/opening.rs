@@ -17,12 +17,6 @@ pub struct Closed {
     pub opens_at: DateTime<Utc>,
 }
 
-/// Whether the upstream is closed at that instant.
-#[must_use]
-pub fn is_closed(at: DateTime<Utc>) -> bool {
-    at.with_timezone(&Copenhagen).hour() == CLOSES
-}
-
 /// Whether a call that takes at most `longest` may start at that instant: it must be over before the upstream closes.
 ///
 /// # Errors
@@ -34,12 +28,6 @@ pub fn may_start(at: DateTime<Utc>, longest: Duration) -> Result<(), Closed> {
         Some(over) if over < at_hour(day, CLOSES) => Ok(()),
         _ => Err(Closed { opens_at: at_hour(day, OPENS) }),
     }
-}
-
-/// The end of the closed hour that lies around or next after that instant.
-#[must_use]
-pub fn opens_at(at: DateTime<Utc>) -> DateTime<Utc> {
-    at_hour(closing_day(at), OPENS)
 }
 
 /// The day of the first closed hour that is not over.
@@ -57,6 +45,15 @@ mod tests {
 
     fn at(text: &str) -> DateTime<Utc> {
         text.parse().unwrap()
+    }
+
+    fn is_closed(at: DateTime<Utc>) -> bool {
+        at.with_timezone(&Copenhagen).hour() == CLOSES
+    }
+
+    /// When the upstream opens after that instant, as somebody hears who would call until then.
+    fn opens_at(at: DateTime<Utc>) -> DateTime<Utc> {
+        may_start(at, Duration::MAX).unwrap_err().opens_at
     }
 
     #[test]

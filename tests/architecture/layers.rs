@@ -14,6 +14,7 @@ const LAYERS: &[&[&str]] = &[
     &["refresh"],
     &["web"],
     &["service"],
+    &["run"],
     &["main"],
 ];
 
@@ -51,7 +52,7 @@ fn may_use(module: &str, other: &str) -> bool {
     match (module, other) {
         _ if module == other => true,
         ("simulator", _) => OF_SIMULATOR.contains(&other),
-        (_, "simulator") => module == "main",
+        (_, "simulator") => module == "run",
         _ => layer(other) <= layer(module) && !APART.contains(&(module, other)),
     }
 }

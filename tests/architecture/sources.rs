@@ -150,6 +150,7 @@ impl Module {
         let items = std::mem::take(&mut module.code.items);
         items.iter().for_each(|item| module.note_definition(item));
         items.iter().for_each(|item| module.note_imports(item));
+        items.iter().for_each(|item| module.note_conditional_children(item));
         module.code.items = items;
         module
     }
@@ -171,6 +172,16 @@ impl Module {
             _ => return,
         };
         self.defines.insert(name.to_string(), is_type);
+    }
+
+    /// The modules that `cfg_if!` declares.
+    fn note_conditional_children(&mut self, item: &Item) {
+        let Item::Macro(item) = item else { return };
+        if item.mac.path.segments.last().is_some_and(|last| last.ident == "cfg_if") {
+            let text = item.mac.tokens.to_string();
+            let declared = text.split("mod ").skip(1).filter_map(|rest| rest.split(';').next());
+            self.children.extend(declared.map(|name| name.trim().to_owned()));
+        }
     }
 
     fn note_imports(&mut self, item: &Item) {

@@ -6,6 +6,7 @@ use jobindsats_bridge::feed::{Extent, Feed, RowSource};
 use jobindsats_bridge::odata::csdl;
 use jobindsats_bridge::odata::edm::{Annotation, AnnotationValue};
 use jobindsats_bridge::odata::uri::{Limits, parse_request};
+use jobindsats_bridge::odata::value::PrimitiveType;
 use jobindsats_bridge::query::apply::BoundApply;
 use jobindsats_bridge::query::bind::bind;
 use jobindsats_bridge::query::error::QueryError;
@@ -130,7 +131,8 @@ fn every_transformation_grouping_and_aggregate_that_metadata_names_is_answered()
         }
         let customs = of_term(&set.annotations, "Aggregation.CustomAggregate");
         let entity_type = feed.schema.entity_type(&set.entity_type).unwrap();
-        let decimals = entity_type.properties.iter().filter(|property| property.scale.is_some());
+        let decimals =
+            entity_type.properties.iter().filter(|property| property.primitive == PrimitiveType::Decimal);
         assert_eq!(customs.len(), decimals.count() + 1, "every measure and the state: {}", set.name);
         for custom in customs {
             let name = custom.qualifier.as_deref().unwrap();
@@ -138,7 +140,7 @@ fn every_transformation_grouping_and_aggregate_that_metadata_names_is_answered()
             assert_eq!(custom.value, AnnotationValue::String(property.primitive.name().to_owned()));
             let text = format!("groupby(({}),aggregate({name}))", groupable.join(","));
             assert!(apply(&feed, &set.name, &text).is_ok(), "{} {text}", set.name);
-            if property.scale.is_some() {
+            if property.primitive == PrimitiveType::Decimal {
                 let context = of_term(&property.annotations, "Aggregation.ContextDefiningProperties");
                 let context = texts(&context[0].value);
                 assert!(context.iter().all(|name| groupable.contains(name)), "{context:?}");

@@ -3,7 +3,7 @@
 
 use jobindsats_bridge::odata::csdl::{CsdlError, json, xml};
 use jobindsats_bridge::odata::edm::{
-    Annotation, AnnotationValue, EntityContainer, EntitySet, EntityType, NavigationProperty, Property, Scale,
+    Annotation, AnnotationValue, EntityContainer, EntitySet, EntityType, NavigationProperty, Property,
     Schema, Singleton,
 };
 use jobindsats_bridge::odata::value::PrimitiveType;
@@ -24,7 +24,7 @@ fn observation() -> EntityType {
     let mut period = Property::new("Periode", PrimitiveType::String, false);
     period.max_length = Some(8);
     let mut share = Property::new("Andel", PrimitiveType::Decimal, true);
-    (share.precision, share.scale) = (Some(5), Some(Scale::Fixed(1)));
+    share.precision = Some(5);
     let mut notes = Property::new("Noter", PrimitiveType::String, false);
     notes.collection = true;
     let persons = Property::new("Antal_ledige_på_måleåret", PrimitiveType::Decimal, true)

@@ -111,7 +111,6 @@ async fn lasting_trouble_is_given_up_after_four_tries() {
     ] {
         let (error, calls) = failure([answer]).await;
         assert_eq!((&error.failure, calls), (&expected, 4));
-        assert!(error.is_transient());
     }
 }
 
@@ -132,7 +131,6 @@ async fn a_failure_that_a_retry_cannot_mend_is_not_retried() {
     ] {
         let (error, calls) = failure([answer]).await;
         assert_eq!((&error.failure, calls), (&expected, 1));
-        assert!(!error.is_transient());
     }
 }
 
@@ -193,7 +191,7 @@ async fn no_more_calls_are_out_at_once_than_allowed() {
     let client = client(&server);
     let request = one_cell();
     futures_util::future::join_all((0..8).map(|_| client.data(&request))).await;
-    assert_eq!((server.count(), server.most_at_once(), client.in_flight()), (8, 2, 0));
+    assert_eq!((server.count(), server.most_at_once()), (8, 2));
 }
 
 #[tokio::test]
@@ -205,7 +203,6 @@ async fn five_failures_in_a_row_open_the_circuit_until_a_probe_succeeds() {
     client.subjects().await.unwrap_err();
     let error = client.subjects().await.unwrap_err();
     assert_eq!(error.failure, Failure::Server { status: 500, retry_after: None }, "the cause is told");
-    assert!(client.circuit_is_open());
     let error = client.subjects().await.unwrap_err();
     assert_eq!(error.failure, Failure::CircuitOpen { retry_after: Duration::from_secs(30) });
     assert_eq!(server.count(), 5);
@@ -213,7 +210,6 @@ async fn five_failures_in_a_row_open_the_circuit_until_a_probe_succeeds() {
     clock.advance(Duration::from_secs(30));
     server.instead([("/", Canned::ok("[]"))]);
     client.subjects().await.unwrap();
-    assert!(!client.circuit_is_open());
     assert_eq!(server.count(), 6);
 }
 
@@ -224,7 +220,7 @@ async fn refusals_with_a_reason_never_open_the_circuit() {
     for _ in 0..8 {
         client.data(&one_cell()).await.unwrap_err();
     }
-    assert_eq!((server.count(), client.circuit_is_open()), (8, false));
+    assert_eq!(server.count(), 8);
 }
 
 #[tokio::test]
@@ -271,7 +267,6 @@ async fn a_call_that_is_given_up_gives_its_place_back() {
     let client = HttpUpstream::new(ClientOptions { concurrency: 1, ..options(&server) }).unwrap();
     let given_up = tokio::time::timeout(Duration::from_millis(50), client.subjects()).await;
     assert!(given_up.is_err());
-    assert_eq!(client.in_flight(), 0);
     server.instead([("/", Canned::ok("[]"))]);
     client.subjects().await.unwrap();
 }

@@ -7,7 +7,7 @@ use jobindsats_bridge::catalogue::dimension::Dimension;
 use jobindsats_bridge::catalogue::id::{HierarchyId, PeriodTypeId};
 use jobindsats_bridge::catalogue::measurement::Measurement;
 use jobindsats_bridge::clock::Clock;
-use jobindsats_bridge::observe::upstream_observer::Unobserved;
+use jobindsats_bridge::observe::reports::FailureReports;
 use jobindsats_bridge::refresh::sync::keeper::{CatalogueKeeper, SyncScope};
 use jobindsats_bridge::settings::key::ApiKey;
 use jobindsats_bridge::simulator::{Faults, Simulator, SimulatorOptions, start};
@@ -30,7 +30,7 @@ async fn pair() -> (Simulator, Arc<HttpUpstream>) {
         closed_hour: false,
         retry: Retry { pauses: vec![Duration::from_millis(5); 3], jitter: 0.0 },
         clock: Clock::default(),
-        observer: Arc::new(Unobserved),
+        observer: Arc::new(FailureReports::default()),
     };
     let upstream = HttpUpstream::new(options).unwrap();
     (simulator, Arc::new(upstream))

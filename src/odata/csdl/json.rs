@@ -4,7 +4,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::{CsdlError, check, vocabulary};
 use crate::odata::edm::{
-    Annotation, AnnotationValue, EntityContainer, EntitySet, EntityType, NavigationProperty, Property, Scale,
+    Annotation, AnnotationValue, EntityContainer, EntitySet, EntityType, NavigationProperty, Property,
     Schema, Singleton,
 };
 use crate::odata::value::PrimitiveType;
@@ -120,10 +120,8 @@ impl Model<'_> {
             members.push(member("$Nullable", Node::Bool(true)));
         }
         let number = |value: Option<u32>| value.map(|value| Node::Int(value.into()));
-        let scale = property.scale.map(|scale| match scale {
-            Scale::Fixed(digits) => Node::Int(digits.into()),
-            Scale::Variable => text("variable"),
-        });
+        // Without it OData allows no decimals.
+        let scale = (property.primitive == PrimitiveType::Decimal).then(|| text("variable"));
         let facets = [
             ("$MaxLength", number(property.max_length)),
             ("$Precision", number(property.precision)),
@@ -195,14 +193,11 @@ fn expression(value: &AnnotationValue) -> Node {
     match value {
         AnnotationValue::Bool(value) => Node::Bool(*value),
         AnnotationValue::Int(value) => Node::Int(*value),
-        AnnotationValue::Date(value) => Node::Text(value.to_string()),
         // Only the member's name: the term determines the enumeration type.
         AnnotationValue::EnumMember(value) => {
             text(value.rsplit_once('/').map_or(value, |(_, member)| member))
         }
-        AnnotationValue::String(value)
-        | AnnotationValue::PropertyPath(value)
-        | AnnotationValue::NavigationPropertyPath(value) => text(value),
+        AnnotationValue::String(value) | AnnotationValue::PropertyPath(value) => text(value),
         AnnotationValue::Collection(items) => Node::List(items.iter().map(expression).collect()),
         AnnotationValue::Record(fields) => {
             let members = fields.iter().map(|(name, value)| member(name, expression(value)));

@@ -9,9 +9,10 @@ use quick_xml::events::{BytesDecl, BytesStart, BytesText, Event};
 use super::vocabulary::{self, Vocabulary};
 use super::{CsdlError, check};
 use crate::odata::edm::{
-    Annotation, AnnotationValue, EntityContainer, EntitySet, EntityType, NavigationProperty, Property, Scale,
+    Annotation, AnnotationValue, EntityContainer, EntitySet, EntityType, NavigationProperty, Property,
     Schema, Singleton,
 };
+use crate::odata::value::PrimitiveType;
 
 type Attributes<'a> = Vec<(&'a str, String)>;
 
@@ -241,10 +242,8 @@ fn property_attributes(property: &Property) -> Attributes<'static> {
     if !property.nullable {
         attributes.push(("Nullable", "false".to_owned()));
     }
-    let scale = property.scale.map(|scale| match scale {
-        Scale::Fixed(digits) => digits.to_string(),
-        Scale::Variable => "variable".to_owned(),
-    });
+    // Without it OData allows no decimals.
+    let scale = (property.primitive == PrimitiveType::Decimal).then(|| "variable".to_owned());
     let facets = [
         ("MaxLength", property.max_length.map(|length| length.to_string())),
         ("Precision", property.precision.map(|digits| digits.to_string())),
@@ -276,10 +275,8 @@ fn constant(value: &AnnotationValue) -> Option<(&'static str, String)> {
         AnnotationValue::Bool(value) => ("Bool", value.to_string()),
         AnnotationValue::Int(value) => ("Int", value.to_string()),
         AnnotationValue::String(value) => ("String", value.clone()),
-        AnnotationValue::Date(value) => ("Date", value.to_string()),
         AnnotationValue::EnumMember(value) => ("EnumMember", value.clone()),
         AnnotationValue::PropertyPath(value) => ("PropertyPath", value.clone()),
-        AnnotationValue::NavigationPropertyPath(value) => ("NavigationPropertyPath", value.clone()),
         AnnotationValue::Collection(_) | AnnotationValue::Record(_) => return None,
     })
 }

@@ -32,17 +32,19 @@ pub mod literal;
 pub mod literal_text;
 mod member;
 mod options;
+#[cfg(feature = "insides")]
+mod parts;
 mod path;
 mod search;
 pub mod syntax;
 mod terms;
 mod tree;
 
-pub use error::{Expected, Limit, SyntaxError, SyntaxErrorKind};
+pub use error::{Limit, SyntaxError, SyntaxErrorKind};
+#[cfg(feature = "insides")]
+pub use parts::{parse_expression, parse_literal, parse_query_options};
 
-use decode::Text;
-use lexer::Parser;
-use syntax::{Expr, Literal, QueryOptions, RequestSyntax, ResourcePath};
+use syntax::{RequestSyntax, ResourcePath};
 
 /// How large a request may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +59,16 @@ pub struct Limits {
     pub list_items: usize,
 }
 
+impl Limits {
+    fn check_length(&self, length: usize) -> Result<(), SyntaxError> {
+        if length <= self.url_length {
+            return Ok(());
+        }
+        let kind = SyntaxErrorKind::LimitExceeded { limit: Limit::UrlLength, max: self.url_length };
+        Err(SyntaxError::new("URL", self.url_length, kind))
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self { url_length: 64 * 1024, depth: 100, nodes: 20_000, list_items: 5_000 }
@@ -68,7 +80,7 @@ impl Default for Limits {
 /// # Errors
 /// [`SyntaxError`] if the text is not in the language or exceeds a limit.
 pub fn parse_request(path: &str, query: &str, limits: &Limits) -> Result<RequestSyntax, SyntaxError> {
-    check_length(path.len() + query.len(), limits)?;
+    limits.check_length(path.len() + query.len())?;
     let path = path::parse(path, limits)?;
     let options = options::parse(query, limits)?;
     path::check_options(&path, &options)?;
@@ -80,49 +92,6 @@ pub fn parse_request(path: &str, query: &str, limits: &Limits) -> Result<Request
 /// # Errors
 /// [`SyntaxError`] if the text is not in the language or exceeds a limit.
 pub fn parse_path(path: &str, limits: &Limits) -> Result<ResourcePath, SyntaxError> {
-    check_length(path.len(), limits)?;
+    limits.check_length(path.len())?;
     path::parse(path, limits)
-}
-
-/// Reads raw query options alone.
-///
-/// # Errors
-/// [`SyntaxError`] if the text is not in the language or exceeds a limit.
-pub fn parse_query_options(query: &str, limits: &Limits) -> Result<QueryOptions, SyntaxError> {
-    check_length(query.len(), limits)?;
-    options::parse(query, limits)
-}
-
-/// Reads one expression from decoded text, such as the value of `$filter`.
-///
-/// # Errors
-/// [`SyntaxError`] if the text is not in the language or exceeds a limit.
-pub fn parse_expression(text: &str, limits: &Limits) -> Result<Expr, SyntaxError> {
-    check_length(text.len(), limits)?;
-    let text = Text::plain(text);
-    let mut parser = Parser::new(&text, "expression", limits);
-    let expr = parser.expression()?;
-    parser.end(Expected::Operator)?;
-    Ok(expr)
-}
-
-/// Reads one primitive literal from decoded text, such as a key.
-///
-/// # Errors
-/// [`SyntaxError`] if the text is no literal or exceeds a limit.
-pub fn parse_literal(text: &str, limits: &Limits) -> Result<Literal, SyntaxError> {
-    check_length(text.len(), limits)?;
-    let text = Text::plain(text);
-    let mut parser = Parser::new(&text, "literal", limits);
-    let literal = parser.literal()?;
-    parser.end(Expected::End)?;
-    Ok(literal)
-}
-
-fn check_length(length: usize, limits: &Limits) -> Result<(), SyntaxError> {
-    if length <= limits.url_length {
-        return Ok(());
-    }
-    let kind = SyntaxErrorKind::LimitExceeded { limit: Limit::UrlLength, max: limits.url_length };
-    Err(SyntaxError::new("URL", limits.url_length, kind))
 }

@@ -1,4 +1,4 @@
-//! Keeps the catalogue current: an immutable snapshot that is replaced as a whole and can be watched for changes.
+//! Keeps the catalogue current: an immutable snapshot that is replaced as a whole.
 //!
 //! Reads the list of tables at most every 15 minutes and after cells were fetched, and a table's metadata when it is requested or
 //! in the background. Concurrent requests for the same thing share one call. A failure leaves the snapshot as it was.
@@ -47,7 +47,6 @@ pub struct SyncProgress<'a> {
     pub done: usize,
     pub total: usize,
     pub table: &'a MeasurementId,
-    pub result: Result<(), &'a CatalogueError>,
 }
 
 /// Which tables a synchronisation reads.
@@ -122,12 +121,6 @@ impl CatalogueKeeper {
     #[must_use]
     pub fn current(&self) -> Arc<Catalogue> {
         Arc::clone(&self.current.borrow())
-    }
-
-    /// A receiver that sees every new catalogue.
-    #[must_use]
-    pub fn watch(&self) -> watch::Receiver<Arc<Catalogue>> {
-        self.current.subscribe()
     }
 
     /// A catalogue whose list of tables was read in the last 15 minutes.
@@ -263,7 +256,7 @@ impl CatalogueKeeper {
         let mut done = 0;
         while let Some((id, result)) = results.next().await {
             done += 1;
-            progress(SyncProgress { done, total, table: &id, result: result.as_ref().map(|&()| ()) });
+            progress(SyncProgress { done, total, table: &id });
             match result {
                 Ok(()) => report.read += 1,
                 Err(error) => {

@@ -110,6 +110,6 @@ impl<'a> Call<'a> {
 fn check_schema_version(syntax: &RequestSyntax) -> Result<(), BridgeError> {
     match syntax.options.schemaversion.as_deref() {
         None | Some("*") => Ok(()),
-        Some(found) => Err(BridgeError::SchemaVersion { found: excerpt(&found) }),
+        Some(found) => Err(BridgeError::SchemaVersion { found: excerpt(found) }),
     }
 }
