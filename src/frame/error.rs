@@ -1,4 +1,4 @@
-//! What can go wrong with rows that are there.
+//! Errors of operations on frames.
 
 use arrow_schema::{ArrowError, DataType};
 use thiserror::Error;
@@ -6,10 +6,10 @@ use thiserror::Error;
 use crate::error::{DescribeError, ErrorDescription};
 use crate::query::eval::EvalError;
 
-/// A frame that an operation cannot work on.
+/// Why an operation on a frame failed.
 #[derive(Debug, Error)]
 pub enum FrameError {
-    /// The request's own fault: an expression that has no value for a row.
+    /// A fault of the request: an expression cannot be evaluated for a row.
     #[error(transparent)]
     Eval(#[from] EvalError),
     #[error("column {column} of the set is not in the frame")]

@@ -1,4 +1,4 @@
-//! `$orderby` over a batch. The sort is stable, so rows that are equal keep the order they came in, which is the set's own.
+//! `$orderby` over a batch. The sort is stable, so equal rows keep their earlier order, which is that of the set.
 
 use std::cmp::Ordering;
 
@@ -14,8 +14,7 @@ use crate::odata::value::Value;
 use crate::query::OrderKey;
 use crate::query::eval::{ColumnarValue, Rows};
 
-/// The places of the rows in their new order; of all, or of the first `limit`. Nulls come first in ascending order and last in
-/// descending.
+/// The row numbers in the new order: all, or the first `limit`. Nulls come first in ascending order and last in descending order.
 ///
 /// # Errors
 /// When an expression has no value for a row, or reads a column that the batch does not have.
@@ -33,7 +32,7 @@ pub fn order(
     };
     let mut rows: Vec<u32> = (0..end).collect();
     if let Some(limit) = limit.filter(|limit| *limit < count) {
-        // Only what is shown needs to be sorted.
+        // Only the first rows need to be sorted.
         rows.select_nth_unstable_by(limit, compare);
         rows.truncate(limit);
     }
@@ -41,7 +40,7 @@ pub fn order(
     Ok(UInt32Array::from(rows))
 }
 
-/// How two rows relate by one term.
+/// Compares two rows by one order key.
 fn comparator(values: RowValues<'_>, key: &OrderKey) -> Result<DynComparator, FrameError> {
     let descending = key.descending;
     let array = match values.evaluate(&key.expr)? {
@@ -57,7 +56,7 @@ fn comparator(values: RowValues<'_>, key: &OrderKey) -> Result<DynComparator, Fr
     Ok(make_comparator(&array, &array, options)?)
 }
 
-/// For each row the place of its value among the distinct values, counted from one; null is before all.
+/// For each row the rank of its value among the distinct values, from one; null has rank zero.
 fn ranks(dictionary: &DictionaryArray<Int32Type>) -> Vec<usize> {
     let values = dictionary.values().as_string::<i32>();
     let mut sorted: Vec<&str> = values.iter().flatten().collect();
@@ -80,8 +79,8 @@ fn by_values(values: Vec<Value>, descending: bool) -> DynComparator {
     })
 }
 
-/// The values such that comparing them is an order: where one number is a double all are, for a decimal and its neighbour may
-/// both equal the same double.
+/// Converts all numbers to doubles if one is a double. Otherwise the order would not be transitive, because two decimals may equal the
+/// same double.
 fn comparable(mut values: Vec<Value>) -> Vec<Value> {
     if values.iter().any(|value| matches!(value, Value::Double(_))) {
         for value in &mut values {
@@ -93,7 +92,7 @@ fn comparable(mut values: Vec<Value>) -> Vec<Value> {
     values
 }
 
-/// Null before all, what is not a number next, then the rest by value.
+/// Null first, then NaN, then the other values in order.
 fn total_order(a: &Value, b: &Value) -> Ordering {
     let class = |value: &Value| match value {
         Value::Null => 0,

@@ -1,12 +1,12 @@
-//! The functions of the language, in one table: the parser reads how many arguments each takes, the binder which types they have,
-//! `$metadata` which of them filter, and the evaluator (`query/eval/function.rs`) what they do.
+//! The table of OData's functions: the parser takes the numbers of arguments from it, the binder their types, and `$metadata` which
+//! functions can be used in filters. `query/eval/function.rs` evaluates them.
 //!
-//! A function is added as a row here. One that is evaluated gets a variant of [`Function`], which the evaluator must know before
-//! anything compiles.
+//! A function is added as a row here, with a variant of [`Function`] if it is evaluated; then the compiler requires the evaluator to
+//! handle it.
 
 use super::value::PrimitiveType;
 
-/// What is written like a function but has a grammar of its own, for its arguments are types or pairs.
+/// Constructs that look like functions but have a grammar of their own, because their arguments are types or pairs.
 pub const SPECIAL_FORMS: [&str; 3] = ["case", "cast", "isof"];
 
 /// The function whose second argument is a pattern.
@@ -15,7 +15,7 @@ pub const MATCHES_PATTERN: &str = "matchesPattern";
 /// How a function is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Signature {
-    /// The name, as the standard writes it; any letter case is understood.
+    /// The name as in the OData standard; any letter case is accepted.
     pub name: &'static str,
     pub parameters: &'static [Parameter],
     /// How many of the parameters must be given.
@@ -23,16 +23,16 @@ pub struct Signature {
     pub meaning: Meaning,
 }
 
-/// What a call stands for.
+/// The meaning of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Meaning {
     /// A value for every row, of that type.
     Evaluated(Function, ResultType),
-    /// Whether a text matches a pattern, which is compiled while the request is bound.
+    /// `matchesPattern`; the pattern is compiled while the request is bound.
     Pattern,
-    /// An instant that is the same for the whole request.
+    /// A constant instant of the request, such as `now()`.
     Instant(Instant),
-    /// Nothing, for this service has no such values.
+    /// The function is not supported, because the service has no such values.
     NotOffered(Unsupported),
 }
 
@@ -72,7 +72,7 @@ pub enum Instant {
     Max,
 }
 
-/// Why a function of the standard is not offered.
+/// Why a function is not supported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unsupported {
     Geography,
@@ -88,7 +88,7 @@ pub enum ResultType {
     OfArgument,
 }
 
-/// What an argument must be.
+/// The accepted types of a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Parameter {
     Text,
@@ -100,12 +100,12 @@ pub enum Parameter {
     Clock,
     Instant,
     Duration,
-    /// Something that this service has no values of.
+    /// A type that the service has no values of.
     Unsupported,
 }
 
 impl Parameter {
-    /// The types that it accepts. A text literal may stand for those of a calendar or a clock.
+    /// The accepted types. For `Calendar` and `Clock` a text literal is accepted too.
     #[must_use]
     pub fn types(self) -> &'static [PrimitiveType] {
         use PrimitiveType as Edm;
@@ -128,7 +128,7 @@ pub fn find(name: &str) -> Option<&'static Signature> {
     FUNCTIONS.iter().find(|signature| signature.name.eq_ignore_ascii_case(name))
 }
 
-/// The names of the functions that are offered; all of them may stand in a filter.
+/// The names of the supported functions, all of which can be used in filters.
 pub fn offered() -> impl Iterator<Item = &'static str> {
     let is_offered = |signature: &&Signature| !matches!(signature.meaning, Meaning::NotOffered(_));
     FUNCTIONS.iter().filter(is_offered).map(|signature| signature.name)

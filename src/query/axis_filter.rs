@@ -1,8 +1,8 @@
-//! What a condition says of one axis: at which periods, members or measures it can be met.
+//! Finds the positions of an axis (periods, members, measures) at which a condition can be true.
 //!
-//! A part that speaks of one axis only is evaluated at every place of that axis, whatever it is made of: comparisons, `in`,
-//! ranges of dates, functions, negations. Parts that mix axes with `or` keep what either side could. The id of an observation
-//! names a place on every axis.
+//! A term that depends on one axis only is evaluated at every position of that axis, whatever it contains: comparisons, `in`, ranges
+//! of dates, functions, negations. For an `or` of several axes the positions of all sides are kept. The id of an observation names a
+//! position on every axis.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -14,14 +14,14 @@ use crate::odata::value::Value;
 use crate::query::eval::{ColumnarValue, EvalError, Rows, evaluate};
 use crate::query::{BoundExpr, BoundExprKind, Comparison};
 
-/// What a filter's columns stand for.
+/// The measurement and the columns that a filter refers to.
 #[derive(Debug, Clone, Copy)]
 pub struct AxisScope<'a> {
     pub measurement: &'a Measurement,
     pub columns: &'a [Column],
 }
 
-/// The places of an axis where the condition can be true; `None` where the axis does not decide.
+/// The positions of an axis where the condition can be true; `None` if the condition does not restrict the axis.
 #[must_use]
 pub fn possible_positions(
     condition: &BoundExpr,
@@ -31,7 +31,7 @@ pub fn possible_positions(
     possible(condition, axis, scope, true)
 }
 
-/// The terms of a condition that are more than what they say of single axes, for they mix axes or depend on figures.
+/// The terms of a condition that cannot be decided by single axes, because they depend on several axes or on figures.
 #[must_use]
 pub fn mixed_terms<'a>(condition: &'a BoundExpr, scope: &AxisScope<'_>) -> Vec<&'a BoundExpr> {
     if let BoundExprKind::And(terms) = &condition.kind {
@@ -41,7 +41,7 @@ pub fn mixed_terms<'a>(condition: &'a BoundExpr, scope: &AxisScope<'_>) -> Vec<&
     if axes(condition, scope).is_some_and(is_exact) { Vec::new() } else { vec![condition] }
 }
 
-/// The places of an axis where the expression can be `wanted` (true or false); `None` where the axis does not decide.
+/// The positions of an axis where the expression can be `wanted` (true or false); `None` if it does not restrict the axis.
 fn possible(expr: &BoundExpr, axis: Axis, scope: &AxisScope<'_>, wanted: bool) -> Option<BTreeSet<usize>> {
     match axes(expr, scope) {
         Some(only) if only.iter().all(|&other| other == axis) => {
@@ -68,7 +68,7 @@ fn possible(expr: &BoundExpr, axis: Axis, scope: &AxisScope<'_>, wanted: bool) -
     }
 }
 
-/// No place at all, if the expression can be `wanted` nowhere on the one axis that it depends on; else this axis does not decide.
+/// No position, if the expression can be `wanted` nowhere on the only axis that it depends on; otherwise `None`.
 fn impossible(
     expr: &BoundExpr,
     axes: &BTreeSet<Axis>,
@@ -79,7 +79,7 @@ fn impossible(
     matching_positions(expr, *only, scope, wanted).is_empty().then(BTreeSet::new)
 }
 
-/// The ids of observations that the expression lists: each names a place on every axis.
+/// The ids of observations that the expression lists: each names a position on every axis.
 fn observation_ids<'a>(expr: &'a BoundExpr, scope: &AxisScope<'_>) -> Option<Vec<&'a Value>> {
     let (operand, values) = match &expr.kind {
         BoundExprKind::Compare(Comparison::Eq, operand, value) => (operand, vec![value.as_literal()?]),
@@ -90,7 +90,7 @@ fn observation_ids<'a>(expr: &'a BoundExpr, scope: &AxisScope<'_>) -> Option<Vec
     (scope.columns.get(column)?.fact == Fact::ObservationId).then_some(values)
 }
 
-/// The places of an axis that ids of observations name.
+/// The positions of an axis that ids of observations name.
 fn named_positions(ids: &[&Value], axis: Axis, scope: &AxisScope<'_>) -> BTreeSet<usize> {
     let part = match axis {
         Axis::Period => 0,
@@ -112,7 +112,8 @@ fn intersection(left: Option<BTreeSet<usize>>, right: Option<BTreeSet<usize>>) -
     }
 }
 
-/// Places where the expression, which depends on this axis alone, is `wanted`. One that fails is kept: the row decides.
+/// The positions where the expression, which depends on this axis only, is `wanted`. Positions where evaluating it fails are kept, so
+/// that the row reports the error.
 fn matching_positions(expr: &BoundExpr, axis: Axis, scope: &AxisScope<'_>, wanted: bool) -> BTreeSet<usize> {
     let count = facts::axis_len(scope.measurement, axis);
     let truths = |positions: Range<usize>| {
@@ -130,7 +131,7 @@ fn matching_positions(expr: &BoundExpr, axis: Axis, scope: &AxisScope<'_>, wante
     }
 }
 
-/// The axes that an expression depends on; `None` if figures or anything else take part.
+/// The axes that an expression depends on; `None` if it also depends on figures or on other values.
 fn axes(expr: &BoundExpr, scope: &AxisScope<'_>) -> Option<BTreeSet<Axis>> {
     let mut found = BTreeSet::new();
     for column in expr.columns() {

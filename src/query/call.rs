@@ -1,4 +1,4 @@
-//! Calls of functions: names in any letter case, arguments of the right number and type.
+//! Binds calls of functions: names in any letter case, and the number and types of arguments.
 
 use chrono::{NaiveDate, TimeDelta};
 
@@ -10,7 +10,7 @@ use crate::odata::functions::{self, Instant, MATCHES_PATTERN, Meaning, Parameter
 use crate::odata::uri::syntax::Expr;
 use crate::odata::value::{PrimitiveType, Value};
 
-/// What a pattern counts for among the nodes of an expression: compiling one takes the time of many.
+/// The number of nodes that a pattern counts as, because compiling one takes long.
 const PATTERN_NODES: usize = 4_000;
 
 impl Binder<'_> {
@@ -43,7 +43,7 @@ impl Binder<'_> {
         self.part.error(expr.span.start, kind)
     }
 
-    /// An argument of a type that the parameter accepts; a text literal will do for a date.
+    /// Binds an argument of an accepted type; a text literal is accepted for a date.
     fn argument(&self, parameter: Parameter, argument: &Expr) -> Bound {
         let bound = self.bind(argument)?;
         let Some(found) = bound.primitive.filter(|found| !parameter.types().contains(found)) else {
@@ -70,7 +70,7 @@ impl Binder<'_> {
         BoundExpr::literal(value, Some(PrimitiveType::DateTimeOffset))
     }
 
-    /// The pattern, which stands at `at`, must be known while the request is bound, for it is compiled once.
+    /// Compiles the pattern at `at`, which must be constant because it is compiled once per request.
     fn matches_pattern(&self, expr: &Expr, mut arguments: Vec<BoundExpr>, at: &Expr) -> Bound {
         let pattern = arguments.pop();
         let kind = match (arguments.pop(), pattern.as_ref().and_then(BoundExpr::as_literal)) {
@@ -87,7 +87,7 @@ impl Binder<'_> {
         self.charge(PATTERN_NODES)?;
         Pattern::new(text).map_err(|error| {
             let reason = error.to_string();
-            // The engine knows these constructs well enough to name them, and refuses them for their cost.
+            // The engine's error names these constructs, which it does not support because of their cost.
             if reason.contains("look-around") || reason.contains("backreferences") {
                 return self.not_offered(at, MATCHES_PATTERN, NotOfferedReason::UnboundedPattern);
             }

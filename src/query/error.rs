@@ -371,7 +371,7 @@ fn target_in_danish(target: &str) -> &str {
         "a single entity" => "en enkelt række",
         "a property" => "en enkelt værdi",
         "references" => "henvisninger",
-        "a way to another set" => "en vej til en anden tabel",
+        "a navigation property to another set" => "en vej til en anden tabel",
         other => other,
     }
 }

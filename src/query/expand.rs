@@ -1,5 +1,5 @@
-//! `$expand`: rows of other sets beside the rows that lead to them, each with options of its own. `$levels` is written out: as
-//! many times as it says, the navigation property stands within itself.
+//! `$expand`: target rows of navigation properties inside the rows that lead to them, each with its own options. `$levels` is replaced
+//! by nested expansions of the same navigation property.
 
 use std::cell::Cell;
 
@@ -11,12 +11,12 @@ use crate::odata::uri::syntax::{ExpandSuffix, ExpandTerm, Levels, QueryOptions};
 
 pub(super) const PART: RequestPart = RequestPart("$expand");
 
-/// Navigation properties that one request may expand, all levels together.
+/// The most expanded navigation properties of one request, all levels together.
 const EXPAND_LIMIT: usize = 100;
-/// Levels that `max` stands for; no hierarchy is as deep.
+/// The number of levels for `max`; no hierarchy is deeper.
 const DEEPEST: u64 = 12;
 
-/// What one request may still expand.
+/// How many navigation properties a request may still expand.
 #[derive(Debug)]
 pub(super) struct Allowance(Cell<usize>);
 
@@ -38,16 +38,16 @@ impl Allowance {
     }
 }
 
-/// Binds what a request expands.
+/// Binds the `$expand` of a request.
 pub(super) struct Expander<'a> {
     pub(super) feed: &'a Feed,
     pub(super) allowance: &'a Allowance,
-    /// Binds the options of a term against the set at the other end.
+    /// Binds the options of a term to the target set.
     pub(super) inner: &'a dyn Fn(usize, &QueryOptions) -> Result<BoundQuery, QueryError>,
 }
 
 impl Expander<'_> {
-    /// The navigation properties that the terms name, each once.
+    /// Binds the terms; each navigation property may occur once.
     pub(super) fn bind(&self, set: &Set, terms: &[ExpandTerm]) -> Result<Vec<BoundExpand>, QueryError> {
         let mut bound: Vec<BoundExpand> = Vec::new();
         let (named, stars): (Vec<_>, Vec<_>) = terms.iter().partition(|term| !is_star(term));
@@ -96,7 +96,7 @@ impl Expander<'_> {
         Ok(BoundExpand { navigation, shown, query })
     }
 
-    /// The term that stands within this one, if it asks for more levels.
+    /// The term for the next level, if `$levels` asks for one.
     fn next_level(
         &self,
         set: &Set,
@@ -110,8 +110,10 @@ impl Expander<'_> {
         };
         let recursive = self.feed.sets.get(navigation.target).is_some_and(|target| target.name == set.name);
         if !recursive && !is_star(term) {
-            let kind =
-                QueryErrorKind::OptionNotApplicable { option: "$levels", target: "a way to another set" };
+            let kind = QueryErrorKind::OptionNotApplicable {
+                option: "$levels",
+                target: "a navigation property to another set",
+            };
             return Err(PART.error(term.span.start, kind));
         }
         if levels <= 1 {
@@ -154,7 +156,7 @@ fn unknown_navigation(set: &Set, name: &str) -> QueryErrorKind {
     QueryErrorKind::UnknownProperty { name: name.to_owned(), set: set.name.clone(), suggestion }
 }
 
-/// Options for many rows mean nothing where a navigation property leads to one.
+/// Refuses options for collections on a navigation property to one row.
 fn check_options(navigation: &Navigation, term: &ExpandTerm) -> Result<(), QueryError> {
     let options = &term.options;
     let for_many = [

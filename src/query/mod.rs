@@ -1,9 +1,7 @@
-//! A request read against a feed: names become sets and columns, literals become values, and what cannot be meant is refused
-//! with a sentence. Knows no network; says nothing about how the rows are found.
+//! Binds a request to a feed: names become sets and columns, literals become values, and invalid requests are refused with a sentence.
+//! Also evaluates bound expressions. Uses no network; how rows are found is decided by later stages.
 //!
-//! One file per option; [`bind`] strings them together. Options apply in one order, whatever their order in the address:
-//! `$apply`, then `$compute`, then `$filter` and `$search`, then `$count`, then `$orderby`, then `$skip`, then `$top`, then
-//! `$expand`, and `$select` last.
+//! Each option has a file; [`bind`] combines them.
 
 pub mod apply;
 mod arithmetic;
@@ -40,30 +38,30 @@ use crate::odata::functions::Function;
 use crate::odata::uri::syntax::BinaryOp;
 use crate::odata::value::{PrimitiveType, Value};
 
-/// What a request asks for.
+/// A bound request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BoundQuery {
     /// Index of the set in the feed.
     pub set: usize,
     pub target: Target,
-    /// What `$apply` makes of the set's rows; the options below then speak of its result.
+    /// `$apply`; the options below then refer to its result.
     pub apply: Option<apply::BoundApply>,
     pub filter: Option<BoundExpr>,
-    /// Empty: the set's own order. The key is always the last word.
+    /// Empty: the set's own order. Rows that are equal by all keys are sorted by the set's key.
     pub order: Vec<OrderKey>,
-    /// Indexes of the columns that were selected, in the order asked for; `None` for all. Computed values are counted on
-    /// behind the set's own columns.
+    /// Indexes of the selected columns, in the requested order; `None` for all. Computed values have the indexes after the set's
+    /// columns.
     pub select: Option<Vec<usize>>,
     pub top: Option<u64>,
     pub skip: u64,
     pub count: bool,
-    /// Indexes of the navigation properties that were selected by name.
+    /// Indexes of the navigation properties that are selected by name.
     pub selected_navigation: Vec<usize>,
     pub expand: Vec<BoundExpand>,
     pub computed: Vec<Computed>,
-    /// Only the addresses of the rows, as `/$ref` asks.
+    /// Whether only entity references are requested (`/$ref`).
     pub references: bool,
-    /// The row that the path begins at, where it goes on through a navigation property.
+    /// The row before the last navigation property of the path, if it has one.
     pub origin: Option<Box<Origin>>,
 }
 
@@ -74,17 +72,17 @@ pub struct Origin {
     pub navigation: Navigation,
 }
 
-/// A navigation property whose other end is shown beside each row.
+/// An expanded navigation property.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BoundExpand {
     /// Index among the set's navigation properties.
     pub navigation: usize,
     pub shown: ExpandForm,
-    /// What is asked of the rows at the other end.
+    /// The query over the target's rows.
     pub query: BoundQuery,
 }
 
-/// What of an expanded navigation property is shown.
+/// The form in which an expanded navigation property is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExpandForm {
     Rows,
@@ -92,7 +90,7 @@ pub enum ExpandForm {
     Count,
 }
 
-/// A value worked out for every row.
+/// A value that is computed for every row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Computed {
     pub name: String,
@@ -100,7 +98,7 @@ pub struct Computed {
 }
 
 impl Computed {
-    /// The type of a column that holds the values: whole numbers may grow wider than what they were worked out from.
+    /// The type of a column for the values: wider than the expression's for whole numbers, because results may be larger than operands.
     #[must_use]
     pub fn column_type(&self) -> PrimitiveType {
         use PrimitiveType as Type;
@@ -114,7 +112,7 @@ impl Computed {
 }
 
 impl BoundQuery {
-    /// The whole of a part of a set.
+    /// A query for all rows of a set, without options.
     #[must_use]
     pub fn of(set: usize, target: Target) -> Self {
         Self {
@@ -135,14 +133,14 @@ impl BoundQuery {
         }
     }
 
-    /// The set whose columns the answer has and the options speak of: one of the feed's, or what `$apply` makes of it.
+    /// The set whose columns the options refer to: one of the feed's, or the result of `$apply`.
     #[must_use]
     pub fn result<'a>(&'a self, feed: &'a Feed) -> &'a Set {
         self.apply.as_ref().map_or(&feed.sets[self.set], |apply| &apply.result)
     }
 
-    /// The columns that the answer shows or depends on, in ascending order. The key is among them where rows are shown, for
-    /// it has the last word on their order.
+    /// The columns that the answer shows or depends on, ascending. They include the key where rows are shown, because it decides the
+    /// order of otherwise equal rows.
     #[must_use]
     pub fn columns(&self, set: &Set) -> Vec<usize> {
         let mut columns: BTreeSet<usize> = match &self.target {
@@ -160,14 +158,14 @@ impl BoundQuery {
         columns.into_iter().collect()
     }
 
-    /// The columns that are shown, in the order asked for; computed values are counted on behind the set's own.
+    /// The shown columns in the requested order; computed values have the indexes after the set's columns.
     #[must_use]
     pub fn shown(&self, set: &Set) -> Vec<usize> {
         let all = || (0..set.columns.len() + self.computed.len()).collect();
         self.select.clone().unwrap_or_else(all)
     }
 
-    /// What rows of the set must meet to be in the answer: the filter, and the key that was given. `None` if all are.
+    /// The condition that rows must meet: the filter and the key of the path. `None` if all rows are in the answer.
     #[must_use]
     pub fn condition(&self, set: &Set) -> Option<BoundExpr> {
         let (Target::Entity(key) | Target::Property { key, .. }) = &self.target else {
@@ -179,15 +177,15 @@ impl BoundQuery {
     }
 }
 
-/// Which part of the set is the answer.
+/// The part of the set that is requested.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Target {
     Collection,
     /// `/$count`
     Count,
-    /// The row with these key values, in key order. Without any: the one row of a singleton, or the one that a navigation property leads to.
+    /// The row with these key values, in key order. Without values: the row of a singleton, or the target of a navigation property.
     Entity(Vec<Value>),
-    /// One column of such a row; `raw` for `/$value`.
+    /// One column of a row; `raw` for `/$value`.
     Property {
         key: Vec<Value>,
         column: usize,
@@ -195,7 +193,7 @@ pub enum Target {
     },
 }
 
-/// One term of an order.
+/// One term of `$orderby`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OrderKey {
     pub expr: BoundExpr,
@@ -213,30 +211,30 @@ pub struct BoundExpr {
 #[derive(Debug, Clone, PartialEq)]
 pub enum BoundExprKind {
     Literal(Value),
-    /// The column of that index in the set.
+    /// The column with that index in the set.
     Column(usize),
     Not(Box<BoundExpr>),
     Negate(Box<BoundExpr>),
-    /// Two terms or more, none of them a conjunction itself.
+    /// At least two terms, none of which is a conjunction.
     And(Vec<BoundExpr>),
-    /// Two terms or more, none of them a disjunction itself; several `x eq …` of one of them stand as one [`Self::In`].
+    /// At least two terms, none of which is a disjunction; several `x eq …` of the same `x` are one [`Self::In`].
     Or(Vec<BoundExpr>),
-    /// A column against a literal always has the column on the left.
+    /// In a comparison of a column with a literal the column is always on the left.
     Compare(Comparison, Box<BoundExpr>, Box<BoundExpr>),
-    /// The values compare with the operand, or are null.
+    /// The values are null or comparable with the operand.
     In(Box<BoundExpr>, Vec<Value>),
     Arithmetic(Arithmetic, Box<BoundExpr>, Box<BoundExpr>),
     Call(Function, Vec<BoundExpr>),
     /// `matchesPattern`, with the pattern compiled once.
     Matches(Box<BoundExpr>, Pattern),
     Cast(PrimitiveType, Box<BoundExpr>),
-    /// What a navigation property leads to, by the key here.
+    /// The value in a lookup table for the key that the expression yields.
     Lookup(Box<BoundExpr>, LookupTable),
-    /// A question about the figures that the key here leads to. It has no value until its answer is put in its place.
+    /// An aggregate over figures, for the key that the expression yields. It cannot be evaluated until it is replaced by a lookup table.
     LambdaAggregate(Box<BoundExpr>, Box<LambdaAggregate>),
-    /// Whether a text holds another, which is in small letters, whatever the case of its own. Null holds nothing.
+    /// Whether a text, in any letter case, contains another, which is in lower case. False for null.
     ContainsWords(Box<BoundExpr>, Value),
-    /// The value beside the first condition that is true.
+    /// The value of the first condition that is true.
     Case(Vec<(BoundExpr, BoundExpr)>),
 }
 
@@ -301,7 +299,7 @@ impl BoundExpr {
         if let BoundExprKind::Column(column) = self.kind { Some(column) } else { None }
     }
 
-    /// The expressions directly below this one.
+    /// The direct operands.
     #[must_use]
     pub fn operands(&self) -> Vec<&Self> {
         use BoundExprKind as Kind;
@@ -339,7 +337,7 @@ impl BoundExpr {
         }
     }
 
-    /// The expression and all that is below it, in no particular order.
+    /// The expression and all its operands, direct and indirect, in no particular order.
     pub fn nodes(&self) -> impl Iterator<Item = &Self> {
         let mut open = vec![self];
         std::iter::from_fn(move || {
@@ -349,7 +347,8 @@ impl BoundExpr {
         })
     }
 
-    /// How many terms are looked at for a row. A column is looked up in a list; anything else is held against each of its values.
+    /// How many terms are evaluated for a row. For `in`, a column is looked up in a hash table; other operands are compared with each
+    /// value.
     #[must_use]
     pub fn cost(&self) -> u64 {
         let terms = self.nodes().map(|expr| match &expr.kind {
@@ -361,13 +360,13 @@ impl BoundExpr {
         terms.sum::<usize>() as u64
     }
 
-    /// Whether it may have no value for a row.
+    /// Whether evaluating it for a row may fail.
     #[must_use]
     pub fn can_fail(&self) -> bool {
         self.nodes().any(|expr| matches!(expr.kind, BoundExprKind::Arithmetic(..)))
     }
 
-    /// The column that the expression reads, if it reads no other.
+    /// The only column that the expression reads; `None` if it reads several or none.
     #[must_use]
     pub fn only_column(&self) -> Option<usize> {
         let mut columns = self.nodes().filter_map(Self::as_column);
@@ -375,7 +374,7 @@ impl BoundExpr {
         columns.all(|column| column == first).then_some(first)
     }
 
-    /// The columns that the expression reads, each once, in ascending order.
+    /// The columns that the expression reads, ascending.
     #[must_use]
     pub fn columns(&self) -> Vec<usize> {
         self.nodes().filter_map(Self::as_column).collect::<BTreeSet<_>>().into_iter().collect()
@@ -427,7 +426,7 @@ impl Comparison {
         }
     }
 
-    /// Whether two values that stand to each other like this satisfy the comparison.
+    /// Whether the comparison is true for two values in that ordering.
     #[must_use]
     pub fn holds(self, ordering: std::cmp::Ordering) -> bool {
         match self {

@@ -1,4 +1,4 @@
-//! Arithmetic on values. Whole numbers grow to exact decimals and these to doubles where they would overflow; nothing wraps.
+//! Arithmetic on values. Whole numbers that would overflow become decimals, and decimals become doubles; nothing wraps around.
 
 use chrono::TimeDelta;
 use rust_decimal::Decimal;
@@ -35,7 +35,7 @@ pub(in crate::query) fn negate(value: &Value) -> Result<Value, EvalError> {
     })
 }
 
-/// `div` of whole numbers cuts the fraction off; `divby` keeps it.
+/// `div` of whole numbers truncates; `divby` keeps the fraction.
 fn integers(operator: Arithmetic, a: i64, b: i64) -> Result<Value, EvalError> {
     let exact = match operator {
         Arithmetic::Div | Arithmetic::Mod if b == 0 => return Err(EvalError::DivisionByZero),
@@ -70,7 +70,7 @@ fn decimals(operator: Arithmetic, a: Decimal, b: Decimal) -> Result<Value, EvalE
     }
 }
 
-/// As for IEEE 754, but the standard has a finite number divided by zero fail the request.
+/// As in IEEE 754, except that by the OData standard a finite number divided by zero is an error.
 fn doubles(operator: Arithmetic, a: f64, b: f64) -> Result<Value, EvalError> {
     Ok(Value::Double(match operator {
         Arithmetic::Div | Arithmetic::DivBy | Arithmetic::Mod if b == 0.0 && !a.is_infinite() => {
@@ -84,7 +84,7 @@ fn doubles(operator: Arithmetic, a: f64, b: f64) -> Result<Value, EvalError> {
     }))
 }
 
-/// Dates, instants and durations, added and subtracted.
+/// Addition and subtraction of dates, instants and durations.
 fn times(operator: Arithmetic, left: &Value, right: &Value) -> Result<Value, EvalError> {
     let (name, signed): (_, fn(TimeDelta) -> TimeDelta) = match operator {
         Arithmetic::Add => ("add", |duration| duration),

@@ -18,9 +18,9 @@ use crate::odata::value::Value;
 pub enum ColumnarValue {
     /// The same value for every row.
     Scalar(Value),
-    /// A column as frames hold it.
+    /// An arrow array of a type that frames have.
     Array(ArrayRef),
-    /// Values by themselves: numbers whose type depends on the row, and types that frames do not hold.
+    /// Single values, for numbers whose type depends on the row and for types that frames do not have.
     Values(Vec<Value>),
 }
 
@@ -49,7 +49,7 @@ impl ColumnarValue {
     /// For each row whether it is true, false or, as null, unknown.
     ///
     /// # Errors
-    /// When a value is none of these.
+    /// When a value is not a boolean.
     pub fn truths(&self, rows: usize) -> Result<BooleanArray, EvalError> {
         if let Self::Array(array) = self
             && let Some(truths) = array.as_boolean_opt()
@@ -67,13 +67,13 @@ impl ColumnarValue {
         self.values(rows).map(truth).collect()
     }
 
-    /// Whether each text is such; unknown where there is none.
+    /// Applies a predicate to each text; unknown for null.
     pub(super) fn truths_of_texts(&self, rows: usize, holds: impl Fn(&str) -> bool) -> BooleanArray {
         let texts = Texts::of(self);
         (0..rows).map(|row| texts.get(row).map(&holds)).collect()
     }
 
-    /// Another value for each.
+    /// Applies a function to each value.
     pub(super) fn map(
         &self,
         rows: usize,
@@ -85,7 +85,7 @@ impl ColumnarValue {
         }
     }
 
-    /// One value for each two.
+    /// Applies a function to pairs of values.
     pub(super) fn zip(
         &self,
         other: &Self,
@@ -134,7 +134,7 @@ impl ColumnarValue {
         })
     }
 
-    /// The rows of one after those of the other, each with how many they are.
+    /// Concatenates two columns, each given with its number of rows.
     pub(super) fn concat(parts: Vec<(Self, usize)>) -> Result<Self, EvalError> {
         let array = |(part, _): &(Self, usize)| {
             if let Self::Array(array) = part { Some(array.clone()) } else { None }
@@ -146,12 +146,12 @@ impl ColumnarValue {
     }
 }
 
-/// The texts of a column, which are read without being copied. What is no text is null.
+/// The texts of a column, read without copying. Values that are not texts are null.
 #[derive(Debug)]
 pub enum Texts<'a> {
     Scalar(Option<&'a str>),
     Array(&'a StringArray),
-    /// Which of the distinct texts each row has.
+    /// For each row the index of its text among the distinct ones.
     Dictionary(&'a Int32Array, &'a StringArray),
     Values(&'a [Value]),
 }

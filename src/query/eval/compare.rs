@@ -1,5 +1,5 @@
-//! Comparisons, membership and the search for words. Whole columns are compared by arrow's kernels where these know the types,
-//! all else value by value, and both ways give the same.
+//! Comparisons, `in` and the search for words. Columns are compared by arrow's kernels if these support the types, otherwise value by
+//! value; the results are the same.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -21,8 +21,8 @@ use crate::catalogue::value::to_stored;
 use crate::odata::value::Value;
 use crate::query::Comparison;
 
-/// Compares two columns: `eq` and `ne` take null for a value like others; the rest is unknown where a side is null, and false
-/// where a side is not a number.
+/// Compares two columns. `eq` and `ne` treat null as a value; the other comparisons are unknown if a side is null, and false if a side
+/// is NaN.
 pub(super) fn compare(
     comparison: Comparison,
     left: &ColumnarValue,
@@ -41,7 +41,7 @@ pub(super) fn compare(
     Ok(values.map(|(left, right)| holds(comparison, &left, &right)).collect())
 }
 
-/// Whether two values stand to each other like that; unknown as for [`compare`].
+/// Compares two values; unknown as in [`compare`].
 fn holds(comparison: Comparison, left: &Value, right: &Value) -> Option<bool> {
     if left.is_null() || right.is_null() {
         let same = left.is_null() && right.is_null();
@@ -57,7 +57,7 @@ fn holds(comparison: Comparison, left: &Value, right: &Value) -> Option<bool> {
     })
 }
 
-/// `None` where the column's type does not hold the value exactly.
+/// `None` if the column's type cannot represent the value exactly.
 fn with_value(
     array: &ArrayRef,
     comparison: Comparison,
@@ -73,7 +73,7 @@ fn with_value(
     stored(value, array.data_type()).map(|value| by_kernel(array, comparison, &value)).transpose()
 }
 
-/// `None` where the columns are of different types, or of one whose values are read another way.
+/// `None` if the types differ or are not supported by the kernels.
 fn with_column(
     left: &ArrayRef,
     comparison: Comparison,
@@ -90,7 +90,7 @@ fn by_kernel(
     right: &dyn Datum,
 ) -> Result<BooleanArray, ArrowError> {
     match comparison {
-        // Null is a value like others to these two.
+        // Equality and inequality treat null as a value.
         Comparison::Eq => cmp::not_distinct(left, right),
         Comparison::Ne => cmp::distinct(left, right),
         Comparison::Lt => cmp::lt(left, right),
@@ -100,7 +100,7 @@ fn by_kernel(
     }
 }
 
-/// Membership is equality with any of the values, so null is in a list that holds null.
+/// `in` is equality with any of the values, so null is in a list that contains null.
 pub(super) fn is_in(operand: &ColumnarValue, values: &[Value], rows: usize) -> BooleanArray {
     if let ColumnarValue::Array(array) = operand
         && let Some(mask) = by_lookup(array, values)
@@ -111,8 +111,8 @@ pub(super) fn is_in(operand: &ColumnarValue, values: &[Value], rows: usize) -> B
     operand.values(rows).map(|value| Some(equals_any(value))).collect()
 }
 
-/// Looks every figure or text up in a list of values, however long that is; `None` for columns of other types, and where a value
-/// is none of the column's type.
+/// Looks up every figure or text in a hash table of the values; `None` for columns of other types, or if a value is not of the column's
+/// type.
 fn by_lookup(array: &ArrayRef, values: &[Value]) -> Option<BooleanArray> {
     let has_null = values.iter().any(Value::is_null);
     let values = values.iter().filter(|value| !value.is_null());
@@ -133,7 +133,7 @@ fn by_lookup(array: &ArrayRef, values: &[Value]) -> Option<BooleanArray> {
     }
 }
 
-/// Whether each text holds the words, which are in small letters, whatever the case of its own. Null holds nothing.
+/// Whether each text, in any letter case, contains the words, which are in lower case. False for null.
 pub(super) fn contains_words(texts: &ColumnarValue, words: &Value, rows: usize) -> BooleanArray {
     let texts = Texts::of(texts);
     let Value::String(words) = words else { return BooleanArray::from(vec![false; rows]) };
@@ -141,7 +141,7 @@ pub(super) fn contains_words(texts: &ColumnarValue, words: &Value, rows: usize) 
     (0..rows).map(|row| Some(texts.get(row).is_some_and(holds))).collect()
 }
 
-/// The value as a cell of that type, if the type holds it exactly.
+/// The value as a cell of that type, if the type can represent it exactly.
 fn stored(value: &Value, data_type: &DataType) -> Option<Scalar<ArrayRef>> {
     let array: ArrayRef = match (data_type, value) {
         (DataType::Int32, Value::Integer(number)) => {

@@ -1,5 +1,5 @@
-//! What the functions of the language do with whole columns. Texts are counted and cut in characters (Unicode code points), never
-//! in bytes, so that æ, ø and å count as one. Instants are read in their own offset.
+//! Evaluates OData's functions on columns. Texts are counted and cut in characters (Unicode code points), not in bytes, so that æ, ø
+//! and å count as one. Parts of instants are those in their own offset.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub(super) fn call(
     Ok(if is_constant { ColumnarValue::Scalar(result.value(0)) } else { result })
 }
 
-/// A function's arguments for so many rows.
+/// A function's arguments, and the number of rows.
 struct Call<'a> {
     arguments: &'a [ColumnarValue],
     text: Texts<'a>,
@@ -71,30 +71,30 @@ impl Call<'_> {
             }),
             Function::Date => self.each(|value| date(value).map(Value::Date)),
             Function::Time => self.each(|value| time(value).map(Value::TimeOfDay)),
-            // Halves are rounded away from zero.
+            // Halves are rounded away from zero, as OData says.
             Function::Round => self.rounded(|exact| exact.round_dp_with_strategy(0, HALVES), f64::round),
             Function::Floor => self.rounded(|exact| exact.floor(), f64::floor),
             Function::Ceiling => self.rounded(|exact| exact.ceil(), f64::ceil),
         }
     }
 
-    /// Whether two texts stand to each other like that.
+    /// Applies a predicate to pairs of texts.
     fn compared(&self, holds: impl Fn(&str, &str) -> bool) -> ColumnarValue {
         let holds = |row| Some(holds(self.text.get(row)?, self.other.get(row)?));
         (0..self.rows).map(holds).collect::<BooleanArray>().into()
     }
 
-    /// A whole number for each row.
+    /// Applies a function with a whole number as its result.
     fn counted(&self, number: impl Fn(usize) -> Option<i64>) -> ColumnarValue {
         ColumnarValue::Array(Arc::new((0..self.rows).map(number).collect::<Int64Array>()))
     }
 
-    /// A text for each row.
+    /// Applies a function with a text as its result.
     fn written<T: AsRef<str>>(&self, text: impl Fn(usize) -> Option<T>) -> Result<ColumnarValue, EvalError> {
         Ok(ColumnarValue::Array(Arc::new((0..self.rows).map(text).collect::<StringArray>())))
     }
 
-    /// Another value for each.
+    /// Applies a function to each value.
     fn each(&self, to: impl Fn(&Value) -> Option<Value>) -> Result<ColumnarValue, EvalError> {
         let to = |value: &Value| match value {
             Value::Null => Ok(Value::Null),
@@ -118,7 +118,7 @@ impl Call<'_> {
         })
     }
 
-    /// A negative start counts from the end; what lies outside the text is not there, and no error.
+    /// A negative start counts from the end; positions outside the text are ignored.
     fn substring(&self, row: usize) -> Option<String> {
         let (text, start) = (self.text.get(row)?, self.whole_number(1, row)?);
         let size = text.chars().count();
@@ -152,7 +152,7 @@ fn seconds(whole: i64, nanoseconds: impl Into<i64>) -> Value {
     Value::Decimal((Decimal::from(whole) + Decimal::new(nanoseconds.into(), 9)).normalize())
 }
 
-/// The day of a day or an instant.
+/// The date of a date or an instant.
 fn date(value: &Value) -> Option<NaiveDate> {
     match value {
         Value::Date(date) => Some(*date),

@@ -1,4 +1,4 @@
-//! `and`, `or`, `not` and `case`: which rows an operand is evaluated for at all.
+//! `and`, `or`, `not` and `case`: operands are evaluated only for the rows that are not decided yet.
 
 use arrow_arith::boolean;
 use arrow_array::{Array, BooleanArray};
@@ -9,7 +9,7 @@ use super::{EvalError, Evaluator};
 use crate::odata::value::Value;
 use crate::query::BoundExpr;
 
-/// Where no more than one row in so many is open, the others are left out.
+/// Decided rows are removed from the batch when at most one row in so many is undecided.
 const FEW: usize = 4;
 
 pub(super) fn not(operand: &ColumnarValue, rows: usize) -> Result<BooleanArray, EvalError> {
@@ -43,7 +43,7 @@ impl Evaluator {
         Ok(decided)
     }
 
-    /// The value beside the first condition that is true. Neither later conditions nor other values are evaluated for the row.
+    /// `case`: the value of the first condition that is true. Later conditions and other values are not evaluated for the row.
     pub(super) fn first_true(
         &self,
         cases: &[(BoundExpr, BoundExpr)],

@@ -1,8 +1,8 @@
-//! The values of a bound expression for the rows of a batch, in the three-valued logic of OData: true, false and null for
-//! unknown. Every operator takes whole columns and gives one.
+//! Evaluates a bound expression for the rows of a batch, in OData's three-valued logic: true, false and null for unknown. Operators take
+//! and return whole columns.
 //!
-//! What depends on one column of texts that are stored by their distinct values is worked out once for each of those. Where an
-//! operand can fail, as by a division by zero, the rows that the operands before it decide are kept from it.
+//! An expression that depends on one dictionary-encoded column only is evaluated once for each distinct value. An operand that can fail,
+//! for example by a division by zero, is not evaluated for rows that earlier operands decide.
 
 mod arithmetic;
 mod column;
@@ -28,7 +28,7 @@ use self::rows::{DistinctValues, Slice};
 use super::{BoundExpr, BoundExprKind, cast};
 use crate::odata::value::Value;
 
-/// Rows that are evaluated at once: enough to make a column worth its while, few enough to bound what is held in between.
+/// How many rows are evaluated at once: enough for columns to be efficient, few enough to bound the size of intermediate results.
 const BATCH_ROWS: usize = 4096;
 
 /// Why an expression has no value for a row.
@@ -43,7 +43,7 @@ pub enum EvalError {
 }
 
 impl EvalError {
-    /// One Danish sentence, with what to do.
+    /// One Danish sentence that says what to do.
     #[must_use]
     pub fn danish(&self) -> &'static str {
         match self {
@@ -55,7 +55,7 @@ impl EvalError {
 }
 
 impl From<ArrowError> for EvalError {
-    /// The kernels that are used fail only where a column outgrows what can be addressed.
+    /// The arrow kernels used here fail only if a column becomes too large.
     fn from(_: ArrowError) -> Self {
         Self::OutOfRange { operation: "a column" }
     }
@@ -64,7 +64,7 @@ impl From<ArrowError> for EvalError {
 /// The values of the expression for the rows.
 ///
 /// # Errors
-/// When the standard has the request fail, as for a division by zero.
+/// When the OData standard defines an error, such as for a division by zero.
 pub fn evaluate(expr: &BoundExpr, rows: &dyn Rows) -> Result<ColumnarValue, EvalError> {
     let evaluator = Evaluator { row_count: rows.len(), by_distinct_value: RefCell::default() };
     if rows.len() <= BATCH_ROWS || expr.operands().is_empty() {
@@ -83,7 +83,7 @@ pub(super) fn negate(value: &Value) -> Result<Value, EvalError> {
     arithmetic::negate(value)
 }
 
-/// The values of an expression for each distinct value of the column that it reads, and for null behind them.
+/// The values of an expression for each distinct value of its column, followed by that for null.
 struct ByDistinctValue {
     column: usize,
     results: ColumnarValue,
@@ -91,9 +91,9 @@ struct ByDistinctValue {
 }
 
 struct Evaluator {
-    /// Rows of all batches together.
+    /// The number of rows of all batches.
     row_count: usize,
-    /// What was worked out by distinct values, by the address of the expression; `None` for those that cannot be.
+    /// Values by distinct value, by the address of the expression; `None` for expressions that cannot be evaluated like this.
     by_distinct_value: RefCell<HashMap<usize, Option<Rc<ByDistinctValue>>>>,
 }
 
@@ -150,7 +150,7 @@ impl Evaluator {
         }
     }
 
-    /// The values by the distinct values of the one column that the expression reads, if that is how they are found.
+    /// The values by distinct value, if the expression reads only one dictionary-encoded column.
     fn looked_up(&self, expr: &BoundExpr, rows: &dyn Rows) -> Result<Option<ColumnarValue>, EvalError> {
         let address = std::ptr::from_ref(expr).addr();
         let known = self.by_distinct_value.borrow().get(&address).cloned();
@@ -178,7 +178,7 @@ impl Evaluator {
         let Some(column) = expr.only_column().filter(|_| !expr.can_fail()) else { return Ok(None) };
         let ColumnarValue::Array(array) = rows.column(column)? else { return Ok(None) };
         let Some(dictionary) = array.as_dictionary_opt::<Int32Type>() else { return Ok(None) };
-        // A slice of a large frame may carry more distinct values than it has rows.
+        // A slice of a large frame may have more distinct values than rows.
         let count = dictionary.values().len();
         let Some(null) = i32::try_from(count).ok().filter(|_| count <= self.row_count) else {
             return Ok(None);

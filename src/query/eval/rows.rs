@@ -1,4 +1,4 @@
-//! Rows that an expression is evaluated over: anything that has a value in each column of a set.
+//! The trait for rows that expressions are evaluated on, and its implementations besides frames.
 
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, new_null_array};
 use arrow_select::concat::concat;
@@ -7,7 +7,7 @@ use super::EvalError;
 use super::column::ColumnarValue;
 use crate::odata::value::Value;
 
-/// Rows by their columns.
+/// Rows with columns of a set.
 pub trait Rows {
     /// How many rows there are.
     fn len(&self) -> usize;
@@ -17,14 +17,14 @@ pub trait Rows {
         self.len() == 0
     }
 
-    /// The values in the column of that index of the set; null where it is not there.
+    /// The values of the column with that index in the set; null if it is missing.
     ///
     /// # Errors
-    /// When the column outgrows what can be addressed.
+    /// When the column becomes too large.
     fn column(&self, column: usize) -> Result<ColumnarValue, EvalError>;
 }
 
-/// One row without columns: constants have their values here.
+/// One row without columns, for constant expressions.
 #[derive(Debug, Clone, Copy)]
 pub struct NoColumns;
 
@@ -38,7 +38,7 @@ impl Rows for NoColumns {
     }
 }
 
-/// A list that holds every column of its set.
+/// The rows of a list, with all columns of its set.
 impl Rows for RecordBatch {
     fn len(&self) -> usize {
         self.num_rows()
@@ -83,7 +83,7 @@ impl Rows for Selection<'_> {
     }
 }
 
-/// Each distinct value of one column as a row, and null behind them.
+/// A row for each distinct value of one column, followed by one for null.
 pub(super) struct DistinctValues {
     column: usize,
     values: ArrayRef,
