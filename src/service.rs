@@ -245,11 +245,18 @@ fn catalogue(
     Ok(Arc::new(catalogue))
 }
 
-/// Refuses a cell limit that a single row of a known table would exceed.
+/// Refuses a cell limit that a single row of every known table would exceed. A table that is wider than the others is logged: it
+/// cannot be read, but is no reason not to serve the others.
 fn check_cell_limit(limit: u64, catalogue: &Catalogue) -> Result<(), StartError> {
-    let widest = catalogue.measurements.values().map(|table| chunk::row_cells(table)).max();
-    let least = widest.unwrap_or_default().max(LEAST_CELLS);
-    if limit < least { Err(StartError::CellLimit { limit, least }) } else { Ok(()) }
+    let widths = || catalogue.measurements.iter().map(|(id, table)| (chunk::row_cells(table), id));
+    let least = widths().map(|(cells, _)| cells).min().unwrap_or_default().max(LEAST_CELLS);
+    if limit < least {
+        return Err(StartError::CellLimit { limit, least });
+    }
+    for (cells, table) in widths().filter(|(cells, _)| *cells > limit) {
+        tracing::error!(%table, cells, limit, "a row of the table has more cells than BRIDGE_CELL_LIMIT; it cannot be read");
+    }
+    Ok(())
 }
 
 fn definitions(settings: &BridgeSettings) -> Result<Definitions, DefinitionError> {

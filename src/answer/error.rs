@@ -57,6 +57,8 @@ pub enum BridgeError {
     TooSlow { seconds: u64 },
     #[error("there is no table '{table}' at {origin}")]
     UnknownTable { table: String, origin: String, suggestion: Option<String> },
+    #[error("the metadata of table {table} cannot be used: {reason}")]
+    UnusableTable { table: MeasurementId, reason: String },
     #[error("table {0} has not been read from the upstream yet")]
     TableNotRead(MeasurementId),
     #[error("no row has this key")]
@@ -153,6 +155,11 @@ impl DescribeError for BridgeError {
                     Some(_) => format!("Målingen '{table}' findes ikke{}.", but_there_is(suggestion)),
                     None => format!("Målingen '{table}' findes ikke; se Datasets for dem, der findes."),
                 },
+            ),
+            Self::UnusableTable { .. } => ErrorDescription::new(
+                502,
+                "UnusableTable",
+                "Jobindsats beskriver målingen på en måde, der ikke kan bruges; de andre målinger kan læses som før.",
             ),
             Self::TableNotRead(_) => ErrorDescription::new(
                 503,

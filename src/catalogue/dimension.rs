@@ -3,7 +3,7 @@
 //! A place or group that stands in several hierarchies is one member, taken from the first of them; so is the total. A member
 //! knows where it can be asked for, and which other member always shares its figures.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::catalogue::area::{self, AREA_DIMENSION, AreaKind};
 use crate::catalogue::id::{DimensionId, HierarchyId, LevelId, MemberId, MemberPath};
@@ -118,6 +118,7 @@ impl Dimension {
         for source in sources {
             dimension.unite(source, several, has_total);
         }
+        dimension.make_ids_unique();
         dimension.by_id =
             dimension.members.iter().enumerate().map(|(index, member)| (member.id.clone(), index)).collect();
         dimension
@@ -217,6 +218,22 @@ impl Dimension {
         self.link_parents(&by_path);
         hierarchy.nodes.sort_by_key(|node| node.member);
         self.hierarchies.push(hierarchy);
+    }
+
+    /// Gives members whose ids another has, or which mean something else, a number behind: `/1.2/` and `/1/2/` would both be `1.2`.
+    fn make_ids_unique(&mut self) {
+        let mut taken = HashSet::new();
+        for member in &mut self.members {
+            let (wanted, is_total) = (member.id.clone(), member.is_total());
+            let stem = wanted.as_str().trim_start_matches(UNKNOWN);
+            let numbered = (2_u32..).map(|number| MemberId::from(format!("{stem}_{number}")));
+            let means_else = |id: &MemberId| {
+                id.as_str().is_empty() || is_unknown(id.as_str()) || (id.as_str() == TOTAL_ID && !is_total)
+            };
+            let mut ids = [wanted.clone()].into_iter().chain(numbered);
+            let free = ids.find(|id| !means_else(id) && taken.insert(id.clone()));
+            member.id = free.unwrap_or(wanted.clone());
+        }
     }
 
     fn unlisted_root_label(&self) -> String {

@@ -5,7 +5,10 @@ use crate::catalogue::id::{MeasureGroupId, MeasureId};
 /// A figure that a measurement gives for each cell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Measure {
+    /// The id within the table.
     pub id: MeasureId,
+    /// The id within the group, by which the upstream knows it; others of the table may have the same.
+    pub source_id: MeasureId,
     pub group_id: MeasureGroupId,
     pub group_label: String,
     pub label: String,

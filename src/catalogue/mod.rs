@@ -27,6 +27,8 @@ pub struct Catalogue {
     pub heads: BTreeMap<MeasurementId, Arc<MeasurementHead>>,
     /// The tables whose parts have been read; a subset of the heads.
     pub measurements: BTreeMap<MeasurementId, Arc<Measurement>>,
+    /// Tables whose metadata cannot be used, and why. One that was usable before is served as it was.
+    pub unusable: BTreeMap<MeasurementId, String>,
     /// When the list of tables was last read.
     pub read_at: Option<DateTime<Utc>>,
 }

@@ -8,13 +8,13 @@ use crate::catalogue::measurement::{Measurement, MeasurementHead, Subject};
 use crate::catalogue::period::PeriodKind;
 use crate::catalogue::revised::RevisedFigure;
 use crate::catalogue::value::RowStatus;
-use crate::feed::Feed;
 use crate::feed::figure_sets::{NamedMeasurement, label_or_id};
 use crate::feed::listing::Listing;
 use crate::feed::origin::{CATALOG, LANGUAGE, Origin};
 use crate::feed::registry::NameRegistry;
 use crate::feed::set_definition::{SetDefinition, assemble};
 use crate::feed::table_feed::published;
+use crate::feed::{Feed, LeftOut};
 
 /// The catalogue as a service.
 #[must_use]
@@ -24,8 +24,15 @@ pub fn catalogue_feed(
     origin: &Origin,
     names: &mut NameRegistry,
 ) -> Feed {
-    let tables: Vec<_> =
-        catalogue.measurements.values().map(|measurement| table(catalogue, measurement, names)).collect();
+    let (mut tables, mut left_out) = (Vec::new(), Vec::new());
+    for measurement in catalogue.measurements.values() {
+        let definition = table(catalogue, measurement, names);
+        // One set that cannot be described would make the metadata of all of them invalid.
+        match definition.check() {
+            Ok(()) => tables.push(definition),
+            Err(error) => left_out.push(LeftOut { table: measurement.id.clone(), reason: error.to_string() }),
+        }
+    }
     let mut definitions = vec![
         datasets(catalogue, &tables, origin),
         catalogs(origin),
@@ -34,7 +41,7 @@ pub fn catalogue_feed(
         revisions(revised),
     ];
     definitions.extend(tables);
-    assemble("Jobindsats".to_owned(), definitions)
+    Feed { left_out, ..assemble("Jobindsats".to_owned(), definitions) }
 }
 
 /// A table's set `Hovedtal`, here named after the table.

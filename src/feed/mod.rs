@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arrow_array::RecordBatch;
 
 use crate::catalogue::area::AreaKind;
-use crate::catalogue::id::PeriodTypeId;
+use crate::catalogue::id::{MeasurementId, PeriodTypeId};
 use crate::catalogue::measurement::Measurement;
 use crate::feed::column::Column;
 use crate::odata::edm::Schema;
@@ -49,6 +49,15 @@ pub struct Feed {
     pub sets: Vec<Set>,
     /// The content of `$metadata`; names, keys and types equal those of `sets`.
     pub schema: Schema,
+    /// Tables of the catalogue that have no set, because one of theirs could not be described.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A table without a set in the catalogue service, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    pub table: MeasurementId,
+    pub reason: String,
 }
 
 impl Feed {

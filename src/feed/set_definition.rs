@@ -4,6 +4,8 @@
 use crate::feed::aggregation;
 use crate::feed::column::{Column, Fact};
 use crate::feed::{Feed, FeedId, Navigation, RowSource, Set};
+use crate::odata::csdl::CsdlError;
+use crate::odata::csdl::check::check;
 use crate::odata::edm::{
     Annotation, AnnotationValue, EntityContainer, EntitySet, EntityType, NavigationProperty, Property,
     Schema, Singleton,
@@ -90,6 +92,14 @@ impl ColumnDefinition {
 impl SetDefinition {
     fn plain_columns(&self) -> impl Iterator<Item = &Column> + Clone {
         self.columns.iter().map(|column| &column.column)
+    }
+
+    /// Whether a schema can hold the set.
+    ///
+    /// # Errors
+    /// With what is wrong, if not.
+    pub fn check(&self) -> Result<(), CsdlError> {
+        check(&schema("Check".to_owned(), std::slice::from_ref(self)))
     }
 
     fn key(&self) -> impl Iterator<Item = usize> {
@@ -244,7 +254,7 @@ pub(super) fn assemble(namespace: String, definitions: Vec<SetDefinition>) -> Fe
         })
         .collect();
     let sets = definitions.into_iter().map(|definition| definition.set(&targets)).collect();
-    Feed { id: FeedId::next(), sets, schema }
+    Feed { id: FeedId::next(), sets, schema, left_out: Vec::new() }
 }
 
 fn schema(namespace: String, definitions: &[SetDefinition]) -> Schema {

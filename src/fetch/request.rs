@@ -31,7 +31,7 @@ fn measures(measurement: &Measurement, chunk: &Chunk) -> MeasureSelection {
     match chunk.measures.as_slice() {
         [only] if measurement.measures.len() > 1 => {
             let measure = &measurement.measures[*only];
-            let one = vec![(measure.group_id.clone(), Some(measure.id.clone()))];
+            let one = vec![(measure.group_id.clone(), Some(measure.source_id.clone()))];
             NonEmpty::new(one).map_or(MeasureSelection::All, MeasureSelection::Some)
         }
         _ => MeasureSelection::All,

@@ -25,6 +25,7 @@ pub fn table() -> Measurement {
     let period = |month: usize| Period::new(&PeriodTypeId::from("M"), &format!("2025M{month:02}"));
     let measure = Measure {
         id: MeasureId::from("m"),
+        source_id: MeasureId::from("m"),
         group_id: MeasureGroupId::from("g"),
         group_label: "Antal".to_owned(),
         label: "Antal".to_owned(),

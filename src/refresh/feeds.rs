@@ -15,11 +15,12 @@ use crate::catalogue::id::MeasurementId;
 use crate::catalogue::measurement::{Measurement, MeasurementHead};
 use crate::disk::{self, SavedFileError};
 use crate::error::closest;
-use crate::feed::Feed;
 use crate::feed::catalogue_feed::catalogue_feed;
 use crate::feed::origin::Origin;
 use crate::feed::registry::{NameRegistry, RegistryError};
 use crate::feed::table_feed::table_feed;
+use crate::feed::{Feed, LeftOut};
+use crate::odata::csdl::check::check;
 use crate::refresh::sync::keeper::CatalogueKeeper;
 use crate::store::revisions::RevisionLog;
 
@@ -57,7 +58,8 @@ struct BuiltCatalogue {
 struct BuiltTable {
     measurement: Arc<Measurement>,
     head: Option<Arc<MeasurementHead>>,
-    feed: Arc<Feed>,
+    /// The feed, or why its sets cannot be described.
+    feed: Result<Arc<Feed>, String>,
 }
 
 /// Why names cannot be assigned: without the recorded ones, new names could differ from those that clients use.
@@ -114,6 +116,10 @@ impl FeedKeeper {
         }
         let revised = self.revisions.figures();
         let feed = Arc::new(catalogue_feed(&catalogue, &revised, &self.origin, &mut built.names));
+        let known = built.catalogue.as_ref().map(|built| built.feed.left_out.as_slice()).unwrap_or_default();
+        for LeftOut { table, reason } in feed.left_out.iter().filter(|left_out| !known.contains(left_out)) {
+            tracing::warn!(%table, reason, "the table's set cannot be described; it is left out");
+        }
         built.catalogue = Some(BuiltCatalogue { catalogue, additions, feed: Arc::clone(&feed) });
         self.keep_names(&mut built);
         feed
@@ -134,22 +140,34 @@ impl FeedKeeper {
         // A table that was updated is read again first, so that its periods match the figures that will be read.
         let measurement = self.catalogue.measurement(head.id.as_str()).await.map_err(|error| {
             tracing::warn!(table = %head.id, %error, "table could not be read");
-            BridgeError::TableNotRead(head.id.clone())
+            match error.concerns_the_metadata() {
+                true => BridgeError::UnusableTable { table: head.id.clone(), reason: error.to_string() },
+                false => BridgeError::TableNotRead(head.id.clone()),
+            }
         })?;
-        Ok(self.feed_of(measurement, head))
+        let table = head.id.clone();
+        self.feed_of(measurement, head).map_err(|reason| BridgeError::UnusableTable { table, reason })
     }
 
-    fn feed_of(&self, measurement: Arc<Measurement>, head: Arc<MeasurementHead>) -> Arc<Feed> {
+    fn feed_of(
+        &self,
+        measurement: Arc<Measurement>,
+        head: Arc<MeasurementHead>,
+    ) -> Result<Arc<Feed>, String> {
         let mut built = self.built();
         if let Some(table) = built.tables.get(&measurement.id)
             && Arc::ptr_eq(&table.measurement, &measurement)
             && table.head.as_ref() == Some(&head)
         {
-            return Arc::clone(&table.feed);
+            return table.feed.clone();
         }
-        let feed = Arc::new(table_feed(&measurement, Some(&head), &self.origin, &mut built.names));
+        let feed = table_feed(&measurement, Some(&head), &self.origin, &mut built.names);
+        let feed = match check(&feed.schema) {
+            Ok(()) => Ok(Arc::new(feed)),
+            Err(error) => Err(error.to_string()),
+        };
         let table =
-            BuiltTable { measurement: Arc::clone(&measurement), head: Some(head), feed: Arc::clone(&feed) };
+            BuiltTable { measurement: Arc::clone(&measurement), head: Some(head), feed: feed.clone() };
         built.tables.insert(measurement.id.clone(), table);
         self.keep_names(&mut built);
         feed

@@ -11,6 +11,7 @@ pub mod request;
 pub mod retry;
 pub mod wire;
 
+mod distinct;
 mod hints;
 mod verdict;
 

@@ -12,6 +12,7 @@ use crate::catalogue::id::{
 use crate::catalogue::measure::Measure;
 use crate::catalogue::measurement::{Measurement, MeasurementHead, PeriodType, Subject};
 use crate::catalogue::period::{Period, PeriodKind};
+use crate::upstream::distinct::distinct;
 use crate::upstream::hints::TableHints;
 use crate::upstream::wire;
 
@@ -134,6 +135,7 @@ pub fn measurement(
     if found.trim().to_lowercase() != id.as_str() {
         return Err(ReadError::OtherTable { expected: id.clone(), found: found.to_owned() });
     }
+    let table = &distinct(table);
     let (period_types, periods) = periods(id, &table.periods.0)?;
     Ok(Measurement {
         id: id.clone(),
@@ -147,6 +149,7 @@ pub fn measurement(
 
 fn measures(table: &MeasurementId, groups: &[wire::MeasureGroup]) -> Result<Vec<Measure>, ReadError> {
     let mut measures = Vec::new();
+    let mut seen = HashSet::new();
     for group in groups {
         let group_id = required(table, "measure group", &group.mgroup_id)?;
         let group_label = label(&group.mgroup_name, group_id);
@@ -154,8 +157,13 @@ fn measures(table: &MeasurementId, groups: &[wire::MeasureGroup]) -> Result<Vec<
         for measure in &group.measures.0 {
             let id = required(table, "measure", &measure.measure_id)?;
             let label = label(&measure.measure_name, id);
+            // In a second group it is a column of its own, which needs an id of its own.
+            let numbered = (2_u32..).map(|number| format!("{group_id}.{id}_{number}"));
+            let mut ids = [id.to_owned(), format!("{group_id}.{id}")].into_iter().chain(numbered);
+            let unique = ids.find(|id| seen.insert(id.clone())).unwrap_or_default();
             measures.push(Measure {
-                id: MeasureId::from(id),
+                id: MeasureId::from(unique),
+                source_id: MeasureId::from(id),
                 group_id: MeasureGroupId::from(group_id),
                 group_label: group_label.clone(),
                 heading: if several { format!("{group_label}: {label}") } else { label.clone() },

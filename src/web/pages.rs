@@ -94,9 +94,30 @@ pub async fn status(state: web::Data<AppState>) -> HttpResponse {
         );
     }
     body.push_str("</table>");
+    left_out(&mut body, &state);
     body.push_str(&failures(&state.reports.newest_first()));
     revised(&mut body, &state);
     page(&state, "Status", &body)
+}
+
+/// Tables that cannot be read here, each with its reason.
+fn left_out(body: &mut String, state: &AppState) {
+    let feed = state.feeds.catalogue();
+    let catalogue = state.catalogue.current();
+    let unusable = catalogue.unusable.iter();
+    let described = feed.left_out.iter().map(|left_out| (&left_out.table, &left_out.reason));
+    let rows: Vec<_> = unusable.chain(described).collect();
+    if rows.is_empty() {
+        return;
+    }
+    body.push_str(
+        "<h2>Udeladte målinger</h2><p>Jobindsats beskriver dem på en måde, der ikke kan bruges; de andre målinger er ikke berørt.</p>\
+         <table><tr><th>Tabel</th><th>Grund</th></tr>",
+    );
+    for (table, reason) in rows {
+        let _ = write!(body, "<tr><td>{}</td><td>{}</td></tr>", escape(table.as_str()), escape(reason));
+    }
+    body.push_str("</table>");
 }
 
 /// The latest revised figures.

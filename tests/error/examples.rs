@@ -227,6 +227,10 @@ fn addresses() -> Vec<Example> {
         example("nothing of that name stands below what is in front of it", in_path(segment)),
         example("there is no such table", table),
         example(
+            "Jobindsats' metadata of the table cannot be used; `/status` says why",
+            BridgeError::UnusableTable { table: MeasurementId::from("y25i01"), reason: text("no measures") },
+        ),
+        example(
             "the table has not been read from Jobindsats yet",
             BridgeError::TableNotRead(MeasurementId::from("y25i01")),
         ),

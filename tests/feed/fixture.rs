@@ -33,6 +33,7 @@ pub fn dimension(id: &str, label: &str, values: &[(&str, &str)], has_total: bool
 pub fn measure(id: &str, group: &str, label: &str) -> Measure {
     Measure {
         id: id.into(),
+        source_id: id.into(),
         group_id: group.into(),
         group_label: format!("Gruppe {group}"),
         label: label.to_owned(),
@@ -142,6 +143,7 @@ pub fn catalogue() -> Catalogue {
         group: "Ydelser".to_owned(),
     };
     Catalogue {
+        unusable: Default::default(),
         subjects: vec![
             subject("17", "Ledigheds- og jobindikatorer"),
             subject("17", "Doublet"),

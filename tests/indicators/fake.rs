@@ -61,6 +61,7 @@ pub fn measurement() -> Arc<Measurement> {
 fn measure(index: usize, heading: &str) -> Measure {
     Measure {
         id: MeasureId::from(format!("m_{index}")),
+        source_id: MeasureId::from(format!("m_{index}")),
         group_id: MeasureGroupId::from(format!("g_{index}")),
         group_label: heading.to_owned(),
         label: heading.rsplit(": ").next().unwrap().to_owned(),

@@ -107,6 +107,7 @@ fn measure(number: usize) -> Measure {
     let label = format!("Antal {number}");
     Measure {
         id: MeasureId::from(format!("m{number}")),
+        source_id: MeasureId::from(format!("m{number}")),
         group_id: MeasureGroupId::from(format!("g{number}")),
         group_label: label.clone(),
         label: label.clone(),

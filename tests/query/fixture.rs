@@ -131,6 +131,7 @@ pub fn feed() -> Feed {
     }];
     let entity_type = EntityType { name: "Række".to_owned(), ..EntityType::default() };
     Feed {
+        left_out: Vec::new(),
         id: FeedId::next(),
         sets: vec![
             main,

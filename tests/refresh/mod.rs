@@ -1,4 +1,5 @@
 //! Background work against a test server that sends correct and incorrect answers.
 
+mod odd_tables;
 mod read_ahead;
 mod sync;

@@ -74,10 +74,11 @@ impl CannedServer {
     }
 
     /// Answers a request with the next answer whose path it begins with.
-    pub async fn start_by_path(answers: impl IntoIterator<Item = (&'static str, Canned)>) -> Self {
+    pub async fn start_by_path(answers: impl IntoIterator<Item = (impl ToString, Canned)>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/v3", listener.local_addr().unwrap());
-        let answers = answers.into_iter().map(|(path, answer)| (format!("/v3{path}"), answer)).collect();
+        let answers =
+            answers.into_iter().map(|(path, answer)| (format!("/v3{}", path.to_string()), answer)).collect();
         let shared = Arc::new(Shared {
             answers: Mutex::new(answers),
             requests: Mutex::default(),

@@ -2,4 +2,5 @@
 
 pub mod app;
 pub mod canned;
+pub mod canned_app;
 pub mod wire;

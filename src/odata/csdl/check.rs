@@ -6,8 +6,8 @@ use super::CsdlError;
 use crate::odata::edm::{EntitySet, EntityType, NavigationProperty, Property, Schema, is_identifier};
 use crate::odata::value::PrimitiveType;
 
-/// Refuses names that are not identifiers or occur twice, and references to elements that do not exist.
-pub(super) fn check(schema: &Schema) -> Result<(), CsdlError> {
+/// Whether a model can be written: refuses names that are not identifiers or occur twice, and references to elements that do not exist.
+pub fn check(schema: &Schema) -> Result<(), CsdlError> {
     let container = &schema.container;
     let types = schema.entity_types.iter().map(|item| item.name.as_str());
     check_namespace(&schema.namespace)?;

@@ -3,7 +3,7 @@
 //! In charge of the two document formats and of refusing invalid models. Writes exactly the given model; it adds no element and no
 //! annotation.
 
-mod check;
+pub mod check;
 pub mod json;
 pub mod vocabulary;
 pub mod xml;

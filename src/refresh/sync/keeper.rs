@@ -3,7 +3,7 @@
 //! Reads the list of tables at most every 15 minutes and after cells were fetched, and a table's metadata when it is requested or
 //! in the background. Concurrent requests for the same thing share one call. A failure leaves the snapshot as it was.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,6 +39,18 @@ pub enum CatalogueError {
     Upstream(#[from] UpstreamError),
     #[error(transparent)]
     Read(#[from] ReadError),
+}
+
+impl CatalogueError {
+    /// Whether the upstream answered, but with metadata that cannot be used.
+    #[must_use]
+    pub fn concerns_the_metadata(&self) -> bool {
+        match self {
+            Self::Read(_) => true,
+            Self::Upstream(error) => matches!(error.failure, Failure::Decode(_)),
+            Self::UnknownTable { .. } => false,
+        }
+    }
 }
 
 /// How far a synchronisation has come.
@@ -285,6 +297,7 @@ impl CatalogueKeeper {
             subjects: subjects.unwrap_or_default(),
             heads,
             measurements,
+            unusable: BTreeMap::new(),
             read_at: Some(tables.read_at),
         }
     }
@@ -315,6 +328,7 @@ impl CatalogueKeeper {
         }
         self.swap(|catalogue| {
             catalogue.measurements.retain(|id, _| heads.contains_key(id));
+            catalogue.unusable.retain(|id, _| heads.contains_key(id));
             catalogue.heads = heads;
             catalogue.read_at = Some(now);
         });
@@ -343,8 +357,11 @@ impl CatalogueKeeper {
     ) -> Result<Arc<Measurement>, CatalogueError> {
         // The update date from before the call: if it changes during the call, the table is read once more.
         let update_latest = self.listed_date(id);
-        let table = self.upstream.table(id).await?;
-        let measurement = Arc::new(read::measurement(id, &table, &self.hints)?);
+        let read = self.upstream.table(id).await.map_err(CatalogueError::from).and_then(|table| {
+            let measurement = read::measurement(id, &table, &self.hints)?;
+            Ok((table, Arc::new(measurement)))
+        });
+        let (table, measurement) = read.inspect_err(|error| self.note_unusable(id, error))?;
         let read_at = self.clock.now();
         slot.set(|known| {
             known.read_at = Some(read_at);
@@ -353,12 +370,25 @@ impl CatalogueKeeper {
         self.swap(|catalogue| {
             if catalogue.heads.contains_key(id) {
                 catalogue.measurements.insert(id.clone(), Arc::clone(&measurement));
+                catalogue.unusable.remove(id);
             }
         });
         let file = id.clone();
         let kept = SavedAnswer { read_at, update_latest, answer: table };
         self.keep(kept, move |store, kept| store.save_table(&file, kept)).await;
         Ok(measurement)
+    }
+
+    /// Remembers why a table's metadata cannot be used. Other failures say nothing about the table.
+    fn note_unusable(&self, id: &MeasurementId, error: &CatalogueError) {
+        let reason = error.to_string();
+        let is_known = self.current().unusable.get(id) == Some(&reason);
+        if error.concerns_the_metadata() && !is_known {
+            tracing::warn!(table = %id, reason, "the table's metadata cannot be used; the table is left out");
+            self.swap(|catalogue| {
+                catalogue.unusable.insert(id.clone(), reason);
+            });
+        }
     }
 
     /// The id of a table that the upstream lists; the list is read again if the table is not in it.
