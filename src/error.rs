@@ -3,6 +3,8 @@
 
 use std::error::Error;
 
+use crate::settings::redact::redact;
+
 /// An error that can end a request. Its `Display` is the English detail for operators.
 ///
 /// `docs/errors.md` has a row for each code; `tests/errors` writes it and lists an example of each.
@@ -64,13 +66,18 @@ impl ErrorDescription {
     }
 }
 
-/// The beginning of a text from outside, short enough for an error.
+/// The beginning of a text from outside, short enough for an error, and without keys.
 #[must_use]
 pub fn excerpt(text: &str) -> String {
     const CHARACTERS: usize = 120;
-    match text.char_indices().nth(CHARACTERS) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
+    // Enough to find every key that reaches into the beginning.
+    const SEARCHED: usize = 4096;
+    let begin = |text: &str, characters| text.char_indices().nth(characters).map(|(end, _)| end);
+    let searched = text.get(..begin(text, SEARCHED).unwrap_or(text.len())).unwrap_or_default();
+    let text = redact(searched);
+    match begin(&text, CHARACTERS) {
+        Some(end) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.into_owned(),
     }
 }
 

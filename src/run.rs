@@ -12,7 +12,8 @@ use crate::refresh::indicators::Pace;
 use crate::refresh::read_ahead::Budget;
 use crate::refresh::sync::keeper::SyncScope;
 use crate::service::{self, Service, ServiceOptions, UpstreamChoice};
-use crate::settings::key::{ApiKey, InvalidKey};
+use crate::settings::key::ApiKey;
+use crate::settings::redact::redact;
 use crate::settings::{self, Settings, UpstreamSettings};
 use crate::simulator::{self, DumpExtent, DumpOptions, Simulator, SimulatorOptions};
 use crate::upstream::retry::Retry;
@@ -163,21 +164,21 @@ async fn choose_upstream(
             let (url, key) = (url.clone(), Some(key.clone()));
             Ok((UpstreamChoice { origin, url, key, closed_hour: true, retry: Retry::default() }, None))
         }
-        (UpstreamSettings::Simulator, Some(url)) => Ok((simulated(url)?, None)),
+        (UpstreamSettings::Simulator, Some(url)) => Ok((simulated(url), None)),
         (UpstreamSettings::Simulator, None) => {
             let options = SimulatorOptions { closed_hour: false, workers: 2, ..SimulatorOptions::default() };
             let simulator = simulator::start(options).await?;
             tracing::warn!("no key is set: the built-in simulator answers");
-            Ok((simulated(simulator.url())?, Some(simulator)))
+            Ok((simulated(simulator.url()), Some(simulator)))
         }
     }
 }
 
-fn simulated(url: String) -> Result<UpstreamChoice, InvalidKey> {
+fn simulated(url: String) -> UpstreamChoice {
     let origin =
         Origin { name: SIMULATOR.to_owned(), is_simulator: true, description: Some(SIMULATED.to_owned()) };
-    let key = Some(ApiKey::new(SIMULATOR_KEY)?);
-    Ok(UpstreamChoice { origin, url, key, closed_hour: false, retry: Retry::default() })
+    let key = Some(ApiKey::well_known(SIMULATOR_KEY));
+    UpstreamChoice { origin, url, key, closed_hour: false, retry: Retry::default() }
 }
 
 /// `https://api.jobindsats.dk/v3` → `api.jobindsats.dk_v3`: a folder of its own for each upstream.
@@ -311,6 +312,21 @@ fn log(filter: &str) -> Outcome {
     // The HTTP library's messages about its worker threads are noise unless `BRIDGE_LOG` asks for them.
     let filter = EnvFilter::try_new(format!("actix_server=warn,{filter}")).map_err(wrong)?;
     let coloured = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(coloured).init();
+    let lines = || RedactedLines(io::stderr());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines).with_ansi(coloured).init();
     Ok(())
+}
+
+/// Standard error without keys: log lines repeat what others have written.
+struct RedactedLines(io::Stderr);
+
+impl Write for RedactedLines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write_all(redact(&String::from_utf8_lossy(bytes)).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }

@@ -4,6 +4,7 @@
 //! Each prefix is read into one flat struct. An empty variable counts as unset, because compose files pass unset ones that way.
 
 pub mod key;
+pub mod redact;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -245,8 +246,11 @@ pub enum SettingsError {
     NotBuilt { variable: String },
     #[error("JOBINDSATS_API_KEY and JOBINDSATS_API_KEY_FILE are both set; keep one")]
     TwoKeys,
-    #[error("JOBINDSATS_API_KEY_FILE: the file {path} cannot be read: {reason}")]
-    KeyFile { path: String, reason: String },
+    /// The path is not repeated: it may be the key, put here by mistake.
+    #[error(
+        "JOBINDSATS_API_KEY_FILE: the file that it names cannot be read: {reason}; it takes the path of a file, not the key itself"
+    )]
+    KeyFile { reason: String },
     #[error("{variable}: {source}")]
     BadKey { variable: &'static str, source: InvalidKey },
     #[error(
@@ -401,10 +405,7 @@ fn key(set: &BTreeMap<String, String>) -> Result<Option<ApiKey>, SettingsError> 
 }
 
 fn key_file(path: &str) -> Result<String, SettingsError> {
-    let unreadable = |error: std::io::Error| SettingsError::KeyFile {
-        path: path.to_owned(),
-        reason: error.kind().to_string(),
-    };
+    let unreadable = |error: std::io::Error| SettingsError::KeyFile { reason: error.kind().to_string() };
     std::fs::read_to_string(Path::new(path)).map_err(unreadable)
 }
 
@@ -502,7 +503,7 @@ mod tests {
             [("JOBINDSATS_API_KEY", "s3cret key"), ("JOBINDSATS_API_KEY_FILE", "/nonexistent/s3cret")]
         {
             let error = Settings::from_variables([(variable.to_owned(), value.to_owned())]).unwrap_err();
-            assert!(!format!("{error} {error:?}").contains("s3cret key"));
+            assert!(!format!("{error} {error:?}").contains("s3cret"), "{error:?}");
         }
     }
 
@@ -510,10 +511,10 @@ mod tests {
     fn a_key_file_is_read_as_a_pasted_key_is_and_excludes_the_key() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let path = file.path().to_str().unwrap();
-        for text in ["abc\n", " Bearer abc\r\n"] {
+        for text in ["abc-4567\n", " Bearer abc-4567\r\n"] {
             std::fs::write(file.path(), text).unwrap();
             match settings(&[("JOBINDSATS_API_KEY_FILE", path)]).unwrap().upstream {
-                UpstreamSettings::Api { key, .. } => assert_eq!(key.header().unwrap(), "Bearer abc"),
+                UpstreamSettings::Api { key, .. } => assert_eq!(key.header().unwrap(), "Bearer abc-4567"),
                 UpstreamSettings::Simulator => panic!("the key was not read"),
             }
         }

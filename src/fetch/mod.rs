@@ -25,6 +25,7 @@ use crate::budget::upstream::{Requester, UpstreamBudgets};
 use crate::catalogue::id::{MeasurementId, PeriodId};
 use crate::catalogue::measurement::Measurement;
 use crate::clock::Clock;
+use crate::error::excerpt;
 use crate::fetch::error::FetchError;
 use crate::observe::store_observer::StoreObserver;
 use crate::plan::chunk::Chunk;
@@ -410,7 +411,7 @@ impl Inner {
             self.updates.outdated(&measurement.id);
         })?;
         if let Some(unknown) = joined.unknown.first() {
-            tracing::warn!(table = %measurement.id, column = unknown.column, label = unknown.label, "label not in the table's metadata");
+            tracing::warn!(table = %measurement.id, column = unknown.column, label = excerpt(&unknown.label), "label not in the table's metadata");
             self.updates.outdated(&measurement.id);
         }
         Ok(CellBlock {

@@ -13,6 +13,7 @@ use crate::observe::upstream_observer::FailureReason;
 use crate::plan::cut;
 use crate::plan::selection::Selection;
 use crate::refresh::sync::keeper::{CatalogueError, CatalogueKeeper};
+use crate::settings::redact::redact;
 use crate::store::block::SharedBlock;
 
 /// The catalogue and the fetch stage as a source of figures.
@@ -61,7 +62,7 @@ fn of_catalogue(error: &CatalogueError) -> SourceError {
         CatalogueError::UnknownTable { .. } => FailureReason::Validation,
         CatalogueError::Read(_) => FailureReason::Decode,
     };
-    SourceError { reason, message: error.to_string() }
+    SourceError { reason, message: redact(&error.to_string()).into_owned() }
 }
 
 fn of_fetch(error: &FetchError) -> SourceError {
@@ -74,5 +75,5 @@ fn of_fetch(error: &FetchError) -> SourceError {
         | FetchError::Moved { .. }
         | FetchError::Interrupted => FailureReason::Decode,
     };
-    SourceError { reason, message: error.to_string() }
+    SourceError { reason, message: redact(&error.to_string()).into_owned() }
 }

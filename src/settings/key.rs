@@ -6,9 +6,12 @@ use std::fmt;
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::settings::redact;
+
 /// The scheme that version 3 of the API expects before the key.
 const SCHEME: &str = "Bearer";
-const REDACTED: &str = "[redacted]";
+/// A shorter key would be found by chance in text that has nothing to do with it.
+const LEAST_LENGTH: usize = 8;
 
 /// A key to the upstream.
 #[derive(Clone)]
@@ -16,14 +19,19 @@ pub struct ApiKey(SecretString);
 
 /// The text cannot be a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a key is one word of visible ASCII characters")]
-pub struct InvalidKey;
+pub enum InvalidKey {
+    #[error("a key is one word of visible ASCII characters")]
+    NotOneWord,
+    #[error("a key has at least {LEAST_LENGTH} characters")]
+    TooShort,
+}
 
 impl ApiKey {
-    /// Reads a key as it is pasted: with space around it, or with the word `Bearer` in front.
+    /// Reads a key as it is pasted: with space around it, or with the word `Bearer` in front. From now on it is taken out of foreign
+    /// text.
     ///
     /// # Errors
-    /// If what is left is empty or not one word of visible ASCII.
+    /// If what is left is not one word of visible ASCII, or too short.
     pub fn new(text: &str) -> Result<Self, InvalidKey> {
         let text = text.trim();
         let key = match text.split_once(char::is_whitespace) {
@@ -31,29 +39,34 @@ impl ApiKey {
             _ => text,
         };
         if key.is_empty() || key == SCHEME || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(InvalidKey);
+            return Err(InvalidKey::NotOneWord);
         }
-        Ok(Self(SecretString::from(key)))
+        if key.len() < LEAST_LENGTH {
+            return Err(InvalidKey::TooShort);
+        }
+        let key = SecretString::from(key);
+        redact::remember(&key);
+        Ok(Self(key))
+    }
+
+    /// A key that everybody knows, such as the simulator's. It is not taken out of texts.
+    #[must_use]
+    pub fn well_known(key: &'static str) -> Self {
+        Self(SecretString::from(key))
     }
 
     /// The header that carries the key, marked so that libraries do not print it either.
     pub(crate) fn header(&self) -> Result<HeaderValue, InvalidKey> {
-        let mut header =
-            HeaderValue::try_from(format!("{SCHEME} {}", self.0.expose_secret())).map_err(|_| InvalidKey)?;
+        let mut header = HeaderValue::try_from(format!("{SCHEME} {}", self.0.expose_secret()))
+            .map_err(|_| InvalidKey::NotOneWord)?;
         header.set_sensitive(true);
         Ok(header)
-    }
-
-    /// A text without the key, if the text repeats it.
-    pub(crate) fn redact(&self, text: &str) -> Option<String> {
-        let key = self.0.expose_secret();
-        text.contains(key).then(|| text.replace(key, REDACTED))
     }
 }
 
 impl fmt::Debug for ApiKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(REDACTED)
+        f.write_str(redact::REDACTED)
     }
 }
 
@@ -64,17 +77,17 @@ mod tests {
     #[test]
     fn a_key_is_never_printed() {
         let key = ApiKey::new("hemmelig-1234").unwrap();
-        let echo = key.redact("token hemmelig-1234 is unknown").unwrap();
+        let echo = redact::redact("token hemmelig-1234 is unknown").into_owned();
         let shown = format!("{key:?} {:?} {echo}", key.header().unwrap());
         assert!(!shown.contains("hemmelig"), "{shown}");
         assert!(shown.starts_with("[redacted] "), "{shown}");
-        assert_eq!(key.redact("token is unknown"), None);
     }
 
     #[test]
     fn a_pasted_key_is_sent_with_the_word_bearer_once() {
-        for pasted in ["abc", " abc\n", "Bearer abc", " Bearer  abc ", "Bearer\tabc"] {
-            assert_eq!(ApiKey::new(pasted).unwrap().header().unwrap(), "Bearer abc", "{pasted:?}");
+        for pasted in ["abc-4567", " abc-4567\n", "Bearer abc-4567", " Bearer  abc-4567 ", "Bearer\tabc-4567"]
+        {
+            assert_eq!(ApiKey::new(pasted).unwrap().header().unwrap(), "Bearer abc-4567", "{pasted:?}");
         }
     }
 
@@ -83,6 +96,10 @@ mod tests {
         for pasted in ["", "  ", "Bearer ", "a b", "nøgle", "a\nb"] {
             let error = ApiKey::new(pasted).unwrap_err();
             assert_eq!(error.to_string(), "a key is one word of visible ASCII characters", "{pasted:?}");
+        }
+        for short in ["x", "Bearer x", "seven77"] {
+            let error = ApiKey::new(short).unwrap_err();
+            assert_eq!(error.to_string(), "a key has at least 8 characters", "{short:?}");
         }
     }
 }

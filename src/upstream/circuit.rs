@@ -1,27 +1,100 @@
-//! The circuit breaker: after several failures in a row no calls are made for a while, then one call probes the upstream.
+//! Circuit breakers: after several failures in a row no calls are made for a while, then one call probes the upstream.
+//!
+//! Each table has its own, so that a table that always fails does not keep others from being read. A common one stands for the upstream as
+//! a whole; there a single table's failures count only so often that other failures must join them to open it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use crate::catalogue::id::MeasurementId;
 use crate::clock::Clock;
 
 /// How many failures in a row open the circuit.
 const FAILURES: u32 = 5;
+/// How many failures of one table in a row count for the upstream as a whole.
+const FAILURES_OF_ONE_TABLE: u32 = 2;
 const FIRST_PAUSE: Duration = Duration::from_secs(30);
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 
-/// The circuit breaker's state.
+/// The circuit breakers of an upstream.
 #[derive(Debug)]
-pub struct Circuit {
+pub struct Circuits {
+    common: Circuit,
+    tables: Mutex<HashMap<MeasurementId, Circuit>>,
+}
+
+/// Permission for one call from all circuits that it falls under.
+#[derive(Debug)]
+pub struct CallPermits {
+    table: Option<(MeasurementId, CallPermit)>,
+    common: CallPermit,
+}
+
+impl Circuits {
+    /// Closed circuits: all calls are permitted.
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        Self { common: Circuit::new(clock), tables: Mutex::default() }
+    }
+
+    /// Whether calls are held back whatever their table.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.common.is_open()
+    }
+
+    /// Permission to make one call.
+    ///
+    /// # Errors
+    /// With the time to wait, if the circuit of the table or the common one does not permit it.
+    pub fn admit(&self, table: Option<&MeasurementId>) -> Result<CallPermits, Duration> {
+        let table = match table {
+            Some(table) => Some((table.clone(), self.of_table(table).admit()?)),
+            None => None,
+        };
+        Ok(CallPermits { table, common: self.common.admit()? })
+    }
+
+    fn of_table(&self, table: &MeasurementId) -> Circuit {
+        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        tables.entry(table.clone()).or_insert_with(|| Circuit::new(self.common.clock.clone())).clone()
+    }
+}
+
+impl CallPermits {
+    /// Reports that the upstream answered.
+    pub fn succeeded(self) {
+        if let Some((_, permit)) = self.table {
+            permit.succeeded();
+        }
+        self.common.succeeded();
+    }
+
+    /// Reports a failure: of the upstream as a whole, or perhaps of the table alone.
+    pub fn failed(self, as_a_whole: bool) {
+        let table = self.table.map(|(table, permit)| {
+            permit.failed(None);
+            table
+        });
+        self.common.failed(table.as_ref().filter(|_| !as_a_whole));
+    }
+}
+
+/// One circuit breaker. Cheap to clone; clones share its state.
+#[derive(Debug, Clone)]
+struct Circuit {
     clock: Clock,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     failures: u32,
+    /// How many of them each table has.
+    tables: HashMap<MeasurementId, u32>,
     open: Option<Open>,
 }
 
@@ -34,21 +107,19 @@ struct Open {
 
 /// Permission for one call. Dropping it without reporting an outcome does not change the circuit.
 #[derive(Debug)]
-pub struct CallPermit<'a> {
-    circuit: &'a Circuit,
+struct CallPermit {
+    circuit: Circuit,
     is_probe: bool,
 }
 
 impl Circuit {
     /// A closed circuit: all calls are permitted.
-    #[must_use]
-    pub fn new(clock: Clock) -> Self {
-        Self { clock, state: Mutex::default() }
+    fn new(clock: Clock) -> Self {
+        Self { clock, state: Arc::default() }
     }
 
     /// Whether the circuit is open, so that only probes are permitted.
-    #[must_use]
-    pub fn is_open(&self) -> bool {
+    fn is_open(&self) -> bool {
         self.state().open.is_some()
     }
 
@@ -56,18 +127,18 @@ impl Circuit {
     ///
     /// # Errors
     /// With the time to wait, if the circuit is open and it is too early for a probe or a probe is running.
-    pub fn admit(&self) -> Result<CallPermit<'_>, Duration> {
+    fn admit(&self) -> Result<CallPermit, Duration> {
         let now = self.clock.now();
         let mut state = self.state();
         let Some(open) = &mut state.open else {
-            return Ok(CallPermit { circuit: self, is_probe: false });
+            return Ok(CallPermit { circuit: self.clone(), is_probe: false });
         };
         match open.wait(now) {
             Some(wait) => Err(wait),
             None if open.probing => Err(open.pause),
             None => {
                 open.probing = true;
-                Ok(CallPermit { circuit: self, is_probe: true })
+                Ok(CallPermit { circuit: self.clone(), is_probe: true })
             }
         }
     }
@@ -85,9 +156,9 @@ impl Open {
     }
 }
 
-impl CallPermit<'_> {
+impl CallPermit {
     /// Reports that the upstream answered.
-    pub fn succeeded(self) {
+    fn succeeded(self) {
         let mut state = self.circuit.state();
         // Only the probe closes an open circuit; a late answer to an earlier call does not show that the upstream works now.
         if self.is_probe || state.open.is_none() {
@@ -95,9 +166,16 @@ impl CallPermit<'_> {
         }
     }
 
-    /// Reports a failure of the upstream.
-    pub fn failed(self) {
+    /// Reports a failure. If it may concern one table alone, it counts only as often as one table's failures may.
+    fn failed(self, table: Option<&MeasurementId>) {
         let mut state = self.circuit.state();
+        if let Some(table) = table {
+            let failures = state.tables.entry(table.clone()).or_default();
+            *failures += 1;
+            if *failures > FAILURES_OF_ONE_TABLE && !self.is_probe {
+                return;
+            }
+        }
         state.failures = state.failures.saturating_add(1);
         let pause = match state.open {
             Some(open) if self.is_probe => (open.pause * 2).min(LONGEST_PAUSE),
@@ -108,7 +186,7 @@ impl CallPermit<'_> {
     }
 }
 
-impl Drop for CallPermit<'_> {
+impl Drop for CallPermit {
     fn drop(&mut self) {
         if self.is_probe
             && let Some(open) = &mut self.circuit.state().open
@@ -129,7 +207,7 @@ mod tests {
 
     fn fail(circuit: &Circuit, times: u32) {
         for _ in 0..times {
-            circuit.admit().unwrap().failed();
+            circuit.admit().unwrap().failed(None);
         }
     }
 
@@ -152,7 +230,7 @@ mod tests {
             let pause = Duration::from_secs(seconds);
             assert_eq!(circuit.admit().unwrap_err(), pause);
             clock.advance(pause);
-            circuit.admit().unwrap().failed();
+            circuit.admit().unwrap().failed(None);
         }
     }
 
@@ -195,7 +273,37 @@ mod tests {
         let (late_success, late_failure) = (circuit.admit().unwrap(), circuit.admit().unwrap());
         fail(&circuit, 5);
         late_success.succeeded();
-        late_failure.failed();
+        late_failure.failed(None);
         assert_eq!(circuit.admit().unwrap_err(), FIRST_PAUSE);
+    }
+
+    #[test]
+    fn a_table_that_always_fails_holds_back_itself_and_no_other() {
+        let clock = Clock::fixed("2026-09-01T08:00:00Z".parse().unwrap());
+        let circuits = Circuits::new(clock.clone());
+        let (broken, also_broken, healthy) = ("y1".into(), "y2".into(), "y3".into());
+        for table in [&broken, &also_broken] {
+            (0..5).for_each(|_| circuits.admit(Some(table)).unwrap().failed(false));
+            assert_eq!(circuits.admit(Some(table)).unwrap_err(), FIRST_PAUSE);
+        }
+        assert!(!circuits.is_open());
+        circuits.admit(Some(&healthy)).unwrap().succeeded();
+        clock.advance(FIRST_PAUSE);
+        circuits.admit(Some(&broken)).unwrap().succeeded();
+        circuits.admit(Some(&broken)).unwrap().succeeded();
+    }
+
+    #[test]
+    fn failures_of_several_tables_or_of_the_whole_open_the_common_circuit() {
+        let clock = Clock::fixed("2026-09-01T08:00:00Z".parse().unwrap());
+        let circuits = Circuits::new(clock.clone());
+        for (table, times) in [("y1", 2), ("y2", 2), ("y3", 1)] {
+            assert!(!circuits.is_open());
+            (0..times).for_each(|_| circuits.admit(Some(&table.into())).unwrap().failed(false));
+        }
+        assert!(circuits.is_open() && circuits.admit(Some(&"y4".into())).is_err());
+        let circuits = Circuits::new(clock);
+        (0..5).for_each(|_| circuits.admit(Some(&"y1".into())).unwrap().failed(true));
+        assert!(circuits.is_open());
     }
 }

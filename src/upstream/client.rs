@@ -17,7 +17,8 @@ use crate::clock::Clock;
 use crate::error::excerpt;
 use crate::observe::upstream_observer::{CallOutcome, Endpoint, FailedCall, UpstreamCall, UpstreamObserver};
 use crate::settings::key::{ApiKey, InvalidKey};
-use crate::upstream::circuit::Circuit;
+use crate::settings::redact::redact;
+use crate::upstream::circuit::Circuits;
 use crate::upstream::data::DataTable;
 use crate::upstream::decode::{self, DecodeError};
 use crate::upstream::error::{Failure, UpstreamError};
@@ -85,13 +86,12 @@ pub enum ClientError {
 pub struct HttpUpstream {
     http: Client,
     root: Url,
-    key: Option<ApiKey>,
     timeout: Duration,
     concurrency: usize,
     permits: Semaphore,
     closed_hour: bool,
     retry: Retry,
-    circuit: Circuit,
+    circuits: Circuits,
     clock: Clock,
     observer: Arc<dyn UpstreamObserver>,
 }
@@ -145,7 +145,7 @@ impl Upstream for HttpUpstream {
     /// With a concurrency of one, the single permit may be used while no client waits for it.
     fn has_room(&self) -> bool {
         let kept_free = if self.concurrency > 1 { 1 } else { 0 };
-        self.permits.available_permits() > kept_free && !self.circuit.is_open() && self.is_open().is_ok()
+        self.permits.available_permits() > kept_free && !self.circuits.is_open() && self.is_open().is_ok()
     }
 
     fn reject(&self, request: &DataRequest, problem: &dyn fmt::Display) {
@@ -196,13 +196,12 @@ impl HttpUpstream {
         Ok(Self {
             http: builder.build().map_err(ClientError::Setup)?,
             root,
-            key: options.key,
             timeout: options.timeout,
             concurrency: options.concurrency.max(1),
             permits: Semaphore::new(options.concurrency.max(1)),
             closed_hour: options.closed_hour,
             retry: options.retry,
-            circuit: Circuit::new(options.clock.clone()),
+            circuits: Circuits::new(options.clock.clone()),
             clock: options.clock,
             observer: options.observer,
         })
@@ -245,13 +244,14 @@ impl HttpUpstream {
     async fn one_try(&self, call: &Call<'_>) -> Result<Answer, FailedTry> {
         let _permit = self.permit().await?;
         self.is_open().map_err(|closed| Failure::Closed { opens_at: closed.opens_at })?;
-        let leave = self.circuit.admit().map_err(|retry_after| Failure::CircuitOpen { retry_after })?;
+        let permits =
+            self.circuits.admit(call.table).map_err(|retry_after| Failure::CircuitOpen { retry_after })?;
         let result = self.observed(call).await;
         match &result {
-            Err(failed) if failed.failure.is_outage() => leave.failed(),
-            _ => leave.succeeded(),
+            Err(failed) if failed.failure.is_outage() => permits.failed(failed.failure.concerns_the_whole()),
+            _ => permits.succeeded(),
         }
-        self.observer.upstream_circuit(self.circuit.is_open());
+        self.observer.upstream_circuit(self.circuits.is_open());
         result
     }
 
@@ -291,9 +291,9 @@ impl HttpUpstream {
         self.observer.upstream_failed(&FailedCall {
             at: self.clock.now(),
             endpoint: call.endpoint,
-            address: self.address(call),
+            address: redact(&self.address(call)).into_owned(),
             request_id: request_id.map(str::to_owned),
-            problem: problem.to_string(),
+            problem: redact(&problem.to_string()).into_owned(),
         });
     }
 
@@ -315,7 +315,6 @@ impl HttpUpstream {
         };
         let status = response.status();
         let (retry_after, request_id) = verdict::headers(response.headers(), self.clock.now());
-        let request_id = request_id.map(|id| self.redacted(id));
         let body = match self.body(response).await {
             Ok(body) => body,
             Err(failure @ Failure::Decode(_)) => {
@@ -327,7 +326,7 @@ impl HttpUpstream {
             Ok(Answer { body, request_id })
         } else {
             let refusal = Refusal::new(status, &body, retry_after);
-            let request_id = refusal.request_id().map(str::to_owned).or(request_id);
+            let request_id = refusal.request_id().map(excerpt).or(request_id);
             Err(FailedTry { failure: refusal.into_failure(call.endpoint), request_id })
         };
         (CallOutcome::Status(status.as_u16()), result)
@@ -341,7 +340,7 @@ impl HttpUpstream {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(self.redacted_body(body))
+        Ok(Bytes::from(body))
     }
 
     fn network_failure(&self, error: reqwest::Error) -> Failure {
@@ -361,20 +360,6 @@ impl HttpUpstream {
             "upstream: {}; trying again",
             failed.failure
         );
-    }
-
-    /// A text from the upstream, with the key removed if the text contains it.
-    fn redacted(&self, text: String) -> String {
-        match &self.key {
-            Some(key) => key.redact(&text).unwrap_or(text),
-            None => text,
-        }
-    }
-
-    /// A body from the upstream, with the key removed, so that nothing made from it can contain the key.
-    fn redacted_body(&self, body: Vec<u8>) -> Bytes {
-        let redacted = self.key.as_ref().and_then(|key| key.redact(&String::from_utf8_lossy(&body)));
-        redacted.map_or_else(|| Bytes::from(body), Bytes::from)
     }
 }
 

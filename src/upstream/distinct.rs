@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 use std::mem;
 
+use crate::error::excerpt;
 use crate::upstream::wire::{Dimension, Hierarchy, Level, MeasureGroup, PeriodType, Table};
 
 /// Something with an id that may be listed again with further contents.
@@ -106,7 +107,7 @@ impl Repeated {
     }
 
     fn note(&mut self, kind: &str, id: &str) {
-        self.0.push(format!("{kind} {id}"));
+        self.0.push(format!("{kind} {}", excerpt(id)));
     }
 
     fn log(&self, table: &str) {

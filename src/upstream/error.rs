@@ -76,6 +76,12 @@ impl Failure {
         )
     }
 
+    /// Whether the failure concerns the upstream as a whole: a single table that always fails fails otherwise.
+    #[must_use]
+    pub fn concerns_the_whole(&self) -> bool {
+        matches!(self, Self::Forbidden | Self::RateLimited { .. } | Self::Connect { .. })
+    }
+
     /// The pause that the upstream's answer or the circuit asks for.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {

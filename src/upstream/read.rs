@@ -12,6 +12,7 @@ use crate::catalogue::id::{
 use crate::catalogue::measure::Measure;
 use crate::catalogue::measurement::{Measurement, MeasurementHead, PeriodType, Subject};
 use crate::catalogue::period::{Period, PeriodKind};
+use crate::error::excerpt;
 use crate::upstream::distinct::distinct;
 use crate::upstream::hints::TableHints;
 use crate::upstream::wire;
@@ -133,7 +134,7 @@ pub fn measurement(
 ) -> Result<Measurement, ReadError> {
     let found = table.table_id.as_str();
     if found.trim().to_lowercase() != id.as_str() {
-        return Err(ReadError::OtherTable { expected: id.clone(), found: found.to_owned() });
+        return Err(ReadError::OtherTable { expected: id.clone(), found: excerpt(found) });
     }
     let table = &distinct(table);
     let (period_types, periods) = periods(id, &table.periods.0)?;

@@ -18,6 +18,7 @@ use crate::error::{DescribeError, ErrorDescription};
 use crate::odata::etag;
 use crate::odata::payload::{ErrorBody, ErrorDetail, write_error};
 use crate::odata::version::Version;
+use crate::settings::redact::redact;
 use crate::web::compress::{self, Coding, Packer};
 
 /// What an answer depends on besides its address.
@@ -161,7 +162,7 @@ impl Reply {
     #[must_use]
     pub fn refusal(version: Version, error: &BridgeError) -> Self {
         let ErrorDescription { status, code, danish, target, retry_after_seconds, allow } = error.describe();
-        let (target, detail) = (target.as_deref(), error.to_string());
+        let (target, detail) = (target.as_deref(), redact(&error.to_string()).into_owned());
         if status >= 500 {
             tracing::warn!(code, detail, "request failed");
         } else {

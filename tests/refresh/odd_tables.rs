@@ -160,6 +160,7 @@ async fn costs_only_itself(name: &str, odd: Value, is_readable: bool) {
     assert!(names.iter().any(|set| set.starts_with("Y1_")), "{name}: {names:?}");
     assert_eq!(names.iter().any(|set| set.starts_with("Y2_")), is_readable, "{name}: {names:?}");
     assert_eq!(app.get(HEALTHY).await.rows().len(), 1, "{name}");
+    assert_eq!(app.upstream.count_of("/data/y1"), 1, "{name}");
     assert_eq!(app.get("/odata/Datasets").await.rows().len(), 2, "{name}: one table has one id");
     let own = app.get("/odata/jobindsats/y2/").await;
     let status = app.get("/status").await.text();

@@ -169,7 +169,7 @@ impl App {
             upstream: UpstreamChoice {
                 origin,
                 url: simulator.url(),
-                key: Some(ApiKey::new("nøgle".replace('ø', "oe").as_str()).unwrap()),
+                key: Some(ApiKey::new("noegle-0123456789").unwrap()),
                 closed_hour: options.closed_hour,
                 retry: options.retry,
             },

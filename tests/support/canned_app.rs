@@ -19,7 +19,6 @@ use super::canned::{Canned, CannedServer};
 pub struct CannedApp {
     pub service: Service,
     pub upstream: CannedServer,
-    pub clock: Clock,
     client: Client,
     _folder: TempDir,
 }
@@ -33,7 +32,7 @@ impl CannedApp {
     /// As [`CannedApp::start`], with that key to the upstream.
     pub async fn with_key(answers: Vec<(String, Canned)>, key: &str) -> Self {
         let upstream = CannedServer::start_by_path(answers).await;
-        let (folder, clock) = (tempfile::tempdir().unwrap(), Clock::fixed(morning()));
+        let folder = tempfile::tempdir().unwrap();
         let settings = BridgeSettings {
             listen: "127.0.0.1:0".parse().unwrap(),
             data_dir: folder.path().to_owned(),
@@ -48,7 +47,7 @@ impl CannedApp {
                 closed_hour: false,
                 retry: Retry { pauses: Vec::new(), jitter: 0.0 },
             },
-            clock: clock.clone(),
+            clock: Clock::fixed(morning()),
             pace: Pace::default(),
             ahead: Budget::default(),
             workers: Some(1),
@@ -57,7 +56,7 @@ impl CannedApp {
         let service = service::start(options).await.unwrap();
         let _ = service.state.catalogue.sync(SyncScope::All, 1, |_| {}).await;
         let client = Client::builder().no_proxy().build().unwrap();
-        Self { service, upstream, clock, client, _folder: folder }
+        Self { service, upstream, client, _folder: folder }
     }
 
     /// Asks for a path, with blanks and letters as a person would write them.

@@ -11,6 +11,7 @@ use jobindsats_bridge::observe::upstream_observer::Endpoint;
 use jobindsats_bridge::upstream::client::{ClientOptions, HttpUpstream, Upstream};
 use jobindsats_bridge::upstream::decode::DecodeError;
 use jobindsats_bridge::upstream::error::{Failure, UpstreamError};
+use jobindsats_bridge::upstream::request::DataRequest;
 
 use super::{Calls, ONE_CELL, client, one_cell, options};
 use crate::support::canned::{Canned, CannedServer};
@@ -211,6 +212,24 @@ async fn five_failures_in_a_row_open_the_circuit_until_a_probe_succeeds() {
     server.instead([("/", Canned::ok("[]"))]);
     client.subjects().await.unwrap();
     assert_eq!(server.count(), 6);
+}
+
+#[tokio::test]
+async fn a_table_that_always_fails_does_not_lock_out_the_others() {
+    let server = CannedServer::start_by_path([
+        ("/data/y25i01", Canned::new(500, "")),
+        ("/data/y1", Canned::ok(ONE_CELL)),
+    ])
+    .await;
+    let client = client(&server);
+    for _ in 0..6 {
+        client.data(&one_cell()).await.unwrap_err();
+    }
+    let asked = server.count();
+    let error = client.data(&one_cell()).await.unwrap_err();
+    assert!(matches!(error.failure, Failure::CircuitOpen { .. }), "{error}");
+    assert_eq!((server.count(), client.has_room()), (asked, true));
+    client.data(&DataRequest { table: "y1".into(), ..one_cell() }).await.unwrap();
 }
 
 #[tokio::test]

@@ -3,11 +3,15 @@
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
+use base64::Engine;
+use jobindsats_bridge::settings::redact::redact;
 use jobindsats_bridge::upstream::client::{HttpUpstream, Upstream};
+use serde_json::json;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::{KEY, ONE_CELL, one_cell, options};
 use crate::support::canned::{Canned, CannedServer};
+use crate::support::canned_app::CannedApp;
 
 #[derive(Debug, Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -47,6 +51,14 @@ async fn the_key_is_in_no_error_no_debug_text_and_no_log_line() {
         Canned::cause(422, &format!("Unknown period type: {KEY}")),
         Canned::new(403, echo.as_str()),
         Canned::new(500, echo.as_str()).header("X-Request-Id", KEY),
+        Canned::cause(422, &echo.replace(KEY, &spelt(KEY, |byte| format!("%{byte:02x}")))),
+        Canned::new(
+            422,
+            error_body(&echo.replace(KEY, &spelt(KEY, |byte| format!("\\u{:04X}", u32::from(byte))))),
+        ),
+        Canned::new(422, error_body(&spelt(KEY, |byte| format!("&#{byte};")))),
+        Canned::cause(422, &base64::engine::general_purpose::STANDARD.encode(format!("Bearer {KEY}"))),
+        Canned::new(422, format!(r#"{{"cause": "no", "request_id": "{}"}}"#, "r".repeat(5000))),
         Canned::ok(&cell),
         Canned::Drop,
     ];
@@ -62,7 +74,97 @@ async fn the_key_is_in_no_error_no_debug_text_and_no_log_line() {
     }
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(log.contains("trying again"), "the log is heard");
+    assert!(!shown.contains(&"r".repeat(200)), "a request id has a length");
     for line in shown.lines().chain(log.lines()) {
         assert!(!line.contains(KEY), "{line}");
+        assert_eq!(redact(line), line, "in no spelling");
     }
+}
+
+fn spelt(key: &str, form: impl Fn(u8) -> String) -> String {
+    key.bytes().map(form).collect()
+}
+
+/// An error body whose cause is written as it stands, escapes included.
+fn error_body(cause: &str) -> String {
+    format!(r#"{{"code": 422, "cause": "{cause}", "request_id": "{cause}"}}"#)
+}
+
+/// What an upstream may say that repeats the key it was sent.
+fn echoes() -> Vec<Canned> {
+    let escaped = spelt(KEY, |byte| format!("\\u{:04x}", u32::from(byte)));
+    let figures =
+        |heading: &str| format!(r#"{{"columns": ["Periode", "Område", "{heading}", "x"], "rows": []}}"#);
+    vec![
+        Canned::cause(422, KEY),
+        Canned::new(422, error_body(&escaped)),
+        Canned::new(422, error_body(&spelt(KEY, |byte| format!("%{byte:02X}")))),
+        Canned::new(500, "").header("X-Request-Id", &spelt(KEY, |byte| format!("%{byte:02x}"))),
+        Canned::new(200, figures(KEY)),
+        Canned::new(200, figures(&escaped)),
+        Canned::new(200, format!(r#"{{"{escaped}": 1}}"#)),
+        Canned::new(200, format!(r#""{escaped}""#)),
+    ]
+}
+
+#[actix_web::test]
+async fn an_anonymous_answer_and_the_page_of_the_state_never_hold_the_key() {
+    for echo in echoes() {
+        let described = format!("{echo:?}");
+        let table = json!({
+            "table_id": "y1", "table_name": "Antal",
+            "mgroups": [{"mgroup_id": "g", "measures": [{"measure_id": "m", "measure_name": "Antal"}]}],
+            "periods": [{"periodtype_id": "M", "values": [{"period_id": "2026M07"}]}],
+            "dimensions": [{"dimension_id": "_omrade", "hierarchies": [{"hierarchy_id": "_nykom", "levels": []}]}]
+        });
+        let list = json!([{"table_groups": [{"tables": [{"table_id": "y1"}, {"table_id": "y2"}]}]}]);
+        let app = CannedApp::with_key(
+            vec![
+                ("/subjects".to_owned(), Canned::ok("[]")),
+                ("/tables".to_owned(), Canned::ok(list)),
+                ("/table/y1".to_owned(), Canned::ok(table)),
+                ("/table/y2".to_owned(), echo.clone()),
+                ("/data/y1".to_owned(), echo),
+            ],
+            KEY,
+        )
+        .await;
+        for path in [
+            "/odata/jobindsats/y1/Landet",
+            "/odata/jobindsats/y2/",
+            "/status",
+            "/metrics",
+            "/export/y1/Landet.csv",
+        ] {
+            let answer = app.get(path).await.text();
+            assert_eq!(redact(&answer), answer, "{path} after {described}");
+        }
+    }
+}
+
+/// A key that is part of names changes no figure and no metadata: it is looked for in text that is kept for people only.
+#[actix_web::test]
+async fn figures_and_metadata_are_never_searched() {
+    let key = "Observations";
+    let table = json!({
+        "table_id": "y1", "table_name": key,
+        "mgroups": [{"mgroup_id": "g", "measures": [{"measure_id": "m", "measure_name": key}]}],
+        "periods": [{"periodtype_id": "M", "values": [{"period_id": "2026M07"}]}],
+        "dimensions": [{"dimension_id": "_omrade", "dimension_name": "Område", "hierarchies": [{"hierarchy_id": "_nykom", "levels": []}]}]
+    });
+    let list = json!([{"table_groups": [{"tables": [{"table_id": "y1", "table_name": key}]}]}]);
+    let figures = json!({"columns": ["Periode", "Område", key], "rows": [["2026M07", "Hele landet", 17]]});
+    let app = CannedApp::with_key(
+        vec![
+            ("/subjects".to_owned(), Canned::ok("[]")),
+            ("/tables".to_owned(), Canned::ok(list)),
+            ("/table/y1".to_owned(), Canned::ok(table)),
+            ("/data/y1".to_owned(), Canned::ok(figures)),
+        ],
+        key,
+    )
+    .await;
+    let rows = app.get("/odata/jobindsats/y1/Landet").await.rows();
+    assert_eq!(rows[0][key], 17, "{rows:?}");
+    assert!(app.get("/odata/$metadata").await.text().contains(key));
 }

@@ -19,6 +19,7 @@ use crate::catalogue::id::MeasurementId;
 use crate::catalogue::measurement::Measurement;
 use crate::clock::{Clock, is_within};
 use crate::refresh::sync::files::{CatalogueFiles, SavedAnswer};
+use crate::settings::redact::redact;
 use crate::store::freshness;
 use crate::upstream::TableHints;
 use crate::upstream::client::Upstream;
@@ -381,7 +382,7 @@ impl CatalogueKeeper {
 
     /// Remembers why a table's metadata cannot be used. Other failures say nothing about the table.
     fn note_unusable(&self, id: &MeasurementId, error: &CatalogueError) {
-        let reason = error.to_string();
+        let reason = redact(&error.to_string()).into_owned();
         let is_known = self.current().unusable.get(id) == Some(&reason);
         if error.concerns_the_metadata() && !is_known {
             tracing::warn!(table = %id, reason, "the table's metadata cannot be used; the table is left out");
