@@ -209,7 +209,7 @@ impl Answerer {
             scan.filter = Some(BoundExpr::all(scan.filter.into_iter().chain([joined])));
         }
         match &set.rows {
-            RowSource::List(batch) => scan.list(Frame::of_list(batch)),
+            RowSource::List(batch) => scan.list(Frame::of_list(batch)?),
             RowSource::Cells(source) => self.cells(source, &scan).await,
         }
     }
@@ -336,7 +336,7 @@ impl RowScan<'_> {
             None => frame,
         });
         let number = |frame: &Frame, row: usize| {
-            frame.sort_keys.of(row).into_iter().map(|at| Value::Integer(at.into())).collect()
+            frame.sort_keys().at(row).into_iter().map(|at| Value::Integer(at.into())).collect()
         };
         rows.into_page(Revision::of(None), None, number)
     }

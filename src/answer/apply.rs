@@ -48,7 +48,7 @@ impl Answerer {
         let source = match &apply.source.rows {
             RowSource::Cells(source) => source,
             RowSource::List(batch) => {
-                let rows = Frame::of_list(batch);
+                let rows = Frame::of_list(batch)?;
                 let rows = apply.filter.iter().try_fold(rows, Frame::filter)?;
                 return Ok(SourceRows { rows, fetched_at: None, revision: None });
             }

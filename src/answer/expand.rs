@@ -12,7 +12,7 @@ use futures_util::future::{BoxFuture, FutureExt};
 use super::rows::RowReader;
 use super::{Answerer, Page, PageRequest};
 use crate::answer::error::BridgeError;
-use crate::feed::list::value_at;
+use crate::feed::arrays::value_at;
 use crate::feed::{CellSource, Feed, Navigation, RowSource, Set};
 use crate::fetch::RevisionMode;
 use crate::frame::Frame;
@@ -197,7 +197,7 @@ impl Answerer {
         let scan = TargetScan::new(set, navigation, &expand.query, keys);
         let (frame, fetched_at) = match &set.rows {
             _ if scan.keys.is_empty() => (aggregate::empty(&set.columns)?, None),
-            RowSource::List(batch) => (Frame::of_list(batch).filter(&scan.filter)?, None),
+            RowSource::List(batch) => (Frame::of_list(batch)?.filter(&scan.filter)?, None),
             RowSource::Cells(source) => self.target_cells(source, &scan, read.revision).await?,
         };
         let frame = if scan.query.order.is_empty() { frame } else { frame.order(&scan.query.order)? };

@@ -134,7 +134,7 @@ pub(super) fn ids_of(source: &CellSource, frame: &Frame, row: usize) -> Vec<Valu
         Some(axis) => facts::id_at(measurement, axis, at as usize).map_or(Value::Null, Value::string),
         None => Value::Integer(at.into()),
     };
-    sort_key_axes(source).zip(frame.sort_keys.of(row)).map(id).collect()
+    sort_key_axes(source).zip(frame.sort_keys().at(row)).map(id).collect()
 }
 
 /// The place where a page begins that earlier ones end before.

@@ -52,7 +52,7 @@ impl Answerer {
         narrow(feed, resolved.query.to_mut());
         while let Some(lambda) = resolved.query.lambda_aggregates().first().copied().cloned() {
             let counts = match &feed.sets[lambda.set].rows {
-                RowSource::List(batch) => counted(Frame::of_list(batch), &lambda)?,
+                RowSource::List(batch) => counted(Frame::of_list(batch)?, &lambda)?,
                 RowSource::Cells(source) => self.count_cells(feed, source, &lambda, &mut resolved).await?,
             };
             resolved.query.to_mut().replace_lambda(&lambda, &lambda.lookup_table(counts));
@@ -148,7 +148,7 @@ pub(super) fn narrow(feed: &Feed, query: &mut BoundQuery) {
         return;
     }
     // A condition that has no value for a row fails the request where it is met, if another term does not keep it from it.
-    let Ok(met) = Frame::of_list(rows).filter(&BoundExpr::all(plain)) else { return };
+    let Ok(met) = Frame::of_list(rows).and_then(|rows| rows.filter(&BoundExpr::all(plain))) else { return };
     query.for_each_lambda(&mut |key, lambda| {
         let Ok(keys) = evaluate(key, &met.batch) else { return };
         let text = |key| if let Value::String(key) = key { Some(key) } else { None };

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, Date32Array, Decimal128Array, Int32Array, Int64Array, RecordBatch,
-    RecordBatchOptions, StringArray, TimestampMillisecondArray,
+    Array, ArrayRef, BooleanArray, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray,
 };
-use arrow_schema::{DataType, Field, Schema};
+use arrow_schema::{Field, Schema};
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::catalogue::value::{Figure, to_stored};
 use crate::feed::RowSource;
+use crate::feed::arrays;
 use crate::feed::column::Fact;
 use crate::feed::set_definition::{ColumnDefinition, SetDefinition};
 use crate::odata::value::PrimitiveType;
@@ -75,10 +75,7 @@ impl<'a, T> Listing<'a, T> {
         description: &str,
         date: impl Fn(&'a T) -> Option<NaiveDate>,
     ) -> Self {
-        // Date32 counts days since 1970-01-01, which is chrono's default date.
-        let days =
-            |date: NaiveDate| i32::try_from(date.signed_duration_since(NaiveDate::default()).num_days()).ok();
-        let array: Date32Array = self.rows.iter().map(|row| date(row).and_then(days)).collect();
+        let array = arrays::days(self.rows.iter().map(date));
         let column = self.column(name, PrimitiveType::Date, description).nullable();
         self.with(column, array)
     }
@@ -89,16 +86,13 @@ impl<'a, T> Listing<'a, T> {
         description: &str,
         instant: impl Fn(&'a T) -> Option<DateTime<Utc>>,
     ) -> Self {
-        let milliseconds = |row| instant(row).map(|instant| instant.timestamp_millis());
-        let array: TimestampMillisecondArray = self.rows.iter().map(milliseconds).collect();
+        let array = arrays::instants(self.rows.iter().map(instant));
         let column = self.column(name, PrimitiveType::DateTimeOffset, description).nullable();
-        self.with(column, array.with_timezone("UTC"))
+        self.with(column, array)
     }
 
     pub fn optional_figure(self, name: &str, description: &str, figure: impl Fn(&'a T) -> Figure) -> Self {
-        let stored = |row| figure(row).and_then(to_stored);
-        let array = Decimal128Array::from_iter(self.rows.iter().map(stored));
-        let array = array.with_data_type(DataType::Decimal128(38, 18));
+        let array = arrays::figures(self.rows.iter().map(|row| figure(row).and_then(to_stored)));
         let column = self.column(name, PrimitiveType::Decimal, description).nullable();
         self.with(column, array)
     }

@@ -4,6 +4,7 @@
 //! lists, `aggregation` the annotations for `$apply`; `set_definition` makes the feed and its schema from these definitions.
 
 mod aggregation;
+pub mod arrays;
 pub mod catalogue_feed;
 mod codes;
 pub mod column;

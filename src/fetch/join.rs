@@ -8,22 +8,19 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::types::Int32Type;
-use arrow_array::{ArrayRef, Decimal128Array, DictionaryArray, Int32Array, RecordBatch, StringArray};
+use arrow_array::{Array, ArrayRef, DictionaryArray, Int32Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
 use thiserror::Error;
 
 use crate::catalogue::dimension::{Dimension, is_unknown};
 use crate::catalogue::measurement::Measurement;
-use crate::catalogue::value::FIGURE_SCALE;
+use crate::feed::arrays;
 use crate::plan::chunk::{Chunk, ChunkDimension};
 use crate::store::block::PERIOD_COLUMN;
 use crate::upstream::data::{DataTable, LabelColumn};
 
 /// Headings that the area column carries instead of its own label, in some tables.
 const AREA_HEADINGS: [&str; 2] = ["Område", "Area"];
-/// Digits that a stored figure may have.
-const FIGURE_PRECISION: u8 = 38;
-
 /// An answer joined to ids.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Joined {
@@ -287,16 +284,11 @@ fn columns(
         arrays.push(Arc::new(DictionaryArray::<Int32Type>::try_new(keys, values).map_err(broken)?));
         fields.push(Field::new(name, dictionary.clone(), false));
     }
-    let scale = i8::try_from(FIGURE_SCALE).unwrap_or(i8::MAX);
     for (figures, &measure) in table.figures.iter().zip(&chunk.measures) {
-        let figures: Decimal128Array = kept.rows.iter().map(|&row| figures[row]).collect();
-        let figures = figures.with_precision_and_scale(FIGURE_PRECISION, scale).map_err(broken)?;
-        fields.push(Field::new(measurement.measures[measure].id.as_str(), figures_type(scale), true));
+        let figures = arrays::figures(kept.rows.iter().map(|&row| figures[row]));
+        let name = measurement.measures[measure].id.as_str();
+        fields.push(Field::new(name, figures.data_type().clone(), true));
         arrays.push(Arc::new(figures));
     }
     RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(broken)
-}
-
-fn figures_type(scale: i8) -> DataType {
-    DataType::Decimal128(FIGURE_PRECISION, scale)
 }

@@ -4,28 +4,21 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use arrow_array::{
-    Array, ArrayRef, Decimal128Array, RecordBatch, RecordBatchOptions, StringArray, UInt32Array,
-    new_empty_array,
-};
+use arrow_array::{Array, ArrayRef, StringArray, UInt32Array};
 use arrow_row::{RowConverter, Rows, SortField};
-use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use arrow_select::take::take;
 
-use super::Frame;
 use super::error::FrameError;
 use super::order;
-use super::sort_key::SortKeys;
-use super::values::{RowValues, value_at};
+use super::values::RowValues;
+use super::{Frame, batch};
 use crate::catalogue::value::{FIGURE_SCALE, RowStatus};
+use crate::feed::arrays::{self, value_at};
 use crate::feed::column::Column;
-use crate::odata::value::{PrimitiveType, Value};
+use crate::odata::value::Value;
 use crate::query::OrderKey;
 use crate::query::apply::{Aggregate, Grouping, Step};
 use crate::query::eval::Rows as _;
-
-/// The digits that arrow gives decimals of 128 bits.
-const DECIMAL_DIGITS: u8 = 38;
 
 /// What the steps make of the rows, as a list: placed by their numbers.
 ///
@@ -33,19 +26,16 @@ const DECIMAL_DIGITS: u8 = 38;
 /// When a condition or an order has no value for a row.
 pub fn apply(rows: Frame, steps: &[Step]) -> Result<Frame, FrameError> {
     let frame = steps.iter().try_fold(rows, step)?;
-    let numbers = (0..u32::try_from(frame.row_count()).unwrap_or(u32::MAX)).collect();
-    Ok(Frame { sort_keys: SortKeys { axes: vec![numbers] }, ..frame })
+    Frame::numbered(&frame.batch, frame.columns)
 }
 
 /// A frame of these columns without rows.
 ///
 /// # Errors
-/// Never, while a batch may be empty.
+/// When the columns are none that a batch may have.
 pub fn empty(columns: &[Column]) -> Result<Frame, FrameError> {
-    let fields = columns.iter().map(|column| Field::new(&column.name, arrow_type(column.primitive), true));
-    let fields: Vec<Field> = fields.collect();
-    let arrays = fields.iter().map(|field| new_empty_array(field.data_type())).collect();
-    Ok(Frame::of_list(&batch(fields, arrays, 0)?))
+    let array = |column: &Column| (column.name.clone(), arrays::array(column.primitive, []));
+    Frame::of_list(&batch(columns.iter().map(array), 0)?)
 }
 
 /// How many rows have each text of a column.
@@ -64,27 +54,6 @@ pub fn counts(frame: &Frame, column: usize) -> Result<HashMap<Arc<str>, u64>, Fr
     };
     let counted = groups.first_rows.iter().zip(counts);
     Ok(counted.filter_map(|(row, count)| Some((text(row)?, count))).collect())
-}
-
-fn arrow_type(primitive: PrimitiveType) -> DataType {
-    match primitive {
-        PrimitiveType::Boolean => DataType::Boolean,
-        PrimitiveType::Int32 => DataType::Int32,
-        PrimitiveType::Int64 => DataType::Int64,
-        PrimitiveType::Decimal => decimal_type(),
-        PrimitiveType::Date => DataType::Date32,
-        PrimitiveType::DateTimeOffset => DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
-        _ => DataType::Utf8,
-    }
-}
-
-fn decimal_type() -> DataType {
-    DataType::Decimal128(DECIMAL_DIGITS, i8::try_from(FIGURE_SCALE).unwrap_or_default())
-}
-
-fn batch(fields: Vec<Field>, arrays: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch, FrameError> {
-    let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)?)
 }
 
 fn step(frame: Frame, step: &Step) -> Result<Frame, FrameError> {
@@ -121,11 +90,8 @@ fn group(frame: &Frame, grouping: &Grouping) -> Result<Frame, FrameError> {
     for aggregate in &grouping.aggregates {
         arrays.push(groups.aggregate(cells, *aggregate, &first)?);
     }
-    let fields = arrays
-        .iter()
-        .enumerate()
-        .map(|(at, array)| Field::new(at.to_string(), array.data_type().clone(), true));
-    Ok(Frame::of_list(&batch(fields.collect(), arrays, first.len())?))
+    let columns = arrays.into_iter().enumerate().map(|(at, array)| (at.to_string(), array));
+    Frame::of_list(&batch(columns, first.len())?)
 }
 
 /// Rows told apart, in the order in which each group first occurs. Null is a value like others.
@@ -189,7 +155,7 @@ impl Groups {
         for group in groups {
             counts[group as usize] += one;
         }
-        Ok(Arc::new(Decimal128Array::from(counts).with_data_type(decimal_type())))
+        Ok(Arc::new(arrays::figures(counts.into_iter().map(Some))))
     }
 
     /// For each group the first of the values that no other of the group is better than; null where there is none.

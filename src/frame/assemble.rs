@@ -10,25 +10,24 @@ use arrow_array::builder::StringBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use arrow_array::{
-    Array, ArrayRef, Date32Array, Decimal128Array, DictionaryArray, Int32Array, RecordBatch,
-    RecordBatchOptions, StringArray, TimestampMillisecondArray, UInt32Array,
+    Array, ArrayRef, Decimal128Array, DictionaryArray, Int32Array, StringArray, TimestampMillisecondArray,
+    UInt32Array,
 };
-use arrow_schema::{DataType, Field, Schema};
 use arrow_select::concat::concat;
 use arrow_select::take::take;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 
 use crate::catalogue::id::PeriodId;
 use crate::catalogue::measurement::Measurement;
 use crate::catalogue::value::RowStatus;
+use crate::feed::arrays;
 use crate::feed::column::{Column, Fact, MemberFact};
 use crate::feed::facts::{self, Axis};
 use crate::feed::{CellForm, CellSource};
-use crate::frame::Frame;
 use crate::frame::error::FrameError;
-use crate::frame::sort_key::SortKeys;
 use crate::frame::unknown_labels::{AxisPositions, unknown_label_numbers};
-use crate::odata::value::{PrimitiveType, Value};
+use crate::frame::{Frame, batch};
+use crate::odata::value::Value;
 
 /// Cells of one block, as the frame reads them: ids by column, figures by measure.
 pub trait Block {
@@ -73,7 +72,7 @@ impl<'a> Assembly<'a> {
             let axis = facts::axis(column.fact)?;
             let values = (0..facts::axis_len(measurement, axis))
                 .map(|at| facts::value_at(measurement, column.fact, at));
-            Some((index, array_of(column.primitive, values)))
+            Some((index, arrays::array(column.primitive, values)))
         };
         let shown = needed.iter().filter_map(shown).collect();
         Self { source, columns, needed, measures, axes, shown }
@@ -85,21 +84,20 @@ impl<'a> Assembly<'a> {
     /// When the block lacks a column that is needed.
     pub fn rows(&self, block: &dyn Block, last: &[u32]) -> Result<Frame, FrameError> {
         let mut rows = Rows::read(self, block, last)?;
-        rows.sort()?;
         if self.source.form == CellForm::Long {
-            rows.spread()?;
+            rows.spread();
         }
-        let mut fields = Vec::new();
-        let mut arrays = Vec::new();
+        let mut columns = Vec::new();
         for &index in self.needed {
-            let array = rows.column(index, block)?;
-            fields.push(Field::new(&self.columns[index].name, array.data_type().clone(), true));
-            arrays.push(array);
+            columns.push((self.columns[index].name.clone(), rows.column(index, block)?));
         }
-        let options = RecordBatchOptions::new().with_row_count(Some(rows.sort_keys.count()));
-        let batch = RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)?;
+        let (count, axes) = (rows.row_count(), rows.sort_keys.len());
+        let key = |positions: Vec<u32>| (String::new(), Arc::new(UInt32Array::from(positions)) as ArrayRef);
+        columns.extend(rows.sort_keys.into_iter().map(key));
         let at = |column: usize| self.needed.contains(&column).then(|| self.needed.range(..column).count());
-        Ok(Frame { batch, columns: (0..self.columns.len()).map(at).collect(), sort_keys: rows.sort_keys })
+        let sort_key = self.needed.len()..self.needed.len() + axes;
+        let columns_of_set = (0..self.columns.len()).map(at).collect();
+        Frame { batch: batch(columns, count)?, columns: columns_of_set, sort_key }.in_place()
     }
 
     fn of(&self) -> &'a Measurement {
@@ -130,7 +128,8 @@ struct Rows<'a> {
     assembly: &'a Assembly<'a>,
     /// What each axis is placed by, in the order of the places' axes: `None` for what tells unknown labels apart.
     axes: Vec<Option<Axis>>,
-    sort_keys: SortKeys,
+    /// For each axis where each row stands on it.
+    sort_keys: Vec<Vec<u32>>,
     /// Where rows stand on axes that have labels that no member has.
     with_unknown: HashMap<Axis, AxisPositions>,
     /// In the order of the measures.
@@ -150,9 +149,8 @@ impl<'a> Rows<'a> {
             block.figures(measure, assembly.of()).cloned().ok_or_else(lacking)
         });
         let figures = figures.collect::<Result<_, _>>()?;
-        let mut sort_keys =
-            SortKeys { axes: axis_positions.iter().map(|axis| axis.positions.clone()).collect() };
-        sort_keys.axes.push(unknown_label_numbers(&axis_positions, block.row_count()));
+        let mut sort_keys: Vec<_> = axis_positions.iter().map(|axis| axis.positions.clone()).collect();
+        sort_keys.push(unknown_label_numbers(&axis_positions, block.row_count()));
         let axes = assembly.axes.iter().map(|(axis, _)| *axis);
         let with_unknown =
             axes.clone().zip(axis_positions).filter(|(_, axis)| !axis.unknown_labels.is_empty()).collect();
@@ -160,42 +158,30 @@ impl<'a> Rows<'a> {
         Ok(Self { assembly, axes, sort_keys, with_unknown, figures, value: None })
     }
 
-    fn sort(&mut self) -> Result<(), FrameError> {
-        let Some(order) = self.sort_keys.sorted() else { return Ok(()) };
-        self.sort_keys = self.sort_keys.take(&order);
-        self.with_unknown.values_mut().for_each(|axis| axis.take(&order));
-        let order = UInt32Array::from(order);
-        for figures in &mut self.figures {
-            *figures = decimals(&take(figures, &order, None)?)?;
-        }
-        Ok(())
+    fn row_count(&self) -> usize {
+        self.sort_keys.first().map_or(0, Vec::len)
     }
 
     /// From one column per measure to one row per measure.
-    fn spread(&mut self) -> Result<(), FrameError> {
-        let (count, measures) = (self.sort_keys.count(), self.assembly.measures);
-        let order: Vec<u32> = (0..u32::try_from(count).unwrap_or(u32::MAX))
-            .flat_map(|row| std::iter::repeat_n(row, measures.len()))
-            .collect();
-        self.sort_keys = self.sort_keys.take(&order);
-        self.with_unknown.values_mut().for_each(|axis| axis.take(&order));
+    fn spread(&mut self) {
+        let (count, measures) = (self.row_count(), self.assembly.measures);
+        let spread = |positions: &mut Vec<u32>| {
+            *positions = positions.iter().flat_map(|&at| std::iter::repeat_n(at, measures.len())).collect();
+        };
+        self.sort_keys.iter_mut().for_each(spread);
+        self.with_unknown.values_mut().for_each(|axis| spread(&mut axis.shown));
         let numbers = measures.iter().map(|&measure| u32::try_from(measure).unwrap_or(u32::MAX));
-        self.sort_keys.axes.push(std::iter::repeat_n(numbers, count).flatten().collect());
+        self.sort_keys.push(std::iter::repeat_n(numbers, count).flatten().collect());
         self.axes.push(Some(Axis::Measure));
         let figure = |row: usize| {
             self.figures.iter().map(move |figures| figures.is_valid(row).then(|| figures.value(row)))
         };
-        let value: Decimal128Array = (0..count).flat_map(figure).collect();
-        self.value = Some(match self.figures.first() {
-            Some(like) => value.with_precision_and_scale(like.precision(), like.scale())?,
-            None => value,
-        });
-        Ok(())
+        self.value = Some(arrays::figures((0..count).flat_map(figure)));
     }
 
     /// Where rows stand on an axis: the unknown labels' numbers follow the members'.
     fn positions(&self, axis: Axis) -> Option<&[u32]> {
-        let sort_keys = || self.sort_keys.axes.get(self.axes.iter().position(|&other| other == Some(axis))?);
+        let sort_keys = || self.sort_keys.get(self.axes.iter().position(|&other| other == Some(axis))?);
         self.with_unknown.get(&axis).map(|axis| &axis.shown).or_else(sort_keys).map(Vec::as_slice)
     }
 
@@ -215,13 +201,13 @@ impl<'a> Rows<'a> {
             Fact::Measure(measure) => {
                 let at = self.assembly.measures.iter().position(|&other| other == measure);
                 let figures = at.map(|at| self.figures[at].clone());
-                Ok(Arc::new(figures.unwrap_or_else(|| no_figures(self.sort_keys.count()))))
+                Ok(Arc::new(figures.unwrap_or_else(|| arrays::figures(vec![None; self.row_count()]))))
             }
             Fact::Value => Ok(Arc::new(self.value.clone().ok_or_else(lacking)?)),
             Fact::Status => Ok(Arc::new(self.statuses()?)),
             Fact::ValueAttribute => {
                 let value = self.value.as_ref().ok_or_else(lacking)?;
-                Ok(Arc::new(statuses(&[value], self.sort_keys.count())?))
+                Ok(Arc::new(statuses(&[value], self.row_count())?))
             }
             Fact::Updated => Ok(Arc::new(self.updated(block).ok_or_else(lacking)?)),
             Fact::ObservationId => self.observation_ids(),
@@ -239,20 +225,19 @@ impl<'a> Rows<'a> {
             Fact::Member(_, MemberFact::Id) | Fact::Period(_) => Value::string(id),
             _ => Value::Null,
         };
-        array_of(column.primitive, axis.unknown_labels.iter().map(value))
+        arrays::array(column.primitive, axis.unknown_labels.iter().map(value))
     }
 
     fn statuses(&self) -> Result<DictionaryArray<Int32Type>, FrameError> {
-        statuses(&self.figures.iter().collect::<Vec<_>>(), self.sort_keys.count())
+        statuses(&self.figures.iter().collect::<Vec<_>>(), self.row_count())
     }
 
     fn updated(&self, block: &dyn Block) -> Option<TimestampMillisecondArray> {
         let periods = &self.assembly.of().periods;
-        let at = |period: &PeriodId| block.updated(period).map(|at| at.timestamp_millis());
-        let updated: Vec<Option<i64>> = periods.iter().map(|period| at(&period.id)).collect();
+        let updated: Vec<_> = periods.iter().map(|period| block.updated(&period.id)).collect();
         let positions = self.positions(Axis::Period)?.iter();
         let found = positions.map(|&position| updated.get(position as usize).copied().flatten());
-        Some(found.collect::<TimestampMillisecondArray>().with_timezone("UTC"))
+        Some(arrays::instants(found))
     }
 
     /// Period, measure and members, joined by `|`: unlike a number it means the same after the next update.
@@ -264,7 +249,7 @@ impl<'a> Rows<'a> {
         let lists = order.iter().map(|&axis| self.positions(axis)).collect::<Option<Vec<_>>>();
         let lists = lists.ok_or_else(|| self.assembly.missing("Id"))?;
         let mut text = String::new();
-        for row in 0..self.sort_keys.count() {
+        for row in 0..self.row_count() {
             text.clear();
             for (axis, list) in order.iter().zip(&lists) {
                 if !text.is_empty() {
@@ -310,26 +295,6 @@ fn known_positions(measurement: &Measurement, axis: Axis) -> HashMap<&str, u32> 
     ids.collect()
 }
 
-/// Values of a type as a column.
-fn array_of(primitive: PrimitiveType, values: impl Iterator<Item = Value>) -> ArrayRef {
-    match primitive {
-        PrimitiveType::Int32 => {
-            let whole =
-                |value| if let Value::Integer(number) = value { i32::try_from(number).ok() } else { None };
-            Arc::new(values.map(whole).collect::<Int32Array>())
-        }
-        PrimitiveType::Date => {
-            let days =
-                |value| if let Value::Date(date) = value { Some(days_since_epoch(date)) } else { None };
-            Arc::new(values.map(days).collect::<Date32Array>())
-        }
-        _ => {
-            let text = |value| if let Value::String(text) = value { Some(text) } else { None };
-            Arc::new(values.map(text).collect::<StringArray>())
-        }
-    }
-}
-
 /// One value per row, through the positions: texts are shared, all else is copied.
 fn gather(values: &dyn Array, positions: &[u32]) -> Result<ArrayRef, FrameError> {
     let Some(texts) = values.as_string_opt::<i32>() else {
@@ -340,18 +305,4 @@ fn gather(values: &dyn Array, positions: &[u32]) -> Result<ArrayRef, FrameError>
     };
     let keys: Int32Array = positions.iter().map(key).collect();
     Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(keys, Arc::new(texts.clone()))?))
-}
-
-fn days_since_epoch(date: NaiveDate) -> i32 {
-    i32::try_from((date - NaiveDate::default()).num_days()).unwrap_or(i32::MAX)
-}
-
-fn decimals(array: &dyn Array) -> Result<Decimal128Array, FrameError> {
-    let unreadable =
-        || FrameError::UnreadableColumn { column: "figures".to_owned(), found: array.data_type().clone() };
-    array.as_primitive_opt().cloned().ok_or_else(unreadable)
-}
-
-fn no_figures(count: usize) -> Decimal128Array {
-    Decimal128Array::from(vec![None; count]).with_data_type(DataType::Decimal128(38, 18))
 }

@@ -1,20 +1,15 @@
 //! `$compute` over a batch: one more column per computed value, behind those of the set.
 
-use std::sync::Arc;
-
-use arrow_array::{
-    ArrayRef, Date32Array, Decimal128Array, Float64Array, Int64Array, NullArray, RecordBatch,
-    RecordBatchOptions, StringArray, TimestampMillisecondArray,
-};
-use arrow_schema::{DataType, Field, Schema};
+use arrow_array::ArrayRef;
 use rust_decimal::Decimal;
 
-use super::Frame;
 use super::error::FrameError;
 use super::values::RowValues;
+use super::{Frame, with_columns};
 use crate::catalogue::value::{FIGURE_SCALE, to_stored};
+use crate::feed::arrays;
 use crate::odata::value::{PrimitiveType, Value};
-use crate::query::eval::{ColumnarValue, EvalError, Rows, Texts};
+use crate::query::eval::{ColumnarValue, EvalError, Rows as _};
 use crate::query::{BoundQuery, Computed};
 
 impl Frame {
@@ -37,76 +32,44 @@ impl Frame {
     ) -> Result<Self, FrameError> {
         let mut columns = self.columns.clone();
         columns.resize(width, None);
-        let mut arrays = self.batch.columns().to_vec();
-        let mut fields: Vec<Arc<Field>> = self.batch.schema_ref().fields().iter().cloned().collect();
+        let mut more = Vec::new();
+        let rows = RowValues::new(&self.batch, &self.columns)?;
         for (index, computed) in computed.iter().enumerate() {
             if !is_wanted(index) {
                 columns.push(None);
                 continue;
             }
-            let cells = RowValues::new(&self.batch, &self.columns)?;
-            let values = cells.evaluate(&computed.expr)?;
-            let array = column(computed.expr.primitive, &values, cells.len())?;
-            columns.push(Some(arrays.len()));
-            fields.push(Arc::new(Field::new(&computed.name, array.data_type().clone(), true)));
-            arrays.push(array);
+            let values = rows.evaluate(&computed.expr)?;
+            columns.push(Some(self.batch.num_columns() + more.len()));
+            more.push((computed.name.clone(), column(computed.column_type(), &values, rows.len())?));
         }
-        let options = RecordBatchOptions::new().with_row_count(Some(self.row_count()));
-        let batch = RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)?;
-        Ok(Self { batch, columns, sort_keys: self.sort_keys.clone() })
+        let batch = with_columns(&self.batch, more)?;
+        Ok(Self { batch, columns, sort_key: self.sort_key.clone() })
     }
 }
 
 /// The values as a column of the type.
-fn column(
-    primitive: Option<PrimitiveType>,
-    values: &ColumnarValue,
-    rows: usize,
-) -> Result<ArrayRef, FrameError> {
-    let texts = Texts::of(values);
-    let truths = || values.truths(rows);
-    let values = || values.values(rows);
-    Ok(match primitive {
-        None => Arc::new(NullArray::new(rows)),
-        Some(PrimitiveType::String) => Arc::new((0..rows).map(|row| texts.get(row)).collect::<StringArray>()),
-        Some(PrimitiveType::Boolean) => Arc::new(truths()?),
-        Some(PrimitiveType::Decimal) => {
-            let figures = values().map(|value| figure(&value)).collect::<Result<Decimal128Array, _>>()?;
-            Arc::new(figures.with_data_type(DataType::Decimal128(38, 18)))
-        }
-        Some(PrimitiveType::Double | PrimitiveType::Single) => {
-            Arc::new(values().map(|value| value.as_double()).collect::<Float64Array>())
-        }
-        Some(PrimitiveType::Date) => {
-            let day = |value| if let Value::Date(day) = value { Some(day.to_epoch_days()) } else { None };
-            Arc::new(values().map(day).collect::<Date32Array>())
-        }
-        Some(PrimitiveType::DateTimeOffset) => {
-            let instant = |value| {
-                if let Value::DateTimeOffset(at) = value { Some(at.timestamp_millis()) } else { None }
-            };
-            Arc::new(values().map(instant).collect::<TimestampMillisecondArray>().with_timezone("UTC"))
-        }
-        Some(_) => Arc::new(values().map(|value| whole(&value)).collect::<Result<Int64Array, _>>()?),
-    })
+fn column(primitive: PrimitiveType, values: &ColumnarValue, rows: usize) -> Result<ArrayRef, FrameError> {
+    let stored = values.values(rows).map(|value| stored(primitive, value));
+    Ok(arrays::array(primitive, stored.collect::<Result<Vec<_>, _>>()?))
 }
 
-/// A whole number. One that outgrew its type is an error, not another number.
-fn whole(value: &Value) -> Result<Option<i64>, EvalError> {
-    match value {
-        Value::Null => Ok(None),
-        Value::Integer(number) => Ok(Some(*number)),
-        _ => Err(EvalError::OutOfRange { operation: "$compute" }),
-    }
-}
-
-/// A decimal as figures are stored.
-fn figure(value: &Value) -> Result<Option<i128>, EvalError> {
+/// The value as a column of the type holds it. One that outgrew its type is an error, not another number.
+fn stored(primitive: PrimitiveType, value: Value) -> Result<Value, EvalError> {
+    use PrimitiveType as Type;
     let out_of_range = EvalError::OutOfRange { operation: "$compute" };
-    let exact = match value {
-        Value::Null => return Ok(None),
-        Value::Double(number) => Decimal::try_from(*number).ok(),
-        number => number.as_decimal(),
-    };
-    exact.and_then(|number| to_stored(number.round_dp(FIGURE_SCALE))).map(Some).ok_or(out_of_range)
+    match (primitive, value) {
+        (_, Value::Null) => Ok(Value::Null),
+        (Type::Int64, value @ Value::Integer(_)) => Ok(value),
+        (Type::String | Type::Boolean | Type::Double | Type::Date | Type::DateTimeOffset, value) => Ok(value),
+        (Type::Decimal, value) => {
+            let exact = match value {
+                Value::Double(number) => Decimal::try_from(number).ok(),
+                number => number.as_decimal(),
+            };
+            let rounded = exact.map(|number| number.round_dp(FIGURE_SCALE));
+            rounded.filter(|number| to_stored(*number).is_some()).map(Value::Decimal).ok_or(out_of_range)
+        }
+        _ => Err(out_of_range),
+    }
 }

@@ -11,7 +11,11 @@ pub mod sort_key;
 mod unknown_labels;
 pub mod values;
 
-use arrow_array::{Array, RecordBatch, UInt32Array};
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow_schema::{Field, Schema};
 use arrow_select::concat::concat_batches;
 use arrow_select::take::take_record_batch;
 
@@ -20,13 +24,14 @@ use crate::frame::sort_key::SortKeys;
 use crate::frame::values::RowValues;
 use crate::query::{BoundExpr, OrderKey};
 
-/// Rows of a set: the columns that are needed of it, and where each row stands.
+/// Rows of a set: the columns that are needed of it, and those of the sort key, which say where each row stands.
 #[derive(Debug, Clone)]
 pub struct Frame {
     pub batch: RecordBatch,
     /// For each column of the set the column of the batch that shows it, if it is there.
     pub columns: Vec<Option<usize>>,
-    pub sort_keys: SortKeys,
+    /// The columns of the batch that are the sort key.
+    pub sort_key: Range<usize>,
 }
 
 impl Frame {
@@ -36,15 +41,27 @@ impl Frame {
         self.columns.get(column).copied().flatten()
     }
 
-    /// The rows of a list that the catalogue holds, placed by their number.
+    /// Where the rows stand in the order of their set.
     #[must_use]
-    pub fn of_list(batch: &RecordBatch) -> Self {
-        let numbers = (0..u32::try_from(batch.num_rows()).unwrap_or(u32::MAX)).collect();
-        Self {
-            batch: batch.clone(),
-            columns: (0..batch.num_columns()).map(Some).collect(),
-            sort_keys: SortKeys { axes: vec![numbers] },
-        }
+    pub fn sort_keys(&self) -> SortKeys<'_> {
+        SortKeys::of(&self.batch, self.sort_key.clone())
+    }
+
+    /// The rows of a list that the catalogue holds, placed by their number.
+    ///
+    /// # Errors
+    /// When the rows are too many to be numbered.
+    pub fn of_list(batch: &RecordBatch) -> Result<Self, FrameError> {
+        Self::numbered(batch, (0..batch.num_columns()).map(Some).collect())
+    }
+
+    /// Rows placed by their number.
+    fn numbered(batch: &RecordBatch, columns: Vec<Option<usize>>) -> Result<Self, FrameError> {
+        let rows = batch.num_rows();
+        let end = u32::try_from(rows).map_err(|_| FrameError::TooManyRows { rows })?;
+        let numbers: ArrayRef = Arc::new(UInt32Array::from_iter_values(0..end));
+        let sort_key = batch.num_columns()..batch.num_columns() + 1;
+        Ok(Self { batch: with_columns(batch, [("row".to_owned(), numbers)])?, columns, sort_key })
     }
 
     /// These rows, in this order.
@@ -53,7 +70,7 @@ impl Frame {
     /// When a row is not there.
     pub fn take(&self, rows: &[u32]) -> Result<Self, FrameError> {
         let batch = take_record_batch(&self.batch, &UInt32Array::from(rows.to_vec()))?;
-        Ok(Self { batch, columns: self.columns.clone(), sort_keys: self.sort_keys.take(rows) })
+        Ok(self.with_batch(batch))
     }
 
     /// The rows for which the condition is true.
@@ -90,10 +107,7 @@ impl Frame {
     /// A run of rows.
     #[must_use]
     pub fn slice(&self, first: usize, count: usize) -> Self {
-        let sort_keys = SortKeys {
-            axes: self.sort_keys.axes.iter().map(|axis| axis[first..first + count].to_vec()).collect(),
-        };
-        Self { batch: self.batch.slice(first, count), columns: self.columns.clone(), sort_keys }
+        self.with_batch(self.batch.slice(first, count))
     }
 
     /// One frame out of several with the same columns; `None` out of none.
@@ -103,17 +117,20 @@ impl Frame {
     pub fn joined(frames: &[Self]) -> Result<Option<Self>, FrameError> {
         let Some(first) = frames.first() else { return Ok(None) };
         let batch = concat_batches(&first.batch.schema(), frames.iter().map(|frame| &frame.batch))?;
-        let mut sort_keys = SortKeys::default();
-        frames.iter().for_each(|frame| sort_keys.append(&frame.sort_keys));
-        Ok(Some(Self { batch, columns: first.columns.clone(), sort_keys }))
+        Ok(Some(first.with_batch(batch)))
+    }
+
+    /// Other rows in the same columns.
+    fn with_batch(&self, batch: RecordBatch) -> Self {
+        Self { batch, columns: self.columns.clone(), sort_key: self.sort_key.clone() }
     }
 
     /// The rows in the order of their set.
     ///
     /// # Errors
-    /// Never, while every row is there.
+    /// When the rows are too many to be put in order.
     pub fn in_place(self) -> Result<Self, FrameError> {
-        match self.sort_keys.sorted() {
+        match self.sort_keys().sorted() {
             Some(rows) => self.take(&rows),
             None => Ok(self),
         }
@@ -122,10 +139,11 @@ impl Frame {
     /// In rows that stand in order, the first at a place or behind it.
     #[must_use]
     pub fn first_at(&self, sort_key: &[u32]) -> usize {
+        let keys = self.sort_keys();
         let (mut low, mut high) = (0, self.row_count());
         while low < high {
             let middle = usize::midpoint(low, high);
-            if self.sort_keys.compare_to(middle, sort_key).is_lt() { low = middle + 1 } else { high = middle }
+            if keys.compare_to(middle, sort_key).is_lt() { low = middle + 1 } else { high = middle }
         }
         low
     }
@@ -133,7 +151,8 @@ impl Frame {
     /// In rows in any order, the one at a place.
     #[must_use]
     pub fn row_at(&self, sort_key: &[u32]) -> Option<usize> {
-        (0..self.row_count()).find(|&row| self.sort_keys.compare_to(row, sort_key).is_eq())
+        let keys = self.sort_keys();
+        (0..self.row_count()).find(|&row| keys.compare_to(row, sort_key).is_eq())
     }
 
     /// How many rows there are.
@@ -141,4 +160,31 @@ impl Frame {
     pub fn row_count(&self) -> usize {
         self.batch.num_rows()
     }
+}
+
+/// So many rows in columns.
+fn batch(
+    columns: impl IntoIterator<Item = (String, ArrayRef)>,
+    rows: usize,
+) -> Result<RecordBatch, FrameError> {
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    with_columns(
+        &RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options)?,
+        columns,
+    )
+}
+
+/// The same rows with more columns behind the others.
+fn with_columns(
+    batch: &RecordBatch,
+    more: impl IntoIterator<Item = (String, ArrayRef)>,
+) -> Result<RecordBatch, FrameError> {
+    let mut fields: Vec<Arc<Field>> = batch.schema_ref().fields().iter().cloned().collect();
+    let mut arrays = batch.columns().to_vec();
+    for (name, array) in more {
+        fields.push(Arc::new(Field::new(name, array.data_type().clone(), true)));
+        arrays.push(array);
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)?)
 }

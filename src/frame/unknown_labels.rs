@@ -65,13 +65,6 @@ impl AxisPositions {
         }
     }
 
-    /// These rows, in this order.
-    pub(super) fn take(&mut self, rows: &[u32]) {
-        let taken = |list: &Vec<u32>| rows.iter().map(|&row| list[row as usize]).collect();
-        self.shown = taken(&self.shown);
-        self.positions = taken(&self.positions);
-    }
-
     /// Which of the unknown labels a row stands under, counted from one; 0 for a member.
     fn number(&self, row: usize) -> u32 {
         self.shown.get(row).map_or(0, |&at| (at + 1).saturating_sub(self.members))

@@ -1,11 +1,9 @@
-//! Single values in and out of columns. The one place that knows which arrow types a frame is made of.
+//! Rows of a batch, read by the columns of their set.
 
 use arrow_array::{ArrayRef, RecordBatch};
-use arrow_schema::{DataType, TimeUnit};
 
 use super::error::FrameError;
-use crate::catalogue::value::FIGURE_SCALE;
-pub use crate::feed::list::value_at;
+use crate::feed::arrays::primitive_type;
 use crate::odata::value::Value;
 use crate::query::BoundExpr;
 use crate::query::eval::{ColumnarValue, EvalError, Rows, evaluate};
@@ -23,8 +21,11 @@ impl<'a> RowValues<'a> {
     /// # Errors
     /// When a column is of a type that no value is read from.
     pub fn new(batch: &'a RecordBatch, columns: &'a [Option<usize>]) -> Result<Self, FrameError> {
-        for field in batch.schema_ref().fields() {
-            if !is_readable(field.data_type()) {
+        for &column in columns.iter().flatten() {
+            let Some(field) = batch.schema_ref().fields().get(column) else {
+                return Err(FrameError::MissingColumn { column });
+            };
+            if primitive_type(field.data_type()).is_none() {
                 let (column, found) = (field.name().clone(), field.data_type().clone());
                 return Err(FrameError::UnreadableColumn { column, found });
             }
@@ -60,20 +61,5 @@ impl Rows for RowValues<'_> {
         Ok(self
             .array(column)
             .map_or(ColumnarValue::Scalar(Value::Null), |array| ColumnarValue::Array(array.clone())))
-    }
-}
-
-fn is_readable(data_type: &DataType) -> bool {
-    match data_type {
-        DataType::Utf8
-        | DataType::Boolean
-        | DataType::Int32
-        | DataType::Int64
-        | DataType::Float64
-        | DataType::Date32
-        | DataType::Timestamp(TimeUnit::Millisecond, _) => true,
-        DataType::Decimal128(_, scale) => u32::try_from(*scale) == Ok(FIGURE_SCALE),
-        DataType::Dictionary(keys, values) => **keys == DataType::Int32 && **values == DataType::Utf8,
-        _ => false,
     }
 }

@@ -8,10 +8,10 @@ use arrow_array::{
     StringArray, TimestampMillisecondArray,
 };
 use chrono::{DateTime, TimeZone, Utc};
+use jobindsats_bridge::feed::arrays::value_at;
 use jobindsats_bridge::feed::column::{Column, Fact};
 use jobindsats_bridge::feed::{Feed, FeedId, Navigation, RowSource, Set};
 use jobindsats_bridge::frame::Frame;
-use jobindsats_bridge::frame::values::value_at;
 use jobindsats_bridge::odata::edm::{EntityContainer, EntityType, Schema};
 use jobindsats_bridge::odata::uri::{Limits, parse_request};
 use jobindsats_bridge::odata::value::{PrimitiveType, Value};
@@ -182,7 +182,7 @@ pub fn answer(query: &str) -> Vec<String> {
 pub fn answered(query: &str) -> (Vec<String>, u64) {
     let feed = feed();
     let bound = ask("Hovedtal", query).unwrap_or_else(|error| panic!("{query}: {error}"));
-    let mut frame = Frame::of_list(&rows());
+    let mut frame = Frame::of_list(&rows()).unwrap();
     if let Some(condition) = bound.condition(&feed.sets[0]) {
         frame = frame.filter(&condition).unwrap();
     }

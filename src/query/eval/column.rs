@@ -10,7 +10,7 @@ use arrow_select::filter::filter;
 use arrow_select::take::take;
 
 use super::EvalError;
-use crate::feed::list::value_at;
+use crate::feed::arrays::value_at;
 use crate::odata::value::Value;
 
 /// One value for each row.

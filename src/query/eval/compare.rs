@@ -7,17 +7,14 @@ use std::sync::Arc;
 use arrow_arith::boolean::{is_not_null, is_null};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Decimal128Type;
-use arrow_array::{
-    Array, ArrayRef, BooleanArray, Date32Array, Datum, Decimal128Array, Int32Array, Int64Array, Scalar,
-    StringArray, TimestampMillisecondArray,
-};
+use arrow_array::{Array, ArrayRef, BooleanArray, Datum};
 use arrow_ord::cmp;
-use arrow_schema::{ArrowError, DataType, TimeUnit};
-use chrono::DateTime;
+use arrow_schema::{ArrowError, DataType};
 
 use super::EvalError;
 use super::column::{ColumnarValue, Texts, text};
 use crate::catalogue::value::to_stored;
+use crate::feed::arrays::scalar;
 use crate::odata::value::Value;
 use crate::query::Comparison;
 
@@ -70,7 +67,7 @@ fn with_value(
             Comparison::Lt | Comparison::Le | Comparison::Gt | Comparison::Ge => Ok(None),
         };
     }
-    stored(value, array.data_type()).map(|value| by_kernel(array, comparison, &value)).transpose()
+    scalar(value, array.data_type()).map(|value| by_kernel(array, comparison, &value)).transpose()
 }
 
 /// `None` if the types differ or are not supported by the kernels.
@@ -139,30 +136,4 @@ pub(super) fn contains_words(texts: &ColumnarValue, words: &Value, rows: usize) 
     let Value::String(words) = words else { return BooleanArray::from(vec![false; rows]) };
     let holds = |text: &str| text.to_lowercase().contains(&**words);
     (0..rows).map(|row| Some(texts.get(row).is_some_and(holds))).collect()
-}
-
-/// The value as a cell of that type, if the type can represent it exactly.
-fn stored(value: &Value, data_type: &DataType) -> Option<Scalar<ArrayRef>> {
-    let array: ArrayRef = match (data_type, value) {
-        (DataType::Int32, Value::Integer(number)) => {
-            Arc::new(Int32Array::from(vec![i32::try_from(*number).ok()?]))
-        }
-        (DataType::Int64, Value::Integer(number)) => Arc::new(Int64Array::from(vec![*number])),
-        (DataType::Utf8, Value::String(text)) => Arc::new(StringArray::from(vec![text.as_ref()])),
-        (DataType::Boolean, Value::Boolean(known)) => Arc::new(BooleanArray::from(vec![*known])),
-        (DataType::Decimal128(precision, scale), _) => {
-            let figures = Decimal128Array::from(vec![to_stored(value.as_decimal()?)?]);
-            Arc::new(figures.with_precision_and_scale(*precision, *scale).ok()?)
-        }
-        (DataType::Date32, Value::Date(date)) => Arc::new(Date32Array::from(vec![date.to_epoch_days()])),
-        (DataType::Timestamp(TimeUnit::Millisecond, zone), Value::DateTimeOffset(instant)) => {
-            let millis = instant.timestamp_millis();
-            if DateTime::from_timestamp_millis(millis)? != *instant {
-                return None;
-            }
-            Arc::new(TimestampMillisecondArray::from(vec![millis]).with_timezone_opt(zone.clone()))
-        }
-        _ => return None,
-    };
-    Some(Scalar::new(array))
 }

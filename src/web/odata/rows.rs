@@ -12,7 +12,7 @@ use super::call::{Call, Service};
 use super::output::{self, FeedRoot, RowOutput};
 use crate::answer::error::BridgeError;
 use crate::answer::{Expansion, Page, PageRequest};
-use crate::feed::list::value_at;
+use crate::feed::arrays::value_at;
 use crate::feed::{Feed, RowSource, Set};
 use crate::fetch::error::FetchError;
 use crate::frame::Frame;
