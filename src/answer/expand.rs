@@ -3,24 +3,19 @@
 //! All keys of a page are asked for at once, never row by row. Rows of figures come chunk by chunk, and no more chunks are read
 //! than it takes to fill what is shown of every key.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use futures_util::future::{BoxFuture, FutureExt};
 
-use super::rows::RowReader;
-use super::{Answerer, Page, PageRequest};
+use super::scan::{Provenance, RowSink};
+use super::stages::{Stage, Stages};
+use super::{Answerer, Page};
 use crate::answer::error::BridgeError;
-use crate::feed::arrays::value_at;
-use crate::feed::{CellSource, Feed, Navigation, RowSource, Set};
-use crate::fetch::RevisionMode;
-use crate::frame::Frame;
-use crate::frame::aggregate;
+use crate::feed::{Feed, Navigation, Set};
+use crate::frame::{Frame, aggregate};
 use crate::odata::value::Value;
-use crate::plan::{UpstreamPlan, Wanted, plan};
-use crate::query::{BoundExpand, BoundExpr, BoundExprKind, BoundQuery, ExpandForm, Origin, Target};
-use crate::store::block::Revision;
+use crate::query::{BoundExpand, BoundExpr, BoundExprKind, BoundQuery, ExpandForm, Target};
 
 /// The rows at the other end of a navigation property.
 #[derive(Debug, Clone)]
@@ -73,67 +68,44 @@ impl WrittenRows {
     }
 }
 
-/// The rows at the other end of a navigation property, by the key that leads to them.
-struct TargetRows {
-    frame: Frame,
-    by_key: HashMap<Arc<str>, Vec<usize>>,
-    fetched_at: Option<DateTime<Utc>>,
+/// What has been read for a page so far, and what may be.
+struct Read {
+    provenance: Provenance,
+    /// Rows that may still be shown beside those of the page.
+    left: u64,
 }
 
-/// What is read of a set for the keys of a page.
-struct TargetScan<'a> {
-    set: &'a Set,
-    query: &'a BoundQuery,
-    key: usize,
-    keys: Vec<Arc<str>>,
-    filter: BoundExpr,
-    needed: BTreeSet<usize>,
+impl Read {
+    fn take(&mut self, rows: u64, limit: u64) -> Result<(), BridgeError> {
+        self.left = self.left.checked_sub(rows).ok_or(BridgeError::TooManyExpanded { limit })?;
+        Ok(())
+    }
 }
 
 impl Answerer {
-    /// The condition that a row of the set at the other end of a path's navigation property meets; `None` where the navigation property leads nowhere.
-    pub(super) async fn origin(
-        &self,
-        feed: &Feed,
-        origin: &Origin,
-    ) -> Result<Option<BoundExpr>, BridgeError> {
-        let page = self.answer_boxed(feed, &origin.query).await?;
-        let frame = page.frames.iter().find(|frame| frame.row_count() > 0).ok_or(BridgeError::NoSuchRow)?;
-        let value = text_at(frame, origin.navigation.from_column, 0);
-        let target = &feed.sets[origin.navigation.target];
-        Ok(value.map(|value| BoundExpr::equal(target, origin.navigation.to_column, Value::String(value))))
-    }
-
-    fn answer_boxed<'a>(
-        &'a self,
-        feed: &'a Feed,
-        query: &'a BoundQuery,
-    ) -> BoxFuture<'a, Result<Page, BridgeError>> {
-        async move { self.answer(feed, query, &PageRequest::default()).await }.boxed()
-    }
-
-    /// Puts beside the rows of a page what the query expands.
+    /// Puts beside the rows of a page what its query expands.
     pub(super) async fn expand(
         &self,
         feed: &Feed,
-        query: &BoundQuery,
-        page: &mut Page,
-    ) -> Result<(), BridgeError> {
-        if query.expand.is_empty() || query.target == Target::Count {
-            return Ok(());
+        stages: &Stages,
+        mut page: Page,
+    ) -> Result<Page, BridgeError> {
+        if page.query.target == Target::Count {
+            return Ok(page);
         }
-        let Some(frame) = Frame::joined(&page.frames)? else { return Ok(()) };
-        let mut read = Read { left: self.limits.page_rows.max(1), ..Read::of(page) };
-        let times = vec![1; frame.row_count()];
-        page.expansions = self.expansions(feed, query, &Rows { frame: &frame, times }, &mut read).await?;
-        page.fetched_at = read.fetched_at;
-        page.frames = vec![frame];
-        Ok(())
+        if let Some(frame) = &page.rows {
+            let mut read = Read { provenance: page.provenance, left: self.limits.page_rows.max(1) };
+            let rows = Rows { frame, times: vec![1; frame.row_count()] };
+            page.expansions = self.expansions(feed, stages, &page.query, &rows, &mut read).await?;
+            page.provenance = read.provenance;
+        }
+        Ok(page)
     }
 
     fn expansions<'a>(
         &'a self,
         feed: &'a Feed,
+        stages: &'a Stages,
         query: &'a BoundQuery,
         rows: &'a Rows<'a>,
         read: &'a mut Read,
@@ -142,7 +114,7 @@ impl Answerer {
             let mut expansions = Vec::new();
             for expand in &query.expand {
                 let navigation = &feed.sets[query.set].navigation[expand.navigation];
-                expansions.push(self.expansion(feed, navigation, expand, rows, read).await?);
+                expansions.push(self.expansion(feed, stages, (navigation, expand), rows, read).await?);
             }
             Ok(expansions)
         }
@@ -152,26 +124,26 @@ impl Answerer {
     async fn expansion(
         &self,
         feed: &Feed,
-        navigation: &Navigation,
-        expand: &BoundExpand,
+        stages: &Stages,
+        (navigation, expand): (&Navigation, &BoundExpand),
         parents: &Rows<'_>,
         read: &mut Read,
     ) -> Result<Expansion, BridgeError> {
-        let key = |row| text_at(parents.frame, navigation.from_column, row);
+        let key = |row| parents.frame.text_at(navigation.from_column, row);
         let keys: Vec<Option<Arc<str>>> = (0..parents.frame.row_count()).map(key).collect();
-        let found = self.target_rows(feed, navigation, expand, &keys, read).await?;
-        read.fetched_at = found.fetched_at.into_iter().chain(read.fetched_at).min();
-        let counts = || keys.iter().map(|key| all_of(key, &found.by_key).len() as u64).collect();
+        let found = self.target_rows(feed, stages, (navigation, expand), &keys, read).await?;
+        let by_key = by_key(&found, navigation.to_column);
+        let counts = || keys.iter().map(|key| all_of(key, &by_key).len() as u64).collect();
         if expand.shown == ExpandForm::Count {
             let (rows, expansions) = (Expanded::Count(counts()), Vec::new());
-            return Ok(Expansion { frame: found.frame, rows, expansions });
+            return Ok(Expansion { frame: found, rows, expansions });
         }
-        let windows = windows(&expand.query, &keys, &found.by_key);
+        let windows = windows(&expand.query, &keys, &by_key);
         let shown = WrittenRows::through(&windows, parents);
         if navigation.collection {
             read.take(shown.times.iter().sum(), self.limits.page_rows)?;
         }
-        let frame = found.frame.take(&shown.rows)?;
+        let frame = found.take(&shown.rows)?;
         let frame = frame.with_computed(feed.sets[navigation.target].columns.len(), &expand.query)?;
         let rows = match navigation.collection {
             true => {
@@ -180,144 +152,86 @@ impl Answerer {
             }
             false => Expanded::One(windows.iter().map(|rows| shown.indexes(rows).next()).collect()),
         };
-        let times = shown.times;
-        let expansions = self.expansions(feed, &expand.query, &Rows { frame: &frame, times }, read).await?;
+        let written = Rows { frame: &frame, times: shown.times };
+        let expansions = self.expansions(feed, stages, &expand.query, &written, read).await?;
         Ok(Expansion { frame, rows, expansions })
     }
 
+    /// The rows that any of the keys leads to, in the order that is asked for.
     async fn target_rows(
         &self,
         feed: &Feed,
-        navigation: &Navigation,
-        expand: &BoundExpand,
+        stages: &Stages,
+        (navigation, expand): (&Navigation, &BoundExpand),
         keys: &[Option<Arc<str>>],
-        read: &Read,
-    ) -> Result<TargetRows, BridgeError> {
-        let set = &feed.sets[navigation.target];
-        let scan = TargetScan::new(set, navigation, &expand.query, keys);
-        let (frame, fetched_at) = match &set.rows {
-            _ if scan.keys.is_empty() => (aggregate::empty(&set.columns)?, None),
-            RowSource::List(batch) => (Frame::of_list(batch)?.filter(&scan.filter)?, None),
-            RowSource::Cells(source) => self.target_cells(source, &scan, read.revision).await?,
-        };
-        let frame = if scan.query.order.is_empty() { frame } else { frame.order(&scan.query.order)? };
-        Ok(TargetRows { by_key: by_key(&frame, scan.key), frame, fetched_at })
-    }
-
-    async fn target_cells(
-        &self,
-        source: &Arc<CellSource>,
-        scan: &TargetScan<'_>,
-        begun: Option<Revision>,
-    ) -> Result<(Frame, Option<DateTime<Utc>>), BridgeError> {
-        let wanted =
-            Wanted { source, columns: &scan.set.columns, needed: &scan.needed, filter: Some(&scan.filter) };
-        let plan = plan(&wanted, self.limits.cell_limit)?;
-        if scan.needs_all() && plan.row_bound() > self.limits.max_rows {
-            return Err(self.too_many(plan.row_bound()));
-        }
-        let read = |mode| self.read_target(&plan, &wanted, scan, mode).boxed();
-        self.with_stored_fallback(&source.measurement.id, begun, read).await
-    }
-
-    async fn read_target(
-        &self,
-        plan: &UpstreamPlan,
-        wanted: &Wanted<'_>,
-        scan: &TargetScan<'_>,
-        mode: RevisionMode,
-    ) -> Result<(Frame, Option<DateTime<Utc>>), BridgeError> {
-        let mut filling = Filling::new(scan);
-        let mut frames = Vec::new();
-        let mut rows = RowReader::new(self, plan, wanted, mode, &[]);
-        let ahead = if scan.needs_all() { u64::MAX } else { 1 };
-        while !filling.is_full()
-            && let Some(frame) = rows.next(ahead).await?
-        {
-            frames.push(filling.take(frame)?);
-        }
-        let frame = match Frame::joined(&frames)? {
-            Some(frame) => frame,
-            None => aggregate::empty(&scan.set.columns)?,
-        };
-        Ok((frame, rows.fetched_at()))
-    }
-
-    fn too_many(&self, bound: u64) -> BridgeError {
-        BridgeError::TooManyRows { bound, limit: self.limits.max_rows }
-    }
-}
-
-/// What has been read for a page so far, and what may be.
-struct Read {
-    revision: Option<Revision>,
-    fetched_at: Option<DateTime<Utc>>,
-    /// Rows that may still be shown beside those of the page.
-    left: u64,
-}
-
-impl Read {
-    fn of(page: &Page) -> Self {
-        // Rows of the catalogue are of no revision.
-        let revision = page.revision.filter(|_| page.fetched_at.is_some());
-        Self { revision, fetched_at: page.fetched_at, left: 0 }
-    }
-
-    fn take(&mut self, rows: u64, limit: u64) -> Result<(), BridgeError> {
-        self.left = self.left.checked_sub(rows).ok_or(BridgeError::TooManyExpanded { limit })?;
-        Ok(())
-    }
-}
-
-impl<'a> TargetScan<'a> {
-    fn new(set: &'a Set, navigation: &Navigation, query: &'a BoundQuery, keys: &[Option<Arc<str>>]) -> Self {
-        let mut seen = HashSet::new();
-        let keys: Vec<Arc<str>> =
-            keys.iter().flatten().filter(|key| seen.insert(Arc::clone(key))).cloned().collect();
-        let key = navigation.to_column;
-        let primitive = set.columns.get(key).map(|column| column.primitive);
-        let column = BoundExpr { kind: BoundExprKind::Column(key), primitive };
-        let listed = keys.iter().map(|key| Value::String(Arc::clone(key))).collect();
-        let among = BoundExpr::boolean(BoundExprKind::In(Box::new(column), listed));
+        read: &mut Read,
+    ) -> Result<Frame, BridgeError> {
+        let (set, query) = (&feed.sets[navigation.target], &expand.query);
+        let keys: HashSet<Arc<str>> = keys.iter().flatten().cloned().collect();
+        let rows = TargetRows::new(query, navigation.to_column, keys.len());
+        let among = among(set, navigation.to_column, &keys);
         let filter = BoundExpr::all(query.condition(set).into_iter().chain([among]));
-        let needed = query.columns(set).into_iter().chain(set.key.iter().copied()).chain([key]);
-        let needed = needed.chain(filter.columns()).collect();
-        Self { set, query, key, keys, filter, needed }
-    }
-
-    /// Whether every row has to be seen before the first can be shown.
-    fn needs_all(&self) -> bool {
-        let query = self.query;
-        query.target == Target::Count || query.count || !query.order.is_empty() || query.top.is_none()
+        let needed = query.columns(set).into_iter().chain(set.key.iter().copied());
+        let looks_at = if rows.enough.is_none() { u64::MAX } else { 0 };
+        let scan = stages.time(Stage::Plan, || self.plan(set, Some(filter), needed, looks_at))?;
+        let (rows, found) = self.scan(stages, &scan, read.provenance.revision, &rows).await?;
+        read.provenance = read.provenance.and(found);
+        stages.time(Stage::Assemble, || match Frame::joined(&rows.frames)? {
+            Some(frame) if query.order.is_empty() => Ok(frame),
+            Some(frame) => Ok(frame.order(&query.order)?),
+            None => Ok(aggregate::empty(&set.columns)?),
+        })
     }
 }
 
-/// How far each key has been filled with rows in the order of the set.
-struct Filling<'a> {
-    scan: &'a TargetScan<'a>,
+/// Whether a column of the set has one of the values.
+fn among(set: &Set, column: usize, values: &HashSet<Arc<str>>) -> BoundExpr {
+    let primitive = set.columns.get(column).map(|column| column.primitive);
+    let column = BoundExpr { kind: BoundExprKind::Column(column), primitive };
+    let mut values: Vec<Arc<str>> = values.iter().cloned().collect();
+    values.sort_unstable();
+    let values = values.into_iter().map(Value::String).collect();
+    BoundExpr::boolean(BoundExprKind::In(Box::new(column), values))
+}
+
+/// Takes rows in the order of the set until there are enough for every key.
+#[derive(Clone)]
+struct TargetRows {
+    key: usize,
+    keys: usize,
     /// Rows per key that suffice; `None` for all.
     enough: Option<u64>,
     taken: HashMap<Arc<str>, u64>,
+    /// Keys that have enough rows.
     filled: usize,
+    frames: Vec<Frame>,
 }
 
-impl<'a> Filling<'a> {
-    fn new(scan: &'a TargetScan<'a>) -> Self {
-        let query = scan.query;
-        let enough = query.top.filter(|_| !scan.needs_all()).map(|top| top.saturating_add(query.skip));
-        Self { scan, enough, taken: HashMap::new(), filled: 0 }
+impl TargetRows {
+    fn new(query: &BoundQuery, key: usize, keys: usize) -> Self {
+        let needs_all = query.target == Target::Count || query.count || !query.order.is_empty();
+        let enough = query.top.filter(|_| !needs_all).map(|top| top.saturating_add(query.skip));
+        Self { key, keys, enough, taken: HashMap::new(), filled: 0, frames: Vec::new() }
+    }
+}
+
+impl RowSink for TargetRows {
+    fn wanted(&self) -> Option<u64> {
+        match self.enough {
+            None => Some(u64::MAX),
+            Some(enough) => (enough > 0 && self.filled < self.keys).then_some(1),
+        }
     }
 
-    fn is_full(&self) -> bool {
-        self.enough == Some(0) || (self.enough.is_some() && self.filled == self.scan.keys.len())
-    }
-
-    /// The rows that are still of use.
-    fn take(&mut self, frame: Frame) -> Result<Frame, BridgeError> {
-        let Some(enough) = self.enough else { return Ok(frame) };
+    /// Takes those rows that are still of use.
+    fn take(&mut self, rows: Frame) -> Result<(), BridgeError> {
+        let Some(enough) = self.enough else {
+            self.frames.push(rows);
+            return Ok(());
+        };
         let mut kept = Vec::new();
-        for row in 0..frame.row_count() {
-            let Some(key) = text_at(&frame, self.scan.key, row) else { continue };
+        for row in 0..rows.row_count() {
+            let Some(key) = rows.text_at(self.key, row) else { continue };
             let taken = self.taken.entry(key).or_default();
             if *taken < enough {
                 *taken += 1;
@@ -325,7 +239,8 @@ impl<'a> Filling<'a> {
                 kept.extend(u32::try_from(row));
             }
         }
-        Ok(frame.take(&kept)?)
+        self.frames.push(rows.take(&kept)?);
+        Ok(())
     }
 }
 
@@ -334,7 +249,7 @@ type ByKey = HashMap<Arc<str>, Vec<usize>>;
 fn by_key(frame: &Frame, key: usize) -> ByKey {
     let mut rows = ByKey::new();
     for row in 0..frame.row_count() {
-        if let Some(key) = text_at(frame, key, row) {
+        if let Some(key) = frame.text_at(key, row) {
             rows.entry(key).or_default().push(row);
         }
     }
@@ -351,10 +266,4 @@ fn windows(query: &BoundQuery, keys: &[Option<Arc<str>>], found: &ByKey) -> Vec<
 
 fn all_of<'a>(key: &Option<Arc<str>>, found: &'a ByKey) -> &'a [usize] {
     key.as_ref().and_then(|key| found.get(key)).map_or(&[], Vec::as_slice)
-}
-
-/// The text in a column of the set.
-fn text_at(frame: &Frame, column: usize, row: usize) -> Option<Arc<str>> {
-    let array = frame.batch.column(frame.position(column)?);
-    if let Value::String(text) = value_at(array, row) { Some(text) } else { None }
 }

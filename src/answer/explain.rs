@@ -1,20 +1,17 @@
 //! What answering a query would ask of the upstream, without asking it.
 
-use std::borrow::Cow;
-
 use serde::Serialize;
 
+use super::page_start::PageStart;
+use super::scan::{PlannedRows, RowSink, Scan};
+use super::{Answerer, lambda};
 use crate::answer::error::BridgeError;
-use crate::answer::gather::Gathered;
-use crate::answer::lambda::{self, LambdaScan};
-use crate::answer::{Answerer, PageRequest, RowScan, Start, apply};
-use crate::feed::{Feed, RowSource, Set};
+use crate::feed::{Feed, Set};
 use crate::fetch::request;
+use crate::plan::UpstreamPlan;
 use crate::plan::chunk::Chunk;
-use crate::plan::{UpstreamPlan, Wanted, plan};
 use crate::query::axis_filter::{AxisScope, mixed_terms};
-use crate::query::lambda::LambdaAggregate;
-use crate::query::{BoundExpr, BoundQuery, Target};
+use crate::query::{BoundExpr, BoundQuery, OrderKey};
 
 /// Requests that are listed; a plan may have more.
 const LISTED: usize = 200;
@@ -57,81 +54,67 @@ pub struct EvaluatedHere {
     pub columns: Vec<String>,
 }
 
+/// Whether the plan is asked for in place of the rows, by the custom option `explain`.
+pub(super) fn is_asked_for(custom: &[(String, String)]) -> Result<bool, BridgeError> {
+    match custom.iter().find(|(name, _)| name == "explain") {
+        None => Ok(false),
+        Some((_, what)) if what == "plan" => Ok(true),
+        Some((_, what)) => Err(BridgeError::NotOffered {
+            what: format!("explain={what}"),
+            reason: "the only thing that is explained is the plan: explain=plan".to_owned(),
+        }),
+    }
+}
+
 impl Answerer {
-    /// The plan of a query. No figures are fetched.
-    ///
-    /// # Errors
-    /// When the query asks for too much.
-    pub async fn explain(
+    /// The plan of a query, with what its lambda aggregates take whatever those are that they wait for. No figures are fetched.
+    pub(super) async fn explain(
         &self,
         feed: &Feed,
         query: &BoundQuery,
-        request: &PageRequest<'_>,
+        start: &PageStart,
     ) -> Result<Explanation, BridgeError> {
-        let mut asked = Cow::Borrowed(query);
-        if !query.lambda_aggregates().is_empty() {
-            lambda::narrow(feed, asked.to_mut());
-        }
-        let mut explanation = self.explain_rows(feed, &asked, request).await?;
-        for lambda in asked.lambda_aggregates() {
-            explanation.add(self.explain_lambda(feed, lambda).await?);
+        let query = lambda::narrowed(feed, query);
+        let (scan, rows) = self.plan_page(feed, &query, None, start)?;
+        let here = match &query.apply {
+            None => evaluated_here(&scan, &query.order, query.skip > 0, rows.counts_all()),
+            Some(_) => evaluated_here(&scan, &[], false, true),
+        };
+        let wanted = if rows.needs_all() { u64::MAX } else { rows.wanted().unwrap_or_default() };
+        let mut explanation = self.explain_scan(&scan, wanted, here).await?;
+        for lambda in query.lambda_aggregates() {
+            let scan = self.plan_lambda(feed, lambda)?;
+            let here = evaluated_here(&scan, &[], false, true);
+            explanation.add(self.explain_scan(&scan, u64::MAX, here).await?);
         }
         Ok(explanation)
     }
 
-    /// What answering a question takes, whatever the answers to others that it waits for.
-    async fn explain_lambda(
+    /// What a scan takes that is certain to look at so many rows.
+    async fn explain_scan(
         &self,
-        feed: &Feed,
-        lambda: &LambdaAggregate,
+        scan: &Scan<'_>,
+        wanted: u64,
+        evaluated_here: Vec<EvaluatedHere>,
     ) -> Result<Explanation, BridgeError> {
-        let set = &feed.sets[lambda.set];
-        let RowSource::Cells(source) = &set.rows else { return Ok(Explanation::default()) };
-        let query = BoundQuery {
-            filter: Some(lambda.condition.clone()),
-            count: true,
-            ..BoundQuery::of(lambda.set, Target::Collection)
-        };
-        let lambda_scan = LambdaScan::new(set, lambda);
-        let plan = self.plan_of(source, &lambda_scan)?;
-        let scan = RowScan {
-            filter: query.filter.clone(),
-            needed: lambda_scan.needed,
-            ..self.row_scan(set, &query, &PageRequest::default(), Start::default())
-        };
-        let held = self.held(&plan).await?;
-        Ok(explained(&plan, &scan, &held))
-    }
-
-    async fn explain_rows(
-        &self,
-        feed: &Feed,
-        query: &BoundQuery,
-        request: &PageRequest<'_>,
-    ) -> Result<Explanation, BridgeError> {
-        let source_query = query.apply.as_ref().map(|apply| apply::source_query(query.set, apply));
-        let scan = match (&query.apply, &source_query) {
-            (Some(applied), Some(source_query)) => apply::source_scan(applied, source_query, None),
-            _ => self.row_scan(&feed.sets[query.set], query, request, Start::of(request)?),
-        };
-        let RowSource::Cells(source) = &scan.set.rows else { return Ok(Explanation::default()) };
-        let wanted =
-            Wanted { source, columns: &scan.set.columns, needed: &scan.needed, filter: scan.filter.as_ref() };
-        let plan = plan(&wanted, self.limits.cell_limit)?;
-        self.check_bound(&plan, &scan)?;
-        let held = self.held(&plan).await?;
-        Ok(explained(&plan, &scan, &held))
-    }
-
-    /// Which of the requests that are listed are answered from store.
-    async fn held(&self, plan: &UpstreamPlan) -> Result<Vec<bool>, BridgeError> {
+        let PlannedRows::Cells(plan) = &scan.rows else { return Ok(Explanation::default()) };
         let measurement = &plan.source.measurement;
         let mode = self.fetcher.open(&measurement.id, None).await?;
-        let mut held = Vec::new();
+        let mut listed = Vec::new();
         for chunk in plan.chunks.iter().take(LISTED) {
-            held.push(self.fetcher.holds(measurement, &chunk, mode).await);
+            let in_store = self.fetcher.holds(measurement, &chunk, mode).await;
+            listed.extend(planned(plan, &chunk, in_store));
         }
-        Ok(held)
+        Ok(Explanation {
+            table: Some(measurement.id.to_string()),
+            rows_at_most: plan.row_bound(),
+            requests: plan.chunks.count(),
+            cells: plan.chunks.cells(),
+            first_page_requests: plan.chunks_for(wanted),
+            in_store: listed.iter().filter(|request| request.in_store).count(),
+            plan: listed,
+            evaluated_here,
+        })
     }
 }
 
@@ -149,39 +132,30 @@ impl Explanation {
     }
 }
 
-fn explained(plan: &UpstreamPlan, scan: &RowScan<'_>, held: &[bool]) -> Explanation {
+fn planned(plan: &UpstreamPlan, chunk: &Chunk, in_store: bool) -> Option<PlannedRequest> {
     let measurement = &plan.source.measurement;
-    let planned = |(chunk, &in_store): (Chunk, &bool)| {
-        Some(PlannedRequest {
-            request: request::data_request(measurement, &chunk)?.path_and_query(),
-            rows_at_most: chunk.row_bound().saturating_mul(plan.rows_per_place()),
-            cells: chunk.cell_bound(measurement),
-            in_store,
-        })
-    };
-    Explanation {
-        table: Some(measurement.id.to_string()),
-        rows_at_most: plan.row_bound(),
-        requests: plan.chunks.count(),
-        cells: plan.chunks.cells(),
-        first_page_requests: plan.chunks_for(Gathered::new(scan, None).wanted()),
-        in_store: held.iter().filter(|held| **held).count(),
-        plan: plan.chunks.iter().zip(held).filter_map(planned).collect(),
-        evaluated_here: evaluated_here(plan, scan),
-    }
+    Some(PlannedRequest {
+        request: request::data_request(measurement, chunk)?.path_and_query(),
+        rows_at_most: chunk.row_bound().saturating_mul(plan.rows_per_place()),
+        cells: chunk.cell_bound(measurement),
+        in_store,
+    })
 }
 
-fn evaluated_here(plan: &UpstreamPlan, scan: &RowScan<'_>) -> Vec<EvaluatedHere> {
-    let (set, query) = (scan.set, scan.query);
+fn evaluated_here(scan: &Scan<'_>, order: &[OrderKey], skips: bool, counts: bool) -> Vec<EvaluatedHere> {
+    let PlannedRows::Cells(plan) = &scan.rows else { return Vec::new() };
+    let set = scan.set;
     let scope = AxisScope { measurement: &plan.source.measurement, columns: &set.columns };
     let terms = scan.filter.iter().flat_map(|filter| mixed_terms(filter, &scope));
     let part = |option, expr: &BoundExpr| EvaluatedHere { option, columns: names(set, expr) };
     let alone = |option| EvaluatedHere { option, columns: Vec::new() };
     let filters = terms.map(|term| part("$filter", term));
-    let orders = query.order.iter().map(|key| part("$orderby", &key.expr));
-    let skips = (query.skip > 0).then(|| alone("$skip"));
-    let counts = scan.counts().then(|| alone("$count"));
-    filters.chain(orders).chain(skips).chain(counts).collect()
+    let orders = order.iter().map(|key| part("$orderby", &key.expr));
+    filters
+        .chain(orders)
+        .chain(skips.then(|| alone("$skip")))
+        .chain(counts.then(|| alone("$count")))
+        .collect()
 }
 
 fn names(set: &Set, expr: &BoundExpr) -> Vec<String> {

@@ -9,15 +9,18 @@ use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::FuturesOrdered;
 
 use super::Answerer;
+use super::scan::Scan;
+use super::stages::{Stage, Stages};
 use crate::answer::error::BridgeError;
 use crate::feed::column::Column;
 use crate::fetch::RevisionMode;
 use crate::fetch::error::FetchError;
 use crate::frame::Frame;
 use crate::frame::assemble::Assembly;
+use crate::frame::error::FrameError;
 use crate::frame::merge::Merge;
 use crate::plan::product::ChunkWalk;
-use crate::plan::{RowPlace, UpstreamPlan, Wanted};
+use crate::plan::{RowPlace, UpstreamPlan};
 use crate::query::BoundExpr;
 use crate::query::axis_filter::{AxisScope, mixed_terms};
 use crate::store::block::{CellBlock, SharedBlock};
@@ -34,12 +37,12 @@ struct Fetched {
     until: Option<RowPlace>,
 }
 
-/// Reads the rows of a plan. What is certain to be needed is fetched ahead, all else when its turn comes.
+/// Reads the rows of a scan. What is certain to be needed is fetched ahead, all else when its turn comes.
 pub(super) struct RowReader<'a> {
     answerer: &'a Answerer,
+    stages: &'a Stages,
+    scan: &'a Scan<'a>,
     plan: &'a UpstreamPlan,
-    filter: Option<&'a BoundExpr>,
-    columns: &'a [Column],
     assembly: Assembly<'a>,
     mode: RevisionMode,
     chunks: Peekable<ChunkWalk<'a>>,
@@ -52,25 +55,24 @@ pub(super) struct RowReader<'a> {
 }
 
 impl<'a> RowReader<'a> {
-    /// A reader of the rows from a place on; of all for no place.
     pub(super) fn new(
         answerer: &'a Answerer,
+        stages: &'a Stages,
+        scan: &'a Scan<'a>,
         plan: &'a UpstreamPlan,
-        wanted: &Wanted<'a>,
         mode: RevisionMode,
-        from: &[u32],
     ) -> Self {
         Self {
             answerer,
+            stages,
+            scan,
             plan,
-            filter: wanted.filter,
-            columns: wanted.columns,
-            assembly: assembly(plan, wanted.columns, wanted.needed),
+            assembly: assembly(plan, &scan.set.columns, &scan.needed),
             mode,
-            chunks: plan.chunks_from(from).peekable(),
+            chunks: plan.chunks_from(&scan.from).peekable(),
             coming: FuturesOrdered::new(),
             merge: Merge::default(),
-            rows_before: plan.rows_before(from),
+            rows_before: plan.rows_before(&scan.from),
             scanned: 0,
             fetched_at: None,
         }
@@ -84,31 +86,35 @@ impl<'a> RowReader<'a> {
     /// The next rows that match, in order; `None` at the end. So many of them are certain to be wanted.
     pub(super) async fn next(&mut self, wanted: u64) -> Result<Option<Frame>, BridgeError> {
         while let Some(fetched) = self.fetched(wanted).await? {
-            let rows = self.assembly.rows(fetched.block.as_ref(), &fetched.last)?;
-            self.merge.add(match self.filter {
-                Some(filter) => rows.filter(filter)?,
-                None => rows,
-            });
-            if let Some(ready) = self.merge.before(fetched.until.as_deref())? {
+            let stages = self.stages;
+            if let Some(ready) = stages.time(Stage::Assemble, || self.assembled(&fetched))? {
                 return Ok(Some(ready));
             }
         }
         Ok(None)
     }
 
+    /// The rows of a block that match, with those that waited for it.
+    fn assembled(&mut self, fetched: &Fetched) -> Result<Option<Frame>, FrameError> {
+        let rows = self.assembly.rows(fetched.block.as_ref(), &fetched.last)?;
+        self.merge.add(self.scan.filter.iter().try_fold(rows, Frame::filter)?);
+        self.merge.before(fetched.until.as_deref())
+    }
+
     /// How many rows match that were not given out. They are put together only where a condition has to look at them.
     pub(super) async fn count(&mut self) -> Result<u64, BridgeError> {
-        let looked_at: BTreeSet<usize> = self.filter.iter().flat_map(|filter| filter.columns()).collect();
-        let assembly = assembly(self.plan, self.columns, &looked_at);
-        let scope = AxisScope { measurement: &self.plan.source.measurement, columns: self.columns };
-        let remaining = self.filter.filter(|filter| !is_decided_by_the_request(filter, &scope));
+        let (stages, scan) = (self.stages, self.scan);
+        let looked_at: BTreeSet<usize> = scan.filter.iter().flat_map(BoundExpr::columns).collect();
+        let assembly = assembly(self.plan, &scan.set.columns, &looked_at);
+        let scope = AxisScope { measurement: &self.plan.source.measurement, columns: &scan.set.columns };
+        let remaining = scan.filter.as_ref().filter(|filter| !is_decided_by_the_request(filter, &scope));
         let mut count = self.merge.row_count() as u64;
         while let Some(fetched) = self.fetched(u64::MAX).await? {
-            let unknown = || self.filter.filter(|_| fetched.block.holds_unknown());
-            count += match remaining.or_else(unknown) {
-                Some(filter) => assembly.rows(fetched.block.as_ref(), &fetched.last)?.count(filter)?,
-                None => self.rows_of(&fetched.block),
-            };
+            let unknown = || scan.filter.as_ref().filter(|_| fetched.block.holds_unknown());
+            count += stages.time(Stage::Assemble, || match remaining.or_else(unknown) {
+                Some(filter) => assembly.rows(fetched.block.as_ref(), &fetched.last)?.count(filter),
+                None => Ok(self.rows_of(&fetched.block)),
+            })?;
         }
         Ok(count)
     }
@@ -118,7 +124,8 @@ impl<'a> RowReader<'a> {
         // Blocks that are in store come at once: who else asks has a turn between them.
         tokio::task::yield_now().await;
         self.fetch_ahead(wanted);
-        let Some(fetched) = self.coming.next().await.transpose()? else { return Ok(None) };
+        let fetched = self.stages.wait(Stage::Fetch, self.coming.next()).await.transpose()?;
+        let Some(fetched) = fetched else { return Ok(None) };
         self.fetched_at = self.fetched_at.into_iter().chain([fetched.block.fetched_at]).min();
         if let Some(until) = &fetched.until {
             self.rows_before = self.plan.rows_before(until);
@@ -128,7 +135,7 @@ impl<'a> RowReader<'a> {
         if self.scanned > limit {
             return Err(BridgeError::TooManyRows { bound: self.plan.row_bound(), limit });
         }
-        check_work(self.scanned, self.filter)?;
+        check_work(self.scanned, &self.scan.filter)?;
         Ok(Some(fetched))
     }
 

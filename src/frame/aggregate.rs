@@ -8,10 +8,11 @@ use arrow_array::{Array, ArrayRef, StringArray, UInt32Array};
 use arrow_row::{RowConverter, Rows, SortField};
 use arrow_select::take::take;
 
+use super::Frame;
+use super::batch::batch;
 use super::error::FrameError;
 use super::order;
 use super::values::RowValues;
-use super::{Frame, batch};
 use crate::catalogue::value::{FIGURE_SCALE, RowStatus};
 use crate::feed::arrays::{self, value_at};
 use crate::feed::column::Column;

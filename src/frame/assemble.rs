@@ -24,9 +24,10 @@ use crate::feed::arrays;
 use crate::feed::column::{Column, Fact, MemberFact};
 use crate::feed::facts::{self, Axis};
 use crate::feed::{CellForm, CellSource};
+use crate::frame::Frame;
+use crate::frame::batch::batch;
 use crate::frame::error::FrameError;
 use crate::frame::unknown_labels::{AxisPositions, unknown_label_numbers};
-use crate::frame::{Frame, batch};
 use crate::odata::value::Value;
 
 /// Cells of one block, as the frame reads them: ids by column, figures by measure.

@@ -3,9 +3,10 @@
 use arrow_array::ArrayRef;
 use rust_decimal::Decimal;
 
+use super::Frame;
+use super::batch::with_columns;
 use super::error::FrameError;
 use super::values::RowValues;
-use super::{Frame, with_columns};
 use crate::catalogue::value::{FIGURE_SCALE, to_stored};
 use crate::feed::arrays;
 use crate::odata::value::{PrimitiveType, Value};

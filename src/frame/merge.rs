@@ -53,7 +53,7 @@ mod tests {
     use arrow_array::UInt32Array;
 
     use super::*;
-    use crate::frame::batch;
+    use crate::frame::batch::batch;
 
     fn rows(sort_keys: &[u32]) -> Frame {
         let positions = Arc::new(UInt32Array::from(sort_keys.to_vec()));

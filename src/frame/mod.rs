@@ -2,6 +2,7 @@
 
 pub mod aggregate;
 pub mod assemble;
+mod batch;
 mod compute;
 pub mod error;
 pub mod filter;
@@ -14,17 +15,19 @@ pub mod values;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
-use arrow_schema::{Field, Schema};
+use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array};
 use arrow_select::concat::concat_batches;
 use arrow_select::take::take_record_batch;
 
+use crate::feed::arrays::value_at;
+use crate::frame::batch::with_columns;
 use crate::frame::error::FrameError;
 use crate::frame::sort_key::SortKeys;
 use crate::frame::values::RowValues;
+use crate::odata::value::Value;
 use crate::query::{BoundExpr, OrderKey};
 
-/// Rows of a set: the columns that are needed of it, and those of the sort key, which say where each row stands.
+/// Rows of a set: the columns that are needed, and the columns of the sort key.
 #[derive(Debug, Clone)]
 pub struct Frame {
     pub batch: RecordBatch,
@@ -41,7 +44,14 @@ impl Frame {
         self.columns.get(column).copied().flatten()
     }
 
-    /// Where the rows stand in the order of their set.
+    /// The text in a column of the set.
+    #[must_use]
+    pub fn text_at(&self, column: usize, row: usize) -> Option<Arc<str>> {
+        let array = self.batch.column(self.position(column)?);
+        if let Value::String(text) = value_at(array, row) { Some(text) } else { None }
+    }
+
+    /// The sort keys of the rows.
     #[must_use]
     pub fn sort_keys(&self) -> SortKeys<'_> {
         SortKeys::of(&self.batch, self.sort_key.clone())
@@ -55,7 +65,7 @@ impl Frame {
         Self::numbered(batch, (0..batch.num_columns()).map(Some).collect())
     }
 
-    /// Rows placed by their number.
+    /// Rows whose sort key is their number.
     fn numbered(batch: &RecordBatch, columns: Vec<Option<usize>>) -> Result<Self, FrameError> {
         let rows = batch.num_rows();
         let end = u32::try_from(rows).map_err(|_| FrameError::TooManyRows { rows })?;
@@ -160,31 +170,4 @@ impl Frame {
     pub fn row_count(&self) -> usize {
         self.batch.num_rows()
     }
-}
-
-/// So many rows in columns.
-fn batch(
-    columns: impl IntoIterator<Item = (String, ArrayRef)>,
-    rows: usize,
-) -> Result<RecordBatch, FrameError> {
-    let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    with_columns(
-        &RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options)?,
-        columns,
-    )
-}
-
-/// The same rows with more columns behind the others.
-fn with_columns(
-    batch: &RecordBatch,
-    more: impl IntoIterator<Item = (String, ArrayRef)>,
-) -> Result<RecordBatch, FrameError> {
-    let mut fields: Vec<Arc<Field>> = batch.schema_ref().fields().iter().cloned().collect();
-    let mut arrays = batch.columns().to_vec();
-    for (name, array) in more {
-        fields.push(Arc::new(Field::new(name, array.data_type().clone(), true)));
-        arrays.push(array);
-    }
-    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)?)
 }

@@ -1,6 +1,6 @@
 //! Where rows stand in the order of their set: the newest period first, then the upstream's order of members, then what tells
-//! labels without a member apart, then, in the long form, the order of measures. Each is a column of the frame. A sort key is
-//! also a row's identity, so pages begin at it.
+//! labels without a member apart, then, in the long form, the order of measures. Each is a column of the frame. A sort key also
+//! identifies its row, so that pages can start at it.
 
 use std::cmp::Ordering;
 use std::ops::Range;

@@ -26,6 +26,7 @@ pub const UNMATCHED_ROUTE: &str = "unmatched";
 const UPSTREAM_SECONDS: [f64; 10] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0];
 const HTTP_SECONDS: [f64; 11] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 100.0];
 const BUDGET_LABELS: &[&str] = &["resource", "share"];
+const STAGE_SECONDS: [f64; 11] = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 /// The process' metrics. Counting never fails and never blocks.
@@ -55,6 +56,7 @@ pub struct Metrics {
     read_ahead_left: IntGauge,
     http_requests: IntCounterVec,
     http_duration: HistogramVec,
+    stage_duration: HistogramVec,
     reload_successful: IntGauge,
     reload_success: Gauge,
 }
@@ -158,6 +160,12 @@ impl Metrics {
                 "route",
                 &HTTP_SECONDS,
             )?,
+            stage_duration: make.histograms(
+                "stage_duration_seconds",
+                "How long the stages of answering a request took, each summed over the request.",
+                "stage",
+                &STAGE_SECONDS,
+            )?,
             reload_successful: make.gauge(
                 "config_last_reload_successful",
                 "Whether the last reading of the configuration succeeded (1) or the earlier one is still used (0).",
@@ -243,6 +251,11 @@ impl Metrics {
         let method = METHODS.into_iter().find(|known| *known == method).unwrap_or("other");
         self.http_requests.with_label_values(&[route, method, &code.to_string()]).inc();
         self.http_duration.with_label_values(&[route]).observe(took.as_secs_f64());
+    }
+
+    /// A request has spent that long in a stage.
+    pub fn stage(&self, stage: &'static str, took: Duration) {
+        self.stage_duration.with_label_values(&[stage]).observe(took.as_secs_f64());
     }
 
     /// The configuration was read, at the start or again; `None` if it could not be used.

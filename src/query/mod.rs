@@ -1,7 +1,7 @@
 //! Binds a request to a feed: names become sets and columns, literals become values, and invalid requests are refused with a sentence.
 //! Also evaluates bound expressions. Uses no network; how rows are found is decided by later stages.
 //!
-//! Each option has a file; [`bind`] combines them.
+//! Each option has a file; [`bind`] combines them. They apply in the order of `PageRows::apply` in `answer/page.rs`.
 
 pub mod apply;
 mod arithmetic;

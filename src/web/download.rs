@@ -11,10 +11,12 @@ use actix_web::http::{Method, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use arrow_array::RecordBatch;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use futures_util::{TryStreamExt, stream};
 
 use crate::answer::error::BridgeError;
-use crate::answer::{AnswerLimits, Answerer, Page, PageRequest, retry_when_moved};
+use crate::answer::stages::{Stage, Stages};
+use crate::answer::{Answer, Answerer, Page, Request, Resource, retry_when_moved};
 use crate::export::csv::{CsvWriter, Dialect};
 use crate::export::parquet::ParquetWriter;
 use crate::export::{ExportError, FileColumn, FileWriter};
@@ -22,13 +24,11 @@ use crate::feed::{Feed, Set};
 use crate::fetch::error::FetchError;
 use crate::frame::Frame;
 use crate::frame::error::FrameError;
-use crate::odata::uri::syntax::{QueryOptions, RequestSyntax};
-use crate::odata::uri::{self, Limits};
 use crate::odata::version::Version;
-use crate::query::{BoundQuery, Target, bind};
+use crate::query::{BoundQuery, Target};
 use crate::web::client;
 use crate::web::compress::{Coding, Packer};
-use crate::web::respond::{self, ALLOW, joined};
+use crate::web::respond::{self, ALLOW, SERVER_TIMING, joined};
 use crate::web::state::AppState;
 
 /// Rows that are written at a time.
@@ -53,20 +53,24 @@ pub async fn answer(request: HttpRequest, state: web::Data<AppState>) -> HttpRes
 
 async fn file(request: &HttpRequest, state: &AppState) -> Result<HttpResponse, BridgeError> {
     let address = FileAddress::read(request)?;
-    let feed = state.feeds.table(address.table).await?;
-    let mut syntax =
-        uri::parse_request(address.set, request.uri().query().unwrap_or_default(), &Limits::default())?;
-    let kind = Kind::read(address.extension, &mut syntax.options)?;
-    let query = rows_of(address.set, bind::bind(&feed, &syntax, state.clock.now())?)?;
-    let set = query.result(&feed);
+    let source = FileSource {
+        answerer: state.answerer.clone(),
+        feed: state.feeds.table(address.table).await?,
+        set: address.set.to_owned(),
+        options: request.uri().query().unwrap_or_default().to_owned(),
+        now: state.clock.now(),
+        stages: Stages::new(Arc::clone(&state.metrics)),
+    };
+    let (kind, first) = source.page(None, |resource| Kind::read(&address, resource)).await?;
+    let set = first.query.result(&source.feed);
     let name = file_name(state.feeds.origin().is_simulator, address.table, &set.name, kind.extension());
     let coding = match kind {
         Kind::Csv(_) => Coding::choose(joined(request.headers(), &header::ACCEPT_ENCODING).as_deref()),
         // Packed already, column by column.
         Kind::Parquet => Coding::Identity,
     };
-    let mut file = FileStream::begin(kind, coding, &state.answerer, Arc::clone(&feed), query, &syntax)?;
-    let first = file.page(None).await?;
+    let timing = source.stages.server_timing();
+    let mut file = FileStream::begin(kind, coding, source, &first.query)?;
 
     let mut response = HttpResponse::Ok();
     response
@@ -74,8 +78,9 @@ async fn file(request: &HttpRequest, state: &AppState) -> Result<HttpResponse, B
         .insert_header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((header::CACHE_CONTROL, "no-cache"))
-        .insert_header((header::VARY, "Accept-Encoding"));
-    if let Some(at) = first.fetched_at {
+        .insert_header((header::VARY, "Accept-Encoding"))
+        .insert_header((SERVER_TIMING, timing));
+    if let Some(at) = first.provenance.fetched_at {
         let age = (state.clock.now() - at).num_seconds().max(0);
         response.insert_header((header::AGE, age.to_string()));
     }
@@ -116,8 +121,9 @@ enum Kind {
 }
 
 impl Kind {
-    /// Reads the kind, and refuses or sets aside the options that only mean something for pages.
-    fn read(extension: &str, options: &mut QueryOptions) -> Result<Self, BridgeError> {
+    /// Reads the kind. What only means something for pages is refused, and so is what is no set of rows.
+    fn read(address: &FileAddress<'_>, resource: &Resource<'_>) -> Result<Self, BridgeError> {
+        let options = resource.options;
         let dialect = options.custom.iter().find(|(name, _)| name == Dialect::OPTION);
         let dialect = dialect.map(|(_, value)| Dialect::parse(value)).transpose()?;
         if options.format.is_some() {
@@ -126,8 +132,14 @@ impl Kind {
         if options.skiptoken.is_some() {
             return Err(ExportError::NoOption { option: "$skiptoken" }.into());
         }
-        (options.count, options.custom) = (None, Vec::new());
-        match extension.to_lowercase().as_str() {
+        let collection = resource.query.filter(|query| query.target == Target::Collection);
+        let Some(query) = collection else {
+            return Err(ExportError::NotASet { path: address.set.to_owned() }.into());
+        };
+        if !query.expand.is_empty() {
+            return Err(ExportError::NoExpand.into());
+        }
+        match address.extension.to_lowercase().as_str() {
             "csv" => Ok(Self::Csv(dialect.unwrap_or_default())),
             "parquet" => Ok(Self::Parquet),
             other => Err(BridgeError::UnknownPath(format!(".{other}"))),
@@ -156,15 +168,6 @@ impl Kind {
     }
 }
 
-/// A file has the rows of a set, and no rows within them.
-fn rows_of(path: &str, query: BoundQuery) -> Result<BoundQuery, ExportError> {
-    match query.target {
-        Target::Collection if !query.expand.is_empty() => Err(ExportError::NoExpand),
-        Target::Collection => Ok(query),
-        _ => Err(ExportError::NotASet { path: path.to_owned() }),
-    }
-}
-
 /// A name that any file system takes: made of our own names alone, never of what the request says. What is made up says so.
 fn file_name(is_simulator: bool, table: &str, set: &str, extension: &str) -> String {
     let origin = if is_simulator { "simulator_" } else { "" };
@@ -179,12 +182,44 @@ fn file_name(is_simulator: bool, table: &str, set: &str, extension: &str) -> Str
     format!("{origin}{}_{set}.{extension}", table.to_lowercase())
 }
 
-/// A file on its way.
-struct FileStream {
+/// What the rows of a file are asked for with, page by page.
+struct FileSource {
     answerer: Answerer,
     feed: Arc<Feed>,
-    query: BoundQuery,
-    query_text: String,
+    /// The set as it stands in the address.
+    set: String,
+    options: String,
+    now: DateTime<Utc>,
+    stages: Stages,
+}
+
+impl FileSource {
+    async fn page<F>(
+        &self,
+        skip_token: Option<&str>,
+        negotiate: impl FnOnce(&Resource<'_>) -> Result<F, BridgeError>,
+    ) -> Result<(F, Page), BridgeError> {
+        let request = Request {
+            feed: &self.feed,
+            root: "",
+            path: &self.set,
+            options: &self.options,
+            max_page_size: None,
+            all_pages: true,
+            skip_token,
+            now: self.now,
+            stages: &self.stages,
+        };
+        match self.answerer.answer(&request, negotiate).await? {
+            (format, Answer::Page(page)) => Ok((format, *page)),
+            _ => Err(ExportError::NotASet { path: self.set.clone() }.into()),
+        }
+    }
+}
+
+/// A file on its way.
+struct FileStream {
+    source: FileSource,
     /// The columns of the file, by their index in the set.
     shown: Vec<usize>,
     /// Rows that are answered but not written.
@@ -205,37 +240,20 @@ impl FileStream {
     fn begin(
         kind: Kind,
         coding: Coding,
-        answerer: &Answerer,
-        feed: Arc<Feed>,
-        query: BoundQuery,
-        syntax: &RequestSyntax,
+        source: FileSource,
+        query: &BoundQuery,
     ) -> Result<Self, BridgeError> {
-        let set = query.result(&feed);
+        let set = query.result(&source.feed);
         let shown = query.shown(set);
-        let file =
-            kind.writer(shown.iter().filter_map(|&column| file_column(set, &query, column)).collect())?;
-        Ok(Self {
-            answerer: Answerer { limits: page_limits(answerer.limits, &query), ..answerer.clone() },
-            query_text: format!("{} {syntax:?}", feed.schema.namespace),
-            feed,
-            query,
-            shown,
-            waiting: VecDeque::new(),
-            next: None,
-            encoder: Some(FileEncoder { file, packer: Packer::streaming(coding) }),
-        })
-    }
-
-    async fn page(&self, skip_token: Option<&str>) -> Result<Page, BridgeError> {
-        let request =
-            PageRequest { max_page_size: None, skip_token, all_pages: true, query_text: &self.query_text };
-        self.answerer.answer(&self.feed, &self.query, &request).await
+        let columns = shown.iter().filter_map(|&column| file_column(set, query, column)).collect();
+        let encoder = FileEncoder { file: kind.writer(columns)?, packer: Packer::streaming(coding) };
+        Ok(Self { source, shown, waiting: VecDeque::new(), next: None, encoder: Some(encoder) })
     }
 
     /// Takes a page's rows, cut into pieces.
     fn take(&mut self, page: Page) -> Result<(), FrameError> {
         self.next = page.next.map(|token| token.encode());
-        for frame in &page.frames {
+        if let Some(frame) = &page.rows {
             let rows = columns_of(frame, &self.shown)?;
             let piece = |first| rows.slice(first, PIECE_ROWS.min(rows.num_rows() - first));
             self.waiting.extend((0..rows.num_rows()).step_by(PIECE_ROWS).map(piece));
@@ -249,14 +267,15 @@ impl FileStream {
             if self.waiting.is_empty()
                 && let Some(token) = self.next.take()
             {
-                let page = self.page(Some(&token)).await;
-                self.take(page.inspect_err(broken_off)?)?;
+                let page = self.source.page(Some(&token), |_| Ok(())).await;
+                self.take(page.inspect_err(broken_off)?.1)?;
                 continue;
             }
             let Some(encoder) = self.encoder.take() else { return Ok(None) };
             let rows = self.waiting.pop_front();
-            let written =
-                web::block(move || encoder.write(rows)).await.map_err(|_| FetchError::Interrupted)?;
+            let stages = self.source.stages.clone();
+            let write = move || stages.time(Stage::Write, || encoder.write(rows));
+            let written = web::block(write).await.map_err(|_| FetchError::Interrupted)?;
             let (encoder, bytes) = written.inspect_err(broken_off)?;
             self.encoder = encoder;
             if !bytes.is_empty() {
@@ -285,12 +304,6 @@ fn unwritten(error: io::Error) -> ExportError {
 
 fn broken_off(error: &BridgeError) {
     tracing::warn!(%error, "an export was broken off");
-}
-
-/// Where rows are put in order or grouped, all must be seen before the first can be given out: then one page holds them all.
-fn page_limits(limits: AnswerLimits, query: &BoundQuery) -> AnswerLimits {
-    let needs_all = !query.order.is_empty() || query.apply.is_some();
-    AnswerLimits { page_rows: if needs_all { limits.max_rows } else { limits.page_rows }, ..limits }
 }
 
 fn file_column(set: &Set, query: &BoundQuery, column: usize) -> Option<FileColumn> {

@@ -14,6 +14,7 @@ use futures_util::stream::{self, Stream, StreamExt};
 use sha2::{Digest, Sha256};
 
 use crate::answer::error::BridgeError;
+use crate::answer::stages::{Stage, Stages};
 use crate::error::{DescribeError, ErrorDescription};
 use crate::odata::etag;
 use crate::odata::payload::{ErrorBody, ErrorDetail, write_error};
@@ -25,6 +26,9 @@ use crate::web::compress::{self, Coding, Packer};
 const VARY: &str = "Accept, Accept-Encoding, OData-MaxVersion, Prefer";
 /// A body is sent in pieces of about this size; one that ends before the first is sent whole.
 const PIECE_BYTES: usize = 64 * 1024;
+
+/// How long the parts of an answer took that ended before its first byte.
+pub const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// The methods of every address.
 pub const ALLOW: &str = "GET, HEAD, OPTIONS";
@@ -110,11 +114,13 @@ pub struct Reply {
     pub status: StatusCode,
     pub headers: Vec<(HeaderName, HeaderValue)>,
     pub body: Body,
+    /// What measures the writing of the body.
+    stages: Option<Stages>,
 }
 
 impl Reply {
     fn new(status: StatusCode, version: Version, body: Body) -> Self {
-        let mut reply = Self { status, headers: Vec::new(), body };
+        let mut reply = Self { status, headers: Vec::new(), body, stages: None };
         reply.header(HeaderName::from_static("odata-version"), version.header());
         reply.header(header::VARY, VARY);
         reply
@@ -156,6 +162,13 @@ impl Reply {
             reply.header(header::CONTENT_TYPE, &answer.content_type);
         }
         reply
+    }
+
+    /// The reply with how long it took to come to it. Its writing is measured too.
+    #[must_use]
+    pub fn timed(mut self, stages: Stages) -> Self {
+        self.header(SERVER_TIMING, &stages.server_timing());
+        Self { stages: Some(stages), ..self }
     }
 
     /// An error as OData writes it.
@@ -216,7 +229,7 @@ impl Reply {
 /// Sends a reply in the coding that the client takes.
 pub async fn send(request: &HttpRequest, version: Version, reply: Reply) -> HttpResponse {
     let coding = Coding::choose(joined(request.headers(), &header::ACCEPT_ENCODING).as_deref());
-    let Reply { status, headers, body } = reply;
+    let Reply { status, headers, body, stages } = reply;
     let mut response = HttpResponse::build(status);
     for header in headers {
         response.append_header(header);
@@ -235,7 +248,7 @@ pub async fn send(request: &HttpRequest, version: Version, reply: Reply) -> Http
         Body::Whole(body) => Box::new(Once(Some(body))),
         Body::Pieces(pieces) => pieces,
     };
-    let (coding, begun, rest) = match first(pieces, coding).await {
+    let (coding, begun, rest) = match first(pieces, coding, stages).await {
         Ok(begun) => begun,
         Err(error) => return refuse(version, &error),
     };
@@ -276,14 +289,25 @@ impl Pieces for Once {
 struct Packing {
     pieces: Box<dyn Pieces>,
     packer: Packer,
+    stages: Option<Stages>,
+}
+
+/// Writes a part of a body, measured if there is something to measure it with.
+fn timed<T>(stages: Option<&Stages>, write: impl FnOnce() -> T) -> T {
+    match stages {
+        Some(stages) => stages.time(Stage::Write, write),
+        None => write(),
+    }
 }
 
 /// The beginning of a body, its coding, and the rest if there is more. A body too small to be worth it is not packed.
 async fn first(
     mut pieces: Box<dyn Pieces>,
     coding: Coding,
+    stages: Option<Stages>,
 ) -> Result<(Coding, Bytes, Option<Packing>), BridgeError> {
-    off_thread(move || {
+    let measured = stages.clone();
+    let begin = move || {
         let mut begun = Vec::new();
         let mut more = true;
         while more && begun.len() < PIECE_BYTES {
@@ -295,22 +319,23 @@ async fn first(
         if !more && begun.len() < compress::WORTH_BYTES {
             return Ok((Coding::Identity, begun.into(), None));
         }
-        let mut packing = Packing { pieces, packer: Packer::streaming(coding) };
+        let mut packing = Packing { pieces, packer: Packer::streaming(coding), stages };
         let mut packed = packing.packer.pack(&begun).map_err(interrupted)?;
         if more {
             return Ok((coding, packed.into(), Some(packing)));
         }
         packed.extend(packing.packer.finish().map_err(interrupted)?);
         Ok((coding, packed.into(), None))
-    })
-    .await
+    };
+    off_thread(move || timed(measured.as_ref(), begin)).await
 }
 
 /// The rest of a body, written as fast as the client takes it. An error ends it without its last chunk.
 fn streamed(begun: Bytes, rest: Packing) -> impl Stream<Item = Result<Bytes, BridgeError>> {
     let rest = stream::try_unfold(Some(rest), |packing| async move {
         let Some(mut packing) = packing else { return Ok(None) };
-        off_thread(move || {
+        let measured = packing.stages.clone();
+        let write = move || {
             let mut packed = Vec::new();
             while packed.len() < PIECE_BYTES {
                 let Some(piece) = packing.pieces.next()? else {
@@ -320,9 +345,9 @@ fn streamed(begun: Bytes, rest: Packing) -> impl Stream<Item = Result<Bytes, Bri
                 packed.extend(packing.packer.pack(&piece).map_err(interrupted)?);
             }
             Ok(Some((Bytes::from(packed), Some(packing))))
-        })
-        .await
-        .inspect_err(|error| tracing::error!(%error, "an answer was cut off"))
+        };
+        let written = off_thread(move || timed(measured.as_ref(), write)).await;
+        written.inspect_err(|error| tracing::error!(%error, "an answer was cut off"))
     });
     // An empty chunk would end the body.
     stream::once(async move { Ok(begun) })

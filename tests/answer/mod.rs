@@ -9,3 +9,4 @@ mod navigation;
 mod paging;
 mod paging_under_updates;
 mod published;
+mod stages;

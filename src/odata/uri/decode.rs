@@ -1,6 +1,8 @@
 //! Decodes pieces of a URL to characters: percent-decoding, plus signs, and the refusal of control characters. The URL is split
 //! into pieces before it is decoded.
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
 use super::error::{SyntaxError, SyntaxErrorKind};
 
 /// Decoded text. Which characters were percent-encoded is kept for one rule: an encoded semicolon does not end a search word.
@@ -21,6 +23,11 @@ impl Text {
     pub(super) fn into_string(self) -> String {
         self.chars.into_iter().collect()
     }
+}
+
+/// A text as a piece of a URL in which nothing but letters and digits stands for itself.
+pub(super) fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
 /// What a plus sign stands for.

@@ -44,6 +44,7 @@ pub use error::{Limit, SyntaxError, SyntaxErrorKind};
 #[cfg(feature = "insides")]
 pub use parts::{parse_expression, parse_literal, parse_query_options};
 
+use decode::{Plus, decode, encoded};
 use syntax::{RequestSyntax, ResourcePath};
 
 /// How large a request may be.
@@ -85,6 +86,16 @@ pub fn parse_request(path: &str, query: &str, limits: &Limits) -> Result<Request
     let options = options::parse(query, limits)?;
     path::check_options(&path, &options)?;
     Ok(RequestSyntax { path, options })
+}
+
+/// The canonical text of a request: what its pages and its answers are known by, however it was spelled.
+///
+/// # Errors
+/// [`SyntaxError`] if the text is wrongly encoded.
+pub fn canonical(path: &str, query: &str) -> Result<String, SyntaxError> {
+    let segments = path.split('/').filter(|segment| !segment.is_empty());
+    let segments = segments.map(|segment| Ok(encoded(&decode(segment, "path", Plus::Itself)?.into_string())));
+    Ok(format!("{}?{}", segments.collect::<Result<Vec<_>, _>>()?.join("/"), options::canonical(query)?))
 }
 
 /// Reads a raw resource path alone.

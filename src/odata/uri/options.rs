@@ -2,7 +2,7 @@
 //! dollar sign.
 
 use super::Limits;
-use super::decode::{Plus, Text, decode};
+use super::decode::{Plus, Text, decode, encoded};
 use super::error::{Expected, SyntaxError, SyntaxErrorKind};
 use super::lexer::{Parsed, Parser};
 use super::literal::boolean;
@@ -159,6 +159,25 @@ pub(super) fn parse(query: &str, limits: &Limits) -> Result<QueryOptions, Syntax
         parse_piece(piece, &mut collected, limits)?;
     }
     Ok(collected.options)
+}
+
+/// The canonical text of the options that say what is asked for, in the order of their names: in every spelling of the same request
+/// it is the same. The format, the page and what is none of the system's have no part in it.
+pub(super) fn canonical(query: &str) -> Result<String, SyntaxError> {
+    let mut written = Vec::new();
+    for piece in query.split('&') {
+        let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
+        let name = decode(name, "query", Plus::Blank)?.into_string();
+        let system = SystemOption::from_name(&name);
+        let names_content = !matches!(system, Some(SystemOption::Format | SystemOption::SkipToken));
+        if names_content && (system.is_some() || name.starts_with('@')) {
+            let name = system.map_or(name, |option| option.name().to_owned());
+            let plus = if system.is_some_and(SystemOption::is_opaque) { Plus::Itself } else { Plus::Blank };
+            written.push(format!("{name}={}", encoded(&decode(value, &name, plus)?.into_string())));
+        }
+    }
+    written.sort_unstable();
+    Ok(written.join("&"))
 }
 
 /// One `name=value` of the raw query.

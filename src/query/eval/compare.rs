@@ -2,7 +2,6 @@
 //! value; the results are the same.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use arrow_arith::boolean::{is_not_null, is_null};
 use arrow_array::cast::AsArray;

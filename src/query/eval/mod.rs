@@ -21,7 +21,7 @@ use arrow_array::types::Int32Type;
 use arrow_schema::ArrowError;
 use thiserror::Error;
 
-pub use column::{ColumnarValue, Texts};
+pub use column::ColumnarValue;
 pub use rows::{NoColumns, Rows};
 
 use self::rows::{DistinctValues, Slice};

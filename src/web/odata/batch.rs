@@ -12,7 +12,7 @@ use crate::fetch::error::FetchError;
 use crate::odata::batch::{self, Form, Part, PartAnswer};
 use crate::odata::preference::{Applied, Preferences};
 use crate::odata::version::Version;
-use crate::web::respond::{Answered, Reply};
+use crate::web::respond::{Answered, Reply, SERVER_TIMING};
 use crate::web::state::AppState;
 
 /// The most requests of a batch.
@@ -170,7 +170,8 @@ async fn part_answer(part: &Part, reply: Reply, version: Version, room: usize) -
     let (status, headers, body) =
         written.unwrap_or((StatusCode::INTERNAL_SERVER_ERROR, Vec::new(), Vec::new()));
     let text = |(name, value): (HeaderName, HeaderValue)| {
-        value.to_str().ok().map(|value| (name.as_str().to_owned(), value.to_owned()))
+        let value = value.to_str().ok().filter(|_| name != SERVER_TIMING)?;
+        Some((name.as_str().to_owned(), value.to_owned()))
     };
     PartAnswer {
         id: part.id.clone(),

@@ -6,14 +6,12 @@ use actix_web::http::Method;
 
 use super::raw_request::{ROOT, RawRequest};
 use crate::answer::error::BridgeError;
-use crate::answer::retry_when_moved;
-use crate::error::excerpt;
+use crate::answer::stages::Stages;
+use crate::answer::{Answer, Request, Resource, retry_when_moved};
 use crate::feed::Feed;
-use crate::odata::media_type::{self, Kind, Negotiated};
+use crate::odata::media_type::{self, Negotiated};
 use crate::odata::payload::JsonContext;
 use crate::odata::preference::Preferences;
-use crate::odata::uri::syntax::{PathSegment, RequestSyntax, SystemSegment};
-use crate::odata::uri::{self, Limits};
 use crate::odata::version::Version;
 use crate::web::respond::{Answered, Reply};
 use crate::web::state::AppState;
@@ -42,10 +40,11 @@ pub(super) struct Service {
 /// Answers one request that reads, alone or in a batch.
 pub(super) async fn read(raw: &RawRequest<'_>, state: &AppState) -> Result<Reply, BridgeError> {
     let version = raw.version()?;
-    let answered = retry_when_moved(async || Call::new(raw, state, version).answer().await).await?;
+    let stages = Stages::new(Arc::clone(&state.metrics));
+    let answered = retry_when_moved(async || Call::new(raw, state, version).answer(&stages).await).await?;
     // Conditional requests apply to GET and HEAD only.
     let held = raw.header("if-none-match").filter(|_| *raw.method != Method::POST);
-    Ok(Reply::of(version, answered, held.as_deref()))
+    Ok(Reply::of(version, answered, held.as_deref()).timed(stages))
 }
 
 impl<'a> Call<'a> {
@@ -61,20 +60,32 @@ impl<'a> Call<'a> {
         }
     }
 
-    pub(super) async fn answer(&self) -> Result<Answered, BridgeError> {
-        let (service, rest) = self.service().await?;
-        let syntax = uri::parse_request(rest, self.query, &Limits::default())?;
-        check_schema_version(&syntax)?;
-        match syntax.path.segments.as_slice() {
-            [] => self.service_document(&service, &syntax),
-            [PathSegment::System { name: SystemSegment::Metadata, .. }] => {
-                self.metadata(&service, &syntax).await
+    pub(super) async fn answer(&self, stages: &Stages) -> Result<Answered, BridgeError> {
+        let (service, path) = self.service().await?;
+        let request = Request {
+            feed: &service.feed,
+            root: &service.root,
+            path,
+            options: self.query,
+            max_page_size: self.preferences.max_page_size,
+            all_pages: false,
+            skip_token: None,
+            now: self.state.clock.now(),
+            stages,
+        };
+        let negotiate = |resource: &Resource<'_>| {
+            let format = resource.options.format.as_deref();
+            Ok(media_type::negotiate(self.accept.as_deref(), format, resource.kind)?)
+        };
+        let (negotiated, answer) = self.state.answerer.answer(&request, negotiate).await?;
+        match answer {
+            Answer::ServiceDocument => Ok(self.service_document(&service, negotiated)),
+            Answer::Metadata => self.metadata(&service, negotiated).await,
+            Answer::Plan(plan) => {
+                let body = serde_json::to_vec_pretty(&plan).unwrap_or_default();
+                Ok(Answered::whole("application/json".to_owned(), body))
             }
-            [PathSegment::System { name: SystemSegment::Batch, .. }, ..] => Err(BridgeError::NotOffered {
-                what: "$batch inden i en $batch".to_owned(),
-                reason: "a batch holds single requests".to_owned(),
-            }),
-            _ => self.rows(&service, rest, syntax).await,
+            Answer::Page(page) => self.page(&service, path, *page, negotiated, stages).await,
         }
     }
 
@@ -91,10 +102,6 @@ impl<'a> Call<'a> {
         Ok((Service { feed, root }, rest))
     }
 
-    pub(super) fn negotiate(&self, syntax: &RequestSyntax, kind: Kind) -> Result<Negotiated, BridgeError> {
-        Ok(media_type::negotiate(self.accept.as_deref(), syntax.options.format.as_deref(), kind)?)
-    }
-
     pub(super) fn context<'c>(&self, negotiated: &Negotiated, context_url: &'c str) -> JsonContext<'c> {
         JsonContext {
             version: self.version,
@@ -103,13 +110,5 @@ impl<'a> Call<'a> {
             omit_nulls: self.preferences.omit_nulls,
             context_url,
         }
-    }
-}
-
-/// The schema has no version of its own, so that only the current one can be asked for.
-fn check_schema_version(syntax: &RequestSyntax) -> Result<(), BridgeError> {
-    match syntax.options.schemaversion.as_deref() {
-        None | Some("*") => Ok(()),
-        Some(found) => Err(BridgeError::SchemaVersion { found: excerpt(found) }),
     }
 }

@@ -11,19 +11,13 @@ use crate::feed::{Feed, FeedId};
 use crate::fetch::error::FetchError;
 use crate::odata::context_url::{self, Resource, Shape};
 use crate::odata::csdl;
-use crate::odata::media_type::{Format, Kind};
+use crate::odata::media_type::{Format, Negotiated};
 use crate::odata::payload;
 use crate::odata::preference::{Applied, Preferences};
-use crate::odata::uri::syntax::RequestSyntax;
 use crate::web::respond::{Answered, Body, Document};
 
 impl Call<'_> {
-    pub(super) fn service_document(
-        &self,
-        service: &Service,
-        syntax: &RequestSyntax,
-    ) -> Result<Answered, BridgeError> {
-        let negotiated = self.negotiate(syntax, Kind::ServiceDocument)?;
+    pub(super) fn service_document(&self, service: &Service, negotiated: Negotiated) -> Answered {
         let url =
             context_url::write(&service.root, Resource::ServiceDocument, &Shape::default(), self.version);
         let mut body = Vec::new();
@@ -32,15 +26,14 @@ impl Call<'_> {
             &self.context(&negotiated, &url),
             &service.feed.schema.container,
         );
-        Ok(Answered::whole(negotiated.content_type, body))
+        Answered::whole(negotiated.content_type, body)
     }
 
     pub(super) async fn metadata(
         &self,
         service: &Service,
-        syntax: &RequestSyntax,
+        negotiated: Negotiated,
     ) -> Result<Answered, BridgeError> {
-        let negotiated = self.negotiate(syntax, Kind::Metadata)?;
         let applied = Applied { include_annotations: true, ..Applied::default() };
         let preference_applied = self.preferences.applied(&applied);
         let (feed, preferences) = (Arc::clone(&service.feed), self.preferences.clone());

@@ -1,0 +1,252 @@
+//! Makes a page of the rows of a scan. [`PageRows::apply`] is the order in which query options apply, whatever their order in the
+//! URL. After it come `$compute` for the columns that `$select` shows, in [`PageRows::into_page`], and `$expand`, in
+//! [`super::expand`].
+//!
+//! The skip token contains the key of the first row that did not fit, so that the next page is read from the chunk with that row.
+
+use super::page_start::{PageStart, key_of};
+use super::scan::{PlannedRows, Provenance, RowSink, Scan};
+use super::{Answerer, Page, rows};
+use crate::answer::error::BridgeError;
+use crate::feed::{CellSource, Feed, RowSource};
+use crate::frame::{Frame, aggregate};
+use crate::odata::skip_token::{SkipToken, SkipTokenError};
+use crate::query::{BoundExpr, BoundExprKind, BoundQuery, Target};
+
+/// The rows of a page as far as they have been read.
+#[derive(Clone)]
+pub(super) struct PageRows<'a> {
+    query: &'a BoundQuery,
+    start: &'a PageStart,
+    /// The cells whose axes are the sort key of the rows; `None` if the sort key is the number of the row.
+    source: Option<&'a CellSource>,
+    /// The sort key of the page's first row, from the skip token.
+    first: Option<Vec<u32>>,
+    /// The most rows of this page.
+    room: u64,
+    to_skip: u64,
+    /// Rows that wait for the others, because options apply to all rows together.
+    waiting: Vec<Frame>,
+    frames: Vec<Frame>,
+    taken: u64,
+    /// The first row after the page, alone in its frame.
+    next_row: Option<Frame>,
+    matched: u64,
+    /// How many columns the set has; the indexes of computed values continue from there.
+    width: usize,
+}
+
+impl Answerer {
+    /// Plans the scan of a page. `condition` applies in addition to the conditions of the query.
+    pub(super) fn plan_page<'a>(
+        &self,
+        feed: &'a Feed,
+        query: &'a BoundQuery,
+        condition: Option<BoundExpr>,
+        start: &'a PageStart,
+    ) -> Result<(Scan<'a>, PageRows<'a>), BridgeError> {
+        let set = query.apply.as_ref().map_or(&feed.sets[query.set], |apply| &apply.source);
+        let source = if let RowSource::Cells(source) = &set.rows { Some(&**source) } else { None };
+        let mut page =
+            PageRows::new(query, start, source.filter(|_| query.apply.is_none()), set.columns.len())?;
+        page.room = page.room.min(self.page_rows(query, start, source.is_some()));
+        let looks_at = page.looks_at();
+        let mut scan = match &query.apply {
+            Some(apply) => self.plan(set, apply.filter.clone(), apply.needed.iter().copied(), looks_at)?,
+            None => {
+                let conditions = query.condition(set).into_iter().chain(condition);
+                let condition = conditions.reduce(|all, next| BoundExpr::all([all, next]));
+                let needed = query.columns(set).into_iter().chain(set.key.iter().copied());
+                self.plan(set, condition, needed, looks_at)?
+            }
+        };
+        if query.apply.is_none() {
+            let worked_out = query.order.iter().map(|key| &key.expr);
+            let worked_out = worked_out.filter(|expr| !matches!(expr.kind, BoundExprKind::Column(_)));
+            rows::check_work(scan.row_bound(), worked_out)?;
+        }
+        if let (Some(first), false, PlannedRows::Cells(_)) = (&page.first, page.needs_all(), &scan.rows) {
+            scan.from.clone_from(first);
+        }
+        Ok((scan, page))
+    }
+
+    /// The most rows of a page. If all pages will be requested and the first row depends on the last, one page has all rows.
+    fn page_rows(&self, query: &BoundQuery, start: &PageStart, is_of_cells: bool) -> u64 {
+        let needs_all = !query.order.is_empty() || query.apply.is_some();
+        let own = match is_of_cells {
+            true if start.all_pages && needs_all => self.limits.max_rows,
+            true => self.limits.page_rows,
+            false => u64::MAX,
+        };
+        own.min(start.max_page_size.unwrap_or(u64::MAX)).max(1)
+    }
+}
+
+impl RowSink for PageRows<'_> {
+    fn wanted(&self) -> Option<u64> {
+        let is_full = self.next_row.is_some() || self.has_reached_top();
+        match self.query.target {
+            _ if self.query.apply.is_some() => Some(u64::MAX),
+            Target::Count => None,
+            _ if !self.query.order.is_empty() => Some(u64::MAX),
+            _ if is_full => None,
+            _ if self.counts_all() => Some(u64::MAX),
+            _ => Some(self.to_skip.saturating_add(self.room - self.taken)),
+        }
+    }
+
+    fn take(&mut self, rows: Frame) -> Result<(), BridgeError> {
+        if self.applies_to_all() {
+            self.waiting.push(rows);
+            return Ok(());
+        }
+        self.apply(rows)
+    }
+
+    fn counts(&self) -> bool {
+        self.counts_all() && self.query.apply.is_none()
+    }
+
+    fn count(&mut self, rows: u64) {
+        self.matched += rows;
+    }
+}
+
+impl<'a> PageRows<'a> {
+    fn new(
+        query: &'a BoundQuery,
+        start: &'a PageStart,
+        source: Option<&'a CellSource>,
+        width: usize,
+    ) -> Result<Self, BridgeError> {
+        let left = query.top.map_or(u64::MAX, |top| top.saturating_sub(start.delivered()));
+        Ok(Self {
+            query,
+            start,
+            source,
+            first: start.sort_key(source)?,
+            room: if query.target == Target::Count { 0 } else { left },
+            to_skip: if start.token.is_some() { 0 } else { query.skip },
+            waiting: Vec::new(),
+            frames: Vec::new(),
+            taken: 0,
+            next_row: None,
+            matched: 0,
+            width,
+        })
+    }
+
+    /// Applies the options to rows in the order of the set: to all rows together if there is `$apply` or `$orderby`, else to the
+    /// rows of one chunk after the other.
+    fn apply(&mut self, mut rows: Frame) -> Result<(), BridgeError> {
+        let query = self.query;
+        if let Some(apply) = &query.apply {
+            rows = aggregate::apply(rows, &apply.steps)?;
+            // Without `$apply`, `$filter` and `$search` are conditions of the scan.
+            rows = query.filter.iter().try_fold(rows, Frame::filter)?;
+        }
+        self.count(rows.row_count() as u64);
+        if !query.order.is_empty() {
+            rows = rows.order(&query.order)?;
+        }
+        self.skip_and_top(&rows)
+    }
+
+    /// `$skip` and `$top`, within the page: from the row of the skip token, as many rows as fit.
+    fn skip_and_top(&mut self, rows: &Frame) -> Result<(), BridgeError> {
+        let first = match &self.first {
+            None => 0,
+            Some(first) if self.query.order.is_empty() => rows.first_at(first),
+            Some(first) => rows.row_at(first).ok_or(SkipTokenError::Damaged)?,
+        };
+        let left = rows.row_count() - first;
+        let skipped = usize::try_from(self.to_skip).map_or(left, |skip| skip.min(left));
+        self.to_skip -= skipped as u64;
+        let room = usize::try_from(self.room - self.taken).unwrap_or(usize::MAX);
+        let take = (left - skipped).min(room);
+        self.taken += take as u64;
+        if left - skipped > take && self.next_row.is_none() {
+            self.next_row = Some(rows.slice(first + skipped + take, 1));
+        }
+        if take > 0 {
+            self.frames.push(rows.slice(first + skipped, take));
+        }
+        Ok(())
+    }
+
+    /// The page of the rows that were taken.
+    pub(super) fn into_page(mut self, identity: String, read: Provenance) -> Result<Page, BridgeError> {
+        if self.applies_to_all() {
+            let waiting = Frame::joined(&std::mem::take(&mut self.waiting))?;
+            let none = || self.query.apply.as_ref().map(|apply| aggregate::empty(&apply.source.columns));
+            let rows = waiting.map(Ok).or_else(none).transpose()?;
+            rows.map_or(Ok(()), |rows| self.apply(rows))?;
+        }
+        let rows = Frame::joined(&self.frames)?;
+        let rows = match self.query.computed.is_empty() {
+            true => rows,
+            false => rows.map(|rows| rows.with_computed(self.width, self.query)).transpose()?,
+        };
+        Ok(Page {
+            query: self.query.clone(),
+            rows,
+            count: self.total(),
+            next: self.next(read),
+            provenance: read,
+            expansions: Vec::new(),
+            identity,
+        })
+    }
+
+    fn next(&self, read: Provenance) -> Option<SkipToken> {
+        let delivered = self.start.delivered() + self.taken;
+        let goes_on = self.query.target == Target::Collection
+            && self.taken > 0
+            && self.query.top.is_none_or(|top| delivered < top);
+        let row = self.next_row.as_ref().filter(|_| goes_on)?;
+        Some(SkipToken {
+            fingerprint: self.start.fingerprint,
+            revision: read.revision.map(|revision| revision.to_string()),
+            first_key: key_of(self.source, row),
+            delivered,
+            total: self.total(),
+        })
+    }
+
+    /// How many rows match: counted for the first page, later read from the skip token.
+    fn total(&self) -> Option<u64> {
+        let carried = self.start.token.as_ref().and_then(|token| token.total);
+        if self.counts_all() { Some(self.matched) } else { carried.filter(|_| self.query.count) }
+    }
+
+    fn has_reached_top(&self) -> bool {
+        self.query.top.is_some_and(|top| self.start.delivered().saturating_add(self.taken) >= top)
+    }
+
+    /// Whether all rows that match are counted.
+    pub(super) fn counts_all(&self) -> bool {
+        (self.query.count && self.start.token.is_none()) || self.query.target == Target::Count
+    }
+
+    /// Whether options apply to all rows together.
+    fn applies_to_all(&self) -> bool {
+        self.query.apply.is_some() || !self.query.order.is_empty()
+    }
+
+    /// Whether all rows are read, if only to count them.
+    pub(super) fn needs_all(&self) -> bool {
+        self.counts_all() || self.applies_to_all()
+    }
+
+    /// How many rows are read at most. The first page in the order of the set is never refused for the number of rows, unless all
+    /// pages will be requested.
+    fn looks_at(&self) -> u64 {
+        let is_first = self.query.skip == 0 && self.start.token.is_none() && !self.start.all_pages;
+        match self.needs_all() {
+            true => u64::MAX,
+            false if is_first => 0,
+            false => self.query.top.map_or(u64::MAX, |top| top.saturating_add(self.query.skip)),
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Reads rows of one set: plans the requests, checks the limits and reads all cells in one revision.
+//!
+//! Pages, counts, lambda aggregates, expansions and `$apply` all read by a scan. They differ in the [`RowSink`] that takes the rows.
+//! Rows arrive chunk by chunk in the order of the set; no more chunks are read than the sink needs.
+
+use std::collections::BTreeSet;
+
+use super::Answerer;
+use crate::answer::error::BridgeError;
+use crate::feed::{RowSource, Set};
+use crate::frame::Frame;
+use crate::plan::{UpstreamPlan, Wanted, plan};
+use crate::query::BoundExpr;
+use crate::store::block::Revision;
+use arrow_array::RecordBatch;
+use chrono::{DateTime, Utc};
+
+/// What is read of a set, planned.
+pub(super) struct Scan<'a> {
+    pub(super) set: &'a Set,
+    /// The condition that rows must meet.
+    pub(super) filter: Option<BoundExpr>,
+    /// Indexes of the columns that are read.
+    pub(super) needed: BTreeSet<usize>,
+    pub(super) rows: PlannedRows<'a>,
+    /// The sort key of the row to start at; empty for the first row.
+    pub(super) from: Vec<u32>,
+}
+
+/// Where the rows of a scan come from.
+pub(super) enum PlannedRows<'a> {
+    /// From a list of the catalogue.
+    List(&'a RecordBatch),
+    /// From cells, with the requests to the upstream that bring them.
+    Cells(UpstreamPlan),
+}
+
+/// The revision of the cells that rows are made of, and when the oldest of them was fetched. Rows of lists have neither.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Provenance {
+    pub revision: Option<Revision>,
+    pub fetched_at: Option<DateTime<Utc>>,
+}
+
+impl Provenance {
+    /// The provenance of rows that are made of both.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            revision: self.revision.or(other.revision),
+            fetched_at: self.fetched_at.into_iter().chain(other.fetched_at).min(),
+        }
+    }
+}
+
+/// Takes the rows of a scan. It is cloned for each attempt, because a table may be updated while it is read.
+pub(super) trait RowSink: Clone + Send + Sync {
+    /// How many more rows are certainly needed; `None` when no more are needed.
+    fn wanted(&self) -> Option<u64>;
+
+    /// Takes the next rows that match, in the order of the set.
+    ///
+    /// # Errors
+    /// When an expression has no value for a row.
+    fn take(&mut self, rows: Frame) -> Result<(), BridgeError>;
+
+    /// Whether the remaining rows are counted when no more are needed.
+    fn counts(&self) -> bool {
+        false
+    }
+
+    /// Takes the number of the remaining rows that match.
+    fn count(&mut self, _rows: u64) {}
+}
+
+impl Scan<'_> {
+    /// The most rows that are read from cells.
+    pub(super) fn row_bound(&self) -> u64 {
+        if let PlannedRows::Cells(plan) = &self.rows { plan.row_bound() } else { 0 }
+    }
+}
+
+impl Answerer {
+    /// Plans a scan that reads up to `looks_at` rows.
+    ///
+    /// # Errors
+    /// When it may read more rows than the limit.
+    pub(super) fn plan<'a>(
+        &self,
+        set: &'a Set,
+        filter: Option<BoundExpr>,
+        needed: impl IntoIterator<Item = usize>,
+        looks_at: u64,
+    ) -> Result<Scan<'a>, BridgeError> {
+        let needed = needed.into_iter().chain(filter.iter().flat_map(BoundExpr::columns)).collect();
+        let rows = match &set.rows {
+            RowSource::List(batch) => PlannedRows::List(batch),
+            RowSource::Cells(source) => {
+                let wanted =
+                    Wanted { source, columns: &set.columns, needed: &needed, filter: filter.as_ref() };
+                PlannedRows::Cells(plan(&wanted, self.limits.cell_limit)?)
+            }
+        };
+        let scan = Scan { set, filter, needed, rows, from: Vec::new() };
+        let (bound, limit) = (scan.row_bound(), self.limits.max_rows);
+        match bound.min(looks_at) > limit {
+            true => Err(BridgeError::TooManyRows { bound, limit }),
+            false => Ok(scan),
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Batches out of named columns.
+
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_schema::{Field, Schema};
+
+use super::error::FrameError;
+
+/// A batch of these columns.
+pub(super) fn batch(
+    columns: impl IntoIterator<Item = (String, ArrayRef)>,
+    rows: usize,
+) -> Result<RecordBatch, FrameError> {
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    with_columns(
+        &RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options)?,
+        columns,
+    )
+}
+
+/// The same rows with more columns at the end.
+pub(super) fn with_columns(
+    batch: &RecordBatch,
+    more: impl IntoIterator<Item = (String, ArrayRef)>,
+) -> Result<RecordBatch, FrameError> {
+    let mut fields: Vec<Arc<Field>> = batch.schema_ref().fields().iter().cloned().collect();
+    let mut arrays = batch.columns().to_vec();
+    for (name, array) in more {
+        fields.push(Arc::new(Field::new(name, array.data_type().clone(), true)));
+        arrays.push(array);
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)?)
+}
