@@ -109,45 +109,20 @@ impl Evaluator {
         }
     }
 
+    /// Evaluates the operands, then applies the operator. Recursive, so the operators are applied by [`apply`], which keeps the stack
+    /// frame of this function small.
     fn by_operands(&self, expr: &BoundExpr, rows: &dyn Rows) -> Result<ColumnarValue, EvalError> {
-        let count = rows.len();
         match &expr.kind {
             BoundExprKind::Literal(_) | BoundExprKind::Column(_) => self.evaluate(expr, rows),
-            BoundExprKind::Not(operand) => Ok(logic::not(&self.evaluate(operand, rows)?, count)?.into()),
-            BoundExprKind::Negate(operand) => self.evaluate(operand, rows)?.map(count, negate),
-            BoundExprKind::And(terms) => Ok(self.decide(terms, rows, false)?.into()),
-            BoundExprKind::Or(terms) => Ok(self.decide(terms, rows, true)?.into()),
-            BoundExprKind::Compare(comparison, left, right) => {
-                let (left, right) = (self.evaluate(left, rows)?, self.evaluate(right, rows)?);
-                Ok(compare::compare(*comparison, &left, &right, count)?.into())
-            }
-            BoundExprKind::In(operand, values) => {
-                Ok(compare::is_in(&self.evaluate(operand, rows)?, values, count).into())
-            }
-            BoundExprKind::Arithmetic(operator, left, right) => {
-                let (left, right) = (self.evaluate(left, rows)?, self.evaluate(right, rows)?);
-                left.zip(&right, count, |left, right| arithmetic::apply(*operator, left, right))
-            }
-            BoundExprKind::Call(function, arguments) => {
-                let arguments = arguments.iter().map(|argument| self.evaluate(argument, rows));
-                function::call(*function, &arguments.collect::<Result<Vec<_>, _>>()?, count)
-            }
-            BoundExprKind::Matches(operand, pattern) => {
-                let matches = |text: &str| pattern.matches(text);
-                Ok(self.evaluate(operand, rows)?.truths_of_texts(count, matches).into())
-            }
-            BoundExprKind::Cast(to, operand) => {
-                self.evaluate(operand, rows)?.map(count, |value| Ok(cast::cast(value, *to)))
-            }
-            BoundExprKind::Lookup(key, table) => {
-                self.evaluate(key, rows)?.map(count, |key| Ok(table.value(key).clone()))
-            }
-            BoundExprKind::LambdaAggregate(..) => Err(EvalError::Undefined { operation: "any/all/$count" }),
-            BoundExprKind::ContainsWords(text, words) => {
-                Ok(compare::contains_words(&self.evaluate(text, rows)?, words, count).into())
-            }
+            BoundExprKind::And(terms) => self.decide(terms, rows, false).map(ColumnarValue::from),
+            BoundExprKind::Or(terms) => self.decide(terms, rows, true).map(ColumnarValue::from),
             BoundExprKind::Case(cases) => self.first_true(cases, rows),
+            _ => apply(expr, &self.operands(expr, rows)?, rows.len()),
         }
+    }
+
+    fn operands(&self, expr: &BoundExpr, rows: &dyn Rows) -> Result<Vec<ColumnarValue>, EvalError> {
+        expr.operands().into_iter().map(|operand| self.evaluate(operand, rows)).collect()
     }
 
     /// The values by distinct value, if the expression reads only one dictionary-encoded column.
@@ -185,5 +160,34 @@ impl Evaluator {
         };
         let results = self.by_operands(expr, &DistinctValues::new(column, dictionary.values())?)?;
         Ok(Some(ByDistinctValue { column, results, null }))
+    }
+}
+
+/// Applies an operator to the values of all its operands.
+fn apply(expr: &BoundExpr, operands: &[ColumnarValue], count: usize) -> Result<ColumnarValue, EvalError> {
+    use BoundExprKind as Kind;
+    let undefined = EvalError::Undefined { operation: "any/all/$count" };
+    let operand = |number: usize| operands.get(number).ok_or_else(|| undefined.clone());
+    match &expr.kind {
+        Kind::Not(_) => Ok(logic::not(operand(0)?, count)?.into()),
+        Kind::Negate(_) => operand(0)?.map(count, negate),
+        Kind::Compare(comparison, ..) => {
+            Ok(compare::compare(*comparison, operand(0)?, operand(1)?, count)?.into())
+        }
+        Kind::In(_, values) => Ok(compare::is_in(operand(0)?, values, count).into()),
+        Kind::Arithmetic(operator, ..) => {
+            let apply = |left: &Value, right: &Value| arithmetic::apply(*operator, left, right);
+            operand(0)?.zip(operand(1)?, count, apply)
+        }
+        Kind::Call(function, _) => function::call(*function, operands, count),
+        Kind::Matches(_, pattern) => {
+            Ok(operand(0)?.truths_of_texts(count, |text| pattern.matches(text)).into())
+        }
+        Kind::Cast(to, _) => operand(0)?.map(count, |value| Ok(cast::cast(value, *to))),
+        Kind::Lookup(_, table) => operand(0)?.map(count, |key| Ok(table.value(key).clone())),
+        Kind::ContainsWords(_, words) => Ok(compare::contains_words(operand(0)?, words, count).into()),
+        // Evaluated by the caller, or replaced by a lookup table before.
+        Kind::Literal(_) | Kind::Column(_) | Kind::And(_) | Kind::Or(_) | Kind::Case(_) => Err(undefined),
+        Kind::LambdaAggregate(..) => Err(undefined),
     }
 }
