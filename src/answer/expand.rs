@@ -1,7 +1,7 @@
-//! What stands beside the rows of a page: the rows that their navigation properties lead to.
+//! Expanded navigation properties: reads the target rows of a page's rows.
 //!
-//! All keys of a page are asked for at once, never row by row. Rows of figures come chunk by chunk, and no more chunks are read
-//! than it takes to fill what is shown of every key.
+//! The targets of all rows of a page are read together, never row by row. Figures are read chunk by chunk, and only until every key has
+//! as many rows as are shown.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -17,12 +17,12 @@ use crate::frame::{Frame, aggregate};
 use crate::odata::value::Value;
 use crate::query::{BoundExpand, BoundExpr, BoundExprKind, BoundQuery, ExpandForm, Target};
 
-/// The rows at the other end of a navigation property.
+/// The target rows of an expanded navigation property.
 #[derive(Debug, Clone)]
 pub struct Expansion {
     pub frame: Frame,
     pub rows: Expanded,
-    /// What stands beside those rows.
+    /// The expansions of the target rows.
     pub expansions: Vec<Expansion>,
 }
 
@@ -34,13 +34,13 @@ pub enum Expanded {
     Count(Vec<u64>),
 }
 
-/// Rows that are written, and how many times each is.
+/// Rows with the number of times that each is written.
 struct Rows<'a> {
     frame: &'a Frame,
     times: Vec<u64>,
 }
 
-/// The rows at the other end of a navigation property that are shown, each once, and how many times each is written.
+/// The shown target rows without duplicates, with the number of times that each is written.
 struct WrittenRows {
     rows: Vec<u32>,
     times: Vec<u64>,
@@ -68,10 +68,10 @@ impl WrittenRows {
     }
 }
 
-/// What has been read for a page so far, and what may be.
+/// The rows read for a page so far, and how many more may be read.
 struct Read {
     provenance: Provenance,
-    /// Rows that may still be shown beside those of the page.
+    /// How many expanded rows may still be shown.
     left: u64,
 }
 
@@ -83,7 +83,7 @@ impl Read {
 }
 
 impl Answerer {
-    /// Puts beside the rows of a page what its query expands.
+    /// Reads the expansions of a page.
     pub(super) async fn expand(
         &self,
         feed: &Feed,
@@ -157,7 +157,7 @@ impl Answerer {
         Ok(Expansion { frame, rows, expansions })
     }
 
-    /// The rows that any of the keys leads to, in the order that is asked for.
+    /// The target rows of all keys, in the requested order.
     async fn target_rows(
         &self,
         feed: &Feed,
@@ -199,7 +199,7 @@ fn among(set: &Set, column: usize, values: &HashSet<Arc<str>>) -> BoundExpr {
 struct TargetRows {
     key: usize,
     keys: usize,
-    /// Rows per key that suffice; `None` for all.
+    /// How many rows per key are enough; `None` for all.
     enough: Option<u64>,
     taken: HashMap<Arc<str>, u64>,
     /// Keys that have enough rows.
@@ -223,7 +223,7 @@ impl RowSink for TargetRows {
         }
     }
 
-    /// Takes those rows that are still of use.
+    /// Takes the rows of keys that do not have enough yet.
     fn take(&mut self, rows: Frame) -> Result<(), BridgeError> {
         let Some(enough) = self.enough else {
             self.frames.push(rows);
@@ -256,7 +256,7 @@ fn by_key(frame: &Frame, key: usize) -> ByKey {
     rows
 }
 
-/// For each row of the page the rows that it shows: those of its key, within the window that was asked for.
+/// For each row of the page the shown target rows: those of its key after `$skip` and `$top`.
 fn windows(query: &BoundQuery, keys: &[Option<Arc<str>>], found: &ByKey) -> Vec<Vec<usize>> {
     let skip = usize::try_from(query.skip).unwrap_or(usize::MAX);
     let top = query.top.map_or(usize::MAX, |top| usize::try_from(top).unwrap_or(usize::MAX));

@@ -1,4 +1,4 @@
-//! What answering a query would ask of the upstream, without asking it.
+//! `explain=plan`: the upstream requests that answering a query needs, without sending them.
 
 use serde::Serialize;
 
@@ -13,25 +13,25 @@ use crate::plan::chunk::Chunk;
 use crate::query::axis_filter::{AxisScope, mixed_terms};
 use crate::query::{BoundExpr, BoundQuery, OrderKey};
 
-/// Requests that are listed; a plan may have more.
+/// The most requests that are listed; a plan may have more.
 const LISTED: usize = 200;
 
-/// A plan, for people to read.
+/// The answer: a plan in readable form.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Explanation {
-    /// The table that is asked for; none for rows that the catalogue itself holds.
+    /// The table; `None` for lists.
     pub table: Option<String>,
     pub rows_at_most: u64,
     /// All requests of the plan, and their cells.
     pub requests: u64,
     pub cells: u64,
-    /// How many of the requests the first page is certain to need; more follow only if rows are missing or dropped.
+    /// How many requests the first page needs at least; it needs more if rows are missing or filtered out.
     pub first_page_requests: u64,
     /// How many of the listed requests are answered from store.
     pub in_store: usize,
     /// The first requests of the plan, in the order of the rows.
     pub plan: Vec<PlannedRequest>,
-    /// What the upstream is not asked to do.
+    /// The parts of the query that the bridge evaluates itself.
     pub evaluated_here: Vec<EvaluatedHere>,
 }
 
@@ -41,12 +41,12 @@ pub struct PlannedRequest {
     /// Path and query below the upstream's root.
     pub request: String,
     pub rows_at_most: u64,
-    /// Cells of the answer at most, counted with all columns.
+    /// The most cells of the answer, counted with all columns.
     pub cells: u64,
     pub in_store: bool,
 }
 
-/// A part of the query that is worked out on the rows.
+/// A part of the query that is evaluated on the rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EvaluatedHere {
     pub option: &'static str,
@@ -54,7 +54,7 @@ pub struct EvaluatedHere {
     pub columns: Vec<String>,
 }
 
-/// Whether the plan is asked for in place of the rows, by the custom option `explain`.
+/// Whether the custom option `explain` asks for the plan instead of the rows.
 pub(super) fn is_asked_for(custom: &[(String, String)]) -> Result<bool, BridgeError> {
     match custom.iter().find(|(name, _)| name == "explain") {
         None => Ok(false),
@@ -67,7 +67,8 @@ pub(super) fn is_asked_for(custom: &[(String, String)]) -> Result<bool, BridgeEr
 }
 
 impl Answerer {
-    /// The plan of a query, with what its lambda aggregates take whatever those are that they wait for. No figures are fetched.
+    /// The plan of a query and of its lambda aggregates. An outer lambda aggregate is planned without the values of inner ones, because no
+    /// figures are fetched.
     pub(super) async fn explain(
         &self,
         feed: &Feed,
@@ -90,7 +91,7 @@ impl Answerer {
         Ok(explanation)
     }
 
-    /// What a scan takes that is certain to look at so many rows.
+    /// The plan of a scan that needs at least so many rows.
     async fn explain_scan(
         &self,
         scan: &Scan<'_>,
@@ -119,7 +120,7 @@ impl Answerer {
 }
 
 impl Explanation {
-    /// Adds what has to be asked before the rows can be read.
+    /// Adds the plan of a lambda aggregate.
     fn add(&mut self, asked: Self) {
         self.table = self.table.take().or(asked.table);
         self.rows_at_most = self.rows_at_most.saturating_add(asked.rows_at_most);

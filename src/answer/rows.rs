@@ -1,4 +1,4 @@
-//! The rows of a plan in the order of their set, as chunk after chunk comes.
+//! Reads the rows of a plan chunk by chunk, in the order of the set.
 
 use std::collections::BTreeSet;
 use std::iter::Peekable;
@@ -25,19 +25,19 @@ use crate::query::BoundExpr;
 use crate::query::axis_filter::{AxisScope, mixed_terms};
 use crate::store::block::{CellBlock, SharedBlock};
 
-/// Terms of conditions that are looked at for one answer, all rows together: more would keep others waiting for minutes.
+/// The most terms that are evaluated for one answer, all rows together, so that one request cannot occupy a core for minutes.
 pub(super) const WORK_LIMIT: u64 = 1_000_000_000;
 
 /// A block that was fetched.
 struct Fetched {
     block: SharedBlock,
-    /// The place of the last row that was asked for.
+    /// The last requested position of each axis.
     last: RowPlace,
-    /// The place before which it and those before it hold all rows; `None` for the last.
+    /// The position of the next block's first row: before it, this block and the earlier ones have all rows. `None` for the last block.
     until: Option<RowPlace>,
 }
 
-/// Reads the rows of a scan. What is certain to be needed is fetched ahead, all else when its turn comes.
+/// Reads the rows of a scan. Chunks that are certainly needed are fetched in advance, others when their rows are needed.
 pub(super) struct RowReader<'a> {
     answerer: &'a Answerer,
     stages: &'a Stages,
@@ -48,7 +48,7 @@ pub(super) struct RowReader<'a> {
     chunks: Peekable<ChunkWalk<'a>>,
     coming: FuturesOrdered<BoxFuture<'a, Result<Fetched, FetchError>>>,
     merge: Merge,
-    /// Rows that can stand before those that are still to come.
+    /// Rows that are complete only when later chunks have come.
     rows_before: u64,
     scanned: u64,
     fetched_at: Option<DateTime<Utc>>,
@@ -83,7 +83,7 @@ impl<'a> RowReader<'a> {
         self.fetched_at
     }
 
-    /// The next rows that match, in order; `None` at the end. So many of them are certain to be wanted.
+    /// The next rows that match, in order; `None` at the end. `wanted` is how many more rows are certainly needed.
     pub(super) async fn next(&mut self, wanted: u64) -> Result<Option<Frame>, BridgeError> {
         while let Some(fetched) = self.fetched(wanted).await? {
             let stages = self.stages;
@@ -94,14 +94,14 @@ impl<'a> RowReader<'a> {
         Ok(None)
     }
 
-    /// The rows of a block that match, with those that waited for it.
+    /// The matching rows of a block, merged with those that waited for it.
     fn assembled(&mut self, fetched: &Fetched) -> Result<Option<Frame>, FrameError> {
         let rows = self.assembly.rows(fetched.block.as_ref(), &fetched.last)?;
         self.merge.add(self.scan.filter.iter().try_fold(rows, Frame::filter)?);
         self.merge.before(fetched.until.as_deref())
     }
 
-    /// How many rows match that were not given out. They are put together only where a condition has to look at them.
+    /// How many of the remaining rows match. Rows are assembled only if a condition has to be evaluated on them.
     pub(super) async fn count(&mut self) -> Result<u64, BridgeError> {
         let (stages, scan) = (self.stages, self.scan);
         let looked_at: BTreeSet<usize> = scan.filter.iter().flat_map(BoundExpr::columns).collect();
@@ -121,7 +121,7 @@ impl<'a> RowReader<'a> {
 
     /// The next block; `None` at the end.
     async fn fetched(&mut self, wanted: u64) -> Result<Option<Fetched>, BridgeError> {
-        // Blocks that are in store come at once: who else asks has a turn between them.
+        // Blocks from the store are available at once, so this task yields to others after each.
         tokio::task::yield_now().await;
         self.fetch_ahead(wanted);
         let fetched = self.stages.wait(Stage::Fetch, self.coming.next()).await.transpose()?;
@@ -143,7 +143,7 @@ impl<'a> RowReader<'a> {
         (block.row_count() as u64).saturating_mul(self.plan.rows_per_place())
     }
 
-    /// Starts the next chunk, and those behind it before which there cannot be as many rows as are wanted.
+    /// Starts fetching the next chunk, and later ones that are certainly needed for the wanted rows.
     fn fetch_ahead(&mut self, wanted: u64) {
         let needed_rows = self.rows_before.saturating_add(wanted);
         while self.coming.len() < self.answerer.limits.chunks_ahead.max(1)
@@ -165,7 +165,7 @@ impl<'a> RowReader<'a> {
     }
 }
 
-/// Whether every row of the cells that are asked for meets a condition, and none fails on it.
+/// Whether every requested row meets the condition, and evaluating it cannot fail.
 fn is_decided_by_the_request(filter: &BoundExpr, scope: &AxisScope<'_>) -> bool {
     !filter.can_fail() && mixed_terms(filter, scope).is_empty()
 }
@@ -175,7 +175,7 @@ fn assembly<'a>(plan: &'a UpstreamPlan, columns: &'a [Column], needed: &'a BTree
     Assembly::new(&plan.source, columns, needed, &shown, &plan.selection.measures)
 }
 
-/// Refuses expressions that are too long for so many rows.
+/// Refuses expressions with too many terms for so many rows.
 pub(super) fn check_work<'e>(
     rows: u64,
     expressions: impl IntoIterator<Item = &'e BoundExpr>,
@@ -194,7 +194,7 @@ mod tests {
     use crate::query::BoundExprKind;
 
     #[test]
-    fn long_conditions_are_not_put_to_many_rows() {
+    fn long_conditions_over_many_rows_are_refused() {
         let term = || BoundExpr::boolean(BoundExprKind::Literal(Value::Boolean(true)));
         let of = |terms: usize| BoundExpr::boolean(BoundExprKind::And(vec![term(); terms]));
         let listed = |operand| {

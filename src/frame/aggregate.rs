@@ -1,5 +1,5 @@
-//! `$apply` over the rows of a frame: filtered, ordered, cut, told apart and counted. Figures are never computed with: a
-//! published figure is taken from its row.
+//! `$apply` over the rows of a frame: filters, sorts, cuts, groups and counts. Figures are never summed: a published figure is taken
+//! from its row.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::query::OrderKey;
 use crate::query::apply::{Aggregate, Grouping, Step};
 use crate::query::eval::Rows as _;
 
-/// What the steps make of the rows, as a list: placed by their numbers.
+/// Applies the steps. The result has row numbers as sort keys.
 ///
 /// # Errors
 /// When a condition or an order has no value for a row.
@@ -30,10 +30,10 @@ pub fn apply(rows: Frame, steps: &[Step]) -> Result<Frame, FrameError> {
     Frame::numbered(&frame.batch, frame.columns)
 }
 
-/// A frame of these columns without rows.
+/// An empty frame with these columns.
 ///
 /// # Errors
-/// When the columns are none that a batch may have.
+/// When a batch cannot have these columns.
 pub fn empty(columns: &[Column]) -> Result<Frame, FrameError> {
     let array = |column: &Column| (column.name.clone(), arrays::array(column.primitive, []));
     Frame::of_list(&batch(columns.iter().map(array), 0)?)
@@ -42,7 +42,7 @@ pub fn empty(columns: &[Column]) -> Result<Frame, FrameError> {
 /// How many rows have each text of a column.
 ///
 /// # Errors
-/// When the frame was made without the column.
+/// When the frame does not have the column.
 pub fn counts(frame: &Frame, column: usize) -> Result<HashMap<Arc<str>, u64>, FrameError> {
     let cells = RowValues::new(&frame.batch, &frame.columns)?;
     let texts = cells.array(column)?;
@@ -71,7 +71,7 @@ fn step(frame: Frame, step: &Step) -> Result<Frame, FrameError> {
     }
 }
 
-/// The rows that come first in an order, as they stand. Of equals, those that stand first.
+/// The first rows by an order key, in their earlier order. Of equal rows the earlier ones are taken.
 fn extremes(frame: &Frame, count: usize, key: &OrderKey) -> Result<Frame, FrameError> {
     let cells = RowValues::new(&frame.batch, &frame.columns)?;
     let first = order::order(cells, std::slice::from_ref(key), Some(count))?;
@@ -95,11 +95,11 @@ fn group(frame: &Frame, grouping: &Grouping) -> Result<Frame, FrameError> {
     Frame::of_list(&batch(columns, first.len())?)
 }
 
-/// Rows told apart, in the order in which each group first occurs. Null is a value like others.
+/// Groups of rows, in the order in which they first occur. Null is a value like others.
 struct Groups {
     /// The group of each row.
     of_row: Vec<u32>,
-    /// The first row of each group; nothing for the one group of no rows.
+    /// The first row of each group; `None` for the one group of no rows.
     first_rows: Vec<Option<u32>>,
 }
 
@@ -149,7 +149,7 @@ impl Groups {
         }
     }
 
-    /// How often each group occurs, as figures are stored.
+    /// The number of rows of each group, as a column of figures.
     fn counts(&self, groups: impl Iterator<Item = u32>) -> Result<ArrayRef, FrameError> {
         let one = 10_i128.pow(FIGURE_SCALE);
         let mut counts = vec![0_i128; self.first_rows.len()];
@@ -159,7 +159,7 @@ impl Groups {
         Ok(Arc::new(arrays::figures(counts.into_iter().map(Some))))
     }
 
-    /// For each group the first of the values that no other of the group is better than; null where there is none.
+    /// For each group its smallest or largest value; null if it has none.
     fn extreme(
         &self,
         cells: RowValues<'_>,
@@ -186,7 +186,7 @@ impl Groups {
     }
 }
 
-/// The values of columns as bytes that are equal where the values are, and ordered as they are.
+/// The values of columns as bytes with the same equality and order.
 fn comparable(cells: RowValues<'_>, columns: &[usize]) -> Result<Rows, FrameError> {
     let arrays = columns.iter().map(|&column| cells.array(column).cloned()).collect::<Result<Vec<_>, _>>()?;
     let fields = arrays.iter().map(|array| SortField::new(array.data_type().clone())).collect();

@@ -1,7 +1,7 @@
-//! From blocks of cells to the rows of a set, in the order of the set.
+//! Makes the rows of a set from blocks of cells, in the order of the set.
 //!
-//! Blocks hold ids; rows show labels, levels, codes and dates. What a column shows depends on one axis alone, so it is made
-//! once per member or period for all blocks of an answer, and shared by all rows through a dictionary.
+//! Blocks contain ids; rows show labels, levels, codes and dates. These depend on one axis only, so their values are made once per
+//! member or period for all blocks of an answer and are shared by the rows as dictionaries.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -30,7 +30,7 @@ use crate::frame::error::FrameError;
 use crate::frame::unknown_labels::{AxisPositions, unknown_label_numbers};
 use crate::odata::value::Value;
 
-/// Cells of one block, as the frame reads them: ids by column, figures by measure.
+/// Access to the cells of a block: ids by axis, figures by measure.
 pub trait Block {
     /// How many rows there are.
     fn row_count(&self) -> usize;
@@ -38,20 +38,20 @@ pub trait Block {
     fn ids(&self, column: Axis, measurement: &Measurement) -> Option<&DictionaryArray<Int32Type>>;
     /// Figures of a measure, row by row.
     fn figures(&self, measure: usize, measurement: &Measurement) -> Option<&Decimal128Array>;
-    /// When a figure of the period was last seen to change.
+    /// When a change of a figure of the period was last seen.
     fn updated(&self, period: &PeriodId) -> Option<DateTime<Utc>>;
 }
 
-/// How blocks become rows: made once for an answer.
+/// Makes rows from blocks; created once per answer.
 #[derive(Debug)]
 pub struct Assembly<'a> {
     source: &'a CellSource,
     columns: &'a [Column],
     needed: &'a BTreeSet<usize>,
     measures: &'a [usize],
-    /// What rows are placed by: the period, then the dimensions that they have columns of.
+    /// The axes of the sort key, each with the position of every id: the period, then the dimensions that are columns.
     axes: Vec<(Axis, HashMap<&'a str, u32>)>,
-    /// For each needed column that depends on one axis what it shows at each of its places.
+    /// For each needed column that depends on one axis its values at all positions.
     shown: HashMap<usize, ArrayRef>,
 }
 
@@ -79,10 +79,11 @@ impl<'a> Assembly<'a> {
         Self { source, columns, needed, measures, axes, shown }
     }
 
-    /// The rows of a block that was asked for up to a last place. They stand at the total of a dimension that it does not name.
+    /// The rows of a block. `last` is the last requested position on each axis; on a dimension that the block does not have, rows are at
+    /// its total.
     ///
     /// # Errors
-    /// When the block lacks a column that is needed.
+    /// When the block lacks a needed column.
     pub fn rows(&self, block: &dyn Block, last: &[u32]) -> Result<Frame, FrameError> {
         let mut rows = Rows::read(self, block, last)?;
         if self.source.form == CellForm::Long {
@@ -124,14 +125,14 @@ impl<'a> Assembly<'a> {
     }
 }
 
-/// Rows of one block by their places.
+/// The rows of one block, while they are assembled.
 struct Rows<'a> {
     assembly: &'a Assembly<'a>,
-    /// What each axis is placed by, in the order of the places' axes: `None` for what tells unknown labels apart.
+    /// The axis of each part of the sort key; `None` for the number of unknown labels.
     axes: Vec<Option<Axis>>,
-    /// For each axis where each row stands on it.
+    /// Each part of the sort key for all rows.
     sort_keys: Vec<Vec<u32>>,
-    /// Where rows stand on axes that have labels that no member has.
+    /// The positions on axes with unknown labels.
     with_unknown: HashMap<Axis, AxisPositions>,
     /// In the order of the measures.
     figures: Vec<Decimal128Array>,
@@ -163,7 +164,7 @@ impl<'a> Rows<'a> {
         self.sort_keys.first().map_or(0, Vec::len)
     }
 
-    /// From one column per measure to one row per measure.
+    /// Converts one column per measure to one row per measure.
     fn spread(&mut self) {
         let (count, measures) = (self.row_count(), self.assembly.measures);
         let spread = |positions: &mut Vec<u32>| {
@@ -180,7 +181,7 @@ impl<'a> Rows<'a> {
         self.value = Some(arrays::figures((0..count).flat_map(figure)));
     }
 
-    /// Where rows stand on an axis: the unknown labels' numbers follow the members'.
+    /// The positions of rows on an axis; unknown labels have the numbers after the members'.
     fn positions(&self, axis: Axis) -> Option<&[u32]> {
         let sort_keys = || self.sort_keys.get(self.axes.iter().position(|&other| other == Some(axis))?);
         self.with_unknown.get(&axis).map(|axis| &axis.shown).or_else(sort_keys).map(Vec::as_slice)
@@ -216,7 +217,7 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// What a column shows of labels that no member has: their text, and their id.
+    /// The values of a column for unknown labels: their text or their id.
     fn unknown_label_values(&self, column: &Column, axis: &AxisPositions) -> ArrayRef {
         let measurement = self.assembly.of();
         let value = |id: &String| match column.fact {
@@ -241,7 +242,7 @@ impl<'a> Rows<'a> {
         Some(arrays::instants(found))
     }
 
-    /// Period, measure and members, joined by `|`: unlike a number it means the same after the next update.
+    /// The ids of observations: period, measure and members, joined by `|`, so that they stay valid after an update.
     fn observation_ids(&self) -> Result<ArrayRef, FrameError> {
         let mut ids = StringBuilder::new();
         let dimensions =
@@ -273,7 +274,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// What is missing of each row's figures.
+/// The status of each row's figures.
 fn statuses(figures: &[&Decimal128Array], count: usize) -> Result<DictionaryArray<Int32Type>, FrameError> {
     let codes: Vec<_> =
         (0..=figures.len()).map(|missing| RowStatus::of(missing, figures.len()).code()).collect();
@@ -296,7 +297,7 @@ fn known_positions(measurement: &Measurement, axis: Axis) -> HashMap<&str, u32> 
     ids.collect()
 }
 
-/// One value per row, through the positions: texts are shared, all else is copied.
+/// The values at the rows' positions: texts as a dictionary, others copied.
 fn gather(values: &dyn Array, positions: &[u32]) -> Result<ArrayRef, FrameError> {
     let Some(texts) = values.as_string_opt::<i32>() else {
         return Ok(take(values, &UInt32Array::from(positions.to_vec()), None)?);

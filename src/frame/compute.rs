@@ -1,4 +1,4 @@
-//! `$compute` over a batch: one more column per computed value, behind those of the set.
+//! `$compute` over a frame: adds a column per computed value.
 
 use arrow_array::ArrayRef;
 use rust_decimal::Decimal;
@@ -14,7 +14,7 @@ use crate::query::eval::{ColumnarValue, EvalError, Rows as _};
 use crate::query::{BoundQuery, Computed};
 
 impl Frame {
-    /// The same rows with the computed values that the query shows. They are counted on behind the `width` columns of the set.
+    /// The rows with the computed values that the query shows, whose indexes follow the set's `width` columns.
     ///
     /// # Errors
     /// When an expression has no value for a row.
@@ -24,7 +24,7 @@ impl Frame {
         self.with_values(width, &query.computed, is_shown)
     }
 
-    /// The same rows with those of the values that are wanted, counted on behind `width` columns.
+    /// The rows with the wanted computed values, whose indexes follow `width` columns.
     pub(super) fn with_values(
         &self,
         width: usize,

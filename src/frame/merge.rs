@@ -1,29 +1,29 @@
-//! Rows of chunk after chunk in one order, though those of one chunk may stand between those of others.
+//! Merges the rows of chunks in sort order. Rows of one chunk may come between those of others.
 
 use super::Frame;
 use super::error::FrameError;
 
-/// Rows that wait until no others can come before them.
+/// Rows that wait until no later chunk can have rows before them.
 #[derive(Debug, Default)]
 pub struct Merge {
     waiting: Vec<Frame>,
 }
 
 impl Merge {
-    /// Takes rows that stand in order among themselves.
+    /// Adds sorted rows.
     pub fn add(&mut self, rows: Frame) {
         if rows.row_count() > 0 {
             self.waiting.push(rows);
         }
     }
 
-    /// How many rows wait.
+    /// How many rows are waiting.
     #[must_use]
     pub fn row_count(&self) -> usize {
         self.waiting.iter().map(Frame::row_count).sum()
     }
 
-    /// The waiting rows that stand before a place, in order; all for no place.
+    /// Removes the waiting rows before a sort key, in order; all for `None`.
     ///
     /// # Errors
     /// When frames differ in their columns.

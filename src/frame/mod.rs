@@ -1,4 +1,4 @@
-//! Rows of an answer as columns: put together from blocks of cells, filtered, ordered, cut into pages. Pure.
+//! Frames: the rows of an answer as columns, assembled from blocks of cells, filtered, sorted and cut. Pure.
 
 pub mod aggregate;
 pub mod assemble;
@@ -27,18 +27,18 @@ use crate::frame::values::RowValues;
 use crate::odata::value::Value;
 use crate::query::{BoundExpr, OrderKey};
 
-/// Rows of a set: the columns that are needed, and the columns of the sort key.
+/// Rows of a set: the needed columns and the columns of the sort key.
 #[derive(Debug, Clone)]
 pub struct Frame {
     pub batch: RecordBatch,
-    /// For each column of the set the column of the batch that shows it, if it is there.
+    /// For each column of the set the index of its column in the batch, if it is there.
     pub columns: Vec<Option<usize>>,
-    /// The columns of the batch that are the sort key.
+    /// The columns of the batch with the sort key.
     pub sort_key: Range<usize>,
 }
 
 impl Frame {
-    /// The column of the batch that shows the column of the set.
+    /// The column of the batch for a column of the set.
     #[must_use]
     pub fn position(&self, column: usize) -> Option<usize> {
         self.columns.get(column).copied().flatten()
@@ -57,10 +57,10 @@ impl Frame {
         SortKeys::of(&self.batch, self.sort_key.clone())
     }
 
-    /// The rows of a list that the catalogue holds, placed by their number.
+    /// The rows of a list, with their number as sort key.
     ///
     /// # Errors
-    /// When the rows are too many to be numbered.
+    /// When there are too many rows for a number of 32 bits.
     pub fn of_list(batch: &RecordBatch) -> Result<Self, FrameError> {
         Self::numbered(batch, (0..batch.num_columns()).map(Some).collect())
     }
@@ -77,7 +77,7 @@ impl Frame {
     /// These rows, in this order.
     ///
     /// # Errors
-    /// When a row is not there.
+    /// When a row does not exist.
     pub fn take(&self, rows: &[u32]) -> Result<Self, FrameError> {
         let batch = take_record_batch(&self.batch, &UInt32Array::from(rows.to_vec()))?;
         Ok(self.with_batch(batch))
@@ -105,7 +105,7 @@ impl Frame {
         Ok(filter::mask(RowValues::new(&self.batch, &self.columns)?, condition)?.true_count() as u64)
     }
 
-    /// The rows in an order; equal ones stay as they stand.
+    /// The rows in an order; equal ones keep their order.
     ///
     /// # Errors
     /// When an order term has no value for a row.
@@ -120,7 +120,7 @@ impl Frame {
         self.with_batch(self.batch.slice(first, count))
     }
 
-    /// One frame out of several with the same columns; `None` out of none.
+    /// One frame from several with the same columns; `None` from none.
     ///
     /// # Errors
     /// When their columns differ.
@@ -146,7 +146,7 @@ impl Frame {
         }
     }
 
-    /// In rows that stand in order, the first at a place or behind it.
+    /// In sorted rows, the first whose sort key is at least `sort_key`.
     #[must_use]
     pub fn first_at(&self, sort_key: &[u32]) -> usize {
         let keys = self.sort_keys();
@@ -158,7 +158,7 @@ impl Frame {
         low
     }
 
-    /// In rows in any order, the one at a place.
+    /// In rows of any order, the one with that sort key.
     #[must_use]
     pub fn row_at(&self, sort_key: &[u32]) -> Option<usize> {
         let keys = self.sort_keys();

@@ -1,6 +1,6 @@
-//! Where rows stand in the order of their set: the newest period first, then the upstream's order of members, then what tells
-//! labels without a member apart, then, in the long form, the order of measures. Each is a column of the frame. A sort key also
-//! identifies its row, so that pages can start at it.
+//! Sort keys: the position of a row on each axis. The parts are the period (the newest first), the members in the upstream's order, the
+//! number of unknown labels and, in the long form, the measure. Each is a column of the frame. A sort key also identifies its row, so
+//! that pages can start at it.
 
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -9,7 +9,7 @@ use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt32Type;
 
-/// The sort keys of a frame's rows, read column by column; the first column weighs most.
+/// The sort keys of a frame's rows, by column; the first column is the most significant.
 #[derive(Debug, Clone)]
 pub struct SortKeys<'a>(Vec<&'a [u32]>);
 
@@ -20,7 +20,7 @@ impl<'a> SortKeys<'a> {
         Self(positions.map(|positions| &positions.values()[..]).collect())
     }
 
-    /// How the row stands to a sort key.
+    /// Compares a row to a sort key.
     #[must_use]
     pub fn compare_to(&self, row: usize, sort_key: &[u32]) -> Ordering {
         self.0.iter().map(|column| column[row]).cmp(sort_key.iter().copied())
@@ -38,7 +38,7 @@ impl<'a> SortKeys<'a> {
         differs.unwrap_or(Ordering::Equal)
     }
 
-    /// The rows in order; `None` if they stand in order already.
+    /// The row numbers in order; `None` if the rows are sorted already.
     pub(super) fn sorted(&self) -> Option<Vec<u32>> {
         let rows = 0..self.0.first().map_or(0, |column| u32::try_from(column.len()).unwrap_or(u32::MAX));
         if rows.clone().is_sorted_by(|&a, &b| self.compare(a, b).is_le()) {

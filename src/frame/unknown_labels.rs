@@ -1,8 +1,8 @@
-//! Where the rows of a block stand on one axis, those under labels that no member has among them.
+//! The positions of a block's rows on one axis, including rows with unknown labels.
 //!
-//! Nobody knows the order of such a label among the members, but a page may end on it. Its rows stand directly behind the place of the
-//! last member that their block was asked for, told apart by a number: no other block has rows there, so pages go on
-//! from them like from any other.
+//! The upstream gives no order between unknown labels and members, but pages need one, because a page may end at such a row. Rows with
+//! unknown labels are sorted directly after the last member that their block requested, and are distinguished by a number. No other
+//! block has rows there, so the next page continues from them as from any other row.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -10,12 +10,12 @@ use arrow_array::DictionaryArray;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 
-/// The rows of a block on one axis.
+/// The positions of a block's rows on one axis.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct AxisPositions {
-    /// The place of each row: that of its member, or of the last one that was asked for.
+    /// The position of each row: that of its member, or of the last requested member for an unknown label.
     pub positions: Vec<u32>,
-    /// The same with the unknown labels counted on behind all members.
+    /// The same, but unknown labels have positions after all members.
     pub shown: Vec<u32>,
     /// The ids of unknown labels, in order.
     pub unknown_labels: Vec<String>,
@@ -23,12 +23,12 @@ pub(super) struct AxisPositions {
 }
 
 impl AxisPositions {
-    /// Rows that all stand at one place.
+    /// Rows that all have one position.
     pub(super) fn at(position: u32, count: usize) -> Self {
         Self { positions: vec![position; count], ..Self::default() }
     }
 
-    /// Rows by their ids, in a block that was asked for up to a last member.
+    /// The positions of rows by their ids; `last` is the last requested member.
     pub(super) fn of(ids: &DictionaryArray<Int32Type>, known: &HashMap<&str, u32>, last: u32) -> Self {
         let values: Vec<&str> = ids
             .values()
@@ -65,13 +65,13 @@ impl AxisPositions {
         }
     }
 
-    /// Which of the unknown labels a row stands under, counted from one; 0 for a member.
+    /// The number of a row's unknown label, from one; 0 for a member.
     fn number(&self, row: usize) -> u32 {
         self.shown.get(row).map_or(0, |&at| (at + 1).saturating_sub(self.members))
     }
 }
 
-/// What tells rows at one place apart: 0 for a row of members, a number of its own for each combination of unknown labels.
+/// The number that distinguishes rows at one position: 0 for rows of members, another number for each combination of unknown labels.
 pub(super) fn unknown_label_numbers(axes: &[AxisPositions], count: usize) -> Vec<u32> {
     let with_unknown: Vec<&AxisPositions> =
         axes.iter().filter(|axis| !axis.unknown_labels.is_empty()).collect();

@@ -16,10 +16,10 @@ pub struct RowValues<'a> {
 }
 
 impl<'a> RowValues<'a> {
-    /// The batch's rows; `columns` says for each column of the set which of the batch it is, if it is there.
+    /// The batch's rows; `columns` has for each column of the set its index in the batch, if it is there.
     ///
     /// # Errors
-    /// When a column is of a type that no value is read from.
+    /// When a column has an unsupported type.
     pub fn new(batch: &'a RecordBatch, columns: &'a [Option<usize>]) -> Result<Self, FrameError> {
         for &column in columns.iter().flatten() {
             let Some(field) = batch.schema_ref().fields().get(column) else {
@@ -36,7 +36,7 @@ impl<'a> RowValues<'a> {
     /// The array behind a column of the set.
     ///
     /// # Errors
-    /// When the batch was made without the column.
+    /// When the batch does not have the column.
     pub fn array(&self, column: usize) -> Result<&'a ArrayRef, FrameError> {
         let index = self.columns.get(column).copied().flatten();
         index.and_then(|index| self.batch.columns().get(index)).ok_or(FrameError::MissingColumn { column })

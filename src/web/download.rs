@@ -1,7 +1,7 @@
-//! `/export/{table}/{set}.csv` and `.parquet`: the rows of a set as a file, with the options of OData.
+//! `/export/{table}/{set}.csv` and `.parquet`: the rows of a set as a file, with OData's query options.
 //!
-//! Pages are answered one after the other, all in the revision of the first, and leave as they come. What can be refused is
-//! refused before the first byte; what fails later breaks the transfer off, so that half a file is never taken for a whole one.
+//! The pages are read one after the other, all in the revision of the first, and are sent as they come. Errors before the first byte are
+//! answered as JSON; later errors abort the transfer, so that an incomplete file is never taken for a complete one.
 
 use std::collections::VecDeque;
 use std::io;
@@ -31,7 +31,7 @@ use crate::web::compress::{Coding, Packer};
 use crate::web::respond::{self, ALLOW, SERVER_TIMING, joined};
 use crate::web::state::AppState;
 
-/// Rows that are written at a time.
+/// How many rows are written at a time.
 const PIECE_ROWS: usize = 8192;
 
 /// Answers any request below `/export/`.
@@ -66,7 +66,7 @@ async fn file(request: &HttpRequest, state: &AppState) -> Result<HttpResponse, B
     let name = file_name(state.feeds.origin().is_simulator, address.table, &set.name, kind.extension());
     let coding = match kind {
         Kind::Csv(_) => Coding::choose(joined(request.headers(), &header::ACCEPT_ENCODING).as_deref()),
-        // Packed already, column by column.
+        // Parquet is compressed already.
         Kind::Parquet => Coding::Identity,
     };
     let timing = source.stages.server_timing();
@@ -94,10 +94,10 @@ async fn file(request: &HttpRequest, state: &AppState) -> Result<HttpResponse, B
     Ok(response.streaming(stream::try_unfold(file, FileStream::piece).inspect_err(broken_off)))
 }
 
-/// What the path names.
+/// The parts of the path.
 struct FileAddress<'a> {
     table: &'a str,
-    /// The set as it stands in the address.
+    /// The name of the set in the URL.
     set: &'a str,
     extension: &'a str,
 }
@@ -121,7 +121,7 @@ enum Kind {
 }
 
 impl Kind {
-    /// Reads the kind. What only means something for pages is refused, and so is what is no set of rows.
+    /// The kind of file; refuses options that apply only to pages, and paths that are not sets.
     fn read(address: &FileAddress<'_>, resource: &Resource<'_>) -> Result<Self, BridgeError> {
         let options = resource.options;
         let dialect = options.custom.iter().find(|(name, _)| name == Dialect::OPTION);
@@ -168,7 +168,7 @@ impl Kind {
     }
 }
 
-/// A name that any file system takes: made of our own names alone, never of what the request says. What is made up says so.
+/// The suggested file name, made from the names of table and set, not from the request's text. Says so if the figures are made up.
 fn file_name(is_simulator: bool, table: &str, set: &str, extension: &str) -> String {
     let origin = if is_simulator { "simulator_" } else { "" };
     let plain = |letter: char| match letter {
@@ -182,11 +182,11 @@ fn file_name(is_simulator: bool, table: &str, set: &str, extension: &str) -> Str
     format!("{origin}{}_{set}.{extension}", table.to_lowercase())
 }
 
-/// What the rows of a file are asked for with, page by page.
+/// The request for the rows of a file, page by page.
 struct FileSource {
     answerer: Answerer,
     feed: Arc<Feed>,
-    /// The set as it stands in the address.
+    /// The name of the set in the URL.
     set: String,
     options: String,
     now: DateTime<Utc>,
@@ -217,20 +217,20 @@ impl FileSource {
     }
 }
 
-/// A file on its way.
+/// A file that is being sent.
 struct FileStream {
     source: FileSource,
     /// The columns of the file, by their index in the set.
     shown: Vec<usize>,
-    /// Rows that are answered but not written.
+    /// Rows that are read but not written.
     waiting: VecDeque<RecordBatch>,
-    /// Where the next page begins.
+    /// The skip token of the next page.
     next: Option<String>,
-    /// Until the end is written.
+    /// `None` after the end of the file is written.
     encoder: Option<FileEncoder>,
 }
 
-/// What turns rows into the bytes that are sent.
+/// Encodes rows as the bytes that are sent.
 struct FileEncoder {
     file: Box<dyn FileWriter>,
     packer: Packer,
@@ -250,7 +250,7 @@ impl FileStream {
         Ok(Self { source, shown, waiting: VecDeque::new(), next: None, encoder: Some(encoder) })
     }
 
-    /// Takes a page's rows, cut into pieces.
+    /// Adds the rows of a page, cut into pieces.
     fn take(&mut self, page: Page) -> Result<(), FrameError> {
         self.next = page.next.map(|token| token.encode());
         if let Some(frame) = &page.rows {
@@ -286,7 +286,7 @@ impl FileStream {
 }
 
 impl FileEncoder {
-    /// Writes rows or, without any, the end; after that there is no pen.
+    /// Writes rows, or the end of the file for `None`, after which there is no encoder any more.
     fn write(mut self, rows: Option<RecordBatch>) -> Result<(Option<Self>, Vec<u8>), BridgeError> {
         let Some(rows) = rows else {
             let mut bytes = self.packer.pack(&self.file.end()?).map_err(unwritten)?;

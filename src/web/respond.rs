@@ -1,5 +1,5 @@
-//! From an answer to an HTTP response: the headers that every OData answer carries, conditional requests, and bodies sent whole
-//! or piece by piece. Knows nothing of what the answers say.
+//! Makes HTTP responses from answers: the headers of every OData answer, conditional requests, content coding, and bodies that are sent
+//! as a whole or piece by piece. Independent of the answers' content.
 
 use std::fmt;
 use std::io;
@@ -22,23 +22,23 @@ use crate::odata::version::Version;
 use crate::settings::redact::redact;
 use crate::web::compress::{self, Coding, Packer};
 
-/// What an answer depends on besides its address.
+/// The value of `Vary`: the headers that an answer depends on.
 const VARY: &str = "Accept, Accept-Encoding, OData-MaxVersion, Prefer";
-/// A body is sent in pieces of about this size; one that ends before the first is sent whole.
+/// The approximate size of the pieces of a streamed body; a smaller body is sent as a whole.
 const PIECE_BYTES: usize = 64 * 1024;
 
 /// How long the parts of an answer took that ended before its first byte.
 pub const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
-/// The methods of every address.
+/// The methods of every URL.
 pub const ALLOW: &str = "GET, HEAD, OPTIONS";
 
-/// What a request is answered with, if all went well.
+/// A successful answer.
 #[derive(Debug)]
 pub struct Answered {
     pub content_type: String,
     pub body: Body,
-    /// What the entity tag says; without it, it is made of the body.
+    /// The text of the entity tag; `None` for a hash of the body.
     pub tag: Option<String>,
     /// Seconds since the oldest figure was fetched.
     pub age_seconds: Option<i64>,
@@ -46,7 +46,7 @@ pub struct Answered {
 }
 
 impl Answered {
-    /// A body that is its own tag.
+    /// An answer whose tag is a hash of the body.
     #[must_use]
     pub fn whole(content_type: String, body: Vec<u8>) -> Self {
         let body = Body::Whole(body);
@@ -54,24 +54,24 @@ impl Answered {
     }
 }
 
-/// What an answer holds.
+/// The body of an answer.
 #[derive(Debug)]
 pub enum Body {
-    /// Nothing: a value that is null, or an error without words.
+    /// No body: a null value, or an error without text.
     Empty,
     Whole(Vec<u8>),
-    /// Made and packed before.
+    /// A cached document.
     Kept(Arc<Document>),
     /// Written while it is sent.
     Pieces(Box<dyn Pieces>),
 }
 
-/// A body that is written piece by piece, so that none of it waits for the rest.
+/// A body that is written piece by piece.
 pub trait Pieces: Send {
     /// The next piece; `None` at the end.
     ///
     /// # Errors
-    /// When the rest cannot be written. What was sent before is then cut off, so that the client notices.
+    /// When the rest cannot be written. The transfer is then aborted, so that the client notices.
     fn next(&mut self) -> Result<Option<Vec<u8>>, BridgeError>;
 }
 
@@ -81,7 +81,7 @@ impl fmt::Debug for dyn Pieces {
     }
 }
 
-/// A body that is kept, with each coding of it that was asked for.
+/// A cached body with its compressed forms.
 #[derive(Debug)]
 pub struct Document {
     tag: String,
@@ -91,13 +91,13 @@ pub struct Document {
 }
 
 impl Document {
-    /// A body to be kept.
+    /// A document with that body.
     #[must_use]
     pub fn new(body: Vec<u8>) -> Self {
         Self { tag: digest(&body), plain: body.into(), gzip: OnceLock::new(), brotli: OnceLock::new() }
     }
 
-    /// The body in a coding, packed when it is first asked for.
+    /// The body in a coding, compressed when it is first requested.
     fn coded(&self, coding: Coding) -> Bytes {
         let kept = match coding {
             Coding::Identity => return self.plain.clone(),
@@ -108,7 +108,7 @@ impl Document {
     }
 }
 
-/// An answer with its status and headers, before its body is packed.
+/// An answer with status and headers, before its body is compressed.
 #[derive(Debug)]
 pub struct Reply {
     pub status: StatusCode,
@@ -126,14 +126,14 @@ impl Reply {
         reply
     }
 
-    /// Adds a header; a value that no header can carry is left out.
+    /// Adds a header, unless its value is not allowed in headers.
     fn header(&mut self, name: HeaderName, value: &str) {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.headers.push((name, value));
         }
     }
 
-    /// An answer, or 304 if the client already holds it.
+    /// The answer, or 304 if the client has it already.
     #[must_use]
     pub fn of(version: Version, answer: Answered, if_none_match: Option<&str>) -> Self {
         if matches!(answer.body, Body::Empty) {
@@ -171,7 +171,7 @@ impl Reply {
         Self { stages: Some(stages), ..self }
     }
 
-    /// An error as OData writes it.
+    /// An error in OData's form.
     #[must_use]
     pub fn refusal(version: Version, error: &BridgeError) -> Self {
         let ErrorDescription { status, code, danish, target, retry_after_seconds, allow } = error.describe();
@@ -196,7 +196,7 @@ impl Reply {
         reply
     }
 
-    /// What may be done here.
+    /// The answer to `OPTIONS`.
     #[must_use]
     pub fn options(version: Version, allow: &'static str) -> Self {
         let mut reply = Self::new(StatusCode::NO_CONTENT, version, Body::Empty);
@@ -204,7 +204,7 @@ impl Reply {
         reply
     }
 
-    /// The whole body as it is, with all its pieces written. Takes its time: not for the server's own threads.
+    /// The whole uncompressed body. Blocks, so it must not run on the server's worker threads.
     ///
     /// # Errors
     /// When a piece cannot be written, or the body is larger than `limit`.
@@ -226,7 +226,7 @@ impl Reply {
     }
 }
 
-/// Sends a reply in the coding that the client takes.
+/// Sends a reply in the best coding that the client accepts.
 pub async fn send(request: &HttpRequest, version: Version, reply: Reply) -> HttpResponse {
     let coding = Coding::choose(joined(request.headers(), &header::ACCEPT_ENCODING).as_deref());
     let Reply { status, headers, body, stages } = reply;
@@ -265,7 +265,7 @@ fn coded(response: &mut actix_web::HttpResponseBuilder, coding: Coding) {
     }
 }
 
-/// An error as a whole response; also for a body that broke before any of it was sent.
+/// The response for an error, also for one in a body before any of it was sent.
 #[must_use]
 pub fn refuse(version: Version, error: &BridgeError) -> HttpResponse {
     let reply = Reply::refusal(version, error);
@@ -285,7 +285,7 @@ impl Pieces for Once {
     }
 }
 
-/// Pieces on their way through a packer.
+/// Pieces that are compressed one after the other.
 struct Packing {
     pieces: Box<dyn Pieces>,
     packer: Packer,
@@ -300,7 +300,7 @@ fn timed<T>(stages: Option<&Stages>, write: impl FnOnce() -> T) -> T {
     }
 }
 
-/// The beginning of a body, its coding, and the rest if there is more. A body too small to be worth it is not packed.
+/// The first piece of a body, its coding, and the rest if there is more. A small body is not compressed.
 async fn first(
     mut pieces: Box<dyn Pieces>,
     coding: Coding,
@@ -330,7 +330,7 @@ async fn first(
     off_thread(move || timed(measured.as_ref(), begin)).await
 }
 
-/// The rest of a body, written as fast as the client takes it. An error ends it without its last chunk.
+/// The stream of the rest of a body. After an error it ends without the last chunk.
 fn streamed(begun: Bytes, rest: Packing) -> impl Stream<Item = Result<Bytes, BridgeError>> {
     let rest = stream::try_unfold(Some(rest), |packing| async move {
         let Some(mut packing) = packing else { return Ok(None) };
@@ -349,7 +349,7 @@ fn streamed(begun: Bytes, rest: Packing) -> impl Stream<Item = Result<Bytes, Bri
         let written = off_thread(move || timed(measured.as_ref(), write)).await;
         written.inspect_err(|error| tracing::error!(%error, "an answer was cut off"))
     });
-    // An empty chunk would end the body.
+    // Empty pieces are skipped, because an empty chunk would end the body.
     stream::once(async move { Ok(begun) })
         .chain(rest)
         .filter(|piece| std::future::ready(!matches!(piece, Ok(bytes) if bytes.is_empty())))
@@ -365,12 +365,12 @@ fn interrupted(_: io::Error) -> BridgeError {
     crate::fetch::error::FetchError::Interrupted.into()
 }
 
-/// Twelve bytes of a hash, enough to tell states of one address apart.
+/// Twelve bytes of a hash: enough to distinguish states of one URL.
 fn digest(body: &[u8]) -> String {
     Sha256::digest(body).iter().take(12).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A header that may stand several times, as one.
+/// A header's values, joined by commas if it occurs several times.
 #[must_use]
 pub fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     let values: Vec<&str> =

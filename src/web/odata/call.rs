@@ -1,4 +1,4 @@
-//! One request below `/odata/`: which service it goes to, and which part of it answers.
+//! Dispatches a request below `/odata/` to its service and to the part that answers it.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::web::state::AppState;
 
 const CATALOG: &str = "jobindsats";
 
-/// One request and what it is answered with.
+/// A request and the data that answering needs.
 pub(super) struct Call<'a> {
     pub(super) state: &'a AppState,
     pub(super) version: Version,
@@ -30,10 +30,10 @@ pub(super) struct Call<'a> {
     pub(super) preferences: Preferences,
 }
 
-/// A service and where it stands.
+/// A service and its URL.
 pub(super) struct Service {
     pub(super) feed: Arc<Feed>,
-    /// The absolute address, with its final slash.
+    /// The absolute URL, with its final slash.
     pub(super) root: String,
 }
 
@@ -89,7 +89,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// The service that the path begins with, and the path below it.
+    /// The service at the beginning of the path, and the rest of the path.
     async fn service(&self) -> Result<(Service, &'a str), BridgeError> {
         let below = self.path.strip_prefix(CATALOG).and_then(|rest| rest.strip_prefix('/'));
         let Some(below) = below.filter(|below| !below.is_empty()) else {

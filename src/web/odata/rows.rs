@@ -1,4 +1,4 @@
-//! A page of rows as the body of an answer, written off the server's threads.
+//! Writes a page of rows as the body of an answer.
 
 use std::io;
 use std::ops::Range;
@@ -29,11 +29,11 @@ use crate::query::apply::BoundApply;
 use crate::query::{BoundQuery, Target};
 use crate::web::respond::{Answered, Body, Pieces};
 
-/// Rows that are written at a time.
+/// How many rows are written at a time.
 const PIECE_ROWS: usize = 500;
 
 impl Call<'_> {
-    /// A page as an answer. Its tag is made and its rows are written off the server's threads.
+    /// A page as an answer. The tag is computed and the rows are written on blocking threads, not on the server's workers.
     pub(super) async fn page(
         &self,
         service: &Service,
@@ -64,7 +64,7 @@ impl Call<'_> {
         Ok(Answered { content_type, body, tag: Some(tag), age_seconds, preference_applied })
     }
 
-    /// What is applied of the client's preferences. Pages are never larger than the service's own.
+    /// The applied preferences. Pages are never larger than the service's limit.
     fn applied(&self, feed: &Feed, query: &BoundQuery, negotiated: &Negotiated) -> Applied {
         let largest = match feed.sets[query.set].rows {
             RowSource::List(_) => u64::MAX,
@@ -78,7 +78,7 @@ impl Call<'_> {
         }
     }
 
-    /// The same request with the token that the next page begins at.
+    /// The next link: the request's URL with the skip token of the next page.
     fn next_link(&self, service: &Service, path: &str, token: &str) -> String {
         let is_token = |option: &&str| {
             let name = option.split('=').next().unwrap_or_default();
@@ -91,7 +91,7 @@ impl Call<'_> {
     }
 }
 
-/// A page on its way to being a body; owned, so that it can be written off the server's threads.
+/// A page that is being written; owned, so that it can be moved to another thread.
 struct Writing {
     feed: Arc<Feed>,
     root: String,
@@ -103,8 +103,8 @@ struct Writing {
 }
 
 impl Writing {
-    /// What the answer's tag says: a hash of the rows as they stand in columns and of all that shapes their text, which is
-    /// far less than the text itself. Rows that did not change keep it, whatever became of the revision.
+    /// The text of the entity tag: a hash of the columns and of everything that shapes the answer, which is faster than a hash of the
+    /// text. It does not change with the revision if the rows are the same.
     fn tag(&self) -> Result<String, BridgeError> {
         let mut hash = Hashing(Sha256::new());
         let count = self.page.count.map(|count| count.to_string());
@@ -202,7 +202,7 @@ impl Writing {
         out
     }
 
-    /// The row that the path names. There is nothing to show where a navigation property leads nowhere; a key that no row has is an error.
+    /// The row that the path names: `None` if a navigation property has no target, an error if no row has the key.
     fn row(&self) -> Result<Option<&Frame>, BridgeError> {
         let by_navigation = self.page.query.origin.is_some()
             && matches!(&self.page.query.target, Target::Entity(key) | Target::Property { key, .. } if key.is_empty());
@@ -246,7 +246,7 @@ impl Writing {
         Ok(Some(body))
     }
 
-    /// The key of the row, as an address has it.
+    /// The key of the row, as written in a URL.
     fn key_text(&self, frame: &Frame) -> String {
         let set = self.set();
         let value = |&column: &usize| {
@@ -265,17 +265,17 @@ impl Writing {
     }
 }
 
-/// A collection on its way out.
+/// A collection that is being written.
 struct Collection {
     writing: Writing,
     next: Part,
 }
 
-/// What of a collection comes next.
+/// The part of a collection that is written next.
 #[derive(Clone, Copy)]
 enum Part {
     Start,
-    /// Rows from this one on; the end behind the last.
+    /// Rows from this one on, or the end after the last one.
     Rows(usize),
     Nothing,
 }
@@ -300,11 +300,11 @@ impl Pieces for Collection {
     }
 }
 
-/// A hash that can be written to.
+/// A hash that implements `Write`.
 struct Hashing(Sha256);
 
 impl Hashing {
-    /// Adds a text, told apart from those beside it.
+    /// Adds a text with its length, so that the boundaries between texts count.
     fn text(&mut self, text: &str) {
         self.number(text.len() as u64);
         self.0.update(text);
@@ -314,7 +314,7 @@ impl Hashing {
         self.0.update(number.to_le_bytes());
     }
 
-    /// Adds the columns of the set. Where rows stand among those that are not shown is no part of them.
+    /// Adds the columns of the set; the sort key is not included.
     fn rows(&mut self, frame: &Frame) -> Result<(), FrameError> {
         let columns: Vec<usize> = frame.columns.iter().copied().flatten().collect();
         let batch = frame.batch.project(&columns)?;
