@@ -92,7 +92,9 @@ impl RowSink for PageRows<'_> {
             _ if !self.query.order.is_empty() => Some(u64::MAX),
             _ if is_full => None,
             _ if self.counts_all() => Some(u64::MAX),
-            _ => Some(self.to_skip.saturating_add(self.room - self.taken)),
+            Target::Collection | Target::Entity(_) | Target::Property { .. } => {
+                Some(self.to_skip.saturating_add(self.room - self.taken))
+            }
         }
     }
 

@@ -73,7 +73,7 @@ pub(super) fn of_rows<'a>(options: &'a QueryOptions, query: &'a BoundQuery) -> R
     let kind = match query.target {
         Target::Count => Kind::Count,
         Target::Property { raw: true, .. } => Kind::RawValue,
-        _ => Kind::Data,
+        Target::Collection | Target::Entity(_) | Target::Property { raw: false, .. } => Kind::Data,
     };
     Resource { kind, options, query: Some(query) }
 }

@@ -377,7 +377,15 @@ fn measure_column(index: usize, measure: &Measure, name: &str) -> ColumnDefiniti
         .annotated("Measures.Scale", AnnotationValue::Int(i64::from(unit.decimals())));
     match unit {
         Unit::Kroner => column.annotated("Measures.ISOCurrency", AnnotationValue::String("DKK".to_owned())),
-        _ => column.annotated("Measures.Unit", AnnotationValue::String(unit.label().to_owned())),
+        Unit::Persons
+        | Unit::FullTimePersons
+        | Unit::Percent
+        | Unit::PercentagePoints
+        | Unit::Fraction
+        | Unit::Spells
+        | Unit::Weeks
+        | Unit::Hours
+        | Unit::Count => column.annotated("Measures.Unit", AnnotationValue::String(unit.label().to_owned())),
     }
 }
 

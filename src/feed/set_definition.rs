@@ -132,7 +132,10 @@ impl SetDefinition {
                 "Aggregation.ContextDefiningProperties",
                 aggregation::context(self.plain_columns()),
             ),
-            _ => property,
+            Fact::Period(_) | Fact::Member(..) | Fact::MeasureCode | Fact::Status | Fact::ValueAttribute => {
+                property
+            }
+            Fact::Updated | Fact::ObservationId | Fact::Listed(_) => property,
         }
     }
 

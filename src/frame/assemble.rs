@@ -213,7 +213,7 @@ impl<'a> Rows<'a> {
             }
             Fact::Updated => Ok(Arc::new(self.updated(block).ok_or_else(lacking)?)),
             Fact::ObservationId => self.observation_ids(),
-            _ => Err(lacking()),
+            Fact::Period(_) | Fact::Member(..) | Fact::MeasureCode | Fact::Listed(_) => Err(lacking()),
         }
     }
 
@@ -225,7 +225,11 @@ impl<'a> Rows<'a> {
                 Value::string(measurement.dimensions[dimension].unknown_label(id))
             }
             Fact::Member(_, MemberFact::Id) | Fact::Period(_) => Value::string(id),
-            _ => Value::Null,
+            Fact::Member(_, MemberFact::Level | MemberFact::Number | MemberFact::Code) => Value::Null,
+            Fact::MeasureCode | Fact::Measure(_) | Fact::Value | Fact::Status | Fact::ValueAttribute => {
+                Value::Null
+            }
+            Fact::Updated | Fact::ObservationId | Fact::Listed(_) => Value::Null,
         };
         arrays::array(column.primitive, axis.unknown_labels.iter().map(value))
     }

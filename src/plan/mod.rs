@@ -141,7 +141,8 @@ fn needed_measures(wanted: &Wanted<'_>) -> BTreeSet<usize> {
         match column.fact {
             Fact::Measure(measure) => needed.extend([measure]),
             Fact::Status => needed.extend(0..wanted.source.measurement.measures.len()),
-            _ => {}
+            Fact::Period(_) | Fact::Member(..) | Fact::MeasureCode | Fact::Value | Fact::ValueAttribute => {}
+            Fact::Updated | Fact::ObservationId | Fact::Listed(_) => {}
         }
     }
     if needed.is_empty() { BTreeSet::from([0]) } else { needed }

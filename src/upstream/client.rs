@@ -305,7 +305,17 @@ impl HttpUpstream {
         let broken = |failure: Failure| {
             let outcome = match failure {
                 Failure::Timeout { .. } => CallOutcome::Timeout,
-                _ => CallOutcome::Connect,
+                Failure::Connect { .. }
+                | Failure::Unauthorized
+                | Failure::Forbidden
+                | Failure::Refused { .. }
+                | Failure::Updating { .. }
+                | Failure::TooLarge { .. }
+                | Failure::RateLimited { .. }
+                | Failure::Server { .. }
+                | Failure::Decode(_)
+                | Failure::Closed { .. }
+                | Failure::CircuitOpen { .. } => CallOutcome::Connect,
             };
             (outcome, Err(FailedTry::from(failure)))
         };

@@ -5,5 +5,6 @@
 mod circles;
 mod documents;
 mod layers;
+mod matches;
 mod sizes;
 mod sources;

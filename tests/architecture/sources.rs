@@ -8,6 +8,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{Attribute, Ident, Item, UseTree, Visibility};
 
+use crate::matches;
 use crate::sizes::{self, Function};
 
 /// The segments of a path from the crate's root.
@@ -22,6 +23,8 @@ pub struct Source {
     pub mentions: BTreeSet<Mention>,
     pub lines: usize,
     pub functions: Vec<Function>,
+    /// The enums that a `match` with an arm for all else is about.
+    pub matched_in_part: BTreeSet<String>,
 }
 
 /// Every file that is compiled when no test is.
@@ -88,6 +91,7 @@ impl Modules {
             mentions: self.mentions(module),
             lines: sizes::lines(&module.code),
             functions: sizes::functions(&module.code),
+            matched_in_part: matches::matched_in_part(&module.code),
         }
     }
 

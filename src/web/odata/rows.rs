@@ -154,7 +154,9 @@ impl Writing {
         let is_grouped = self.page.query.apply.as_ref().is_some_and(BoundApply::is_grouped);
         let shape = match self.page.query.target {
             Target::Property { .. } => Shape::default(),
-            _ => output::shape(&self.feed, self.set(), &self.page.query, is_grouped),
+            Target::Collection | Target::Count | Target::Entity(_) => {
+                output::shape(&self.feed, self.set(), &self.page.query, is_grouped)
+            }
         };
         context_url::write(&self.root, resource, &shape, self.version)
     }
