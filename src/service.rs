@@ -143,7 +143,7 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
     let (clock, origin) = (options.clock.clone(), options.upstream.origin.clone());
     let catalogue = catalogue(&path, &upstream, &clock, settings.cell_limit)?;
     let writer = DiskWriter::start().map_err(StartError::Thread)?;
-    let revisions = RevisionLog::open(path.join("revisions.json"), writer.clone());
+    let revisions = RevisionLog::open(path.join("revisions.json"), writer.clone(), metrics.clone());
     let uses = UseLog::open(path.join("uses.json"), writer.clone(), clock.clone());
     let store = store(settings, &path, &origin, writer, &metrics);
     let budgets = upstream_budgets(settings, &origin, &clock);
@@ -168,6 +168,7 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
         &source_label(&origin),
         &definitions,
         path.join("indicators.json"),
+        revisions.clone(),
     );
     let figures = FetchedFigures { fetcher: fetcher.on_behalf_of(Requester::ReadAhead), ..figures };
     let ahead = ReadAhead::new(figures, uses.clone(), Arc::clone(&metrics), clock.clone(), options.ahead);

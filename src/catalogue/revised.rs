@@ -23,3 +23,11 @@ pub struct RevisedFigure {
     pub after: Figure,
     pub seen_at: DateTime<Utc>,
 }
+
+impl RevisedFigure {
+    /// Its id without the instant: the cell that was changed.
+    #[must_use]
+    pub fn cell(&self) -> &str {
+        self.id.rsplit_once('|').map_or(&self.id, |(cell, _)| cell)
+    }
+}

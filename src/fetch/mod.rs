@@ -8,7 +8,6 @@
 //! table may have been updated while they were fetched.
 
 mod block_columns;
-mod describe;
 pub mod error;
 pub mod join;
 pub mod request;
@@ -445,20 +444,8 @@ impl Inner {
         state.unconfirmed.push((state.stored_count, block.revision, key.clone()));
         let block = self.store.insert(&measurement.id, key, block);
         drop(tables);
-        self.log_changes(measurement, &changes, block.fetched_at);
+        self.revised.note(measurement, &changes, block.fetched_at);
         Ok(block)
-    }
-
-    /// Counts, logs and lists figures that are others than before.
-    fn log_changes(&self, measurement: &Measurement, changes: &Changes, seen_at: DateTime<Utc>) {
-        if changes.periods.is_empty() {
-            return;
-        }
-        let (figures, periods) = (changes.count(), changes.periods.len());
-        tracing::info!(table = %measurement.id, figures, periods, "figures were revised");
-        self.observer.figures_revised(figures);
-        let described = changes.figures.iter().map(|change| describe::describe(measurement, change, seen_at));
-        self.revised.add(described.collect(), seen_at);
     }
 
     fn states(&self) -> MutexGuard<'_, HashMap<MeasurementId, RevisionState>> {

@@ -12,11 +12,12 @@ use crate::clock::Clock;
 use crate::indicators::definition::{Definition, Definitions};
 use crate::indicators::exposition::Rendered;
 use crate::indicators::figures::Figures;
-use crate::indicators::resolve::resolve;
+use crate::indicators::resolve::{ResolvedIndicator, resolve};
 use crate::indicators::saved;
 use crate::indicators::snapshot::{IndicatorState, Snapshot};
 use crate::indicators::source::{FigureSource, SourceError};
 use crate::store::freshness;
+use crate::store::revisions::RevisionLog;
 
 /// A snapshot with its rendering.
 #[derive(Debug)]
@@ -31,6 +32,7 @@ pub struct Collector {
     source: Arc<dyn FigureSource>,
     clock: Clock,
     file: PathBuf,
+    revisions: RevisionLog,
     published: RwLock<Arc<Published>>,
     /// Locked while a new snapshot is made from the current one.
     change: Mutex<()>,
@@ -42,6 +44,8 @@ pub struct Collector {
 struct Refreshed {
     /// `None`: the table was not updated, so the earlier figures are still current.
     figures: Option<Figures>,
+    /// How many figures are others than before.
+    revisions: u64,
     update_next: Option<NaiveDate>,
 }
 
@@ -54,6 +58,7 @@ impl Collector {
         origin: &str,
         definitions: &Definitions,
         file: PathBuf,
+        revisions: RevisionLog,
     ) -> Self {
         let indicators = saved::load(&file);
         let snapshot = Arc::new(Snapshot { origin: origin.into(), indicators }.redefined(definitions));
@@ -61,6 +66,7 @@ impl Collector {
             source,
             clock,
             file,
+            revisions,
             published: RwLock::new(Published::of(Arc::clone(&snapshot))),
             change: Mutex::new(()),
             saved: Mutex::new(snapshot),
@@ -117,13 +123,17 @@ impl Collector {
         let head = self.source.head(&table).await?;
         let update_next = head.update_next;
         if state.figures.as_deref().is_some_and(|figures| self.is_current(figures, head.update_latest)) {
-            return Ok(Refreshed { figures: None, update_next });
+            return Ok(Refreshed { figures: None, revisions: 0, update_next });
         }
-        let figures = self.read_figures(&state.definition, &table).await?;
+        let (figures, resolved) = self.read_figures(&state.definition, &table).await?;
+        let mut revisions = 0;
         if let Some(kept) = &state.figures {
             figures.plausible_after(kept).map_err(|error| SourceError::validation(&error))?;
+            let changes = figures.changes_since(kept, &resolved);
+            self.revisions.note(&resolved.measurement, &changes, figures.read_at);
+            revisions = changes.count() as u64;
         }
-        Ok(Refreshed { figures: Some(figures), update_next })
+        Ok(Refreshed { figures: Some(figures), revisions, update_next })
     }
 
     fn is_current(&self, figures: &Figures, update_latest: Option<NaiveDate>) -> bool {
@@ -134,11 +144,13 @@ impl Collector {
         &self,
         definition: &Arc<Definition>,
         table: &MeasurementId,
-    ) -> Result<Figures, SourceError> {
+    ) -> Result<(Figures, ResolvedIndicator), SourceError> {
         let measurement = self.source.measurement(table).await?;
         let resolved = resolve(definition, &measurement).map_err(|error| SourceError::validation(&error))?;
         let blocks = self.source.cells(&measurement, &resolved.selection).await?;
-        Figures::assemble(&resolved, &blocks).map_err(|error| SourceError::validation(&error))
+        let figures =
+            Figures::assemble(&resolved, &blocks).map_err(|error| SourceError::validation(&error))?;
+        Ok((figures, resolved))
     }
 
     fn state_after(
@@ -153,7 +165,7 @@ impl Collector {
                 next.health = state.health.succeeded(self.clock.now(), took);
                 next.health.update_next = refreshed.update_next;
                 if let Some(figures) = refreshed.figures {
-                    next.health.revisions += revisions(state, &figures);
+                    next.health.revisions += refreshed.revisions;
                     next.figures = Some(Arc::new(figures));
                 }
             }
@@ -172,13 +184,4 @@ impl Published {
         let rendered = Rendered::of(&snapshot);
         Arc::new(Self { snapshot, rendered })
     }
-}
-
-fn revisions(state: &IndicatorState, figures: &Figures) -> u64 {
-    let count = state.figures.as_deref().map_or(0, |kept| figures.revisions_since(kept));
-    if count > 0 {
-        let indicator = &state.definition.id;
-        tracing::info!(%indicator, count, "published figures were revised");
-    }
-    count as u64
 }

@@ -12,9 +12,10 @@ use rust_decimal::Decimal;
 use crate::catalogue::area::AREA_DIMENSION;
 use crate::catalogue::id::DimensionId;
 use crate::catalogue::period::Period;
-use crate::catalogue::value::{Figure, from_stored};
+use crate::catalogue::value::{Figure, from_stored, to_stored};
 use crate::indicators::resolve::{Area, ResolvedIndicator};
 use crate::store::block::{CellBlock, PERIOD_COLUMN, SharedBlock};
+use crate::store::change::{Changes, FigureChange};
 
 /// Why an answer is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -151,25 +152,34 @@ impl Figures {
         now.checked_sub(before)?.checked_div(before)
     }
 
-    /// How many figures changed among the periods that had been published before.
+    /// What changed in the periods that had been published before.
     #[must_use]
-    pub fn revisions_since(&self, kept: &Self) -> usize {
+    pub fn changes_since(&self, kept: &Self, resolved: &ResolvedIndicator) -> Changes {
         let areas: HashMap<_, _> =
             kept.areas.iter().enumerate().map(|(index, area)| (&area.member, index)).collect();
         let periods: HashMap<_, _> = (kept.periods.iter().enumerate())
             .filter(|(index, _)| kept.published(*index) > 0)
             .map(|(index, period)| (&period.id, index))
             .collect();
-        let shared_areas: Vec<_> = (self.areas.iter().enumerate())
-            .filter_map(|(index, area)| Some((index, *areas.get(&area.member)?)))
-            .collect();
-        let shared_periods = self.periods.iter().enumerate();
-        shared_periods
-            .filter_map(|(index, period)| Some((index, *periods.get(&period.id)?)))
-            .map(|(now, then)| {
-                shared_areas.iter().filter(|(a, b)| self.figure(*a, now) != kept.figure(*b, then)).count()
-            })
-            .sum()
+        let mut changes = Changes::default();
+        for (now, period) in self.periods.iter().enumerate() {
+            let Some(then) = periods.get(&period.id) else { continue };
+            for (index, area) in self.areas.iter().enumerate() {
+                let Some(kept_index) = areas.get(&area.member) else { continue };
+                let (before, after) = (kept.figure(*kept_index, *then), self.figure(index, now));
+                if before != after {
+                    *changes.periods.entry(period.id.clone()).or_default() += 1;
+                    changes.figures.push(FigureChange {
+                        period: period.id.clone(),
+                        members: resolved.members(area),
+                        measure: resolved.measurement.measures[resolved.measure].id.clone(),
+                        before: before.and_then(to_stored),
+                        after: after.and_then(to_stored),
+                    });
+                }
+            }
+        }
+        changes
     }
 
     fn take(

@@ -1,11 +1,12 @@
 //! Looks up a definition's names in its table: labels become indexes. A name that the table does not have is an error with the
 //! closest name as a suggestion.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::catalogue::Catalogue;
 use crate::catalogue::dimension::{Dimension, Member};
-use crate::catalogue::id::{MeasurementId, MemberId, PeriodTypeId};
+use crate::catalogue::id::{DimensionId, MeasurementId, MemberId, PeriodTypeId};
 use crate::catalogue::measurement::Measurement;
 use crate::error::closest;
 use crate::indicators::definition::{AreaLevel, Definition, Definitions, IndicatorId};
@@ -68,6 +69,23 @@ pub struct Area {
     /// The official code, or the member's id where the list of codes does not have the area.
     pub code: String,
     pub name: String,
+}
+
+impl ResolvedIndicator {
+    /// The members of an area's cells, apart from those at a total that needs no naming.
+    #[must_use]
+    pub fn members(&self, area: &Area) -> BTreeMap<DimensionId, MemberId> {
+        let dimensions = self.measurement.dimensions.iter().zip(&self.selection.members);
+        let member = |(dimension, members): (&Dimension, &Members)| {
+            let member = match members {
+                _ if dimension.is_area() => area.member.clone(),
+                Members::Named(chosen) => dimension.members.get(*chosen.first()?)?.id.clone(),
+                Members::Unnamed | Members::AtTotal => return None,
+            };
+            Some((dimension.id.clone(), member))
+        };
+        dimensions.filter_map(member).collect()
+    }
 }
 
 /// Looks up a definition's names in its table.

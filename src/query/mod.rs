@@ -146,7 +146,9 @@ impl BoundQuery {
         let mut columns: BTreeSet<usize> = match &self.target {
             Target::Count => BTreeSet::new(),
             Target::Property { column, .. } => BTreeSet::from([*column]),
-            Target::Collection | Target::Entity(_) => self.shown(set).into_iter().chain(set.key.iter().copied()).collect(),
+            Target::Collection | Target::Entity(_) => {
+                self.shown(set).into_iter().chain(set.key.iter().copied()).collect()
+            }
         };
         let computed: Vec<usize> = columns.split_off(&set.columns.len()).into_iter().collect();
         let computed = computed.iter().filter_map(|&index| self.computed.get(index - set.columns.len()));

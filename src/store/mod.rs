@@ -9,6 +9,7 @@ mod file;
 pub mod freshness;
 mod index;
 pub mod key;
+mod revised;
 pub mod revisions;
 pub mod tiered;
 pub mod uses;

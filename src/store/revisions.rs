@@ -2,14 +2,19 @@
 //!
 //! Saved in one file by the disk thread; several additions in a row are one write.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::catalogue::measurement::Measurement;
 use crate::catalogue::revised::RevisedFigure;
+use crate::catalogue::value::Figure;
 use crate::disk;
+use crate::observe::store_observer::StoreObserver;
+use crate::store::change::Changes;
+use crate::store::revised;
 use crate::store::writer::DiskWriter;
 
 /// How long a revised figure is listed.
@@ -27,6 +32,7 @@ pub struct RevisionLog(Arc<Inner>);
 struct Inner {
     file: PathBuf,
     writer: DiskWriter,
+    observer: Arc<dyn StoreObserver>,
     state: Mutex<State>,
 }
 
@@ -41,30 +47,50 @@ struct State {
 impl RevisionLog {
     /// The log in that file.
     #[must_use]
-    pub fn open(file: PathBuf, writer: DiskWriter) -> Self {
+    pub fn open(file: PathBuf, writer: DiskWriter, observer: Arc<dyn StoreObserver>) -> Self {
         let figures: Option<Vec<_>> = disk::read_or_set_aside(&file, VERSION);
         let figures = figures.into_iter().flatten().map(Arc::new).collect();
-        Self(Arc::new(Inner { file, writer, state: Mutex::new(State { figures, ..State::default() }) }))
+        let state = Mutex::new(State { figures, ..State::default() });
+        Self(Arc::new(Inner { file, writer, observer, state }))
     }
 
-    /// Adds revised figures and removes those that are too old or too many.
-    pub fn add(&self, figures: Vec<RevisedFigure>, now: DateTime<Utc>) {
-        if figures.is_empty() {
-            return;
+    /// Logs, counts and lists figures that changed. Cells and indicators are compared apart, so a change may be noticed twice: what is
+    /// listed already is left out.
+    pub fn note(&self, measurement: &Measurement, changes: &Changes, seen_at: DateTime<Utc>) {
+        let described = changes.figures.iter().map(|change| revised::describe(measurement, change, seen_at));
+        let known = self.add(described.collect(), seen_at);
+        let (figures, periods) = (changes.count() - known, changes.periods.len());
+        if figures > 0 {
+            tracing::info!(table = %measurement.id, figures, periods, "figures were revised");
+            self.0.observer.figures_revised(figures);
         }
-        let write = {
+    }
+
+    /// Adds revised figures and removes those that are too old or too many. Says how many were known already.
+    fn add(&self, mut figures: Vec<RevisedFigure>, now: DateTime<Utc>) -> usize {
+        if figures.is_empty() {
+            return 0;
+        }
+        let found = figures.len();
+        let (write, known) = {
             let mut state = self.0.state();
+            state.retain_unknown(&mut figures);
+            let known = found - figures.len();
+            if figures.is_empty() {
+                return known;
+            }
             state.figures.extend(figures.into_iter().map(Arc::new));
             let too_many = state.figures.len().saturating_sub(MOST);
             state.figures.drain(..too_many);
             state.figures.retain(|figure| now - figure.seen_at < KEPT_FOR);
             state.additions += 1;
-            !std::mem::replace(&mut state.write_is_due, true)
+            (!std::mem::replace(&mut state.write_is_due, true), known)
         };
         if write {
             let inner = Arc::clone(&self.0);
             self.0.writer.submit(move || inner.write());
         }
+        known
     }
 
     /// The revisions, the newest first.
@@ -77,6 +103,15 @@ impl RevisionLog {
     #[must_use]
     pub fn additions(&self) -> u64 {
         self.0.state().additions
+    }
+}
+
+impl State {
+    /// Keeps the figures that the last entry of their cell does not say.
+    fn retain_unknown(&self, figures: &mut Vec<RevisedFigure>) {
+        let said: HashMap<&str, Figure> =
+            self.figures.iter().map(|figure| (figure.cell(), figure.after)).collect();
+        figures.retain(|figure| said.get(figure.cell()) != Some(&figure.after));
     }
 }
 
@@ -103,6 +138,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::observe::metrics::Metrics;
 
     fn revised(id: usize, seen_at: &str) -> RevisedFigure {
         RevisedFigure {
@@ -120,6 +156,10 @@ mod tests {
         }
     }
 
+    fn observer() -> Arc<dyn StoreObserver> {
+        Arc::new(Metrics::new("0", "0").unwrap())
+    }
+
     fn ids(log: &RevisionLog) -> Vec<String> {
         log.figures().iter().map(|figure| figure.id.clone()).collect()
     }
@@ -128,11 +168,11 @@ mod tests {
     async fn revisions_outlive_a_restart_for_400_days() {
         let folder = tempfile::tempdir().unwrap();
         let (file, writer) = (folder.path().join("revisions.json"), DiskWriter::start().unwrap());
-        let log = RevisionLog::open(file.clone(), writer.clone());
+        let log = RevisionLog::open(file.clone(), writer.clone(), observer());
         log.add(vec![revised(1, "2026-01-01T00:00:00Z")], "2026-01-01T00:00:00Z".parse().unwrap());
         log.add(vec![revised(2, "2027-01-01T00:00:00Z")], "2027-01-01T00:00:00Z".parse().unwrap());
         writer.flush().await;
-        let log = RevisionLog::open(file, writer);
+        let log = RevisionLog::open(file, writer, observer());
         assert_eq!(ids(&log), ["2", "1"]);
         log.add(vec![revised(3, "2027-02-06T00:00:00Z")], "2027-02-06T00:00:00Z".parse().unwrap());
         assert_eq!(ids(&log), ["3", "2"]);
@@ -143,7 +183,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (file, writer) = (folder.path().join("revisions.json"), DiskWriter::start().unwrap());
         let now = "2026-01-01T00:00:00Z".parse().unwrap();
-        let log = RevisionLog::open(file.clone(), writer.clone());
+        let log = RevisionLog::open(file.clone(), writer.clone(), observer());
         log.add(vec![revised(1, "2026-01-01T00:00:00Z")], now);
         writer.flush().await;
         let whole = fs::read_to_string(&file).unwrap();
@@ -154,7 +194,7 @@ mod tests {
         ] {
             assert_ne!(spoilt, whole);
             fs::write(&file, spoilt).unwrap();
-            assert_eq!(ids(&RevisionLog::open(file.clone(), writer.clone())).len(), 0);
+            assert_eq!(ids(&RevisionLog::open(file.clone(), writer.clone(), observer())).len(), 0);
             assert!(!file.exists());
         }
     }
@@ -162,10 +202,26 @@ mod tests {
     #[tokio::test]
     async fn the_log_is_bounded_and_keeps_the_newest() {
         let folder = tempfile::tempdir().unwrap();
-        let log = RevisionLog::open(folder.path().join("r"), DiskWriter::start().unwrap());
+        let log = RevisionLog::open(folder.path().join("r"), DiskWriter::start().unwrap(), observer());
         let now = "2026-01-01T00:00:00Z".parse().unwrap();
         log.add((0..MOST + 5).map(|id| revised(id, "2026-01-01T00:00:00Z")).collect(), now);
         assert_eq!(log.figures().len(), MOST);
         assert_eq!(ids(&log)[0], (MOST + 4).to_string());
+    }
+
+    #[tokio::test]
+    async fn a_change_that_is_noticed_again_is_listed_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = RevisionLog::open(folder.path().join("r"), DiskWriter::start().unwrap(), observer());
+        let now = "2026-01-01T00:00:00Z".parse().unwrap();
+        let at = |id: &str, after: i64| RevisedFigure {
+            id: id.to_owned(),
+            after: Some(after.into()),
+            ..revised(0, "2026-01-01T00:00:00Z")
+        };
+        assert_eq!(log.add(vec![at("y1|2026M01|m|T|1", 15), at("y1|2026M01|m|101|1", 15)], now), 0);
+        assert_eq!(log.add(vec![at("y1|2026M01|m|T|2", 15), at("y1|2026M01|m|101|2", 16)], now), 1);
+        assert_eq!(log.add(vec![at("y1|2026M01|m|101|3", 15)], now), 0, "another change of the same cell");
+        assert_eq!(log.figures().len(), 4);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jobindsats_bridge::clock::Clock;
 use jobindsats_bridge::indicators::figures::Baseline;
 use jobindsats_bridge::observe::upstream_observer::FailureReason;
 use jobindsats_bridge::plan::selection::Members;
@@ -129,6 +130,26 @@ async fn revised_and_withdrawn_figures_are_counted_but_new_periods_are_not() {
     clock.advance(Duration::from_secs(25 * 3600));
     collector.refresh("personer").await;
     assert_eq!(sample(&collector, REVISIONS), 3.0, "the same figures read again are no revision");
+}
+
+#[tokio::test]
+async fn revised_figures_are_listed_with_all_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::fixed(fake::noon());
+    let source = fake::FakeSource::new(&clock);
+    let (collector, log) =
+        fake::start_with_log(&source, &clock, &[fake::definition(json!({}))], folder.path());
+    collector.refresh("personer").await;
+    source.change(|databank| {
+        databank.update_latest = databank.update_next;
+        databank.cells.insert((AARHUS, "2026M05"), Some(4_321.0));
+    });
+    collector.refresh("personer").await;
+    let listed = log.figures();
+    assert_eq!(listed.len(), 1);
+    let change = &listed[0];
+    assert_eq!((change.table.as_str(), change.period.as_str()), ("y99a02", "2026M05"));
+    assert_eq!((change.area.as_deref(), change.after), (Some("Aarhus"), Some(4_321.into())));
 }
 
 #[tokio::test]

@@ -22,9 +22,12 @@ use jobindsats_bridge::clock::Clock;
 use jobindsats_bridge::indicators::collector::Collector;
 use jobindsats_bridge::indicators::definition::Definitions;
 use jobindsats_bridge::indicators::source::{FigureSource, SourceError};
+use jobindsats_bridge::observe::metrics::Metrics;
 use jobindsats_bridge::observe::upstream_observer::FailureReason;
 use jobindsats_bridge::plan::selection::{Members, Selection};
 use jobindsats_bridge::store::block::{CellBlock, PERIOD_COLUMN, Revision, SharedBlock};
+use jobindsats_bridge::store::revisions::RevisionLog;
+use jobindsats_bridge::store::writer::DiskWriter;
 
 /// Members of the area dimension, by id.
 pub const COUNTRY: &str = "T";
@@ -293,8 +296,21 @@ pub fn collector(all: &[serde_json::Value], folder: &Path) -> (FakeSource, Clock
 }
 
 pub fn start(source: &FakeSource, clock: &Clock, all: &[serde_json::Value], folder: &Path) -> Collector {
+    start_with_log(source, clock, all, folder).0
+}
+
+/// A collector and the log that it notes revisions in.
+pub fn start_with_log(
+    source: &FakeSource,
+    clock: &Clock,
+    all: &[serde_json::Value],
+    folder: &Path,
+) -> (Collector, RevisionLog) {
     let file = folder.join("simulator").join("indicators.json");
-    Collector::start(Arc::new(source.clone()), clock.clone(), "simulator", &definitions(all), file)
+    let metrics = Arc::new(Metrics::new("0", "0").unwrap());
+    let log = RevisionLog::open(folder.join("revisions.json"), DiskWriter::start().unwrap(), metrics);
+    let (source, definitions) = (Arc::new(source.clone()), definitions(all));
+    (Collector::start(source, clock.clone(), "simulator", &definitions, file, log.clone()), log)
 }
 
 /// The lines of the present rendering that begin so.

@@ -208,6 +208,9 @@ async fn revised_figures_show_at_once() {
     app.clock.advance(Duration::from_secs(25 * 3600));
     assert!(app.service.state.indicators.refresh("ledige_personer").await);
     assert_ne!(series(&app, query()).await[0].on("2026-06-30"), before);
+    let revised = app.get("/odata/Revisions").await.rows();
+    let count = format!("\njobindsats_bridge_revised_figures_total {}\n", revised.len());
+    assert!(!revised.is_empty() && app.get("/metrics").await.text().contains(&count), "each is counted once");
 }
 
 #[tokio::test]

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::catalogue::id::DimensionId;
+use crate::catalogue::dimension::Dimension;
+use crate::catalogue::id::MemberId;
 use crate::catalogue::measurement::Measurement;
 use crate::catalogue::revised::RevisedFigure;
 use crate::catalogue::value;
@@ -18,7 +19,10 @@ pub(super) fn describe(
     let others: Vec<String> = change
         .members
         .iter()
-        .filter(|(dimension, _)| !is_area(measurement, dimension))
+        .filter(|(id, member)| {
+            let dimension = measurement.dimensions.iter().find(|dimension| dimension.id == **id);
+            dimension.is_none_or(|dimension| !dimension.is_area() && !is_total(dimension, member))
+        })
         .map(|(dimension, member)| format!("{dimension}={member}"))
         .collect();
     let members = others.join(" ");
@@ -57,6 +61,6 @@ fn area(measurement: &Measurement, change: &FigureChange) -> Option<(String, Str
     Some((id.to_string(), label.to_owned()))
 }
 
-fn is_area(measurement: &Measurement, id: &DimensionId) -> bool {
-    measurement.dimensions.iter().any(|dimension| dimension.is_area() && dimension.id == *id)
+fn is_total(dimension: &Dimension, id: &MemberId) -> bool {
+    dimension.total().is_some_and(|total| dimension.members[total].id == *id)
 }
