@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::budget::work::PROCESSOR_TIME;
 use crate::clock::Clock;
 use crate::feed::origin::Origin;
 use crate::indicators::resolve;
@@ -118,6 +119,7 @@ pub async fn serve(arguments: ServeArguments) -> Outcome {
         clock: Clock::default(),
         pace: Pace::default(),
         ahead: Budget::default(),
+        processor_time: PROCESSOR_TIME,
         workers: None,
         background: true,
     };
@@ -291,6 +293,7 @@ async fn parts(settings: Settings) -> Result<(service::Parts, Option<Simulator>)
         clock: Clock::default(),
         pace: Pace::default(),
         ahead: Budget::default(),
+        processor_time: PROCESSOR_TIME,
         workers: Some(1),
         background: false,
     };

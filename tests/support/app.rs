@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use jobindsats_bridge::budget::work::PROCESSOR_TIME;
 use jobindsats_bridge::clock::Clock;
 use jobindsats_bridge::feed::origin::Origin;
 use jobindsats_bridge::refresh::indicators::Pace;
@@ -66,6 +67,8 @@ pub struct AppOptions {
     pub background: Background,
     /// What these may read ahead on one day.
     pub ahead: Budget,
+    /// The processor time of one request.
+    pub processor_time: Duration,
 }
 
 impl Default for AppOptions {
@@ -84,6 +87,7 @@ impl Default for AppOptions {
             sync: false,
             background: Background::None,
             ahead: Budget::default(),
+            processor_time: PROCESSOR_TIME,
         }
     }
 }
@@ -176,6 +180,7 @@ impl App {
             clock: options.clock.clone(),
             pace: Pace::default(),
             ahead: options.ahead,
+            processor_time: options.processor_time,
             workers: Some(1),
             background: options.background == Background::All,
         };
