@@ -4,6 +4,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use jobindsats_bridge::run;
+use mimalloc::MiMalloc;
+
+/// Gives memory back to the system soon after many answers were under way: docs/reliability.md compares allocators.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Denmark's labour-market figures from Jobindsats.dk as OData feeds and Prometheus gauges.
 #[derive(Debug, Parser)]

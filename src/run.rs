@@ -5,7 +5,6 @@ use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::budget::work::PROCESSOR_TIME;
 use crate::clock::Clock;
 use crate::feed::origin::Origin;
 use crate::indicators::resolve;
@@ -60,9 +59,6 @@ pub struct SimulatorArguments {
     /// The edition to start at: 0 is the newest, -1 the one before
     #[arg(long, default_value_t = 0, allow_hyphen_values = true)]
     edition: i32,
-    /// Leave tables as they were last retrieved, instead of adding a period whenever a scheduled update has passed
-    #[arg(long)]
-    as_retrieved: bool,
     /// Write all figures to standard output instead
     #[arg(long)]
     dump: bool,
@@ -122,7 +118,6 @@ pub async fn serve(arguments: ServeArguments) -> Outcome {
         clock: Clock::default(),
         pace: Pace::default(),
         ahead: Budget::default(),
-        processor_time: PROCESSOR_TIME,
         workers: None,
         background: true,
     };
@@ -165,22 +160,13 @@ async fn choose_upstream(
             Err("--simulator is given, and a key is set; keep one".into())
         }
         (UpstreamSettings::Api { url, key }, None) => {
-            let folder = origin_name(url);
-            let origin = Origin { name: folder.clone(), is_simulator: false, description: None };
+            let origin = Origin { name: origin_name(url), is_simulator: false, description: None };
             let (url, key) = (url.clone(), Some(key.clone()));
-            Ok((
-                UpstreamChoice { origin, folder, url, key, closed_hour: true, retry: Retry::default() },
-                None,
-            ))
+            Ok((UpstreamChoice { origin, url, key, closed_hour: true, retry: Retry::default() }, None))
         }
         (UpstreamSettings::Simulator, Some(url)) => Ok((simulated(url), None)),
         (UpstreamSettings::Simulator, None) => {
-            let options = SimulatorOptions {
-                closed_hour: false,
-                follows_clock: true,
-                workers: 2,
-                ..SimulatorOptions::default()
-            };
+            let options = SimulatorOptions { closed_hour: false, workers: 2, ..SimulatorOptions::default() };
             let simulator = simulator::start(options).await?;
             tracing::warn!("no key is set: the built-in simulator answers");
             Ok((simulated(simulator.url()), Some(simulator)))
@@ -191,9 +177,8 @@ async fn choose_upstream(
 fn simulated(url: String) -> UpstreamChoice {
     let origin =
         Origin { name: SIMULATOR.to_owned(), is_simulator: true, description: Some(SIMULATED.to_owned()) };
-    let folder = format!("{SIMULATOR}-{}", simulator::edition());
     let key = Some(ApiKey::well_known(SIMULATOR_KEY));
-    UpstreamChoice { origin, folder, url, key, closed_hour: false, retry: Retry::default() }
+    UpstreamChoice { origin, url, key, closed_hour: false, retry: Retry::default() }
 }
 
 /// `https://api.jobindsats.dk/v3` → `api.jobindsats.dk_v3`: a folder of its own for each upstream.
@@ -208,8 +193,7 @@ fn origin_name(url: &str) -> String {
 /// Runs only the simulator, or writes its figures.
 pub async fn simulator(arguments: SimulatorArguments) -> Outcome {
     if arguments.dump {
-        let today = (!arguments.as_retrieved).then(|| Clock::default().copenhagen().date_naive());
-        let options = DumpOptions { tables: arguments.tables, extent: arguments.extent.into(), today };
+        let options = DumpOptions { tables: arguments.tables, extent: arguments.extent.into() };
         simulator::dump(io::stdout().lock(), &options)?;
         return Ok(());
     }
@@ -220,7 +204,6 @@ pub async fn simulator(arguments: SimulatorArguments) -> Outcome {
         cell_limit: arguments.cell_limit,
         count_all_columns: arguments.count_all_columns,
         closed_hour: arguments.closed_hour,
-        follows_clock: !arguments.as_retrieved,
         edition: arguments.edition,
         workers: 2,
         ..SimulatorOptions::default()
@@ -308,7 +291,6 @@ async fn parts(settings: Settings) -> Result<(service::Parts, Option<Simulator>)
         clock: Clock::default(),
         pace: Pace::default(),
         ahead: Budget::default(),
-        processor_time: PROCESSOR_TIME,
         workers: Some(1),
         background: false,
     };

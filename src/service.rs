@@ -15,7 +15,6 @@ use tokio::task::JoinHandle;
 
 use crate::answer::{AnswerLimits, Answerer};
 use crate::budget::upstream::{HourlyLimits, Requester, UpstreamBudgets};
-use crate::budget::work::Workers;
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::disk;
@@ -50,9 +49,6 @@ use crate::web::state::AppState;
 #[derive(Debug, Clone)]
 pub struct UpstreamChoice {
     pub origin: Origin,
-    /// The folder below `BRIDGE_DATA_DIR` that holds all that is stored from this origin. The simulator has one for each of
-    /// its editions, so that what an older one made up does not answer.
-    pub folder: String,
     pub url: String,
     pub key: Option<ApiKey>,
     /// Whether it closes between 22 and 23.
@@ -69,8 +65,6 @@ pub struct ServiceOptions {
     pub pace: Pace,
     /// What may be read ahead on one day.
     pub ahead: Budget,
-    /// The processor time of one request.
-    pub processor_time: Duration,
     /// Worker threads that answer requests; `None` for one per core.
     pub workers: Option<usize>,
     /// Whether tables and indicators are read in the background.
@@ -84,7 +78,7 @@ pub enum StartError {
     Folder { path: PathBuf, source: io::Error },
     #[error("BRIDGE_DATA_DIR: the folder {path} is in use by another process")]
     FolderInUse { path: PathBuf },
-    #[error("a thread cannot be started: {0}")]
+    #[error("the thread that writes to disk cannot be started: {0}")]
     Thread(io::Error),
     #[error("BRIDGE_CELL_LIMIT: {limit} cells are less than one row may have; expected at least {least}")]
     CellLimit { limit: u64, least: u64 },
@@ -140,7 +134,7 @@ const EVERYBODYS_CELLS: u64 = 400_000_000;
 pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
     let settings = &options.settings;
     let definitions = definitions(settings)?;
-    let path = settings.data_dir.join(&options.upstream.folder);
+    let path = settings.data_dir.join(&options.upstream.origin.name);
     let folder = own(&path)?;
     let metrics = metrics(&options.clock)?;
     let reports = Arc::new(FailureReports::default());
@@ -182,7 +176,6 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
         feeds: Arc::new(FeedKeeper::open(path, Arc::clone(&catalogue), revisions.clone(), origin)?),
         catalogue,
         answerer: Answerer { fetcher, uses, limits: answer_limits(settings) },
-        workers: Arc::new(Workers::start(options.processor_time).map_err(StartError::Thread)?),
         indicators: Arc::new(indicators),
         ahead: Arc::new(ahead),
         store,

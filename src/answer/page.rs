@@ -5,14 +5,13 @@
 //! The skip token contains the key of the first row that did not fit, so that the next page is read from the chunk with that row.
 
 use super::page_start::{PageStart, key_of};
-use super::scan::{PlannedRows, Provenance, RowSink, Scan};
+use super::scan::{PlannedRows, Provenance, RowSink, Scan, is_evaluated_here};
 use super::{Answerer, Page, rows};
 use crate::answer::error::BridgeError;
-use crate::budget::work::{TEXT_BYTES, WorkError};
-use crate::feed::{CellSource, Feed, RowSource, Set};
+use crate::feed::{CellSource, Feed, RowSource};
 use crate::frame::{Frame, aggregate};
 use crate::odata::skip_token::{SkipToken, SkipTokenError};
-use crate::query::{BoundExpr, BoundExprKind, BoundQuery, Target, text_size};
+use crate::query::{BoundExpr, BoundExprKind, BoundQuery, Target};
 
 /// The rows of a page as far as they have been read.
 #[derive(Clone)]
@@ -51,17 +50,16 @@ impl Answerer {
         let mut page =
             PageRows::new(query, start, source.filter(|_| query.apply.is_none()), set.columns.len())?;
         page.room = page.room.min(self.page_rows(query, start, source.is_some()));
-        let looks_at = page.looks_at();
         let mut scan = match &query.apply {
-            Some(apply) => self.plan(set, apply.filter.clone(), apply.needed.iter().copied(), looks_at)?,
+            Some(apply) => self.plan(set, apply.filter.clone(), apply.needed.iter().copied(), u64::MAX)?,
             None => {
                 let conditions = query.condition(set).into_iter().chain(condition);
                 let condition = conditions.reduce(|all, next| BoundExpr::all([all, next]));
+                let is_open = condition.as_ref().is_some_and(|condition| is_evaluated_here(set, condition));
                 let needed = query.columns(set).into_iter().chain(set.key.iter().copied());
-                self.plan(set, condition, needed, looks_at)?
+                self.plan(set, condition, needed, page.looks_at(is_open))?
             }
         };
-        check_text(query, &feed.sets[query.set], &scan, &page)?;
         if query.apply.is_none() {
             let worked_out = query.order.iter().map(|key| &key.expr);
             let worked_out = worked_out.filter(|expr| !matches!(expr.kind, BoundExprKind::Column(_)));
@@ -82,23 +80,6 @@ impl Answerer {
             false => u64::MAX,
         };
         own.min(start.max_page_size.unwrap_or(u64::MAX)).max(1)
-    }
-}
-
-/// Refuses texts that are too long together for so many rows.
-fn check_text(
-    query: &BoundQuery,
-    set: &Set,
-    scan: &Scan<'_>,
-    page: &PageRows<'_>,
-) -> Result<(), BridgeError> {
-    let rows = match &scan.rows {
-        PlannedRows::List(batch) => batch.num_rows() as u64,
-        PlannedRows::Cells(plan) => plan.row_bound(),
-    };
-    match text_size::written(query, set, rows, page.room) > TEXT_BYTES {
-        true => Err(WorkError::Text(TEXT_BYTES).into()),
-        false => Ok(()),
     }
 }
 
@@ -261,11 +242,12 @@ impl<'a> PageRows<'a> {
     }
 
     /// How many rows are read at most. The first page in the order of the set is never refused for the number of rows, unless all
-    /// pages will be requested.
-    fn looks_at(&self) -> u64 {
+    /// pages will be requested, or a condition is evaluated here (`is_open`), which may match no row of very many.
+    fn looks_at(&self, is_open: bool) -> u64 {
         let is_first = self.query.skip == 0 && self.start.token.is_none() && !self.start.all_pages;
         match self.needs_all() {
             true => u64::MAX,
+            false if is_open => u64::MAX,
             false if is_first => 0,
             false => self.query.top.map_or(u64::MAX, |top| top.saturating_add(self.query.skip)),
         }

@@ -1,5 +1,7 @@
 //! Reads the rows of a scan in one revision, from the upstream or from stored cells.
 
+use std::pin::pin;
+
 use arrow_array::RecordBatch;
 use futures_util::future::{BoxFuture, FutureExt};
 
@@ -50,12 +52,16 @@ impl Answerer {
         read: impl Fn(RevisionMode) -> BoxFuture<'r, Result<T, BridgeError>>,
     ) -> Result<T, BridgeError> {
         let table = &plan.source.measurement.id;
-        let answer = self.fetcher.in_one_revision(table, begun, &read);
-        let error = match tokio::time::timeout(self.limits.wait, answer).await {
+        let mut answer = pin!(self.fetcher.in_one_revision(table, begun, &read));
+        let error = match tokio::time::timeout(self.limits.wait, &mut answer).await {
             Ok(Ok(found)) => return Ok(found),
             Ok(Err(BridgeError::Fetch(error))) if error.allows_stored() => error.into(),
             Ok(Err(error)) => return Err(error),
-            Err(_) => BridgeError::TooSlow { seconds: self.limits.wait.as_secs() },
+            Err(_) => {
+                // The client is told to ask again, and should find the cells in store then.
+                self.fetcher.finish_under_way(table);
+                BridgeError::TooSlow { seconds: self.limits.wait.as_secs() }
+            }
         };
         let stored = self.fetcher.stored_revisions(table).await.into_iter();
         for mode in stored.filter(|mode| begun.is_none_or(|begun| begun == mode.revision())) {

@@ -51,6 +51,8 @@ pub(super) struct RowReader<'a> {
     /// Rows that are complete only when later chunks have come.
     rows_before: u64,
     scanned: u64,
+    /// Cells of the chunks that have not been started.
+    remaining_cells: u64,
     fetched_at: Option<DateTime<Utc>>,
 }
 
@@ -74,6 +76,7 @@ impl<'a> RowReader<'a> {
             merge: Merge::default(),
             rows_before: plan.rows_before(&scan.from),
             scanned: 0,
+            remaining_cells: plan.chunks.cells(),
             fetched_at: None,
         }
     }
@@ -151,8 +154,9 @@ impl<'a> RowReader<'a> {
                 self.coming.is_empty() || self.plan.rows_before(&self.plan.first_place(chunk)) < needed_rows
             })
         {
-            let (measurement, fetcher, mode) =
-                (&self.plan.source.measurement, &self.answerer.fetcher, self.mode);
+            let (measurement, mode) = (&self.plan.source.measurement, self.mode);
+            let fetcher = self.answerer.fetcher.for_cells(self.remaining_cells);
+            self.remaining_cells = self.remaining_cells.saturating_sub(chunk.cell_bound(measurement));
             self.answerer.uses.note(measurement, &chunk);
             let until = self.chunks.peek().map(|next| self.plan.first_place(next));
             let last = self.plan.last_place(&chunk);

@@ -11,6 +11,7 @@ use crate::feed::{RowSource, Set};
 use crate::frame::Frame;
 use crate::plan::{UpstreamPlan, Wanted, plan};
 use crate::query::BoundExpr;
+use crate::query::axis_filter::{AxisScope, mixed_terms};
 use crate::store::block::Revision;
 use arrow_array::RecordBatch;
 use chrono::{DateTime, Utc};
@@ -77,6 +78,14 @@ impl Scan<'_> {
     pub(super) fn row_bound(&self) -> u64 {
         if let PlannedRows::Cells(plan) = &self.rows { plan.row_bound() } else { 0 }
     }
+}
+
+/// Whether a condition on the rows of a set cannot be left to the upstream: how many rows must be read to find those that match is
+/// not known before.
+pub(super) fn is_evaluated_here(set: &Set, condition: &BoundExpr) -> bool {
+    let RowSource::Cells(source) = &set.rows else { return false };
+    let scope = AxisScope { measurement: &source.measurement, columns: &set.columns };
+    !mixed_terms(condition, &scope).is_empty()
 }
 
 impl Answerer {

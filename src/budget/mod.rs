@@ -7,7 +7,6 @@
 pub mod client;
 pub mod hourly;
 pub mod upstream;
-pub mod work;
 
 use std::fmt;
 use std::time::Duration;

@@ -13,7 +13,6 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 
 use super::{ExportError, FileColumn, FileWriter};
@@ -30,18 +29,16 @@ pub struct ParquetWriter {
 }
 
 impl ParquetWriter {
-    /// Begins a file. Its metadata hold the description: what the figures are and where they come from.
+    /// Begins a file.
     ///
     /// # Errors
     /// When a column's type does not exist in Parquet.
-    pub fn new(columns: &[FileColumn], description: Option<&str>) -> Result<Self, ExportError> {
-        let field =
-            |column: &FileColumn| Field::new(&column.name, data_type(column.primitive), column.nullable);
+    pub fn new(columns: &[FileColumn]) -> Result<Self, ExportError> {
+        let field = |column: &FileColumn| Field::new(&column.name, data_type(column.primitive), true);
         let schema = Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()));
         let properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
             .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-            .set_key_value_metadata(description.map(|text| vec![described(text)]))
             .set_created_by(concat!("jobindsats-bridge ", env!("CARGO_PKG_VERSION")).to_owned())
             .build();
         let writer = ArrowWriter::try_new(Vec::new(), Arc::clone(&schema), Some(properties))?;
@@ -52,8 +49,7 @@ impl ParquetWriter {
 impl FileWriter for ParquetWriter {
     fn rows(&mut self, batch: &RecordBatch) -> Result<Vec<u8>, ExportError> {
         let columns = self.schema.fields().iter().zip(batch.columns());
-        let columns = columns
-            .map(|(field, array)| (field.name(), readable(array, field.data_type()), field.is_nullable()));
+        let columns = columns.map(|(field, array)| (field.name(), readable(array, field.data_type()), true));
         let batch = RecordBatch::try_from_iter_with_nullable(columns).map_err(ParquetError::from)?;
         self.writer.write(&batch)?;
         self.writer.sync().map_err(ParquetError::from)?;
@@ -63,10 +59,6 @@ impl FileWriter for ParquetWriter {
     fn end(self: Box<Self>) -> Result<Vec<u8>, ExportError> {
         Ok(self.writer.into_inner()?)
     }
-}
-
-fn described(text: &str) -> KeyValue {
-    KeyValue::new("description".to_owned(), text.to_owned())
 }
 
 /// The type of a column in the file.
@@ -133,7 +125,7 @@ mod tests {
     }
 
     fn file(batches: &[RecordBatch]) -> ParquetRecordBatchReaderBuilder<Bytes> {
-        let mut file = Box::new(ParquetWriter::new(&columns(), None).unwrap());
+        let mut file = Box::new(ParquetWriter::new(&columns()).unwrap());
         let mut bytes: Vec<u8> = batches.iter().flat_map(|batch| file.rows(batch).unwrap()).collect();
         bytes.extend(file.end().unwrap());
         ParquetRecordBatchReaderBuilder::try_new(Bytes::from(bytes)).unwrap()
@@ -170,7 +162,7 @@ mod tests {
 
     #[test]
     fn bytes_leave_as_soon_as_a_row_group_is_full() {
-        let mut file = Box::new(ParquetWriter::new(&columns(), None).unwrap());
+        let mut file = Box::new(ParquetWriter::new(&columns()).unwrap());
         let many = batch(&vec![Some("a"); ROW_GROUP_ROWS / 2 + 1], vec![Some(1); ROW_GROUP_ROWS / 2 + 1]);
         let first = file.rows(&many).unwrap();
         let second = file.rows(&many).unwrap();
@@ -194,7 +186,7 @@ mod tests {
         let days: ArrayRef = Arc::new(Date32Array::from(vec![1]));
         let wrong = RecordBatch::try_from_iter([("a", days)]).unwrap();
         assert!(matches!(
-            ParquetWriter::new(&columns()[..1], None).unwrap().rows(&wrong),
+            ParquetWriter::new(&columns()[..1]).unwrap().rows(&wrong),
             Err(ExportError::Parquet(_))
         ));
     }

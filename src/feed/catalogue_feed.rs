@@ -41,8 +41,7 @@ pub fn catalogue_feed(
         revisions(revised),
     ];
     definitions.extend(tables);
-    let description = origin.describe_feed("Tal for det danske arbejdsmarked");
-    Feed { left_out, ..assemble("Jobindsats".to_owned(), description, definitions) }
+    Feed { left_out, ..assemble("Jobindsats".to_owned(), definitions) }
 }
 
 /// A table's set `Hovedtal`, here named after the table.

@@ -1,7 +1,7 @@
 //! Runs a plan chunk by chunk: cells come from the store if they are fresh, otherwise from the upstream.
 //!
-//! Concurrent requests for the same cells share one fetch, which runs in a task of its own, so that it continues when a caller
-//! disconnects. A chunk that is too large or too slow is halved. Answers with errors are never stored.
+//! Concurrent requests for the same cells share one fetch, which runs in a task of its own: it continues when one of the callers
+//! leaves, and ends when all have left. A chunk that is too large or too slow is halved. Answers with errors are never stored.
 //!
 //! All cells of an answer belong to one revision. When a table's revision changes during an answer, what was read so far is discarded
 //! and [`Fetcher::in_one_revision`] reads again. Fetched cells are confirmed once the list of tables was read after them, because the
@@ -18,7 +18,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
-use futures_util::future::{BoxFuture, FutureExt, Shared};
+use futures_util::future::{BoxFuture, FutureExt, Shared, WeakShared, join_all};
+use tokio::task::JoinHandle;
 
 use crate::budget::upstream::{Requester, UpstreamBudgets};
 use crate::catalogue::id::{MeasurementId, PeriodId};
@@ -34,6 +35,7 @@ use crate::store::change::Changes;
 use crate::store::freshness;
 use crate::store::key::CellKey;
 use crate::store::revisions::RevisionLog;
+use crate::upstream::caller::Caller;
 use crate::upstream::client::Upstream;
 
 /// What is known about updates of tables.
@@ -71,13 +73,28 @@ impl RevisionMode {
 /// So often a download is read again that a table moves on from.
 const ATTEMPTS: usize = 2;
 
-type Fetching = Shared<BoxFuture<'static, Result<SharedBlock, FetchError>>>;
+type FetchFuture = BoxFuture<'static, Result<SharedBlock, FetchError>>;
+type FetchKey = (MeasurementId, Revision, CellKey);
+
+/// A task whose calls are abandoned when nobody waits for its result any more.
+struct AwaitedTask<T> {
+    task: JoinHandle<T>,
+    caller: Caller,
+}
+
+impl<T> Drop for AwaitedTask<T> {
+    fn drop(&mut self) {
+        self.caller.abandon();
+    }
+}
 
 /// Fetches cells on somebody's behalf. Cheap to clone; clones share what is under way.
 #[derive(Debug, Clone)]
 pub struct Fetcher {
     inner: Arc<Inner>,
     requester: Requester,
+    /// Cells that the request of the requester needs, if that is known.
+    remaining_cells: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -91,7 +108,8 @@ struct Inner {
     /// Per table what stands. Blocks are put in store while this is held, so that none lands in a revision that is over.
     states: Mutex<HashMap<MeasurementId, RevisionState>>,
     revised: RevisionLog,
-    under_way: Mutex<HashMap<(MeasurementId, Revision, CellKey), Fetching>>,
+    /// Fetches that somebody waits for.
+    under_way: Mutex<HashMap<FetchKey, WeakShared<FetchFuture>>>,
 }
 
 /// The state of a table's revision.
@@ -124,13 +142,19 @@ impl Fetcher {
     ) -> Self {
         let (states, under_way) = (Mutex::default(), Mutex::default());
         let inner = Inner { upstream, store, updates, revised, observer, budgets, clock, states, under_way };
-        Self { inner: Arc::new(inner), requester: Requester::Service }
+        Self { inner: Arc::new(inner), requester: Requester::Service, remaining_cells: None }
     }
 
     /// The same fetcher on behalf of somebody else, whose budgets pay for what it asks the upstream.
     #[must_use]
     pub fn on_behalf_of(&self, requester: Requester) -> Self {
-        Self { inner: Arc::clone(&self.inner), requester }
+        Self { requester, ..self.clone() }
+    }
+
+    /// The same fetcher for a request that still needs so many cells: of one requester, the smallest request is served first.
+    #[must_use]
+    pub fn for_cells(&self, remaining_cells: u64) -> Self {
+        Self { remaining_cells: Some(remaining_cells), ..self.clone() }
     }
 
     /// The revision of the table that stands now. What was fetched under an earlier date and never confirmed is let go: it may
@@ -312,33 +336,60 @@ impl Fetcher {
     ) -> Result<SharedBlock, FetchError> {
         let key = (measurement.id.clone(), revision, key);
         let fetching = {
-            let mut under_way = self.inner.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-            under_way.entry(key.clone()).or_insert_with(|| self.start(measurement, chunk, key, until)).clone()
+            let mut under_way = self.inner.under_way();
+            under_way.retain(|_, fetching| fetching.upgrade().is_some());
+            match under_way.get(&key).and_then(WeakShared::upgrade) {
+                Some(fetching) => fetching,
+                None => {
+                    let fetching = self.start(measurement, chunk, key.clone(), until);
+                    under_way.extend(fetching.downgrade().map(|fetching| (key, fetching)));
+                    fetching
+                }
+            }
         };
         fetching.await
     }
 
-    /// Starts a fetch in a task of its own, which takes itself off the list when it is done.
+    /// Lets the fetches of a table that are under way run to their end, also if nobody waits for them any more.
+    pub fn finish_under_way(&self, table: &MeasurementId) {
+        let under_way = self.inner.under_way();
+        let of_table = under_way.iter().filter(|((of, ..), _)| of == table);
+        let fetches: Vec<_> = of_table.filter_map(|(_, fetching)| fetching.upgrade()).collect();
+        tokio::spawn(join_all(fetches));
+    }
+
+    /// Starts a fetch in a task of its own, which removes itself from the list when it is done. It ends when the last of those who
+    /// wait for it has left.
     fn start(
         &self,
         measurement: &Arc<Measurement>,
         chunk: &Chunk,
         key: (MeasurementId, Revision, CellKey),
         until: DateTime<Utc>,
-    ) -> Fetching {
+    ) -> Shared<FetchFuture> {
         let (inner, measurement, chunk) = (Arc::clone(&self.inner), Arc::clone(measurement), chunk.clone());
-        let requester = self.requester;
+        let caller =
+            Caller::new(self.requester, self.remaining_cells.unwrap_or(chunk.cell_bound(&measurement)));
+        let calling = caller.clone();
         let task = tokio::spawn(async move {
             // It may have come between the look into the store and this.
-            let result = inner.fetch_once(&measurement, &chunk, key.1, until, requester).await;
-            inner.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+            let result = inner.fetch_once(&measurement, &chunk, key.1, until, &calling).await;
+            inner.under_way().remove(&key);
             result
         });
-        async move { task.await.unwrap_or_else(|_| Err(FetchError::Interrupted)) }.boxed().shared()
+        caller.set_task(task.abort_handle());
+        let mut awaited = AwaitedTask { task, caller };
+        async move { (&mut awaited.task).await.unwrap_or_else(|_| Err(FetchError::Interrupted)) }
+            .boxed()
+            .shared()
     }
 }
 
 impl Inner {
+    fn under_way(&self) -> MutexGuard<'_, HashMap<FetchKey, WeakShared<FetchFuture>>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Stored cells that can answer at that moment without asking the upstream.
     async fn fresh(
         &self,
@@ -358,14 +409,14 @@ impl Inner {
         chunk: &'a Chunk,
         revision: Revision,
         until: DateTime<Utc>,
-        requester: Requester,
+        caller: &'a Caller,
     ) -> BoxFuture<'a, Result<SharedBlock, FetchError>> {
         async move {
-            let block = match self.ask(measurement, chunk, revision, requester).await {
+            let block = match self.ask(measurement, chunk, revision, caller).await {
                 Err(error) if error.is_too_much() => {
                     let mut parts = Vec::new();
                     for smaller in chunk.smaller(measurement) {
-                        parts.push(self.fetch_once(measurement, &smaller, revision, until, requester).await?);
+                        parts.push(self.fetch_once(measurement, &smaller, revision, until, caller).await?);
                     }
                     if parts.is_empty() {
                         return Err(error);
@@ -386,12 +437,12 @@ impl Inner {
         chunk: &Chunk,
         revision: Revision,
         until: DateTime<Utc>,
-        requester: Requester,
+        caller: &Caller,
     ) -> Result<SharedBlock, FetchError> {
         let key = CellKey::of(measurement, chunk);
         match self.fresh(measurement, revision, &key, until).await {
             Some(block) => Ok(block.restricted(&key)?),
-            None => self.fetch(measurement, chunk, revision, until, requester).await,
+            None => self.fetch(measurement, chunk, revision, until, caller).await,
         }
     }
 
@@ -400,11 +451,11 @@ impl Inner {
         measurement: &Measurement,
         chunk: &Chunk,
         revision: Revision,
-        requester: Requester,
+        caller: &Caller,
     ) -> Result<CellBlock, FetchError> {
         let request = request::data_request(measurement, chunk).ok_or(FetchError::Interrupted)?;
-        self.budgets.spend(requester, chunk.cell_bound(measurement))?;
-        let table = self.upstream.data(&request).await?;
+        self.budgets.spend(caller.requester, chunk.cell_bound(measurement))?;
+        let table = self.upstream.data_for(caller, &request).await?;
         let joined = join::join(measurement, chunk, &table).inspect_err(|error| {
             self.upstream.reject(&request, error);
             self.updates.outdated(&measurement.id);

@@ -1,4 +1,4 @@
-//! Calls the upstream: a limited number at the same time, never into the closed hour, with retries where they can help, and none
+//! Calls the upstream: a limited number at the same time, in the order of `queue`, never into the closed hour, with retries where they can help, and none
 //! while the circuit is open.
 //!
 //! In charge of sending and of deciding whether a call succeeded; `decode` and `read` interpret the answers.
@@ -10,19 +10,21 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use bytes::Bytes;
 use reqwest::{Client, Response, Url, redirect};
-use tokio::sync::{Semaphore, SemaphorePermit};
 
+use crate::budget::upstream::Requester;
 use crate::catalogue::id::MeasurementId;
 use crate::clock::Clock;
 use crate::error::excerpt;
 use crate::observe::upstream_observer::{CallOutcome, Endpoint, FailedCall, UpstreamCall, UpstreamObserver};
 use crate::settings::key::{ApiKey, InvalidKey};
 use crate::settings::redact::redact;
+use crate::upstream::caller::Caller;
 use crate::upstream::circuit::Circuits;
 use crate::upstream::data::DataTable;
 use crate::upstream::decode::{self, DecodeError};
 use crate::upstream::error::{Failure, UpstreamError};
 use crate::upstream::opening::{self, Closed};
+use crate::upstream::queue::CallQueue;
 use crate::upstream::request::{DataRequest, metadata_path};
 use crate::upstream::retry::Retry;
 use crate::upstream::verdict::{self, Refusal};
@@ -43,8 +45,13 @@ pub trait Upstream: Send + Sync + fmt::Debug {
     async fn tables(&self) -> Result<Tables, UpstreamError>;
     /// One table's measures, periods and dimensions.
     async fn table(&self, table: &MeasurementId) -> Result<Table, UpstreamError>;
+    /// Figures of one table, for the service itself.
+    #[cfg(feature = "insides")]
+    async fn data(&self, request: &DataRequest) -> Result<DataTable, UpstreamError> {
+        self.data_for(&Caller::new(Requester::Service, 0), request).await
+    }
     /// Figures of one table.
-    async fn data(&self, request: &DataRequest) -> Result<DataTable, UpstreamError>;
+    async fn data_for(&self, caller: &Caller, request: &DataRequest) -> Result<DataTable, UpstreamError>;
     /// Whether a background call may be made now: the upstream is open, the circuit closed, and a permit stays free for clients.
     fn has_room(&self) -> bool {
         true
@@ -88,7 +95,7 @@ pub struct HttpUpstream {
     root: Url,
     timeout: Duration,
     concurrency: usize,
-    permits: Semaphore,
+    queue: CallQueue,
     closed_hour: bool,
     retry: Retry,
     circuits: Circuits,
@@ -98,6 +105,7 @@ pub struct HttpUpstream {
 
 /// One call, which may need several tries.
 struct Call<'a> {
+    caller: Caller,
     endpoint: Endpoint,
     table: Option<&'a MeasurementId>,
     path_and_query: String,
@@ -136,8 +144,8 @@ impl Upstream for HttpUpstream {
         Ok(table)
     }
 
-    async fn data(&self, request: &DataRequest) -> Result<DataTable, UpstreamError> {
-        let call = Call::figures(request);
+    async fn data_for(&self, caller: &Caller, request: &DataRequest) -> Result<DataTable, UpstreamError> {
+        let call = Call { caller: caller.clone(), ..Call::figures(request) };
         let read = |body: &[u8]| DataTable::parse(body, request.label_count(), request.measure_count);
         self.ask(&call, read).await
     }
@@ -145,7 +153,7 @@ impl Upstream for HttpUpstream {
     /// With a concurrency of one, the single permit may be used while no client waits for it.
     fn has_room(&self) -> bool {
         let kept_free = if self.concurrency > 1 { 1 } else { 0 };
-        self.permits.available_permits() > kept_free && !self.circuits.is_open() && self.is_open().is_ok()
+        self.queue.free() > kept_free && !self.circuits.is_open() && self.is_open().is_ok()
     }
 
     fn reject(&self, request: &DataRequest, problem: &dyn fmt::Display) {
@@ -156,11 +164,12 @@ impl Upstream for HttpUpstream {
 impl<'a> Call<'a> {
     fn figures(request: &'a DataRequest) -> Self {
         let (table, path_and_query) = (Some(&request.table), request.path_and_query());
-        Self { endpoint: Endpoint::Data, table, path_and_query }
+        Self { caller: Caller::new(Requester::Service, 0), endpoint: Endpoint::Data, table, path_and_query }
     }
 
     fn metadata(endpoint: Endpoint, table: Option<&'a MeasurementId>) -> Self {
-        Self { endpoint, table, path_and_query: metadata_path(endpoint.as_str(), table) }
+        let caller = Caller::new(Requester::Service, 0);
+        Self { caller, endpoint, table, path_and_query: metadata_path(endpoint.as_str(), table) }
     }
 
     fn error(&self, failed: FailedTry) -> UpstreamError {
@@ -198,7 +207,7 @@ impl HttpUpstream {
             root,
             timeout: options.timeout,
             concurrency: options.concurrency.max(1),
-            permits: Semaphore::new(options.concurrency.max(1)),
+            queue: CallQueue::new(options.concurrency.max(1)),
             closed_hour: options.closed_hour,
             retry: options.retry,
             circuits: Circuits::new(options.clock.clone()),
@@ -242,7 +251,8 @@ impl HttpUpstream {
     }
 
     async fn one_try(&self, call: &Call<'_>) -> Result<Answer, FailedTry> {
-        let _permit = self.permit().await?;
+        let _permit = self.queue.permit(call.caller.requester, call.caller.remaining_cells).await;
+        let _running = call.caller.start_call().await;
         self.is_open().map_err(|closed| Failure::Closed { opens_at: closed.opens_at })?;
         let permits =
             self.circuits.admit(call.table).map_err(|retry_after| Failure::CircuitOpen { retry_after })?;
@@ -258,11 +268,6 @@ impl HttpUpstream {
     /// Whether a try that starts now ends before the upstream closes.
     fn is_open(&self) -> Result<(), Closed> {
         if self.closed_hour { opening::may_start(self.clock.now(), self.timeout) } else { Ok(()) }
-    }
-
-    async fn permit(&self) -> Result<SemaphorePermit<'_>, FailedTry> {
-        let closed = |_| Failure::Connect { detail: "the client is shut down".to_owned() };
-        Ok(self.permits.acquire().await.map_err(closed)?)
     }
 
     /// Makes one try and reports its outcome to the observer.

@@ -1,11 +1,13 @@
 //! The client of the databank's HTTP API, version 3: typed requests, tolerant reading of answers, and failures as typed errors.
 
+pub mod caller;
 pub mod circuit;
 pub mod client;
 pub mod data;
 pub mod decode;
 pub mod error;
 pub mod opening;
+pub mod queue;
 pub mod read;
 pub mod request;
 pub mod retry;

@@ -9,6 +9,8 @@ use jobindsats_bridge::simulator::Faults;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::support::app::{App, AppOptions};
+use jobindsats_bridge::answer::Request;
+use jobindsats_bridge::answer::stages::Stages;
 
 /// How many clients open the same workbook at once.
 const USERS: u64 = 1000;
@@ -75,4 +77,55 @@ async fn who_leaves_does_not_stop_what_others_wait_for() {
     assert!(left.is_err(), "the upstream is not that fast");
     assert_eq!(app.get(path).await.status, 200);
     assert_eq!(app.data_requests(), 1);
+}
+
+#[actix_web::test]
+async fn who_leaves_starts_no_more_calls_and_the_one_that_is_made_is_stored() {
+    let settings =
+        BridgeSettings { cell_limit: 200, upstream_concurrency: 1, ..AppOptions::default().settings };
+    let app = App::with(AppOptions { settings, ..AppOptions::default() }).await;
+    let options = "$filter=Periode eq '2026M05' or Periode eq '2026M06'&$select=Område";
+    let path = format!("/odata/jobindsats/y25i01/Hovedtal?{options}");
+    let planned = app.get(&format!("{path}&explain=plan")).await.json()["requests"].as_u64().unwrap();
+    assert!(planned >= 4);
+    app.upstream().set_faults(Faults { delay_ms: 300, ..Faults::default() });
+    let state = &app.service.state;
+    let feed = state.feeds.table("y25i01").await.unwrap();
+    let request = Request {
+        feed: &feed,
+        root: "",
+        path: "Hovedtal",
+        options,
+        max_page_size: None,
+        all_pages: false,
+        skip_token: None,
+        now: state.clock.now(),
+        stages: &Stages::new(state.metrics.clone()),
+    };
+    let answer = state.answerer.answer(&request, |_| Ok(()));
+    assert!(tokio::time::timeout(Duration::from_millis(100), answer).await.is_err(), "it has left");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(app.data_requests(), 1, "the call that was being made");
+    app.upstream().reset_faults();
+    assert_eq!(app.get(&path).await.status, 200);
+    assert_eq!(app.data_requests(), planned, "its figures were stored");
+}
+
+#[actix_web::test]
+async fn a_client_that_is_told_to_come_back_finds_what_it_asked_for() {
+    let settings = BridgeSettings {
+        cell_limit: 200,
+        upstream_concurrency: 1,
+        answer_seconds: 1,
+        ..AppOptions::default().settings
+    };
+    let app = App::with(AppOptions { settings, ..AppOptions::default() }).await;
+    let path = "/odata/jobindsats/y25i01/Hovedtal?$filter=Periode eq '2026M05' or Periode eq '2026M06'&$select=Område&$count=true";
+    let planned = app.get(&format!("{path}&explain=plan")).await.json()["requests"].as_u64().unwrap();
+    app.upstream().set_faults(Faults { delay_ms: 1_500, ..Faults::default() });
+    assert_eq!(app.get(path).await.code(), "UpstreamSlow");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    app.upstream().reset_faults();
+    assert_eq!(app.get(path).await.status, 200);
+    assert_eq!(app.data_requests(), planned, "the fetch went on and was stored");
 }

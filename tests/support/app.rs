@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use jobindsats_bridge::budget::work::PROCESSOR_TIME;
 use jobindsats_bridge::clock::Clock;
 use jobindsats_bridge::feed::origin::Origin;
 use jobindsats_bridge::refresh::indicators::Pace;
@@ -67,8 +66,6 @@ pub struct AppOptions {
     pub background: Background,
     /// What these may read ahead on one day.
     pub ahead: Budget,
-    /// The processor time of one request.
-    pub processor_time: Duration,
 }
 
 impl Default for AppOptions {
@@ -87,7 +84,6 @@ impl Default for AppOptions {
             sync: false,
             background: Background::None,
             ahead: Budget::default(),
-            processor_time: PROCESSOR_TIME,
         }
     }
 }
@@ -172,7 +168,6 @@ impl App {
             settings: BridgeSettings { data_dir: folder.path().to_owned(), ..options.settings },
             upstream: UpstreamChoice {
                 origin,
-                folder: "simulator".to_owned(),
                 url: simulator.url(),
                 key: Some(ApiKey::new("noegle-0123456789").unwrap()),
                 closed_hour: options.closed_hour,
@@ -181,7 +176,6 @@ impl App {
             clock: options.clock.clone(),
             pace: Pace::default(),
             ahead: options.ahead,
-            processor_time: options.processor_time,
             workers: Some(1),
             background: options.background == Background::All,
         };

@@ -42,7 +42,6 @@ impl CannedApp {
             settings,
             upstream: UpstreamChoice {
                 origin: Origin { name: "canned".to_owned(), is_simulator: false, description: None },
-                folder: "canned".to_owned(),
                 url: upstream.url.clone(),
                 key: Some(ApiKey::new(key).unwrap()),
                 closed_hour: false,
@@ -51,7 +50,6 @@ impl CannedApp {
             clock: Clock::fixed(morning()),
             pace: Pace::default(),
             ahead: Budget::default(),
-            processor_time: jobindsats_bridge::budget::work::PROCESSOR_TIME,
             workers: Some(1),
             background: false,
         };

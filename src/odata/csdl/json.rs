@@ -91,7 +91,7 @@ impl Model<'_> {
         let mut members: Vec<Member> = types.map(|item| member(&item.name, self.entity_type(item))).collect();
         let container = &self.schema.container;
         members.push(member(&container.name, self.container(container)));
-        self.object(members, &self.schema.annotations)
+        Node::Object(members)
     }
 
     fn entity_type(&self, entity_type: &EntityType) -> Node {
@@ -119,10 +119,15 @@ impl Model<'_> {
         if property.nullable {
             members.push(member("$Nullable", Node::Bool(true)));
         }
-        // The scale of decimals is variable, which is what no `$Scale` means. Microsoft's reader stops at the word.
-        let facets = [("$MaxLength", property.max_length), ("$Precision", property.precision)];
-        let facet = |(name, value): (_, Option<u32>)| Some(member(name, Node::Int(value?.into())));
-        members.extend(facets.into_iter().filter_map(facet));
+        let number = |value: Option<u32>| value.map(|value| Node::Int(value.into()));
+        // Without it OData allows no decimals.
+        let scale = (property.primitive == PrimitiveType::Decimal).then(|| text("variable"));
+        let facets = [
+            ("$MaxLength", number(property.max_length)),
+            ("$Precision", number(property.precision)),
+            ("$Scale", scale),
+        ];
+        members.extend(facets.into_iter().filter_map(|(name, value)| Some(member(name, value?))));
         self.object(members, &property.annotations)
     }
 

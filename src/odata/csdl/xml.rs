@@ -69,8 +69,7 @@ impl Document<'_> {
         ];
         self.element("Schema", attributes, |this| {
             schema.entity_types.iter().try_for_each(|item| this.entity_type(item))?;
-            this.container(&schema.container)?;
-            this.annotations(&schema.annotations)
+            this.container(&schema.container)
         })
     }
 

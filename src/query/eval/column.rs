@@ -10,7 +10,6 @@ use arrow_select::filter::filter;
 use arrow_select::take::take;
 
 use super::EvalError;
-use crate::budget::work::WorkError;
 use crate::feed::arrays::value_at;
 use crate::odata::value::Value;
 
@@ -69,13 +68,9 @@ impl ColumnarValue {
     }
 
     /// Applies a predicate to each text; unknown for null.
-    pub(super) fn truths_of_texts(
-        &self,
-        rows: usize,
-        holds: impl Fn(&str) -> Result<bool, WorkError>,
-    ) -> Result<BooleanArray, EvalError> {
+    pub(super) fn truths_of_texts(&self, rows: usize, holds: impl Fn(&str) -> bool) -> BooleanArray {
         let texts = Texts::of(self);
-        Ok((0..rows).map(|row| texts.get(row).map(&holds).transpose()).collect::<Result<_, _>>()?)
+        (0..rows).map(|row| texts.get(row).map(&holds)).collect()
     }
 
     /// Applies a function to each value.
