@@ -59,6 +59,9 @@ pub struct SimulatorArguments {
     /// The edition to start at: 0 is the newest, -1 the one before
     #[arg(long, default_value_t = 0, allow_hyphen_values = true)]
     edition: i32,
+    /// Leave tables as they were last retrieved, instead of adding a period whenever a scheduled update has passed
+    #[arg(long)]
+    as_retrieved: bool,
     /// Write all figures to standard output instead
     #[arg(long)]
     dump: bool,
@@ -160,13 +163,22 @@ async fn choose_upstream(
             Err("--simulator is given, and a key is set; keep one".into())
         }
         (UpstreamSettings::Api { url, key }, None) => {
-            let origin = Origin { name: origin_name(url), is_simulator: false, description: None };
+            let folder = origin_name(url);
+            let origin = Origin { name: folder.clone(), is_simulator: false, description: None };
             let (url, key) = (url.clone(), Some(key.clone()));
-            Ok((UpstreamChoice { origin, url, key, closed_hour: true, retry: Retry::default() }, None))
+            Ok((
+                UpstreamChoice { origin, folder, url, key, closed_hour: true, retry: Retry::default() },
+                None,
+            ))
         }
         (UpstreamSettings::Simulator, Some(url)) => Ok((simulated(url), None)),
         (UpstreamSettings::Simulator, None) => {
-            let options = SimulatorOptions { closed_hour: false, workers: 2, ..SimulatorOptions::default() };
+            let options = SimulatorOptions {
+                closed_hour: false,
+                follows_clock: true,
+                workers: 2,
+                ..SimulatorOptions::default()
+            };
             let simulator = simulator::start(options).await?;
             tracing::warn!("no key is set: the built-in simulator answers");
             Ok((simulated(simulator.url()), Some(simulator)))
@@ -177,8 +189,9 @@ async fn choose_upstream(
 fn simulated(url: String) -> UpstreamChoice {
     let origin =
         Origin { name: SIMULATOR.to_owned(), is_simulator: true, description: Some(SIMULATED.to_owned()) };
+    let folder = format!("{SIMULATOR}-{}", simulator::edition());
     let key = Some(ApiKey::well_known(SIMULATOR_KEY));
-    UpstreamChoice { origin, url, key, closed_hour: false, retry: Retry::default() }
+    UpstreamChoice { origin, folder, url, key, closed_hour: false, retry: Retry::default() }
 }
 
 /// `https://api.jobindsats.dk/v3` → `api.jobindsats.dk_v3`: a folder of its own for each upstream.
@@ -193,7 +206,8 @@ fn origin_name(url: &str) -> String {
 /// Runs only the simulator, or writes its figures.
 pub async fn simulator(arguments: SimulatorArguments) -> Outcome {
     if arguments.dump {
-        let options = DumpOptions { tables: arguments.tables, extent: arguments.extent.into() };
+        let today = (!arguments.as_retrieved).then(|| Clock::default().copenhagen().date_naive());
+        let options = DumpOptions { tables: arguments.tables, extent: arguments.extent.into(), today };
         simulator::dump(io::stdout().lock(), &options)?;
         return Ok(());
     }
@@ -204,6 +218,7 @@ pub async fn simulator(arguments: SimulatorArguments) -> Outcome {
         cell_limit: arguments.cell_limit,
         count_all_columns: arguments.count_all_columns,
         closed_hour: arguments.closed_hour,
+        follows_clock: !arguments.as_retrieved,
         edition: arguments.edition,
         workers: 2,
         ..SimulatorOptions::default()

@@ -49,6 +49,9 @@ use crate::web::state::AppState;
 #[derive(Debug, Clone)]
 pub struct UpstreamChoice {
     pub origin: Origin,
+    /// The folder below `BRIDGE_DATA_DIR` that holds all that is stored from this origin. The simulator has one for each of
+    /// its editions, so that what an older one made up does not answer.
+    pub folder: String,
     pub url: String,
     pub key: Option<ApiKey>,
     /// Whether it closes between 22 and 23.
@@ -134,7 +137,7 @@ const EVERYBODYS_CELLS: u64 = 400_000_000;
 pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
     let settings = &options.settings;
     let definitions = definitions(settings)?;
-    let path = settings.data_dir.join(&options.upstream.origin.name);
+    let path = settings.data_dir.join(&options.upstream.folder);
     let folder = own(&path)?;
     let metrics = metrics(&options.clock)?;
     let reports = Arc::new(FailureReports::default());

@@ -13,6 +13,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 
 use super::{ExportError, FileColumn, FileWriter};
@@ -29,16 +30,17 @@ pub struct ParquetWriter {
 }
 
 impl ParquetWriter {
-    /// Begins a file.
+    /// Begins a file. Its metadata hold the description: what the figures are and where they come from.
     ///
     /// # Errors
     /// When a column's type does not exist in Parquet.
-    pub fn new(columns: &[FileColumn]) -> Result<Self, ExportError> {
+    pub fn new(columns: &[FileColumn], description: Option<&str>) -> Result<Self, ExportError> {
         let field = |column: &FileColumn| Field::new(&column.name, data_type(column.primitive), true);
         let schema = Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()));
         let properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
             .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+            .set_key_value_metadata(description.map(|text| vec![described(text)]))
             .set_created_by(concat!("jobindsats-bridge ", env!("CARGO_PKG_VERSION")).to_owned())
             .build();
         let writer = ArrowWriter::try_new(Vec::new(), Arc::clone(&schema), Some(properties))?;
@@ -59,6 +61,10 @@ impl FileWriter for ParquetWriter {
     fn end(self: Box<Self>) -> Result<Vec<u8>, ExportError> {
         Ok(self.writer.into_inner()?)
     }
+}
+
+fn described(text: &str) -> KeyValue {
+    KeyValue::new("description".to_owned(), text.to_owned())
 }
 
 /// The type of a column in the file.
@@ -125,7 +131,7 @@ mod tests {
     }
 
     fn file(batches: &[RecordBatch]) -> ParquetRecordBatchReaderBuilder<Bytes> {
-        let mut file = Box::new(ParquetWriter::new(&columns()).unwrap());
+        let mut file = Box::new(ParquetWriter::new(&columns(), None).unwrap());
         let mut bytes: Vec<u8> = batches.iter().flat_map(|batch| file.rows(batch).unwrap()).collect();
         bytes.extend(file.end().unwrap());
         ParquetRecordBatchReaderBuilder::try_new(Bytes::from(bytes)).unwrap()
@@ -162,7 +168,7 @@ mod tests {
 
     #[test]
     fn bytes_leave_as_soon_as_a_row_group_is_full() {
-        let mut file = Box::new(ParquetWriter::new(&columns()).unwrap());
+        let mut file = Box::new(ParquetWriter::new(&columns(), None).unwrap());
         let many = batch(&vec![Some("a"); ROW_GROUP_ROWS / 2 + 1], vec![Some(1); ROW_GROUP_ROWS / 2 + 1]);
         let first = file.rows(&many).unwrap();
         let second = file.rows(&many).unwrap();
@@ -186,7 +192,7 @@ mod tests {
         let days: ArrayRef = Arc::new(Date32Array::from(vec![1]));
         let wrong = RecordBatch::try_from_iter([("a", days)]).unwrap();
         assert!(matches!(
-            ParquetWriter::new(&columns()[..1]).unwrap().rows(&wrong),
+            ParquetWriter::new(&columns()[..1], None).unwrap().rows(&wrong),
             Err(ExportError::Parquet(_))
         ));
     }

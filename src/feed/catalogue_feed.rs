@@ -41,7 +41,8 @@ pub fn catalogue_feed(
         revisions(revised),
     ];
     definitions.extend(tables);
-    Feed { left_out, ..assemble("Jobindsats".to_owned(), definitions) }
+    let description = origin.describe_feed("Tal for det danske arbejdsmarked");
+    Feed { left_out, ..assemble("Jobindsats".to_owned(), description, definitions) }
 }
 
 /// A table's set `Hovedtal`, here named after the table.

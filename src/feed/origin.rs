@@ -24,6 +24,12 @@ impl Origin {
         }
     }
 
+    /// The description of a service: its title, and where its figures come from.
+    pub(super) fn describe_feed(&self, title: &str) -> String {
+        let stop = if title.ends_with('.') { "" } else { "." };
+        self.describe(&format!("{title}{stop} Kilde: {}", self.source()))
+    }
+
     /// The description of a dataset of that title.
     pub(super) fn describe(&self, title: &str) -> String {
         let stop = if title.ends_with('.') { "" } else { "." };

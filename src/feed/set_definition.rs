@@ -247,8 +247,9 @@ impl NavigationDefinition {
 }
 
 /// Makes a feed from the definitions of its sets.
-pub(super) fn assemble(namespace: String, definitions: Vec<SetDefinition>) -> Feed {
-    let schema = schema(namespace, &definitions);
+pub(super) fn assemble(namespace: String, description: String, definitions: Vec<SetDefinition>) -> Feed {
+    let description = Annotation::new("Core.Description", AnnotationValue::String(description));
+    let schema = Schema { annotations: vec![description], ..schema(namespace, &definitions) };
     let targets: Vec<NavigationTarget> = definitions
         .iter()
         .map(|definition| NavigationTarget {
@@ -272,6 +273,7 @@ fn schema(namespace: String, definitions: &[SetDefinition]) -> Schema {
             singletons: of_kind(true).map(SetDefinition::as_singleton).collect(),
             annotations: container_annotations(),
         },
+        annotations: Vec::new(),
     }
 }
 

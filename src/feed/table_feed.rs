@@ -32,7 +32,9 @@ pub fn table_feed(
     definitions.push(named.observations());
     definitions.extend(codes::lists(&named));
     definitions.push(properties(measurement, head, origin));
-    assemble(format!("Jobindsats.{}", naming::id_name(measurement.id.as_str())), definitions)
+    let namespace = format!("Jobindsats.{}", naming::id_name(measurement.id.as_str()));
+    let title = label_or_id(&measurement.title, measurement.id.as_str());
+    assemble(namespace, origin.describe_feed(title), definitions)
 }
 
 /// The instant at which figures of that day were published: the day's first instant in Copenhagen, because the upstream gives no

@@ -8,6 +8,7 @@ pub struct Schema {
     pub namespace: String,
     pub entity_types: Vec<EntityType>,
     pub container: EntityContainer,
+    pub annotations: Vec<Annotation>,
 }
 
 /// The type of the entities of one or more sets.
@@ -140,6 +141,17 @@ impl Schema {
 }
 
 impl Schema {
+    /// What the schema says about itself.
+    #[must_use]
+    pub fn description(&self) -> Option<&str> {
+        let mut described =
+            self.annotations.iter().filter(|annotation| annotation.term == "Core.Description");
+        described.find_map(|annotation| match &annotation.value {
+            AnnotationValue::String(text) => Some(text.as_str()),
+            _ => None,
+        })
+    }
+
     /// The qualified name of something that the schema declares.
     #[must_use]
     pub fn qualified(&self, name: &str) -> String {
@@ -149,7 +161,7 @@ impl Schema {
     /// All annotations of the schema and its elements.
     pub fn annotations(&self) -> impl Iterator<Item = &Annotation> {
         let types = self.entity_types.iter().flat_map(EntityType::all_annotations);
-        types.chain(self.container.all_annotations())
+        types.chain(self.container.all_annotations()).chain(&self.annotations)
     }
 
     /// Leaves out the annotations whose terms are not wanted.
@@ -160,6 +172,7 @@ impl Schema {
             item.properties.iter_mut().for_each(|item| keep(&mut item.annotations));
             item.navigation.iter_mut().for_each(|item| keep(&mut item.annotations));
         }
+        keep(&mut self.annotations);
         let container = &mut self.container;
         keep(&mut container.annotations);
         container.sets.iter_mut().for_each(|item| keep(&mut item.annotations));

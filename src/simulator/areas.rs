@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::chance;
 use super::hierarchy::{Hierarchy, HierarchyError, Level};
 
-const AREAS: &str = include_str!("../../metadata/simulator/areas.json");
+pub const AREAS: &str = include_str!("../../metadata/simulator/areas.json");
 
 /// The areas that the simulator carries do not hang together.
 #[derive(Debug, thiserror::Error)]
@@ -136,6 +136,23 @@ impl Areas {
         }
         shares[COUNTRY] = 1.0;
         shares
+    }
+
+    /// The labour force of every area, which shares of people are weighted by. A few live in no known area.
+    pub fn labour_force(&self) -> Vec<f64> {
+        let of = |places: &mut dyn Iterator<Item = usize>| {
+            places.map(|place| self.places[place].weight).sum::<f64>()
+        };
+        let all = of(&mut self.municipalities());
+        let weight = |place: usize| match place {
+            COUNTRY => all,
+            place if self.regions().contains(&place) => {
+                of(&mut self.municipalities().filter(|other| self.parent(*other) == place))
+            }
+            place if place == self.unknown() => all * 0.002,
+            place => self.places[place].weight,
+        };
+        (0..self.len()).map(weight).collect()
     }
 
     /// An area hierarchy by its id, or `None` where there is no such.

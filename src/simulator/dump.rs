@@ -2,6 +2,8 @@
 
 use std::io;
 
+use chrono::NaiveDate;
+
 use super::SimulatorError;
 use super::figures::{Edition, View};
 use super::render::push_number;
@@ -25,6 +27,8 @@ pub struct DumpOptions {
     /// The only tables to write; empty: all.
     pub tables: Vec<String>,
     pub extent: DumpExtent,
+    /// The day up to which tables were updated by the calendar; none: as they were last retrieved.
+    pub today: Option<NaiveDate>,
 }
 
 /// The figures cannot be written.
@@ -63,7 +67,8 @@ pub fn dump(writer: impl io::Write, options: &DumpOptions) -> Result<(), DumpErr
     ])?;
     for (index, table) in databank.metadata.tables.iter().enumerate() {
         if options.tables.is_empty() || options.tables.contains(&table.id) {
-            let view = databank.view(index, Edition::default())?;
+            let months = options.today.map_or(0, |today| table.update.months_until(today));
+            let view = databank.view(index, Edition { months, ..Edition::default() })?;
             dump_table(&mut lines, &view, options.extent)?;
         }
     }
@@ -186,7 +191,7 @@ mod tests {
 
     fn dumped(table: &str, extent: DumpExtent) -> Vec<String> {
         let mut bytes = Vec::new();
-        dump(&mut bytes, &DumpOptions { tables: vec![table.into()], extent }).unwrap();
+        dump(&mut bytes, &DumpOptions { tables: vec![table.into()], extent, today: None }).unwrap();
         String::from_utf8(bytes).unwrap().lines().map(str::to_owned).collect()
     }
 

@@ -1,11 +1,13 @@
 //! The figures of a table in one edition: published ones where there are any, else made up.
 //!
-//! What is made up is a pure function of table, cell, measure, period and edition. A count comes down from the nearest
-//! published totals by the shares of its members, a little below them, so that no part ever exceeds a total; a rate
-//! leans to one side or the other of the published one nearest above it. Knows no HTTP.
+//! What is made up is a pure function of table, cell, measure, period and edition. [`Model`] says what a cell comes to;
+//! here figures are rounded so that parts never exceed their total, and hidden where they are small. Knows no HTTP.
 
-use super::areas::{Areas, COUNTRY};
+use std::cell::OnceCell;
+
+use super::areas::Areas;
 use super::chance;
+use super::model::{Model, Standing};
 use super::periods::{Period, PeriodType};
 use super::published::{Figure, Key, Published};
 use super::tables::{Kind, Measure, Table};
@@ -17,22 +19,16 @@ pub struct Edition {
     pub number: i32,
     /// Whether published totals of recent periods were changed too.
     pub revises_published: bool,
+    /// How many months have passed from the newest retrieval's update to the newest one by the calendar.
+    pub months: u32,
 }
 
-/// How far figures scatter around what shares and leanings would give.
-const NOISE: f64 = 0.01;
-/// How much a count falls short of its share for each dimension that it is divided by. More than the noise, so that
-/// noise never lifts a part to its total, and parts add up to a little less.
-const SHORTFALL: f64 = 0.012;
 /// For how many of the newest periods figures are provisional.
 const PROVISIONAL: usize = 3;
 /// For how many periods back an update may still change figures.
 const REVISED: usize = 36;
-/// How far an update moves the country's made-up figures at most.
-const REVISION: f64 = 0.006;
-
-/// How often a combination of two or more dimensions does not exist in a year.
-const MISSING: f64 = 0.02;
+/// How often a combination of two or more dimensions in which nothing could be shown is left out in a year.
+const LEFT_OUT: f64 = 0.1;
 
 /// A table, its published figures and the edition that stands.
 #[derive(Clone, Copy, Debug)]
@@ -41,47 +37,43 @@ pub struct View<'a> {
     pub places: &'a Areas,
     pub published: &'a Published,
     pub edition: Edition,
+    model: &'a Model,
     seed: u64,
 }
 
 /// A period as it stands in an edition.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Moment {
     pub period: Period,
     /// How many periods are newer.
     age: usize,
     /// Changes whenever an update changed the made-up figures of the period.
     revision: u64,
+    /// How each measure stands; worked out at the first figure.
+    standings: OnceCell<Vec<Standing>>,
 }
 
-/// A cell without period and measure, with what its figures are made from.
+/// A cell without period and measure.
 #[derive(Debug)]
 pub struct Cell {
     pub key: Key,
     seed: u64,
-    /// The part of the country's total that it makes up.
-    share: f64,
-    /// What its rates are, compared with the country's.
-    lean: f64,
-    above: Vec<Anchor>,
     pinned: bool,
 }
 
-/// A published cell that another lies below.
-#[derive(Debug)]
-struct Anchor {
-    key: Key,
-    share: f64,
-    lean: f64,
-}
-
 impl<'a> View<'a> {
-    pub fn new(table: &'a Table, places: &'a Areas, published: &'a Published, edition: Edition) -> Self {
-        Self { table, places, published, edition, seed: chance::seed(&table.id) }
+    pub fn new(
+        table: &'a Table,
+        places: &'a Areas,
+        published: &'a Published,
+        model: &'a Model,
+        edition: Edition,
+    ) -> Self {
+        Self { table, places, published, edition, model, seed: chance::seed(&table.id) }
     }
 
     fn rank(&self) -> usize {
-        (self.published.retrievals as i32 - 1 + self.edition.number.min(0)).max(0) as usize
+        self.published.rank(self.edition.number)
     }
 
     /// The periods of a type that this edition holds, oldest first.
@@ -91,10 +83,12 @@ impl<'a> View<'a> {
         };
         let mut periods = range.periods();
         let steps = self.edition.number.unsigned_abs() as usize;
-        if self.edition.number > 0 {
+        if self.edition.number >= 0 {
             let newest = periods.last().copied();
-            let more = std::iter::successors(newest, |period| Some(period.next(&range.only)));
-            periods.extend(more.skip(1).take(steps));
+            let end = self.table.newest_month() + self.edition.months;
+            let later = std::iter::successors(newest, |period| Some(period.next(&range.only))).skip(1);
+            let by_calendar = later.clone().take_while(|period| period.last_month() <= end).count();
+            periods.extend(later.take(by_calendar + steps));
         } else if steps > 0 && self.table.periods[0].kind() == kind {
             let published = self.published.newest(kind, self.rank());
             let kept = published.and_then(|newest| periods.iter().position(|period| *period == newest));
@@ -110,13 +104,14 @@ impl<'a> View<'a> {
         let newest = periods.len().saturating_sub(1);
         let moment = |(index, period): (usize, &Period)| {
             let age = newest - index;
-            Moment { period: *period, age, revision: self.revision(*period, age) }
+            Moment { period: *period, age, revision: self.revision(*period, age), standings: OnceCell::new() }
         };
         periods.iter().enumerate().map(moment).collect()
     }
 
     fn revision(&self, period: Period, age: usize) -> u64 {
-        let number = i64::from(self.edition.number);
+        let number =
+            i64::from(self.edition.number) + i64::from(self.edition.months / self.table.update.months());
         if age < PROVISIONAL {
             return chance::mix(age as u64 + 1, number as u64);
         }
@@ -131,30 +126,12 @@ impl<'a> View<'a> {
 
     /// The cell at one node of every dimension: `place` is an area, `nodes` the nodes of the named dimensions.
     pub fn cell(&self, place: usize, nodes: &[usize]) -> Cell {
-        let mut chains = vec![self.place_chain(place)];
         let mut key = Key::default().with(0, place);
         for (index, node) in nodes.iter().enumerate() {
             let hierarchy = &self.table.dimensions[index + 1].hierarchies[0];
             key = key.with(index + 1, hierarchy.nodes[*node].code);
-            chains.push(hierarchy.codes_up(*node));
         }
-        let above = self.published.above(key, &chains);
-        Cell {
-            key,
-            seed: chance::mix(self.seed, key.0),
-            share: self.share(key),
-            lean: self.lean(key),
-            above: above
-                .into_iter()
-                .map(|key| Anchor { key, share: self.share(key), lean: self.lean(key) })
-                .collect(),
-            pinned: self.is_pinned(key),
-        }
-    }
-
-    fn place_chain(&self, place: usize) -> Vec<usize> {
-        let up = std::iter::successors(Some(place), |place| Some(self.places.parent(*place)));
-        up.take_while(|place| *place != COUNTRY).collect()
+        Cell { key, seed: chance::mix(self.seed, key.0), pinned: self.is_pinned(key) }
     }
 
     fn is_pinned(&self, key: Key) -> bool {
@@ -170,29 +147,25 @@ impl<'a> View<'a> {
         })
     }
 
-    fn share(&self, key: Key) -> f64 {
-        let named = (1..self.table.dimensions.len()).map(|dimension| {
-            self.table.dimensions[dimension].hierarchies[0].nodes[key.code(dimension)].share
-        });
-        self.table.place_shares[key.code(0)] * named.product::<f64>()
-    }
-
-    fn lean(&self, key: Key) -> f64 {
-        let lean = |dimension: usize| match key.code(dimension) {
-            0 => 1.0,
-            code => {
-                0.82 + 0.36 * chance::unit(chance::mix(chance::mix(self.seed, dimension as u64), code as u64))
-            }
-        };
-        (0..self.table.dimensions.len()).map(lean).product()
-    }
-
     /// Whether the combination has a row in the period.
     pub fn exists(&self, cell: &Cell, moment: &Moment) -> bool {
+        !self.is_unseen(cell, moment) && !self.is_left_out(cell, moment)
+    }
+
+    /// Whether the combination did not occur: one in ten of those that would be hidden anyway.
+    fn is_unseen(&self, cell: &Cell, moment: &Moment) -> bool {
         let year = chance::mix(cell.seed, u64::from(moment.period.year));
-        let rare = cell.key.depth() >= 2 && chance::unit(year) < MISSING;
-        let is_there = !rare || self.is_published(cell.key, moment);
-        is_there && !self.is_left_out(cell, moment)
+        cell.key.depth() >= 2
+            && chance::unit(year) < LEFT_OUT
+            && !self.is_published(cell.key, moment)
+            && self.counts().count() > 0
+            && self.counts().all(|measure| self.value(cell, measure, moment).is_none())
+    }
+
+    /// Whether a figure was published.
+    #[cfg(test)]
+    pub fn is_published_in(&self, cell: &Cell, measure: usize, moment: &Moment) -> bool {
+        self.looked_up(cell.key, measure, moment).is_some()
     }
 
     fn is_published(&self, key: Key, moment: &Moment) -> bool {
@@ -212,6 +185,9 @@ impl<'a> View<'a> {
     }
 
     fn looked_up(&self, key: Key, measure: usize, moment: &Moment) -> Option<Figure> {
+        if !self.standing(measure, moment).is_published {
+            return None;
+        }
         let figure = self.published.figure(key, measure, moment.period, self.rank())?;
         let revised = self.edition.revises_published
             && key == Key::default()
@@ -220,19 +196,26 @@ impl<'a> View<'a> {
         Some(figure.map(|figure| if revised { figure + figure / 400 + 1 } else { figure }))
     }
 
+    fn standing<'m>(&self, measure: usize, moment: &'m Moment) -> &'m Standing {
+        let of = |measure| self.model.standing(self.table, measure, moment.period, moment.revision);
+        &moment.standings.get_or_init(|| (0..self.table.measures.len()).map(of).collect())[measure]
+    }
+
     /// The figure of a cell in units of the measure's last decimal, or none where it is hidden or not yet there.
     pub fn value(&self, cell: &Cell, measure: usize, moment: &Moment) -> Figure {
         if let Some(figure) = self.looked_up(cell.key, measure, moment) {
             return figure;
         }
         let about = &self.table.measures[measure];
-        if !cell.pinned || moment.age < about.lag {
+        if !cell.pinned || moment.age < about.lag || self.standing(measure, moment).is_missing {
+            // Below a total that was published as missing nothing can be shown.
             return None;
         }
         match about.kind {
             Kind::Count => Some(self.count(cell, measure, moment))
                 .filter(|count| *count >= about.floor.unwrap_or(0).max(1)),
             Kind::Amount => Some(self.count(cell, measure, moment)),
+            Kind::Rate if about.is_whole() => Some(self.part_of_a_whole(cell, measure, moment)),
             Kind::Rate => Some(scale(self.rate(cell, measure, moment).min(100.0), about)),
             Kind::Fraction => Some(scale(self.rate(cell, measure, moment).min(1.0), about)),
             Kind::Average => self.average(cell, measure, moment),
@@ -245,93 +228,58 @@ impl<'a> View<'a> {
         }
     }
 
-    fn noise(&self, cell: &Cell, measure: usize, moment: &Moment) -> f64 {
-        let seed = chance::mix(chance::mix(cell.seed, u64::from(moment.period.code())), measure as u64);
-        chance::unit(chance::mix(seed, moment.revision))
-    }
-
     fn count(&self, cell: &Cell, measure: usize, moment: &Moment) -> i64 {
-        let mut count = f64::INFINITY;
-        let mut limit = i64::MAX;
-        for anchor in &cell.above {
-            if let Some(figure) = self.looked_up(anchor.key, measure, moment) {
-                // Below a hidden total nothing can be shown.
-                let figure = figure.unwrap_or(1);
-                count = count.min(figure as f64 * cell.share / anchor.share);
-                limit = limit.min(figure);
-            }
+        let count = self.rounded(cell.key, measure, moment).max(self.at_least(cell.key, measure, moment));
+        match self.table.measures[measure].at_most {
+            None => count,
+            Some(upper) => match self.looked_up(cell.key, upper, moment) {
+                Some(limit) => count.min(limit.unwrap_or(0)),
+                None => count.min(self.count(cell, upper, moment)),
+            },
         }
-        // The usual level counts only where the country's own total is unknown: parts and totals must agree on it.
-        if self.looked_up(Key::default(), measure, moment).is_none() {
-            count = count.min(self.usual(measure, moment) * cell.share);
-        }
-        if cell.key != Key::default() {
-            count *= 1.0 - SHORTFALL * cell.key.depth() as f64 - NOISE * self.noise(cell, measure, moment);
-        }
-        let mut count = count.round() as i64;
-        if let Some(at_least) = self.published.at_least(cell.key, measure, moment.period) {
-            count = count.max(at_least);
-        }
-        if let Some(upper) = self.table.measures[measure].at_most {
-            let upper = self
-                .looked_up(cell.key, upper, moment)
-                .unwrap_or_else(|| Some(self.count(cell, upper, moment)));
-            count = count.min(upper.unwrap_or(0));
-        }
-        count.min(limit)
     }
 
-    /// The usual size for the whole country in a period, with season and the slow swing of the economy.
-    fn usual(&self, measure: usize, moment: &Moment) -> f64 {
-        let period = moment.period;
-        let about = &self.table.measures[measure];
-        let month = f64::from(period.last_month());
-        let phase = std::f64::consts::TAU * chance::unit(self.seed);
-        let wave = |length: f64| (std::f64::consts::TAU * month / length + phase).sin();
-        let season = if matches!(period.kind, PeriodType::M) { self.table.season * wave(12.0) } else { 0.0 };
-        let swing = if about.level > 0.0 { 0.11 * wave(103.0) + 0.04 * wave(41.0) } else { 0.0 };
-        let months = match (about.kind, period.kind) {
-            (Kind::Amount, PeriodType::Y | PeriodType::Qmat) => 12.0,
-            (Kind::Amount, PeriodType::Q) => 3.0,
-            (Kind::Amount, PeriodType::Mytd) => f64::from(period.number),
-            _ => 1.0,
+    /// The published figure that this one must not fall below: full-time persons, where persons were not published.
+    fn at_least(&self, key: Key, measure: usize, moment: &Moment) -> i64 {
+        let is_below = |other: &usize| self.table.measures[*other].at_most == Some(measure);
+        let below = (0..self.table.measures.len()).filter(is_below);
+        let figure = |other: usize| match self.looked_up(key, other, moment) {
+            Some(figure) => figure.unwrap_or(0),
+            None => self.at_least(key, other, moment),
         };
-        let revised = match moment.revision {
-            0 => 1.0,
-            revision => {
-                let seed = chance::mix(chance::mix(self.seed, u64::from(period.code())), revision);
-                1.0 - REVISION * chance::unit(seed)
+        below.map(figure).max().unwrap_or(0)
+    }
+
+    /// A count in whole numbers. The members of one dimension are rounded so that nothing is lost between them; where
+    /// more dimensions meet, always downward. Either way parts never come to more than what they are parts of.
+    fn rounded(&self, key: Key, measure: usize, moment: &Moment) -> i64 {
+        let standing = self.standing(measure, moment);
+        let total = standing.total.round();
+        // What cannot be told from a whole number is one; the more parts there are, the less.
+        let down = |figure: f64, depth: usize| (figure + 1e-3_f64.powi(depth as i32 + 1)).floor() as i64;
+        match key.depth() {
+            0 => total as i64,
+            1 => {
+                let dimension = key.shape().trailing_zeros() as usize;
+                let (from, to) = self.model.bounds(measure, standing, dimension, key);
+                down(total * to, 1) - down(total * from, 1)
             }
-        };
-        about.level * (1.0 + season + swing) * months * revised
+            depth => down(total * self.model.share(measure, standing, key), depth),
+        }
     }
 
     fn rate(&self, cell: &Cell, measure: usize, moment: &Moment) -> f64 {
-        let about = &self.table.measures[measure];
-        let jitter = 1.0 + 2.0 * NOISE * (self.noise(cell, measure, moment) - 0.5);
-        if let Some(dimension) = self.whole_of(about) {
-            let share = self.table.dimensions[dimension].hierarchies[0].nodes[cell.key.code(dimension)].share;
-            return if cell.key.code(dimension) == 0 { 100.0 } else { 100.0 * share * jitter };
-        }
-        match self.nearest(cell, measure, moment) {
-            Some((anchor, figure)) => figure * cell.lean / anchor.lean * jitter,
-            None => self.usual(measure, moment) * cell.lean * jitter,
-        }
+        let standing = self.standing(measure, moment);
+        standing.total * self.model.lean(measure, standing, cell.key)
     }
 
-    /// The dimension over whose members the measure comes to 100 per cent.
-    fn whole_of(&self, about: &Measure) -> Option<usize> {
-        let id = about.adds_up_over.as_ref()?;
-        self.table.dimensions.iter().position(|dimension| dimension.id == *id)
-    }
-
-    /// The most detailed published figure above a cell.
-    fn nearest<'c>(&self, cell: &'c Cell, measure: usize, moment: &Moment) -> Option<(&'c Anchor, f64)> {
-        let unit = 10f64.powi(self.table.measures[measure].decimals as i32);
-        cell.above.iter().find_map(|anchor| {
-            let figure = self.looked_up(anchor.key, measure, moment)??;
-            Some((anchor, figure as f64 / unit))
-        })
+    /// Shares of the members of a dimension that come to 100 per cent within every combination of the others.
+    fn part_of_a_whole(&self, cell: &Cell, measure: usize, moment: &Moment) -> i64 {
+        let standing = self.standing(measure, moment);
+        let whole = self.model.whole(self.table, measure, cell.key);
+        let of = self.model.share(measure, standing, whole);
+        let share = if of > 0.0 { self.model.share(measure, standing, cell.key) / of } else { 0.0 };
+        scale((standing.total * share).min(100.0), &self.table.measures[measure])
     }
 
     /// A mean over people who are too few to be counted is hidden with them.
@@ -348,14 +296,11 @@ impl<'a> View<'a> {
         (0..table.measures.len()).filter(|measure| table.measures[*measure].kind == Kind::Count)
     }
 
-    /// The same bend for all measures, so that the curve keeps falling.
+    /// How many per cent are left: the country's share, to a power that is the cell's own.
     fn survival(&self, cell: &Cell, measure: usize, moment: &Moment) -> f64 {
-        let bend = cell.lean * (1.0 + 2.0 * NOISE * (self.noise(cell, 0, moment) - 0.5));
-        let (start, bend) = match self.nearest(cell, measure, moment) {
-            Some((anchor, figure)) => (figure, bend / anchor.lean),
-            None => (self.table.measures[measure].level, bend),
-        };
-        100.0 * (start / 100.0).powf(bend)
+        let standing = self.standing(measure, moment);
+        let bend = self.model.lean(measure, standing, cell.key);
+        100.0 * (standing.total.min(100.0) / 100.0).powf(bend)
     }
 
     fn position_in_ranking(&self, cell: &Cell, moment: &Moment) -> Figure {
@@ -372,7 +317,7 @@ impl<'a> View<'a> {
 }
 
 fn scale(value: f64, measure: &Measure) -> i64 {
-    (value * 10f64.powi(measure.decimals as i32)).round() as i64
+    (value * measure.unit()).round() as i64
 }
 
 #[cfg(test)]
@@ -385,7 +330,9 @@ mod tests {
     /// A table in an edition, chosen by numbers.
     fn view(table: usize, number: i32, revises_published: bool) -> View<'static> {
         let databank = Databank::get().unwrap();
-        databank.view(table % databank.metadata.tables.len(), Edition { number, revises_published }).unwrap()
+        databank
+            .view(table % databank.metadata.tables.len(), Edition { number, revises_published, months: 0 })
+            .unwrap()
     }
 
     fn some_nodes(view: &View<'_>, choices: &[usize]) -> Vec<usize> {

@@ -40,9 +40,6 @@ pub struct Hierarchy {
     pub lists_total: bool,
 }
 
-/// A child never makes up more of its parent than this, so that noise cannot lift it above.
-const LARGEST_SHARE: f64 = 0.88;
-
 /// A hierarchy whose members do not form a tree.
 #[derive(Debug, thiserror::Error)]
 #[error("member {member} of hierarchy {hierarchy}: {problem}")]
@@ -87,7 +84,6 @@ impl Hierarchy {
         if depth > self.levels.len() {
             return Err(error("it lies below the lowest level"));
         }
-        let share = share.min(self.nodes[parent].share * LARGEST_SHARE);
         let code = code.unwrap_or(self.nodes.len());
         self.nodes.push(Node { id: id.into(), name: name.into(), parent, depth, code, share });
         Ok(())
@@ -112,18 +108,5 @@ impl Hierarchy {
     /// The level that a node belongs to; the root has none of its own here.
     pub fn level_of(&self, node: usize) -> Option<&Level> {
         self.nodes[node].depth.checked_sub(1).and_then(|depth| self.levels.get(depth))
-    }
-
-    /// The codes of a node and everything above it but the root, nearest first.
-    pub fn codes_up(&self, node: usize) -> Vec<usize> {
-        let mut codes = Vec::new();
-        let mut at = node;
-        while at != 0 {
-            if !codes.contains(&self.nodes[at].code) {
-                codes.push(self.nodes[at].code);
-            }
-            at = self.nodes[at].parent;
-        }
-        codes
     }
 }

@@ -11,7 +11,7 @@ use super::areas::{Areas, AreasError};
 use super::hierarchy::{Hierarchy, HierarchyError, Level};
 use super::tables::{Dimension, Measure, PeriodRange, Pin, RowOrder, Subject, Table, Update};
 
-const TABLES: &str = include_str!("../../metadata/simulator/tables.json");
+pub const TABLES: &str = include_str!("../../metadata/simulator/tables.json");
 
 /// The metadata that the simulator carries does not hang together.
 #[derive(Debug, thiserror::Error)]

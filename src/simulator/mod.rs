@@ -8,17 +8,22 @@
 mod answer;
 mod areas;
 mod chance;
+#[cfg(test)]
+mod coherence;
 mod control;
 mod dump;
 mod faults;
 mod figures;
 mod hierarchy;
+mod joint;
 mod metadata;
+mod model;
 mod periods;
 mod published;
 mod render;
 mod request;
 mod routes;
+mod shares;
 mod state;
 mod tables;
 
@@ -53,6 +58,9 @@ pub struct SimulatorOptions {
     /// Whether it is closed from 22 to 23.
     pub closed_hour: bool,
     pub clock: Clock,
+    /// Whether tables are updated by the calendar, as in a demonstration: each scheduled date that has passed adds a period.
+    /// Else they stand as they were last retrieved, whatever the time.
+    pub follows_clock: bool,
     /// Which edition the tables start at: 0 is the newest retrieval, -1 the one before, and so on.
     pub edition: i32,
     /// Faults that are on from the start.
@@ -70,6 +78,7 @@ impl Default for SimulatorOptions {
             count_all_columns: false,
             closed_hour: true,
             clock: Clock::default(),
+            follows_clock: false,
             edition: 0,
             faults: Faults::default(),
             workers: 1,
@@ -86,6 +95,7 @@ impl fmt::Debug for SimulatorOptions {
             .field("count_all_columns", &self.count_all_columns)
             .field("closed_hour", &self.closed_hour)
             .field("clock", &self.clock)
+            .field("follows_clock", &self.follows_clock)
             .field("edition", &self.edition)
             .field("faults", &self.faults)
             .field("workers", &self.workers)
@@ -102,6 +112,23 @@ pub enum SimulatorError {
     /// The address cannot be listened on.
     #[error("the simulator cannot listen on {listen}: {source}")]
     Listen { listen: SocketAddr, source: io::Error },
+}
+
+/// The edition of what the simulator makes up: another one whenever the files or the code that it is made from change. What
+/// was stored from one edition does not answer for another.
+#[must_use]
+pub fn edition() -> String {
+    let parts = [
+        areas::AREAS,
+        metadata::TABLES,
+        published::FIGURES,
+        include_str!("figures.rs"),
+        include_str!("joint.rs"),
+        include_str!("model.rs"),
+        include_str!("shares.rs"),
+    ];
+    let seed = parts.iter().fold(0, |seed, part| chance::mix(seed, chance::seed(part)));
+    format!("{:08x}", seed >> 32)
 }
 
 /// A running simulator; stops when [`Simulator::stop`] is called or the runtime ends.

@@ -89,6 +89,12 @@ impl Period {
         (self.kind as u32) << 24 | self.year << 8 | self.number
     }
 
+    /// The period that a number from [`Self::code`] stands for.
+    pub fn from_code(code: u32) -> Option<Self> {
+        let kind = PeriodType::ALL.into_iter().find(|kind| *kind as u32 == code >> 24)?;
+        Some(Self { kind, year: code >> 8 & 0xffff, number: code & 0xff })
+    }
+
     /// All periods from `first` to `last`, oldest first.
     pub fn range(first: Self, last: Self, only: &[u32]) -> Vec<Self> {
         std::iter::successors(Some(first), |period| Some(period.next(only)))
@@ -148,6 +154,7 @@ mod tests {
     fn periods_are_read_and_written_alike() {
         for text in ["2026M07", "2026Q01", "2025QMAT04", "2025Y01", "2026MYTD12"] {
             assert_eq!(period(text).to_string(), text);
+            assert_eq!(Period::from_code(period(text).code()), Some(period(text)));
         }
     }
 

@@ -10,9 +10,9 @@ use serde::Deserialize;
 use super::areas::Areas;
 use super::metadata::MetadataError;
 use super::periods::{Period, PeriodType};
-use super::tables::{Kind, Table};
+use super::tables::Table;
 
-const FIGURES: &str = include_str!("../../metadata/simulator/figures.csv");
+pub const FIGURES: &str = include_str!("../../metadata/simulator/figures.csv");
 
 /// A cell's place in the cube without period and measure: one byte for each dimension, the area first; 0 is the total.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -25,6 +25,11 @@ impl Key {
 
     pub fn with(self, dimension: usize, code: usize) -> Self {
         Self(self.0 & !(0xff << (8 * dimension)) | (code as u64) << (8 * dimension))
+    }
+
+    /// Which dimensions stand at something else than their total.
+    pub fn shape(self) -> u8 {
+        (0..8).filter(|dimension| self.code(*dimension) != 0).map(|dimension| 1 << dimension).sum()
     }
 
     /// How many dimensions stand at something else than their total.
@@ -79,7 +84,6 @@ impl Library {
             published.add(line, rank, table, places)?;
         }
         published.add_missing_totals(table);
-        published.bound_from_below(table, places);
         Ok(published)
     }
 }
@@ -120,12 +124,13 @@ pub struct Published {
     /// By retrieval, oldest first.
     figures: HashMap<(Key, Slot), Vec<(usize, Figure)>>,
     keys: HashSet<Key>,
-    slots: HashSet<Slot>,
-    /// What the made-up figure of a cell must not fall below, because a part of it is published.
-    at_least: HashMap<(Key, Slot), i64>,
     newest: HashMap<(PeriodType, usize), Period>,
-    /// The sets of dimensions that published keys divide by, the most detailed first.
-    shapes: Vec<Vec<usize>>,
+}
+
+/// Of the versions of a figure the one that stood at a retrieval; where it was retrieved only later, the earliest one.
+fn standing(versions: &[(usize, Figure)], rank: usize) -> Option<Figure> {
+    let known = versions.iter().rev().find(|(retrieved, _)| *retrieved <= rank).or(versions.first());
+    known.map(|(_, figure)| *figure)
 }
 
 impl Published {
@@ -150,27 +155,27 @@ impl Published {
         versions.retain(|(other, _)| *other != rank);
         versions.push((rank, figure));
         versions.sort_unstable_by_key(|(rank, _)| *rank);
-        self.slots.insert(slot);
         let newest = self.newest.entry((period.kind, rank)).or_insert(period);
         *newest = period.max(*newest);
-        if self.keys.insert(key) {
-            let shape: Vec<_> = (0..8).filter(|dimension| key.code(*dimension) != 0).collect();
-            if !shape.is_empty() && !self.shapes.contains(&shape) {
-                self.shapes.push(shape);
-                self.shapes.sort_by_key(|shape| std::cmp::Reverse(shape.len()));
-            }
-        }
+        self.keys.insert(key);
     }
 
     /// The figure of a cell as it stood at the given retrieval; where it was retrieved only later, the earliest one.
     pub fn figure(&self, key: Key, measure: usize, period: Period, rank: usize) -> Option<Figure> {
-        let slot = slot(measure, period);
-        if !self.slots.contains(&slot) {
-            return None;
-        }
-        let versions = self.figures.get(&(key, slot))?;
-        let known = versions.iter().rev().find(|(retrieved, _)| *retrieved <= rank).or(versions.first());
-        known.map(|(_, figure)| *figure)
+        standing(self.figures.get(&(key, slot(measure, period)))?, rank)
+    }
+
+    /// All figures as they stood at a retrieval.
+    pub fn standing_at(&self, rank: usize) -> impl Iterator<Item = (Key, usize, Period, Figure)> {
+        self.figures.iter().filter_map(move |((key, slot), versions)| {
+            let period = Period::from_code(slot & ((1 << 27) - 1))?;
+            Some((*key, (slot >> 27) as usize, period, standing(versions, rank)?))
+        })
+    }
+
+    /// The retrieval that an edition of a table stands at.
+    pub fn rank(&self, edition: i32) -> usize {
+        (self.retrievals as i32 - 1 + edition.min(0)).max(0) as usize
     }
 
     /// Whether anything at all was published for the cell, in any period.
@@ -178,34 +183,9 @@ impl Published {
         self.keys.contains(&key)
     }
 
-    pub fn at_least(&self, key: Key, measure: usize, period: Period) -> Option<i64> {
-        self.at_least.get(&(key, slot(measure, period))).copied()
-    }
-
     /// The newest period that had been published at a retrieval.
     pub fn newest(&self, kind: PeriodType, rank: usize) -> Option<Period> {
         (0..=rank).filter_map(|rank| self.newest.get(&(kind, rank)).copied()).max()
-    }
-
-    /// The published keys above a cell, the most detailed first; `chains` holds for each dimension the codes from the
-    /// cell upward, without the total.
-    pub fn above(&self, key: Key, chains: &[Vec<usize>]) -> Vec<Key> {
-        let mut above = Vec::new();
-        for shape in &self.shapes {
-            let mut keys = vec![Key::default()];
-            for dimension in shape {
-                let codes = chains.get(*dimension).map(Vec::as_slice).unwrap_or_default();
-                keys = keys
-                    .iter()
-                    .flat_map(|key| codes.iter().map(|code| key.with(*dimension, *code)))
-                    .collect();
-            }
-            above.extend(keys.into_iter().filter(|other| *other != key && self.holds(*other)));
-        }
-        if key != Key::default() && self.holds(Key::default()) {
-            above.push(Key::default());
-        }
-        above
     }
 
     /// Where a dimension has no total, what the table says without it is the sum of the parts.
@@ -231,49 +211,6 @@ impl Published {
         }
         self.figures.values_mut().for_each(|versions| versions.sort_unstable_by_key(|(rank, _)| *rank));
     }
-
-    fn bound_from_below(&mut self, table: &Table, places: &Areas) {
-        let mut bounds: HashMap<(Key, Slot), i64> = HashMap::new();
-        for ((key, slot), versions) in &self.figures {
-            let measure = (*slot >> 27) as usize;
-            let largest = versions.iter().filter_map(|(_, figure)| *figure).max();
-            let Some(largest) = largest.filter(|_| table.measures[measure].kind == Kind::Count) else {
-                continue;
-            };
-            let rest = *slot & ((1 << 27) - 1);
-            for measure in std::iter::successors(Some(measure), |measure| table.measures[*measure].at_most) {
-                for above in totals_of(*key, table, places) {
-                    let bound = bounds.entry((above, (measure as u32) << 27 | rest)).or_default();
-                    *bound = largest.max(*bound);
-                }
-            }
-        }
-        self.at_least = bounds;
-    }
-}
-
-/// A key and every key that it is a part of.
-fn totals_of(key: Key, table: &Table, places: &Areas) -> Vec<Key> {
-    let mut keys = vec![key];
-    for (dimension, _) in table.dimensions.iter().enumerate() {
-        let code = key.code(dimension);
-        let upward = if dimension == 0 {
-            vec![places.parent(code), 0]
-        } else {
-            let hierarchy = &table.dimensions[dimension].hierarchies[0];
-            hierarchy.nodes.iter().position(|node| node.code == code).map_or(vec![0], |node| {
-                let mut codes = hierarchy.codes_up(node);
-                codes.push(0);
-                codes
-            })
-        };
-        let more: Vec<_> =
-            keys.iter().flat_map(|key| upward.iter().map(|code| key.with(dimension, *code))).collect();
-        keys.extend(more);
-        keys.sort_unstable();
-        keys.dedup();
-    }
-    keys
 }
 
 /// `3.0` with one decimal is 30; an empty text is no figure.

@@ -11,6 +11,7 @@ use super::answer::CellLimit;
 use super::faults::{Endpoint, Fault, Faults};
 use super::figures::{Edition, View};
 use super::metadata::{Metadata, MetadataError};
+use super::model::Model;
 use super::published::{Library, Published};
 use super::render::UpdateDates;
 use super::tables::Table;
@@ -26,7 +27,14 @@ const CLOSED_HOUR: u32 = 22;
 pub struct Databank {
     pub metadata: &'static Metadata,
     library: Library,
-    published: Vec<OnceLock<Result<Published, MetadataError>>>,
+    known: Vec<OnceLock<Result<Known, MetadataError>>>,
+}
+
+/// What was published of a table, and what the rest is made from, by retrieval.
+#[derive(Debug)]
+struct Known {
+    published: Published,
+    models: Vec<OnceLock<Model>>,
 }
 
 impl Databank {
@@ -35,17 +43,21 @@ impl Databank {
         let databank = DATABANK.get_or_init(|| {
             let metadata = Metadata::get().map_err(ToString::to_string)?;
             let library = Library::read().map_err(|error| error.to_string())?;
-            let published = metadata.tables.iter().map(|_| OnceLock::new()).collect();
-            Ok(Databank { metadata, library, published })
+            let known = metadata.tables.iter().map(|_| OnceLock::new()).collect();
+            Ok(Databank { metadata, library, known })
         });
         databank.as_ref().map_err(|cause| SimulatorError::Metadata(cause.clone()))
     }
 
-    /// What was published of a table; read at the first use.
-    pub fn published(&self, table: usize) -> Result<&Published, SimulatorError> {
+    /// What is known of a table; read at the first use.
+    fn known(&self, table: usize) -> Result<&Known, SimulatorError> {
         let about = &self.metadata.tables[table];
-        let read = || self.library.of(about, &self.metadata.places);
-        self.published[table]
+        let read = || {
+            let published = self.library.of(about, &self.metadata.places)?;
+            let models = (0..published.retrievals.max(1)).map(|_| OnceLock::new()).collect();
+            Ok(Known { published, models })
+        };
+        self.known[table]
             .get_or_init(read)
             .as_ref()
             .map_err(|error| SimulatorError::Metadata(error.to_string()))
@@ -53,8 +65,11 @@ impl Databank {
 
     /// A table in an edition.
     pub fn view(&'static self, table: usize, edition: Edition) -> Result<View<'static>, SimulatorError> {
-        let about = &self.metadata.tables[table];
-        Ok(View::new(about, &self.metadata.places, self.published(table)?, edition))
+        let (about, places) = (&self.metadata.tables[table], &self.metadata.places);
+        let known = self.known(table)?;
+        let rank = known.published.rank(edition.number);
+        let model = known.models[rank].get_or_init(|| Model::new(about, places, &known.published, rank));
+        Ok(View::new(about, places, &known.published, model, edition))
     }
 
     /// What was filled in because nothing real was known, by subject and table.
@@ -166,7 +181,7 @@ impl fmt::Debug for State {
 
 impl State {
     pub fn new(databank: &'static Databank, options: SimulatorOptions) -> Self {
-        let edition = Edition { number: options.edition, revises_published: false };
+        let edition = Edition { number: options.edition, revises_published: false, months: 0 };
         let tables = vec![TableState { edition, published_on: None }; databank.metadata.tables.len()];
         let changing =
             Changing { faults: options.faults.clone(), tables, planned: vec![], log: RequestLog::default() };
@@ -276,11 +291,11 @@ impl State {
         let table = &self.databank.metadata.tables[index];
         let state = &mut changing.tables[index];
         let today = self.options.clock.copenhagen().date_naive();
-        let before = latest(table, state);
+        let before = self.latest(table, state);
         state.edition.number += 1;
         state.edition.revises_published |= publish.revise_published;
         // The upstream's own dates hold as long as its own editions do; either way an update moves the date.
-        let real = latest(table, &TableState { published_on: None, ..*state });
+        let real = self.latest(table, &TableState { published_on: None, ..*state });
         let moves = state.edition.number <= 0 && real > before;
         state.published_on = if moves { None } else { Some(today.max(before + chrono::Days::new(1))) };
     }
@@ -288,7 +303,10 @@ impl State {
     /// Sets one table, or all, to an edition.
     pub fn set_edition(&self, table: Option<&str>, number: i32) -> Result<(), UnknownTable> {
         let only = table.map(|table| self.index(table)).transpose()?;
-        let state = TableState { edition: Edition { number, revises_published: false }, published_on: None };
+        let state = TableState {
+            edition: Edition { number, revises_published: false, months: 0 },
+            published_on: None,
+        };
         let mut changing = self.changing();
         for (index, table) in changing.tables.iter_mut().enumerate() {
             if only.is_none_or(|only| only == index) {
@@ -300,31 +318,36 @@ impl State {
 
     pub fn view(&self, table: usize) -> Result<View<'static>, SimulatorError> {
         let edition = self.changing().tables[table].edition;
-        self.databank.view(table, edition)
+        let update = &self.databank.metadata.tables[table].update;
+        let months = self.calendar(edition.number).map_or(0, |today| update.months_until(today));
+        self.databank.view(table, Edition { months, ..edition })
     }
 
     pub fn dates(&self, table: usize) -> UpdateDates {
         let state = self.changing().tables[table];
         let table = &self.databank.metadata.tables[table];
         let today = self.options.clock.copenhagen().date_naive();
-        UpdateDates { latest: latest(table, &state).to_string(), next: next(table, today) }
+        UpdateDates { latest: self.latest(table, &state).to_string(), next: next(table, today) }
     }
-}
 
-fn months(table: &Table) -> u32 {
-    match table.update.freq.as_str() {
-        "Y" => 12,
-        "Q" => 3,
-        _ => 1,
+    /// The day up to which scheduled updates are made, where the simulator follows the clock. Earlier editions stay as they
+    /// were.
+    fn calendar(&self, edition: i32) -> Option<NaiveDate> {
+        let follows = self.options.follows_clock && edition >= 0;
+        follows.then(|| self.options.clock.copenhagen().date_naive())
     }
-}
 
-/// The date of the update that made the edition that stands.
-fn latest(table: &Table, state: &TableState) -> NaiveDate {
-    let earlier = state.edition.number.min(0).unsigned_abs() * months(table);
-    let scheduled =
-        table.update.latest.checked_sub_months(Months::new(earlier)).unwrap_or(table.update.latest);
-    state.published_on.unwrap_or(scheduled)
+    /// The date of the update that made the edition that stands.
+    fn latest(&self, table: &Table, state: &TableState) -> NaiveDate {
+        let update = &table.update;
+        let number = state.edition.number;
+        let by_calendar = |today: NaiveDate| update.scheduled().take_while(|date| *date <= today).last();
+        let earlier = Months::new(number.min(0).unsigned_abs() * update.months());
+        let scheduled = self.calendar(number).and_then(by_calendar);
+        let scheduled =
+            scheduled.or_else(|| update.latest.checked_sub_months(earlier)).unwrap_or(update.latest);
+        state.published_on.map_or(scheduled, |date| date.max(scheduled))
+    }
 }
 
 /// The first scheduled date after today; empty for a table that is no longer updated.
@@ -332,7 +355,7 @@ fn next(table: &Table, today: NaiveDate) -> String {
     let Ok(planned) = table.update.next.parse::<NaiveDate>() else {
         return String::new();
     };
-    let step = Months::new(months(table));
+    let step = Months::new(table.update.months());
     let back = std::iter::successors(Some(planned), |date| date.checked_sub_months(step));
     let start = back.take_while(|date| *date > today).last().unwrap_or(planned);
     let forth = std::iter::successors(Some(start), |date| date.checked_add_months(step));

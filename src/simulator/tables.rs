@@ -2,6 +2,7 @@
 //!
 //! Knows how a table is made up; knows neither the file that it comes from nor any figure.
 
+use chrono::{Months, NaiveDate};
 use serde::Deserialize;
 
 use super::hierarchy::Hierarchy;
@@ -60,17 +61,53 @@ pub struct Measure {
     pub lag: usize,
     /// What a difference is taken between.
     pub of: Option<[usize; 2]>,
-    /// The dimension over whose members the percentages come to 100.
-    pub adds_up_over: Option<String>,
+    /// The dimensions over whose members a rate comes to that of the total, because the denominator stays the same.
+    #[serde(default)]
+    pub adds_up_over: Vec<String>,
+}
+
+impl Measure {
+    /// What a figure is divided by to come from units of the last decimal to the measure's unit.
+    pub fn unit(&self) -> f64 {
+        10f64.powi(self.decimals as i32)
+    }
+
+    /// Whether the total is 100 per cent at any time.
+    pub fn is_whole(&self) -> bool {
+        self.kind == Kind::Rate && self.level >= 100.0
+    }
 }
 
 /// When a table is updated.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Update {
     pub freq: String,
-    pub latest: chrono::NaiveDate,
+    pub latest: NaiveDate,
     /// A scheduled date; empty for a table that is no longer updated.
     pub next: String,
+}
+
+impl Update {
+    /// How many months lie between two updates.
+    pub fn months(&self) -> u32 {
+        match self.freq.as_str() {
+            "Y" => 12,
+            "Q" => 3,
+            _ => 1,
+        }
+    }
+
+    /// The scheduled dates after the newest retrieval; none for a table that is no longer updated.
+    pub fn scheduled(&self) -> impl Iterator<Item = NaiveDate> {
+        let step = self.months();
+        let first = self.next.parse::<NaiveDate>().into_iter();
+        first.flat_map(move |first| (0..).map_while(move |n| first.checked_add_months(Months::new(n * step))))
+    }
+
+    /// How many months of figures the scheduled updates up to a day have brought.
+    pub fn months_until(&self, day: NaiveDate) -> u32 {
+        self.scheduled().take_while(|date| *date <= day).count() as u32 * self.months()
+    }
 }
 
 /// A period type of a table and the periods it began with.
@@ -93,6 +130,10 @@ impl PeriodRange {
     /// Whether first and last are of the type that the range says it has.
     pub fn is_consistent(&self) -> bool {
         PeriodType::from_id(&self.kind) == Some(self.first.kind) && self.last.kind == self.first.kind
+    }
+
+    fn last_month(&self) -> u32 {
+        self.last.last_month()
     }
 
     /// The periods of the newest edition, oldest first.
@@ -162,6 +203,11 @@ impl Table {
         let measure = &self.measures[measure];
         let fellows = self.measures.iter().filter(|other| other.group == measure.group).count();
         if fellows > 1 { format!("{}: {}", measure.group_name, measure.name) } else { measure.name.clone() }
+    }
+
+    /// The last month of the newest period that was retrieved. Longer periods follow when they are over.
+    pub fn newest_month(&self) -> u32 {
+        self.periods.iter().map(PeriodRange::last_month).max().unwrap_or(0)
     }
 
     pub fn dimension_named(&self, name: &str) -> Option<usize> {

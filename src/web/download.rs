@@ -160,10 +160,14 @@ impl Kind {
         }
     }
 
-    fn writer(self, columns: Vec<FileColumn>) -> Result<Box<dyn FileWriter>, ExportError> {
+    fn writer(
+        self,
+        columns: Vec<FileColumn>,
+        description: Option<&str>,
+    ) -> Result<Box<dyn FileWriter>, ExportError> {
         Ok(match self {
             Self::Csv(dialect) => Box::new(CsvWriter::new(dialect, columns)?),
-            Self::Parquet => Box::new(ParquetWriter::new(&columns)?),
+            Self::Parquet => Box::new(ParquetWriter::new(&columns, description)?),
         })
     }
 }
@@ -246,7 +250,8 @@ impl FileStream {
         let set = query.result(&source.feed);
         let shown = query.shown(set);
         let columns = shown.iter().filter_map(|&column| file_column(set, query, column)).collect();
-        let encoder = FileEncoder { file: kind.writer(columns)?, packer: Packer::streaming(coding) };
+        let file = kind.writer(columns, source.feed.schema.description())?;
+        let encoder = FileEncoder { file, packer: Packer::streaming(coding) };
         Ok(Self { source, shown, waiting: VecDeque::new(), next: None, encoder: Some(encoder) })
     }
 

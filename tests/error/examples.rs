@@ -322,10 +322,7 @@ fn remote_read() -> Vec<Example> {
             "a remote read's range ends before it starts",
             HistoryError::Reversed { start_ms: 1, end_ms: 0 },
         ),
-        example(
-            "a remote read's range is beyond the calendar",
-            HistoryError::OutOfTime { found_ms: i64::MAX },
-        ),
+        example("a remote read does not take samples", ReadError::NoSamples { accepted: vec![1] }),
         example("a remote read has too many matchers", HistoryError::TooManyMatchers { found: 100 }),
         example(
             "a remote read has too many regular expressions",

@@ -140,13 +140,20 @@ async fn with_indicator() -> App {
     app
 }
 
+/// The country's figure of an indicator in a scrape.
+fn figure_of(scrape: &str, indicator: &str) -> f64 {
+    let start = format!("jobindsats_country_persons{{source=\"simulator\",indicator=\"{indicator}\"}} ");
+    let figure = scrape.lines().find_map(|line| line.strip_prefix(&start));
+    figure.unwrap_or_else(|| panic!("no figure of {indicator}: {scrape}")).parse().unwrap()
+}
+
 #[tokio::test]
 async fn remote_read_answers_with_the_published_figures_of_every_month() {
     let app = with_indicator().await;
     let country = [(0, "__name__", "jobindsats_history_country_persons"), (0, "source", "simulator")];
     let found = series(&app, daily("2004-01-01", "2026-09-01", &country)).await;
     assert_eq!(found.len(), 1);
-    assert_eq!((found[0].on("2026-06-15"), found[0].on("2026-07-31")), (110_854.0, 110_924.0));
+    assert_eq!(found[0].on("2026-06-15"), 110_854.0, "what Jobindsats published");
     let rows = app.all_rows("/odata/jobindsats/y25i01/Landet?$select=Fra,Antal_ledige_personer").await;
     assert!(rows.len() > 100, "{} months", rows.len());
     for row in rows {
@@ -175,6 +182,22 @@ async fn all_four_kinds_of_matchers_choose_series() {
     assert_eq!(count(&[(3, "area_code", ".+")]).await, 1);
     assert_eq!(count(&[(1, "source", "simulator")]).await, 0);
     assert_eq!(count(&[(0, "source", "jobindsats")]).await, 0);
+}
+
+#[tokio::test]
+async fn a_pattern_means_what_it_means_to_go() {
+    let app = with_indicator().await;
+    let areas = async |pattern: &str| {
+        let municipalities = "jobindsats_history_municipality_persons";
+        let matchers = [(0, "__name__", municipalities), (0, "baseline", ""), (2, "area", pattern)];
+        series(&app, daily("2026-06-10", "2026-06-12", &matchers)).await.len()
+    };
+    assert_eq!(areas(r"\w+").await, 66, "names of ASCII letters alone");
+    assert_eq!(areas(r"\pL+").await, 93);
+    assert_eq!(areas("{foo}").await, 0);
+    assert_eq!(areas("[[]x|Aarhus").await, 1);
+    assert_eq!(areas(r"\QAarhus\E|\QLyngby-Taarbæk\E").await, 2);
+    assert_eq!(areas("[^a&&b]+").await, areas("[^&ab]+").await);
 }
 
 #[tokio::test]
@@ -255,10 +278,10 @@ async fn a_query_that_makes_no_sense_is_refused_with_a_sentence() {
     };
     let cases = [
         (daily("2026-06-12", day, &[]), "before its start"),
-        (Query { end: i64::MAX, ..daily(day, day, &[]) }, "9999"),
-        (Query { start: i64::MIN, ..daily(day, day, &[]) }, "9999"),
         (daily(day, day, &[(2, "area", "(")]), "`area`"),
         (daily(day, day, &[(3, "area", "(a{1000}){1000}")]), "`area`"),
+        (daily(day, day, &[(2, "area", r"\C")]), "invalid escape sequence"),
+        (daily(day, day, &[(2, "area", "(?=a)")]), "Perl syntax"),
         (daily(day, day, &[(7, "area", "x")]), "unknown kind 7"),
         (daily(day, day, &[(0, "area", ""); 65]), "65 matchers"),
         (fine, "samples"),
@@ -272,8 +295,42 @@ async fn a_query_that_makes_no_sense_is_refused_with_a_sentence() {
 }
 
 #[tokio::test]
+async fn a_look_up_without_start_and_end_finds_every_series() {
+    let app = with_indicator().await;
+    let name = [(0, "__name__", "jobindsats_history_municipality_persons"), (0, "baseline", "")];
+    let month = daily("2026-06-01", "2026-06-30", &name);
+    // What Prometheus sends for /api/v1/series without a start.
+    let ever = Query { start: -9_223_309_901_257_974_000, end: i64::MAX, ..month.clone() };
+    let hints = Hints { start: i64::MIN, end: i64::MAX, step: 0 };
+    assert_eq!(series(&app, Query { hints: Some(hints), ..ever.clone() }).await.len(), 98);
+    assert_eq!(series(&app, Query { hints: None, ..ever }).await.len(), 98);
+    let nothing = Hints { start: 0, end: 0, step: 0 };
+    let without = series(&app, Query { hints: None, ..month.clone() }).await;
+    assert!(!without.is_empty());
+    assert_eq!(series(&app, Query { hints: Some(nothing), ..month }).await, without);
+}
+
+#[tokio::test]
+async fn a_reader_that_takes_no_samples_is_told_so() {
+    let app = App::start().await;
+    for (accepted, status) in
+        [(vec![], 200), (vec![0], 200), (vec![1, 0], 200), (vec![1], 400), (vec![7], 400)]
+    {
+        let request = Request {
+            queries: vec![daily("2026-06-10", "2026-06-12", &[])],
+            accepted_response_types: accepted,
+        };
+        let body = snap::raw::Encoder::new().compress_vec(&request.encode_to_vec()).unwrap();
+        let answer = app.post("/api/v1/read", &PACKED, body).await;
+        assert_eq!(answer.status, status, "{}", answer.text());
+        assert!(status == 200 || answer.text().contains("SAMPLES"), "{}", answer.text());
+    }
+}
+
+#[tokio::test]
 async fn stored_figures_past_their_age_are_no_refresh() {
     let app = with_indicator().await;
+    let figure = figure_of(&app.get("/metrics/indicators").await.text(), "ledige_personer");
     let mut faults = app.upstream().faults();
     faults.server_error = 1_000;
     app.upstream().set_faults(faults);
@@ -282,11 +339,7 @@ async fn stored_figures_past_their_age_are_no_refresh() {
     let scrape = app.get("/metrics/indicators").await.text();
     assert!(scrape.contains("jobindsats_indicator_up{indicator=\"ledige_personer\"} 0\n"));
     assert!(scrape.contains("indicator=\"ledige_personer\",reason=\"http_5xx\"} 1\n"));
-    assert!(
-        scrape.contains(
-            "jobindsats_country_persons{source=\"simulator\",indicator=\"ledige_personer\"} 110924\n"
-        )
-    );
+    assert_eq!(figure_of(&scrape, "ledige_personer"), figure);
 }
 
 const TWO: &str = r#"{"indicators": [
@@ -314,7 +367,8 @@ async fn a_reload_takes_other_indicators_into_use_and_a_broken_file_changes_noth
             == "1"
     };
     let before = scrape().await;
-    assert!(before.contains("{source=\"simulator\",indicator=\"ledige\"} 110924\n") && reloaded().await);
+    let figure = figure_of(&before, "ledige");
+    assert!(reloaded().await);
 
     std::fs::write(&file, TWO.replace("full_time_persons", "fuldtid")).unwrap();
     assert!(app.service.reload().unwrap_err().to_string().contains("fuldtid"));
@@ -327,10 +381,7 @@ async fn a_reload_takes_other_indicators_into_use_and_a_broken_file_changes_noth
     std::fs::write(&file, changed).unwrap();
     app.service.reload().unwrap();
     let after = scrape().await;
-    assert!(
-        after.contains("{source=\"simulator\",indicator=\"ledige\"} 110924\n"),
-        "what stands stays served"
-    );
+    assert_eq!(figure_of(&after, "ledige"), figure, "what stands stays served");
     assert!(after.contains("title=\"Ledige i alt\"") && reloaded().await);
     assert!(after.contains("jobindsats_indicator_up{indicator=\"nye\"} 0\n") && !after.contains("\"andre\""));
 }
@@ -356,7 +407,7 @@ async fn a_retired_table_and_a_renamed_measure_take_down_their_own_indicators_al
     }
     assert_eq!(up, [true, false, false]);
     let scrape = app.get("/metrics/indicators").await.text();
-    assert!(scrape.contains("{source=\"simulator\",indicator=\"ledige\"} 110924\n"));
+    figure_of(&scrape, "ledige");
     for id in ["andre", "omdoebt"] {
         assert!(scrape.contains(&format!("jobindsats_indicator_up{{indicator=\"{id}\"}} 0\n")));
         assert!(scrape.contains(&format!("indicator=\"{id}\",reason=\"validation\"}} 1\n")));

@@ -160,7 +160,7 @@ async fn damaged_names_stop_the_start_and_say_what_to_do() {
     let bridge = Bridge::start(folder.path()).await;
     assert_eq!(bridge.get("/odata/jobindsats/y25i01/").await.unwrap().0, 200);
     drop(bridge);
-    let names = folder.path().join("simulator/names.json");
+    let names = process::origin_folder(folder.path()).join("names.json");
     let whole = std::fs::read_to_string(&names).unwrap();
     for spoilt in [whole.replace("ledige", "ledigE"), whole[..whole.len() / 2].to_owned(), String::new()] {
         std::fs::write(&names, spoilt).unwrap();

@@ -1,7 +1,7 @@
 //! Starts the built program as a process, on its own simulator or on one that survives it, without the closed hour.
 
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -117,9 +117,19 @@ impl Drop for Bridge {
     }
 }
 
+/// The folder of the simulator's figures, which bears its edition; there is one.
+pub fn origin_folder(folder: &Path) -> PathBuf {
+    let folders = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut folders =
+        folders.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("simulator-"));
+    let found = folders.next().unwrap();
+    assert_eq!(folders.next(), None);
+    found
+}
+
 /// How many stored files have that ending.
 pub fn stored_files(folder: &Path, ending: &str) -> usize {
-    let tables = std::fs::read_dir(folder.join("simulator/cells")).into_iter().flatten().flatten();
+    let tables = std::fs::read_dir(origin_folder(folder).join("cells")).into_iter().flatten().flatten();
     let files = tables.flat_map(|table| std::fs::read_dir(table.path()).into_iter().flatten().flatten());
     files.filter(|file| file.path().extension().is_some_and(|it| it == ending)).count()
 }

@@ -132,6 +132,10 @@ fn model() -> Schema {
         namespace: "Jobmarked.Ledighed".to_owned(),
         entity_types: vec![observation(), area(), properties],
         container: container(),
+        annotations: vec![Annotation::new(
+            "Core.Description",
+            AnnotationValue::String("Ledighed. Opdigtede tal.".to_owned()),
+        )],
     }
 }
 

@@ -143,6 +143,7 @@ pub fn feed() -> Feed {
             namespace: "Jobindsats".to_owned(),
             entity_types: vec![entity_type],
             container: EntityContainer::default(),
+            annotations: Vec::new(),
         },
     }
 }

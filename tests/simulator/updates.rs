@@ -76,6 +76,49 @@ async fn an_update_leaves_published_figures_alone_unless_asked_to_revise_them() 
 }
 
 #[tokio::test]
+async fn in_a_demonstration_the_newest_periods_follow_the_clock() {
+    let clock = Clock::fixed(Utc.with_ymd_and_hms(2026, 8, 12, 9, 0, 0).unwrap());
+    let options =
+        SimulatorOptions { clock: clock.clone(), follows_clock: true, ..SimulatorOptions::default() };
+    let upstream = Upstream::with(options).await;
+    let july = "mgroup.*=*&period.M=2026M07&hierarchy._nykom=*";
+    let published = upstream.data("y25i01", july).await.rows();
+    let last = |head: &Value, index: usize| head["periods"]["periodtypes"][index]["period_last"].clone();
+    assert_eq!(last(&head(&upstream, "y25i01").await, 0), "2026M07");
+    clock.set(Utc.with_ymd_and_hms(2027, 3, 20, 9, 0, 0).unwrap());
+    let later = head(&upstream, "y25i01").await;
+    assert!(later["update_latest"].as_str().unwrap().starts_with("2027-03"), "{later}");
+    assert!(later["update_next"].as_str().unwrap().starts_with("2027-04"), "{later}");
+    assert_eq!(last(&later, 0), "2027M02");
+    let newest = upstream.data("y25i01", "mgroup.*=*&period.M=latest:1&hierarchy._nykom=/").await.rows();
+    assert_eq!(newest[0][0], "2027M02");
+    // Full-time persons and their share were published.
+    let after = upstream.data("y25i01", july).await.rows();
+    assert_eq!(after[0][3..], published[0][3..]);
+    assert!(
+        after[3][3].is_number()
+            && after.iter().zip(&published).all(|(after, before)| after[3..5] == before[3..5])
+    );
+    let ended = head(&upstream, "y36a02").await;
+    assert!(ended["update_latest"].as_str().unwrap() < "2026", "a table that is no longer updated: {ended}");
+}
+
+#[tokio::test]
+async fn longer_periods_come_when_they_are_over() {
+    let clock = Clock::fixed(Utc.with_ymd_and_hms(2027, 1, 5, 9, 0, 0).unwrap());
+    let options =
+        SimulatorOptions { clock: clock.clone(), follows_clock: true, ..SimulatorOptions::default() };
+    let upstream = Upstream::with(options).await;
+    let years = async || {
+        let list = upstream.get("/tables?format=json").await.json().to_string();
+        list.matches("2026Y01").count()
+    };
+    let before = years().await;
+    clock.set(Utc.with_ymd_and_hms(2027, 4, 5, 9, 0, 0).unwrap());
+    assert!(years().await > before, "{before}");
+}
+
+#[tokio::test]
 async fn every_update_moves_the_date_even_twice_a_day() {
     let (upstream, _) = on(2026, 9, 20).await;
     for expected in ["2026-09-20", "2026-09-21"] {

@@ -168,6 +168,7 @@ impl App {
             settings: BridgeSettings { data_dir: folder.path().to_owned(), ..options.settings },
             upstream: UpstreamChoice {
                 origin,
+                folder: "simulator".to_owned(),
                 url: simulator.url(),
                 key: Some(ApiKey::new("noegle-0123456789").unwrap()),
                 closed_hour: options.closed_hour,

@@ -152,13 +152,20 @@ def alert_logic(rules):
     day = 24 * 60
     yield case(
         "jobindsats_tal_forsinket",
-        [series(f"{of}source_next_update_timestamp_seconds", f"0x{4 * day}", indicator="ledige_andel")],
-        (f"{2 * day}m", []), (f"{2 * day + 70}m", [dict(indicator="ledige_andel")]),
+        [
+            series(f"{of}source_next_update_timestamp_seconds", f"0x{4 * day}", indicator="ledige_andel"),
+            series(f"{of}source_next_update_timestamp_seconds", f"0x{4 * day}", indicator="uden_tal"),
+            series("jobindsats_country_ratio", f"0.03x{4 * day}", **share),
+        ],
+        (f"{2 * day}m", []), (f"{2 * day + 70}m", [share, dict(indicator="uden_tal")]),
     )
     yield case(
         "jobindsats_hentning_fejler",
-        [series(f"{of}last_success_timestamp_seconds", "0x500", indicator="ledige_andel")],
-        ("370m", []), ("380m", [dict(indicator="ledige_andel")]),
+        [
+            series(f"{of}last_success_timestamp_seconds", "0x500", indicator="ledige_andel"),
+            series("jobindsats_country_ratio", "0.03x500", **share),
+        ],
+        ("370m", []), ("380m", [share]),
     )
     yield case(
         "jobindsats_noegle_afvist",

@@ -91,7 +91,7 @@ impl Model<'_> {
         let mut members: Vec<Member> = types.map(|item| member(&item.name, self.entity_type(item))).collect();
         let container = &self.schema.container;
         members.push(member(&container.name, self.container(container)));
-        Node::Object(members)
+        self.object(members, &self.schema.annotations)
     }
 
     fn entity_type(&self, entity_type: &EntityType) -> Node {

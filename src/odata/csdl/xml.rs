@@ -69,7 +69,8 @@ impl Document<'_> {
         ];
         self.element("Schema", attributes, |this| {
             schema.entity_types.iter().try_for_each(|item| this.entity_type(item))?;
-            this.container(&schema.container)
+            this.container(&schema.container)?;
+            this.annotations(&schema.annotations)
         })
     }
 
