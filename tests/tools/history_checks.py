@@ -23,6 +23,15 @@ COMPARED = (
 )
 # Of the first of these the changes as well.
 CHANGED = 2
+# Regular expressions that Go and other libraries read differently, and plain ones.
+PATTERNS = (
+    r"\w+", r"\W+", r"\d+", r"\D+", r"\s*\S+", r"L\b.*", r"L\B.*", r"\pL+", r"\PL+", r"\pN", r"\p{Lu}\p{Ll}+", r"\p{Latin}+",
+    r"\P{Latin}+", r"\p{^Greek}+", "{foo}", "A{,3}arhus", "Aa{0}rhus", "A{2}rhus", "A{1}arhus", "A{1", "a}", "[[]x|Aarhus", "[]A]arhus",
+    "[^]x]+", "[a-z&&b]+", "[!--]+", "[A~~a]arhus", "[-A]arhus", r"[\w-]+", r"[\d-z]+", "[[:alpha:]]+", "[[:^alpha:]]+", "[[:word:]]+",
+    r"\QAarhus\E", r"\QAarhus", r"\Qaa.\E+", r"\101arhus", r"\x41arhus", r"\x{41}arhus", r"\AAarhus\z", "^Aarhus$", "(?i)LÆSØ",
+    "(?i:a)arhus", "(?i)a(?-i)arhus", "(?U)A.+", "(?P<x>A)arhus", "(?:Læsø|Køge)", ".*ø.*", "L.*|", "(a*)*", "Fanø|[KL].*", "K+?øge", "(|Vejle)",
+    r"\_|Ærø", r".+\-.+",
+)
 # Published by Jobindsats: unemployed persons in the whole country in June 2026.
 KNOWN = ("ledige_personer", "2026-06", 110854.0)
 
@@ -128,6 +137,21 @@ def check_known(prometheus, source):
     assert [float(one["value"][1]) for one in later] == [figure], f"with an offset: {later}"
 
 
+def compare_patterns(prometheus, source):
+    """Every pattern chooses the same areas among scraped series and among those of remote read."""
+    indicator = "ledige_personer"
+    chosen = 0
+    for pattern in PATTERNS:
+        area = json.dumps(pattern, ensure_ascii=False)
+        scraped = f'jobindsats_municipality_persons{{indicator="{indicator}",area=~{area}}}'
+        remote = f'last_over_time(jobindsats_history_municipality_persons{{source="{source}",indicator="{indicator}",area=~{area}}}[400d])'
+        here, there = ({one["metric"]["area"] for one in ask(prometheus, "query", query=query)} for query in (scraped, remote))
+        assert here == there, f"{pattern}: scraped series have {sorted(here - there)} more, remote ones {sorted(there - here)}"
+        chosen += len(here)
+    assert chosen > 500, f"the patterns choose {chosen} areas"
+    return len(PATTERNS)
+
+
 def main(bridge, prometheus):
     source = ask(prometheus, "query", query="count by (source) ({__name__=~'jobindsats_country_.*'})")[0]["metric"]["source"]
     check_known(prometheus, source)
@@ -137,6 +161,7 @@ def main(bridge, prometheus):
         evaluations += compare(prometheus, source, expected, indicator, level, unit)
         if number < CHANGED:
             changes += compare(prometheus, source, changed(expected), indicator, level, "change_ratio", "year_before")
+    print(f"{compare_patterns(prometheus, source)} patterns choose the same scraped and remote series")
     print(f"remote read: {evaluations} evaluations see the published figure of their period, {changes} its change from the year before")
 
 

@@ -4,6 +4,7 @@
 
 mod matcher;
 mod moments;
+mod pattern;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -37,8 +38,6 @@ const ENDED: f64 = f64::from_bits(0x7ff0_0000_0000_0002);
 pub enum HistoryError {
     #[error("the range ends at {end_ms} ms, before its start at {start_ms} ms")]
     Reversed { start_ms: i64, end_ms: i64 },
-    #[error("{found_ms} ms is farther from 1970 than the year 9999")]
-    OutOfTime { found_ms: i64 },
     #[error("the regular expression on the label `{label}` cannot be used: {reason}")]
     Pattern { label: String, reason: String },
     #[error("a query has {found} matchers, above the limit of {MATCHER_LIMIT}")]
@@ -58,11 +57,6 @@ impl DescribeError for HistoryError {
                 400,
                 "ReversedRange",
                 "Tidsrummet slutter, før det begynder; byt om på start og slut.",
-            ),
-            Self::OutOfTime { .. } => ErrorDescription::new(
-                400,
-                "OutOfTime",
-                "Tidsrummet ligger uden for kalenderen; vælg et, der ligger i vores tid.",
             ),
             Self::Pattern { .. } => ErrorDescription::new(
                 400,
@@ -147,7 +141,7 @@ struct PeriodSpan {
 /// # Errors
 /// When the query's range is invalid or its answer would exceed the budget.
 pub fn read(snapshot: &Snapshot, query: &Query, budget: &mut usize) -> Result<Vec<Series>, HistoryError> {
-    moments::check(query)?;
+    let query = &moments::within_calendar(query)?;
     if query.matchers.len() > MATCHER_LIMIT {
         return Err(HistoryError::TooManyMatchers { found: query.matchers.len() });
     }

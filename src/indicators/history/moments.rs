@@ -10,7 +10,8 @@ pub const SAMPLE_LIMIT: usize = 4_000_000;
 /// How long PromQL looks back for a sample by default.
 const LOOK_BACK_MS: i64 = 5 * 60 * 1000;
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
-/// The last instant of the year 9999. Times beyond it, or as far before 1970, are refused.
+/// The last instant of the year 9999. Times beyond it, or as far before 1970, stand for it: Prometheus itself sends such ones where
+/// a query has no start or no end.
 const FARTHEST_MS: i64 = 253_402_300_799_999;
 /// The function that takes the newest sample of a range, as an instant selector takes the newest of the look-back.
 const NEWEST_OF_RANGE: &str = "last_over_time";
@@ -43,17 +44,19 @@ impl Row {
     }
 }
 
-/// Refuses ranges that end before they start, and times out of bounds.
-pub(super) fn check(query: &Query) -> Result<(), HistoryError> {
-    let Hints { start_ms, end_ms, .. } = query.hints;
-    let far = |time: &i64| time.checked_abs().is_none_or(|distance| distance > FARTHEST_MS);
-    if let Some(found_ms) = [query.start_ms, query.end_ms, start_ms, end_ms].into_iter().find(far) {
-        return Err(HistoryError::OutOfTime { found_ms });
-    }
+/// The query with all times within the calendar. Refuses ranges that end before they start.
+pub(super) fn within_calendar(query: &Query) -> Result<Query, HistoryError> {
     if query.start_ms > query.end_ms {
         return Err(HistoryError::Reversed { start_ms: query.start_ms, end_ms: query.end_ms });
     }
-    Ok(())
+    let clamped = |time: i64| time.clamp(-FARTHEST_MS, FARTHEST_MS);
+    let hints = Hints {
+        start_ms: clamped(query.hints.start_ms),
+        end_ms: clamped(query.hints.end_ms),
+        ..query.hints.clone()
+    };
+    let (start_ms, end_ms) = (clamped(query.start_ms), clamped(query.end_ms));
+    Ok(Query { start_ms, end_ms, hints, matchers: query.matchers.clone() })
 }
 
 /// The instants at which samples are made: sorted, without duplicates, and only within the time that has figures.

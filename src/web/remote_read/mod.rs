@@ -15,7 +15,7 @@ use crate::indicators::history::{self, Hints, HistoryError, Matcher, SAMPLE_LIMI
 use crate::indicators::snapshot::Snapshot;
 use crate::web::respond::joined;
 use crate::web::state::AppState;
-use wire::MatcherKind;
+use wire::{MatcherKind, ResponseType};
 
 const PROTOBUF: &str = "application/x-protobuf";
 const SNAPPY: &str = "snappy";
@@ -41,6 +41,8 @@ pub enum ReadError {
     NotProtobuf(prost::DecodeError),
     #[error("the request has {found} queries, above the limit of {QUERY_LIMIT}")]
     TooManyQueries { found: usize },
+    #[error("only answers of the types {accepted:?} are accepted; this one is of type 0, samples")]
+    NoSamples { accepted: Vec<i32> },
     #[error("the matcher on `{label}` is of the unknown kind {kind}")]
     UnknownMatcher { label: String, kind: i32 },
     #[error(transparent)]
@@ -91,6 +93,10 @@ fn unpack(body: &[u8]) -> Result<Vec<history::Query>, ReadError> {
     }
     let plain = snap::raw::Decoder::new().decompress_vec(body).map_err(ReadError::NotSnappy)?;
     let request = wire::ReadRequest::decode(plain.as_slice()).map_err(ReadError::NotProtobuf)?;
+    let accepted = &request.accepted_response_types;
+    if !accepted.is_empty() && !accepted.contains(&(ResponseType::Samples as i32)) {
+        return Err(ReadError::NoSamples { accepted: accepted.clone() });
+    }
     if request.queries.len() > QUERY_LIMIT {
         return Err(ReadError::TooManyQueries { found: request.queries.len() });
     }
@@ -109,9 +115,10 @@ fn query(query: wire::Query) -> Result<history::Query, ReadError> {
     }
     let matchers = query.matchers.into_iter().map(matcher).collect::<Result<_, _>>()?;
     let hints = match query.hints {
+        // A range of nothing is none.
         Some(hints) => Hints {
-            start_ms: hints.start_ms,
-            end_ms: hints.end_ms,
+            start_ms: if hints.has_range() { hints.start_ms } else { start_ms },
+            end_ms: if hints.has_range() { hints.end_ms } else { end_ms },
             step_ms: hints.step_ms,
             range_ms: hints.range_ms,
             function: hints.func,
@@ -189,6 +196,11 @@ impl DescribeError for ReadError {
                 400,
                 "TooManyQueries",
                 "Der er for mange forespørgsler på én gang; send færre.",
+            ),
+            Self::NoSamples { .. } => ErrorDescription::new(
+                400,
+                "SamplesNotAccepted",
+                "Svaret gives kun som enkelte tal; tilføj SAMPLES til accepted_response_types.",
             ),
             Self::UnknownMatcher { .. } => ErrorDescription::new(
                 400,

@@ -6,6 +6,16 @@ use prost::Message;
 pub struct ReadRequest {
     #[prost(message, repeated, tag = "1")]
     pub queries: Vec<Query>,
+    /// In which forms an answer may come, the best first; none: as samples.
+    #[prost(enumeration = "ResponseType", repeated, tag = "2")]
+    pub accepted_response_types: Vec<i32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, prost::Enumeration)]
+#[repr(i32)]
+pub enum ResponseType {
+    Samples = 0,
+    StreamedXorChunks = 1,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -59,6 +69,13 @@ pub struct ReadHints {
     pub end_ms: i64,
     #[prost(int64, tag = "7")]
     pub range_ms: i64,
+}
+
+impl ReadHints {
+    /// Whether the hints say which time is looked at.
+    pub fn has_range(&self) -> bool {
+        (self.start_ms, self.end_ms) != (0, 0)
+    }
 }
 
 #[derive(Clone, PartialEq, Message)]
