@@ -18,12 +18,19 @@ use crate::odata::value::PrimitiveType;
 pub struct FileColumn {
     pub name: String,
     pub primitive: PrimitiveType,
+    pub nullable: bool,
 }
 
 impl FileColumn {
     #[must_use]
     pub fn new(name: impl Into<String>, primitive: PrimitiveType) -> Self {
-        Self { name: name.into(), primitive }
+        Self { name: name.into(), primitive, nullable: true }
+    }
+
+    /// A column that has a value in every row.
+    #[must_use]
+    pub fn required(self) -> Self {
+        Self { nullable: false, ..self }
     }
 }
 

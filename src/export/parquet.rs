@@ -35,7 +35,8 @@ impl ParquetWriter {
     /// # Errors
     /// When a column's type does not exist in Parquet.
     pub fn new(columns: &[FileColumn], description: Option<&str>) -> Result<Self, ExportError> {
-        let field = |column: &FileColumn| Field::new(&column.name, data_type(column.primitive), true);
+        let field =
+            |column: &FileColumn| Field::new(&column.name, data_type(column.primitive), column.nullable);
         let schema = Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()));
         let properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
@@ -51,7 +52,8 @@ impl ParquetWriter {
 impl FileWriter for ParquetWriter {
     fn rows(&mut self, batch: &RecordBatch) -> Result<Vec<u8>, ExportError> {
         let columns = self.schema.fields().iter().zip(batch.columns());
-        let columns = columns.map(|(field, array)| (field.name(), readable(array, field.data_type()), true));
+        let columns = columns
+            .map(|(field, array)| (field.name(), readable(array, field.data_type()), field.is_nullable()));
         let batch = RecordBatch::try_from_iter_with_nullable(columns).map_err(ParquetError::from)?;
         self.writer.write(&batch)?;
         self.writer.sync().map_err(ParquetError::from)?;

@@ -120,7 +120,11 @@ impl SetDefinition {
             name: self.type_name(),
             key: self.key().map(|index| self.columns[index].column.name.clone()).collect(),
             properties: self.columns.iter().map(|column| self.property(column)).collect(),
-            navigation: self.navigations.iter().map(|navigation| navigation.property(definitions)).collect(),
+            navigation: self
+                .navigations
+                .iter()
+                .map(|navigation| navigation.property(&self.columns, definitions))
+                .collect(),
             annotations: Vec::new(),
         }
     }
@@ -170,6 +174,7 @@ impl SetDefinition {
             vec![Annotation::new("Core.Description", AnnotationValue::String(self.description.clone()))];
         if !self.singleton {
             annotations.push(refused("Capabilities.InsertRestrictions", "Insertable"));
+            annotations.push(refused("Capabilities.ChangeTracking", "Supported"));
         }
         annotations.push(refused("Capabilities.UpdateRestrictions", "Updatable"));
         annotations.push(refused("Capabilities.DeleteRestrictions", "Deletable"));
@@ -230,15 +235,16 @@ impl NavigationDefinition {
         })
     }
 
-    fn property(&self, definitions: &[SetDefinition]) -> NavigationProperty {
+    fn property(&self, columns: &[ColumnDefinition], definitions: &[SetDefinition]) -> NavigationProperty {
         let target = definitions.iter().find(|definition| definition.name == self.target);
         let constraint = (!self.collection).then(|| (self.from.clone(), self.to.clone()));
         NavigationProperty {
             name: self.name.clone(),
             target: target.map(SetDefinition::type_name).unwrap_or_default(),
             collection: self.collection,
-            // The code list has no row for a code that the upstream has not listed yet.
-            nullable: true,
+            // As the column that it hangs on (CSDL 8.5); a collection is never null.
+            nullable: self.collection
+                || columns.iter().any(|one| one.column.name == self.from && one.column.nullable),
             partner: Some(self.partner.clone()),
             constraints: constraint.into_iter().collect(),
             annotations: Vec::new(),
@@ -302,10 +308,6 @@ fn container_annotations() -> Vec<Annotation> {
         Annotation::new("Capabilities.KeyAsSegmentSupported", AnnotationValue::Bool(true)),
         Annotation::new("Capabilities.QuerySegmentSupported", AnnotationValue::Bool(true)),
         Annotation::new("Capabilities.CrossJoinSupported", AnnotationValue::Bool(false)),
-        Annotation::new(
-            "Capabilities.ChangeTracking",
-            AnnotationValue::Record(vec![("Supported", AnnotationValue::Bool(false))]),
-        ),
     ]
 }
 

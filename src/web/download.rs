@@ -313,7 +313,8 @@ fn broken_off(error: &BridgeError) {
 
 fn file_column(set: &Set, query: &BoundQuery, column: usize) -> Option<FileColumn> {
     if let Some(column) = set.columns.get(column) {
-        return Some(FileColumn::new(&column.name, column.primitive));
+        let written = FileColumn::new(&column.name, column.primitive);
+        return Some(if column.nullable { written } else { written.required() });
     }
     let computed = query.computed.get(column - set.columns.len())?;
     Some(FileColumn::new(&computed.name, computed.column_type()))

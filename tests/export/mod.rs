@@ -145,6 +145,22 @@ async fn csv_has_the_rows_of_odata() {
 }
 
 #[actix_web::test]
+async fn parquet_says_where_its_figures_come_from_and_which_columns_are_never_empty() {
+    let app = App::start().await;
+    let answer = app.get("/export/y25i01/Landet.parquet?$top=1").await;
+    let file = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(answer.body)).unwrap();
+    let about = file.metadata().file_metadata().key_value_metadata().unwrap();
+    let description = about.iter().find(|entry| entry.key == "description").unwrap().value.clone().unwrap();
+    assert!(
+        description.contains("Simulator af Jobindsats.dk") && description.contains("Prøvetal"),
+        "{description}"
+    );
+    let is_nullable = |name: &str| file.schema().field_with_name(name).unwrap().is_nullable();
+    assert!(["Periode", "Område", "Område_id"].into_iter().all(|name| !is_nullable(name)));
+    assert!(["Fra", "Antal_ledige_personer", "Status"].into_iter().all(is_nullable));
+}
+
+#[actix_web::test]
 async fn parquet_has_the_rows_of_odata() {
     let app = app_with_small_pages().await;
     for (set, options) in QUERIES {

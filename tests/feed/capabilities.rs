@@ -141,8 +141,10 @@ async fn the_container_says_what_the_service_does() {
         let says = |term, field| metadata.says(of, term, field);
         check(&ask(&format!("$crossjoin({set},{list})")).await, says("CrossJoinSupported", ""), "crossjoin");
         assert!(!says("CrossJoinSupported", ""));
-        check(&ask(&format!("{list}?$deltatoken=x")).await, says("ChangeTracking", "Supported"), "delta");
-        assert!(!says("ChangeTracking", "Supported"));
+        let tracked =
+            metadata.says(metadata.container[list].as_object().unwrap(), "ChangeTracking", "Supported");
+        check(&ask(&format!("{list}?$deltatoken=x")).await, tracked, "delta");
+        assert!(!tracked);
         check(&ask(&format!("{list}/{key}")).await, says("KeyAsSegmentSupported", ""), "key as segment");
         let plain = [("Content-Type", "text/plain")];
         let posted = app.post(&format!("{root}/{list}/$query"), &plain, b"$top=1".to_vec()).await;
@@ -204,4 +206,80 @@ async fn every_function_that_is_said_to_filter_does() {
         let answer = app.get(&format!("/odata/Datasets?$filter={condition}&$top=1")).await;
         assert_eq!(answer.status, 200, "{condition}: {}", answer.text());
     }
+}
+
+/// To which elements of a model the terms apply that are used here, by their vocabularies.
+const APPLIES_TO: [(&str, &[&str]); 22] = [
+    ("Core.Description", &["schema", "container", "set", "singleton", "property"]),
+    ("Core.LongDescription", &["schema", "container", "set", "singleton", "property"]),
+    ("Core.ODataVersions", &["container"]),
+    ("Capabilities.ConformanceLevel", &["container"]),
+    ("Capabilities.SupportedFormats", &["container"]),
+    ("Capabilities.SupportedMetadataFormats", &["container"]),
+    ("Capabilities.FilterFunctions", &["container", "set"]),
+    ("Capabilities.BatchSupported", &["container"]),
+    ("Capabilities.BatchSupport", &["container"]),
+    ("Capabilities.KeyAsSegmentSupported", &["container"]),
+    ("Capabilities.QuerySegmentSupported", &["container", "set"]),
+    ("Capabilities.CrossJoinSupported", &["container"]),
+    ("Capabilities.ChangeTracking", &["set"]),
+    ("Capabilities.InsertRestrictions", &["set"]),
+    ("Capabilities.UpdateRestrictions", &["set", "singleton"]),
+    ("Capabilities.DeleteRestrictions", &["set", "singleton"]),
+    ("Aggregation.ApplySupported", &["container", "set"]),
+    ("Aggregation.CustomAggregate", &["container", "set"]),
+    ("Aggregation.ContextDefiningProperties", &["property"]),
+    ("Measures.Unit", &["property"]),
+    ("Measures.ISOCurrency", &["property"]),
+    ("Measures.Scale", &["property"]),
+];
+
+/// The terms on an element; annotations of annotations have more than one `@`.
+fn check_terms(element: &Object, kind: &str) {
+    let terms = element.keys().filter_map(|key| key.strip_prefix('@')).filter(|term| !term.contains('@'));
+    for term in terms.map(|term| term.split('#').next().unwrap()) {
+        let (_, kinds) =
+            APPLIES_TO.iter().find(|(known, _)| *known == term).unwrap_or_else(|| panic!("{term} is new"));
+        assert!(kinds.contains(&kind), "{term} does not apply to a {kind}");
+    }
+}
+
+#[actix_web::test]
+async fn terms_stand_where_they_apply_and_navigation_may_be_null_where_its_column_may() {
+    let app = App::start().await;
+    let (mut properties, mut navigations) = (0, 0);
+    for root in ["/odata", "/odata/jobindsats/y25i01", "/odata/jobindsats/y30r21"] {
+        let metadata = Metadata::of(&app, root).await;
+        check_terms(&metadata.schema, "schema");
+        check_terms(&metadata.container, "container");
+        for (name, element) in
+            metadata.container.iter().filter(|(name, value)| !name.contains('@') && value.is_object())
+        {
+            let kind = if element["$Collection"] == true { "set" } else { "singleton" };
+            assert!(!name.is_empty());
+            check_terms(element.as_object().unwrap(), kind);
+        }
+        let types = metadata.schema.iter().filter(|(_, value)| value["$Kind"] == "EntityType");
+        for (_, entity_type) in types {
+            let members = entity_type
+                .as_object()
+                .unwrap()
+                .iter()
+                .filter(|(name, value)| !name.contains(['@', '$']) && value.is_object());
+            for (name, member) in members {
+                if member["$Kind"] != "NavigationProperty" {
+                    check_terms(member.as_object().unwrap(), "property");
+                    assert_eq!(member.get("$Scale"), None, "{name}: no scale is a variable one");
+                    properties += 1;
+                    continue;
+                }
+                for column in member["$ReferentialConstraint"].as_object().into_iter().flat_map(Object::keys)
+                {
+                    assert_eq!(member["$Nullable"], entity_type[column]["$Nullable"], "{name} over {column}");
+                    navigations += 1;
+                }
+            }
+        }
+    }
+    assert!(properties > 100 && navigations > 5, "{properties} {navigations}");
 }

@@ -59,8 +59,11 @@ fn check_navigation(
     let place = format!("{}/{}", source.name, navigation.name);
     let target = find_type(schema, &place, &navigation.target)?;
     for (here, there) in &navigation.constraints {
-        find_property(source, &place, here)?;
+        let column = find_property(source, &place, here)?;
         find_property(target, &place, there)?;
+        if column.nullable != navigation.nullable {
+            return Err(CsdlError::Multiplicity { place, name: here.clone() });
+        }
     }
     match &navigation.partner {
         Some(partner) if !target.navigation.iter().any(|item| item.name == *partner) => {

@@ -119,15 +119,10 @@ impl Model<'_> {
         if property.nullable {
             members.push(member("$Nullable", Node::Bool(true)));
         }
-        let number = |value: Option<u32>| value.map(|value| Node::Int(value.into()));
-        // Without it OData allows no decimals.
-        let scale = (property.primitive == PrimitiveType::Decimal).then(|| text("variable"));
-        let facets = [
-            ("$MaxLength", number(property.max_length)),
-            ("$Precision", number(property.precision)),
-            ("$Scale", scale),
-        ];
-        members.extend(facets.into_iter().filter_map(|(name, value)| Some(member(name, value?))));
+        // The scale of decimals is variable, which is what no `$Scale` means. Microsoft's reader stops at the word.
+        let facets = [("$MaxLength", property.max_length), ("$Precision", property.precision)];
+        let facet = |(name, value): (_, Option<u32>)| Some(member(name, Node::Int(value?.into())));
+        members.extend(facets.into_iter().filter_map(facet));
         self.object(members, &property.annotations)
     }
 

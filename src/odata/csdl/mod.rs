@@ -25,6 +25,8 @@ pub enum CsdlError {
     UnknownEntitySet { place: String, name: String },
     #[error("the key property `{name}` of {place} is nullable or of a type that cannot be a key")]
     InvalidKey { place: String, name: String },
+    #[error("of {place} and the property `{name}` that it hangs on only one may be null")]
+    Multiplicity { place: String, name: String },
     #[error("the entity type `{name}` of the set {place} has no key; expected one property at least")]
     MissingKey { place: String, name: String },
     #[error("the vocabulary of the term `{term}` is not known; expected one of {}", vocabulary::aliases())]

@@ -1,5 +1,5 @@
-//! `$search`: words and phrases with `NOT`, `AND` and `OR`. The three are operators only in the position of an operator; elsewhere
-//! they are search words. `NOT` binds tightest, `OR` loosest.
+//! `$search`: words and phrases with `NOT`, `AND` and `OR`. The three are operators and no search words; who looks for them puts them
+//! in double quotes. `NOT` binds tightest, `OR` loosest.
 
 use super::error::Expected;
 use super::lexer::{Parsed, Parser};
@@ -100,7 +100,12 @@ impl Parser<'_> {
         while self.peek().is_some_and(|char| self.is_search_char(char)) {
             self.advance(1);
         }
-        Ok(SearchExpr::Word(self.since(start)))
+        let word = self.since(start);
+        if matches!(word.as_str(), "AND" | "OR" | "NOT") {
+            self.rewind(start);
+            return Err(self.unexpected(Expected::SearchTerm));
+        }
+        Ok(SearchExpr::Word(word))
     }
 
     /// A semicolon ends a word unless it came percent-encoded.

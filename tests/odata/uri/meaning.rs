@@ -184,8 +184,16 @@ fn search_knows_its_operators_by_their_place() {
         SearchExpr::Or(word("a"), Box::new(SearchExpr::And(word("b"), word("c"))))
     );
     assert_eq!(search("NOT a AND b"), SearchExpr::And(Box::new(SearchExpr::Not(word("a"))), word("b")));
-    assert_eq!(search("NOT"), *word("NOT"));
-    assert_eq!(search("a OR"), SearchExpr::And(word("a"), word("OR")));
+    assert_eq!(
+        search("not a or"),
+        SearchExpr::And(Box::new(SearchExpr::And(word("not"), word("a"))), word("or"),)
+    );
+    assert_eq!(search("\"OR\""), SearchExpr::Phrase("OR".to_owned()));
+    for operators in ["AND", "OR", "NOT", "a AND", "OR a", "a OR", "a NOT", "(AND)", "a AND OR b", "NOT AND"]
+    {
+        let address = format!("Observations?$search={operators}").replace(' ', "%20");
+        assert!(request(&address).is_err(), "{operators}");
+    }
     assert_eq!(search("\"a AND b\""), SearchExpr::Phrase("a AND b".to_owned()));
     assert_eq!(search("a%3Bb"), *word("a;b"));
 }
