@@ -3,8 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use jobindsats_bridge::budget::hourly::HourlyBudget;
+use jobindsats_bridge::budget::{Resource, Share};
+use jobindsats_bridge::clock::Clock;
 use jobindsats_bridge::indicators::definition::{AreaLevel, BaseUnit, Definitions};
 use jobindsats_bridge::observe::metrics::Metrics;
 use serde_json::{Value, json};
@@ -71,6 +75,8 @@ fn scraped_names() -> BTreeSet<String> {
     let metrics = Metrics::new("1", "a").unwrap();
     metrics.upstream_call("data", "200", Duration::ZERO);
     metrics.http_request(None, "GET", 200, Duration::ZERO);
+    let budget = HourlyBudget::new(Resource::UpstreamCalls, Share::Everybody, 1, Clock::default());
+    metrics.budgets(&[Arc::new(budget)]);
     let folder = tempfile::tempdir().unwrap();
     let (_, _, collector) = fake::collector(&[fake::definition(json!({}))], folder.path());
     futures_util::FutureExt::now_or_never(collector.refresh("personer")).unwrap();

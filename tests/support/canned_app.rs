@@ -42,6 +42,7 @@ impl CannedApp {
             settings,
             upstream: UpstreamChoice {
                 origin: Origin { name: "canned".to_owned(), is_simulator: false, description: None },
+                folder: "canned".to_owned(),
                 url: upstream.url.clone(),
                 key: Some(ApiKey::new(key).unwrap()),
                 closed_hour: false,
