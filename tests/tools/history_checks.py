@@ -28,7 +28,7 @@ PATTERNS = (
     r"\w+", r"\W+", r"\d+", r"\D+", r"\s*\S+", r"L\b.*", r"L\B.*", r"\pL+", r"\PL+", r"\pN", r"\p{Lu}\p{Ll}+", r"\p{Latin}+",
     r"\P{Latin}+", r"\p{^Greek}+", "{foo}", "A{,3}arhus", "Aa{0}rhus", "A{2}rhus", "A{1}arhus", "A{1", "a}", "[[]x|Aarhus", "[]A]arhus",
     "[^]x]+", "[a-z&&b]+", "[!--]+", "[A~~a]arhus", "[-A]arhus", r"[\w-]+", r"[\d-z]+", "[[:alpha:]]+", "[[:^alpha:]]+", "[[:word:]]+",
-    r"\QAarhus\E", r"\QAarhus", r"\Qaa.\E+", r"\101arhus", r"\x41arhus", r"\x{41}arhus", r"\AAarhus\z", "^Aarhus$", "(?i)LÆSØ",
+    r"\QAarhus\E", r"\Qaa.\E+", r"\101arhus", r"\x41arhus", r"\x{41}arhus", r"\AAarhus\z", "^Aarhus$", "(?i)LÆSØ",
     "(?i:a)arhus", "(?i)a(?-i)arhus", "(?U)A.+", "(?P<x>A)arhus", "(?:Læsø|Køge)", ".*ø.*", "L.*|", "(a*)*", "Fanø|[KL].*", "K+?øge", "(|Vejle)",
     r"\_|Ærø", r".+\-.+",
 )
