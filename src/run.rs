@@ -17,6 +17,7 @@ use crate::settings::redact::redact;
 use crate::settings::{self, Settings, UpstreamSettings};
 use crate::simulator::{self, DumpExtent, DumpOptions, Simulator, SimulatorOptions};
 use crate::upstream::retry::Retry;
+use crate::web::connections::Timeouts;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::signal::unix::{SignalKind, signal};
@@ -122,6 +123,7 @@ pub async fn serve(arguments: ServeArguments) -> Outcome {
         pace: Pace::default(),
         ahead: Budget::default(),
         workers: None,
+        timeouts: Timeouts::default(),
         background: true,
     };
     let mut service = service::start(options).await?;
@@ -307,6 +309,7 @@ async fn parts(settings: Settings) -> Result<(service::Parts, Option<Simulator>)
         pace: Pace::default(),
         ahead: Budget::default(),
         workers: Some(1),
+        timeouts: Timeouts::default(),
         background: false,
     };
     Ok((service::assemble(&options)?, simulator))

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
+use chrono::{DateTime, Utc};
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -42,6 +43,8 @@ use crate::store::writer::DiskWriter;
 use crate::upstream::TableHints;
 use crate::upstream::client::{ClientError, ClientOptions, HttpUpstream, Upstream};
 use crate::upstream::retry::Retry;
+use crate::web::connections::{ConnectionLimits, Connections, Timeouts};
+use crate::web::descriptors;
 use crate::web::listen::listen;
 use crate::web::state::AppState;
 
@@ -70,6 +73,8 @@ pub struct ServiceOptions {
     pub ahead: Budget,
     /// Worker threads that answer requests; `None` for one per core.
     pub workers: Option<usize>,
+    /// How long clients are waited for.
+    pub timeouts: Timeouts,
     /// Whether tables and indicators are read in the background.
     pub background: bool,
 }
@@ -91,6 +96,8 @@ pub enum StartError {
     Names(#[from] NamesError),
     #[error(transparent)]
     Client(#[from] ClientError),
+    #[error("the machine's clock says {now}; set it to the present")]
+    Clock { now: DateTime<Utc> },
     #[error("metrics cannot be set up: {0}")]
     Metrics(#[from] prometheus::Error),
     #[error("BRIDGE_LISTEN: cannot listen on {listen}: {source}")]
@@ -136,6 +143,11 @@ const EVERYBODYS_CELLS: u64 = 400_000_000;
 /// When a setting cannot be used.
 pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
     let settings = &options.settings;
+    // Libraries that write dates panic before 1970.
+    let now = options.clock.now();
+    if now < DateTime::UNIX_EPOCH {
+        return Err(StartError::Clock { now });
+    }
     let definitions = definitions(settings)?;
     let path = settings.data_dir.join(&options.upstream.folder);
     let folder = own(&path)?;
@@ -150,6 +162,8 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
     let uses = UseLog::open(path.join("uses.json"), writer.clone(), clock.clone());
     let store = store(settings, &path, &origin, writer, &metrics);
     let budgets = upstream_budgets(settings, &origin, &clock);
+    let connections =
+        Arc::new(Connections::new(connection_limits(settings), settings.trusted_proxies.clone()));
     let updates = Arc::new(ListedUpdates(Arc::clone(&catalogue)));
     let fetcher = Fetcher::new(
         upstream,
@@ -188,7 +202,8 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
         clock,
         public_url: settings.public_url.clone(),
         proxies: settings.trusted_proxies.clone(),
-        budgets: budgets.iter().collect(),
+        budgets: budgets.iter().chain(connections.budgets()).collect(),
+        connections,
     };
     Ok(Parts { state, definitions, _folder: folder })
 }
@@ -220,6 +235,22 @@ fn answer_limits(settings: &BridgeSettings) -> AnswerLimits {
         max_rows: settings.max_rows,
         wait: Duration::from_secs(settings.answer_seconds),
         chunks_ahead: settings.upstream_concurrency,
+    }
+}
+
+/// As many connections as are set, if the process may have so many files open.
+fn connection_limits(settings: &BridgeSettings) -> ConnectionLimits {
+    let possible = descriptors::raise_limit();
+    if possible < settings.connections {
+        tracing::warn!(
+            possible,
+            set = settings.connections,
+            "the limit of open files allows fewer connections than BRIDGE_CONNECTIONS; raise it (ulimit -n)"
+        );
+    }
+    ConnectionLimits {
+        everybody: settings.connections.min(possible),
+        per_client: settings.connections_per_client.min(possible),
     }
 }
 
@@ -314,7 +345,7 @@ fn client(
 pub async fn start(options: ServiceOptions) -> Result<Service, StartError> {
     let Parts { state, _folder, .. } = assemble(&options)?;
     let listen_at = options.settings.listen;
-    let (server, address) = listen(listen_at, options.workers, state.clone())
+    let (server, address) = listen(listen_at, options.workers, options.timeouts, state.clone())
         .map_err(|source| StartError::Listen { listen: listen_at, source })?;
     let (handle, stop) = (server.handle(), watch::Sender::new(false));
     let background = if options.background { background(&state, &options, &stop) } else { Vec::new() };

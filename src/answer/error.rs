@@ -77,6 +77,8 @@ pub enum BridgeError {
     FailedDependency,
     #[error("the body is larger than {limit} bytes")]
     BodyTooLarge { limit: usize },
+    #[error("the body did not arrive in time")]
+    BodySlow,
     #[error("the body could not be read to its end")]
     BodyBroken,
     #[error("the answers are larger than {limit} bytes together")]
@@ -203,6 +205,11 @@ impl DescribeError for BridgeError {
                 413,
                 "BodyTooLarge",
                 format!("Forespørgslen fylder for meget; send højst {} kB.", limit / 1024),
+            ),
+            Self::BodySlow => ErrorDescription::new(
+                408,
+                "BodySlow",
+                "Forespørgslen kom for langsomt frem; prøv igen på en bedre forbindelse.",
             ),
             Self::BodyBroken => ErrorDescription::new(
                 400,

@@ -157,7 +157,7 @@ impl<'a> RowReader<'a> {
             let (measurement, mode) = (&self.plan.source.measurement, self.mode);
             let fetcher = self.answerer.fetcher.for_cells(self.remaining_cells);
             self.remaining_cells = self.remaining_cells.saturating_sub(chunk.cell_bound(measurement));
-            self.answerer.uses.note(measurement, &chunk);
+            self.answerer.uses.note(fetcher.requester(), measurement, &chunk);
             let until = self.chunks.peek().map(|next| self.plan.first_place(next));
             let last = self.plan.last_place(&chunk);
             let fetching = async move {

@@ -134,13 +134,43 @@ impl CellFormat {
     }
 
     fn take(self, cell: &mut Vec<u8>) {
-        match (self, cell.first()) {
-            (Self::Defuse, Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r')) => cell.insert(0, b'\''),
-            (Self::DecimalComma, _) => {
+        match self {
+            Self::Defuse => defuse(cell),
+            Self::DecimalComma => {
                 cell.iter_mut().filter(|byte| **byte == b'.').for_each(|byte| *byte = b',');
             }
-            _ => {}
+            Self::None => {}
         }
+    }
+}
+
+/// Puts a `'` before everything that would be read as the beginning of a formula: at the beginning of the cell, and behind whatever may
+/// divide cells. A spreadsheet that expects another delimiter divides the line there, and quotes within a cell do not stop it.
+fn defuse(cell: &mut Vec<u8>) {
+    let mut at = 0;
+    let mut is_beginning = true;
+    while let Some(rest) = cell.get(at..).filter(|rest| !rest.is_empty()) {
+        if is_beginning && begins_formula(rest, at == 0) {
+            cell.insert(at, b'\'');
+            at += 1;
+        }
+        is_beginning = match cell[at] {
+            b',' | b';' | b'|' | b'\t' | b'\r' | b'\n' => true,
+            b'"' => is_beginning,
+            _ => false,
+        };
+        at += 1;
+    }
+}
+
+/// Whether a spreadsheet takes text that begins like this for a formula. Full-width signs count as well, and at the beginning of a cell
+/// white space that is skipped.
+fn begins_formula(text: &[u8], is_cell: bool) -> bool {
+    const WIDE: [&str; 4] = ["＝", "＋", "－", "＠"];
+    match text {
+        [b'=' | b'+' | b'-' | b'@', ..] => true,
+        [b'\t' | b'\r' | b'\n', ..] => is_cell,
+        _ => WIDE.iter().any(|sign| text.starts_with(sign.as_bytes())),
     }
 }
 
@@ -182,7 +212,9 @@ mod tests {
 
     #[test]
     fn text_that_a_spreadsheet_would_run_is_defused_and_numbers_are_left_alone() {
-        for label in ["=1+1", "+45", "-x", "@SUM(A1)", "\tx", "\rx"] {
+        for label in
+            ["=1+1", "+45", "-x", "@SUM(A1)", "\tx", "\rx", "\nx", "＝1+1", "＋1", "－1", "＠x", "\u{ff1d}"]
+        {
             let text = written(Dialect::Standard, &[batch(label, Some(-1_500_000_000_000_000_000))]);
             let mut lines = csv::Reader::from_reader(text.as_bytes());
             let record = lines.records().next().unwrap().unwrap();
@@ -191,6 +223,30 @@ mod tests {
         for label in ["'=1", " =1", "a=1", "æ", ""] {
             let text = written(Dialect::Standard, &[batch(label, None)]);
             assert_eq!(text, format!("Område,Nr,Andel,Fra\r\n{label},-7,,2024-10-04\r\n"));
+        }
+    }
+
+    #[test]
+    fn no_formula_begins_wherever_a_spreadsheet_may_divide_the_line() {
+        let labels = [
+            "x;=1+1", "x,=1+1", "x\t+1", "x|@a", "x\n=1", "x\r\n=1", "x;\"=1", "=1;=2", "a;;＝1", "\t=1",
+            "\"=1",
+        ];
+        for dialect in [Dialect::Standard, Dialect::Danish] {
+            for label in labels {
+                let text = written(dialect, &[batch(label, None)]);
+                let cells =
+                    text.split([',', ';', '\t', '|', '\r', '\n']).skip(4).filter(|cell| *cell != "-7");
+                for cell in cells.map(|cell| cell.trim_start_matches('"')) {
+                    assert!(
+                        !cell.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']),
+                        "{label:?}: {text:?}"
+                    );
+                }
+            }
+        }
+        for label in ["16-66 år", "a, b", "a; b", "1.5", "a=1", "A/B - C"] {
+            assert!(written(Dialect::Standard, &[batch(label, None)]).contains(label), "{label}");
         }
     }
 

@@ -145,6 +145,12 @@ impl Fetcher {
         Self { inner: Arc::new(inner), requester: Requester::Service, remaining_cells: None }
     }
 
+    /// On whose behalf it fetches.
+    #[must_use]
+    pub fn requester(&self) -> Requester {
+        self.requester
+    }
+
     /// The same fetcher on behalf of somebody else, whose budgets pay for what it asks the upstream.
     #[must_use]
     pub fn on_behalf_of(&self, requester: Requester) -> Self {

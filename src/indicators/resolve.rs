@@ -1,7 +1,7 @@
 //! Looks up a definition's names in its table: labels become indexes. A name that the table does not have is an error with the
 //! closest name as a suggestion.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use crate::catalogue::Catalogue;
@@ -240,10 +240,14 @@ fn area_indexes(definition: &Definition, dimension: &Dimension) -> Result<Vec<us
         let offered: Vec<_> = offered.iter().map(|level| level.word()).collect();
         return Err(Fault::Level { level: missing.word(), offered: listed(&offered) });
     }
-    let indexes = 0..dimension.members.len();
-    Ok(indexes
-        .filter(|&index| level_of(&dimension.members[index]).is_some_and(|it| wanted.contains(&it)))
-        .collect())
+    // Two areas of one name and code would be one series twice, for which Prometheus refuses the whole scrape.
+    let mut series = HashSet::new();
+    let is_wanted = |&index: &usize| {
+        let member = &dimension.members[index];
+        let level = level_of(member).filter(|level| wanted.contains(level));
+        level.is_some_and(|level| series.insert((level, member.code, &member.label)))
+    };
+    Ok((0..dimension.members.len()).filter(is_wanted).collect())
 }
 
 fn level_of(member: &Member) -> Option<AreaLevel> {

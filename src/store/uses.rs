@@ -2,13 +2,16 @@
 //!
 //! Saved in one file by the disk thread every few minutes; a crash loses what was counted since.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::budget::client::Client;
+use crate::budget::upstream::Requester;
 use crate::catalogue::id::MeasurementId;
 use crate::catalogue::measurement::Measurement;
 use crate::clock::Clock;
@@ -23,6 +26,9 @@ const MOST: usize = 1000;
 const FORGOTTEN: usize = 16;
 /// The time in which a count halves.
 const HALF_LIFE_SECONDS: f64 = 7.0 * 24.0 * 3600.0;
+/// How many keys one client can have counted in a day, and all together: whoever reads through everything has no habit.
+const PER_CLIENT: usize = 100;
+const PER_DAY: usize = 100_000;
 /// The version of the file's form; a file of another version is not read.
 const VERSION: u32 = 1;
 
@@ -41,12 +47,24 @@ struct Inner {
 #[derive(Debug, Default)]
 struct State {
     uses: HashMap<(MeasurementId, CellKey), Tally>,
+    today: Today,
     /// Whether the counts differ from the file.
     is_changed: bool,
 }
 
+/// Who has been counted today, and for what. A client counts once a day for a key.
+#[derive(Debug, Default)]
+struct Today {
+    day: Option<NaiveDate>,
+    clients: HashMap<Client, HashSet<u64>>,
+    counted: usize,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Tally {
+    /// How many clients and days have been counted; once is no habit.
+    #[serde(default)]
+    times: u32,
     /// The count at the last use.
     count: f64,
     last_used_at: DateTime<Utc>,
@@ -77,22 +95,29 @@ impl UseLog {
     pub fn open(file: PathBuf, writer: DiskWriter, clock: Clock) -> Self {
         let kept: Option<Vec<SavedUse>> = disk::read_or_set_aside(&file, VERSION);
         let uses = kept.into_iter().flatten().map(|kept| ((kept.table, kept.key), kept.tally)).collect();
-        Self(Arc::new(Inner { file, writer, clock, state: Mutex::new(State { uses, is_changed: false }) }))
+        Self(Arc::new(Inner { file, writer, clock, state: Mutex::new(State { uses, ..State::default() }) }))
     }
 
-    /// Counts a use of a chunk's cells.
-    pub fn note(&self, measurement: &Measurement, chunk: &Chunk) {
+    /// Counts a client's use of a chunk's cells.
+    pub fn note(&self, requester: Requester, measurement: &Measurement, chunk: &Chunk) {
+        let Requester::Client(client) = requester else { return };
         self.count(
+            client,
             (measurement.id.clone(), CellKey::of(measurement, chunk)),
             reaches_newest(measurement, chunk),
         );
     }
 
-    fn count(&self, key: (MeasurementId, CellKey), reaches_newest: bool) {
-        let now = self.0.clock.now();
+    fn count(&self, client: Client, key: (MeasurementId, CellKey), reaches_newest: bool) {
+        let (now, day) = (self.0.clock.now(), self.0.clock.copenhagen().date_naive());
         let mut state = self.0.state();
-        let count = state.uses.get(&key).map_or(0.0, |tally| tally.at(now));
-        state.uses.insert(key, Tally { count: count + 1.0, last_used_at: now, reaches_newest });
+        if !state.today.is_first(day, client, &key) {
+            return;
+        }
+        let (count, times) = state.uses.get(&key).map_or((0.0, 0), |tally| (tally.at(now), tally.times));
+        let tally =
+            Tally { times: times.saturating_add(1), count: count + 1.0, last_used_at: now, reaches_newest };
+        state.uses.insert(key, tally);
         state.is_changed = true;
         if state.uses.len() > MOST {
             state.forget_least_used(now);
@@ -144,15 +169,34 @@ impl Inner {
 }
 
 impl State {
+    /// Drops what was used once before habits, and the least used of either first.
     fn forget_least_used(&mut self, now: DateTime<Utc>) {
+        let rank = |tally: &Tally| (tally.times > 1, tally.at(now));
+        let mut ranks: Vec<(bool, f64)> = self.uses.values().map(rank).collect();
+        ranks.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
         let mut left = MOST / FORGOTTEN;
-        let mut counts: Vec<f64> = self.uses.values().map(|tally| tally.at(now)).collect();
-        let (_, &mut bar, _) = counts.select_nth_unstable_by(left, f64::total_cmp);
+        let Some(&bar) = ranks.get(left) else { return };
         self.uses.retain(|_, tally| {
-            let goes = left > 0 && tally.at(now) <= bar;
+            let goes = left > 0 && rank(tally) <= bar;
             left -= usize::from(goes);
             !goes
         });
+    }
+}
+
+impl Today {
+    /// Whether a client has not been counted today for that key, and may be.
+    fn is_first(&mut self, day: NaiveDate, client: Client, key: &(MeasurementId, CellKey)) -> bool {
+        if self.day != Some(day) {
+            *self = Self { day: Some(day), ..Self::default() };
+        }
+        let keys = self.clients.entry(client).or_default();
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        let may_be_counted = keys.len() < PER_CLIENT && self.counted < PER_DAY;
+        let is_first = may_be_counted && keys.insert(hasher.finish());
+        self.counted += usize::from(is_first);
+        is_first
     }
 }
 
@@ -173,6 +217,7 @@ fn reaches_newest(measurement: &Measurement, chunk: &Chunk) -> bool {
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
+    use std::net::IpAddr;
     use std::time::Duration;
 
     use super::*;
@@ -188,12 +233,16 @@ mod tests {
     }
 
     fn used(log: &UseLog, number: usize) {
+        used_by(log, 0, number);
+    }
+
+    fn used_by(log: &UseLog, client: u32, number: usize) {
         let key = CellKey {
             periods: BTreeSet::from([format!("{number}").into()]),
             members: BTreeMap::new(),
             measures: BTreeSet::from(["m".into()]),
         };
-        log.count(("y1".into(), key), false);
+        log.count(IpAddr::from(client.to_be_bytes()).into(), ("y1".into(), key), false);
     }
 
     fn counts(log: &UseLog, least: f64) -> Vec<(String, f64)> {
@@ -234,10 +283,30 @@ mod tests {
     fn of_too_many_the_least_used_are_forgotten() {
         let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
         let log = log(&folder, &clock);
-        (0..10).for_each(|number| (0..3).for_each(|_| used(&log, number)));
-        (10..5 * MOST).for_each(|number| used(&log, number));
+        (0..10).for_each(|number| (0..3).for_each(|client| used_by(&log, client, number)));
+        (10..5 * MOST).for_each(|number| used_by(&log, (number / PER_CLIENT) as u32 + 3, number));
         let kept = counts(&log, 0.0).len();
         assert!((MOST - MOST / FORGOTTEN..=MOST).contains(&kept), "{kept}");
         assert_eq!(counts(&log, 2.0).len(), 10);
+    }
+
+    #[test]
+    fn a_client_counts_once_a_day_for_a_key_and_a_reader_of_everything_pushes_no_habit_out() {
+        let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+        let log = log(&folder, &clock);
+        (0..5).for_each(|_| used(&log, 1));
+        assert_eq!(counts(&log, 0.0), [("1".to_owned(), 1.0)]);
+        clock.advance(DAY);
+        used(&log, 1);
+        clock.advance(6 * DAY);
+        let before = counts(&log, 1.0);
+        assert_eq!(before.len(), 1, "two days are a habit");
+        for number in 0..4 * MOST {
+            used_by(&log, (number / 50) as u32 + 1, number + 2);
+        }
+        assert_eq!(counts(&log, 0.0).iter().filter(|(number, _)| number == "1").count(), 1);
+        (0..4 * MOST).for_each(|number| used_by(&log, u32::MAX, number + 10_000));
+        let counted = counts(&log, 0.0).iter().filter(|(number, _)| number.len() == 5).count();
+        assert!(counted <= PER_CLIENT, "{counted}");
     }
 }

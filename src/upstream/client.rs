@@ -33,8 +33,6 @@ use crate::upstream::wire::{OneTable, Subjects, Table, Tables};
 const USER_AGENT: &str = concat!("jobindsats-bridge/", env!("CARGO_PKG_VERSION"));
 /// The longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
-/// The most bytes of an answer; 200,000 cells are a tenth of it.
-const BODY_LIMIT: usize = 128 * 1024 * 1024;
 
 /// The databank's four calls.
 #[async_trait]
@@ -330,7 +328,7 @@ impl HttpUpstream {
         };
         let status = response.status();
         let (retry_after, request_id) = verdict::headers(response.headers(), self.clock.now());
-        let body = match self.body(response).await {
+        let body = match self.body(call.endpoint, response).await {
             Ok(body) => body,
             Err(failure @ Failure::Decode(_)) => {
                 return (CallOutcome::Status(status.as_u16()), Err(FailedTry { failure, request_id }));
@@ -347,11 +345,12 @@ impl HttpUpstream {
         (CallOutcome::Status(status.as_u16()), result)
     }
 
-    async fn body(&self, mut response: Response) -> Result<Bytes, Failure> {
+    async fn body(&self, endpoint: Endpoint, mut response: Response) -> Result<Bytes, Failure> {
+        let limit = body_limit(endpoint);
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.network_failure(error))? {
-            if body.len() + chunk.len() > BODY_LIMIT {
-                return Err(Failure::Decode(DecodeError::TooLong { limit: BODY_LIMIT }));
+            if body.len() + chunk.len() > limit {
+                return Err(Failure::Decode(DecodeError::TooLong { limit }));
             }
             body.extend_from_slice(&chunk);
         }
@@ -375,6 +374,17 @@ impl HttpUpstream {
             "upstream: {}; trying again",
             failed.failure
         );
+    }
+}
+
+/// The largest answer that is read. Lists and metadata become many times their size in memory, and need a small part of what figures
+/// need.
+fn body_limit(endpoint: Endpoint) -> usize {
+    const MEGABYTE: usize = 1024 * 1024;
+    match endpoint {
+        Endpoint::Subjects | Endpoint::Tables => 4 * MEGABYTE,
+        Endpoint::Table => 16 * MEGABYTE,
+        Endpoint::Data => 128 * MEGABYTE,
     }
 }
 

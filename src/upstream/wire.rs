@@ -228,7 +228,7 @@ impl<T: Serialize> Serialize for List<T> {
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
+impl<'de, T: Deserialize<'de> + Default + PartialEq> Deserialize<'de> for List<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer
             .deserialize_any(ListVisitor { bare: |element: T| vec![element], read: PhantomData })
@@ -252,10 +252,10 @@ impl<T: Serialize> Serialize for Periods<T> {
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Periods<T> {
+impl<'de, T: Deserialize<'de> + Default + PartialEq> Deserialize<'de> for Periods<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(serde::Deserialize)]
-        #[serde(bound = "T: Deserialize<'de>")]
+        #[serde(bound = "T: Deserialize<'de> + Default + PartialEq")]
         struct Wrapped<T> {
             #[serde(default)]
             periodtypes: List<T>,
@@ -274,7 +274,7 @@ struct ListVisitor<T, O, F> {
 
 impl<'de, T, O, F> Visitor<'de> for ListVisitor<T, O, F>
 where
-    T: Deserialize<'de>,
+    T: Deserialize<'de> + Default + PartialEq,
     O: Deserialize<'de>,
     F: FnOnce(O) -> Vec<T>,
 {
@@ -287,7 +287,10 @@ where
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<T>, A::Error> {
         let mut elements = Vec::new();
         while let Some(element) = seq.next_element()? {
-            elements.push(element);
+            // An element that says nothing takes a hundred times more memory than the two bytes in which it is written.
+            if element != T::default() {
+                elements.push(element);
+            }
         }
         Ok(elements)
     }

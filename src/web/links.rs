@@ -13,13 +13,19 @@ pub struct OwnAddress(pub SocketAddr);
 pub fn base(request: &HttpRequest, public_url: Option<&str>) -> String {
     match public_url {
         Some(url) => url.to_owned(),
-        None => format!("http://{}", host(request)),
+        None => format!("{}://{}", scheme(request), host(request)),
     }
+}
+
+fn scheme(request: &HttpRequest) -> &'static str {
+    if request.uri().scheme_str() == Some("https") { "https" } else { "http" }
 }
 
 /// The request's host, or our own address if the header is not a valid host.
 fn host(request: &HttpRequest) -> String {
-    let named = request.headers().get("host").and_then(|host| host.to_str().ok());
+    // Where the target of the request is a whole address, its host counts and the header does not: RFC 9112, 3.2.2.
+    let target = request.uri().authority().map(|authority| authority.as_str());
+    let named = target.or_else(|| request.headers().get("host").and_then(|host| host.to_str().ok()));
     let named = named.filter(|host| {
         !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]_".contains(&byte))
     });

@@ -2,29 +2,38 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use actix_http::error::DispatchError;
 use actix_http::{HttpService, Protocol};
 use actix_server::Server;
 use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::dev::AppConfig;
 use actix_web::middleware::from_fn;
 use actix_web::{App, web};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::Semaphore;
 
+use super::connections::{Connections, Timeouts};
 use super::links::OwnAddress;
 use super::request_line::EncodedRequestLines;
-use super::request_metrics;
 use super::routes::routes;
 use super::state::AppState;
+use super::timed_stream::TimedStream;
+use super::{exchange, request_metrics, respond};
+use crate::answer::error::BridgeError;
+use crate::budget::Exhausted;
 
-/// How long running requests may take at shutdown.
-const SHUTDOWN_SECONDS: u64 = 10;
-/// The longest wait for a request's headers.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a connection is read on after an answer that left a part of the request unread, so that the client gets the answer.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// Connections that may wait to be accepted: enough for many users who open the same workbook at once.
 const BACKLOG: u32 = 1024;
+/// How long a refused connection is kept for its refusal, and how many such at a time; more are closed without a word.
+const REFUSAL_TIMEOUT: Duration = Duration::from_millis(500);
+const LINGERING_REFUSALS: usize = 64;
 
 /// A server on that address, with one worker per core unless given, and the address that it got.
 ///
@@ -33,6 +42,7 @@ const BACKLOG: u32 = 1024;
 pub fn listen(
     address: SocketAddr,
     workers: Option<usize>,
+    timeouts: Timeouts,
     state: AppState,
 ) -> io::Result<(Server, SocketAddr)> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
@@ -40,8 +50,9 @@ pub fn listen(
     socket.bind(address)?;
     let listener = socket.listen(BACKLOG)?.into_std()?;
     let address = listener.local_addr()?;
-    let shared = web::Data::new(state);
-    let mut server = Server::build().shutdown_timeout(SHUTDOWN_SECONDS).disable_signals();
+    let connections = Arc::clone(&state.connections);
+    let (shared, limits) = (web::Data::new(state), web::Data::new(timeouts));
+    let mut server = Server::build().shutdown_timeout(timeouts.stop.as_secs()).disable_signals();
     if let Some(workers) = workers {
         server = server.workers(workers);
     }
@@ -49,7 +60,9 @@ pub fn listen(
     let server = server.listen("bridge", listener, move || {
         let app = App::new()
             .app_data(shared.clone())
+            .app_data(limits.clone())
             .app_data(OwnAddress(address))
+            .wrap(from_fn(exchange::frame))
             .wrap(from_fn(request_metrics::observe))
             .configure(routes);
         let app = app.into_factory().map_err(|error: actix_web::Error| error.error_response());
@@ -59,15 +72,49 @@ pub fn listen(
                 let stopping = stopping.clone();
                 async move { stopping.notified().await }
             })
-            .client_request_timeout(HEADER_TIMEOUT)
+            .client_request_timeout(timeouts.head)
+            .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+            .on_connect_ext(|io: &EncodedRequestLines<TimedStream>, data| {
+                data.insert(Arc::clone(io.stream().connection()));
+            })
             .keep_alive(KEEP_ALIVE)
             .local_addr(address)
             .finish(map_config(app, |()| AppConfig::default()));
-        fn_service(|connection: TcpStream| async {
-            let peer = connection.peer_addr().ok();
-            Ok((EncodedRequestLines::new(connection), Protocol::Http1, peer))
-        })
-        .and_then(http)
+        let connections = Arc::clone(&connections);
+        fn_service(move |stream: TcpStream| accept(stream, Arc::clone(&connections), timeouts)).and_then(http)
     })?;
     Ok((server.run(), address))
+}
+
+type Accepted = (EncodedRequestLines<TimedStream>, Protocol, Option<SocketAddr>);
+
+/// Takes a connection on, or tells it why not.
+async fn accept(
+    mut stream: TcpStream,
+    connections: Arc<Connections>,
+    timeouts: Timeouts,
+) -> Result<Accepted, DispatchError> {
+    let peer = stream.peer_addr()?;
+    match connections.admit(peer.ip()) {
+        Ok(open) => {
+            let stream = EncodedRequestLines::new(TimedStream::new(stream, open, timeouts));
+            Ok((stream, Protocol::Http1, Some(peer)))
+        }
+        Err(exhausted) => {
+            let _ = tokio::time::timeout(REFUSAL_TIMEOUT, refuse(&mut stream, exhausted)).await;
+            Err(DispatchError::Io(io::ErrorKind::ConnectionRefused.into()))
+        }
+    }
+}
+
+/// Sends a refusal on a connection whose request is not read. Closing it with unread bytes could destroy the refusal, so what comes is
+/// thrown away for a moment.
+async fn refuse(stream: &mut TcpStream, exhausted: Exhausted) -> io::Result<()> {
+    static LINGERING: Semaphore = Semaphore::const_new(LINGERING_REFUSALS);
+    let Ok(_permit) = LINGERING.try_acquire() else { return Ok(()) };
+    stream.write_all(&respond::raw_refusal(&BridgeError::Budget(exhausted))).await?;
+    stream.shutdown().await?;
+    let mut bytes = [0; 1024];
+    while stream.read(&mut bytes).await? > 0 {}
+    Ok(())
 }

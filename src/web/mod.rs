@@ -2,7 +2,10 @@
 
 mod client;
 mod compress;
+pub mod connections;
+pub mod descriptors;
 mod download;
+mod exchange;
 mod health;
 mod links;
 pub mod listen;
@@ -15,3 +18,4 @@ mod respond;
 mod routes;
 mod scrape;
 pub mod state;
+mod timed_stream;

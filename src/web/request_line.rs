@@ -10,6 +10,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Bytes read at a time.
 const READ: usize = 8 * 1024;
+/// What is put behind the name of the header `Upgrade`, so that nobody knows it. The server offers no other protocol, and may then answer
+/// as if it had not been asked; the HTTP library would wait for the other protocol's bytes without end.
+const IGNORED: &[u8] = b"-Ignored";
 /// Header lines are buffered up to this length; the two headers with the body's length are shorter.
 const KEPT: usize = 64;
 
@@ -24,6 +27,11 @@ pub struct EncodedRequestLines<S> {
 impl<S> EncodedRequestLines<S> {
     pub fn new(stream: S) -> Self {
         Self { stream, position: LinePosition::request_line(), encoded: BytesMut::new() }
+    }
+
+    /// The connection itself.
+    pub fn stream(&self) -> &S {
+        &self.stream
     }
 }
 
@@ -115,7 +123,12 @@ impl LinePosition {
                     continue;
                 }
                 Self::RequestLine { .. } => encode(*first, to),
-                Self::Headers { .. } => to.extend_from_slice(&[*first]),
+                Self::Headers { line, .. } => {
+                    if *first == b':' && line.eq_ignore_ascii_case(b"upgrade") {
+                        to.extend_from_slice(IGNORED);
+                    }
+                    to.extend_from_slice(&[*first]);
+                }
             }
             self.step(*first);
             read = behind;
@@ -159,7 +172,7 @@ fn read_header(line: &[u8]) -> Header {
     let Some((name, value)) = text.split_once(':') else { return Header::Other };
     if name.eq_ignore_ascii_case("content-length") {
         value.trim().parse().map_or(Header::Unbounded, Header::Length)
-    } else if name.eq_ignore_ascii_case("transfer-encoding") || name.eq_ignore_ascii_case("upgrade") {
+    } else if name.eq_ignore_ascii_case("transfer-encoding") {
         Header::Unbounded
     } else {
         Header::Other
@@ -210,11 +223,18 @@ mod tests {
 
     #[test]
     fn nothing_is_touched_behind_a_body_of_unknown_length() {
-        for header in ["Transfer-Encoding: chunked", "Upgrade: websocket", "Content-Length: -1"] {
+        for header in ["Transfer-Encoding: chunked", "Content-Length: -1"] {
             let sent =
                 format!("POST / HTTP/1.1\r\n{header}\r\n\r\n5\r\nGET ø\r\n0\r\n\r\nGET /ø HTTP/1.1\r\n\r\n");
             assert_eq!(passed(&[sent.as_bytes()]), sent);
         }
+    }
+
+    #[test]
+    fn another_protocol_is_not_asked_for() {
+        let sent = "GET /ø HTTP/1.1\r\nupGrade: websocket\r\nX-Upgrade: a\r\nUpgrade-Insecure-Requests: 1\r\n\r\nGET /ø HTTP/1.1\r\n\r\n";
+        let read = "GET /%C3%B8 HTTP/1.1\r\nupGrade-Ignored: websocket\r\nX-Upgrade: a\r\nUpgrade-Insecure-Requests: 1\r\n\r\nGET /%C3%B8 HTTP/1.1\r\n\r\n";
+        assert_eq!(passed(&[sent.as_bytes()]), read);
     }
 
     #[test]

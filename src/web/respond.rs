@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::io;
+use std::mem;
 use std::sync::{Arc, OnceLock};
 
 use actix_web::body::BodyStream;
@@ -274,6 +275,22 @@ pub fn refuse(version: Version, error: &BridgeError) -> HttpResponse {
         response.append_header(header);
     }
     response.body(reply.into_bytes(usize::MAX).unwrap_or_default())
+}
+
+/// An error as the bytes of a whole response, for a connection that is closed behind it.
+#[must_use]
+pub fn raw_refusal(error: &BridgeError) -> Vec<u8> {
+    let mut reply = Reply::refusal(Version::V4, error);
+    reply.header(header::CONNECTION, "close");
+    let (status, headers) = (reply.status, mem::take(&mut reply.headers));
+    let body = reply.into_bytes(usize::MAX).unwrap_or_default();
+    let mut bytes = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n", body.len()).into_bytes();
+    for (name, value) in headers {
+        bytes.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+    }
+    bytes.extend(b"\r\n");
+    bytes.extend(body);
+    bytes
 }
 
 /// A body of one piece.

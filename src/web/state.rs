@@ -15,6 +15,7 @@ use crate::refresh::read_ahead::ReadAhead;
 use crate::refresh::sync::keeper::CatalogueKeeper;
 use crate::store::CellStore;
 use crate::store::revisions::RevisionLog;
+use crate::web::connections::Connections;
 
 /// The shared state, created once by `service.rs`.
 #[derive(Debug, Clone)]
@@ -33,6 +34,7 @@ pub struct AppState {
     pub public_url: Option<String>,
     /// Whose word about the client of a request is believed.
     pub proxies: TrustedProxies,
+    pub connections: Arc<Connections>,
     /// Budgets that metrics show.
     pub budgets: Vec<Arc<dyn Budget>>,
 }

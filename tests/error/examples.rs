@@ -82,6 +82,7 @@ fn protocol() -> Vec<Example> {
             BridgeError::Method { method: text("DELETE"), allow: "GET, HEAD, OPTIONS" },
         ),
         example("the body of a request is too large", BridgeError::BodyTooLarge { limit: 1024 * 1024 }),
+        example("the body of a request came too slowly", BridgeError::BodySlow),
         example("the body of a request did not arrive whole", BridgeError::BodyBroken),
         example(
             "`POST …/$query` came with another content type",

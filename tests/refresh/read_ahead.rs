@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jobindsats_bridge::clock::Clock;
 use jobindsats_bridge::refresh::read_ahead::Budget;
+use jobindsats_bridge::settings::BridgeSettings;
 use jobindsats_bridge::simulator::{Endpoint, Faults, Publish, SimulatorOptions};
 
 use crate::support::app::{App, AppOptions, Background};
@@ -17,7 +18,10 @@ async fn app(start: &str, ahead: Budget) -> App {
     let clock = Clock::fixed(start.parse().unwrap());
     let simulator =
         SimulatorOptions { closed_hour: true, clock: clock.clone(), ..SimulatorOptions::default() };
+    let settings =
+        BridgeSettings { trusted_proxies: "127.0.0.1".parse().unwrap(), ..AppOptions::default().settings };
     App::with(AppOptions {
+        settings,
         clock,
         simulator,
         ahead,
@@ -35,9 +39,11 @@ fn month(month: u32) -> String {
 /// The query for the newest rows that a workbook sends every day.
 const NEWEST: &str = "/odata/jobindsats/y25i01/Landet?$filter=Periode ge '2026M01'";
 
-async fn ask(app: &App, path: &str, times: usize) {
-    for _ in 0..times {
-        assert_eq!(app.get(path).await.status, 200);
+/// So many clients ask for the same: one of them counts once a day.
+async fn ask(app: &App, path: &str, clients: usize) {
+    for client in 0..clients {
+        let from = format!("192.0.2.{client}");
+        assert_eq!(app.get_with(path, &[("X-Forwarded-For", &from)]).await.status, 200);
     }
 }
 
@@ -183,4 +189,23 @@ async fn the_last_call_is_left_for_people() {
         () = background => {}
     }
     assert_eq!(months_read(&app), [12], "one of two calls is out, and the other is not taken");
+}
+
+#[actix_web::test]
+async fn whoever_reads_through_everything_alone_leaves_nothing_to_be_read_ahead() {
+    let app = app(MONDAY, Budget::default()).await;
+    for number in 1..=12 {
+        for _ in 0..3 {
+            ask(&app, &month(number), 1).await;
+        }
+    }
+    app.pass_until("2026-09-15T02:50:00Z").await;
+    app.upstream().clear_requests();
+    app.pass_until("2026-09-15T07:00:00Z").await;
+    assert_eq!(months_read(&app), [0; 0]);
+    ask(&app, &month(4), 1).await;
+    app.upstream().clear_requests();
+    app.pass_until("2026-09-16T07:00:00Z").await;
+    let read = months_read(&app);
+    assert!(!read.is_empty() && read.iter().all(|month| *month == 4), "asked for on two days: {read:?}");
 }

@@ -15,6 +15,7 @@ use jobindsats_bridge::settings::BridgeSettings;
 use jobindsats_bridge::settings::key::ApiKey;
 use jobindsats_bridge::simulator::{self, Control, Simulator, SimulatorOptions};
 use jobindsats_bridge::upstream::retry::Retry;
+use jobindsats_bridge::web::connections::Timeouts;
 use reqwest::header::HeaderMap;
 use tempfile::{NamedTempFile, TempDir};
 use tokio::sync::watch;
@@ -66,6 +67,8 @@ pub struct AppOptions {
     pub background: Background,
     /// What these may read ahead on one day.
     pub ahead: Budget,
+    /// How long clients are waited for.
+    pub timeouts: Timeouts,
 }
 
 impl Default for AppOptions {
@@ -84,6 +87,7 @@ impl Default for AppOptions {
             sync: false,
             background: Background::None,
             ahead: Budget::default(),
+            timeouts: Timeouts::default(),
         }
     }
 }
@@ -178,6 +182,7 @@ impl App {
             pace: Pace::default(),
             ahead: options.ahead,
             workers: Some(1),
+            timeouts: options.timeouts,
             background: options.background == Background::All,
         };
         let service = service::start(service_options.clone()).await.unwrap();

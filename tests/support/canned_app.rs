@@ -9,6 +9,7 @@ use jobindsats_bridge::service::{self, Service, ServiceOptions, UpstreamChoice};
 use jobindsats_bridge::settings::BridgeSettings;
 use jobindsats_bridge::settings::key::ApiKey;
 use jobindsats_bridge::upstream::retry::Retry;
+use jobindsats_bridge::web::connections::Timeouts;
 use reqwest::Client;
 use tempfile::TempDir;
 
@@ -52,6 +53,7 @@ impl CannedApp {
             pace: Pace::default(),
             ahead: Budget::default(),
             workers: Some(1),
+            timeouts: Timeouts::default(),
             background: false,
         };
         let service = service::start(options).await.unwrap();

@@ -15,6 +15,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use crate::answer::error::BridgeError;
 use crate::odata::version::Version;
 use crate::web::client;
+use crate::web::exchange;
 use crate::web::links;
 use crate::web::respond::{self, ALLOW, Reply};
 use crate::web::state::AppState;
@@ -41,6 +42,7 @@ pub async fn answer(request: HttpRequest, body: web::Payload, state: web::Data<A
     let version = raw.version();
     let result = match body.to_bytes_limited(BODY_BYTES).await {
         Ok(Ok(body)) => reply(&raw, &body, &state).await,
+        Ok(Err(error)) if exchange::is_late(&error) => Err(BridgeError::BodySlow),
         Ok(Err(_)) => Err(BridgeError::BodyBroken),
         Err(_) => Err(BridgeError::BodyTooLarge { limit: BODY_BYTES }),
     };

@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use crate::error::{DescribeError, ErrorDescription};
 use crate::indicators::history::{self, Hints, HistoryError, Matcher, SAMPLE_LIMIT, Series};
 use crate::indicators::snapshot::Snapshot;
+use crate::web::exchange;
 use crate::web::respond::joined;
 use crate::web::state::AppState;
 use wire::{MatcherKind, ResponseType};
@@ -33,6 +34,8 @@ pub enum ReadError {
     Header { header: HeaderName, expected: &'static str, found: Option<String> },
     #[error("the body did not arrive: {0}")]
     Broken(String),
+    #[error("the body did not arrive in time")]
+    Slow,
     #[error("the body is larger than {BODY_LIMIT} bytes")]
     TooLarge,
     #[error("the body is not snappy: {0}")]
@@ -66,7 +69,10 @@ async fn read(request: &HttpRequest, payload: web::Payload, state: &AppState) ->
     expect(request, header::CONTENT_TYPE, PROTOBUF)?;
     expect(request, header::CONTENT_ENCODING, SNAPPY)?;
     let body = payload.to_bytes_limited(BODY_LIMIT).await.map_err(|_| ReadError::TooLarge)?;
-    let body = body.map_err(|error| ReadError::Broken(error.to_string()))?;
+    let body = body.map_err(|error| match exchange::is_late(&error) {
+        true => ReadError::Slow,
+        false => ReadError::Broken(error.to_string()),
+    })?;
     let snapshot = state.indicators.published().snapshot.clone();
     let permit = ANSWERS.acquire().await.map_err(|error| ReadError::Internal(error.to_string()))?;
     let work = tokio::task::spawn_blocking(move || {
@@ -182,6 +188,11 @@ impl DescribeError for ReadError {
             Self::Broken(_) => {
                 ErrorDescription::new(400, "BodyBroken", "Forespørgslen kom ikke helt frem; prøv igen.")
             }
+            Self::Slow => ErrorDescription::new(
+                408,
+                "BodySlow",
+                "Forespørgslen kom for langsomt frem; prøv igen på en bedre forbindelse.",
+            ),
             Self::TooLarge => ErrorDescription::new(
                 413,
                 "BodyTooLarge",

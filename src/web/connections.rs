@@ -1,0 +1,366 @@
+//! Open connections: how many there may be, in all and per address, and which one is closed for a new one.
+//!
+//! A client that opens connections without using them must not take them from others. Where the limit is reached, the connection that
+//! has waited longest for its client is closed; only if all of them are being answered is the new one refused.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Context;
+use std::time::{Duration, Instant};
+
+use futures_util::task::AtomicWaker;
+
+use crate::budget::client::{Client, TrustedProxies};
+use crate::budget::{Budget, Exhausted, Resource, Share};
+
+/// When a refused client should try again.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// How long the server waits for a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// From the first byte of a request to the end of its head.
+    pub head: Duration,
+    /// For the body of a request, where nothing or next to nothing arrives.
+    pub body: Duration,
+    /// For the client to take an answer, where it takes nothing or next to nothing.
+    pub write: Duration,
+    /// For running requests at shutdown.
+    pub stop: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        let [head, body, write, stop] = [10, 30, 60, 8].map(Duration::from_secs);
+        Self { head, body, write, stop }
+    }
+}
+
+/// How many connections may be open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConnectionLimits {
+    pub everybody: usize,
+    /// Of one address, unless it is a trusted proxy's: a proxy stands for many clients.
+    pub per_client: usize,
+}
+
+/// All open connections.
+#[derive(Debug)]
+pub struct Connections {
+    limits: ConnectionLimits,
+    proxies: TrustedProxies,
+    open: Mutex<HashMap<u64, Arc<Connection>>>,
+    opened: AtomicU64,
+    refused: Refusals,
+}
+
+#[derive(Debug, Default)]
+struct Refusals {
+    client: AtomicU64,
+    everybody: AtomicU64,
+}
+
+/// One connection, as far as others need to know of it.
+#[derive(Debug)]
+pub struct Connection {
+    client: Client,
+    is_proxy: bool,
+    activity: Mutex<Activity>,
+    is_closed: AtomicBool,
+    /// Woken when the connection is to be closed.
+    reader: AtomicWaker,
+}
+
+#[derive(Debug)]
+struct Activity {
+    /// Requests so far.
+    requests: u64,
+    /// Requests that are not answered to the end.
+    answering: usize,
+    /// Whether the body of a request is awaited.
+    awaits_body: bool,
+    /// When the client's turn began.
+    waiting_since: Instant,
+    /// Whether the end of the connection is all that tells the client that its answer is complete.
+    ends_with_connection: bool,
+}
+
+/// Keeps a connection in the list of those that are open until it is dropped.
+#[derive(Debug)]
+pub struct OpenConnection {
+    id: u64,
+    connection: Arc<Connection>,
+    connections: Arc<Connections>,
+}
+
+/// A request that is being answered, until this is dropped.
+#[derive(Debug)]
+pub struct Answering(Arc<Connection>);
+
+impl Connections {
+    /// No connections yet.
+    #[must_use]
+    pub fn new(limits: ConnectionLimits, proxies: TrustedProxies) -> Self {
+        let (open, opened, refused) = (Mutex::default(), AtomicU64::new(0), Refusals::default());
+        Self { limits, proxies, open, opened, refused }
+    }
+
+    /// Takes on a connection, and closes another for it where there is no room.
+    ///
+    /// # Errors
+    /// When every connection of the client, or of all clients, is being answered.
+    pub fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<OpenConnection, Exhausted> {
+        let (client, is_proxy) = (Client::from(peer), self.proxies.contains(peer));
+        let mut open = self.open();
+        let is_own = |connection: &Connection| connection.client == client && !connection.is_proxy;
+        let own = open.values().filter(|connection| is_own(connection)).count();
+        if !is_proxy && own >= self.limits.per_client && !close_longest_waiting(&mut open, is_own) {
+            return Err(self.refuse(Share::Client));
+        }
+        if open.len() >= self.limits.everybody && !close_longest_waiting(&mut open, |_| true) {
+            return Err(self.refuse(Share::Everybody));
+        }
+        let id = self.opened.fetch_add(1, Ordering::Relaxed);
+        let connection = Arc::new(Connection::new(client, is_proxy));
+        open.insert(id, Arc::clone(&connection));
+        Ok(OpenConnection { id, connection, connections: Arc::clone(self) })
+    }
+
+    /// The two limits as budgets, for metrics.
+    #[must_use]
+    pub fn budgets(self: &Arc<Self>) -> [Arc<dyn Budget>; 2] {
+        [Share::Client, Share::Everybody].map(|share| {
+            Arc::new(ConnectionBudget { connections: Arc::clone(self), share }) as Arc<dyn Budget>
+        })
+    }
+
+    fn refuse(&self, share: Share) -> Exhausted {
+        self.refusals(share).fetch_add(1, Ordering::Relaxed);
+        Exhausted {
+            resource: Resource::Connections,
+            share,
+            limit: self.limit(share),
+            retry_after: Some(RETRY_AFTER),
+        }
+    }
+
+    fn limit(&self, share: Share) -> u64 {
+        match share {
+            Share::Client => self.limits.per_client as u64,
+            Share::Everybody | Share::ReadAhead => self.limits.everybody as u64,
+        }
+    }
+
+    fn refusals(&self, share: Share) -> &AtomicU64 {
+        match share {
+            Share::Client => &self.refused.client,
+            Share::Everybody | Share::ReadAhead => &self.refused.everybody,
+        }
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashMap<u64, Arc<Connection>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Closes that connection among the given ones whose client has kept it waiting longest; says whether there was one.
+fn close_longest_waiting(
+    open: &mut HashMap<u64, Arc<Connection>>,
+    is_candidate: impl Fn(&Connection) -> bool,
+) -> bool {
+    let candidates = open.iter().filter(|(_, connection)| is_candidate(connection));
+    let waiting = candidates.filter_map(|(id, connection)| Some((connection.waiting_since()?, *id)));
+    let Some(connection) = waiting.min().and_then(|(_, id)| open.remove(&id)) else { return false };
+    connection.close();
+    true
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.connections.open().remove(&self.id);
+    }
+}
+
+impl OpenConnection {
+    /// The connection.
+    #[must_use]
+    pub fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+}
+
+impl Connection {
+    fn new(client: Client, is_proxy: bool) -> Self {
+        let activity = Activity {
+            requests: 0,
+            answering: 0,
+            awaits_body: false,
+            waiting_since: Instant::now(),
+            ends_with_connection: false,
+        };
+        let (activity, is_closed, reader) =
+            (Mutex::new(activity), AtomicBool::new(false), AtomicWaker::new());
+        Self { client, is_proxy, activity, is_closed, reader }
+    }
+
+    /// Begins to answer a request.
+    #[must_use]
+    pub fn begin(self: &Arc<Self>) -> Answering {
+        let mut activity = self.activity();
+        activity.requests += 1;
+        activity.answering += 1;
+        Answering(Arc::clone(self))
+    }
+
+    /// Says whether the body of a request is awaited from now on.
+    pub fn await_body(&self, awaits: bool) {
+        let mut activity = self.activity();
+        if awaits && !activity.awaits_body {
+            activity.waiting_since = Instant::now();
+        }
+        activity.awaits_body = awaits;
+    }
+
+    /// Says that the answer ends where the connection does.
+    pub fn end_with_connection(&self) {
+        self.activity().ends_with_connection = true;
+    }
+
+    /// Whether the answer ends where the connection does.
+    #[must_use]
+    pub fn ends_with_connection(&self) -> bool {
+        self.activity().ends_with_connection
+    }
+
+    /// How many requests have begun, and whether one of them is being answered.
+    #[must_use]
+    pub fn progress(&self) -> (u64, bool) {
+        let activity = self.activity();
+        (activity.requests, activity.answering > 0)
+    }
+
+    /// Whether the connection is to be closed; whoever asks is woken when it is.
+    #[must_use]
+    pub fn is_closed(&self, context: &mut Context<'_>) -> bool {
+        self.reader.register(context.waker());
+        self.is_closed.load(Ordering::Acquire)
+    }
+
+    fn close(&self) {
+        self.is_closed.store(true, Ordering::Release);
+        self.reader.wake();
+    }
+
+    fn waiting_since(&self) -> Option<Instant> {
+        let activity = self.activity();
+        (activity.answering == 0 || activity.awaits_body).then_some(activity.waiting_since)
+    }
+
+    fn activity(&self) -> MutexGuard<'_, Activity> {
+        self.activity.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        let mut activity = self.0.activity();
+        activity.answering -= 1;
+        activity.awaits_body = false;
+        activity.waiting_since = Instant::now();
+    }
+}
+
+/// One of the two limits.
+#[derive(Debug)]
+struct ConnectionBudget {
+    connections: Arc<Connections>,
+    share: Share,
+}
+
+impl Budget for ConnectionBudget {
+    fn resource(&self) -> Resource {
+        Resource::Connections
+    }
+
+    fn share(&self) -> Share {
+        self.share
+    }
+
+    fn limit(&self) -> u64 {
+        self.connections.limit(self.share)
+    }
+
+    fn used(&self) -> u64 {
+        let open = self.connections.open();
+        match self.share {
+            Share::Client => {
+                let mut counts: HashMap<Client, u64> = HashMap::new();
+                for connection in open.values().filter(|connection| !connection.is_proxy) {
+                    *counts.entry(connection.client).or_default() += 1;
+                }
+                counts.into_values().max().unwrap_or(0)
+            }
+            Share::Everybody | Share::ReadAhead => open.len() as u64,
+        }
+    }
+
+    fn refusals(&self) -> u64 {
+        self.connections.refusals(self.share).load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    fn connections(everybody: usize, per_client: usize) -> Arc<Connections> {
+        let limits = ConnectionLimits { everybody, per_client };
+        Arc::new(Connections::new(limits, "10.0.0.1".parse().unwrap()))
+    }
+
+    fn address(last: u8) -> IpAddr {
+        [192, 0, 2, last].into()
+    }
+
+    fn is_closed(open: &OpenConnection) -> bool {
+        open.connection.is_closed(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn a_client_at_its_limit_loses_the_connection_that_it_left_waiting_longest() {
+        let connections = connections(100, 3);
+        let mut open: Vec<_> = (0..3).map(|_| connections.admit(address(1)).unwrap()).collect();
+        let other = connections.admit(address(2)).unwrap();
+        let _answering = open[0].connection.begin();
+        open.push(connections.admit(address(1)).unwrap());
+        assert_eq!(open.iter().map(is_closed).collect::<Vec<_>>(), [false, true, false, false]);
+        assert!(!is_closed(&other));
+    }
+
+    #[test]
+    fn only_if_all_are_being_answered_is_a_new_one_refused() {
+        let connections = connections(2, 2);
+        let open: Vec<_> = (1..=2).map(|last| connections.admit(address(last)).unwrap()).collect();
+        let answering: Vec<_> = open.iter().map(|open| open.connection.begin()).collect();
+        let refused = connections.admit(address(3)).unwrap_err();
+        assert_eq!(refused.share, Share::Everybody);
+        open[1].connection.await_body(true);
+        connections.admit(address(3)).unwrap();
+        assert!(is_closed(&open[1]), "a body that does not come is no reason to keep a connection");
+        drop(answering);
+        assert_eq!(connections.budgets().map(|budget| (budget.used(), budget.refusals())), [(1, 0), (1, 1)]);
+    }
+
+    #[test]
+    fn a_trusted_proxy_is_not_one_client() {
+        let connections = connections(10, 1);
+        let open: Vec<_> = (0..5).map(|_| connections.admit([10, 0, 0, 1].into()).unwrap()).collect();
+        assert!(!open.iter().any(is_closed));
+        drop(open);
+        assert!(connections.open().is_empty());
+    }
+}

@@ -1,0 +1,122 @@
+//! The frame around each request: the connection knows that it is being answered, its body is awaited for a limited time, and a
+//! protocol that it would like to change to is not offered.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use actix_http::{ConnectionType, Payload};
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::PayloadError;
+use actix_web::http::Version;
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, web};
+use bytes::Bytes;
+use futures_util::Stream;
+
+use super::connections::{Answering, Connection, Timeouts};
+use super::timed_stream::Patience;
+
+/// Answers a request within its frame.
+pub async fn frame<B: MessageBody + 'static>(
+    mut request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<AnswerBody>, Error> {
+    let connection = request.request().conn_data::<Arc<Connection>>().cloned();
+    let answering = connection.as_ref().map(Connection::begin);
+    let timeouts = request.app_data::<web::Data<Timeouts>>().map_or_else(Timeouts::default, |it| ***it);
+    let (version, connection_type) = (request.version(), request.head().connection_type());
+    match request.take_payload() {
+        Payload::None => {}
+        payload => {
+            let patience = Patience::new(timeouts.body);
+            let body = TimedBody { payload, connection: connection.clone(), patience };
+            request.set_payload(Payload::Stream { payload: Box::pin(body) });
+        }
+    }
+    let mut response = next.call(request).await?;
+    if connection_type == ConnectionType::Upgrade {
+        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+    }
+    Ok(response.map_body(|_, body| {
+        if let Some(connection) =
+            connection.filter(|_| version < Version::HTTP_11 && body.size() == BodySize::Stream)
+        {
+            connection.end_with_connection();
+        }
+        AnswerBody { body: body.boxed(), _answering: answering }
+    }))
+}
+
+/// Whether the body of a request could not be read because its client took too long.
+#[must_use]
+pub fn is_late(error: &Error) -> bool {
+    let io = error.as_error::<PayloadError>().and_then(|error| match error {
+        PayloadError::Io(error) => Some(error.kind()),
+        _ => None,
+    });
+    io == Some(io::ErrorKind::TimedOut)
+}
+
+/// The body of an answer; the request is answered when this is dropped.
+#[derive(Debug)]
+pub struct AnswerBody {
+    body: BoxBody,
+    _answering: Option<Answering>,
+}
+
+impl MessageBody for AnswerBody {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.body).poll_next(context)
+    }
+}
+
+/// The body of a request, awaited for a limited time.
+struct TimedBody {
+    payload: Payload,
+    connection: Option<Arc<Connection>>,
+    patience: Patience,
+}
+
+impl TimedBody {
+    fn await_body(&self, awaits: bool) {
+        if let Some(connection) = &self.connection {
+            connection.await_body(awaits);
+        }
+    }
+}
+
+impl Stream for TimedBody {
+    type Item = Result<Bytes, PayloadError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        let polled = Pin::new(&mut this.payload).poll_next(context);
+        this.await_body(polled.is_pending());
+        match &polled {
+            Poll::Ready(Some(Ok(bytes))) => this.patience.moved(bytes.len()),
+            Poll::Pending if this.patience.poll_exhausted(context).is_ready() => {
+                return Poll::Ready(Some(Err(PayloadError::Io(io::ErrorKind::TimedOut.into()))));
+            }
+            _ => {}
+        }
+        polled
+    }
+}
+
+impl Drop for TimedBody {
+    fn drop(&mut self) {
+        self.await_body(false);
+    }
+}

@@ -1,0 +1,175 @@
+//! A connection that does not wait for its client without end. The HTTP library limits the head of the first request and the pause
+//! between two; this limits the heads of all requests and the time in which an answer is taken.
+
+use std::io;
+use std::mem;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
+
+use super::connections::{Connection, OpenConnection, Timeouts};
+
+/// A client that moves so many bytes in a second is never too slow.
+const BYTES_PER_SECOND: u64 = 4 * 1024;
+
+/// A connection with limits of time.
+#[derive(Debug)]
+pub struct TimedStream {
+    stream: TcpStream,
+    open: OpenConnection,
+    timeouts: Timeouts,
+    /// The wait for the rest of a head, and how many requests there were when it began.
+    head: Option<(u64, Pin<Box<Sleep>>)>,
+    write: Patience,
+    /// How many requests there were when `write` began.
+    written_requests: u64,
+    is_shut_down: bool,
+}
+
+impl TimedStream {
+    pub fn new(stream: TcpStream, open: OpenConnection, timeouts: Timeouts) -> Self {
+        let write = Patience::new(timeouts.write);
+        Self { stream, open, timeouts, head: None, write, written_requests: 0, is_shut_down: false }
+    }
+
+    /// What others know of the connection.
+    pub fn connection(&self) -> &Arc<Connection> {
+        self.open.connection()
+    }
+
+    /// Ready once the client has taken too long to send the rest of a head. While an answer is being made, nothing is awaited.
+    fn poll_head(&mut self, has_read: bool, context: &mut Context<'_>) -> Poll<()> {
+        let (requests, is_answering) = self.connection().progress();
+        self.head.take_if(|(begun, _)| *begun != requests || is_answering);
+        if has_read && !is_answering && self.head.is_none() {
+            self.head = Some((requests, Box::pin(sleep(self.timeouts.head))));
+        }
+        match &mut self.head {
+            Some((_, timer)) if !has_read => timer.as_mut().poll(context),
+            _ => Poll::Pending,
+        }
+    }
+
+    fn wrote(
+        &mut self,
+        written: Poll<io::Result<usize>>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let (requests, _) = self.connection().progress();
+        if mem::replace(&mut self.written_requests, requests) != requests {
+            self.write = Patience::new(self.timeouts.write);
+        }
+        match written {
+            Poll::Ready(Ok(bytes)) => {
+                self.write.moved(bytes);
+                Poll::Ready(Ok(bytes))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => {
+                ready!(self.write.poll_exhausted(context));
+                tracing::debug!("an answer was broken off: its reader is too slow");
+                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+            }
+        }
+    }
+}
+
+impl AsyncRead for TimedStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.connection().is_closed(context) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut this.stream).poll_read(context, buffer);
+        let has_read = buffer.filled().len() > before;
+        let is_late = this.poll_head(has_read, context).is_ready();
+        if read.is_pending() && is_late {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        read
+    }
+}
+
+impl AsyncWrite for TimedStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.wrote(written, context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.wrote(written, context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.is_shut_down = true;
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+impl Drop for TimedStream {
+    /// An answer that has no other end than that of the connection would look complete if the connection were closed in its middle.
+    fn drop(&mut self) {
+        if !self.is_shut_down && self.connection().ends_with_connection() {
+            let _ = self.stream.set_zero_linger();
+        }
+    }
+}
+
+/// How long a client may still keep the server waiting for the bytes of one transfer. Waiting uses it up, and bytes that move give it
+/// back, but never more than there was at first: what lies in the kernel's buffers has not been taken yet.
+#[derive(Debug)]
+pub struct Patience {
+    grace: Duration,
+    left: Duration,
+    wait: Option<(Instant, Pin<Box<Sleep>>)>,
+}
+
+impl Patience {
+    #[must_use]
+    pub fn new(grace: Duration) -> Self {
+        Self { grace, left: grace, wait: None }
+    }
+
+    /// Bytes have moved: a wait is over.
+    pub fn moved(&mut self, bytes: usize) {
+        if let Some((since, _)) = self.wait.take() {
+            self.left = self.left.saturating_sub(since.elapsed());
+        }
+        let earned = Duration::from_millis((bytes as u64).saturating_mul(1000) / BYTES_PER_SECOND);
+        self.left = (self.left + earned).min(self.grace);
+    }
+
+    /// Nothing moves: ready once the client has taken too long.
+    pub fn poll_exhausted(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let left = self.left;
+        let (_, timer) = self.wait.get_or_insert_with(|| (Instant::now(), Box::pin(sleep(left))));
+        timer.as_mut().poll(context)
+    }
+}
