@@ -7,7 +7,7 @@
 //! Imports go one way, from high to low; `tests/architecture` holds the list:
 //! 1. error, settings, clock, disk, budget, observe, odata, catalogue
 //! 2. upstream, feed
-//! 3. query
+//! 3. query, probe
 //! 4. plan, frame, export
 //! 5. store
 //! 6. fetch
@@ -36,6 +36,7 @@ cfg_if::cfg_if! {
         pub mod observe;
         pub mod odata;
         pub mod plan;
+        pub mod probe;
         pub mod query;
         pub mod refresh;
         pub mod service;
@@ -57,6 +58,7 @@ cfg_if::cfg_if! {
         mod observe;
         mod odata;
         mod plan;
+        mod probe;
         mod query;
         mod refresh;
         mod service;

@@ -27,7 +27,9 @@ enum Command {
     /// Reads the upstream's metadata into the catalogue
     Sync,
     /// Validates settings, indicators and stored data
-    Check,
+    Check(run::CheckArguments),
+    /// Asks the upstream at most 60 small questions that settle what is uncertain about it
+    Probe(run::ProbeArguments),
     /// Asks /readyz on loopback, for containers
     Healthcheck,
 }
@@ -38,7 +40,8 @@ async fn main() -> ExitCode {
         Command::Serve(arguments) => run::serve(arguments).await,
         Command::Simulator(arguments) => run::simulator(arguments).await,
         Command::Sync => run::sync().await,
-        Command::Check => run::check().await,
+        Command::Check(arguments) => run::check(arguments).await,
+        Command::Probe(arguments) => run::probe(arguments).await,
         Command::Healthcheck => run::healthcheck().await,
     };
     match outcome {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::feed::origin::Origin;
 use crate::indicators::resolve;
+use crate::probe::{self, CallerOptions};
 use crate::refresh::indicators::Pace;
 use crate::refresh::read_ahead::Budget;
 use crate::refresh::sync::keeper::SyncScope;
@@ -15,7 +16,7 @@ use crate::service::{self, Service, ServiceOptions, UpstreamChoice};
 use crate::settings::key::ApiKey;
 use crate::settings::redact::redact;
 use crate::settings::{self, Settings, UpstreamSettings};
-use crate::simulator::{self, DumpExtent, DumpOptions, Simulator, SimulatorOptions};
+use crate::simulator::{self, DumpExtent, DumpOptions, Simulator, SimulatorOptions, Variant};
 use crate::upstream::retry::Retry;
 use crate::web::connections::Timeouts;
 use clap::{Args, ValueEnum};
@@ -25,6 +26,8 @@ use tracing_subscriber::EnvFilter;
 
 type Outcome = Result<(), Box<dyn Error>>;
 
+/// Between two calls of a probe.
+const PROBE_PAUSE: Duration = Duration::from_secs(1);
 const SIMULATOR: &str = "simulator";
 /// The key that is sent to the built-in simulator, which accepts any key.
 const SIMULATOR_KEY: &str = "simulator";
@@ -57,6 +60,9 @@ pub struct SimulatorArguments {
     /// Close between 22 and 23, Danish time, as the upstream does
     #[arg(long)]
     closed_hour: bool,
+    /// Ways in which to differ from what is thought of the upstream, such as byte-order-mark,sloppy-data
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
+    dialect: Vec<Variant>,
     /// The edition to start at: 0 is the newest, -1 the one before
     #[arg(long, default_value_t = 0, allow_hyphen_values = true)]
     edition: i32,
@@ -72,6 +78,25 @@ pub struct SimulatorArguments {
     /// With --dump: how much of each table
     #[arg(long, value_enum, default_value_t = Extent::Margins)]
     extent: Extent,
+}
+
+/// Options of the command `check`.
+#[derive(Debug, Args)]
+pub struct CheckArguments {
+    /// Try the key with one call
+    #[arg(long)]
+    upstream: bool,
+}
+
+/// Options of the command `probe`.
+#[derive(Debug, Args)]
+pub struct ProbeArguments {
+    /// Only print what would be asked
+    #[arg(long)]
+    dry_run: bool,
+    /// Root of a simulator that runs already, instead of one of its own
+    #[arg(long, value_name = "URL")]
+    simulator: Option<String>,
 }
 
 /// How much of each table `--dump` writes.
@@ -164,14 +189,12 @@ async fn choose_upstream(
         (UpstreamSettings::Api { .. }, Some(_)) => {
             Err("--simulator is given, and a key is set; keep one".into())
         }
-        (UpstreamSettings::Api { url, key }, None) => {
+        (UpstreamSettings::Api { url, key, key_file }, None) => {
             let folder = origin_name(url);
             let origin = Origin { name: folder.clone(), is_simulator: false, description: None };
-            let (url, key) = (url.clone(), Some(key.clone()));
-            Ok((
-                UpstreamChoice { origin, folder, url, key, closed_hour: true, retry: Retry::default() },
-                None,
-            ))
+            let (url, key, key_file) = (url.clone(), Some(key.clone()), key_file.clone());
+            let retry = Retry::default();
+            Ok((UpstreamChoice { origin, folder, url, key, key_file, closed_hour: true, retry }, None))
         }
         (UpstreamSettings::Simulator, Some(url)) => Ok((simulated(url), None)),
         (UpstreamSettings::Simulator, None) => {
@@ -192,8 +215,8 @@ fn simulated(url: String) -> UpstreamChoice {
     let origin =
         Origin { name: SIMULATOR.to_owned(), is_simulator: true, description: Some(SIMULATED.to_owned()) };
     let folder = format!("{SIMULATOR}-{}", simulator::edition());
-    let key = Some(ApiKey::well_known(SIMULATOR_KEY));
-    UpstreamChoice { origin, folder, url, key, closed_hour: false, retry: Retry::default() }
+    let (key, retry) = (Some(ApiKey::well_known(SIMULATOR_KEY)), Retry::default());
+    UpstreamChoice { origin, folder, url, key, key_file: None, closed_hour: false, retry }
 }
 
 /// `https://api.jobindsats.dk/v3` → `api.jobindsats.dk_v3`: a folder of its own for each upstream.
@@ -222,6 +245,7 @@ pub async fn simulator(arguments: SimulatorArguments) -> Outcome {
         closed_hour: arguments.closed_hour,
         follows_clock: !arguments.as_retrieved,
         edition: arguments.edition,
+        dialect: arguments.dialect.into_iter().collect(),
         workers: 2,
         ..SimulatorOptions::default()
     };
@@ -272,15 +296,27 @@ pub async fn sync() -> Outcome {
 }
 
 /// Checks settings, indicators and what is stored.
-pub async fn check() -> Outcome {
+pub async fn check(arguments: CheckArguments) -> Outcome {
     let settings = Settings::from_env()?;
     log("error")?;
     let (parts, simulator) = parts(settings).await?;
     if simulator.is_some() {
         parts.state.catalogue.sync(SyncScope::Due, 2, |_| {}).await?;
     }
-    let catalogue = parts.state.catalogue.current();
     say("settings: ok");
+    if arguments.upstream && simulator.is_none() {
+        parts
+            .state
+            .catalogue
+            .look_up()
+            .await
+            .map_err(|error| format!("the upstream cannot be read: {error}"))?;
+        say("upstream: ok");
+    }
+    let catalogue = parts.state.catalogue.current();
+    if catalogue.heads.is_empty() {
+        complain("the list of tables was never read; `check --upstream` tells why");
+    }
     say(&format!(
         "catalogue: {} tables listed, {} read",
         catalogue.heads.len(),
@@ -313,6 +349,45 @@ async fn parts(settings: Settings) -> Result<(service::Parts, Option<Simulator>)
         background: false,
     };
     Ok((service::assemble(&options)?, simulator))
+}
+
+/// Asks what is uncertain about the upstream, and writes the answers where people and a running service find them.
+pub async fn probe(arguments: ProbeArguments) -> Outcome {
+    if arguments.dry_run {
+        say(&format!("at most {} calls, one at a time:", probe::MOST_CALLS));
+        probe::STEPS.iter().for_each(|(step, calls)| say(&format!("{step}: {calls}")));
+        return Ok(());
+    }
+    let settings = Settings::from_env()?;
+    log("warn")?;
+    let (upstream, simulator) = choose_upstream(&settings, arguments.simulator).await?;
+    let folder = settings.bridge.data_dir.join(&upstream.origin.name);
+    let bar = ProgressBar::new(probe::STEPS.len() as u64);
+    let bar = bar.with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} {msg}")?);
+    let options = CallerOptions {
+        base_url: upstream.url,
+        key: upstream.key,
+        closed_hour: upstream.closed_hour,
+        clock: Clock::default(),
+        pause: if upstream.origin.is_simulator { Duration::ZERO } else { PROBE_PAUSE },
+    };
+    let findings = probe::run(options, |number, step| {
+        bar.set_message(step.to_owned());
+        bar.set_position(number as u64);
+    })
+    .await?;
+    bar.finish_and_clear();
+    if let Some(simulator) = simulator {
+        simulator.stop().await;
+    }
+    let report = findings.write(&folder, &upstream.origin.name)?;
+    let seen: Vec<_> = findings.seen().collect();
+    say(&format!("{} calls; seen: {}", findings.calls.len(), seen.join(", ")));
+    say(&format!("report: {}; a running service takes it into use on SIGHUP", report.display()));
+    match findings.ended {
+        Some(error) => Err(error.to_string().into()),
+        None => Ok(()),
+    }
 }
 
 /// Asks the service on this machine whether it is ready.

@@ -21,6 +21,8 @@ use crate::clock::Clock;
 use crate::disk;
 use crate::feed::origin::Origin;
 use crate::fetch::Fetcher;
+use crate::fetch::ask::Asker;
+use crate::fetch::learnt::Learnt;
 use crate::indicators::collector::Collector;
 use crate::indicators::definition::{DefinitionError, Definitions};
 use crate::observe::metrics::Metrics;
@@ -57,6 +59,8 @@ pub struct UpstreamChoice {
     pub folder: String,
     pub url: String,
     pub key: Option<ApiKey>,
+    /// The file that the key stands in, if it stands in one.
+    pub key_file: Option<PathBuf>,
     /// Whether it closes between 22 and 23.
     pub closed_hour: bool,
     pub retry: Retry,
@@ -109,6 +113,9 @@ pub enum StartError {
 pub struct Parts {
     pub state: AppState,
     pub definitions: Definitions,
+    pub client: Arc<HttpUpstream>,
+    /// What is known of the upstream's ways.
+    pub learnt: Learnt,
     /// The lock on the data folder, held for as long as the process runs.
     _folder: Option<File>,
 }
@@ -119,6 +126,8 @@ pub struct Service {
     pub address: SocketAddr,
     pub state: AppState,
     settings: BridgeSettings,
+    client: Arc<HttpUpstream>,
+    learnt: Learnt,
     server: ServerHandle,
     running: JoinHandle<io::Result<()>>,
     stop: watch::Sender<bool>,
@@ -154,31 +163,30 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
     let metrics = metrics(&options.clock)?;
     let reports = Arc::new(FailureReports::default());
     let observers: Vec<Arc<dyn UpstreamObserver>> = vec![metrics.clone(), reports.clone()];
-    let upstream: Arc<dyn Upstream> = Arc::new(client(options, Arc::new(observers))?);
+    let client = Arc::new(client(options, Arc::new(observers))?);
+    let upstream: Arc<dyn Upstream> = client.clone();
     let (clock, origin) = (options.clock.clone(), options.upstream.origin.clone());
     let catalogue = catalogue(&path, &upstream, &clock, settings.cell_limit)?;
     let writer = DiskWriter::start().map_err(StartError::Thread)?;
     let revisions = RevisionLog::open(path.join("revisions.json"), writer.clone(), metrics.clone());
     let uses = UseLog::open(path.join("uses.json"), writer.clone(), clock.clone());
+    let learnt = Learnt::open(path.clone(), writer.clone());
     let store = store(settings, &path, &origin, writer, &metrics);
     let budgets = upstream_budgets(settings, &origin, &clock);
     let connections =
         Arc::new(Connections::new(connection_limits(settings), settings.trusted_proxies.clone()));
     let updates = Arc::new(ListedUpdates(Arc::clone(&catalogue)));
     let fetcher = Fetcher::new(
-        upstream,
+        Asker::new(upstream, updates.clone(), learnt.clone(), budgets.clone()),
         Arc::clone(&store),
         updates,
         revisions.clone(),
         metrics.clone(),
-        budgets.clone(),
         clock.clone(),
     );
-    let figures = FetchedFigures {
-        catalogue: Arc::clone(&catalogue),
-        fetcher: fetcher.clone(),
-        cell_limit: settings.cell_limit,
-    };
+    // What a probe found of the limit is taken into use at the next start: plans under way were made for the earlier one.
+    let cell_limit = learnt.cell_limit(settings.cell_limit);
+    let figures = FetchedFigures { catalogue: Arc::clone(&catalogue), fetcher: fetcher.clone(), cell_limit };
     let indicators = Collector::start(
         Arc::new(figures.clone()),
         clock.clone(),
@@ -192,7 +200,7 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
     let state = AppState {
         feeds: Arc::new(FeedKeeper::open(path, Arc::clone(&catalogue), revisions.clone(), origin)?),
         catalogue,
-        answerer: Answerer { fetcher, uses, limits: answer_limits(settings) },
+        answerer: Answerer { fetcher, uses, limits: answer_limits(settings, cell_limit) },
         indicators: Arc::new(indicators),
         ahead: Arc::new(ahead),
         store,
@@ -205,7 +213,7 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
         budgets: budgets.iter().chain(connections.budgets()).collect(),
         connections,
     };
-    Ok(Parts { state, definitions, _folder: folder })
+    Ok(Parts { state, definitions, client, learnt, _folder: folder })
 }
 
 fn metrics(clock: &Clock) -> Result<Arc<Metrics>, prometheus::Error> {
@@ -228,9 +236,9 @@ fn store(
     Arc::new(TieredStore::open(cells, &origin.name, memory_bytes, disk_bytes, writer, metrics.clone()))
 }
 
-fn answer_limits(settings: &BridgeSettings) -> AnswerLimits {
+fn answer_limits(settings: &BridgeSettings, cell_limit: u64) -> AnswerLimits {
     AnswerLimits {
-        cell_limit: settings.cell_limit,
+        cell_limit,
         page_rows: settings.page_rows,
         max_rows: settings.max_rows,
         wait: Duration::from_secs(settings.answer_seconds),
@@ -329,6 +337,7 @@ fn client(
     HttpUpstream::new(ClientOptions {
         base_url: options.upstream.url.clone(),
         key: options.upstream.key.clone(),
+        key_file: options.upstream.key_file.clone(),
         timeout: Duration::from_secs(options.settings.upstream_timeout_seconds),
         concurrency: options.settings.upstream_concurrency,
         closed_hour: options.upstream.closed_hour,
@@ -343,14 +352,15 @@ fn client(
 /// # Errors
 /// When a setting cannot be used or the address is taken.
 pub async fn start(options: ServiceOptions) -> Result<Service, StartError> {
-    let Parts { state, _folder, .. } = assemble(&options)?;
+    let Parts { state, client, learnt, _folder, .. } = assemble(&options)?;
     let listen_at = options.settings.listen;
     let (server, address) = listen(listen_at, options.workers, options.timeouts, state.clone())
         .map_err(|source| StartError::Listen { listen: listen_at, source })?;
     let (handle, stop) = (server.handle(), watch::Sender::new(false));
     let background = if options.background { background(&state, &options, &stop) } else { Vec::new() };
     let (settings, running) = (options.settings, tokio::spawn(server));
-    Ok(Service { address, state, settings, server: handle, running, stop, background, _folder })
+    let server = handle;
+    Ok(Service { address, state, settings, client, learnt, server, running, stop, background, _folder })
 }
 
 fn background(state: &AppState, options: &ServiceOptions, stop: &watch::Sender<bool>) -> Vec<JoinHandle<()>> {
@@ -373,12 +383,16 @@ impl Service {
         format!("http://{}", self.address)
     }
 
-    /// Reads the indicators' file again. Indicators whose figures are the same as before keep their state. A file that cannot be
+    /// Reads the indicators' file again, and with it the file of the key and what a probe found. Indicators whose figures are the same as before keep their state. A file that cannot be
     /// used changes nothing; the metrics show the failed reload.
     ///
     /// # Errors
     /// When the file cannot be used.
     pub fn reload(&self) -> Result<(), DefinitionError> {
+        self.learnt.read_dialect();
+        if let Err(error) = self.client.reread_key() {
+            tracing::error!(%error, "JOBINDSATS_API_KEY_FILE cannot be used; the earlier key stays");
+        }
         let read = definitions(&self.settings);
         let succeeded_at = read.is_ok().then(|| self.state.clock.now());
         self.state.metrics.configuration_read(succeeded_at);

@@ -9,14 +9,14 @@ pub mod redact;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Deserialize;
 use thiserror::Error;
 
 use crate::budget::client::TrustedProxies;
 use crate::error::{closest, did_you_mean};
-use crate::settings::key::{ApiKey, InvalidKey};
+use crate::settings::key::{ApiKey, InvalidKey, KeyFileError};
 
 /// What `--help` says of a setting.
 #[derive(Debug, Clone, Copy)]
@@ -67,7 +67,7 @@ pub const DESCRIBED: &[Described] = &[
     },
     Described {
         variable: "BRIDGE_ANSWER_SECONDS",
-        default: "100",
+        default: "50",
         meaning: "longest wait for the first byte of an answer",
     },
     Described { variable: "BRIDGE_PAGE_ROWS", default: "50000", meaning: "rows per page" },
@@ -198,7 +198,7 @@ impl Default for BridgeSettings {
             cell_limit: 200_000,
             upstream_concurrency: 2,
             upstream_timeout_seconds: 120,
-            answer_seconds: 100,
+            answer_seconds: 50,
             page_rows: 50_000,
             max_rows: 5_000_000,
             memory_mb: 512,
@@ -232,6 +232,8 @@ pub enum UpstreamSettings {
     Api {
         url: String,
         key: ApiKey,
+        /// The file that the key stands in, if it stands in one.
+        key_file: Option<PathBuf>,
     },
 }
 
@@ -246,11 +248,8 @@ pub enum SettingsError {
     NotBuilt { variable: String },
     #[error("JOBINDSATS_API_KEY and JOBINDSATS_API_KEY_FILE are both set; keep one")]
     TwoKeys,
-    /// The path is not repeated: it may be the key, put here by mistake.
-    #[error(
-        "JOBINDSATS_API_KEY_FILE: the file that it names cannot be read: {reason}; it takes the path of a file, not the key itself"
-    )]
-    KeyFile { reason: String },
+    #[error("JOBINDSATS_API_KEY_FILE: {0}")]
+    KeyFile(#[from] KeyFileError),
     #[error("{variable}: {source}")]
     BadKey { variable: &'static str, source: InvalidKey },
     #[error(
@@ -394,28 +393,32 @@ fn url_root(variable: &str, text: &str) -> Result<String, SettingsError> {
     if is_web && is_bare { Ok(url.as_str().trim_end_matches('/').to_owned()) } else { Err(expected()) }
 }
 
-fn key(set: &BTreeMap<String, String>) -> Result<Option<ApiKey>, SettingsError> {
-    let (variable, text) = match (set.get("JOBINDSATS_API_KEY"), set.get("JOBINDSATS_API_KEY_FILE")) {
-        (Some(_), Some(_)) => return Err(SettingsError::TwoKeys),
-        (None, None) => return Ok(None),
-        (Some(key), None) => ("JOBINDSATS_API_KEY", key.clone()),
-        (None, Some(path)) => ("JOBINDSATS_API_KEY_FILE", key_file(path)?),
-    };
-    ApiKey::new(&text).map(Some).map_err(|source| SettingsError::BadKey { variable, source })
+/// The key, and the file that it stands in.
+fn key(set: &BTreeMap<String, String>) -> Result<Option<(ApiKey, Option<PathBuf>)>, SettingsError> {
+    match (set.get("JOBINDSATS_API_KEY"), set.get("JOBINDSATS_API_KEY_FILE")) {
+        (Some(_), Some(_)) => Err(SettingsError::TwoKeys),
+        (None, None) => Ok(None),
+        (Some(key), None) => {
+            let wrong = |source| SettingsError::BadKey { variable: "JOBINDSATS_API_KEY", source };
+            Ok(Some((ApiKey::new(key).map_err(wrong)?, None)))
+        }
+        (None, Some(path)) => {
+            let path = PathBuf::from(path);
+            Ok(Some((ApiKey::read_file(&path)?, Some(path))))
+        }
+    }
 }
 
-fn key_file(path: &str) -> Result<String, SettingsError> {
-    let unreadable = |error: std::io::Error| SettingsError::KeyFile { reason: error.kind().to_string() };
-    std::fs::read_to_string(Path::new(path)).map_err(unreadable)
-}
-
-fn upstream(url: Option<String>, key: Option<ApiKey>) -> Result<UpstreamSettings, SettingsError> {
+fn upstream(
+    url: Option<String>,
+    key: Option<(ApiKey, Option<PathBuf>)>,
+) -> Result<UpstreamSettings, SettingsError> {
     match (url, key) {
         (None, None) => Ok(UpstreamSettings::Simulator),
         (Some(_), None) => Err(SettingsError::UrlWithoutKey),
-        (url, Some(key)) => {
+        (url, Some((key, key_file))) => {
             let url = url.unwrap_or_else(|| "https://api.jobindsats.dk/v3".to_owned());
-            Ok(UpstreamSettings::Api { url: url_root("JOBINDSATS_API_URL", &url)?, key })
+            Ok(UpstreamSettings::Api { url: url_root("JOBINDSATS_API_URL", &url)?, key, key_file })
         }
     }
 }

@@ -18,6 +18,7 @@ mod memory;
 mod observe;
 mod odata;
 mod plan;
+mod probe;
 mod properties;
 mod query;
 mod refresh;

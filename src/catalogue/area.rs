@@ -4,20 +4,29 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use crate::catalogue::label::{cleaned, comparable};
+
 /// The dimension that every measurement has.
 pub const AREA_DIMENSION: &str = "_omrade";
 
 /// The country's code among area codes.
 const COUNTRY_CODE: &str = "000";
 
-static CODES: LazyLock<HashMap<(&'static str, &'static str), &'static str>> = LazyLock::new(|| {
+/// A place that has an official code.
+struct OfficialPlace {
+    code: &'static str,
+    name: &'static str,
+}
+
+/// By kind and comparable name: the upstream's spelling of a name may differ in blanks and full stops.
+static PLACES: LazyLock<HashMap<(&'static str, String), OfficialPlace>> = LazyLock::new(|| {
     include_str!("../../metadata/area_codes.csv")
         .lines()
         .skip(1)
         .filter_map(|line| {
             let mut cells = line.splitn(3, ';');
             let (kind, code, name) = (cells.next()?, cells.next()?, cells.next()?);
-            Some(((kind, name), code))
+            Some(((kind, comparable(name)), OfficialPlace { code, name }))
         })
         .collect()
 });
@@ -38,6 +47,7 @@ impl AreaKind {
     /// The kind of the area with that name.
     #[must_use]
     pub fn of(name: &str, is_root: bool) -> Self {
+        let name = cleaned(name);
         if is_root {
             Self::Country
         } else if name.starts_with("Uoplyst") {
@@ -46,7 +56,7 @@ impl AreaKind {
             Self::Region
         } else if name.starts_with("RAR ") {
             Self::Rar
-        } else if CODES.contains_key(&("municipality", name)) {
+        } else if PLACES.contains_key(&("municipality", comparable(&name))) {
             Self::Municipality
         } else {
             Self::Other
@@ -71,10 +81,23 @@ impl AreaKind {
     pub fn code(self, name: &str) -> Option<&'static str> {
         match self {
             Self::Country => Some(COUNTRY_CODE),
-            Self::Region => CODES.get(&("region", name)).copied(),
-            Self::Municipality => CODES.get(&("municipality", name)).copied(),
-            Self::Rar | Self::Unknown | Self::Other => None,
+            _ => self.official(name).map(|place| place.code),
         }
+    }
+
+    /// The name of that place as it is officially written, if it has a code.
+    #[must_use]
+    pub fn official_name(self, name: &str) -> Option<&'static str> {
+        self.official(name).map(|place| place.name)
+    }
+
+    fn official(self, name: &str) -> Option<&'static OfficialPlace> {
+        let kind = match self {
+            Self::Region => "region",
+            Self::Municipality => "municipality",
+            Self::Country | Self::Rar | Self::Unknown | Self::Other => return None,
+        };
+        PLACES.get(&(kind, comparable(name)))
     }
 }
 
@@ -97,9 +120,10 @@ mod tests {
 
     #[test]
     fn the_list_of_codes_is_whole() {
-        let of = |kind: &str| CODES.keys().filter(|(k, _)| *k == kind).count();
+        let of = |kind: &str| PLACES.keys().filter(|(k, _)| *k == kind).count();
         assert_eq!((of("region"), of("municipality")), (5, 98));
-        assert!(CODES.iter().all(|((kind, _), code)| code.len() == if *kind == "region" { 4 } else { 3 }));
+        let length = |kind: &str| if kind == "region" { 4 } else { 3 };
+        assert!(PLACES.iter().all(|((kind, _), place)| place.code.len() == length(kind)));
     }
 
     #[test]
@@ -107,6 +131,8 @@ mod tests {
         let cases = [
             ("Hele landet", true, AreaKind::Country, Some("000")),
             ("Aarhus", false, AreaKind::Municipality, Some("751")),
+            (" Aarhus. ", false, AreaKind::Municipality, Some("751")),
+            ("Region  Sjælland", false, AreaKind::Region, Some("1085")),
             ("Region Sjælland", false, AreaKind::Region, Some("1085")),
             ("Region Østdanmark", false, AreaKind::Region, None),
             ("Uoplyst område", false, AreaKind::Unknown, None),

@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::catalogue::area::{self, AREA_DIMENSION, AreaKind};
 use crate::catalogue::id::{DimensionId, HierarchyId, LevelId, MemberId, MemberPath};
+use crate::catalogue::label::comparable;
 
 /// The path of every hierarchy's root.
 pub const ROOT: &str = "/";
@@ -25,6 +26,8 @@ pub struct Dimension {
     pub hierarchies: Vec<Hierarchy>,
     /// The total first where there is one, then the upstream's order.
     pub members: Vec<Member>,
+    /// Whether a hierarchy lists the total under its label; else the total's label is only made up for readers.
+    pub lists_total: bool,
     /// A member that the dimension must be pinned to for the figures to mean anything; from `metadata/tables.json`.
     pub pinned: Option<usize>,
     by_id: HashMap<MemberId, usize>,
@@ -61,6 +64,8 @@ pub struct Node {
 pub struct Member {
     pub id: MemberId,
     pub label: String,
+    /// What the labels of answers are compared with.
+    pub comparable_label: String,
     /// The level as clients see it.
     pub level: String,
     /// Index of the hierarchy that requests name this member in.
@@ -111,6 +116,7 @@ impl Dimension {
             label,
             hierarchies: Vec::new(),
             members: Vec::new(),
+            lists_total: false,
             pinned: None,
             by_id: HashMap::new(),
         };
@@ -175,11 +181,11 @@ impl Dimension {
     #[must_use]
     pub fn twin(&self, index: usize) -> Option<usize> {
         let member = self.members.get(index)?;
-        let child = self.only_child(index).filter(|&child| self.members[child].label == member.label);
+        let same_label = |other: usize| self.members[other].comparable_label == member.comparable_label;
+        let child = self.only_child(index).filter(|&child| same_label(child));
         child.or_else(|| {
             let parent = member.parent?;
-            (self.only_child(parent) == Some(index) && self.members[parent].label == member.label)
-                .then_some(parent)
+            (self.only_child(parent) == Some(index) && same_label(parent)).then_some(parent)
         })
     }
 
@@ -194,6 +200,7 @@ impl Dimension {
             Hierarchy { id: source.id, label: source.label, levels: Vec::new(), nodes: Vec::new() };
         let root_listed =
             source.levels.iter().flat_map(|level| &level.values).find(|(path, _)| path.as_str() == ROOT);
+        self.lists_total |= has_total && root_listed.is_some();
         if has_total {
             let label = root_listed.map_or_else(|| self.unlisted_root_label(), |(_, label)| label.clone());
             let member = self.total_member(label);
@@ -248,6 +255,7 @@ impl Dimension {
                 id: MemberId::from(TOTAL_ID),
                 level: area.and_then(AreaKind::label).unwrap_or(TOTAL_LEVEL).to_owned(),
                 code: area.and_then(|kind| kind.code(&label)),
+                comparable_label: comparable(&label),
                 label,
                 hierarchy: self.hierarchies.len(),
                 path: MemberPath::from(ROOT),
@@ -268,6 +276,7 @@ impl Dimension {
         several: bool,
     ) -> usize {
         let area = self.is_area().then(|| AreaKind::of(&label, false));
+        let label = area.and_then(|kind| kind.official_name(&label)).map_or(label, str::to_owned);
         if let Some(same) = self.same_place(area, &label, self.hierarchies.len()) {
             return same;
         }
@@ -275,6 +284,7 @@ impl Dimension {
             id: member_id(hierarchy, path, several),
             level: area.and_then(AreaKind::label).unwrap_or(level).to_owned(),
             code: area.and_then(|kind| kind.code(&label)),
+            comparable_label: comparable(&label),
             label,
             hierarchy: self.hierarchies.len(),
             path: path.clone(),
@@ -286,8 +296,9 @@ impl Dimension {
 
     fn same_place(&self, area: Option<AreaKind>, label: &str, hierarchy: usize) -> Option<usize> {
         let kind = area.filter(|kind| *kind != AreaKind::Other)?;
+        let label = comparable(label);
         self.members.iter().position(|member| {
-            member.area == Some(kind) && member.label == label && member.hierarchy < hierarchy
+            member.area == Some(kind) && member.comparable_label == label && member.hierarchy < hierarchy
         })
     }
 

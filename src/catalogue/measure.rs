@@ -14,13 +14,15 @@ pub struct Measure {
     pub label: String,
     /// The column heading in the upstream's answers: the measure's label, after the group's label where a group has several.
     pub heading: String,
+    /// What the figures count, where that is known; the upstream has no field for it.
+    pub unit: Option<Unit>,
 }
 
 impl Measure {
-    /// The unit, guessed from the label because the upstream has no field for it.
+    /// The heading with the group's label in front, whatever the group holds.
     #[must_use]
-    pub fn unit(&self) -> Unit {
-        Unit::of(&self.heading)
+    pub fn full_heading(&self) -> String {
+        format!("{}: {}", self.group_label, self.label)
     }
 
     /// Whether figures of parts may be summed to a total.
@@ -43,8 +45,13 @@ impl Additivity {
     pub const OF_EVERY_MEASURE: Self = Self::NotAdditive;
 }
 
+/// Words of labels that count persons.
+const COUNTED_PERSONS: [&str; 7] =
+    ["person", "ledige", "modtagere", "aktiverede", "betalere", "beskæftigede", "nyledige"];
+
 /// What a figure counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Unit {
     Persons,
     FullTimePersons,
@@ -60,41 +67,37 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// Reads the unit from a label. Order matters: "fuldtidspersoner i pct." is a percentage.
+    /// The unit that a label states. A share ("andel", "grad", "rate") states none: it is in per cent in one table and from 0 to 1 in
+    /// another. Order matters: "fuldtidspersoner i pct." is a percentage.
     #[must_use]
-    pub fn of(label: &str) -> Self {
+    pub fn stated_by(label: &str) -> Option<Self> {
         let label = label.to_lowercase();
         let has = |words: &[&str]| words.iter().any(|word| label.contains(word));
+        let is_average = has(&["gnsn", "gennemsnit"]);
         if has(&["pct. point", "pct.point", "procentpoint"]) {
-            Self::PercentagePoints
-        } else if has(&["rekrutteringsrate"]) {
-            Self::Fraction
-        } else if has(&["gnsn. varighed", "varighed (uger)"]) {
-            Self::Weeks
-        } else if has(&["pct.", "procent", "andel", "grad", "status efter"])
-            || label.ends_with(" uger") && !has(&["under", "over", "-"])
-        {
-            Self::Percent
+            Some(Self::PercentagePoints)
+        } else if has(&["pct.", "procent"]) || label.ends_with("pct") {
+            Some(Self::Percent)
+        } else if has(&["andel", "grad", "rate", "status efter", "kvote", "indeks"]) {
+            None
+        } else if has(&["varighed"]) && has(&["uger"]) {
+            Some(Self::Weeks)
         } else if has(&["timetal", "antal ordinære timer", "antal timer"]) {
-            Self::Hours
+            Some(Self::Hours)
         } else if has(&["kr.", "udgift", "kroner"]) {
-            Self::Kroner
+            Some(Self::Kroner)
+        } else if is_average {
+            None
         } else if has(&["fuldtids"]) {
-            Self::FullTimePersons
-        } else if has(&["forløb", "uger", "spells"]) {
-            Self::Spells
-        } else if has(&[
-            "person",
-            "ledige",
-            "modtagere",
-            "aktiverede",
-            "betalere",
-            "beskæftigede",
-            "nyledige",
-        ]) {
-            Self::Persons
+            Some(Self::FullTimePersons)
+        } else if has(&["forløb"]) || has(&["uger"]) && has(&["under", "over", "-"]) {
+            Some(Self::Spells)
+        } else if label.ends_with(" uger") {
+            None
+        } else if has(&COUNTED_PERSONS) {
+            Some(Self::Persons)
         } else {
-            Self::Count
+            has(&["antal"]).then_some(Self::Count)
         }
     }
 
@@ -131,23 +134,34 @@ mod tests {
     use super::Unit;
 
     #[test]
-    fn units_are_read_from_real_labels() {
+    fn units_are_read_from_labels_that_state_them() {
         let cases = [
-            ("Antal ledige personer", Unit::Persons),
-            ("Antal ledige fuldtidspersoner", Unit::FullTimePersons),
-            ("Ledige fuldtidspersoner i pct. af arbejdsstyrken 16-66 år", Unit::Percent),
-            ("Andel dimittendledige personer ift. dagpengeledige personer", Unit::Percent),
-            ("Forskel mellem forventet og faktisk andel (pct. point)", Unit::PercentagePoints),
-            ("Forgæves rekrutteringsrate", Unit::Fraction),
-            ("Gnsn. varighed (uger)", Unit::Weeks),
-            ("under 2 uger", Unit::Spells),
-            ("52 uger", Unit::Percent),
-            ("Status efter 6 mdr.", Unit::Percent),
-            ("Jobopslag", Unit::Count),
-            ("Gennemsnitligt timetal pr person med ordinære timer", Unit::Hours),
+            ("Antal ledige personer", Some(Unit::Persons)),
+            ("Antal ledige fuldtidspersoner", Some(Unit::FullTimePersons)),
+            ("Ledige fuldtidspersoner i pct. af arbejdsstyrken 16-66 år", Some(Unit::Percent)),
+            ("Forskel mellem forventet og faktisk andel (pct. point)", Some(Unit::PercentagePoints)),
+            ("Gnsn. varighed (uger)", Some(Unit::Weeks)),
+            ("under 2 uger", Some(Unit::Spells)),
+            ("Gennemsnitligt timetal pr person med ordinære timer", Some(Unit::Hours)),
+            ("Antal sanktioner i alt", Some(Unit::Count)),
         ];
         for (label, unit) in cases {
-            assert_eq!(Unit::of(label), unit, "{label}");
+            assert_eq!(Unit::stated_by(label), unit, "{label}");
+        }
+    }
+
+    #[test]
+    fn a_share_states_no_unit() {
+        for label in [
+            "Andel dimittendledige personer ift. dagpengeledige personer",
+            "Forgæves rekrutteringsrate",
+            "Aktiveringsgrad",
+            "Status efter 6 mdr.",
+            "52 uger",
+            "Jobopslag",
+            "Gnsn. antal sanktioner pr. sanktioneret ledig",
+        ] {
+            assert_eq!(Unit::stated_by(label), None, "{label}");
         }
     }
 }

@@ -2,6 +2,7 @@
 //! full.
 
 use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
 
 use crate::catalogue::area::AREA_DIMENSION;
 use crate::catalogue::dimension::Dimension;
@@ -33,6 +34,47 @@ pub struct MeasurementHead {
     pub update_next: Option<NaiveDate>,
     /// Period types as the list of tables gives them: type, first and last period.
     pub period_types: Vec<(PeriodTypeId, String, String)>,
+    /// What readers must know of the figures.
+    pub caveats: Caveats,
+}
+
+/// What the upstream tells of a table's figures on its pages only.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Caveats {
+    /// What the smallest published figure stands for, where that is a range.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub floor: Option<String>,
+    /// Where the series break.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub breaks: Vec<SeriesBreak>,
+}
+
+/// A day from which figures are counted in another way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeriesBreak {
+    /// The first day of the new way.
+    pub from: NaiveDate,
+    /// What changed, in Danish.
+    pub text: String,
+}
+
+impl Caveats {
+    /// The breaks in words, each after its day.
+    #[must_use]
+    pub fn break_texts(&self) -> Option<String> {
+        let texts: Vec<_> = self.breaks.iter().map(|it| format!("{}: {}", it.from, it.text)).collect();
+        (!texts.is_empty()).then(|| texts.join("; "))
+    }
+
+    /// All of it as sentences for the description of a set.
+    #[must_use]
+    pub fn sentences(&self) -> Option<String> {
+        let breaks = self.break_texts().map(|texts| format!("Brud i serien: {texts}."));
+        let sentences: Vec<_> = self.floor.iter().cloned().chain(breaks).collect();
+        (!sentences.is_empty()).then(|| sentences.join(" "))
+    }
 }
 
 /// A table in full.

@@ -5,6 +5,7 @@
 pub mod area;
 pub mod dimension;
 pub mod id;
+pub mod label;
 pub mod measure;
 pub mod measurement;
 pub mod period;

@@ -13,7 +13,7 @@ use crate::feed::listing::Listing;
 use crate::feed::origin::{CATALOG, LANGUAGE, Origin};
 use crate::feed::registry::NameRegistry;
 use crate::feed::set_definition::{SetDefinition, assemble};
-use crate::feed::table_feed::published;
+use crate::feed::table_feed::{described, published};
 use crate::feed::{Feed, LeftOut};
 
 /// The catalogue as a service.
@@ -62,6 +62,7 @@ struct Dataset<'a> {
     period_types: String,
     address: String,
     set: Option<&'a str>,
+    breaks: Option<String>,
 }
 
 impl<'a> Dataset<'a> {
@@ -70,10 +71,11 @@ impl<'a> Dataset<'a> {
         let set = tables.iter().find(|table| table.alias.as_deref() == Some(head.id.as_str()));
         Self {
             head,
-            description: origin.describe(label_or_id(&head.title, head.id.as_str())),
+            description: described(origin, head),
             period_types: types.join(", "),
             address: format!("{CATALOG}/{}/", head.id),
             set: set.map(|table| table.name.as_str()),
+            breaks: head.caveats.break_texts(),
         }
     }
 
@@ -115,6 +117,10 @@ fn datasets(catalogue: &Catalogue, tables: &[SetDefinition], origin: &Origin) ->
         .optional_text("UpdateFrequency", "Hvor ofte tabellen opdateres.", |row| {
             row.head.update_frequency.as_deref()
         })
+        .optional_text("Floor", "Hvad tabellens mindste tal står for, hvor det er et interval.", |row| {
+            row.head.caveats.floor.as_deref()
+        })
+        .optional_text("Breaks", "Brud i tabellens serier: dag og årsag.", |row| row.breaks.as_deref())
         .text("Address", "Adressen på tabellens egen tjeneste, regnet fra denne.", |row| &row.address)
         .flag("Read", "Om tabellen er læst og kan hentes her.", |row| row.set.is_some())
         .optional_text("Set", "Tabellens sæt i denne tjeneste.", |row| row.set)

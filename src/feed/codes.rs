@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::catalogue::dimension::{Dimension, Member};
-use crate::catalogue::measure::Measure;
+use crate::catalogue::measure::{Measure, Unit};
 use crate::catalogue::period::Period;
 use crate::feed::figure_sets::{
     NamedMeasurement, OBSERVATIONS, PERIOD, label_or_id, measure_description, title_of,
@@ -86,6 +86,9 @@ fn dimension_row<'a>(dimension: &'a Dimension, name: &'a str) -> DimensionRow<'a
     }
 }
 
+/// Decimals of a figure whose unit is not known: enough for a share from 0 to 1.
+const UNKNOWN_DECIMALS: u8 = 3;
+
 struct MeasureRow<'a> {
     measure: &'a Measure,
     column: &'a str,
@@ -107,9 +110,9 @@ fn measures(named: &NamedMeasurement<'_>) -> SetDefinition {
         .key("Identifier", "Målets kode, som i Observations.", |row| row.measure.id.as_str())
         .text("Title", "Målets titel.", |row| label_or_id(&row.measure.heading, row.measure.id.as_str()))
         .text("Description", "Hvad målet viser, og hvordan det må bruges.", |row| &row.description)
-        .text("Unit", "Enhed.", |row| row.measure.unit().label())
+        .optional_text("Unit", "Enhed; tom, hvor den ikke er kendt.", |row| row.measure.unit.map(Unit::label))
         .number("Decimals", "Hvor mange decimaler tallet vises med.", |row| {
-            i32::from(row.measure.unit().decimals())
+            i32::from(row.measure.unit.map_or(UNKNOWN_DECIMALS, Unit::decimals))
         })
         .text("MeasureGroupId", "Gruppen, som målet hører til.", |row| row.measure.group_id.as_str())
         .text("DataType", "Tallenes type.", |_| "Decimal")

@@ -284,7 +284,10 @@ pub(super) const MAY_NOT_ADD_UP: &str = "Tallene må ikke lægges sammen: samme 
 pub(super) fn measure_description(measure: &Measure) -> String {
     let label = label_or_id(&measure.heading, measure.id.as_str());
     let Additivity::NotAdditive = measure.additivity();
-    format!("{label} ({}). {MAY_NOT_ADD_UP}", measure.unit().label())
+    match measure.unit {
+        Some(unit) => format!("{label} ({}). {MAY_NOT_ADD_UP}", unit.label()),
+        None => format!("{label}. {MAY_NOT_ADD_UP}"),
+    }
 }
 
 /// The title of a dimension. The label of the area dimension differs from table to table, so it is not used.
@@ -370,11 +373,11 @@ fn dimension_columns(index: usize, name: &str, label: &str) -> [ColumnDefinition
 }
 
 fn measure_column(index: usize, measure: &Measure, name: &str) -> ColumnDefinition {
-    let unit = measure.unit();
     let description = measure_description(measure);
-    let column = ColumnDefinition::new(name, PrimitiveType::Decimal, Fact::Measure(index), &description)
-        .nullable()
-        .annotated("Measures.Scale", AnnotationValue::Int(i64::from(unit.decimals())));
+    let column =
+        ColumnDefinition::new(name, PrimitiveType::Decimal, Fact::Measure(index), &description).nullable();
+    let Some(unit) = measure.unit else { return column };
+    let column = column.annotated("Measures.Scale", AnnotationValue::Int(i64::from(unit.decimals())));
     match unit {
         Unit::Kroner => column.annotated("Measures.ISOCurrency", AnnotationValue::String("DKK".to_owned())),
         Unit::Persons

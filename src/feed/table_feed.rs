@@ -43,9 +43,18 @@ pub(super) fn published(day: Option<NaiveDate>) -> Option<DateTime<Utc>> {
     day.map(clock::start_of_day)
 }
 
+/// What a table shows, and what readers must know of its figures.
+pub(super) fn described(origin: &Origin, head: &MeasurementHead) -> String {
+    let description = origin.describe(label_or_id(&head.title, head.id.as_str()));
+    match head.caveats.sentences() {
+        Some(caveats) => format!("{description} {caveats}"),
+        None => description,
+    }
+}
+
 fn properties(measurement: &Measurement, head: Option<&MeasurementHead>, origin: &Origin) -> SetDefinition {
     let title = label_or_id(&measurement.title, measurement.id.as_str());
-    let description = origin.describe(title);
+    let description = head.map_or_else(|| origin.describe(title), |head| described(origin, head));
     let row = (measurement, head);
     let mut definition = Listing::of(&[row])
         .key("Identifier", "Tabellens id.", |(measurement, _)| measurement.id.as_str())

@@ -19,6 +19,9 @@ const PAUSE_SECONDS: u64 = 60;
 pub enum FetchError {
     #[error(transparent)]
     Upstream(Arc<UpstreamError>),
+    /// The upstream failed at this question, while it answers smaller ones.
+    #[error("the question is too much for the upstream: {0}")]
+    TooMuch(Arc<UpstreamError>),
     /// The upstream answered something that is not the answer to the request.
     #[error(transparent)]
     Join(#[from] JoinError),
@@ -40,6 +43,11 @@ impl DescribeError for FetchError {
         match self {
             Self::Upstream(error) => error.describe(),
             Self::Budget(error) => error.describe(),
+            Self::TooMuch(_) => ErrorDescription::new(
+                502,
+                "UpstreamRefused",
+                "Jobindsats kan ikke svare på så store forespørgsler lige nu; afgræns den, eller prøv igen senere.",
+            ),
             Self::Join(_) => ErrorDescription::new(
                 502,
                 "UpstreamAnswer",
@@ -65,7 +73,11 @@ impl FetchError {
     /// Whether a smaller request may succeed.
     #[must_use]
     pub fn is_too_much(&self) -> bool {
-        matches!(self, Self::Upstream(error) if error.is_too_much())
+        match self {
+            Self::TooMuch(_) => true,
+            Self::Upstream(error) => error.is_too_large(),
+            _ => false,
+        }
     }
 
     /// Whether stored cells should answer instead: everything but a download that cannot go on.

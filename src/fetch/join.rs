@@ -1,8 +1,8 @@
 //! Labels become ids: the answer to a chunk is joined to the members that were asked for.
 //!
-//! Answers carry no ids. Columns are found by their heading, with the position as the second witness; rows whose label stands
-//! for a parent and its only child are given to both; a label that the table's metadata does not know is kept under an id of its
-//! own. Anything else that does not fit is an error, and nothing of the answer is used.
+//! Answers carry no ids. [`headings`](super::headings) says which column is what, [`labels`](super::labels) what its labels stand
+//! for. Rows whose label stands for a parent and its only child are given to both; a label that the table's metadata does not know
+//! is kept under an id of its own. Anything else that does not fit is an error, and nothing of the answer is used.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,24 +10,34 @@ use std::sync::Arc;
 use arrow_array::types::Int32Type;
 use arrow_array::{Array, ArrayRef, DictionaryArray, Int32Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
-use thiserror::Error;
 
 use crate::catalogue::dimension::{Dimension, is_unknown};
+use crate::catalogue::id::HierarchyId;
 use crate::catalogue::measurement::Measurement;
 use crate::feed::arrays;
-use crate::plan::chunk::{Chunk, ChunkDimension};
+use crate::fetch::headings;
+pub use crate::fetch::join_error::JoinError;
+use crate::fetch::labels::{Labels, Meaning};
+use crate::plan::chunk::Chunk;
 use crate::store::block::PERIOD_COLUMN;
 use crate::upstream::data::{DataTable, LabelColumn};
 
-/// Headings that the area column carries instead of its own label, in some tables.
-const AREA_HEADINGS: [&str; 2] = ["Område", "Area"];
 /// An answer joined to ids.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Joined {
     pub cells: RecordBatch,
     /// Labels that the metadata does not know: the table has to be read again.
     pub unknown: Vec<UnknownLabel>,
+    /// Positions among the chunk's dimensions where the total's label has to be asked for before the rows can be believed.
+    pub needs_root: Vec<usize>,
+    /// Dimensions that only their labels told, and the heading that they had.
+    pub unfamiliar: Vec<(usize, String)>,
+    /// Labels of totals that were asked for alone, by hierarchy.
+    pub roots: Vec<(HierarchyId, String)>,
 }
+
+/// The labels that totals are known to bear in answers, by hierarchy.
+pub type RootLabels = HashMap<HierarchyId, String>;
 
 /// A label that no member has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,86 +46,53 @@ pub struct UnknownLabel {
     pub label: String,
 }
 
-/// Why an answer is not the answer to its chunk.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum JoinError {
-    #[error(
-        "the answer has {found} label columns and {figures} figure columns, expected {expected} and {measures}"
-    )]
-    ColumnCount { found: usize, figures: usize, expected: usize, measures: usize },
-    #[error("no column of the answer is headed '{expected}'; its headings are {found:?}")]
-    Heading { expected: String, found: Vec<String> },
-    #[error("column {position} of the answer is headed '{found}', expected the measure '{expected}'")]
-    Measure { position: usize, found: String, expected: String },
-    #[error("the answer holds period '{0}', which was not asked for")]
-    Period(String),
-    #[error("the answer holds two different rows for {0}")]
-    Contradiction(String),
-    #[error("the answer could not be held as columns: {0}")]
-    Columns(String),
-}
-
-/// Joins an answer to the ids of its chunk.
+/// Joins an answer to the ids of its chunk. `periods` are those that were asked for: the chunk's own, and others that had to come
+/// along. `roots` are the labels that totals are known to bear.
 ///
 /// # Errors
 /// When the answer does not fit the chunk.
-pub fn join(measurement: &Measurement, chunk: &Chunk, table: &DataTable) -> Result<Joined, JoinError> {
-    check_counts(chunk, table)?;
-    check_measures(measurement, chunk, table)?;
-    let mut unknown = Vec::new();
-    let mut codes = vec![PlaceCodes::of_periods(measurement, chunk, &table.labels[0])?];
+pub fn join(
+    measurement: &Measurement,
+    chunk: &Chunk,
+    periods: &[usize],
+    table: &DataTable,
+    roots: &RootLabels,
+) -> Result<Joined, JoinError> {
+    let columns = headings::columns(measurement, chunk, table)?;
+    let (mut unknown, mut needs_root, mut new_roots) = (Vec::new(), Vec::new(), Vec::new());
+    let mut codes = vec![PlaceCodes::of_periods(measurement, chunk, periods, &table.labels[0])?];
     for (position, part) in chunk.dimensions.iter().enumerate() {
-        let column = label_column(measurement, chunk, table, position)?;
         let dimension = &measurement.dimensions[part.dimension];
-        let codes_of = PlaceCodes::of_members(dimension, part, &table.labels[column]);
+        let hierarchy = &dimension.hierarchies[part.hierarchy].id;
+        let column = &table.labels[columns.dimensions[position]];
+        let labels = Labels::of(dimension, part, roots.get(hierarchy).map(String::as_str));
+        let meanings = labels.meanings(column);
+        if labels.needs_root(&meanings) {
+            needs_root.push(position);
+        }
+        if dimension.total().is_some_and(|total| part.members == [total]) {
+            new_roots.extend(root_label(dimension, column)?.map(|label| (hierarchy.clone(), label)));
+        }
+        let codes_of = PlaceCodes::of_members(dimension, part.hierarchy, &meanings, column);
         unknown.extend(codes_of.unknown(dimension));
         codes.push(codes_of);
     }
     let rows = rows(&codes, table)?;
-    let cells = columns(measurement, chunk, table, &codes, &rows)?;
-    Ok(Joined { cells, unknown })
+    let cells = batch(measurement, chunk, table, &columns.measures, &codes, &rows)?;
+    Ok(Joined { cells, unknown, needs_root, unfamiliar: columns.unfamiliar, roots: new_roots })
 }
 
-fn check_counts(chunk: &Chunk, table: &DataTable) -> Result<(), JoinError> {
-    let (expected, measures) = (1 + chunk.dimensions.len(), chunk.measures.len());
-    let (found, figures) = (table.labels.len(), table.figures.len());
-    if found == expected && figures == measures && table.headings.len() == expected + measures {
-        return Ok(());
+/// The label of a total that was asked for alone and that no hierarchy lists.
+fn root_label(dimension: &Dimension, column: &LabelColumn) -> Result<Option<String>, JoinError> {
+    match column.values.as_slice() {
+        _ if dimension.lists_total => Ok(None),
+        [] => Ok(None),
+        [only] => Ok(Some(only.to_string())),
+        several => Err(JoinError::Total {
+            dimension: dimension.label.clone(),
+            found: several.iter().map(ToString::to_string).collect(),
+        }),
     }
-    Err(JoinError::ColumnCount { found, figures, expected, measures })
-}
-
-/// Measures stand where they were asked for. A heading may be the group's and measure's label or either alone; equal headings are
-/// told apart by their place.
-fn check_measures(measurement: &Measurement, chunk: &Chunk, table: &DataTable) -> Result<(), JoinError> {
-    for (offset, &measure) in chunk.measures.iter().enumerate() {
-        let position = 1 + chunk.dimensions.len() + offset;
-        let (found, measure) = (&table.headings[position], &measurement.measures[measure]);
-        if ![&measure.heading, &measure.label, &measure.group_label].contains(&found) {
-            let expected = measure.heading.clone();
-            return Err(JoinError::Measure { position, found: found.clone(), expected });
-        }
-    }
-    Ok(())
-}
-
-/// The label column of the chunk's dimension at `position`: at its place if the heading agrees, else wherever the heading is.
-fn label_column(
-    measurement: &Measurement,
-    chunk: &Chunk,
-    table: &DataTable,
-    position: usize,
-) -> Result<usize, JoinError> {
-    let dimension = &measurement.dimensions[chunk.dimensions[position].dimension];
-    let fits =
-        |heading: &str| heading == dimension.label || dimension.is_area() && AREA_HEADINGS.contains(&heading);
-    let expected = position + 1;
-    if fits(&table.headings[expected]) {
-        return Ok(expected);
-    }
-    let labels = &table.headings[..=chunk.dimensions.len()];
-    let found = labels.iter().position(|heading| fits(heading));
-    found.ok_or_else(|| JoinError::Heading { expected: dimension.label.clone(), found: labels.to_vec() })
 }
 
 /// For one label column: the ids that occur, and which of them each different label stands for.
@@ -127,40 +104,39 @@ struct PlaceCodes<'a> {
 }
 
 impl<'a> PlaceCodes<'a> {
+    /// Periods that had to come along are dropped.
     fn of_periods(
         measurement: &Measurement,
         chunk: &Chunk,
+        asked: &[usize],
         column: &'a LabelColumn,
     ) -> Result<Self, JoinError> {
-        let asked =
-            |id: &str| chunk.periods.iter().any(|&index| measurement.periods[index].id.as_str() == id);
         let mut codes = Self { ids: Vec::new(), of_value: Vec::new(), column };
         for value in &column.values {
-            if !asked(value) {
-                return Err(JoinError::Period(value.to_string()));
-            }
-            codes.add(vec![value.to_string()]);
+            let is_it = |&index: &usize| measurement.periods[index].id.as_str() == value.trim();
+            let period = asked.iter().copied().find(is_it);
+            let period = period.ok_or_else(|| JoinError::Period(value.to_string()))?;
+            let wanted = chunk.periods.contains(&period);
+            codes.add(wanted.then(|| measurement.periods[period].id.to_string()).into_iter().collect());
         }
         Ok(codes)
     }
 
-    fn of_members(dimension: &Dimension, part: &ChunkDimension, column: &'a LabelColumn) -> Self {
-        let mut by_label: HashMap<&str, Vec<usize>> = HashMap::new();
-        for &member in &part.members {
-            by_label.entry(dimension.members[member].label.as_str()).or_default().push(member);
-        }
+    fn of_members(
+        dimension: &Dimension,
+        hierarchy: usize,
+        meanings: &[Meaning],
+        column: &'a LabelColumn,
+    ) -> Self {
         let mut codes = Self { ids: Vec::new(), of_value: Vec::new(), column };
-        for value in &column.values {
-            let members = by_label
-                .get(value.as_ref())
-                .cloned()
-                .unwrap_or_else(|| unlisted(dimension, part, column, value));
-            let ids = match members.as_slice() {
-                [] if known_elsewhere(dimension, part, value) => Vec::new(),
-                [] => vec![dimension.unknown_id(part.hierarchy, value)],
-                members => members.iter().map(|&member| dimension.members[member].id.to_string()).collect(),
-            };
-            codes.add(ids);
+        for (meaning, label) in meanings.iter().zip(&column.values) {
+            codes.add(match meaning {
+                Meaning::Asked(members) => {
+                    members.iter().map(|&member| dimension.members[member].id.to_string()).collect()
+                }
+                Meaning::Unasked => Vec::new(),
+                Meaning::Unknown => vec![dimension.unknown_id(hierarchy, label)],
+            });
         }
         codes
     }
@@ -183,28 +159,6 @@ impl<'a> PlaceCodes<'a> {
     fn codes(&self, row: usize) -> &[i32] {
         &self.of_value[self.column.keys[row] as usize]
     }
-}
-
-/// A label without a member: that of a total whose label no level lists. Asked for alone it is the only label of its column;
-/// asked for with others it is the only one that is not known.
-fn unlisted(dimension: &Dimension, part: &ChunkDimension, column: &LabelColumn, value: &str) -> Vec<usize> {
-    let root = dimension.hierarchies[part.hierarchy]
-        .nodes
-        .iter()
-        .find(|node| dimension.members[node.member].is_total());
-    let Some(root) = root.filter(|root| root.level.is_none() && part.members.contains(&root.member)) else {
-        return Vec::new();
-    };
-    let known =
-        |label: &str| dimension.members.iter().any(|member| !member.is_total() && member.label == label);
-    let unknown_count = column.values.iter().filter(|label| !known(label)).count();
-    if unknown_count == 1 && !known(value) { vec![root.member] } else { Vec::new() }
-}
-
-/// A label of a member that was not asked for comes along with `*`; it is dropped.
-fn known_elsewhere(dimension: &Dimension, part: &ChunkDimension, label: &str) -> bool {
-    let nodes = &dimension.hierarchies[part.hierarchy].nodes;
-    nodes.iter().any(|node| dimension.members[node.member].label == label)
 }
 
 /// The rows to keep, each combination of ids once.
@@ -265,10 +219,12 @@ fn describe(codes: &[PlaceCodes<'_>], place: &[i32]) -> String {
     codes.iter().zip(place).filter_map(id).collect::<Vec<_>>().join(", ")
 }
 
-fn columns(
+/// The kept rows as columns; `figure_columns` says where each measure's figures stand.
+fn batch(
     measurement: &Measurement,
     chunk: &Chunk,
     table: &DataTable,
+    figure_columns: &[usize],
     codes: &[PlaceCodes<'_>],
     kept: &JoinedRows,
 ) -> Result<RecordBatch, JoinError> {
@@ -284,7 +240,8 @@ fn columns(
         arrays.push(Arc::new(DictionaryArray::<Int32Type>::try_new(keys, values).map_err(broken)?));
         fields.push(Field::new(name, dictionary.clone(), false));
     }
-    for (figures, &measure) in table.figures.iter().zip(&chunk.measures) {
+    for (&column, &measure) in figure_columns.iter().zip(&chunk.measures) {
+        let figures = &table.figures[column];
         let figures = arrays::figures(kept.rows.iter().map(|&row| figures[row]));
         let name = measurement.measures[measure].id.as_str();
         fields.push(Field::new(name, figures.data_type().clone(), true));

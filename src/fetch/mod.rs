@@ -7,25 +7,33 @@
 //! and [`Fetcher::in_one_revision`] reads again. Fetched cells are confirmed once the list of tables was read after them, because the
 //! table may have been updated while they were fetched.
 
+pub mod ask;
 mod block_columns;
 pub mod error;
+mod form;
+mod headings;
 pub mod join;
+mod join_error;
+mod labels;
+pub mod learnt;
 pub mod request;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use arrow_select::concat::concat_batches;
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 use futures_util::future::{BoxFuture, FutureExt, Shared, WeakShared, join_all};
 use tokio::task::JoinHandle;
 
-use crate::budget::upstream::{Requester, UpstreamBudgets};
+use crate::budget::upstream::Requester;
 use crate::catalogue::id::{MeasurementId, PeriodId};
 use crate::catalogue::measurement::Measurement;
 use crate::clock::Clock;
-use crate::error::excerpt;
+use crate::fetch::ask::Asker;
 use crate::fetch::error::FetchError;
 use crate::observe::store_observer::StoreObserver;
 use crate::plan::chunk::Chunk;
@@ -36,7 +44,6 @@ use crate::store::freshness;
 use crate::store::key::CellKey;
 use crate::store::revisions::RevisionLog;
 use crate::upstream::caller::Caller;
-use crate::upstream::client::Upstream;
 
 /// What is known about updates of tables.
 #[async_trait]
@@ -47,8 +54,11 @@ pub trait Updates: Send + Sync + Debug {
     /// Has it looked up now, for all tables; says whether that was to be had.
     async fn look_up(&self) -> bool;
 
-    /// An answer did not fit the table's metadata, which is to be read again.
+    /// A label is not in the table's metadata, which is to be read again.
     fn outdated(&self, table: &MeasurementId);
+
+    /// Whether the table is no longer as it was known: its metadata is read again now, unless that has been done meanwhile.
+    async fn has_changed(&self, known: &Measurement) -> bool;
 }
 
 /// Where the cells of an answer come from.
@@ -99,11 +109,10 @@ pub struct Fetcher {
 
 #[derive(Debug)]
 struct Inner {
-    upstream: Arc<dyn Upstream>,
+    asker: Asker,
     store: Arc<dyn CellStore>,
     updates: Arc<dyn Updates>,
     observer: Arc<dyn StoreObserver>,
-    budgets: UpstreamBudgets,
     clock: Clock,
     /// Per table what stands. Blocks are put in store while this is held, so that none lands in a revision that is over.
     states: Mutex<HashMap<MeasurementId, RevisionState>>,
@@ -129,19 +138,18 @@ impl RevisionState {
 }
 
 impl Fetcher {
-    /// A fetcher over an upstream and a store, on behalf of the service itself.
+    /// A fetcher that asks an upstream and keeps answers in a store, on behalf of the service itself.
     #[must_use]
     pub fn new(
-        upstream: Arc<dyn Upstream>,
+        asker: Asker,
         store: Arc<dyn CellStore>,
         updates: Arc<dyn Updates>,
         revised: RevisionLog,
         observer: Arc<dyn StoreObserver>,
-        budgets: UpstreamBudgets,
         clock: Clock,
     ) -> Self {
         let (states, under_way) = (Mutex::default(), Mutex::default());
-        let inner = Inner { upstream, store, updates, revised, observer, budgets, clock, states, under_way };
+        let inner = Inner { asker, store, updates, revised, observer, clock, states, under_way };
         Self { inner: Arc::new(inner), requester: Requester::Service, remaining_cells: None }
     }
 
@@ -262,7 +270,7 @@ impl Fetcher {
     /// Whether the upstream has room for a call that nobody waits for.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.inner.upstream.has_room()
+        self.inner.asker.has_room()
     }
 
     /// Fetches a chunk before anybody asks for it, unless stored cells will still be fresh at that moment. Who asks meanwhile
@@ -379,7 +387,8 @@ impl Fetcher {
         let calling = caller.clone();
         let task = tokio::spawn(async move {
             // It may have come between the look into the store and this.
-            let result = inner.fetch_once(&measurement, &chunk, key.1, until, &calling).await;
+            let halvings = Halvings::default();
+            let result = inner.fetch_once(&measurement, &chunk, key.1, until, &calling, &halvings).await;
             inner.under_way().remove(&key);
             result
         });
@@ -416,13 +425,15 @@ impl Inner {
         revision: Revision,
         until: DateTime<Utc>,
         caller: &'a Caller,
+        halvings: &'a Halvings,
     ) -> BoxFuture<'a, Result<SharedBlock, FetchError>> {
         async move {
             let block = match self.ask(measurement, chunk, revision, caller).await {
-                Err(error) if error.is_too_much() => {
+                Err(error) if error.is_too_much() && halvings.may_halve(&error) => {
                     let mut parts = Vec::new();
                     for smaller in chunk.smaller(measurement) {
-                        parts.push(self.fetch_once(measurement, &smaller, revision, until, caller).await?);
+                        let part = self.fetch_once(measurement, &smaller, revision, until, caller, halvings);
+                        parts.push(part.await?);
                     }
                     if parts.is_empty() {
                         return Err(error);
@@ -431,6 +442,7 @@ impl Inner {
                 }
                 answer => answer?,
             };
+            halvings.succeeded();
             self.keep(measurement, CellKey::of(measurement, chunk), block).await
         }
         .boxed()
@@ -444,11 +456,12 @@ impl Inner {
         revision: Revision,
         until: DateTime<Utc>,
         caller: &Caller,
+        halvings: &Halvings,
     ) -> Result<SharedBlock, FetchError> {
         let key = CellKey::of(measurement, chunk);
         match self.fresh(measurement, revision, &key, until).await {
             Some(block) => Ok(block.restricted(&key)?),
-            None => self.fetch(measurement, chunk, revision, until, caller).await,
+            None => self.fetch(measurement, chunk, revision, until, caller, halvings).await,
         }
     }
 
@@ -459,23 +472,10 @@ impl Inner {
         revision: Revision,
         caller: &Caller,
     ) -> Result<CellBlock, FetchError> {
-        let request = request::data_request(measurement, chunk).ok_or(FetchError::Interrupted)?;
-        self.budgets.spend(caller.requester, chunk.cell_bound(measurement))?;
-        let table = self.upstream.data_for(caller, &request).await?;
-        let joined = join::join(measurement, chunk, &table).inspect_err(|error| {
-            self.upstream.reject(&request, error);
-            self.updates.outdated(&measurement.id);
-        })?;
-        if let Some(unknown) = joined.unknown.first() {
-            tracing::warn!(table = %measurement.id, column = unknown.column, label = excerpt(&unknown.label), "label not in the table's metadata");
-            self.updates.outdated(&measurement.id);
-        }
-        Ok(CellBlock {
-            cells: joined.cells,
-            revision,
-            fetched_at: self.clock.now(),
-            updated: BTreeMap::new(),
-        })
+        let cells = self.asker.ask(measurement, chunk, caller).await?;
+        let schema = cells.first().ok_or(FetchError::Interrupted)?.schema();
+        let cells = concat_batches(&schema, &cells)?;
+        Ok(CellBlock { cells, revision, fetched_at: self.clock.now(), updated: BTreeMap::new() })
     }
 
     /// Puts a block in store. Where it differs from what was read before under the same date, it begins a revision of its own.
@@ -507,6 +507,24 @@ impl Inner {
 
     fn states(&self) -> MutexGuard<'_, HashMap<MeasurementId, RevisionState>> {
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A question that is too much for the upstream, though not above a limit that it names, is halved so often without a success.
+const MOST_HALVINGS: u32 = 4;
+
+/// How often a question was halved since a part of it was last answered.
+#[derive(Debug, Default)]
+struct Halvings(AtomicU32);
+
+impl Halvings {
+    fn may_halve(&self, error: &FetchError) -> bool {
+        let is_limit = !matches!(error, FetchError::TooMuch(_));
+        is_limit || self.0.fetch_add(1, Ordering::Relaxed) < MOST_HALVINGS
+    }
+
+    fn succeeded(&self) {
+        self.0.store(0, Ordering::Relaxed);
     }
 }
 

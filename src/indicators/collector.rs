@@ -8,6 +8,7 @@ use std::time::Duration;
 use chrono::NaiveDate;
 
 use crate::catalogue::id::MeasurementId;
+use crate::catalogue::measurement::Measurement;
 use crate::clock::Clock;
 use crate::indicators::definition::{Definition, Definitions};
 use crate::indicators::exposition::Rendered;
@@ -18,6 +19,7 @@ use crate::indicators::snapshot::{IndicatorState, Snapshot};
 use crate::indicators::source::{FigureSource, SourceError};
 use crate::store::freshness;
 use crate::store::revisions::RevisionLog;
+use crate::upstream::TableHints;
 
 /// A snapshot with its rendering.
 #[derive(Debug)]
@@ -31,11 +33,14 @@ pub struct Published {
 pub struct Collector {
     source: Arc<dyn FigureSource>,
     clock: Clock,
+    hints: TableHints,
     file: PathBuf,
     revisions: RevisionLog,
     published: RwLock<Arc<Published>>,
     /// Locked while a new snapshot is made from the current one.
     change: Mutex<()>,
+    /// What was last said of failures in the log: the same reason is said once, not once for each indicator.
+    said: Mutex<Option<String>>,
     /// Locked while the file is written; the snapshot that the file holds.
     saved: Mutex<Arc<Snapshot>>,
 }
@@ -62,13 +67,17 @@ impl Collector {
     ) -> Self {
         let indicators = saved::load(&file);
         let snapshot = Arc::new(Snapshot { origin: origin.into(), indicators }.redefined(definitions));
+        let hints = TableHints::built_in();
+        let published = RwLock::new(Published::of(Arc::clone(&snapshot), &hints));
         Self {
             source,
             clock,
+            hints,
             file,
             revisions,
-            published: RwLock::new(Published::of(Arc::clone(&snapshot))),
+            published,
             change: Mutex::new(()),
+            said: Mutex::default(),
             saved: Mutex::new(snapshot),
         }
     }
@@ -114,7 +123,7 @@ impl Collector {
 
     fn publish(&self, change: impl FnOnce(&Snapshot) -> Snapshot) {
         let _one_at_a_time = self.change.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = Published::of(Arc::new(change(&self.published().snapshot)));
+        let next = Published::of(Arc::new(change(&self.published().snapshot)), &self.hints);
         *self.published.write().unwrap_or_else(PoisonError::into_inner) = next;
     }
 
@@ -146,11 +155,38 @@ impl Collector {
         table: &MeasurementId,
     ) -> Result<(Figures, ResolvedIndicator), SourceError> {
         let measurement = self.source.measurement(table).await?;
-        let resolved = resolve(definition, &measurement).map_err(|error| SourceError::validation(&error))?;
-        let blocks = self.source.cells(&measurement, &resolved.selection).await?;
+        let error = match self.read_as(definition, &measurement).await {
+            Ok(read) => return Ok(read),
+            Err(error) => error,
+        };
+        // The failure may have shown that the table is no longer as it was known.
+        match self.source.measurement(table).await {
+            Ok(current) if current != measurement => self.read_as(definition, &current).await,
+            _ => Err(error),
+        }
+    }
+
+    async fn read_as(
+        &self,
+        definition: &Arc<Definition>,
+        measurement: &Arc<Measurement>,
+    ) -> Result<(Figures, ResolvedIndicator), SourceError> {
+        let resolved = resolve(definition, measurement).map_err(|error| SourceError::validation(&error))?;
+        let blocks = self.source.cells(measurement, &resolved.selection).await?;
         let figures =
             Figures::assemble(&resolved, &blocks).map_err(|error| SourceError::validation(&error))?;
         Ok((figures, resolved))
+    }
+
+    fn say(&self, state: &IndicatorState, error: &SourceError) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let (indicator, reason) = (&state.definition.id, error.reason.as_str());
+        if said.as_deref() == Some(error.message.as_str()) {
+            tracing::debug!(%indicator, reason, %error, "indicator not refreshed either");
+            return;
+        }
+        tracing::warn!(%indicator, reason, %error, "indicator not refreshed; what was known stays");
+        *said = Some(error.message.clone());
     }
 
     fn state_after(
@@ -162,6 +198,7 @@ impl Collector {
         let mut next = state.clone();
         match outcome {
             Ok(refreshed) => {
+                *self.said.lock().unwrap_or_else(PoisonError::into_inner) = None;
                 next.health = state.health.succeeded(self.clock.now(), took);
                 next.health.update_next = refreshed.update_next;
                 if let Some(figures) = refreshed.figures {
@@ -170,8 +207,7 @@ impl Collector {
                 }
             }
             Err(error) => {
-                let (indicator, reason) = (&state.definition.id, error.reason.as_str());
-                tracing::warn!(%indicator, reason, %error, "indicator not refreshed; what was known stays");
+                self.say(state, &error);
                 next.health = state.health.failed(&error, took);
             }
         }
@@ -180,8 +216,8 @@ impl Collector {
 }
 
 impl Published {
-    fn of(snapshot: Arc<Snapshot>) -> Arc<Self> {
-        let rendered = Rendered::of(&snapshot);
+    fn of(snapshot: Arc<Snapshot>, hints: &TableHints) -> Arc<Self> {
+        let rendered = Rendered::of(&snapshot, hints);
         Arc::new(Self { snapshot, rendered })
     }
 }

@@ -87,8 +87,7 @@ pub struct Definition {
     /// The title in Danish.
     pub title: String,
     pub table: String,
-    /// The measure's label, heading or id.
-    pub measure: String,
+    pub measure: MeasureNames,
     pub period_type: String,
     pub quantity: Quantity,
     /// Empty: every level that the table has.
@@ -97,6 +96,80 @@ pub struct Definition {
     /// Dimension id to member id or label; a dimension that is not listed is at its total.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub members: BTreeMap<String, String>,
+    /// What of the definition the databank's own answers have shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub certain: Vec<DefinitionPart>,
+    /// What of the definition is only likely.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guess: Vec<DefinitionPart>,
+}
+
+/// Names that a measure may have, the likeliest first: its id, its label or its heading.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "OneOrSeveral", into = "OneOrSeveral")]
+pub struct MeasureNames(Vec<String>);
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum OneOrSeveral {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl From<OneOrSeveral> for MeasureNames {
+    fn from(names: OneOrSeveral) -> Self {
+        match names {
+            OneOrSeveral::One(name) => Self(vec![name]),
+            OneOrSeveral::Several(names) => Self(names),
+        }
+    }
+}
+
+impl From<MeasureNames> for OneOrSeveral {
+    fn from(MeasureNames(mut names): MeasureNames) -> Self {
+        match (names.pop(), names.is_empty()) {
+            (Some(only), true) => Self::One(only),
+            (last, _) => Self::Several(names.into_iter().chain(last).collect()),
+        }
+    }
+}
+
+impl MeasureNames {
+    /// The likeliest name.
+    #[must_use]
+    pub fn first(&self) -> &str {
+        self.0.first().map_or("", String::as_str)
+    }
+
+    /// All names.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
+    fn is_blank(&self) -> bool {
+        self.0.is_empty() || self.0.iter().any(|name| name.trim().is_empty())
+    }
+}
+
+impl fmt::Display for MeasureNames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or "))
+    }
+}
+
+/// A part of a definition that may be certain or a guess.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DefinitionPart {
+    Table,
+    Measure,
+    PeriodType,
+    Quantity,
+    Levels,
+}
+
+impl DefinitionPart {
+    pub const ALL: [Self; 5] = [Self::Table, Self::Measure, Self::PeriodType, Self::Quantity, Self::Levels];
 }
 
 impl Definition {
@@ -111,16 +184,15 @@ impl Definition {
     /// Whether both have the same figures; titles may differ.
     #[must_use]
     pub fn same_figures(&self, other: &Self) -> bool {
-        *self == Self { title: self.title.clone(), ..other.clone() }
+        let (title, certain, guess) = (self.title.clone(), self.certain.clone(), self.guess.clone());
+        *self == Self { title, certain, guess, ..other.clone() }
     }
 
     fn check(&self) -> Result<(), DefinitionError> {
-        let fields = [
-            ("title", &self.title),
-            ("table", &self.table),
-            ("measure", &self.measure),
-            ("period_type", &self.period_type),
-        ];
+        let fields = [("title", &self.title), ("table", &self.table), ("period_type", &self.period_type)];
+        if self.measure.is_blank() {
+            return Err(DefinitionError::Blank { id: self.id.clone(), field: "measure" });
+        }
         match fields.into_iter().find(|(_, text)| text.trim().is_empty()) {
             Some((field, _)) => Err(DefinitionError::Blank { id: self.id.clone(), field }),
             None => Ok(()),
@@ -187,6 +259,22 @@ pub enum Quantity {
 }
 
 impl Quantity {
+    /// The quantity as it stands in definitions.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Persons => "persons",
+            Self::FullTimePersons => "full_time_persons",
+            Self::Spells => "spells",
+            Self::Percent => "percent",
+            Self::Fraction => "fraction",
+            Self::Weeks => "weeks",
+            Self::Days => "days",
+            Self::Kroner => "kroner",
+            Self::Value => "value",
+        }
+    }
+
     /// The base unit that the metric is in.
     #[must_use]
     pub fn base(self) -> BaseUnit {
@@ -351,7 +439,10 @@ mod tests {
         for table in ["y25i01", "y25i03", "y25i09", "y25i05", "y25i07", "y60a02", "y07a02", "y01h01"] {
             assert!(tables.contains(table), "{table}");
         }
-        assert!(definitions.iter().all(|one| one.quantity.fits(Unit::of(&one.measure))), "a unit is wrong");
+        for one in definitions.iter() {
+            let units = one.measure.iter().filter_map(Unit::stated_by);
+            assert!(units.into_iter().all(|unit| one.quantity.fits(unit)), "{}: a unit is wrong", one.id);
+        }
     }
 
     #[test]
@@ -365,17 +456,42 @@ mod tests {
         let levels = serde_json::to_value(AreaLevel::ALL).unwrap();
         let bases: BTreeSet<_> = known.iter().map(|quantity| format!("{quantity:?}")).collect();
         assert_eq!((bases.len(), quantities.len()), (9, 9));
+        assert!(known.iter().zip(quantities).all(|(quantity, word)| quantity.word() == word));
+        let parts = serde_json::to_value(DefinitionPart::ALL).unwrap();
+        assert_eq!(schema["$defs"]["parts"]["items"]["enum"], parts);
         assert_eq!(properties["levels"]["items"]["enum"], levels);
         assert_eq!(levels, serde_json::to_value(AreaLevel::ALL.map(AreaLevel::word)).unwrap());
         let whole = Definition {
             levels: AreaLevel::ALL.to_vec(),
             members: BTreeMap::from([("_kon".into(), "1".into())]),
+            certain: vec![DefinitionPart::Table],
+            guess: vec![DefinitionPart::Measure],
             ..Definition::clone(Definitions::built_in(20_000).unwrap().iter().next().unwrap())
         };
         let written = serde_json::to_value(whole).unwrap();
         let fields: Vec<_> = written.as_object().unwrap().keys().collect();
         let described: Vec<_> = properties.as_object().unwrap().keys().collect();
         assert_eq!(fields.iter().collect::<BTreeSet<_>>(), described.iter().collect());
+    }
+
+    #[test]
+    fn every_built_in_indicator_says_what_is_certain_and_what_is_a_guess() {
+        for one in Definitions::built_in(20_000).unwrap().iter() {
+            let mut parts: Vec<_> = one.certain.iter().chain(&one.guess).copied().collect();
+            parts.sort_unstable();
+            assert_eq!(parts, DefinitionPart::ALL, "{}", one.id);
+        }
+    }
+
+    #[test]
+    fn a_measure_has_one_name_or_several() {
+        let several = one(|it| it["measure"] = serde_json::json!(["A", "B"])).unwrap();
+        assert_eq!(several.iter().next().unwrap().measure.iter().collect::<Vec<_>>(), ["A", "B"]);
+        assert_eq!(several.iter().next().unwrap().measure.to_string(), "`A` or `B`");
+        for blank in [serde_json::json!([]), serde_json::json!(["A", " "]), serde_json::json!("")] {
+            let error = one(|it| it["measure"] = blank).unwrap_err().to_string();
+            assert!(error.contains("`measure`"), "{error}");
+        }
     }
 
     #[test]

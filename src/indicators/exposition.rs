@@ -12,6 +12,7 @@ use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricT
 use prometheus::{Encoder, TextEncoder};
 use rust_decimal::Decimal;
 
+use crate::catalogue::id::MeasurementId;
 use crate::catalogue::period::{Period, PeriodKind};
 use crate::clock::start_of_day;
 use crate::indicators::definition::{AreaLevel, BaseUnit};
@@ -19,6 +20,10 @@ use crate::indicators::figures::{Baseline, Figures};
 use crate::indicators::resolve::Area;
 use crate::indicators::snapshot::{IndicatorState, Snapshot};
 use crate::observe::upstream_observer::FailureReason;
+use crate::upstream::TableHints;
+
+/// Scrapers limit the length of labels: so many bytes pass all of them.
+const LABEL_BYTES: usize = 200;
 
 /// The body of a scrape, plain and compressed.
 #[derive(Clone, PartialEq, Eq)]
@@ -38,8 +43,8 @@ impl fmt::Debug for Rendered {
 impl Rendered {
     /// Renders a snapshot.
     #[must_use]
-    pub fn of(snapshot: &Snapshot) -> Self {
-        let families = families(snapshot);
+    pub fn of(snapshot: &Snapshot, hints: &TableHints) -> Self {
+        let families = families(snapshot, hints);
         let series = families.iter().map(|family| family.get_metric().len()).sum();
         let mut text = Vec::new();
         if let Err(error) = TextEncoder::new().encode(&families, &mut text) {
@@ -57,13 +62,13 @@ fn compressed(text: &[u8]) -> Vec<u8> {
 }
 
 /// Every family that has a sample.
-fn families(snapshot: &Snapshot) -> Vec<MetricFamily> {
+fn families(snapshot: &Snapshot, hints: &TableHints) -> Vec<MetricFamily> {
     let values = AreaLevel::ALL
         .into_iter()
         .flat_map(|level| BaseUnit::ALL.into_iter().map(move |unit| value_family(snapshot, level, unit)));
     let changes = AreaLevel::ALL.into_iter().map(|level| change_family(snapshot, level));
     let about = ABOUT.iter().map(|about| about.family(snapshot));
-    let reasons = std::iter::once(failures_family(snapshot));
+    let reasons = [failures_family(snapshot), breaks_family(snapshot, hints)];
     let all = values.chain(changes).chain(about).chain(reasons);
     all.filter(|family| !family.get_metric().is_empty()).collect()
 }
@@ -284,6 +289,31 @@ fn failures_family(snapshot: &Snapshot) -> MetricFamily {
     family(name, "Refresh attempts that failed.".to_owned(), MetricType::COUNTER, samples)
 }
 
+/// Where the series of indicators break: the first instant of the new way of counting.
+fn breaks_family(snapshot: &Snapshot, hints: &TableHints) -> MetricFamily {
+    let mut samples = Vec::new();
+    for state in &snapshot.indicators {
+        let table = MeasurementId::from(state.definition.table.to_lowercase());
+        for it in hints.caveats(&table).breaks {
+            let labels = vec![
+                label("source", &snapshot.origin),
+                label("indicator", state.definition.id.as_str()),
+                label("text", shortened(&it.text)),
+            ];
+            samples.push(gauge(labels, seconds(start_of_day(it.from))));
+        }
+    }
+    let name = "jobindsats_indicator_break_timestamp_seconds".to_owned();
+    let help = "From when on the figures are counted in another way; `text` says which.".to_owned();
+    family(name, help, MetricType::GAUGE, samples)
+}
+
+/// A text that every scraper takes as a label.
+fn shortened(text: &str) -> &str {
+    let end = (0..=LABEL_BYTES.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    &text[..end.unwrap_or_default()]
+}
+
 fn newest_period(state: &IndicatorState) -> Option<&Period> {
     let figures = state.figures.as_deref()?;
     figures.periods.get(figures.newest()?)
@@ -291,7 +321,7 @@ fn newest_period(state: &IndicatorState) -> Option<&Period> {
 
 fn info_labels(state: &IndicatorState) -> Vec<LabelPair> {
     let definition = &state.definition;
-    let measure = state.figures.as_deref().map_or(definition.measure.as_str(), |figures| &figures.measure);
+    let measure = state.figures.as_deref().map_or(definition.measure.first(), |figures| &figures.measure);
     vec![
         label("table", &definition.table),
         label("measure", measure),

@@ -13,9 +13,13 @@ use crate::catalogue::area::AREA_DIMENSION;
 use crate::catalogue::id::DimensionId;
 use crate::catalogue::period::Period;
 use crate::catalogue::value::{Figure, from_stored, to_stored};
+use crate::indicators::definition::Quantity;
 use crate::indicators::resolve::{Area, ResolvedIndicator};
 use crate::store::block::{CellBlock, PERIOD_COLUMN, SharedBlock};
 use crate::store::change::{Changes, FigureChange};
+
+/// Decimals that a percentage has at most.
+const PERCENT_DECIMALS: u32 = 2;
 
 /// Why an answer is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +36,8 @@ pub enum FiguresError {
     Contradiction { area: String, period: String },
     #[error("no figure is published in any of the {rows} rows")]
     NothingPublished { rows: usize },
+    #[error("the figures do not look like {quantity}: {area} has {figure} in {period}")]
+    Quantity { quantity: &'static str, area: String, period: String, figure: Decimal },
     #[error("only {found} rows came, fewer than half of the {kept} of last time")]
     TooFewRows { found: usize, kept: usize },
 }
@@ -102,10 +108,37 @@ impl Figures {
         for block in blocks {
             figures.take(resolved, block, &mut seen)?;
         }
-        match figures.newest() {
-            Some(_) => Ok(figures),
-            None => Err(FiguresError::NothingPublished { rows: figures.rows }),
+        if figures.newest().is_none() {
+            return Err(FiguresError::NothingPublished { rows: figures.rows });
         }
+        match figures.contradicting(resolved.quantity) {
+            Some(error) => Err(error),
+            None => Ok(figures),
+        }
+    }
+
+    /// The first figure that cannot be of that quantity. A fraction is at most 1. Percentages have one decimal and counts none, so
+    /// that figures which are all up to 1, with more decimals, are fractions.
+    fn contradicting(&self, quantity: Quantity) -> Option<FiguresError> {
+        let published = || (0..self.values.len()).filter_map(|cell| Some((cell, self.values[cell]?)));
+        let are_small = || published().all(|(_, figure)| figure <= Decimal::ONE);
+        let is_fine = |figure: Decimal| figure.normalize().scale() > PERCENT_DECIMALS;
+        let wrong = match quantity {
+            Quantity::Fraction => published().find(|(_, figure)| *figure > Decimal::ONE),
+            Quantity::Percent | Quantity::Persons | Quantity::FullTimePersons | Quantity::Spells => {
+                published().find(|(_, figure)| is_fine(*figure)).filter(|_| are_small())
+            }
+            Quantity::Weeks | Quantity::Days | Quantity::Kroner | Quantity::Value => None,
+        };
+        wrong.map(|(cell, figure)| {
+            let (area, period) = (cell / self.periods.len(), cell % self.periods.len());
+            FiguresError::Quantity {
+                quantity: quantity.word(),
+                area: self.areas[area].name.clone(),
+                period: self.periods[period].id.to_string(),
+                figure,
+            }
+        })
     }
 
     /// Refuses an answer with fewer than half of the rows of last time.

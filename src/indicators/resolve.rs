@@ -7,13 +7,17 @@ use std::sync::Arc;
 use crate::catalogue::Catalogue;
 use crate::catalogue::dimension::{Dimension, Member};
 use crate::catalogue::id::{DimensionId, MeasurementId, MemberId, PeriodTypeId};
+use crate::catalogue::label::comparable;
+use crate::catalogue::measure::Measure;
 use crate::catalogue::measurement::Measurement;
 use crate::error::closest;
-use crate::indicators::definition::{AreaLevel, Definition, Definitions, IndicatorId};
+use crate::indicators::definition::{AreaLevel, Definition, Definitions, IndicatorId, Quantity};
 use crate::plan::selection::{Members, Selection};
 
 /// How many of the offered names an error lists when none is close.
 const OFFERED_NAMED: usize = 6;
+/// How many labels an error names that are nearest to a measure's.
+const NEAREST_NAMED: usize = 3;
 
 /// Why a definition does not fit its table.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,12 +33,12 @@ pub struct ResolveError {
 pub enum Fault {
     #[error("the databank has no such table; {0}")]
     Table(String),
-    #[error("no measure is called `{name}`; {hint}")]
-    Measure { name: String, hint: String },
-    #[error("several measures are called `{name}`: name one by its heading or id, {headings}")]
-    AmbiguousMeasure { name: String, headings: String },
+    #[error("no measure is called {names}; {hint}")]
+    Measure { names: String, hint: String },
+    #[error("several measures are called {names}: name one by its heading or id, {headings}")]
+    AmbiguousMeasure { names: String, headings: String },
     #[error("the measure `{measure}` is in {unit}, which is not `{quantity}`")]
-    Unit { measure: String, unit: &'static str, quantity: String },
+    Unit { measure: String, unit: &'static str, quantity: &'static str },
     #[error("there are no periods of type `{name}`; {hint}")]
     PeriodType { name: String, hint: String },
     #[error("no dimension has the id `{name}`; {hint}")]
@@ -52,6 +56,7 @@ pub enum Fault {
 /// An indicator whose names were all found in its table.
 #[derive(Debug, Clone)]
 pub struct ResolvedIndicator {
+    pub quantity: Quantity,
     pub measurement: Arc<Measurement>,
     /// Index of the measure in the measurement.
     pub measure: usize,
@@ -136,43 +141,52 @@ fn resolve_parts(
         }
     }
     let selection = Selection { periods, members, measures: vec![measure] };
-    Ok(ResolvedIndicator { measurement: Arc::clone(measurement), measure, selection, areas })
+    let quantity = definition.quantity;
+    Ok(ResolvedIndicator { quantity, measurement: Arc::clone(measurement), measure, selection, areas })
 }
 
 fn measure_index(definition: &Definition, measurement: &Measurement) -> Result<usize, Fault> {
-    let name = definition.measure.trim();
-    let measures = || measurement.measures.iter().enumerate();
-    let same = |text: &str| text.trim().to_lowercase() == name.to_lowercase();
-    let exact = measures().find(|(_, measure)| measure.id.as_str() == name || same(&measure.heading));
-    let index = match exact {
-        Some((index, _)) => index,
+    let named: Vec<Vec<usize>> =
+        definition.measure.iter().map(|name| measures_named(name, measurement)).collect();
+    let index = match named.iter().find(|found| !found.is_empty()).map(Vec::as_slice) {
+        Some([index]) => *index,
+        Some(several) => {
+            let heading = |index: &usize| format!("`{}`", measurement.measures[*index].heading);
+            let headings = several.iter().map(heading).collect::<Vec<_>>().join(", ");
+            return Err(Fault::AmbiguousMeasure { names: definition.measure.to_string(), headings });
+        }
         None => {
-            let labelled: Vec<_> = measures().filter(|(_, measure)| same(&measure.label)).collect();
-            match labelled.as_slice() {
-                [(index, _)] => *index,
-                [] => {
-                    let headings = measurement.measures.iter().map(|measure| measure.heading.as_str());
-                    return Err(Fault::Measure { name: name.to_owned(), hint: hint(name, headings) });
-                }
-                several => {
-                    let headings: Vec<_> =
-                        several.iter().map(|(_, measure)| format!("`{}`", measure.heading)).collect();
-                    let headings = headings.join(", ");
-                    return Err(Fault::AmbiguousMeasure { name: name.to_owned(), headings });
-                }
-            }
+            let headings: Vec<_> = measurement.measures.iter().map(|it| it.heading.as_str()).collect();
+            let probable = hint(definition.measure.first(), headings.iter().copied());
+            let hint = format!("{probable} Nearest are {}", nearest(definition.measure.iter(), &headings));
+            return Err(Fault::Measure { names: definition.measure.to_string(), hint });
         }
     };
     let measure = &measurement.measures[index];
-    if definition.quantity.fits(measure.unit()) {
+    let Some(unit) = measure.unit.filter(|unit| !definition.quantity.fits(*unit)) else {
         return Ok(index);
-    }
-    let quantity = serde_json::to_value(definition.quantity).unwrap_or_default();
+    };
     Err(Fault::Unit {
         measure: measure.heading.clone(),
-        unit: measure.unit().label(),
-        quantity: quantity.as_str().unwrap_or_default().to_owned(),
+        unit: unit.label(),
+        quantity: definition.quantity.word(),
     })
+}
+
+/// The measures of that name: by id or heading, else by label. How a name is spelt does not matter.
+fn measures_named(name: &str, measurement: &Measurement) -> Vec<usize> {
+    let wanted = comparable(name);
+    let that = |is_it: &dyn Fn(&Measure) -> bool| -> Vec<usize> {
+        let measures = measurement.measures.iter().enumerate();
+        measures.filter(|(_, measure)| is_it(measure)).map(|(index, _)| index).collect()
+    };
+    let tiers: [&dyn Fn(&Measure) -> bool; 4] = [
+        &|measure| measure.id.as_str() == name.trim(),
+        &|measure| comparable(&measure.heading) == wanted,
+        &|measure| comparable(&measure.full_heading()) == wanted,
+        &|measure| comparable(&measure.label) == wanted,
+    ];
+    tiers.into_iter().map(that).find(|found| !found.is_empty()).unwrap_or_default()
 }
 
 fn period_indexes(definition: &Definition, measurement: &Measurement) -> Result<Vec<usize>, Fault> {
@@ -216,7 +230,8 @@ fn chosen_member(definition: &Definition, dimension: &Dimension) -> Result<Membe
 }
 
 fn member_index(dimension: &Dimension, name: &str) -> Result<usize, Fault> {
-    let by_label = || dimension.members.iter().position(|member| member.label == name);
+    let wanted = comparable(name);
+    let by_label = || dimension.members.iter().position(|member| member.comparable_label == wanted);
     dimension.member_index(name).or_else(by_label).ok_or_else(|| Fault::Member {
         dimension: dimension.id.to_string(),
         name: name.to_owned(),
@@ -277,6 +292,19 @@ fn hint<'a>(name: &str, offered: impl Iterator<Item = &'a str>) -> String {
         Some(close) => format!("did you mean `{close}`?"),
         None => format!("it has {}", listed(&offered)),
     }
+}
+
+/// The offered names that are nearest to any of those that were looked for.
+fn nearest<'a>(names: impl Iterator<Item = &'a str>, offered: &[&str]) -> String {
+    let names: Vec<_> = names.map(comparable).collect();
+    let distance = |other: &str| {
+        let other = comparable(other);
+        names.iter().map(|name| strsim::osa_distance(name, &other)).min().unwrap_or_default()
+    };
+    let mut sorted = offered.to_vec();
+    sorted.sort_by_cached_key(|other| distance(other));
+    sorted.truncate(NEAREST_NAMED);
+    listed(&sorted)
 }
 
 fn listed(names: &[&str]) -> String {

@@ -196,12 +196,18 @@ fn by_hierarchy(
     Ok(groups)
 }
 
+/// Whether members can be asked for together: no two have the same label, except twins, which have the same figures.
+#[must_use]
+pub fn are_unambiguous(dimension: &Dimension, members: &[usize]) -> bool {
+    unambiguous(dimension, members).len() <= 1
+}
+
 /// Splits members so that no two in a list have the same label, except twins, which have the same figures.
 fn unambiguous(facts: &Dimension, members: &[usize]) -> Vec<Vec<usize>> {
     let mut lists: Vec<Vec<usize>> = Vec::new();
     let mut namesakes: HashMap<&str, Vec<(usize, usize)>> = HashMap::new();
     for &member in members {
-        let placed = namesakes.entry(facts.members[member].label.as_str()).or_default();
+        let placed = namesakes.entry(facts.members[member].comparable_label.as_str()).or_default();
         let twin = if placed.is_empty() { None } else { facts.twin(member) };
         let with_twin = placed.iter().find(|(_, other)| twin == Some(*other)).map(|(list, _)| *list);
         let free = |list: &usize| placed.iter().all(|(taken, _)| taken != list);

@@ -30,6 +30,7 @@ pub fn table() -> Measurement {
         group_label: "Antal".to_owned(),
         label: "Antal".to_owned(),
         heading: "Antal".to_owned(),
+        unit: None,
     };
     Measurement {
         id: MeasurementId::from("y99a01"),

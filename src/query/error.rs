@@ -316,7 +316,9 @@ impl NotOfferedReason {
             Self::OuterRow => "an inner expression does not see the outer row",
             Self::NoCollections => "the model has no collections to apply it to",
             Self::OneRow => "there is only one row",
-            Self::NestedNavigation => "a navigation property behind another is written in its parentheses: $expand=A($expand=B)",
+            Self::NestedNavigation => {
+                "a navigation property behind another is written in its parentheses: $expand=A($expand=B)"
+            }
             Self::NoOperations => "the model has no functions or actions",
             Self::NoStreams => "rows have no media stream",
             Self::NoSuchColumns => "no column holds values of that type",

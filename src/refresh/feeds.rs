@@ -20,9 +20,11 @@ use crate::feed::origin::Origin;
 use crate::feed::registry::{NameRegistry, RegistryError};
 use crate::feed::table_feed::table_feed;
 use crate::feed::{Feed, LeftOut};
+use crate::fetch::error::FetchError;
 use crate::odata::csdl::check::check;
-use crate::refresh::sync::keeper::CatalogueKeeper;
+use crate::refresh::sync::keeper::{CatalogueError, CatalogueKeeper};
 use crate::store::revisions::RevisionLog;
+use crate::upstream::error::Failure;
 
 const NAMES_FILE: &str = "names.json";
 /// The version of the file's form; a file of another version is not read.
@@ -103,6 +105,17 @@ impl FeedKeeper {
         &self.origin
     }
 
+    /// The catalogue service, for readers.
+    ///
+    /// # Errors
+    /// When there is no list of tables, and it is known why.
+    pub fn readable_catalogue(&self) -> Result<Arc<Feed>, BridgeError> {
+        match self.catalogue.why_empty().as_ref().and_then(CatalogueError::upstream) {
+            Some(error) => Err(FetchError::from(error.clone()).into()),
+            None => Ok(self.catalogue()),
+        }
+    }
+
     /// The catalogue service.
     #[must_use]
     pub fn catalogue(&self) -> Arc<Feed> {
@@ -132,6 +145,7 @@ impl FeedKeeper {
     pub async fn table(&self, name: &str) -> Result<Arc<Feed>, BridgeError> {
         let catalogue = self.catalogue.current();
         if catalogue.heads.is_empty() {
+            self.readable_catalogue()?;
             return Err(BridgeError::TableNotRead(MeasurementId::from(name.to_lowercase())));
         }
         let Some(head) = catalogue.head(name).cloned() else {
@@ -140,9 +154,12 @@ impl FeedKeeper {
         // A table that was updated is read again first, so that its periods match the figures that will be read.
         let measurement = self.catalogue.measurement(head.id.as_str()).await.map_err(|error| {
             tracing::warn!(table = %head.id, %error, "table could not be read");
-            match error.concerns_the_metadata() {
-                true => BridgeError::UnusableTable { table: head.id.clone(), reason: error.to_string() },
-                false => BridgeError::TableNotRead(head.id.clone()),
+            match error.upstream().filter(|error| error.failure == Failure::Unauthorized) {
+                Some(refused) => FetchError::from(refused.clone()).into(),
+                None if error.concerns_the_metadata() => {
+                    BridgeError::UnusableTable { table: head.id.clone(), reason: error.to_string() }
+                }
+                None => BridgeError::TableNotRead(head.id.clone()),
             }
         })?;
         let table = head.id.clone();

@@ -67,7 +67,7 @@ fn of_catalogue(error: &CatalogueError) -> SourceError {
 
 fn of_fetch(error: &FetchError) -> SourceError {
     let reason = match error {
-        FetchError::Upstream(error) => error.reason(),
+        FetchError::Upstream(error) | FetchError::TooMuch(error) => error.reason(),
         FetchError::Join(_) => FailureReason::Validation,
         FetchError::Budget(_) => FailureReason::RateLimited,
         FetchError::Columns(_)

@@ -7,8 +7,10 @@ use async_trait::async_trait;
 use chrono::NaiveDate;
 
 use crate::catalogue::id::MeasurementId;
+use crate::catalogue::measurement::Measurement;
 use crate::fetch::Updates;
 use crate::refresh::sync::keeper::CatalogueKeeper;
+use crate::upstream::retry::Urgency;
 
 /// The longest that an answer waits for the list of tables; reading it goes on in the background.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
@@ -38,9 +40,23 @@ impl Updates for ListedUpdates {
     fn outdated(&self, table: &MeasurementId) {
         let (keeper, table) = (Arc::clone(&self.0), table.clone());
         tokio::spawn(async move {
-            if let Err(error) = keeper.reread(&table).await {
+            if let Err(error) = keeper.reread(&table, Urgency::Background).await {
                 tracing::warn!(%table, %error, "the table's metadata could not be read again");
             }
         });
+    }
+
+    async fn has_changed(&self, known: &Measurement) -> bool {
+        let differs = |current: Option<&Arc<Measurement>>| current.is_some_and(|current| **current != *known);
+        if differs(self.0.current().measurements.get(&known.id)) {
+            return true;
+        }
+        match self.0.reread(&known.id, Urgency::Awaited).await {
+            Ok(current) => differs(Some(&current)),
+            Err(error) => {
+                tracing::warn!(table = %known.id, %error, "the table's metadata could not be read again");
+                false
+            }
+        }
     }
 }

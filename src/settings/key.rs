@@ -2,6 +2,7 @@
 //! texts are searched for it before they are logged.
 
 use std::fmt;
+use std::path::Path;
 
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
@@ -26,7 +27,34 @@ pub enum InvalidKey {
     TooShort,
 }
 
+/// A file holds no key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyFileError {
+    /// The path is not repeated: it may be the key, put there by mistake.
+    #[error(
+        "the file that it names cannot be read: {reason}; it takes the path of a file, not the key itself"
+    )]
+    Unreadable { reason: String },
+    #[error(transparent)]
+    Invalid(#[from] InvalidKey),
+}
+
 impl ApiKey {
+    /// Reads a key from a file.
+    ///
+    /// # Errors
+    /// If the file cannot be read or holds no key.
+    pub fn read_file(path: &Path) -> Result<Self, KeyFileError> {
+        let unreadable =
+            |error: std::io::Error| KeyFileError::Unreadable { reason: error.kind().to_string() };
+        Ok(Self::new(&std::fs::read_to_string(path).map_err(unreadable)?)?)
+    }
+
+    /// Whether both are the same key.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.0.expose_secret() == other.0.expose_secret()
+    }
+
     /// Reads a key as it is pasted: with space around it, or with the word `Bearer` in front. From now on it is taken out of foreign
     /// text.
     ///

@@ -3,9 +3,13 @@
 //! Knows the cell limit; knows neither JSON nor CSV.
 
 use super::chance;
+use super::dialect::{Dialect, Variant};
 use super::figures::{Cell, Moment, View};
 use super::request::{Refusal, Selection};
 use super::tables::RowOrder;
+
+/// What a gateway shows whose upstream takes too long.
+const GATEWAY_PAGE: &str = "<html><head><title>Gateway</title></head><body><h1>The server did not answer in time.</h1></body></html>";
 
 /// How many cells one request may ask for, and what counts as a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,20 +20,32 @@ pub struct CellLimit {
 }
 
 impl CellLimit {
-    fn check(self, selection: &Selection) -> Result<(), Refusal> {
+    /// The cells that a request asks for, where they are too many.
+    fn passed_by(self, selection: &Selection) -> Option<u64> {
+        Some(self.count(selection)).filter(|cells| *cells > self.cells)
+    }
+
+    /// How many cells a request asks for.
+    fn count(self, selection: &Selection) -> u64 {
         let labels = 1 + selection.divisions.len() as u64;
         let columns = selection.measures.len() as u64 + if self.count_all_columns { labels } else { 0 };
         let members = selection.divisions.iter().map(|division| division.nodes.len() as u64);
-        let cells =
-            members.fold((selection.moments.len() as u64).saturating_mul(columns), u64::saturating_mul);
-        if cells > self.cells {
-            let limit = self.cells;
-            return Err(Refusal::new(
-                422,
-                format!("Requested {cells} cells, but at most {limit} cells are allowed."),
-            ));
-        }
-        Ok(())
+        members.fold((selection.moments.len() as u64).saturating_mul(columns), u64::saturating_mul)
+    }
+
+    fn check(self, selection: &Selection, dialect: &Dialect) -> Result<(), Refusal> {
+        let Some(cells) = self.passed_by(selection) else { return Ok(()) };
+        let limit = self.cells;
+        let cause = match dialect.has(Variant::LimitInDanish) {
+            true => format!("Udtrækket er på {cells} celler; der kan højst hentes {limit}."),
+            false => format!("Requested {cells} cells, but at most {limit} cells are allowed."),
+        };
+        let status = match (dialect.has(Variant::LimitIs400), dialect.has(Variant::LimitIs413)) {
+            (true, _) => 400,
+            (_, true) => 413,
+            _ => 422,
+        };
+        Err(Refusal::new(status, cause))
     }
 }
 
@@ -44,8 +60,18 @@ pub struct Row {
 }
 
 /// All rows of a selection, in the order in which the table delivers them.
-pub fn rows(view: &View<'_>, selection: &Selection, limit: CellLimit) -> Result<Vec<Row>, Refusal> {
-    limit.check(selection)?;
+pub fn rows(
+    view: &View<'_>,
+    selection: &Selection,
+    limit: CellLimit,
+    dialect: &Dialect,
+) -> Result<Vec<Row>, Refusal> {
+    limit.check(selection, dialect)?;
+    if let Some(status) = dialect.gateway()
+        && limit.count(selection) > dialect.gateway_cells
+    {
+        return Err(Refusal::new(status, GATEWAY_PAGE));
+    }
     let mut rows = Vec::new();
     for nodes in combinations(selection) {
         let cell = cell(view, selection, &nodes);

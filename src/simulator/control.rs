@@ -77,6 +77,11 @@ impl Control {
         self.0.publish(publish)
     }
 
+    /// Sets a table to an edition while the list of tables keeps its date, as the upstream is known to do.
+    pub fn set_edition_silently(&self, table: &str, edition: i32) -> Result<(), UnknownTable> {
+        self.0.set_edition_silently(table, edition)
+    }
+
     /// Sets a table, or all of them, to an edition: 0 is the newest retrieval, -1 the one before.
     pub fn set_edition(&self, table: Option<&str>, edition: i32) -> Result<(), UnknownTable> {
         self.0.set_edition(table, edition)

@@ -11,6 +11,7 @@ mod chance;
 #[cfg(test)]
 mod coherence;
 mod control;
+mod dialect;
 mod dump;
 mod faults;
 mod figures;
@@ -37,6 +38,7 @@ use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer};
 
 pub use self::control::{Control, SetEdition};
+pub use self::dialect::{Dialect, UnknownVariant, Variant};
 pub use self::dump::{DumpError, DumpExtent, DumpOptions, dump};
 pub use self::faults::{Endpoint, Faults, FaultsError, RateLimited};
 pub use self::state::{LoggedRequest, MadeUp, Publish, RequestLog, UnknownTable};
@@ -65,6 +67,8 @@ pub struct SimulatorOptions {
     pub edition: i32,
     /// Faults that are on from the start.
     pub faults: Faults,
+    /// In which ways it differs from what is thought of the upstream.
+    pub dialect: Dialect,
     /// Threads that answer.
     pub workers: usize,
 }
@@ -81,6 +85,7 @@ impl Default for SimulatorOptions {
             follows_clock: false,
             edition: 0,
             faults: Faults::default(),
+            dialect: Dialect::default(),
             workers: 1,
         }
     }
@@ -98,6 +103,7 @@ impl fmt::Debug for SimulatorOptions {
             .field("follows_clock", &self.follows_clock)
             .field("edition", &self.edition)
             .field("faults", &self.faults)
+            .field("dialect", &self.dialect)
             .field("workers", &self.workers)
             .finish_non_exhaustive()
     }

@@ -5,12 +5,13 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::answer::Row;
+use super::dialect::{Dialect, Variant};
 use super::figures::View;
 use super::hierarchy::Hierarchy;
 use super::metadata::Metadata;
 use super::periods::{Period, PeriodType};
-use super::request::{Division, Selection, total_level_id};
-use super::tables::{Dimension, Table};
+use super::request::{Division, Selection, lists_total, total_level_id};
+use super::tables::{Dimension, Kind, Measure, PeriodRange, Table};
 
 /// What a reader of figures is led to when it asks for more about a table.
 const SITE: &str = "https://jobindsats.dk/";
@@ -118,129 +119,187 @@ fn measure_groups(table: &Table) -> Vec<(&str, &str, Vec<usize>)> {
 }
 
 /// `/table/{id}`: all there is to know for asking the table for figures.
-pub fn table(view: &View<'_>) -> Value {
+pub fn table(view: &View<'_>, dialect: &Dialect) -> Value {
     let table = view.table;
     let groups: Vec<_> = measure_groups(table)
         .into_iter()
         .map(|(id, name, measures)| {
-            let measures: Vec<_> = measures
-                .into_iter()
-                .map(|index| &table.measures[index])
-                .map(|measure| json!({ "measure_id": measure.id, "measure_name": measure.name }))
-                .collect();
-            json!({ "mgroup_id": id, "mgroup_name": name, "measures": measures })
+            let measure = |index: usize| {
+                let measure = &table.measures[index];
+                json!({ "measure_id": measure.id, "measure_name": dialect.in_table(&measure.name, index) })
+            };
+            let measures: Vec<_> = measures.into_iter().map(measure).collect();
+            json!({ "mgroup_id": id, "mgroup_name": dialect.in_table(name, measures.len()), "measures": measures })
         })
         .collect();
-    json!({
+    let periods: Vec<_> = table.periods.iter().map(|range| period_type(view, range, dialect)).collect();
+    let dimension = |dimension: &Dimension| table_dimension(dimension, dialect);
+    let answer = json!({
         "table_id": table.id,
         "table_name": table.title,
         "mgroups": groups,
-        "periods": table.periods.iter().map(|range| period_type(view, range.kind())).collect::<Vec<_>>(),
+        "periods": if dialect.has(Variant::PeriodsInObject) { json!({ "periodtypes": periods }) } else { json!(periods) },
         "dimensions": table.dimensions.iter().map(dimension).collect::<Vec<_>>(),
-    })
+    });
+    if dialect.has(Variant::TableInList) { json!([answer]) } else { answer }
 }
 
-fn period_type(view: &View<'_>, kind: PeriodType) -> Value {
-    let periods = view.periods(kind);
+fn period_type(view: &View<'_>, range: &PeriodRange, dialect: &Dialect) -> Value {
+    let kind = range.kind();
+    let mut periods = view.periods(kind);
+    if dialect.has(Variant::PeriodAhead) {
+        let ahead = periods.last().map(|newest| newest.next(&range.only));
+        periods.extend(ahead);
+    }
     let values: Vec<_> =
         periods.iter().rev().map(|period| json!({ "period_id": period.to_string() })).collect();
     json!({ "periodtype_id": kind.id(), "periodtype_name": kind.name(), "values": values })
 }
 
-fn dimension(dimension: &Dimension) -> Value {
-    let hierarchies: Vec<_> = dimension
-        .hierarchies
-        .iter()
-        .map(|hierarchy| json!({ "hierarchy_id": hierarchy.id, "hierarchy_name": hierarchy.name, "levels": levels(hierarchy) }))
-        .collect();
-    json!({ "dimension_id": dimension.id, "dimension_name": dimension.name, "hierarchies": hierarchies })
+fn table_dimension(dimension: &Dimension, dialect: &Dialect) -> Value {
+    let hierarchy = |hierarchy: &Hierarchy| {
+        json!({
+            "hierarchy_id": hierarchy.id,
+            "hierarchy_name": hierarchy.name,
+            "levels": levels(hierarchy, dialect),
+        })
+    };
+    let hierarchies: Vec<_> = dimension.hierarchies.iter().map(hierarchy).collect();
+    let name = dialect.in_table(&dimension.name, 0);
+    json!({ "dimension_id": dimension.id, "dimension_name": name, "hierarchies": hierarchies })
 }
 
-fn levels(hierarchy: &Hierarchy) -> Vec<Value> {
-    let value = |node: usize| json!({ "value_id": hierarchy.nodes[node].id, "value_name": hierarchy.nodes[node].name });
-    let total = hierarchy.lists_total.then(|| {
+fn levels(hierarchy: &Hierarchy, dialect: &Dialect) -> Vec<Value> {
+    let value = |node: usize| {
+        let about = &hierarchy.nodes[node];
+        json!({ "value_id": about.id, "value_name": dialect.in_table(&about.name, node) })
+    };
+    let lists_total = lists_total(hierarchy, dialect);
+    let in_level = dialect.has(Variant::TotalInLevel) && !hierarchy.levels.is_empty();
+    let total = (lists_total && !in_level).then(|| {
         json!({ "level_id": total_level_id(hierarchy), "level_name": hierarchy.nodes[0].name, "values": [value(0)] })
     });
     let levels = hierarchy.levels.iter().enumerate().map(|(depth, level)| {
-        let values: Vec<_> = (1..hierarchy.nodes.len())
-            .filter(|node| hierarchy.nodes[*node].depth == depth + 1)
-            .map(value)
-            .collect();
+        let on_level = (1..hierarchy.nodes.len()).filter(|node| hierarchy.nodes[*node].depth == depth + 1);
+        let root = (lists_total && in_level && depth == 0).then_some(0);
+        let values: Vec<_> = root.into_iter().chain(on_level).map(value).collect();
         json!({ "level_id": level.id, "level_name": level.name, "values": values })
     });
     total.into_iter().chain(levels).collect()
 }
 
 /// The headings of an answer: period, area, named dimensions, measures.
-pub fn columns(table: &Table, selection: &Selection) -> Vec<String> {
-    let divisions =
-        selection.divisions.iter().map(|division| table.dimensions[division.dimension].name.clone());
-    let measures = selection.measures.iter().map(|measure| table.heading(*measure));
-    std::iter::once("Periode".to_owned()).chain(divisions).chain(measures).collect()
-}
-
-fn label<'a>(table: &'a Table, division: &Division, node: usize) -> &'a str {
-    &table.dimensions[division.dimension].hierarchies[division.hierarchy].nodes[node].name
-}
-
-/// Rows as JSON, with every figure in the number of decimals of its measure.
-pub fn json_rows(table: &Table, selection: &Selection, columns: &[String], rows: &[Row]) -> String {
-    let mut text = String::with_capacity(rows.len() * 64 + 256);
-    let _ = write!(text, "{{\"columns\":{},\"rows\":[", json!(columns));
-    let labels = quoted_labels(table, selection);
-    for (index, row) in rows.iter().enumerate() {
-        let separator = if index == 0 { "" } else { "," };
-        let _ = write!(text, "{separator}[\"{}\"", selection.moments[row.moment].period);
-        for (labels, node) in labels.iter().zip(&row.nodes) {
-            text.push(',');
-            text.push_str(&labels[*node]);
+pub fn columns(table: &Table, selection: &Selection, dialect: &Dialect) -> Vec<String> {
+    let divisions = selection.divisions.iter().enumerate().map(|(place, division)| {
+        let dimension = &table.dimensions[division.dimension];
+        if dialect.has(Variant::HeadedOtherwise) {
+            format!("Opdeling {}", place + 1)
+        } else if dialect.has(Variant::HeadedByHierarchy) {
+            dimension.hierarchies[division.hierarchy].name.clone()
+        } else {
+            dimension.name.clone()
         }
-        for (measure, figure) in selection.measures.iter().zip(&row.figures) {
-            text.push(',');
-            match figure {
-                Some(figure) => push_number(&mut text, *figure, table.measures[*measure].decimals, '.'),
-                None => text.push_str("null"),
-            }
+    });
+    let measures = selection.measures.iter().map(|&measure| {
+        let about = &table.measures[measure];
+        if dialect.has(Variant::HeadingsWithGroup) {
+            format!("{}: {}", about.group_name, about.name)
+        } else if dialect.has(Variant::HeadingsWithoutGroup) {
+            about.name.clone()
+        } else {
+            table.heading(measure)
         }
-        text.push(']');
-    }
-    text.push_str("]}");
-    text
+    });
+    let headings = std::iter::once("Periode".to_owned()).chain(divisions).chain(measures);
+    headings.map(|heading| dialect.in_data(&heading)).collect()
 }
 
-/// For each division the labels of its nodes as JSON texts.
-fn quoted_labels(table: &Table, selection: &Selection) -> Vec<Vec<String>> {
-    let quote = |division: &Division| {
-        let nodes = &table.dimensions[division.dimension].hierarchies[division.hierarchy].nodes;
-        nodes.iter().map(|node| json!(node.name).to_string()).collect()
+/// For each division the labels of its nodes.
+fn labels(table: &Table, selection: &Selection, dialect: &Dialect) -> Vec<Vec<String>> {
+    let label = |division: &Division| {
+        let dimension = &table.dimensions[division.dimension];
+        let names = dimension.hierarchies[division.hierarchy].nodes.iter().map(|node| &node.name);
+        let written = |(node, name): (usize, &String)| match node {
+            0 => dialect.in_data(&dialect.root_label(&dimension.name, name)),
+            _ => dialect.in_data(name),
+        };
+        names.enumerate().map(written).collect()
     };
-    selection.divisions.iter().map(quote).collect()
+    selection.divisions.iter().map(label).collect()
 }
 
-/// Rows as CSV: byte-order mark, semicolons, decimal comma, nothing for a missing figure.
-pub fn csv_rows(table: &Table, selection: &Selection, columns: &[String], rows: &[Row]) -> String {
-    let mut text = String::from("\u{feff}");
-    push_line(&mut text, columns.iter().map(String::as_str));
-    for row in rows {
-        let period = selection.moments[row.moment].period.to_string();
-        let labels =
-            selection.divisions.iter().zip(&row.nodes).map(|(division, node)| label(table, division, *node));
-        let figures: Vec<_> = selection
-            .measures
-            .iter()
-            .zip(&row.figures)
-            .map(|(measure, figure)| {
+/// A figure's decimals: percentages that are sent as fractions have two more.
+fn decimals(measure: &Measure, dialect: &Dialect) -> u32 {
+    let is_share = matches!(measure.kind, Kind::Rate | Kind::Survival);
+    measure.decimals + if is_share && dialect.has(Variant::SharesAsFractions) { 2 } else { 0 }
+}
+
+/// What rows are rendered by: their table, what was asked of it, and how the upstream writes.
+pub struct Answer<'a> {
+    pub table: &'a Table,
+    pub selection: &'a Selection,
+    pub columns: &'a [String],
+    pub rows: &'a [Row],
+    pub dialect: &'a Dialect,
+}
+
+impl Answer<'_> {
+    fn labels(&self) -> Vec<Vec<String>> {
+        labels(self.table, self.selection, self.dialect)
+    }
+
+    fn push_figure(&self, text: &mut String, measure: usize, figure: i64, mark: char) {
+        push_number(text, figure, decimals(&self.table.measures[measure], self.dialect), mark);
+    }
+
+    /// Rows as JSON, with every figure in the number of decimals of its measure.
+    pub fn json(&self) -> String {
+        let mut text = String::with_capacity(self.rows.len() * 64 + 256);
+        let _ = write!(text, "{{\"columns\":{},\"rows\":[", json!(self.columns));
+        let quote = |labels: Vec<String>| labels.iter().map(|label| json!(label).to_string()).collect();
+        let labels: Vec<Vec<String>> = self.labels().into_iter().map(quote).collect();
+        for (index, row) in self.rows.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "," };
+            let _ = write!(text, "{separator}[\"{}\"", self.selection.moments[row.moment].period);
+            for (labels, node) in labels.iter().zip(&row.nodes) {
+                text.push(',');
+                text.push_str(&labels[*node]);
+            }
+            for (measure, figure) in self.selection.measures.iter().zip(&row.figures) {
+                text.push(',');
+                match figure {
+                    Some(figure) => self.push_figure(&mut text, *measure, *figure, '.'),
+                    None => text.push_str("null"),
+                }
+            }
+            text.push(']');
+        }
+        text.push_str("]}");
+        text
+    }
+
+    /// Rows as CSV: byte-order mark, semicolons, decimal comma, nothing for a missing figure.
+    pub fn csv(&self) -> String {
+        let mut text = String::from("\u{feff}");
+        push_line(&mut text, self.columns.iter().map(String::as_str));
+        let labels = self.labels();
+        for row in self.rows {
+            let period = self.selection.moments[row.moment].period.to_string();
+            let labels = labels.iter().zip(&row.nodes).map(|(labels, node)| labels[*node].as_str());
+            let figure = |(measure, figure): (&usize, &Option<i64>)| {
                 let mut number = String::new();
                 if let Some(figure) = figure {
-                    push_number(&mut number, *figure, table.measures[*measure].decimals, ',');
+                    self.push_figure(&mut number, *measure, *figure, ',');
                 }
                 number
-            })
-            .collect();
-        let fields = std::iter::once(period.as_str()).chain(labels).chain(figures.iter().map(String::as_str));
-        push_line(&mut text, fields);
+            };
+            let figures: Vec<_> = self.selection.measures.iter().zip(&row.figures).map(figure).collect();
+            let fields =
+                std::iter::once(period.as_str()).chain(labels).chain(figures.iter().map(String::as_str));
+            push_line(&mut text, fields);
+        }
+        text
     }
-    text
 }
 
 fn push_line<'a>(text: &mut String, fields: impl Iterator<Item = &'a str>) {

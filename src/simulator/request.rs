@@ -2,6 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
+use super::dialect::{self, Dialect, Variant};
 use super::figures::{Moment, View};
 use super::hierarchy::Hierarchy;
 use super::periods::PeriodType;
@@ -107,7 +108,12 @@ pub struct Selection {
 impl Selection {
     /// Reads the parameters of a data request; refuses in the upstream's order: hierarchies, period type, count. A
     /// table that is being updated has no periods for the moment.
-    pub fn read(parameters: &Parameters, view: &View<'_>, is_updating: bool) -> Result<Self, Refusal> {
+    pub fn read(
+        parameters: &Parameters,
+        view: &View<'_>,
+        is_updating: bool,
+        dialect: &Dialect,
+    ) -> Result<Self, Refusal> {
         let chosen = Self::hierarchies(parameters, view)?;
         let moments = Self::periods(parameters, view, is_updating)?;
         let unknown = parameters.unknown();
@@ -117,10 +123,16 @@ impl Selection {
         let mut divisions = Vec::new();
         for (dimension, hierarchy, values) in chosen {
             let tree = &view.table.dimensions[dimension].hierarchies[hierarchy];
-            divisions.push(Division { dimension, hierarchy, nodes: members(tree, values)? });
+            divisions.push(Division { dimension, hierarchy, nodes: members(tree, values, dialect)? });
         }
-        divisions.sort_by_key(|division| division.dimension);
-        Ok(Self { moments, measures: measures(parameters, view)?, divisions })
+        if !dialect.has(Variant::RequestOrder) {
+            divisions.sort_by_key(|division| division.dimension);
+        }
+        let mut measures = measures(parameters, view)?;
+        if dialect.has(Variant::MeasuresReordered) {
+            reorder(&mut measures);
+        }
+        Ok(Self { moments, measures, divisions })
     }
 
     fn hierarchies<'a>(
@@ -177,6 +189,14 @@ impl Selection {
     }
 }
 
+/// The last measure comes second: a, b, c, x become a, x, b, c. Of two it comes first.
+fn reorder(measures: &mut [usize]) {
+    let from = usize::from(measures.len() > 2);
+    if let Some(moved) = measures.get_mut(from..).filter(|moved| !moved.is_empty()) {
+        moved.rotate_right(1);
+    }
+}
+
 fn latest(count: &str, kind: PeriodType, mut moments: Vec<Moment>) -> Result<Vec<Moment>, Refusal> {
     let wanted: usize =
         count.parse().map_err(|_| Refusal::listing("Unknown periods", &[&format!("latest:{count}")]))?;
@@ -204,26 +224,44 @@ fn listed(wanted: &str, moments: Vec<Moment>) -> Result<Vec<Moment>, Refusal> {
     Ok(moments.into_iter().zip(&ids).filter_map(chosen).collect())
 }
 
-fn members(tree: &Hierarchy, wanted: &str) -> Result<Vec<usize>, Refusal> {
+fn members(tree: &Hierarchy, wanted: &str, dialect: &Dialect) -> Result<Vec<usize>, Refusal> {
     let all = usize::from(!tree.has_total)..tree.nodes.len();
     if wanted == "*" {
         return Ok(all.collect());
     }
     if let Some(id) = wanted.strip_prefix("level:") {
-        if tree.lists_total && id == total_level_id(tree) {
+        let has_own_level = lists_total(tree, dialect) && !dialect.has(Variant::TotalInLevel);
+        if has_own_level && id == total_level_id(tree) {
             return Ok(vec![0]);
         }
         if !tree.levels.iter().any(|level| level.id == id) {
             return Err(Refusal::listing("Unknown levels", &[id]));
         }
-        return Ok(all.filter(|node| tree.level_of(*node).is_some_and(|level| level.id == id)).collect());
+        let comes_along = |node: usize| node == 0 && tree.has_total && dialect.level_brings_total();
+        let is_on_level = |node: usize| tree.level_of(node).is_some_and(|level| level.id == id);
+        return Ok(all.filter(|node| is_on_level(*node) || comes_along(*node)).collect());
     }
     let ids: Vec<_> = wanted.split(',').collect();
+    let holds_root = ids.len() > 1 && ids.contains(&"/");
+    let is_refused = holds_root && dialect.has(Variant::RootInListRefused)
+        || ids.len() > dialect::LONGEST_LIST && dialect.has(Variant::LongListsRefused);
+    if is_refused {
+        return Err(Refusal::unprocessable(format!("Invalid list of values for hierarchy {}", tree.id)));
+    }
     let unknown: Vec<_> = ids.iter().copied().filter(|id| tree.position(id).is_none()).collect();
     if !unknown.is_empty() {
         return Err(Refusal::listing(&format!("Unknown values for hierarchy {}", tree.id), &unknown));
     }
     Ok(all.filter(|node| ids.contains(&tree.nodes[*node].id.as_str())).collect())
+}
+
+/// Whether the metadata lists the root.
+pub fn lists_total(tree: &Hierarchy, dialect: &Dialect) -> bool {
+    let is_listed = [Variant::TotalInLevel, Variant::TotalOnOwnLevel].into_iter().any(|it| dialect.has(it));
+    match dialect.has(Variant::TotalUnlisted) {
+        true => false,
+        false => tree.has_total && (tree.lists_total || is_listed),
+    }
 }
 
 /// The id of the level that the root has to itself, in hierarchies that list it.

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::answer;
 use super::control::{Control, SetEdition};
+use super::dialect::{self, Dialect, Variant};
 use super::faults::{Endpoint, Fault};
 use super::request::{Format, Parameters, Refusal, Selection};
 use super::state::{Publish, State};
@@ -93,7 +94,8 @@ async fn tables(request: HttpRequest, state: Data<State>) -> HttpResponse {
 async fn table(request: HttpRequest, path: Path<String>, state: Data<State>) -> HttpResponse {
     let answer = |parameters: Parameters, _: Option<Fault>| {
         parameters.format(false)?;
-        Ok(Answer::json(&render::table(&state.view(find(&state, &path)?)?)))
+        let view = state.view(find(&state, &path)?)?;
+        Ok(Answer::json(&render::table(&view, state.dialect())))
     };
     respond(&request, &state, Endpoint::Table, Some(path.as_str()), answer).await
 }
@@ -119,21 +121,18 @@ fn read_data(
 ) -> Result<Answer, Refusal> {
     let format = parameters.format(true)?;
     let view = state.view(find(state, id)?)?;
-    let selection = Selection::read(parameters, &view, state.is_updating(id))?;
-    let rows = answer::rows(&view, &selection, state.cell_limit())?;
-    let mut columns = render::columns(view.table, &selection);
+    let dialect = state.dialect();
+    let selection = Selection::read(parameters, &view, state.is_updating(id), dialect)?;
+    let rows = answer::rows(&view, &selection, state.cell_limit(), dialect)?;
+    let mut columns = render::columns(view.table, &selection, dialect);
     if fault == Some(Fault::WrongColumns) {
         columns.rotate_right(1);
     }
+    let (table, selection, columns, rows) = (view.table, &selection, columns.as_slice(), rows.as_slice());
+    let answer = render::Answer { table, selection, columns, rows, dialect };
     Ok(match format {
-        Format::Json => Answer {
-            content_type: "application/json",
-            body: render::json_rows(view.table, &selection, &columns, &rows),
-        },
-        Format::Csv => Answer {
-            content_type: "text/csv; charset=utf-8",
-            body: render::csv_rows(view.table, &selection, &columns, &rows),
-        },
+        Format::Json => Answer { content_type: "application/json", body: answer.json() },
+        Format::Csv => Answer { content_type: "text/csv; charset=utf-8", body: answer.csv() },
     })
 }
 
@@ -146,6 +145,7 @@ async fn respond(
     answer: impl FnOnce(Parameters, Option<Fault>) -> Result<Answer, Refusal>,
 ) -> HttpResponse {
     let target = request.uri().path_and_query().map_or("", |target| target.as_str());
+    let dialect = state.dialect();
     let fault = state.receive(endpoint, table, target);
     wait(state).await;
     if state.is_closed() {
@@ -158,11 +158,22 @@ async fn respond(
     }
     let authorization = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     if fault == Some(Fault::Unauthorized) || !state.admits(authorization) {
-        return refuse(&Refusal::new(401, "Unauthorized"));
+        return refuse(&Refusal::new(401, "Unauthorized"), dialect);
+    }
+    if endpoint == Endpoint::Data
+        && dialect.has(Variant::LongAddressesRefused)
+        && target.len() > dialect::LONGEST_ADDRESS
+    {
+        return refuse(&Refusal::new(422, "Invalid request"), dialect);
     }
     match Parameters::parse(request.query_string()).and_then(|parameters| answer(parameters, fault)) {
-        Ok(answer) => HttpResponse::Ok().content_type(answer.content_type).body(spoil(answer.body, fault)),
-        Err(refusal) => refuse(&refusal),
+        Ok(answer) => {
+            let body = spoil(answer.body, fault);
+            let is_marked = dialect.has(Variant::ByteOrderMark) && answer.content_type == "application/json";
+            let body = if is_marked { format!("\u{feff}{body}") } else { body };
+            HttpResponse::Ok().content_type(answer.content_type).body(body)
+        }
+        Err(refusal) => refuse(&refusal, dialect),
     }
 }
 
@@ -238,22 +249,25 @@ fn spoil(body: String, fault: Option<Fault>) -> String {
 }
 
 /// A JSON answer with every seventh row once more for each of its labels, under another one, and once under others in all columns.
+/// A column of one label keeps it: nothing else can come of a question for one member.
 fn with_unknown_rows(body: &str) -> String {
     let Ok(mut answer) = serde_json::from_str::<Value>(body) else {
         return body.to_owned();
     };
     let Some(rows) = answer["rows"].as_array_mut() else { return body.to_owned() };
+    let several = |at: &usize| rows.iter().any(|row| row[*at] != rows[0][*at]);
+    let is_label = |at: &usize| rows.first().is_some_and(|row| row[*at].is_string());
+    let labels: Vec<usize> = (1..).take_while(is_label).filter(several).collect();
     for row in rows.clone().iter().step_by(7).filter_map(Value::as_array) {
-        let labels = 1..row.iter().take_while(|cell| cell.is_string()).count();
-        let renamed = |columns: std::ops::Range<usize>| {
+        let renamed = |columns: &[usize]| {
             let cell = |(at, cell): (usize, &Value)| match cell.as_str().filter(|_| columns.contains(&at)) {
                 Some(label) => json!(format!("{label} (ny)")),
                 None => cell.clone(),
             };
             row.iter().enumerate().map(cell).collect::<Value>()
         };
-        rows.extend(labels.clone().map(|at| renamed(at..at + 1)));
-        rows.extend((labels.len() > 1).then(|| renamed(labels.clone())));
+        rows.extend(labels.iter().map(|&at| renamed(&[at])));
+        rows.extend((labels.len() > 1).then(|| renamed(&labels)));
     }
     answer.to_string()
 }
@@ -268,22 +282,28 @@ fn respell(body: &str, mut change: impl FnMut(&mut Value)) -> String {
     answer.to_string()
 }
 
-fn refuse(refusal: &Refusal) -> HttpResponse {
+fn refuse(refusal: &Refusal, dialect: &Dialect) -> HttpResponse {
     let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let cause = &refusal.cause;
+    if cause.starts_with('<') {
+        return HttpResponse::build(status).content_type("text/html; charset=utf-8").body(cause.clone());
+    }
+    if dialect.has(Variant::ErrorsInText) {
+        return HttpResponse::build(status).content_type("text/plain; charset=utf-8").body(cause.clone());
+    }
     let request_id = uuid::Uuid::new_v4().to_string();
-    HttpResponse::build(status)
-        .json(json!({ "code": refusal.status, "cause": refusal.cause, "request_id": request_id }))
+    let error = json!({ "code": refusal.status, "cause": cause, "request_id": request_id });
+    let mark = if dialect.has(Variant::ByteOrderMark) { "\u{feff}" } else { "" };
+    HttpResponse::build(status).content_type("application/json").body(format!("{mark}{error}"))
 }
 
 async fn not_found(request: HttpRequest) -> HttpResponse {
     let known = ["/v3/subjects", "/v3/tables", "/v3/table/", "/v3/data/"];
     let is_known = known.iter().any(|path| request.path().starts_with(path));
     let wrong_method = is_known && request.method() != actix_web::http::Method::GET;
-    refuse(&if wrong_method {
-        Refusal::new(405, "Method Not Allowed")
-    } else {
-        Refusal::new(404, "Not Found")
-    })
+    let refusal =
+        if wrong_method { Refusal::new(405, "Method Not Allowed") } else { Refusal::new(404, "Not Found") };
+    refuse(&refusal, &Dialect::default())
 }
 
 async fn faults(state: Data<State>) -> HttpResponse {
@@ -296,7 +316,7 @@ async fn set_faults(state: Data<State>, changes: Json<Value>) -> HttpResponse {
             state.set_faults(faults.clone());
             HttpResponse::Ok().json(faults)
         }
-        Err(error) => refuse(&Refusal::new(400, error.to_string())),
+        Err(error) => refuse(&Refusal::new(400, error.to_string()), &Dialect::default()),
     }
 }
 
@@ -321,13 +341,13 @@ async fn made_up(state: Data<State>) -> HttpResponse {
 async fn publish(state: Data<State>, wanted: Json<Publish>) -> HttpResponse {
     match state.publish(&wanted) {
         Ok(()) => HttpResponse::NoContent().finish(),
-        Err(unknown) => refuse(&Refusal::new(404, unknown.to_string())),
+        Err(unknown) => refuse(&Refusal::new(404, unknown.to_string()), &Dialect::default()),
     }
 }
 
 async fn set_edition(state: Data<State>, wanted: Json<SetEdition>) -> HttpResponse {
     match state.set_edition(wanted.table.as_deref(), wanted.edition) {
         Ok(()) => HttpResponse::NoContent().finish(),
-        Err(unknown) => refuse(&Refusal::new(404, unknown.to_string())),
+        Err(unknown) => refuse(&Refusal::new(404, unknown.to_string()), &Dialect::default()),
     }
 }

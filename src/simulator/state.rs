@@ -8,6 +8,7 @@ use chrono::{DateTime, Months, NaiveDate, Timelike, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::answer::CellLimit;
+use super::dialect::{Dialect, Variant};
 use super::faults::{Endpoint, Fault, Faults};
 use super::figures::{Edition, View};
 use super::metadata::{Metadata, MetadataError};
@@ -231,6 +232,10 @@ impl State {
         self.changing().faults.delay_ms
     }
 
+    pub fn dialect(&self) -> &Dialect {
+        &self.options.dialect
+    }
+
     pub fn is_updating(&self, table: &str) -> bool {
         self.changing().faults.updating.contains(table)
     }
@@ -239,7 +244,10 @@ impl State {
         let changing = self.changing();
         CellLimit {
             cells: changing.faults.cell_limit.unwrap_or(self.options.cell_limit),
-            count_all_columns: changing.faults.count_all_columns.unwrap_or(self.options.count_all_columns),
+            count_all_columns: changing
+                .faults
+                .count_all_columns
+                .unwrap_or(self.options.count_all_columns || self.options.dialect.has(Variant::LabelsCount)),
         }
     }
 
@@ -313,6 +321,16 @@ impl State {
                 *table = state;
             }
         }
+        Ok(())
+    }
+
+    /// Sets a table to an edition while the list of tables keeps its date.
+    pub fn set_edition_silently(&self, table: &str, number: i32) -> Result<(), UnknownTable> {
+        let index = self.index(table)?;
+        let mut changing = self.changing();
+        let date = latest(&self.databank.metadata.tables[index], &changing.tables[index]);
+        changing.tables[index] =
+            TableState { edition: Edition { number, revises_published: false }, published_on: Some(date) };
         Ok(())
     }
 

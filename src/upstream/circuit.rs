@@ -73,6 +73,14 @@ impl CallPermits {
         self.common.succeeded();
     }
 
+    /// Reports a failure that the call's own size may have caused. It counts for nothing, unless the call is a probe.
+    pub fn undecided(self) {
+        if let Some((_, permit)) = self.table {
+            permit.undecided();
+        }
+        self.common.undecided();
+    }
+
     /// Reports a failure: of the upstream as a whole, or perhaps of the table alone.
     pub fn failed(self, as_a_whole: bool) {
         let table = self.table.map(|(table, permit)| {
@@ -166,6 +174,13 @@ impl CallPermit {
         }
     }
 
+    /// Reports a failure that the call's own size may have caused.
+    fn undecided(self) {
+        if self.is_probe {
+            self.failed(None);
+        }
+    }
+
     /// Reports a failure. If it may concern one table alone, it counts only as often as one table's failures may.
     fn failed(self, table: Option<&MeasurementId>) {
         let mut state = self.circuit.state();
@@ -256,6 +271,17 @@ mod tests {
         assert!(circuit.is_open());
         circuit.admit().unwrap().succeeded();
         assert!(!circuit.is_open());
+    }
+
+    #[test]
+    fn questions_that_may_be_too_large_open_nothing_but_do_not_close_it_either() {
+        let (clock, circuit) = circuit();
+        (0..20).for_each(|_| circuit.admit().unwrap().undecided());
+        assert!(!circuit.is_open());
+        fail(&circuit, 5);
+        clock.advance(FIRST_PAUSE);
+        circuit.admit().unwrap().undecided();
+        assert_eq!(circuit.admit().unwrap_err(), FIRST_PAUSE * 2, "the pause grows as after any failure");
     }
 
     #[test]

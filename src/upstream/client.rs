@@ -4,29 +4,32 @@
 //! In charge of sending and of deciding whether a call succeeded; `decode` and `read` interpret the answers.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use reqwest::{Client, Response, Url, redirect};
+use reqwest::header::AUTHORIZATION;
+use reqwest::{Client, RequestBuilder, Response, Url, redirect};
 
 use crate::budget::upstream::Requester;
 use crate::catalogue::id::MeasurementId;
 use crate::clock::Clock;
 use crate::error::excerpt;
 use crate::observe::upstream_observer::{CallOutcome, Endpoint, FailedCall, UpstreamCall, UpstreamObserver};
-use crate::settings::key::{ApiKey, InvalidKey};
+use crate::settings::key::{ApiKey, InvalidKey, KeyFileError};
 use crate::settings::redact::redact;
 use crate::upstream::caller::Caller;
 use crate::upstream::circuit::Circuits;
 use crate::upstream::data::DataTable;
 use crate::upstream::decode::{self, DecodeError};
 use crate::upstream::error::{Failure, UpstreamError};
+use crate::upstream::key::CurrentKey;
 use crate::upstream::opening::{self, Closed};
 use crate::upstream::queue::CallQueue;
 use crate::upstream::request::{DataRequest, metadata_path};
-use crate::upstream::retry::Retry;
+use crate::upstream::retry::{FailedAttempt, Retry, Urgency};
 use crate::upstream::verdict::{self, Refusal};
 use crate::upstream::wire::{OneTable, Subjects, Table, Tables};
 
@@ -42,7 +45,7 @@ pub trait Upstream: Send + Sync + fmt::Debug {
     /// Every table with its dates.
     async fn tables(&self) -> Result<Tables, UpstreamError>;
     /// One table's measures, periods and dimensions.
-    async fn table(&self, table: &MeasurementId) -> Result<Table, UpstreamError>;
+    async fn table(&self, table: &MeasurementId, urgency: Urgency) -> Result<Table, UpstreamError>;
     /// Figures of one table, for the service itself.
     #[cfg(feature = "insides")]
     async fn data(&self, request: &DataRequest) -> Result<DataTable, UpstreamError> {
@@ -64,6 +67,8 @@ pub struct ClientOptions {
     /// The root, with or without a slash at its end.
     pub base_url: String,
     pub key: Option<ApiKey>,
+    /// The file that the key stands in, if it stands in one.
+    pub key_file: Option<PathBuf>,
     /// The longest duration of one try, including reading its answer.
     pub timeout: Duration,
     /// The most calls at the same time.
@@ -91,6 +96,7 @@ pub enum ClientError {
 pub struct HttpUpstream {
     http: Client,
     root: Url,
+    key: CurrentKey,
     timeout: Duration,
     concurrency: usize,
     queue: CallQueue,
@@ -107,6 +113,9 @@ struct Call<'a> {
     endpoint: Endpoint,
     table: Option<&'a MeasurementId>,
     path_and_query: String,
+    urgency: Urgency,
+    /// Whether less could be asked for.
+    is_divisible: bool,
 }
 
 /// A successful answer, with the data for a report if its body cannot be used.
@@ -137,13 +146,18 @@ impl Upstream for HttpUpstream {
         self.ask(&Call::metadata(Endpoint::Tables, None), decode::json).await
     }
 
-    async fn table(&self, table: &MeasurementId) -> Result<Table, UpstreamError> {
-        let OneTable(table) = self.ask(&Call::metadata(Endpoint::Table, Some(table)), decode::json).await?;
+    async fn table(&self, table: &MeasurementId, urgency: Urgency) -> Result<Table, UpstreamError> {
+        let call = Call { urgency, ..Call::metadata(Endpoint::Table, Some(table)) };
+        let OneTable(table) = self.ask(&call, decode::json).await?;
         Ok(table)
     }
 
     async fn data_for(&self, caller: &Caller, request: &DataRequest) -> Result<DataTable, UpstreamError> {
-        let call = Call { caller: caller.clone(), ..Call::figures(request) };
+        let urgency = match caller.requester {
+            Requester::Client(_) => Urgency::Awaited,
+            Requester::ReadAhead | Requester::Service => Urgency::Background,
+        };
+        let call = Call { caller: caller.clone(), urgency, ..Call::figures(request) };
         let read = |body: &[u8]| DataTable::parse(body, request.label_count(), request.measure_count);
         self.ask(&call, read).await
     }
@@ -161,13 +175,20 @@ impl Upstream for HttpUpstream {
 
 impl<'a> Call<'a> {
     fn figures(request: &'a DataRequest) -> Self {
-        let (table, path_and_query) = (Some(&request.table), request.path_and_query());
-        Self { caller: Caller::new(Requester::Service, 0), endpoint: Endpoint::Data, table, path_and_query }
+        Self {
+            caller: Caller::new(Requester::Service, 0),
+            endpoint: Endpoint::Data,
+            table: Some(&request.table),
+            path_and_query: request.path_and_query(),
+            urgency: Urgency::Background,
+            is_divisible: request.is_divisible(),
+        }
     }
 
     fn metadata(endpoint: Endpoint, table: Option<&'a MeasurementId>) -> Self {
         let caller = Caller::new(Requester::Service, 0);
-        Self { caller, endpoint, table, path_and_query: metadata_path(endpoint.as_str(), table) }
+        let path_and_query = metadata_path(endpoint.as_str(), table);
+        Self { caller, endpoint, table, path_and_query, urgency: Urgency::Background, is_divisible: false }
     }
 
     fn error(&self, failed: FailedTry) -> UpstreamError {
@@ -196,13 +217,12 @@ impl HttpUpstream {
         if is_loopback(&root) {
             builder = builder.no_proxy();
         }
-        if let Some(key) = &options.key {
-            builder = builder
-                .default_headers([(reqwest::header::AUTHORIZATION, key.header()?)].into_iter().collect());
-        }
+        // A key that cannot be sent is told now, not at the first call.
+        options.key.as_ref().map(ApiKey::header).transpose()?;
         Ok(Self {
             http: builder.build().map_err(ClientError::Setup)?,
             root,
+            key: CurrentKey::new(options.key, options.key_file, options.clock.clone()),
             timeout: options.timeout,
             concurrency: options.concurrency.max(1),
             queue: CallQueue::new(options.concurrency.max(1)),
@@ -212,6 +232,14 @@ impl HttpUpstream {
             clock: options.clock,
             observer: options.observer,
         })
+    }
+
+    /// Reads the file of the key again.
+    ///
+    /// # Errors
+    /// When the file holds no key; the earlier one stays.
+    pub fn reread_key(&self) -> Result<(), KeyFileError> {
+        self.key.reread().map(drop)
     }
 
     async fn ask<T>(
@@ -229,16 +257,30 @@ impl HttpUpstream {
     /// Tries until there is an answer or no further try can help.
     async fn answer(&self, call: &Call<'_>) -> Result<Answer, FailedTry> {
         let mut earlier = None;
+        let mut may_mend = true;
         for tries in 1_usize.. {
+            let started = Instant::now();
             let failed = match self.one_try(call).await {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };
+            let is_refused = failed.failure == Failure::Unauthorized;
+            if is_refused && std::mem::take(&mut may_mend) && self.key.is_mended() {
+                tracing::info!("the key was refused; its file holds another one, which is tried");
+                continue;
+            }
             // The earlier failure explains more than that the circuit is open.
             if let (Failure::CircuitOpen { .. }, Some(earlier)) = (&failed.failure, earlier.take()) {
                 return Err(earlier);
             }
-            let Some(pause) = self.retry.pause(call.endpoint, &failed.failure, tries) else {
+            let attempt = FailedAttempt {
+                failure: &failed.failure,
+                number: tries,
+                took: started.elapsed(),
+                urgency: call.urgency,
+                is_divisible: call.is_divisible,
+            };
+            let Some(pause) = self.retry.pause(call.endpoint, attempt) else {
                 return Err(failed);
             };
             self.log_another_try(call, &failed, pause);
@@ -256,6 +298,8 @@ impl HttpUpstream {
             self.circuits.admit(call.table).map_err(|retry_after| Failure::CircuitOpen { retry_after })?;
         let result = self.observed(call).await;
         match &result {
+            // Whether it was too large or the upstream is down, a smaller question will tell.
+            Err(failed) if call.is_divisible && failed.failure.may_be_too_much() => permits.undecided(),
             Err(failed) if failed.failure.is_outage() => permits.failed(failed.failure.concerns_the_whole()),
             _ => permits.succeeded(),
         }
@@ -304,6 +348,15 @@ impl HttpUpstream {
         format!("{}{}", self.root, call.path_and_query)
     }
 
+    fn request(&self, call: &Call<'_>) -> RequestBuilder {
+        let request = self.http.get(self.address(call));
+        // A key that cannot be sent never becomes the current one.
+        match self.key.get().and_then(|key| key.header().ok()) {
+            Some(header) => request.header(AUTHORIZATION, header),
+            None => request,
+        }
+    }
+
     async fn send(&self, call: &Call<'_>) -> (CallOutcome, Result<Answer, FailedTry>) {
         let broken = |failure: Failure| {
             let outcome = match failure {
@@ -316,13 +369,14 @@ impl HttpUpstream {
                 | Failure::TooLarge { .. }
                 | Failure::RateLimited { .. }
                 | Failure::Server { .. }
+                | Failure::Gateway { .. }
                 | Failure::Decode(_)
                 | Failure::Closed { .. }
                 | Failure::CircuitOpen { .. } => CallOutcome::Connect,
             };
             (outcome, Err(FailedTry::from(failure)))
         };
-        let response = match self.http.get(self.address(call)).send().await {
+        let response = match self.request(call).send().await {
             Ok(response) => response,
             Err(error) => return broken(self.network_failure(error)),
         };

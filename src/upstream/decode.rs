@@ -14,6 +14,8 @@ use crate::catalogue::value;
 use crate::error::excerpt;
 use crate::upstream::data::{DataTable, LabelColumn};
 
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// An answer that is not what the interface promises.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
@@ -40,7 +42,7 @@ pub enum DecodeError {
 /// # Errors
 /// If the body is not JSON of that shape.
 pub fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, DecodeError> {
-    refuse_what_is_not_json(body)?;
+    let body = json_text(body)?;
     serde_json::from_slice(body).map_err(|error| json_error(&error))
 }
 
@@ -50,7 +52,7 @@ impl DataTable {
     /// # Errors
     /// If anything in it is not as it must be; nothing of it is kept then.
     pub fn parse(body: &[u8], label_columns: usize, measure_columns: usize) -> Result<Self, DecodeError> {
-        refuse_what_is_not_json(body)?;
+        let body = json_text(body)?;
         let mut builder = Builder::new(label_columns, measure_columns);
         let mut json = serde_json::Deserializer::from_slice(body);
         let read = (&mut builder).deserialize(&mut json).and_then(|()| json.end());
@@ -62,12 +64,19 @@ impl DataTable {
     }
 }
 
-fn refuse_what_is_not_json(body: &[u8]) -> Result<(), DecodeError> {
+/// The body behind a byte-order mark, unless it is plainly something else than JSON.
+fn json_text(body: &[u8]) -> Result<&[u8], DecodeError> {
+    let body = without_mark(body);
     match body.trim_ascii_start().first() {
         None => Err(DecodeError::Empty),
         Some(b'<') => Err(DecodeError::Html),
-        Some(_) => Ok(()),
+        Some(_) => Ok(body),
     }
+}
+
+/// A body without the byte-order mark that it may begin with.
+pub(super) fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body)
 }
 
 fn json_error(error: &serde_json::Error) -> DecodeError {
@@ -399,6 +408,14 @@ mod tests {
     }
 
     #[test]
+    fn a_byte_order_mark_is_skipped_once() {
+        let usual = r#"{"columns": ["Periode", "Område", "Personer", "Pct."], "rows": [["2026M06", "Læsø", 3, 1.0]]}"#;
+        assert_eq!(parse(&format!("\u{feff}{usual}")), parse(usual));
+        assert_eq!(json::<Vec<u8>>("\u{feff}[3]".as_bytes()), Ok(vec![3]));
+        assert!(matches!(parse(&format!("\u{feff}\u{feff}{usual}")), Err(DecodeError::Json { .. })));
+    }
+
+    #[test]
     fn an_answer_may_have_no_rows() {
         assert_eq!(rows("[]").unwrap().row_count(), 0);
     }
@@ -474,6 +491,8 @@ mod tests {
         assert_eq!(parse(" \n"), Err(DecodeError::Empty));
         assert_eq!(parse("\n<!DOCTYPE html><html></html>"), Err(DecodeError::Html));
         assert_eq!(json::<Vec<u8>>(b"<html>"), Err(DecodeError::Html));
+        assert_eq!(parse("\u{feff} "), Err(DecodeError::Empty));
+        assert_eq!(parse("\u{feff}<html>"), Err(DecodeError::Html));
         for body in
             ["nonsense", "[]", "3", "{\"columns\": 3}", r#"{"columns": ["a", "b", "c", "d"], "rows": {}}"#]
         {

@@ -45,6 +45,9 @@ pub enum Failure {
     TooLarge { status: u16, cause: String },
     #[error("429, too many calls")]
     RateLimited { retry_after: Option<Duration> },
+    /// A gateway's page in place of figures: the upstream is down, or the question is too large for it.
+    #[error("{status}, a gateway gave up on the upstream")]
+    Gateway { status: u16, retry_after: Option<Duration> },
     #[error("{status}, the upstream failed")]
     Server { status: u16, retry_after: Option<Duration> },
     #[error("no whole answer within {} s", .after.as_secs_f32())]
@@ -71,6 +74,7 @@ impl Failure {
             Self::Forbidden
                 | Self::RateLimited { .. }
                 | Self::Server { .. }
+                | Self::Gateway { .. }
                 | Self::Timeout { .. }
                 | Self::Connect { .. }
         )
@@ -82,11 +86,19 @@ impl Failure {
         matches!(self, Self::Forbidden | Self::RateLimited { .. } | Self::Connect { .. })
     }
 
+    /// Whether the question may only have been too large for the upstream.
+    #[must_use]
+    pub fn may_be_too_much(&self) -> bool {
+        matches!(self, Self::Gateway { .. } | Self::Timeout { .. })
+    }
+
     /// The pause that the upstream's answer or the circuit asks for.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::RateLimited { retry_after } | Self::Server { retry_after, .. } => *retry_after,
+            Self::RateLimited { retry_after }
+            | Self::Server { retry_after, .. }
+            | Self::Gateway { retry_after, .. } => *retry_after,
             Self::CircuitOpen { retry_after } => Some(*retry_after),
             Self::Unauthorized
             | Self::Forbidden
@@ -109,7 +121,7 @@ impl Failure {
                 FailureReason::Http4xx
             }
             Self::RateLimited { .. } => FailureReason::RateLimited,
-            Self::Server { .. } => FailureReason::Http5xx,
+            Self::Server { .. } | Self::Gateway { .. } => FailureReason::Http5xx,
             Self::Timeout { .. } => FailureReason::Timeout,
             Self::Connect { .. } => FailureReason::Connect,
             Self::Decode(_) => FailureReason::Decode,
@@ -152,6 +164,7 @@ impl DescribeError for UpstreamError {
             | Failure::RateLimited { .. }
             | Failure::Forbidden
             | Failure::Server { .. }
+            | Failure::Gateway { .. }
             | Failure::Timeout { .. }
             | Failure::Connect { .. } => {
                 let pause = self.failure.retry_after().map_or(PAUSE_SECONDS, |pause| pause.as_secs());
@@ -167,10 +180,16 @@ impl DescribeError for UpstreamError {
 }
 
 impl UpstreamError {
-    /// Whether a smaller request may succeed, because this one exceeded the limit or took too long.
+    /// Whether the request was above the upstream's limit: a smaller one may succeed.
     #[must_use]
-    pub fn is_too_much(&self) -> bool {
-        matches!(self.failure, Failure::TooLarge { .. } | Failure::Timeout { .. })
+    pub fn is_too_large(&self) -> bool {
+        matches!(self.failure, Failure::TooLarge { .. })
+    }
+
+    /// Whether the upstream understood the call and refused it: what it was told of may no longer exist.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(self.failure, Failure::Refused { .. })
     }
 
     /// The value of the label `reason` in metrics.

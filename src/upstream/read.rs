@@ -9,7 +9,7 @@ use crate::catalogue::dimension::{Dimension, HierarchySource, LevelSource};
 use crate::catalogue::id::{
     DimensionId, HierarchyId, LevelId, MeasureGroupId, MeasureId, MeasurementId, MemberPath, PeriodTypeId,
 };
-use crate::catalogue::measure::Measure;
+use crate::catalogue::measure::{Measure, Unit};
 use crate::catalogue::measurement::{Measurement, MeasurementHead, PeriodType, Subject};
 use crate::catalogue::period::{Period, PeriodKind};
 use crate::error::excerpt;
@@ -59,12 +59,15 @@ pub fn subjects(subjects: &wire::Subjects) -> Vec<Subject> {
 ///
 /// # Errors
 /// If the list is empty: that is taken for a fault of the upstream, so that the known tables are kept.
-pub fn heads(tables: &wire::Tables) -> Result<BTreeMap<MeasurementId, Arc<MeasurementHead>>, ReadError> {
+pub fn heads(
+    tables: &wire::Tables,
+    hints: &TableHints,
+) -> Result<BTreeMap<MeasurementId, Arc<MeasurementHead>>, ReadError> {
     let mut heads = BTreeMap::new();
     for subject in &tables.0 {
         for group in &subject.table_groups.0 {
             for table in &group.tables.0 {
-                if let Some(head) = head(subject, group, table) {
+                if let Some(head) = head(subject, group, table, hints) {
                     heads.entry(head.id.clone()).or_insert_with(|| Arc::new(head));
                 }
             }
@@ -77,6 +80,7 @@ fn head(
     subject: &wire::SubjectTables,
     group: &wire::TableGroup,
     table: &wire::TableHead,
+    hints: &TableHints,
 ) -> Option<MeasurementHead> {
     let id = table.table_id.filled()?;
     let text = |text: &wire::Text| text.filled().map(str::to_owned);
@@ -85,6 +89,7 @@ fn head(
         Some((type_id, span.period_first.as_str().to_owned(), span.period_last.as_str().to_owned()))
     };
     Some(MeasurementHead {
+        caveats: hints.caveats(&MeasurementId::from(id.to_lowercase())),
         id: MeasurementId::from(id.to_lowercase()),
         title: label(&table.table_name, id),
         subject: subject.subject_name.as_str().to_owned(),
@@ -141,14 +146,18 @@ pub fn measurement(
     Ok(Measurement {
         id: id.clone(),
         title: label(&table.table_name, id.as_str()),
-        measures: measures(id, &table.mgroups.0)?,
+        measures: measures(id, &table.mgroups.0, hints)?,
         period_types,
         periods,
         dimensions: dimensions(id, &table.dimensions.0, hints)?,
     })
 }
 
-fn measures(table: &MeasurementId, groups: &[wire::MeasureGroup]) -> Result<Vec<Measure>, ReadError> {
+fn measures(
+    table: &MeasurementId,
+    groups: &[wire::MeasureGroup],
+    hints: &TableHints,
+) -> Result<Vec<Measure>, ReadError> {
     let mut measures = Vec::new();
     let mut seen = HashSet::new();
     for group in groups {
@@ -162,14 +171,20 @@ fn measures(table: &MeasurementId, groups: &[wire::MeasureGroup]) -> Result<Vec<
             let numbered = (2_u32..).map(|number| format!("{group_id}.{id}_{number}"));
             let mut ids = [id.to_owned(), format!("{group_id}.{id}")].into_iter().chain(numbered);
             let unique = ids.find(|id| seen.insert(id.clone())).unwrap_or_default();
-            measures.push(Measure {
+            let mut measure = Measure {
                 id: MeasureId::from(unique),
                 source_id: MeasureId::from(id),
                 group_id: MeasureGroupId::from(group_id),
                 group_label: group_label.clone(),
-                heading: if several { format!("{group_label}: {label}") } else { label.clone() },
+                heading: label.clone(),
                 label,
-            });
+                unit: None,
+            };
+            if several {
+                measure.heading = measure.full_heading();
+            }
+            measure.unit = hints.unit(table, &measure).or_else(|| Unit::stated_by(&measure.heading));
+            measures.push(measure);
         }
     }
     some(table, "measures", measures)
@@ -256,10 +271,9 @@ fn level(table: &MeasurementId, source: &wire::Level) -> Result<LevelSource, Rea
     let id = required(table, "level", &source.level_id)?;
     let value = |value: &wire::Value| {
         let path = required(table, "member", &value.value_id)?;
-        // The label is what answers are joined by: it is kept to the letter.
+        // Readers see the label as the upstream writes it; how labels are compared is for `catalogue::label` to say.
         let name = value.value_name.as_str();
-        let name = if name.is_empty() { path } else { name };
-        Ok((MemberPath::from(path), name.to_owned()))
+        Ok((MemberPath::from(path), if name.is_empty() { path } else { name }.to_owned()))
     };
     Ok(LevelSource {
         id: LevelId::from(id),
@@ -326,7 +340,7 @@ mod tests {
         let types: Vec<_> =
             measurement.period_types.iter().map(|period_type| period_type.label.as_str()).collect();
         assert_eq!(types, ["Kvartal", "Måned"]);
-        assert_eq!(measurement.dimensions[1].members[1].label, "Kvinder ", "answers are joined by it");
+        assert_eq!(measurement.dimensions[1].members[1].label, "Kvinder ", "as the upstream writes it");
     }
 
     #[test]
@@ -399,7 +413,7 @@ mod tests {
         let list = json!([
             {"subject_id": 1001, "subject_name": "A-dagpenge", "table_groups": [group(json!([full, {"table_name": "uden id"}])), group(sparse)]},
             {"subject_name": "Anden", "table_groups": [group(json!([full]))]}, {"subject_name": "Tom", "table_groups": null}]);
-        let heads = heads(&wire(&list)).unwrap();
+        let heads = heads(&wire(&list), &TableHints::default()).unwrap();
         assert_eq!(heads.keys().map(MeasurementId::as_str).collect::<Vec<_>>(), ["7", "y99a02"]);
         let head = &heads["y99a02"];
         assert_eq!((head.subject.as_str(), head.subject_id.as_deref()), ("A-dagpenge", Some("1001")));
@@ -419,7 +433,7 @@ mod tests {
     #[test]
     fn an_empty_list_of_tables_is_no_list() {
         for empty in [json!([]), json!(null), json!({}), json!([{"subject_name": "x", "table_groups": []}])] {
-            assert_eq!(heads(&wire(&empty)), Err(ReadError::NoTables), "{empty}");
+            assert_eq!(heads(&wire(&empty), &TableHints::default()), Err(ReadError::NoTables), "{empty}");
         }
     }
 

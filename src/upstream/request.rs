@@ -85,6 +85,16 @@ impl DataRequest {
         1 + self.hierarchies.len()
     }
 
+    /// Whether less could be asked for: more than one period or member is.
+    #[must_use]
+    pub fn is_divisible(&self) -> bool {
+        let several_periods = match &self.periods {
+            PeriodSelection::List(periods) => periods.len() > 1,
+            PeriodSelection::Latest(count) => count.get() > 1,
+        };
+        several_periods || self.hierarchies.iter().any(|(_, selection)| selection.may_be_several())
+    }
+
     /// Path and query below the upstream's root.
     #[must_use]
     pub fn path_and_query(&self) -> String {
@@ -143,6 +153,14 @@ impl PeriodSelection {
 }
 
 impl HierarchySelection {
+    fn may_be_several(&self) -> bool {
+        match self {
+            Self::Total => false,
+            Self::All | Self::Level(_) => true,
+            Self::Members(paths) => paths.len() > 1,
+        }
+    }
+
     fn value(&self) -> String {
         match self {
             Self::Total => "/".to_owned(),

@@ -6,9 +6,11 @@ use chrono::{DateTime, Utc};
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::error::excerpt;
 use crate::observe::upstream_observer::Endpoint;
+use crate::upstream::decode;
 use crate::upstream::error::Failure;
 use crate::upstream::wire::Text;
 
@@ -17,6 +19,8 @@ use crate::upstream::wire::Text;
 pub(super) struct Refusal {
     status: StatusCode,
     body: Option<ErrorBody>,
+    /// The body, where it is neither JSON nor a page.
+    text: Option<String>,
     retry_after: Option<Duration>,
 }
 
@@ -30,7 +34,13 @@ struct ErrorBody {
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, body: &[u8], retry_after: Option<Duration>) -> Self {
-        Self { status, body: serde_json::from_slice(body).ok(), retry_after }
+        let body = decode::without_mark(body);
+        let json = serde_json::from_slice(body).ok();
+        let text = std::str::from_utf8(body).ok().map(str::trim);
+        let is_json = serde_json::from_slice::<IgnoredAny>(body).is_ok();
+        let is_plain = |text: &&str| !is_json && !text.is_empty() && !text.starts_with('<');
+        let text = text.filter(is_plain).map(str::to_owned);
+        Self { status, body: json, text, retry_after }
     }
 
     pub(super) fn request_id(&self) -> Option<&str> {
@@ -46,6 +56,10 @@ impl Refusal {
             403 if self.body.is_none() => Failure::Forbidden,
             408 => Failure::Server { status, retry_after: self.retry_after },
             429 => Failure::RateLimited { retry_after: self.retry_after },
+            // The interface itself would give its reason as JSON.
+            502 | 504 if self.body.is_none() && endpoint == Endpoint::Data => {
+                Failure::Gateway { status, retry_after: self.retry_after }
+            }
             500.. => Failure::Server { status, retry_after: self.retry_after },
             413 => Failure::TooLarge { status, cause },
             400 | 422 if speaks_of_size(&cause) => Failure::TooLarge { status, cause },
@@ -57,7 +71,7 @@ impl Refusal {
     }
 
     fn cause(&self) -> String {
-        let cause_text = self.body.as_ref().and_then(|body| body.cause.filled());
+        let cause_text = self.body.as_ref().and_then(|body| body.cause.filled()).or(self.text.as_deref());
         cause_text.map_or_else(|| "no reason given".to_owned(), excerpt)
     }
 }
@@ -135,13 +149,39 @@ mod tests {
     }
 
     #[test]
+    fn a_gateways_page_in_place_of_figures_is_told_from_a_failure_of_the_upstream() {
+        for status in [502, 504] {
+            let gateway = Failure::Gateway { status, retry_after: None };
+            assert_eq!(failure(Endpoint::Data, status, "<html>"), gateway);
+            let server = Failure::Server { status, retry_after: None };
+            assert_eq!(failure(Endpoint::Tables, status, "<html>"), server);
+            assert_eq!(failure(Endpoint::Data, status, &cause("x")), server);
+        }
+    }
+
+    #[test]
     fn bodies_of_any_kind_are_borne() {
-        for body in
-            ["", "nope", "null", "[]", "{}", r#"{"cause": null, "request_id": 7}"#, r#"{"cause": {"a": 1}}"#]
-        {
+        for body in [
+            "",
+            "<html>nope",
+            "null",
+            "[]",
+            "{}",
+            r#"{"cause": null, "request_id": 7}"#,
+            r#"{"cause": {"a": 1}}"#,
+        ] {
             assert_eq!(failure(Endpoint::Table, 401, body), Failure::Unauthorized, "{body}");
             let refused = Failure::Refused { status: 404, cause: "no reason given".to_owned() };
             assert_eq!(failure(Endpoint::Table, 404, body), refused, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_cause_may_come_as_plain_text_or_behind_a_byte_order_mark() {
+        let unknown = "Unknown period type: M";
+        for body in [unknown.to_owned(), cause(unknown), format!("\u{feff}{}", cause(unknown))] {
+            let updating = Failure::Updating { cause: unknown.to_owned() };
+            assert_eq!(failure(Endpoint::Data, 422, &body), updating, "{body}");
         }
     }
 

@@ -13,9 +13,12 @@ pub async fn live() -> HttpResponse {
 /// The service is ready once it has a list of tables, read now or saved earlier.
 pub async fn ready(state: web::Data<AppState>) -> HttpResponse {
     if state.catalogue.current().heads.is_empty() {
-        return HttpResponse::ServiceUnavailable().json(
-            json!({"ready": false, "reason": "the list of tables has not been read from the upstream yet"}),
-        );
+        let why = state.catalogue.why_empty();
+        let reason = match why {
+            Some(error) => format!("the list of tables cannot be read from the upstream: {error}"),
+            None => "the list of tables has not been read from the upstream yet".to_owned(),
+        };
+        return HttpResponse::ServiceUnavailable().json(json!({"ready": false, "reason": reason}));
     }
     HttpResponse::Ok().json(json!({"ready": true}))
 }

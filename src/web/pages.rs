@@ -8,8 +8,11 @@ use chrono_tz::Europe::Copenhagen;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::catalogue::value::Figure;
+use crate::error::DescribeError;
 use crate::observe::reports::{MAIL_SUBJECT, MAIL_TO};
 use crate::observe::upstream_observer::FailedCall;
+use crate::refresh::sync::keeper::CatalogueError;
+use crate::upstream::error::UpstreamError;
 use crate::web::links;
 use crate::web::state::AppState;
 
@@ -80,11 +83,14 @@ pub async fn status(state: web::Data<AppState>) -> HttpResponse {
         ahead.left,
         ahead.read,
     );
+    // One reason for all is said once, at the top.
+    let is_empty = state.catalogue.why_empty().is_some();
     for indicator in &state.indicators.published().snapshot.indicators {
         let health = &indicator.health;
         let last = instant(health.last_success);
         let how = match &health.last_failure {
             None => "ok".to_owned(),
+            Some(_) if is_empty => "se øverst".to_owned(),
             Some(error) => escape(error),
         };
         let _ = write!(
@@ -169,7 +175,15 @@ fn failures(reports: &[FailedCall]) -> String {
     text
 }
 
+/// Why there is nothing to show yet, in a sentence, if the upstream is the reason.
+fn trouble(state: &AppState) -> String {
+    let why = state.catalogue.why_empty();
+    let why = why.as_ref().and_then(CatalogueError::upstream).map(UpstreamError::describe);
+    why.map_or_else(String::new, |why| format!("<p class=\"banner\">{}</p>", escape(&why.danish)))
+}
+
 fn page(state: &AppState, title: &str, body: &str) -> HttpResponse {
+    let trouble = trouble(state);
     let origin = state.feeds.origin();
     let banner = if origin.is_simulator {
         "<p class=\"banner\">Tallene kommer fra en indbygget simulator: offentliggjorte tal, hvor de kendes, ellers opdigtede. \
@@ -179,7 +193,7 @@ fn page(state: &AppState, title: &str, body: &str) -> HttpResponse {
     };
     let html = format!(
         "<!doctype html><html lang=\"da\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-         <title>{title}</title><style>{STYLE}</style></head><body><h1>{title}</h1>{banner}{body}\
+         <title>{title}</title><style>{STYLE}</style></head><body><h1>{title}</h1>{banner}{trouble}{body}\
          <p>Kilde: Jobindsats.dk, Styrelsen for Arbejdsmarked og Rekruttering.</p></body></html>"
     );
     HttpResponse::Ok()

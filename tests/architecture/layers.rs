@@ -6,7 +6,7 @@ use crate::sources::{Source, sources};
 const LAYERS: &[&[&str]] = &[
     &["error", "settings", "clock", "disk", "budget", "observe", "odata", "catalogue"],
     &["upstream", "feed"],
-    &["query"],
+    &["query", "probe"],
     &["plan", "frame", "export"],
     &["store"],
     &["fetch"],

@@ -7,8 +7,8 @@ use chrono::NaiveDate;
 use jobindsats_bridge::catalogue::Catalogue;
 use jobindsats_bridge::catalogue::dimension::{Dimension, HierarchySource, LevelSource};
 use jobindsats_bridge::catalogue::id::{DimensionId, MeasurementId, PeriodTypeId};
-use jobindsats_bridge::catalogue::measure::Measure;
-use jobindsats_bridge::catalogue::measurement::{Measurement, MeasurementHead, PeriodType, Subject};
+use jobindsats_bridge::catalogue::measure::{Measure, Unit};
+use jobindsats_bridge::catalogue::measurement::{Caveats, Measurement, MeasurementHead, PeriodType, Subject};
 use jobindsats_bridge::catalogue::period::{Period, PeriodKind};
 use jobindsats_bridge::feed::origin::Origin;
 
@@ -38,6 +38,7 @@ pub fn measure(id: &str, group: &str, label: &str) -> Measure {
         group_label: format!("Gruppe {group}"),
         label: label.to_owned(),
         heading: label.to_owned(),
+        unit: Unit::stated_by(label),
     }
 }
 
@@ -117,6 +118,7 @@ pub fn measurement() -> Arc<Measurement> {
 
 pub fn head(id: &str) -> MeasurementHead {
     MeasurementHead {
+        caveats: Caveats::default(),
         id: MeasurementId::from(id),
         title: "Prøve: Alt det svære".to_owned(),
         subject: "Ledigheds- og jobindikatorer".to_owned(),

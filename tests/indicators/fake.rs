@@ -14,8 +14,8 @@ use jobindsats_bridge::catalogue::dimension::{Dimension, HierarchySource, LevelS
 use jobindsats_bridge::catalogue::id::{
     DimensionId, HierarchyId, LevelId, MeasureGroupId, MeasureId, MeasurementId, MemberPath, PeriodTypeId,
 };
-use jobindsats_bridge::catalogue::measure::Measure;
-use jobindsats_bridge::catalogue::measurement::{Measurement, MeasurementHead, PeriodType};
+use jobindsats_bridge::catalogue::measure::{Measure, Unit};
+use jobindsats_bridge::catalogue::measurement::{Caveats, Measurement, MeasurementHead, PeriodType};
 use jobindsats_bridge::catalogue::period::{Period, PeriodKind};
 use jobindsats_bridge::catalogue::value::{FIGURE_SCALE, to_stored};
 use jobindsats_bridge::clock::Clock;
@@ -69,6 +69,7 @@ fn measure(index: usize, heading: &str) -> Measure {
         group_label: heading.to_owned(),
         label: heading.rsplit(": ").next().unwrap().to_owned(),
         heading: heading.to_owned(),
+        unit: Unit::stated_by(heading),
     }
 }
 
@@ -181,6 +182,7 @@ impl FigureSource for FakeSource {
     async fn head(&self, table: &MeasurementId) -> Result<Arc<MeasurementHead>, SourceError> {
         self.answer(|databank| {
             Arc::new(MeasurementHead {
+                caveats: Caveats::default(),
                 id: table.clone(),
                 title: "Personer".to_owned(),
                 subject: "Ledighed".to_owned(),

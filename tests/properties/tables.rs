@@ -112,6 +112,7 @@ fn measure(number: usize) -> Measure {
         group_label: label.clone(),
         label: label.clone(),
         heading: label,
+        unit: None,
     }
 }
 

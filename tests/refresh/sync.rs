@@ -11,6 +11,7 @@ use jobindsats_bridge::upstream::TableHints;
 use jobindsats_bridge::upstream::client::{ClientOptions, HttpUpstream};
 use jobindsats_bridge::upstream::error::Failure;
 use jobindsats_bridge::upstream::read::ReadError;
+use jobindsats_bridge::upstream::retry::Urgency;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -141,7 +142,7 @@ async fn a_table_is_read_on_request_once_however_many_ask() {
     assert_eq!((setting.server.count_of("/tables"), setting.server.count_of("/table/y1")), (1, 1));
     setting.keeper.measurement("y1").await.unwrap();
     assert_eq!(setting.server.count_of("/table/y1"), 1);
-    setting.keeper.reread(&MeasurementId::from("y1")).await.unwrap();
+    setting.keeper.reread(&MeasurementId::from("y1"), Urgency::Background).await.unwrap();
     assert_eq!(setting.server.count_of("/table/y1"), 2, "asked for anew, it is read anew");
 }
 

@@ -3,7 +3,7 @@
 
 use jobindsats_bridge::catalogue::id::MeasurementId;
 use jobindsats_bridge::catalogue::measurement::Measurement;
-use jobindsats_bridge::fetch::join::{JoinError, join};
+use jobindsats_bridge::fetch::join::{self, JoinError, Joined, RootLabels};
 use jobindsats_bridge::fetch::request::data_request;
 use jobindsats_bridge::plan::chunk::Chunk;
 use jobindsats_bridge::plan::cut::cut;
@@ -52,6 +52,10 @@ fn answer(rows: Value) -> DataTable {
     DataTable::parse(body.to_string().as_bytes(), 3, 1).unwrap()
 }
 
+fn join(table: &Measurement, chunk: &Chunk, answer: &DataTable) -> Result<Joined, JoinError> {
+    join::join(table, chunk, &chunk.periods, answer, &RootLabels::new())
+}
+
 #[test]
 fn namesakes_are_asked_for_apart_even_where_their_twin_is_not_wanted() {
     let table = table();
@@ -89,7 +93,7 @@ fn a_period_or_heading_that_was_not_asked_for_is_refused() {
     let [chunk] = chunks(&table, &["2"]).try_into().unwrap();
     let other_period = answer(json!([["2025M12", "Hele landet", "Industri", 7]]));
     assert_eq!(join(&table, &chunk, &other_period), Err(JoinError::Period("2025M12".to_owned())));
-    let body = json!({"columns": ["Periode", "Område", "Køn", "Antal"], "rows": []});
+    let body = json!({"columns": ["Periode", "Område", "Køn", "Antal"], "rows": [["2026M01", "Hele landet", "Mænd", 7]]});
     let other_heading = DataTable::parse(body.to_string().as_bytes(), 3, 1).unwrap();
     assert!(matches!(join(&table, &chunk, &other_heading), Err(JoinError::Heading { .. })));
     let body = json!({"columns": ["Periode", "Område", "Branche", "Andel"], "rows": []});

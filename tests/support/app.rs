@@ -175,6 +175,7 @@ impl App {
                 folder: "simulator".to_owned(),
                 url: simulator.url(),
                 key: Some(ApiKey::new("noegle-0123456789").unwrap()),
+                key_file: None,
                 closed_hour: options.closed_hour,
                 retry: options.retry,
             },

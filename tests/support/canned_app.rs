@@ -46,6 +46,7 @@ impl CannedApp {
                 folder: "canned".to_owned(),
                 url: upstream.url.clone(),
                 key: Some(ApiKey::new(key).unwrap()),
+                key_file: None,
                 closed_hour: false,
                 retry: Retry { pauses: Vec::new(), jitter: 0.0 },
             },

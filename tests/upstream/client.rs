@@ -12,6 +12,7 @@ use jobindsats_bridge::upstream::client::{ClientOptions, HttpUpstream, Upstream}
 use jobindsats_bridge::upstream::decode::DecodeError;
 use jobindsats_bridge::upstream::error::{Failure, UpstreamError};
 use jobindsats_bridge::upstream::request::DataRequest;
+use jobindsats_bridge::upstream::retry::Urgency;
 
 use super::{Calls, ONE_CELL, client, one_cell, options};
 use crate::support::canned::{Canned, CannedServer};
@@ -55,7 +56,7 @@ async fn the_three_metadata_calls_have_their_addresses() {
     let client = client(&server);
     client.subjects().await.unwrap();
     client.tables().await.unwrap();
-    let table = client.table(&MeasurementId::from("y25i01")).await.unwrap();
+    let table = client.table(&MeasurementId::from("y25i01"), Urgency::Background).await.unwrap();
     assert_eq!(table.table_id.as_str(), "y25i01", "a list of one is unwrapped");
     let lines: Vec<_> =
         server.requests().iter().map(|request| request.lines().next().unwrap().to_owned()).collect();
@@ -103,7 +104,7 @@ async fn passing_trouble_is_tried_again_until_it_has_passed() {
 async fn lasting_trouble_is_given_up_after_four_tries() {
     for (answer, expected) in [
         (Canned::new(403, FORBIDDEN), Failure::Forbidden),
-        (Canned::new(502, "<html>"), Failure::Server { status: 502, retry_after: None }),
+        (Canned::new(502, "<html>"), Failure::Gateway { status: 502, retry_after: None }),
         (Canned::new(429, ""), Failure::RateLimited { retry_after: None }),
         (
             Canned::cause(422, "Unknown period type: M"),

@@ -1,6 +1,7 @@
 //! The upstream client against a test server that sends correct and incorrect answers.
 
 mod client;
+mod dialects;
 mod secrecy;
 mod simulator;
 
@@ -45,6 +46,7 @@ pub fn options(server: &CannedServer) -> ClientOptions {
         timeout: Duration::from_millis(400),
         concurrency: 2,
         closed_hour: true,
+        key_file: None,
         retry: Retry { pauses: vec![Duration::from_millis(5); 3], jitter: 0.0 },
         clock: Clock::fixed("2026-09-01T10:00:00Z".parse().unwrap()),
         observer: Arc::new(Calls::default()),

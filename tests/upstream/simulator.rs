@@ -28,6 +28,7 @@ async fn pair() -> (Simulator, Arc<HttpUpstream>) {
         timeout: Duration::from_secs(30),
         concurrency: 4,
         closed_hour: false,
+        key_file: None,
         retry: Retry { pauses: vec![Duration::from_millis(5); 3], jitter: 0.0 },
         clock: Clock::default(),
         observer: Arc::new(FailureReports::default()),

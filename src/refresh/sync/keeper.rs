@@ -25,6 +25,7 @@ use crate::upstream::TableHints;
 use crate::upstream::client::Upstream;
 use crate::upstream::error::{Failure, UpstreamError};
 use crate::upstream::read::{self, ReadError};
+use crate::upstream::retry::Urgency;
 
 /// After a failure the list is not requested again for so long; meanwhile callers get the same failure.
 const LIST_PAUSE: Duration = Duration::from_secs(60);
@@ -77,6 +78,14 @@ pub struct SyncReport {
     pub failed: Vec<(MeasurementId, CatalogueError)>,
 }
 
+impl CatalogueError {
+    /// The failed call behind it, if there is one.
+    #[must_use]
+    pub fn upstream(&self) -> Option<&UpstreamError> {
+        if let Self::Upstream(error) = self { Some(error) } else { None }
+    }
+}
+
 /// Reads, saves and publishes the catalogue.
 #[derive(Debug)]
 pub struct CatalogueKeeper {
@@ -87,6 +96,8 @@ pub struct CatalogueKeeper {
     current: watch::Sender<Arc<Catalogue>>,
     /// Locked while the list is read; holds when and why that last failed.
     list: AsyncMutex<Option<(DateTime<Utc>, CatalogueError)>>,
+    /// Why the list could not be read when that was last tried.
+    list_failure: Mutex<Option<CatalogueError>>,
     /// How many times reading the list has begun.
     look_ups: AtomicU64,
     tables: Mutex<HashMap<MeasurementId, Arc<TableSlot>>>,
@@ -121,6 +132,7 @@ impl CatalogueKeeper {
             hints,
             current: watch::Sender::new(Arc::default()),
             list: AsyncMutex::default(),
+            list_failure: Mutex::default(),
             look_ups: AtomicU64::default(),
             tables: Mutex::default(),
             is_saved: AtomicBool::new(true),
@@ -134,6 +146,13 @@ impl CatalogueKeeper {
     #[must_use]
     pub fn current(&self) -> Arc<Catalogue> {
         Arc::clone(&self.current.borrow())
+    }
+
+    /// Why there is no list of tables, if there is none and the reason is known.
+    #[must_use]
+    pub fn why_empty(&self) -> Option<CatalogueError> {
+        let failure = self.list_failure.lock().unwrap_or_else(PoisonError::into_inner);
+        failure.clone().filter(|_| self.current().heads.is_empty())
     }
 
     /// A catalogue whose list of tables was read in the last 15 minutes.
@@ -199,7 +218,7 @@ impl CatalogueKeeper {
         match known {
             Some(known) if !self.has_changed(&id) => Ok(known),
             Some(known) => Ok(self.renewed(&id).await.unwrap_or(known)),
-            None => self.reread(&id).await,
+            None => self.reread(&id, Urgency::Awaited).await,
         }
     }
 
@@ -211,7 +230,7 @@ impl CatalogueKeeper {
         if slot.known().renewal_failed_at.is_some_and(|at| freshness::is_looked_up(at, now)) {
             return None;
         }
-        let renewal = tokio::time::timeout(RENEWAL_WAIT, self.reread(id)).await;
+        let renewal = tokio::time::timeout(RENEWAL_WAIT, self.reread(id, Urgency::Awaited)).await;
         let problem = match renewal {
             Ok(Ok(measurement)) => return Some(measurement),
             Ok(Err(error)) => error.to_string(),
@@ -226,7 +245,11 @@ impl CatalogueKeeper {
     ///
     /// # Errors
     /// If the table cannot be read; the catalogue keeps its earlier metadata.
-    pub async fn reread(&self, id: &MeasurementId) -> Result<Arc<Measurement>, CatalogueError> {
+    pub async fn reread(
+        &self,
+        id: &MeasurementId,
+        urgency: Urgency,
+    ) -> Result<Arc<Measurement>, CatalogueError> {
         let slot = self.slot(id);
         let asked_at = slot.known().readings;
         let mut turn = slot.turn.lock().await;
@@ -234,7 +257,7 @@ impl CatalogueKeeper {
         if let Some(known) = known.filter(|_| *turn > asked_at) {
             return Ok(known);
         }
-        let measurement = self.read_table(id, &slot).await?;
+        let measurement = self.read_table(id, &slot, urgency).await?;
         *turn += 1;
         slot.set(|known| known.readings = *turn);
         Ok(measurement)
@@ -261,7 +284,7 @@ impl CatalogueKeeper {
         let total = due.len();
         let mut results = stream::iter(due)
             .map(async |id| {
-                let result = self.reread(&id).await.map(|_| ());
+                let result = self.reread(&id, Urgency::Background).await.map(|_| ());
                 (id, result)
             })
             .buffer_unordered(concurrency.max(1));
@@ -289,7 +312,7 @@ impl CatalogueKeeper {
         let Some(tables) = self.store.tables() else {
             return Catalogue::default();
         };
-        let Ok(heads) = read::heads(&tables.answer) else {
+        let Ok(heads) = read::heads(&tables.answer, &self.hints) else {
             return Catalogue::default();
         };
         let subjects = self.store.subjects().map(|kept| read::subjects(&kept.answer));
@@ -316,9 +339,16 @@ impl CatalogueKeeper {
     }
 
     async fn read_list(&self, now: DateTime<Utc>) -> Result<(), CatalogueError> {
+        let read = self.read_list_now(now).await;
+        let failure = read.as_ref().err().cloned();
+        *self.list_failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
+        read
+    }
+
+    async fn read_list_now(&self, now: DateTime<Utc>) -> Result<(), CatalogueError> {
         self.look_ups.fetch_add(1, Ordering::AcqRel);
         let tables = self.upstream.tables().await?;
-        let heads = read::heads(&tables)?;
+        let heads = read::heads(&tables, &self.hints)?;
         if self.current().heads == heads {
             // Watchers are not notified and nothing is saved where nothing changed.
             self.current.send_if_modified(|catalogue| {
@@ -355,10 +385,11 @@ impl CatalogueKeeper {
         &self,
         id: &MeasurementId,
         slot: &TableSlot,
+        urgency: Urgency,
     ) -> Result<Arc<Measurement>, CatalogueError> {
         // The update date from before the call: if it changes during the call, the table is read once more.
         let update_latest = self.listed_date(id);
-        let read = self.upstream.table(id).await.map_err(CatalogueError::from).and_then(|table| {
+        let read = self.upstream.table(id, urgency).await.map_err(CatalogueError::from).and_then(|table| {
             let measurement = read::measurement(id, &table, &self.hints)?;
             Ok((table, Arc::new(measurement)))
         });

@@ -1,0 +1,231 @@
+//! Asks the upstream for the cells of a chunk and joins its answer to ids.
+//!
+//! An answer or a refusal that does not fit what is known of the table has the table's metadata read again: if it is no longer what
+//! it was, whoever asked begins anew. If it is, a refused form is exchanged for another, once. A label that may be the total's is
+//! settled by an answer to the total alone, and so is whether a large question was too much or the upstream is down.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow_array::RecordBatch;
+
+use crate::budget::upstream::UpstreamBudgets;
+use crate::catalogue::dimension::Dimension;
+use crate::catalogue::id::MeasurementId;
+use crate::catalogue::measurement::Measurement;
+use crate::error::excerpt;
+use crate::fetch::error::FetchError;
+use crate::fetch::form::{self, Piece};
+use crate::fetch::join::{JoinError, Joined, join};
+use crate::fetch::learnt::Learnt;
+use crate::fetch::{Updates, request};
+use crate::plan::chunk::{Chunk, ChunkDimension};
+use crate::upstream::caller::Caller;
+use crate::upstream::client::Upstream;
+use crate::upstream::data::DataTable;
+use crate::upstream::error::UpstreamError;
+use crate::upstream::request::DataRequest;
+
+/// Asks, and knows what earlier answers taught.
+#[derive(Debug)]
+pub struct Asker {
+    upstream: Arc<dyn Upstream>,
+    updates: Arc<dyn Updates>,
+    learnt: Learnt,
+    budgets: UpstreamBudgets,
+    /// Headings that were told of in the log: each once.
+    told: Mutex<HashSet<(MeasurementId, String)>>,
+}
+
+impl Asker {
+    /// Asks that upstream.
+    #[must_use]
+    pub fn new(
+        upstream: Arc<dyn Upstream>,
+        updates: Arc<dyn Updates>,
+        learnt: Learnt,
+        budgets: UpstreamBudgets,
+    ) -> Self {
+        Self { upstream, updates, learnt, budgets, told: Mutex::default() }
+    }
+
+    /// Whether the upstream has room for a call that nobody waits for.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.upstream.has_room()
+    }
+
+    /// The cells of a chunk, in one answer or a few.
+    ///
+    /// # Errors
+    /// When the upstream does not give them, its answer is not the answer to the chunk, or the table is no longer as it is known.
+    pub async fn ask(
+        &self,
+        measurement: &Measurement,
+        chunk: &Chunk,
+        caller: &Caller,
+    ) -> Result<Vec<RecordBatch>, FetchError> {
+        let asking = Asking { asker: self, measurement, caller };
+        let mut cells = Vec::new();
+        for piece in form::pieces(measurement, chunk, &self.learnt.forms()) {
+            cells.extend(asking.piece(&piece).await?);
+        }
+        Ok(cells)
+    }
+
+    fn report(&self, measurement: &Measurement, joined: &Joined) {
+        let table = &measurement.id;
+        if let Some(unknown) = joined.unknown.first() {
+            tracing::warn!(%table, column = unknown.column, label = excerpt(&unknown.label), "label not in the table's metadata");
+            self.updates.outdated(table);
+        }
+        for (dimension, heading) in &joined.unfamiliar {
+            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            if told.insert((table.clone(), heading.clone())) {
+                let heading = excerpt(heading);
+                let dimension = &measurement.dimensions[*dimension].label;
+                tracing::warn!(%table, heading, dimension, "a column was told by its labels, not by its heading");
+            }
+        }
+    }
+}
+
+/// Calls about one table on behalf of somebody.
+struct Asking<'a> {
+    asker: &'a Asker,
+    measurement: &'a Measurement,
+    caller: &'a Caller,
+}
+
+impl Asking<'_> {
+    /// The cells of a piece. A refusal of a form that may not be understood is met with another form, once.
+    async fn piece(&self, piece: &Piece) -> Result<Vec<RecordBatch>, FetchError> {
+        let error = match self.call(&piece.chunk, &piece.request).await {
+            Ok(table) => return Ok(vec![self.cells(&piece.chunk, &table).await?]),
+            Err(error) => error,
+        };
+        let FetchError::Upstream(failed) = &error else { return Err(error) };
+        if failed.is_refusal() {
+            return self.refused(piece, error).await;
+        }
+        if failed.failure.may_be_too_much() && piece.request.is_divisible() {
+            return Err(self.too_much_or_down(&piece.chunk, Arc::clone(failed)).await);
+        }
+        Err(error)
+    }
+
+    /// What is known of the table may be old; else the form is not liked.
+    async fn refused(&self, piece: &Piece, error: FetchError) -> Result<Vec<RecordBatch>, FetchError> {
+        if self.asker.updates.has_changed(self.measurement).await {
+            return Err(FetchError::Moved { table: self.measurement.id.clone() });
+        }
+        let forms = piece.doubtful_forms();
+        let known = self.asker.learnt.forms().without(&forms);
+        let others = form::pieces(self.measurement, &piece.chunk, &known);
+        if forms.is_empty() || others.iter().any(|other| other == piece) {
+            return Err(error);
+        }
+        let mut cells = Vec::new();
+        for other in others {
+            let table = self.call(&other.chunk, &other.request).await.map_err(|_| error.clone())?;
+            cells.push(self.cells(&other.chunk, &table).await?);
+        }
+        tracing::warn!(table = %self.measurement.id, ?forms, "the upstream does not understand a form of selection; it is not used any more");
+        self.asker.learnt.add_refused(&forms);
+        Ok(cells)
+    }
+
+    /// A large question failed as it would at an upstream that is down: the smallest of its kind tells.
+    async fn too_much_or_down(&self, chunk: &Chunk, failed: Arc<UpstreamError>) -> FetchError {
+        let small = one_row(self.measurement, chunk, None);
+        let Some(request) = request::data_request(self.measurement, &small) else {
+            return FetchError::Upstream(failed);
+        };
+        match self.call(&small, &request).await {
+            Ok(_) => FetchError::TooMuch(failed),
+            Err(error) => error,
+        }
+    }
+
+    /// One call, paid for from the budgets of whoever it is made for.
+    async fn call(&self, chunk: &Chunk, request: &DataRequest) -> Result<DataTable, FetchError> {
+        self.asker.budgets.spend(self.caller.requester, chunk.cell_bound(self.measurement))?;
+        Ok(self.asker.upstream.data_for(self.caller, request).await?)
+    }
+
+    /// The cells of an answer, once every label in it is told.
+    async fn cells(&self, chunk: &Chunk, table: &DataTable) -> Result<RecordBatch, FetchError> {
+        let mut joined = self.joined(chunk, table).await?;
+        if !joined.needs_root.is_empty() {
+            for &position in &joined.needs_root {
+                self.ask_for_root(chunk, position).await?;
+            }
+            joined = self.joined(chunk, table).await?;
+        }
+        self.asker.learnt.add_roots(&self.measurement.id, &joined.roots);
+        self.asker.report(self.measurement, &joined);
+        Ok(joined.cells)
+    }
+
+    async fn joined(&self, chunk: &Chunk, table: &DataTable) -> Result<Joined, FetchError> {
+        let roots = self.asker.learnt.roots(&self.measurement.id);
+        match join(self.measurement, chunk, &chunk.periods, table, &roots) {
+            Ok(joined) => Ok(joined),
+            Err(error) => Err(self.misfit(chunk, error).await),
+        }
+    }
+
+    async fn misfit(&self, chunk: &Chunk, error: JoinError) -> FetchError {
+        if self.asker.updates.has_changed(self.measurement).await {
+            return FetchError::Moved { table: self.measurement.id.clone() };
+        }
+        if let Some(request) = request::data_request(self.measurement, chunk) {
+            self.asker.upstream.reject(&request, &error);
+        }
+        error.into()
+    }
+
+    /// Learns the label of a total that the metadata does not list, from the smallest question that has it in its answer.
+    async fn ask_for_root(&self, chunk: &Chunk, position: usize) -> Result<(), FetchError> {
+        let small = one_row(self.measurement, chunk, Some(position));
+        let request = request::data_request(self.measurement, &small).ok_or(FetchError::Interrupted)?;
+        let table = self.call(&small, &request).await?;
+        let joined = self.joined(&small, &table).await?;
+        if joined.roots.is_empty() {
+            let dimension = &self.measurement.dimensions[chunk.dimensions[position].dimension];
+            let error = JoinError::Total { dimension: dimension.label.clone(), found: Vec::new() };
+            return Err(self.misfit(&small, error).await);
+        }
+        self.asker.learnt.add_roots(&self.measurement.id, &joined.roots);
+        Ok(())
+    }
+}
+
+/// A question for one row of what a chunk asks for: its newest period, every dimension at its total where it has one. The dimension
+/// at `root` stays named.
+fn one_row(measurement: &Measurement, chunk: &Chunk, root: Option<usize>) -> Chunk {
+    let at_total = |(position, part): (usize, &ChunkDimension)| {
+        let dimension = &measurement.dimensions[part.dimension];
+        let members: Vec<usize> = match dimension.total() {
+            Some(total) if root == Some(position) => vec![total],
+            // What is not named rests at its total; an area is always named.
+            Some(_) if !dimension.is_area() => return None,
+            Some(total) if root.is_none() || dimension.lists_total => vec![total],
+            // Two totals of unknown labels could not be told apart: the area is one that has a label.
+            Some(total) => vec![any_listed(dimension, part).unwrap_or(total)],
+            None => part.members.iter().copied().take(1).collect(),
+        };
+        Some(ChunkDimension { members, with_others: false, ..part.clone() })
+    };
+    Chunk {
+        periods: chunk.periods.iter().copied().take(1).collect(),
+        dimensions: chunk.dimensions.iter().enumerate().filter_map(at_total).collect(),
+        ..chunk.clone()
+    }
+}
+
+/// The first member that is no total.
+fn any_listed(dimension: &Dimension, part: &ChunkDimension) -> Option<usize> {
+    let mut members = dimension.hierarchies[part.hierarchy].nodes.iter().map(|node| node.member);
+    members.find(|&member| !dimension.members[member].is_total())
+}

@@ -1,0 +1,122 @@
+//! What answers taught of the upstream beyond its metadata, kept in a file of its origin, and what a probe found.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use crate::catalogue::id::{HierarchyId, MeasurementId};
+use crate::disk;
+use crate::fetch::join::RootLabels;
+use crate::store::writer::DiskWriter;
+use crate::upstream::dialect::{DIALECT_FILE, Dialect};
+use crate::upstream::forms::{Form, KnownForms};
+
+/// The file in the origin's folder.
+const FILE: &str = "learnt.json";
+/// The form of the file; another is not read.
+const VERSION: u32 = 1;
+
+/// What was learnt. Cheap to clone; clones share it.
+#[derive(Debug, Clone)]
+pub struct Learnt(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    folder: PathBuf,
+    writer: DiskWriter,
+    lessons: Mutex<Lessons>,
+    /// What a probe found, written by another process.
+    dialect: Mutex<Dialect>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Lessons {
+    /// By table and hierarchy the label that the total bears in answers, where no level lists it.
+    #[serde(default)]
+    roots: BTreeMap<String, BTreeMap<String, String>>,
+    /// Forms of selections that were refused.
+    #[serde(default)]
+    refused: BTreeSet<Form>,
+}
+
+impl Learnt {
+    /// What the files in the origin's folder hold; nothing, where there is none that can be used.
+    #[must_use]
+    pub fn open(folder: PathBuf, writer: DiskWriter) -> Self {
+        let lessons = disk::read_or_set_aside(&folder.join(FILE), VERSION).unwrap_or_default();
+        let (lessons, dialect) = (Mutex::new(lessons), Mutex::default());
+        let learnt = Self(Arc::new(Inner { folder, writer, lessons, dialect }));
+        learnt.read_dialect();
+        learnt
+    }
+
+    /// Reads what a probe found. A file that cannot be used changes nothing.
+    pub fn read_dialect(&self) {
+        match Dialect::read(&self.0.folder) {
+            Ok(dialect) => *self.0.dialect.lock().unwrap_or_else(PoisonError::into_inner) = dialect,
+            Err(error) => {
+                tracing::error!(file = DIALECT_FILE, %error, "what a probe found cannot be used; what was known stays")
+            }
+        }
+    }
+
+    /// Cells that one request may ask for at that limit of the settings.
+    #[must_use]
+    pub fn cell_limit(&self, set: u64) -> u64 {
+        let dialect = self.0.dialect.lock().unwrap_or_else(PoisonError::into_inner);
+        dialect.cell_limit.map_or(set, |limit| limit.min(set))
+    }
+
+    /// The labels of a table's totals.
+    #[must_use]
+    pub fn roots(&self, table: &MeasurementId) -> RootLabels {
+        let lessons = self.lessons();
+        let of_table = lessons.roots.get(table.as_str()).into_iter().flatten();
+        of_table.map(|(hierarchy, label)| (HierarchyId::from(hierarchy.as_str()), label.clone())).collect()
+    }
+
+    /// Notes the labels of totals.
+    pub fn add_roots(&self, table: &MeasurementId, roots: &[(HierarchyId, String)]) {
+        if roots.is_empty() {
+            return;
+        }
+        self.change(|lessons| {
+            let of_table = lessons.roots.entry(table.to_string()).or_default();
+            of_table.extend(roots.iter().map(|(hierarchy, label)| (hierarchy.to_string(), label.clone())));
+        });
+    }
+
+    /// What is known of forms of selections.
+    #[must_use]
+    pub fn forms(&self) -> KnownForms {
+        let dialect = self.0.dialect.lock().unwrap_or_else(PoisonError::into_inner);
+        dialect.forms.without(&self.lessons().refused)
+    }
+
+    /// Notes forms that were refused while others were answered.
+    pub fn add_refused(&self, forms: &BTreeSet<Form>) {
+        self.change(|lessons| lessons.refused.extend(forms));
+    }
+
+    /// Changes what is known, and has it written down if it is other than before.
+    fn change(&self, change: impl FnOnce(&mut Lessons)) {
+        let mut lessons = self.lessons();
+        let before = lessons.clone();
+        change(&mut lessons);
+        if *lessons == before {
+            return;
+        }
+        let (inner, lessons) = (Arc::clone(&self.0), lessons.clone());
+        self.0.writer.submit(move || {
+            if let Err(error) = disk::keep(&inner.folder.join(FILE), VERSION, &lessons) {
+                tracing::warn!(file = FILE, %error, "what answers taught cannot be kept");
+            }
+        });
+    }
+
+    fn lessons(&self) -> MutexGuard<'_, Lessons> {
+        self.0.lessons.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
