@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::budget::work::PROCESSOR_TIME;
 use crate::clock::Clock;
 use crate::feed::origin::Origin;
 use crate::indicators::resolve;
@@ -147,6 +148,7 @@ pub async fn serve(arguments: ServeArguments) -> Outcome {
         clock: Clock::default(),
         pace: Pace::default(),
         ahead: Budget::default(),
+        processor_time: PROCESSOR_TIME,
         workers: None,
         timeouts: Timeouts::default(),
         background: true,
@@ -344,6 +346,7 @@ async fn parts(settings: Settings) -> Result<(service::Parts, Option<Simulator>)
         clock: Clock::default(),
         pace: Pace::default(),
         ahead: Budget::default(),
+        processor_time: PROCESSOR_TIME,
         workers: Some(1),
         timeouts: Timeouts::default(),
         background: false,

@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 
 use crate::answer::{AnswerLimits, Answerer};
 use crate::budget::upstream::{HourlyLimits, Requester, UpstreamBudgets};
+use crate::budget::work::Workers;
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::disk;
@@ -75,6 +76,8 @@ pub struct ServiceOptions {
     pub pace: Pace,
     /// What may be read ahead on one day.
     pub ahead: Budget,
+    /// The processor time of one request.
+    pub processor_time: Duration,
     /// Worker threads that answer requests; `None` for one per core.
     pub workers: Option<usize>,
     /// How long clients are waited for.
@@ -90,7 +93,7 @@ pub enum StartError {
     Folder { path: PathBuf, source: io::Error },
     #[error("BRIDGE_DATA_DIR: the folder {path} is in use by another process")]
     FolderInUse { path: PathBuf },
-    #[error("the thread that writes to disk cannot be started: {0}")]
+    #[error("a thread cannot be started: {0}")]
     Thread(io::Error),
     #[error("BRIDGE_CELL_LIMIT: {limit} cells are less than one row may have; expected at least {least}")]
     CellLimit { limit: u64, least: u64 },
@@ -201,6 +204,7 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
         feeds: Arc::new(FeedKeeper::open(path, Arc::clone(&catalogue), revisions.clone(), origin)?),
         catalogue,
         answerer: Answerer { fetcher, uses, limits: answer_limits(settings, cell_limit) },
+        workers: Arc::new(Workers::start(options.processor_time).map_err(StartError::Thread)?),
         indicators: Arc::new(indicators),
         ahead: Arc::new(ahead),
         store,

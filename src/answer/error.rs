@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use crate::budget::Exhausted;
+use crate::budget::work::WorkError;
 use crate::catalogue::id::MeasurementId;
 use crate::error::{DescribeError, ErrorDescription, but_there_is};
 use crate::export::ExportError;
@@ -51,6 +52,8 @@ pub enum BridgeError {
     TooManyInLambdas { bound: u64, limit: u64 },
     #[error("{terms} terms over {rows} rows are more than an answer may take")]
     TooMuchWork { rows: u64, terms: u64 },
+    #[error(transparent)]
+    Work(#[from] WorkError),
     #[error("more than {limit} rows would stand beside those of the page")]
     TooManyExpanded { limit: u64 },
     #[error("the upstream did not answer within {seconds} seconds; fetching goes on")]
@@ -108,6 +111,7 @@ impl DescribeError for BridgeError {
             Self::Csdl(error) => error.describe(),
             Self::Export(error) => error.describe(),
             Self::Batch(error) => error.describe(),
+            Self::Work(error) => error.describe(),
             Self::TooManyRows { bound, limit } => ErrorDescription::new(
                 400,
                 "TooManyRows",

@@ -124,7 +124,10 @@ const MOVED_ATTEMPTS: usize = 4;
 ///
 /// # Errors
 /// When the request fails for another reason, or the table was updated during every attempt.
-pub async fn retry_when_moved<T>(ask: impl AsyncFn() -> Result<T, BridgeError>) -> Result<T, BridgeError> {
+pub async fn retry_when_moved<T, F>(ask: impl Fn() -> F) -> Result<T, BridgeError>
+where
+    F: Future<Output = Result<T, BridgeError>>,
+{
     for _ in 1..MOVED_ATTEMPTS {
         match ask().await {
             Err(BridgeError::Fetch(FetchError::Moved { .. })) => {}

@@ -8,10 +8,11 @@ use super::page_start::{PageStart, key_of};
 use super::scan::{PlannedRows, Provenance, RowSink, Scan, is_evaluated_here};
 use super::{Answerer, Page, rows};
 use crate::answer::error::BridgeError;
-use crate::feed::{CellSource, Feed, RowSource};
+use crate::budget::work::{TEXT_BYTES, WorkError};
+use crate::feed::{CellSource, Feed, RowSource, Set};
 use crate::frame::{Frame, aggregate};
 use crate::odata::skip_token::{SkipToken, SkipTokenError};
-use crate::query::{BoundExpr, BoundExprKind, BoundQuery, Target};
+use crate::query::{BoundExpr, BoundExprKind, BoundQuery, Target, text_size};
 
 /// The rows of a page as far as they have been read.
 #[derive(Clone)]
@@ -60,6 +61,7 @@ impl Answerer {
                 self.plan(set, condition, needed, page.looks_at(is_open))?
             }
         };
+        check_text(query, &feed.sets[query.set], &scan, &page)?;
         if query.apply.is_none() {
             let worked_out = query.order.iter().map(|key| &key.expr);
             let worked_out = worked_out.filter(|expr| !matches!(expr.kind, BoundExprKind::Column(_)));
@@ -80,6 +82,23 @@ impl Answerer {
             false => u64::MAX,
         };
         own.min(start.max_page_size.unwrap_or(u64::MAX)).max(1)
+    }
+}
+
+/// Refuses texts that are too long together for so many rows.
+fn check_text(
+    query: &BoundQuery,
+    set: &Set,
+    scan: &Scan<'_>,
+    page: &PageRows<'_>,
+) -> Result<(), BridgeError> {
+    let rows = match &scan.rows {
+        PlannedRows::List(batch) => batch.num_rows() as u64,
+        PlannedRows::Cells(plan) => plan.row_bound(),
+    };
+    match text_size::written(query, set, rows, page.room) > TEXT_BYTES {
+        true => Err(WorkError::Text(TEXT_BYTES).into()),
+        false => Ok(()),
     }
 }
 

@@ -7,6 +7,7 @@
 pub mod client;
 pub mod hourly;
 pub mod upstream;
+pub mod work;
 
 use std::fmt;
 use std::time::Duration;

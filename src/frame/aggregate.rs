@@ -13,6 +13,7 @@ use super::batch::batch;
 use super::error::FrameError;
 use super::order;
 use super::values::RowValues;
+use crate::budget::work;
 use crate::catalogue::value::{FIGURE_SCALE, RowStatus};
 use crate::feed::arrays::{self, value_at};
 use crate::feed::column::Column;
@@ -114,6 +115,7 @@ impl Groups {
         let (mut numbers, mut first_rows) = (HashMap::new(), Vec::new());
         let mut of_row = Vec::with_capacity(cells.len());
         for (row, key) in (0..rows).zip(keys.iter()) {
+            work::check()?;
             let next = u32::try_from(first_rows.len()).unwrap_or(u32::MAX);
             let group = *numbers.entry(key).or_insert(next);
             if group == next {
@@ -170,6 +172,7 @@ impl Groups {
         let values = comparable(cells, &[column])?;
         let mut best: Vec<Option<u32>> = vec![None; self.first_rows.len()];
         for (group, row) in self.valued(array) {
+            work::check()?;
             let held = best[group as usize].map(|held| values.row(held as usize));
             if held.is_none_or(|held| is_better(values.row(row).as_ref(), held.as_ref())) {
                 best[group as usize] = u32::try_from(row).ok();

@@ -3,6 +3,7 @@
 use arrow_schema::{ArrowError, DataType};
 use thiserror::Error;
 
+use crate::budget::work::WorkError;
 use crate::error::{DescribeError, ErrorDescription};
 use crate::query::eval::EvalError;
 
@@ -12,6 +13,8 @@ pub enum FrameError {
     /// A fault of the request: an expression cannot be evaluated for a row.
     #[error(transparent)]
     Eval(#[from] EvalError),
+    #[error(transparent)]
+    Work(#[from] WorkError),
     #[error("column {column} of the set is not in the frame")]
     MissingColumn { column: usize },
     #[error("a block of table {table} lacks the column '{column}'")]
@@ -27,6 +30,7 @@ pub enum FrameError {
 impl DescribeError for FrameError {
     fn describe(&self) -> ErrorDescription {
         match self {
+            Self::Eval(EvalError::Work(error)) | Self::Work(error) => error.describe(),
             Self::Eval(error) => ErrorDescription::new(400, "NoValue", error.danish()).on("$filter"),
             Self::MissingColumn { .. }
             | Self::MissingCells { .. }

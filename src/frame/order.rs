@@ -10,9 +10,13 @@ use arrow_schema::{DataType, SortOptions};
 
 use super::error::FrameError;
 use super::values::RowValues;
+use crate::budget::work::{self, WorkError};
 use crate::odata::value::Value;
 use crate::query::OrderKey;
 use crate::query::eval::{ColumnarValue, Rows};
+
+/// Rows that are sorted without looking whether the request may go on.
+const RUN_ROWS: usize = 16_384;
 
 /// The row numbers in the new order: all, or the first `limit`. Nulls come first in ascending order and last in descending order.
 ///
@@ -30,14 +34,55 @@ pub fn order(
         let differing = comparators.iter().map(|compare| compare(*a as usize, *b as usize));
         differing.into_iter().find(|ordering| ordering.is_ne()).unwrap_or_else(|| a.cmp(b))
     };
-    let mut rows: Vec<u32> = (0..end).collect();
-    if let Some(limit) = limit.filter(|limit| *limit < count) {
-        // Only the first rows need to be sorted.
-        rows.select_nth_unstable_by(limit, compare);
-        rows.truncate(limit);
-    }
-    rows.sort_unstable_by(compare);
+    let all: Vec<u32> = (0..end).collect();
+    let rows = sorted(&all, limit.unwrap_or(usize::MAX), &compare)?;
     Ok(UInt32Array::from(rows))
+}
+
+/// The first `limit` rows of the order. They are sorted in runs that are merged two by two, so that the work can be ended between.
+fn sorted(
+    rows: &[u32],
+    limit: usize,
+    compare: &impl Fn(&u32, &u32) -> Ordering,
+) -> Result<Vec<u32>, WorkError> {
+    let sort = |run: &[u32]| {
+        let mut run = run.to_vec();
+        run.sort_unstable_by(compare);
+        run.truncate(limit);
+        work::check().map(|()| run)
+    };
+    let mut runs: Vec<Vec<u32>> = rows.chunks(RUN_ROWS).map(sort).collect::<Result<_, _>>()?;
+    while runs.len() > 1 {
+        let pairs = runs.chunks(2).map(|pair| match pair {
+            [left, right] => merged(left, right, limit, compare),
+            _ => Ok(pair.concat()),
+        });
+        runs = pairs.collect::<Result<_, _>>()?;
+    }
+    Ok(runs.pop().unwrap_or_default())
+}
+
+fn merged(
+    left: &[u32],
+    right: &[u32],
+    limit: usize,
+    compare: &impl Fn(&u32, &u32) -> Ordering,
+) -> Result<Vec<u32>, WorkError> {
+    let (mut left, mut right) = (left.iter().peekable(), right.iter().peekable());
+    let mut rows = Vec::with_capacity(limit.min(left.len() + right.len()));
+    while rows.len() < limit {
+        if rows.len() % RUN_ROWS == 0 {
+            work::check()?;
+        }
+        let next = match (left.peek(), right.peek()) {
+            (Some(a), Some(b)) if compare(a, b).is_gt() => right.next(),
+            (Some(_), _) => left.next(),
+            (None, _) => right.next(),
+        };
+        let Some(row) = next else { break };
+        rows.push(*row);
+    }
+    Ok(rows)
 }
 
 /// Compares two rows by one order key.

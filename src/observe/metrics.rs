@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use prometheus::{
-    Encoder, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
-    Opts, Registry, TextEncoder,
+    Counter, Encoder, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 use crate::budget::Budget;
+use crate::budget::work::WorkStatistics;
 use crate::observe::process::ProcessCollector;
 use crate::observe::store_observer::StoreObserver;
 use crate::observe::upstream_observer::{UpstreamCall, UpstreamObserver};
@@ -51,6 +52,8 @@ pub struct Metrics {
     budget_limit: IntGaugeVec,
     budget_used: IntGaugeVec,
     budget_refusals: IntCounterVec,
+    answers_processor_seconds: Counter,
+    answers_too_much_work: IntCounter,
     read_ahead: IntCounterVec,
     read_ahead_ready: IntGauge,
     read_ahead_left: IntGauge,
@@ -124,6 +127,14 @@ impl Metrics {
             revised_figures: make.counter(
                 "revised_figures_total",
                 "Published figures that were seen to change after they had been stored.",
+            )?,
+            answers_processor_seconds: make.register(Counter::with_opts(Builder::opts(
+                "answers_processor_seconds_total",
+                "Processor time spent on answers.",
+            ))?)?,
+            answers_too_much_work: make.counter(
+                "answers_too_much_work_total",
+                "Requests that were ended because they used too much processor time or wrote too much text.",
             )?,
             budget_limit: make.gauges("budget_limit", "How much there is of a budget.", BUDGET_LABELS)?,
             budget_used: make.gauges(
@@ -231,6 +242,13 @@ impl Metrics {
             let refusals = self.budget_refusals.with_label_values(&labels);
             refusals.inc_by(budget.refusals().saturating_sub(refusals.get()));
         }
+    }
+
+    /// What answers have used.
+    pub fn work(&self, work: &WorkStatistics) {
+        let more = work.seconds() - self.answers_processor_seconds.get();
+        self.answers_processor_seconds.inc_by(more.max(0.0));
+        self.answers_too_much_work.inc_by(work.refused().saturating_sub(self.answers_too_much_work.get()));
     }
 
     /// A block was read ahead, or could not be.

@@ -5,12 +5,12 @@ use chrono::{DateTime, Utc};
 use super::apply::BoundApply;
 use super::error::{NotOfferedReason, QueryError, QueryErrorKind};
 use super::expand::{self, Allowance, Expander};
-use super::expr::Binder;
+use super::expr::{Binder, NodeBudget, Scope};
 use super::path::Addressed;
 use super::request_part::RequestPart;
 use super::{BoundQuery, Target, apply, compute, filter, orderby, path, search, select};
 use crate::feed::{Feed, Set};
-use crate::odata::uri::syntax::{Expr, QueryOptions, RequestSyntax};
+use crate::odata::uri::syntax::{QueryOptions, RequestSyntax};
 
 /// Binds the request. `now` is the value of `now()` in the whole request.
 ///
@@ -18,11 +18,13 @@ use crate::odata::uri::syntax::{Expr, QueryOptions, RequestSyntax};
 /// When a name is unknown, types do not fit, or something is not supported.
 pub fn bind(feed: &Feed, request: &RequestSyntax, now: DateTime<Utc>) -> Result<BoundQuery, QueryError> {
     let options = &request.options;
-    let addressed = path::bind(feed, &request.path, &options.aliases, now)?;
+    let nodes = NodeBudget::default();
+    let scope = Scope { feed, aliases: &options.aliases, now, nodes: &nodes };
+    let addressed = path::bind(scope, &request.path)?;
     refuse_unoffered(options)?;
     refuse_inapplicable(options, &addressed)?;
     let allowance = Allowance::default();
-    let request = Request { feed, aliases: &options.aliases, now, allowance: &allowance };
+    let request = Request { scope, allowance: &allowance };
     let Addressed { set: index, target, conditions, references, origin } = addressed;
     let set = &feed.sets[index];
     let apply = request.apply(set, options)?;
@@ -51,25 +53,22 @@ pub fn bind(feed: &Feed, request: &RequestSyntax, now: DateTime<Utc>) -> Result<
 
 /// The context that all options of a request share.
 struct Request<'a> {
-    feed: &'a Feed,
-    aliases: &'a [(String, Expr)],
-    now: DateTime<Utc>,
+    scope: Scope<'a>,
     allowance: &'a Allowance,
 }
 
 impl Request<'_> {
     /// Binds the options of an expanded navigation property to its target set.
     fn inner(&self, set: usize, options: &QueryOptions) -> Result<BoundQuery, QueryError> {
-        let aliases: Vec<_> = options.aliases.iter().chain(self.aliases).cloned().collect();
-        let request =
-            Request { feed: self.feed, aliases: &aliases, now: self.now, allowance: self.allowance };
-        request.rows(set, &self.feed.sets[set], options, Some(expand::PART))
+        let aliases: Vec<_> = options.aliases.iter().chain(self.scope.aliases).cloned().collect();
+        let request = Request { scope: Scope { aliases: &aliases, ..self.scope }, allowance: self.allowance };
+        request.rows(set, &self.scope.feed.sets[set], options, Some(expand::PART))
     }
 
     fn apply(&self, set: &Set, options: &QueryOptions) -> Result<Option<BoundApply>, QueryError> {
         let Some(transformations) = &options.apply else { return Ok(None) };
         apply::refuse_beside(options)?;
-        apply::bind(self.feed, set, transformations, self.aliases, self.now).map(Some)
+        apply::bind(self.scope, set, transformations).map(Some)
     }
 
     /// Binds the options for the rows of a set. Errors in options inside `$expand` are reported as errors of `$expand`.
@@ -81,9 +80,7 @@ impl Request<'_> {
         outer: Option<RequestPart>,
     ) -> Result<BoundQuery, QueryError> {
         let part = |option| outer.unwrap_or(RequestPart(option));
-        let binder = |option| {
-            Binder::new(self.feed, set, self.aliases, part(option), self.now).for_inner_rows(outer.is_some())
-        };
+        let binder = |option| Binder::new(self.scope, set, part(option)).for_inner_rows(outer.is_some());
         let computed = compute::bind(|| binder("$compute"), options.compute.as_deref().unwrap_or_default())?;
         let binder = |option| binder(option).with_computed(&computed);
         let filter = filter::bind(&binder("$filter"), options.filter.as_ref())?;
@@ -93,7 +90,7 @@ impl Request<'_> {
         let selected = select::bind(set, &computed, part("$select"), options.select.as_deref())?;
         let expand = selected.expanded(options.expand.as_deref().unwrap_or_default());
         let inner = |set, options: &QueryOptions| self.inner(set, options);
-        let expander = Expander { feed: self.feed, allowance: self.allowance, inner: &inner };
+        let expander = Expander { feed: self.scope.feed, allowance: self.allowance, inner: &inner };
         Ok(BoundQuery {
             filter: filter::joined(filter.into_iter().chain(found)),
             order,

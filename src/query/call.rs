@@ -62,7 +62,7 @@ impl Binder<'_> {
 
     fn instant(&self, instant: Instant) -> BoundExpr {
         let instant = match instant {
-            Instant::Now => Some(self.now),
+            Instant::Now => Some(self.now()),
             Instant::Min => first_instant_of(1),
             Instant::Max => first_instant_of(10_000).map(|end| end - TimeDelta::nanoseconds(1)),
         };

@@ -194,6 +194,7 @@ impl DescribeError for QueryErrorKind {
                 "OptionNotApplicable",
                 format!("{option} kan ikke bruges på {}; udelad den.", target_in_danish(target)),
             ),
+            Self::Evaluation(EvalError::Work(error)) => error.describe(),
             Self::Evaluation(error) => ErrorDescription::new(400, "Evaluation", error.danish()),
             Self::InvalidPattern { pattern, .. } => ErrorDescription::new(
                 400,

@@ -15,8 +15,8 @@ use crate::feed::{Feed, Set};
 use crate::odata::uri::syntax::{BinaryOp, Expr, ExprKind, Literal, TypeFunction, UnaryOp};
 use crate::odata::value::{PrimitiveType, Value};
 
-/// The most nodes of one option's expressions after aliases are replaced. The parser limits the text, but an alias may be used many
-/// times.
+/// The most nodes of all expressions of a request after aliases and computed names are replaced. The parser limits what is written;
+/// each use of an alias multiplies it.
 const NODE_LIMIT: usize = 200_000;
 
 /// So many bytes of a constant text count as one more node, because concatenating constants repeatedly makes them grow.
@@ -25,13 +25,31 @@ const BYTES_PER_NODE: usize = 64;
 /// The deepest nesting of expressions after aliases are replaced; a chain of operators counts as one level.
 const DEPTH_LIMIT: usize = 200;
 
+/// What all expressions of a request share.
+#[derive(Clone, Copy)]
+pub(super) struct Scope<'a> {
+    pub(super) feed: &'a Feed,
+    pub(super) aliases: &'a [(String, Expr)],
+    /// The value of `now()`.
+    pub(super) now: DateTime<Utc>,
+    pub(super) nodes: &'a NodeBudget,
+}
+
+/// The nodes that the expressions of a request may still have.
+pub(super) struct NodeBudget(Cell<usize>);
+
+impl Default for NodeBudget {
+    fn default() -> Self {
+        Self(Cell::new(NODE_LIMIT))
+    }
+}
+
 /// Binds the expressions of one option to one set.
 pub(super) struct Binder<'a> {
+    scope: Scope<'a>,
     pub(super) feed: &'a Feed,
     pub(super) set: &'a Set,
-    aliases: &'a [(String, Expr)],
     pub(super) part: RequestPart,
-    pub(super) now: DateTime<Utc>,
     computed: &'a [Computed],
     /// The variable of the lambda expression whose body this is.
     pub(super) variable: Option<&'a str>,
@@ -42,36 +60,30 @@ pub(super) struct Binder<'a> {
     pub(super) around: Vec<(Option<&'a str>, &'a Set)>,
     /// Lookup tables made so far, by set, key column and value column.
     pub(super) tables: RefCell<HashMap<(usize, usize, usize), LookupTable>>,
-    nodes_left: Cell<usize>,
     depth: Cell<usize>,
 }
 
 pub(super) type Bound = Result<BoundExpr, QueryError>;
 
 impl<'a> Binder<'a> {
-    pub(super) fn new(
-        feed: &'a Feed,
-        set: &'a Set,
-        aliases: &'a [(String, Expr)],
-        part: RequestPart,
-        now: DateTime<Utc>,
-    ) -> Self {
-        let (nodes_left, depth) = (Cell::new(NODE_LIMIT), Cell::new(0));
-        let tables = RefCell::default();
+    pub(super) fn new(scope: Scope<'a>, set: &'a Set, part: RequestPart) -> Self {
         Self {
-            feed,
+            scope,
+            feed: scope.feed,
             set,
-            aliases,
             part,
-            now,
             computed: &[],
             variable: None,
             inner: false,
             around: Vec::new(),
-            tables,
-            nodes_left,
-            depth,
+            tables: RefCell::default(),
+            depth: Cell::new(0),
         }
+    }
+
+    /// The value of `now()`.
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        self.scope.now
     }
 
     /// The binder with computed values, which can then be used by name.
@@ -102,14 +114,10 @@ impl<'a> Binder<'a> {
         bind: impl FnOnce(&Binder<'_>) -> Result<T, QueryError>,
     ) -> Result<T, QueryError> {
         let around = self.around.iter().copied().chain([(self.variable, self.set)]).collect();
-        let inner =
-            Binder { variable, around, ..Binder::new(self.feed, set, self.aliases, self.part, self.now) };
+        let inner = Binder { variable, around, ..Binder::new(self.scope, set, self.part) };
         let inner = inner.for_inner_rows(true);
-        inner.nodes_left.set(self.nodes_left.get());
         inner.depth.set(self.depth.get());
-        let bound = self.deeper(|| bind(&inner));
-        self.nodes_left.set(inner.nodes_left.get());
-        bound
+        self.deeper(|| bind(&inner))
     }
 
     /// An expression that is true, false or unknown.
@@ -162,7 +170,7 @@ impl<'a> Binder<'a> {
         name: &str,
         then: impl FnOnce(Option<&'a Expr>) -> Result<T, QueryError>,
     ) -> Result<T, QueryError> {
-        let found = self.aliases.iter().find(|(alias, _)| alias == name);
+        let found = self.scope.aliases.iter().find(|(alias, _)| alias == name);
         self.deeper(|| then(found.map(|(_, expr)| expr)))
     }
 
@@ -292,8 +300,8 @@ impl<'a> Binder<'a> {
 
     /// Subtracts nodes from what is left of the limit.
     pub(super) fn charge(&self, nodes: usize) -> Result<(), QueryError> {
-        let left = self.nodes_left.get().checked_sub(nodes).ok_or_else(|| self.too_large())?;
-        self.nodes_left.set(left);
+        let NodeBudget(left) = self.scope.nodes;
+        left.set(left.get().checked_sub(nodes).ok_or_else(|| self.too_large())?);
         Ok(())
     }
 

@@ -24,6 +24,14 @@ impl LookupTable {
         Self(Arc::new(Table { values, otherwise }))
     }
 
+    /// The bytes of the longest text among the values.
+    #[must_use]
+    pub fn longest_text(&self) -> u64 {
+        let values = self.0.values.values().chain([&self.0.otherwise]);
+        let length = |value: &Value| if let Value::String(text) = value { text.len() } else { 0 };
+        values.map(length).max().unwrap_or(0) as u64
+    }
+
     /// The value that the key leads to.
     #[must_use]
     pub fn value(&self, key: &Value) -> &Value {

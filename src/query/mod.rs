@@ -26,6 +26,7 @@ mod pattern;
 mod request_part;
 mod search;
 mod select;
+pub mod text_size;
 
 pub use lookup_table::LookupTable;
 pub use pattern::Pattern;

@@ -1,15 +1,13 @@
 //! Binds the resource path: the set, and the part of it that is requested. Keys are in parentheses, by position or by name, or are
 //! segments. For a path that continues through a navigation property, the row before it is read first.
 
-use chrono::{DateTime, Utc};
-
 use super::cast;
 use super::error::{NotOfferedReason, QueryError, QueryErrorKind};
-use super::expr::Binder;
+use super::expr::{Binder, Scope};
 use super::request_part::RequestPart;
 use super::{BoundExpr, BoundQuery, Origin, Target};
 use crate::error::{closest, excerpt};
-use crate::feed::{Feed, Navigation, Set};
+use crate::feed::{Navigation, Set};
 use crate::odata::uri::syntax::{Expr, ExprKind, KeySyntax, PathSegment, ResourcePath, Span, SystemSegment};
 use crate::odata::value::{PrimitiveType, Value};
 
@@ -28,12 +26,8 @@ pub(super) struct Addressed {
 }
 
 /// Binds the path to a set and a part of it.
-pub(super) fn bind(
-    feed: &Feed,
-    path: &ResourcePath,
-    aliases: &[(String, Expr)],
-    now: DateTime<Utc>,
-) -> Result<Addressed, QueryError> {
+pub(super) fn bind(scope: Scope<'_>, path: &ResourcePath) -> Result<Addressed, QueryError> {
+    let feed = scope.feed;
     let Some((first, rest)) = path.segments.split_first() else {
         return Err(PART.fault(QueryErrorKind::UnknownSet { name: String::new(), suggestion: None }));
     };
@@ -50,16 +44,7 @@ pub(super) fn bind(
         let kind = QueryErrorKind::UnknownSet { name: excerpt(name), suggestion: closest(name, names) };
         return Err(PART.error(span.start, kind));
     };
-    let scope = Scope { feed, aliases, now };
     Path::new(scope, index, None).named(key.as_ref(), *span, rest)
-}
-
-/// The context of binding a path.
-#[derive(Clone, Copy)]
-struct Scope<'a> {
-    feed: &'a Feed,
-    aliases: &'a [(String, Expr)],
-    now: DateTime<Utc>,
 }
 
 /// The path after the name of a set, or after a navigation property.
@@ -75,7 +60,7 @@ struct Path<'a> {
 impl<'a> Path<'a> {
     fn new(scope: Scope<'a>, index: usize, origin: Option<Box<Origin>>) -> Self {
         let set = &scope.feed.sets[index];
-        let binder = Binder::new(scope.feed, set, scope.aliases, PART, scope.now);
+        let binder = Binder::new(scope, set, PART);
         Self { scope, index, set, binder, conditions: Vec::new(), origin }
     }
 

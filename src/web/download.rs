@@ -17,6 +17,7 @@ use futures_util::{TryStreamExt, stream};
 use crate::answer::error::BridgeError;
 use crate::answer::stages::{Stage, Stages};
 use crate::answer::{Answer, Answerer, Page, Request, Resource, retry_when_moved};
+use crate::budget::work::Workers;
 use crate::export::csv::{CsvWriter, Dialect};
 use crate::export::parquet::ParquetWriter;
 use crate::export::{ExportError, FileColumn, FileWriter};
@@ -45,7 +46,7 @@ pub async fn answer(request: HttpRequest, state: web::Data<AppState>) -> HttpRes
         }
     }
     let state = state.for_client(client::of(&request, &state.proxies));
-    match retry_when_moved(async || file(&request, &state).await).await {
+    match retry_when_moved(|| file(&request, &state)).await {
         Ok(response) => response,
         Err(error) => respond::refuse(Version::V4, &error),
     }
@@ -55,15 +56,17 @@ async fn file(request: &HttpRequest, state: &AppState) -> Result<HttpResponse, B
     let address = FileAddress::read(request)?;
     let source = FileSource {
         answerer: state.answerer.clone(),
-        feed: state.feeds.table(address.table).await?,
-        set: address.set.to_owned(),
+        workers: Arc::clone(&state.workers),
+        feed: state.feeds.table(&address.table).await?,
+        set: address.set.clone(),
         options: request.uri().query().unwrap_or_default().to_owned(),
         now: state.clock.now(),
         stages: Stages::new(Arc::clone(&state.metrics)),
     };
-    let (kind, first) = source.page(None, |resource| Kind::read(&address, resource)).await?;
+    let table = address.table.clone();
+    let (kind, first) = source.page(None, move |resource| Kind::read(&address, resource)).await?;
     let set = first.query.result(&source.feed);
-    let name = file_name(state.feeds.origin().is_simulator, address.table, &set.name, kind.extension());
+    let name = file_name(state.feeds.origin().is_simulator, &table, &set.name, kind.extension());
     let coding = match kind {
         Kind::Csv(_) => Coding::choose(joined(request.headers(), &header::ACCEPT_ENCODING).as_deref()),
         // Parquet is compressed already.
@@ -95,20 +98,21 @@ async fn file(request: &HttpRequest, state: &AppState) -> Result<HttpResponse, B
 }
 
 /// The parts of the path.
-struct FileAddress<'a> {
-    table: &'a str,
+struct FileAddress {
+    table: String,
     /// The name of the set in the URL.
-    set: &'a str,
-    extension: &'a str,
+    set: String,
+    extension: String,
 }
 
-impl<'a> FileAddress<'a> {
-    fn read(request: &'a HttpRequest) -> Result<Self, BridgeError> {
+impl FileAddress {
+    fn read(request: &HttpRequest) -> Result<Self, BridgeError> {
         let nothing = || BridgeError::UnknownPath(request.path().to_owned());
         let path = request.uri().path().trim_start_matches('/');
         let (_, path) = path.split_once('/').ok_or_else(nothing)?;
         let (table, file) = path.split_once('/').ok_or_else(nothing)?;
         let (set, extension) = file.rsplit_once('.').ok_or_else(nothing)?;
+        let [table, set, extension] = [table, set, extension].map(str::to_owned);
         Ok(Self { table, set, extension })
     }
 }
@@ -122,7 +126,7 @@ enum Kind {
 
 impl Kind {
     /// The kind of file; refuses options that apply only to pages, and paths that are not sets.
-    fn read(address: &FileAddress<'_>, resource: &Resource<'_>) -> Result<Self, BridgeError> {
+    fn read(address: &FileAddress, resource: &Resource<'_>) -> Result<Self, BridgeError> {
         let options = resource.options;
         let dialect = options.custom.iter().find(|(name, _)| name == Dialect::OPTION);
         let dialect = dialect.map(|(_, value)| Dialect::parse(value)).transpose()?;
@@ -187,8 +191,10 @@ fn file_name(is_simulator: bool, table: &str, set: &str, extension: &str) -> Str
 }
 
 /// The request for the rows of a file, page by page.
+#[derive(Clone)]
 struct FileSource {
     answerer: Answerer,
+    workers: Arc<Workers>,
     feed: Arc<Feed>,
     /// The name of the set in the URL.
     set: String,
@@ -198,7 +204,18 @@ struct FileSource {
 }
 
 impl FileSource {
-    async fn page<F>(
+    /// The page at a token, or the first. Each has a processor time of its own.
+    async fn page<F: Send + 'static>(
+        &self,
+        skip_token: Option<String>,
+        negotiate: impl FnOnce(&Resource<'_>) -> Result<F, BridgeError> + Send + 'static,
+    ) -> Result<(F, Page), BridgeError> {
+        let (source, workers) = (self.clone(), &self.workers);
+        let answer = async move { source.answer(skip_token.as_deref(), negotiate).await };
+        workers.run(&workers.work(), answer).await.unwrap_or(Err(FetchError::Interrupted.into()))
+    }
+
+    async fn answer<F>(
         &self,
         skip_token: Option<&str>,
         negotiate: impl FnOnce(&Resource<'_>) -> Result<F, BridgeError>,
@@ -272,7 +289,7 @@ impl FileStream {
             if self.waiting.is_empty()
                 && let Some(token) = self.next.take()
             {
-                let page = self.source.page(Some(&token), |_| Ok(())).await;
+                let page = self.source.page(Some(token), |_| Ok(())).await;
                 self.take(page.inspect_err(broken_off)?.1)?;
                 continue;
             }

@@ -14,6 +14,7 @@ pub async fn process(state: web::Data<AppState>) -> HttpResponse {
     state.metrics.cache_size(size.blocks, size.bytes);
     state.metrics.disk_size(size.disk_blocks, size.disk_bytes);
     state.metrics.budgets(&state.budgets);
+    state.metrics.work(state.workers.statistics());
     HttpResponse::Ok().insert_header((header::CONTENT_TYPE, EXPOSITION_TYPE)).body(state.metrics.render())
 }
 

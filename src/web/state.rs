@@ -6,6 +6,7 @@ use crate::answer::Answerer;
 use crate::budget::Budget;
 use crate::budget::client::{Client, TrustedProxies};
 use crate::budget::upstream::Requester;
+use crate::budget::work::Workers;
 use crate::clock::Clock;
 use crate::indicators::collector::Collector;
 use crate::observe::metrics::Metrics;
@@ -23,6 +24,8 @@ pub struct AppState {
     pub feeds: Arc<FeedKeeper>,
     pub catalogue: Arc<CatalogueKeeper>,
     pub answerer: Answerer,
+    /// The threads on which requests are answered.
+    pub workers: Arc<Workers>,
     pub indicators: Arc<Collector>,
     pub ahead: Arc<ReadAhead>,
     pub store: Arc<dyn CellStore>,

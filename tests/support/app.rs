@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use jobindsats_bridge::budget::work::PROCESSOR_TIME;
 use jobindsats_bridge::clock::Clock;
 use jobindsats_bridge::feed::origin::Origin;
 use jobindsats_bridge::refresh::indicators::Pace;
@@ -69,6 +70,8 @@ pub struct AppOptions {
     pub ahead: Budget,
     /// How long clients are waited for.
     pub timeouts: Timeouts,
+    /// The processor time of one request.
+    pub processor_time: Duration,
 }
 
 impl Default for AppOptions {
@@ -88,6 +91,7 @@ impl Default for AppOptions {
             background: Background::None,
             ahead: Budget::default(),
             timeouts: Timeouts::default(),
+            processor_time: PROCESSOR_TIME,
         }
     }
 }
@@ -182,6 +186,7 @@ impl App {
             clock: options.clock.clone(),
             pace: Pace::default(),
             ahead: options.ahead,
+            processor_time: options.processor_time,
             workers: Some(1),
             timeouts: options.timeouts,
             background: options.background == Background::All,

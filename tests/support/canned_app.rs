@@ -53,6 +53,7 @@ impl CannedApp {
             clock: Clock::fixed(morning()),
             pace: Pace::default(),
             ahead: Budget::default(),
+            processor_time: jobindsats_bridge::budget::work::PROCESSOR_TIME,
             workers: Some(1),
             timeouts: Timeouts::default(),
             background: false,

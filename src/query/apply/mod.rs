@@ -10,14 +10,12 @@ mod totals;
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
-
 use super::error::{NotOfferedReason, QueryError, QueryErrorKind, Shape};
-use super::expr::Binder;
+use super::expr::{Binder, Scope};
 use super::request_part::{APPLY, RequestPart};
 use super::{BoundExpr, Computed, OrderKey, compute, filter, orderby, search};
+use crate::feed::Set;
 use crate::feed::column::{Column, Fact};
-use crate::feed::{Feed, Set};
 use crate::odata::uri::syntax::{Expr, ExprKind, Literal, QueryOptions, Transformation};
 use crate::odata::value::Value;
 
@@ -75,7 +73,7 @@ pub enum Step {
 }
 
 impl Step {
-    fn expressions(&self) -> Vec<&BoundExpr> {
+    pub(super) fn expressions(&self) -> Vec<&BoundExpr> {
         match self {
             Self::Filter(condition) => vec![condition],
             Self::Order(keys) => keys.iter().map(|key| &key.expr).collect(),
@@ -119,13 +117,11 @@ pub enum Aggregate {
 
 /// Binds the transformations.
 pub(super) fn bind(
-    feed: &Feed,
+    scope: Scope<'_>,
     set: &Set,
     transformations: &[Transformation],
-    aliases: &[(String, Expr)],
-    now: DateTime<Utc>,
 ) -> Result<BoundApply, QueryError> {
-    let mut line = Line::new(feed, set, aliases, now);
+    let mut line = Line::new(scope, set);
     transformations.iter().try_for_each(|transformation| line.add(transformation))?;
     Ok(line.finish())
 }
@@ -149,9 +145,7 @@ pub(super) fn refuse_beside(options: &QueryOptions) -> Result<(), QueryError> {
 
 /// The transformations bound so far, and the columns after the last of them.
 struct Line<'a> {
-    feed: &'a Feed,
-    aliases: &'a [(String, Expr)],
-    now: DateTime<Utc>,
+    scope: Scope<'a>,
     source: Set,
     filter: Option<BoundExpr>,
     steps: Vec<Step>,
@@ -159,12 +153,12 @@ struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    fn new(feed: &'a Feed, set: &Set, aliases: &'a [(String, Expr)], now: DateTime<Utc>) -> Self {
-        Self { feed, aliases, now, source: set.clone(), filter: None, steps: Vec::new(), shape: set.clone() }
+    fn new(scope: Scope<'a>, set: &Set) -> Self {
+        Self { scope, source: set.clone(), filter: None, steps: Vec::new(), shape: set.clone() }
     }
 
     fn binder(&self) -> Binder<'_> {
-        Binder::new(self.feed, &self.shape, self.aliases, APPLY, self.now)
+        Binder::new(self.scope, &self.shape, APPLY)
     }
 
     fn add(&mut self, transformation: &Transformation) -> Result<(), QueryError> {

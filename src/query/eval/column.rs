@@ -10,6 +10,7 @@ use arrow_select::filter::filter;
 use arrow_select::take::take;
 
 use super::EvalError;
+use crate::budget::work::WorkError;
 use crate::feed::arrays::value_at;
 use crate::odata::value::Value;
 
@@ -68,9 +69,13 @@ impl ColumnarValue {
     }
 
     /// Applies a predicate to each text; unknown for null.
-    pub(super) fn truths_of_texts(&self, rows: usize, holds: impl Fn(&str) -> bool) -> BooleanArray {
+    pub(super) fn truths_of_texts(
+        &self,
+        rows: usize,
+        holds: impl Fn(&str) -> Result<bool, WorkError>,
+    ) -> Result<BooleanArray, EvalError> {
         let texts = Texts::of(self);
-        (0..rows).map(|row| texts.get(row).map(&holds)).collect()
+        Ok((0..rows).map(|row| texts.get(row).map(&holds).transpose()).collect::<Result<_, _>>()?)
     }
 
     /// Applies a function to each value.

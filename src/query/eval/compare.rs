@@ -11,7 +11,8 @@ use arrow_ord::cmp;
 use arrow_schema::{ArrowError, DataType};
 
 use super::EvalError;
-use super::column::{ColumnarValue, Texts, text};
+use super::column::{ColumnarValue, text};
+use crate::budget::work;
 use crate::catalogue::value::to_stored;
 use crate::feed::arrays::scalar;
 use crate::odata::value::Value;
@@ -97,14 +98,19 @@ fn by_kernel(
 }
 
 /// `in` is equality with any of the values, so null is in a list that contains null.
-pub(super) fn is_in(operand: &ColumnarValue, values: &[Value], rows: usize) -> BooleanArray {
+pub(super) fn is_in(
+    operand: &ColumnarValue,
+    values: &[Value],
+    rows: usize,
+) -> Result<BooleanArray, EvalError> {
     if let ColumnarValue::Array(array) = operand
         && let Some(mask) = by_lookup(array, values)
     {
-        return mask;
+        return Ok(mask);
     }
     let equals_any = |value| values.iter().any(|one| holds(Comparison::Eq, &value, one) == Some(true));
-    operand.values(rows).map(|value| Some(equals_any(value))).collect()
+    let truths = operand.values(rows).map(|value| work::check().map(|()| Some(equals_any(value))));
+    Ok(truths.collect::<Result<_, _>>()?)
 }
 
 /// Looks up every figure or text in a hash table of the values; `None` for columns of other types, or if a value is not of the column's
@@ -130,9 +136,13 @@ fn by_lookup(array: &ArrayRef, values: &[Value]) -> Option<BooleanArray> {
 }
 
 /// Whether each text, in any letter case, contains the words, which are in lower case. False for null.
-pub(super) fn contains_words(texts: &ColumnarValue, words: &Value, rows: usize) -> BooleanArray {
-    let texts = Texts::of(texts);
-    let Value::String(words) = words else { return BooleanArray::from(vec![false; rows]) };
-    let holds = |text: &str| text.to_lowercase().contains(&**words);
-    (0..rows).map(|row| Some(texts.get(row).is_some_and(holds))).collect()
+pub(super) fn contains_words(
+    texts: &ColumnarValue,
+    words: &Value,
+    rows: usize,
+) -> Result<BooleanArray, EvalError> {
+    let words = text(words).unwrap_or_default();
+    let found =
+        texts.truths_of_texts(rows, |text| work::check().map(|()| text.to_lowercase().contains(words)))?;
+    Ok(found.iter().map(|found| Some(found == Some(true))).collect())
 }

@@ -9,6 +9,7 @@ use rust_decimal::{Decimal, RoundingStrategy};
 
 use super::EvalError;
 use super::column::{ColumnarValue, Texts};
+use crate::budget::work;
 use crate::odata::functions::Function;
 use crate::odata::value::Value;
 
@@ -91,7 +92,9 @@ impl Call<'_> {
 
     /// Applies a function with a text as its result.
     fn written<T: AsRef<str>>(&self, text: impl Fn(usize) -> Option<T>) -> Result<ColumnarValue, EvalError> {
-        Ok(ColumnarValue::Array(Arc::new((0..self.rows).map(text).collect::<StringArray>())))
+        let counted = |text: T| work::write_text(text.as_ref().len()).map(|()| text);
+        let texts = (0..self.rows).map(|row| text(row).map(counted).transpose());
+        Ok(ColumnarValue::Array(Arc::new(texts.collect::<Result<StringArray, _>>()?)))
     }
 
     /// Applies a function to each value.

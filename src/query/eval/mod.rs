@@ -26,6 +26,7 @@ pub use rows::{NoColumns, Rows};
 
 use self::rows::{DistinctValues, Slice};
 use super::{BoundExpr, BoundExprKind, cast};
+use crate::budget::work::{self, WorkError};
 use crate::odata::value::Value;
 
 /// How many rows are evaluated at once: enough for columns to be efficient, few enough to bound the size of intermediate results.
@@ -40,6 +41,9 @@ pub enum EvalError {
     OutOfRange { operation: &'static str },
     #[error("{operation} is not defined on these values")]
     Undefined { operation: &'static str },
+    /// The request has used up what it may use.
+    #[error(transparent)]
+    Work(#[from] WorkError),
 }
 
 impl EvalError {
@@ -50,6 +54,7 @@ impl EvalError {
             Self::DivisionByZero => "Udtrykket dividerer med nul; udeluk de rækker først.",
             Self::OutOfRange { .. } => "Udregningen giver en værdi uden for det mulige; ret udtrykket.",
             Self::Undefined { .. } => "Udregningen giver ingen mening for værdierne; ret udtrykket.",
+            Self::Work(error) => error.danish(),
         }
     }
 }
@@ -102,10 +107,13 @@ impl Evaluator {
         match &expr.kind {
             BoundExprKind::Literal(value) => Ok(ColumnarValue::Scalar(value.clone())),
             BoundExprKind::Column(column) => rows.column(*column),
-            _ => match self.looked_up(expr, rows)? {
-                Some(found) => Ok(found),
-                None => self.by_operands(expr, rows),
-            },
+            _ => {
+                work::check()?;
+                match self.looked_up(expr, rows)? {
+                    Some(found) => Ok(found),
+                    None => self.by_operands(expr, rows),
+                }
+            }
         }
     }
 
@@ -174,18 +182,19 @@ fn apply(expr: &BoundExpr, operands: &[ColumnarValue], count: usize) -> Result<C
         Kind::Compare(comparison, ..) => {
             Ok(compare::compare(*comparison, operand(0)?, operand(1)?, count)?.into())
         }
-        Kind::In(_, values) => Ok(compare::is_in(operand(0)?, values, count).into()),
+        Kind::In(_, values) => Ok(compare::is_in(operand(0)?, values, count)?.into()),
         Kind::Arithmetic(operator, ..) => {
             let apply = |left: &Value, right: &Value| arithmetic::apply(*operator, left, right);
             operand(0)?.zip(operand(1)?, count, apply)
         }
         Kind::Call(function, _) => function::call(*function, operands, count),
         Kind::Matches(_, pattern) => {
-            Ok(operand(0)?.truths_of_texts(count, |text| pattern.matches(text)).into())
+            let matches = |text: &str| work::check().map(|()| pattern.matches(text));
+            Ok(operand(0)?.truths_of_texts(count, matches)?.into())
         }
         Kind::Cast(to, _) => operand(0)?.map(count, |value| Ok(cast::cast(value, *to))),
         Kind::Lookup(_, table) => operand(0)?.map(count, |key| Ok(table.value(key).clone())),
-        Kind::ContainsWords(_, words) => Ok(compare::contains_words(operand(0)?, words, count).into()),
+        Kind::ContainsWords(_, words) => Ok(compare::contains_words(operand(0)?, words, count)?.into()),
         // Evaluated by the caller, or replaced by a lookup table before.
         Kind::Literal(_) | Kind::Column(_) | Kind::And(_) | Kind::Or(_) | Kind::Case(_) => Err(undefined),
         Kind::LambdaAggregate(..) => Err(undefined),

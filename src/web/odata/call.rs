@@ -40,8 +40,8 @@ pub(super) struct Service {
 /// Answers one request that reads, alone or in a batch.
 pub(super) async fn read(raw: &RawRequest<'_>, state: &AppState) -> Result<Reply, BridgeError> {
     let version = raw.version()?;
-    let stages = Stages::new(Arc::clone(&state.metrics));
-    let answered = retry_when_moved(async || Call::new(raw, state, version).answer(&stages).await).await?;
+    let (stages, call) = (Stages::new(Arc::clone(&state.metrics)), Call::new(raw, state, version));
+    let answered = retry_when_moved(|| call.answer(&stages)).await?;
     // Conditional requests apply to GET and HEAD only.
     let held = raw.header("if-none-match").filter(|_| *raw.method != Method::POST);
     Ok(Reply::of(version, answered, held.as_deref()).timed(stages))

@@ -9,10 +9,14 @@ mod output;
 mod raw_request;
 mod rows;
 
+use std::sync::Arc;
+
 use actix_web::http::Method;
+use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::answer::error::BridgeError;
+use crate::fetch::error::FetchError;
 use crate::odata::version::Version;
 use crate::web::client;
 use crate::web::exchange;
@@ -32,16 +36,20 @@ pub async fn answer(request: HttpRequest, body: web::Payload, state: web::Data<A
     let state = state.for_client(client::of(&request, &state.proxies));
     let base = links::base(&request, state.public_url.as_deref());
     let path = request.uri().path();
-    let raw = RawRequest {
-        method: request.method(),
-        path: path.strip_prefix(ROOT).unwrap_or(path).trim_start_matches('/'),
-        query: request.uri().query().unwrap_or_default(),
-        headers: request.headers(),
-        base: &base,
+    let owned = OwnedRequest {
+        method: request.method().clone(),
+        path: path.strip_prefix(ROOT).unwrap_or(path).trim_start_matches('/').to_owned(),
+        query: request.uri().query().unwrap_or_default().to_owned(),
+        headers: request.headers().clone(),
+        base,
     };
-    let version = raw.version();
+    let version = owned.raw().version();
     let result = match body.to_bytes_limited(BODY_BYTES).await {
-        Ok(Ok(body)) => reply(&raw, &body, &state).await,
+        Ok(Ok(body)) => {
+            let workers = Arc::clone(&state.workers);
+            let answer = async move { reply(&owned.raw(), &body, &state).await };
+            workers.run(&workers.work(), answer).await.unwrap_or(Err(FetchError::Interrupted.into()))
+        }
         Ok(Err(error)) if exchange::is_late(&error) => Err(BridgeError::BodySlow),
         Ok(Err(_)) => Err(BridgeError::BodyBroken),
         Err(_) => Err(BridgeError::BodyTooLarge { limit: BODY_BYTES }),
@@ -65,6 +73,22 @@ async fn reply(raw: &RawRequest<'_>, body: &[u8], state: &AppState) -> Result<Re
         }
         (&Method::GET | &Method::HEAD, None) if !raw.is_batch() => read(raw, state).await,
         _ => Err(BridgeError::Method { method: raw.method.to_string(), allow }),
+    }
+}
+
+/// A request that is answered on other threads than those of the server.
+struct OwnedRequest {
+    method: Method,
+    path: String,
+    query: String,
+    headers: HeaderMap,
+    base: String,
+}
+
+impl OwnedRequest {
+    fn raw(&self) -> RawRequest<'_> {
+        let Self { method, path, query, headers, base } = self;
+        RawRequest { method, path, query, headers, base }
     }
 }
 

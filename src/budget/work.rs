@@ -1,0 +1,285 @@
+//! Processor time and text that one request may use, all parts of a batch together.
+//!
+//! Requests are answered on threads of their own ([`Workers`]), so that the threads of the HTTP server are free whatever is
+//! evaluated. A request that has used more than a moment takes turns with others of its kind, one per core; a small one never waits.
+//! What a request has used is checked many times in a second, wherever it computes.
+
+use std::cell::RefCell;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, clock_gettime};
+use thiserror::Error;
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::AbortHandle;
+use tracing::Instrument;
+
+use crate::error::{DescribeError, ErrorDescription};
+
+/// The most bytes of text that the expressions of a request write, all rows together.
+pub const TEXT_BYTES: u64 = 256 * 1024 * 1024;
+/// The processor time of a request, unless a test gives it another.
+pub const PROCESSOR_TIME: Duration = Duration::from_secs(5);
+/// Requests that have used less never wait for a turn.
+const SMALL: Duration = Duration::from_millis(50);
+/// The length of a turn.
+const TURN: Duration = Duration::from_millis(50);
+/// Threads beside those whose requests have a turn, for small ones.
+const SPARE: usize = 4;
+/// So often what was used is looked up.
+const CHECKED_EVERY: Duration = Duration::from_millis(2);
+
+/// Why the work for a request was ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum WorkError {
+    #[error("evaluating the request took more than {0:?} of processor time")]
+    Time(Duration),
+    #[error("the expressions of the request write more than {0} bytes of text")]
+    Text(u64),
+    #[error("the client has left")]
+    Abandoned,
+}
+
+impl WorkError {
+    /// One Danish sentence, with what to do.
+    #[must_use]
+    pub fn danish(&self) -> &'static str {
+        match self {
+            Self::Time(_) => {
+                "Det tager for lang tid at regne svaret ud; afgræns med $filter på Periode eller område, eller forenkl udtrykkene."
+            }
+            Self::Text(_) => {
+                "Udtrykkene skriver for lange tekster for så mange rækker; afgræns med $filter, eller brug færre concat."
+            }
+            Self::Abandoned => "Forbindelsen er lukket, før svaret var klar.",
+        }
+    }
+}
+
+impl DescribeError for WorkError {
+    fn describe(&self) -> ErrorDescription {
+        ErrorDescription::new(400, "TooMuchWork", self.danish())
+    }
+}
+
+/// Threads on which requests are answered, beside those of the HTTP server.
+#[derive(Debug)]
+pub struct Workers {
+    runtime: Option<Runtime>,
+    turns: Arc<Semaphore>,
+    processor_time: Duration,
+    statistics: Arc<WorkStatistics>,
+}
+
+/// What all requests together have used.
+#[derive(Debug, Default)]
+pub struct WorkStatistics {
+    nanoseconds: AtomicU64,
+    refused: AtomicU64,
+}
+
+impl WorkStatistics {
+    /// Seconds of processor time.
+    #[must_use]
+    pub fn seconds(&self) -> f64 {
+        Duration::from_nanos(self.nanoseconds.load(Ordering::Relaxed)).as_secs_f64()
+    }
+
+    /// Requests that were ended because they used too much.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+}
+
+impl Workers {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// When the system has no more threads.
+    pub fn start(processor_time: Duration) -> io::Result<Self> {
+        let cores = std::thread::available_parallelism()?.get();
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(cores + SPARE)
+            .thread_name("answers")
+            .enable_all()
+            .build()?;
+        let turns = Arc::new(Semaphore::new(cores));
+        Ok(Self { runtime: Some(runtime), turns, processor_time, statistics: Arc::default() })
+    }
+
+    /// The work of one request.
+    #[must_use]
+    pub fn work(&self) -> Work {
+        Work(Arc::new(Spent {
+            nanoseconds: AtomicU64::new(0),
+            text: AtomicU64::new(0),
+            is_abandoned: AtomicBool::new(false),
+            processor_time: self.processor_time,
+            turns: Arc::clone(&self.turns),
+            statistics: Arc::clone(&self.statistics),
+        }))
+    }
+
+    #[must_use]
+    pub fn statistics(&self) -> &WorkStatistics {
+        &self.statistics
+    }
+
+    /// Answers a request on these threads. When the returned future is dropped, because the client has left, the work ends.
+    /// `None` if it panics.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        work: &Work,
+        answer: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        let task = self.runtime.as_ref()?.spawn(work.clone().count(answer).in_current_span());
+        let _abandoned = Abandoned(work.clone(), task.abort_handle());
+        task.await.ok()
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Ends the work when it is dropped. Work that is complete does not notice.
+struct Abandoned(Work, AbortHandle);
+
+impl Drop for Abandoned {
+    fn drop(&mut self) {
+        self.0.0.is_abandoned.store(true, Ordering::Relaxed);
+        self.1.abort();
+    }
+}
+
+/// What a request has used. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Work(Arc<Spent>);
+
+#[derive(Debug)]
+struct Spent {
+    nanoseconds: AtomicU64,
+    text: AtomicU64,
+    is_abandoned: AtomicBool,
+    processor_time: Duration,
+    turns: Arc<Semaphore>,
+    statistics: Arc<WorkStatistics>,
+}
+
+/// What a request computes on this thread between two waits.
+struct Section {
+    work: Work,
+    started: Duration,
+    checked: Instant,
+    /// The turn, and when it began.
+    turn: Option<(OwnedSemaphorePermit, Instant)>,
+}
+
+thread_local! {
+    static SECTION: RefCell<Option<Section>> = const { RefCell::new(None) };
+}
+
+impl Work {
+    /// Counts what a future computes, between one wait and the next, towards the request.
+    async fn count<T>(self, answer: impl Future<Output = T>) -> T {
+        let mut answer = std::pin::pin!(answer);
+        std::future::poll_fn(move |context| {
+            let _section = Entered::new(&self);
+            answer.as_mut().poll(context)
+        })
+        .await
+    }
+}
+
+/// The thread's section, until it is dropped.
+struct Entered;
+
+impl Entered {
+    fn new(work: &Work) -> Self {
+        let (work, started) = (work.clone(), processor_time());
+        SECTION.set(Some(Section { work, started, checked: Instant::now(), turn: None }));
+        Self
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        if let Some(section) = SECTION.take() {
+            let used = u64::try_from((processor_time().saturating_sub(section.started)).as_nanos())
+                .unwrap_or(u64::MAX);
+            section.work.0.nanoseconds.fetch_add(used, Ordering::Relaxed);
+            section.work.0.statistics.nanoseconds.fetch_add(used, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Section {
+    fn check(&mut self) -> Result<(), WorkError> {
+        if self.checked.elapsed() < CHECKED_EVERY {
+            return Ok(());
+        }
+        let spent = &self.work.0;
+        if spent.is_abandoned.load(Ordering::Relaxed) {
+            return Err(WorkError::Abandoned);
+        }
+        let before = Duration::from_nanos(spent.nanoseconds.load(Ordering::Relaxed));
+        let used = before + processor_time().saturating_sub(self.started);
+        if used > spent.processor_time {
+            spent.statistics.refused.fetch_add(1, Ordering::Relaxed);
+            return Err(WorkError::Time(spent.processor_time));
+        }
+        if used > SMALL && self.turn.as_ref().is_none_or(|(_, began)| began.elapsed() > TURN) {
+            self.take_turn();
+        }
+        self.checked = Instant::now();
+        Ok(())
+    }
+
+    /// Waits behind those that wait already.
+    fn take_turn(&mut self) {
+        self.turn = None;
+        let turns = Arc::clone(&self.work.0.turns);
+        // Other requests go on meanwhile, on another thread.
+        let turn = tokio::task::block_in_place(|| Handle::current().block_on(turns.acquire_owned()));
+        self.turn = turn.ok().map(|turn| (turn, Instant::now()));
+    }
+}
+
+/// Looks whether the request of this thread's section may go on, and lets others have their turn. Nothing without a section.
+///
+/// # Errors
+/// When the request has used its processor time, or its client has left.
+pub fn check() -> Result<(), WorkError> {
+    SECTION.with_borrow_mut(|section| section.as_mut().map_or(Ok(()), Section::check))
+}
+
+/// Counts the text that an expression of the request has written, and checks as [`check`] does.
+///
+/// # Errors
+/// When the request has written too much, or as for [`check`].
+pub fn write_text(bytes: usize) -> Result<(), WorkError> {
+    SECTION.with_borrow_mut(|section| {
+        let Some(section) = section else { return Ok(()) };
+        let spent = &section.work.0;
+        let bytes = bytes as u64;
+        if spent.text.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) > TEXT_BYTES {
+            spent.statistics.refused.fetch_add(1, Ordering::Relaxed);
+            return Err(WorkError::Text(TEXT_BYTES));
+        }
+        section.check()
+    })
+}
+
+/// The processor time of this thread.
+fn processor_time() -> Duration {
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(now.tv_sec.try_into().unwrap_or(0), now.tv_nsec.try_into().unwrap_or(0))
+}

@@ -1,0 +1,153 @@
+//! How many bytes of text a query can write, known before any row is read: a text that is concatenated with itself again and again
+//! doubles with every step.
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int32Type;
+use arrow_array::{ArrayRef, StringArray};
+
+use super::apply::{Grouping, Step};
+use super::{BoundExpr, BoundExprKind, BoundQuery};
+use crate::feed::column::Fact;
+use crate::feed::facts;
+use crate::feed::{CellSource, RowSource, Set};
+use crate::odata::functions::Function;
+use crate::odata::value::{PrimitiveType, Value};
+
+/// The most bytes of a number, date or time as text, and of a status.
+const SHORT_TEXT: u64 = 64;
+/// The most bytes of the id of an observation.
+const OBSERVATION_ID: u64 = 512;
+/// How much longer a text can become in the other letter case: `ΐ` has two bytes, its capital letters have six.
+const LETTER_CASE: u64 = 3;
+/// No column of labels has more distinct texts. An expression over one such column is evaluated once for each.
+const DISTINCT: u64 = 20_000;
+
+/// Sizes in bytes for one row.
+#[derive(Debug, Clone, Copy, Default)]
+struct Size {
+    /// The longest text that an expression gives.
+    longest: u64,
+    /// All texts that are written on the way to it.
+    written: u64,
+}
+
+/// The most bytes of text that evaluating the query writes, if so many rows are read and so many are shown.
+#[must_use]
+pub fn written(query: &BoundQuery, set: &Set, rows: u64, shown: u64) -> u64 {
+    let steps = || query.apply.iter().flat_map(|apply| &apply.steps);
+    let condition = query.condition(set);
+    let own = || query.order.iter().map(|key| &key.expr).chain(&condition);
+    let computed = || query.computed.iter().map(|computed| &computed.expr);
+    let filter = || query.apply.iter().flat_map(|apply| &apply.filter);
+    let mut all = steps().flat_map(Step::expressions).chain(filter()).chain(own()).chain(computed());
+    if !all.any(|expr| expr.nodes().any(writes)) {
+        return 0;
+    }
+    let source = query.apply.as_ref().map_or(set, |apply| &apply.source);
+    let mut columns: Vec<u64> =
+        (0..source.columns.len()).map(|column| longest_text(source, column)).collect();
+    let mut bytes: u64 = filter().map(|filter| over_rows(filter, &columns, rows)).sum();
+    for step in steps() {
+        let of_step = step.expressions().into_iter().map(|expr| over_rows(expr, &columns, rows));
+        bytes = of_step.fold(bytes, u64::saturating_add);
+        columns = after(step, columns);
+    }
+    let own = own().map(|expr| over_rows(expr, &columns, rows));
+    let computed = computed().map(|expr| over_rows(expr, &columns, rows.min(shown)));
+    own.chain(computed).fold(bytes, u64::saturating_add)
+}
+
+/// The longest text of each column behind a step.
+fn after(step: &Step, mut columns: Vec<u64>) -> Vec<u64> {
+    match step {
+        Step::Compute(width, computed) => {
+            let longest: Vec<u64> =
+                computed.iter().map(|value| size(&value.expr, &columns).longest).collect();
+            columns.truncate(*width);
+            columns.extend(longest);
+            columns
+        }
+        Step::Group(Grouping { by, aggregates }) => {
+            let read =
+                by.iter().copied().map(Some).chain(aggregates.iter().map(|aggregate| aggregate.column()));
+            read.map(|column| column.and_then(|column| columns.get(column)).copied().unwrap_or(0)).collect()
+        }
+        Step::Filter(_) | Step::Order(_) | Step::Top(_) | Step::Skip(_) | Step::Extremes(..) => columns,
+    }
+}
+
+/// The bytes that an expression writes for so many rows.
+fn over_rows(expr: &BoundExpr, columns: &[u64], rows: u64) -> u64 {
+    match &expr.kind {
+        BoundExprKind::And(terms) | BoundExprKind::Or(terms) => {
+            terms.iter().map(|term| over_rows(term, columns, rows)).fold(0, u64::saturating_add)
+        }
+        _ => {
+            let is_looked_up = expr.only_column().is_some() && !expr.can_fail();
+            let rows = if is_looked_up { rows.min(DISTINCT) } else { rows };
+            size(expr, columns).written.saturating_mul(rows)
+        }
+    }
+}
+
+/// Whether the expression writes a new text.
+fn writes(expr: &BoundExpr) -> bool {
+    let is_text = expr.primitive == Some(PrimitiveType::String);
+    is_text && matches!(expr.kind, BoundExprKind::Call(..) | BoundExprKind::Cast(..))
+}
+
+fn size(expr: &BoundExpr, columns: &[u64]) -> Size {
+    let operands: Vec<Size> = expr.operands().into_iter().map(|operand| size(operand, columns)).collect();
+    let longest_operand = operands.iter().map(|size| size.longest).max().unwrap_or(0);
+    let longest = match &expr.kind {
+        _ if expr.primitive != Some(PrimitiveType::String) => 0,
+        BoundExprKind::Literal(value) => {
+            if let Value::String(text) = value {
+                text.len() as u64
+            } else {
+                0
+            }
+        }
+        BoundExprKind::Column(column) => columns.get(*column).copied().unwrap_or(0),
+        BoundExprKind::Lookup(_, table) => table.longest_text(),
+        BoundExprKind::Call(Function::Concat, _) => {
+            operands.iter().fold(0, |sum: u64, size| sum.saturating_add(size.longest))
+        }
+        BoundExprKind::Call(Function::ToLower | Function::ToUpper, _) => {
+            longest_operand.saturating_mul(LETTER_CASE)
+        }
+        BoundExprKind::Cast(..) => longest_operand.max(SHORT_TEXT),
+        // Parts of texts, and one of several.
+        _ => longest_operand,
+    };
+    let before = operands.iter().fold(0, |sum: u64, size| sum.saturating_add(size.written));
+    Size { longest, written: if writes(expr) { before.saturating_add(longest) } else { before } }
+}
+
+/// The longest text in a column of the set.
+fn longest_text(set: &Set, column: usize) -> u64 {
+    match (&set.rows, set.columns.get(column)) {
+        (RowSource::List(batch), _) => batch.columns().get(column).map_or(0, longest_in),
+        (RowSource::Cells(source), Some(column)) => longest_fact(source, column.fact),
+        (RowSource::Cells(_), None) => 0,
+    }
+}
+
+fn longest_in(array: &ArrayRef) -> u64 {
+    let distinct = array.as_dictionary_opt::<Int32Type>().map_or(array, |dictionary| dictionary.values());
+    let texts: Option<&StringArray> = distinct.as_string_opt();
+    texts.into_iter().flatten().flatten().map(str::len).max().unwrap_or(0) as u64
+}
+
+fn longest_fact(source: &CellSource, fact: Fact) -> u64 {
+    let of = &source.measurement;
+    let length = |value| if let Value::String(text) = value { text.len() as u64 } else { 0 };
+    match facts::axis(fact) {
+        Some(axis) => {
+            let positions = 0..facts::axis_len(of, axis);
+            positions.map(|position| length(facts::value_at(of, fact, position))).max().unwrap_or(0)
+        }
+        None if fact == Fact::ObservationId => OBSERVATION_ID,
+        None => SHORT_TEXT,
+    }
+}

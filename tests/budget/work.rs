@@ -1,0 +1,139 @@
+//! What one request may compute: however long its texts grow and however dear its conditions are, it ends with a sentence, and
+//! nobody else waits.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+
+use crate::support::app::{App, AppOptions};
+
+const ROOT: &str = "/odata/jobindsats/y25i01";
+
+/// `concat(c0,c0) as c1`, and so on.
+fn doubled(terms: usize, separator: &str) -> String {
+    let term = |term: usize| match term {
+        0 => "concat(Område,Område) as c0".to_owned(),
+        _ => format!("concat(c{0},c{0}) as c{term}", term - 1),
+    };
+    (0..terms).map(term).collect::<Vec<_>>().join(separator)
+}
+
+/// `@a0=concat(@a1,@a1)`, and so on.
+fn aliases(depth: usize) -> String {
+    let alias = |depth: usize| format!("&@a{depth}=concat(@a{0},@a{0})", depth + 1);
+    let doubled: String = (0..depth).map(alias).collect();
+    format!("{doubled}&@a{depth}=concat(Område,Periode)")
+}
+
+#[actix_web::test]
+async fn texts_that_grow_with_every_step_are_refused_before_anything_is_fetched() {
+    let app = App::start().await;
+    let steps = doubled(24, ")/compute(");
+    let mixed = (1..20).map(|n| format!(")/compute(toupper(concat(d{0},tolower(d{0}))) as d{n}", n - 1));
+    let mixed: String = mixed.collect();
+    let cases = [
+        format!("Hovedtal?$apply=compute({steps})"),
+        format!("Hovedtal?$apply=filter(Periode ge '2020M01')/compute({steps})/filter(length(c23) gt 5)"),
+        format!("Hovedtal?$apply=compute({steps})/groupby((c23))"),
+        format!("Hovedtal?$apply=compute({steps})/topcount(5,length(c23))"),
+        format!("Hovedtal?$apply=compute({steps})&$orderby=c23"),
+        format!("Hovedtal?$apply=compute({steps})/aggregate(c23 with max as longest)"),
+        format!("Hovedtal?$apply=compute(concat(Område,Periode) as d0{mixed})"),
+        format!("Hovedtal?$compute={}&$select=Periode,c13", doubled(14, ",")),
+        format!("Hovedtal?$compute={}&$filter=contains(c12,'x')", doubled(13, ",")),
+        format!("Hovedtal?$compute={}&$orderby=c12", doubled(13, ",")),
+        format!("Hovedtal?$filter=contains(@a0,'x'){}", aliases(13)),
+        format!("Hovedtal?$filter=startswith(case(Periode gt '2':@a0,true:'x'),'x'){}", aliases(13)),
+        format!("Hovedtal?$orderby=@a0{}", aliases(13)),
+        format!("Hovedtal?$orderby=length(@a0) desc{}", aliases(13)),
+        format!("Hovedtal?$apply=filter(contains(@a0,'x'))/groupby((Periode)){}", aliases(13)),
+        format!("Hovedtal/$count?$filter=contains(@a0,'x'){}", aliases(13)),
+    ];
+    for case in cases {
+        let answer = app.get(&format!("{ROOT}/{case}")).await;
+        assert!(
+            ["TooMuchWork", "ExpressionTooLarge"].contains(&answer.code().as_str()),
+            "{}: {case}",
+            answer.text()
+        );
+        assert_eq!((answer.status, app.data_requests()), (400, 0), "{case}");
+    }
+}
+
+#[actix_web::test]
+async fn texts_of_ordinary_length_are_written() {
+    let app = App::start().await;
+    for case in [
+        "Hovedtal?$apply=compute(concat(Område,Periode) as a)/compute(concat(a,a) as b)&$top=1",
+        "Hovedtal?$filter=contains(toupper(concat(Område,Periode)),'2026')&$orderby=concat(Periode,Område)&$top=1",
+        "Hovedtal?$compute=concat(Område,Periode) as a,concat(a,a) as b&$top=1",
+    ] {
+        assert_eq!(app.get(&format!("{ROOT}/{case}")).await.status, 200, "{case}");
+    }
+}
+
+/// A condition that takes seconds over all rows of a set, and is within every limit that is known before.
+fn dear(pattern: bool) -> String {
+    let of_pattern = ["matchesPattern(concat(Område,Periode),'(x+x+)+y|((a|b)*c){20}')"; 20].join(" or ");
+    let of_terms = ["indexof(Område,Periode) gt 5"; 20].join(" or ");
+    let uses = vec!["@a"; if pattern { 2 } else { 100 }].join(" or ");
+    format!("{ROOT}/Hovedtal/$count?$filter={uses}&@a={}", if pattern { of_pattern } else { of_terms })
+}
+
+#[actix_web::test]
+async fn a_request_ends_when_it_has_used_its_processor_time() {
+    let processor_time = Duration::from_millis(300);
+    let app = App::with(AppOptions { processor_time, ..AppOptions::default() }).await;
+    for pattern in [false, true] {
+        let started = Instant::now();
+        let answer = app.get(&dear(pattern)).await;
+        assert_eq!((answer.status, answer.code().as_str()), (400, "TooMuchWork"), "{}", answer.text());
+        assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
+    }
+    let metrics = app.get("/metrics").await.text();
+    assert!(metrics.contains("jobindsats_bridge_answers_too_much_work_total 2"), "{metrics}");
+}
+
+#[actix_web::test]
+async fn all_parts_of_a_batch_share_one_processor_time() {
+    let app =
+        App::with(AppOptions { processor_time: Duration::from_millis(300), ..AppOptions::default() }).await;
+    let part = |id: usize| serde_json::json!({ "id": id.to_string(), "method": "GET", "url": if id == 0 { dear(false) } else { format!("{ROOT}/Landet?$top=1&$filter=Periode gt '2'") } });
+    let body = serde_json::json!({ "requests": [part(0), part(1)] }).to_string().into_bytes();
+    let headers = [("Content-Type", "application/json"), ("Prefer", "continue-on-error")];
+    let answer = app.post("/odata/$batch", &headers, body).await.json();
+    assert_eq!(answer["responses"][0]["body"]["error"]["code"], "TooMuchWork", "{answer}");
+    assert_eq!(answer["responses"].as_array().unwrap().len(), 2);
+}
+
+#[actix_web::test]
+async fn nobody_waits_for_dear_requests() {
+    let processor_time = Duration::from_secs(1);
+    let app = App::with(AppOptions { processor_time, ..AppOptions::default() }).await;
+    let small = format!("{ROOT}/Landet?$filter=Periode eq '2026M06'");
+    assert_eq!(app.get(&small).await.status, 200);
+    assert_eq!(app.get(&format!("{ROOT}/Hovedtal/$count")).await.status, 200);
+    let dear = dear(false);
+    let dear = join_all((0..6).map(|_| app.get(&dear)));
+    let innocent = async {
+        let mut slowest = (Duration::ZERO, Duration::ZERO);
+        for _ in 0..10 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let started = Instant::now();
+            assert_eq!(app.get("/healthz").await.status, 200);
+            slowest.0 = slowest.0.max(started.elapsed());
+            let started = Instant::now();
+            assert_eq!(app.get(&small).await.status, 200);
+            slowest.1 = slowest.1.max(started.elapsed());
+        }
+        slowest
+    };
+    let (answers, (health, question)) = futures_util::future::join(dear, innocent).await;
+    assert!(
+        answers.iter().all(|answer| answer.code() == "TooMuchWork"),
+        "{:?}",
+        answers.iter().map(|answer| answer.text()).collect::<Vec<_>>()
+    );
+    assert!(health < Duration::from_millis(500), "{health:?}");
+    assert!(question < Duration::from_secs(5), "{question:?}");
+}
