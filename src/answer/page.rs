@@ -8,7 +8,7 @@ use super::page_start::{PageStart, key_of};
 use super::scan::{PlannedRows, Provenance, RowSink, Scan, is_evaluated_here};
 use super::{Answerer, Page, rows};
 use crate::answer::error::BridgeError;
-use crate::budget::work::{TEXT_BYTES, WorkError};
+use crate::budget::work;
 use crate::feed::{CellSource, Feed, RowSource, Set};
 use crate::frame::{Frame, aggregate};
 use crate::odata::skip_token::{SkipToken, SkipTokenError};
@@ -96,10 +96,7 @@ fn check_text(
         PlannedRows::List(batch) => batch.num_rows() as u64,
         PlannedRows::Cells(plan) => plan.row_bound(),
     };
-    match text_size::written(query, set, rows, page.room) > TEXT_BYTES {
-        true => Err(WorkError::Text(TEXT_BYTES).into()),
-        false => Ok(()),
-    }
+    Ok(work::check_text(text_size::written(query, set, rows, page.room))?)
 }
 
 impl RowSink for PageRows<'_> {

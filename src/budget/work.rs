@@ -20,7 +20,7 @@ use tracing::Instrument;
 use crate::error::{DescribeError, ErrorDescription};
 
 /// The most bytes of text that the expressions of a request write, all rows together.
-pub const TEXT_BYTES: u64 = 256 * 1024 * 1024;
+const TEXT_BYTES: u64 = 256 * 1024 * 1024;
 /// The processor time of a request, unless a test gives it another.
 pub const PROCESSOR_TIME: Duration = Duration::from_secs(5);
 /// Requests that have used less never wait for a turn.
@@ -118,6 +118,7 @@ impl Workers {
             nanoseconds: AtomicU64::new(0),
             text: AtomicU64::new(0),
             is_abandoned: AtomicBool::new(false),
+            is_refused: AtomicBool::new(false),
             processor_time: self.processor_time,
             turns: Arc::clone(&self.turns),
             statistics: Arc::clone(&self.statistics),
@@ -169,9 +170,20 @@ struct Spent {
     nanoseconds: AtomicU64,
     text: AtomicU64,
     is_abandoned: AtomicBool,
+    is_refused: AtomicBool,
     processor_time: Duration,
     turns: Arc<Semaphore>,
     statistics: Arc<WorkStatistics>,
+}
+
+impl Spent {
+    /// Counts a request that used too much, once.
+    fn refuse(&self, error: WorkError) -> WorkError {
+        if !self.is_refused.swap(true, Ordering::Relaxed) {
+            self.statistics.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        error
+    }
 }
 
 /// What a request computes on this thread between two waits.
@@ -233,8 +245,7 @@ impl Section {
         let before = Duration::from_nanos(spent.nanoseconds.load(Ordering::Relaxed));
         let used = before + processor_time().saturating_sub(self.started);
         if used > spent.processor_time {
-            spent.statistics.refused.fetch_add(1, Ordering::Relaxed);
-            return Err(WorkError::Time(spent.processor_time));
+            return Err(spent.refuse(WorkError::Time(spent.processor_time)));
         }
         if used > SMALL && self.turn.as_ref().is_none_or(|(_, began)| began.elapsed() > TURN) {
             self.take_turn();
@@ -261,6 +272,17 @@ pub fn check() -> Result<(), WorkError> {
     SECTION.with_borrow_mut(|section| section.as_mut().map_or(Ok(()), Section::check))
 }
 
+/// Refuses a request that may write so many bytes of text, before it does.
+///
+/// # Errors
+/// When that is too much.
+pub fn check_text(bytes: u64) -> Result<(), WorkError> {
+    let error = WorkError::Text(TEXT_BYTES);
+    let refused =
+        || SECTION.with_borrow(|section| section.as_ref().map_or(error, |on| on.work.0.refuse(error)));
+    if bytes > TEXT_BYTES { Err(refused()) } else { Ok(()) }
+}
+
 /// Counts the text that an expression of the request has written, and checks as [`check`] does.
 ///
 /// # Errors
@@ -271,8 +293,7 @@ pub fn write_text(bytes: usize) -> Result<(), WorkError> {
         let spent = &section.work.0;
         let bytes = bytes as u64;
         if spent.text.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) > TEXT_BYTES {
-            spent.statistics.refused.fetch_add(1, Ordering::Relaxed);
-            return Err(WorkError::Text(TEXT_BYTES));
+            return Err(spent.refuse(WorkError::Text(TEXT_BYTES)));
         }
         section.check()
     })

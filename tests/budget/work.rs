@@ -58,6 +58,8 @@ async fn texts_that_grow_with_every_step_are_refused_before_anything_is_fetched(
         );
         assert_eq!((answer.status, app.data_requests()), (400, 0), "{case}");
     }
+    let metrics = app.get("/metrics").await.text();
+    assert!(!metrics.contains("jobindsats_bridge_answers_too_much_work_total 0"), "{metrics}");
 }
 
 #[actix_web::test]
