@@ -364,7 +364,7 @@ pub async fn probe(arguments: ProbeArguments) -> Outcome {
     let settings = Settings::from_env()?;
     log("warn")?;
     let (upstream, simulator) = choose_upstream(&settings, arguments.simulator).await?;
-    let folder = settings.bridge.data_dir.join(&upstream.origin.name);
+    let folder = settings.bridge.data_dir.join(&upstream.folder);
     let bar = ProgressBar::new(probe::STEPS.len() as u64);
     let bar = bar.with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} {msg}")?);
     let options = CallerOptions {

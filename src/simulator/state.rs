@@ -328,9 +328,9 @@ impl State {
     pub fn set_edition_silently(&self, table: &str, number: i32) -> Result<(), UnknownTable> {
         let index = self.index(table)?;
         let mut changing = self.changing();
-        let date = latest(&self.databank.metadata.tables[index], &changing.tables[index]);
-        changing.tables[index] =
-            TableState { edition: Edition { number, revises_published: false }, published_on: Some(date) };
+        let date = self.latest(&self.databank.metadata.tables[index], &changing.tables[index]);
+        let edition = Edition { number, revises_published: false, months: 0 };
+        changing.tables[index] = TableState { edition, published_on: Some(date) };
         Ok(())
     }
 
