@@ -155,18 +155,13 @@ const EVERYBODYS_CELLS: u64 = 400_000_000;
 /// When a setting cannot be used.
 pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
     let settings = &options.settings;
-    // Libraries that write dates panic before 1970.
-    let now = options.clock.now();
-    if now < DateTime::UNIX_EPOCH {
-        return Err(StartError::Clock { now });
-    }
+    check_clock(&options.clock)?;
     let definitions = definitions(settings)?;
     let path = settings.data_dir.join(&options.upstream.folder);
     let folder = own(&path)?;
     let metrics = metrics(&options.clock)?;
     let reports = Arc::new(FailureReports::default());
-    let observers: Vec<Arc<dyn UpstreamObserver>> = vec![metrics.clone(), reports.clone()];
-    let client = Arc::new(client(options, Arc::new(observers))?);
+    let client = Arc::new(client(options, vec![metrics.clone(), reports.clone()])?);
     let upstream: Arc<dyn Upstream> = client.clone();
     let (clock, origin) = (options.clock.clone(), options.upstream.origin.clone());
     let catalogue = catalogue(&path, &upstream, &clock, settings.cell_limit)?;
@@ -176,8 +171,7 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
     let learnt = Learnt::open(path.clone(), writer.clone());
     let store = store(settings, &path, &origin, writer, &metrics);
     let budgets = upstream_budgets(settings, &origin, &clock);
-    let connections =
-        Arc::new(Connections::new(connection_limits(settings), settings.trusted_proxies.clone()));
+    let connections = connections(settings);
     let updates = Arc::new(ListedUpdates(Arc::clone(&catalogue)));
     let fetcher = Fetcher::new(
         Asker::new(upstream, updates.clone(), learnt.clone(), budgets.clone()),
@@ -187,15 +181,15 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
         metrics.clone(),
         clock.clone(),
     );
-    // What a probe found of the limit is taken into use at the next start: plans under way were made for the earlier one.
     let cell_limit = learnt.cell_limit(settings.cell_limit);
     let figures = FetchedFigures { catalogue: Arc::clone(&catalogue), fetcher: fetcher.clone(), cell_limit };
+    let (saved, source) = (path.join("indicators.json"), source_label(&origin));
     let indicators = Collector::start(
         Arc::new(figures.clone()),
         clock.clone(),
-        &source_label(&origin),
+        &source,
         &definitions,
-        path.join("indicators.json"),
+        saved,
         revisions.clone(),
     );
     let figures = FetchedFigures { fetcher: fetcher.on_behalf_of(Requester::ReadAhead), ..figures };
@@ -218,6 +212,16 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
         connections,
     };
     Ok(Parts { state, definitions, client, learnt, _folder: folder })
+}
+
+fn connections(settings: &BridgeSettings) -> Arc<Connections> {
+    Arc::new(Connections::new(connection_limits(settings), settings.trusted_proxies.clone()))
+}
+
+/// Libraries that write dates panic before 1970.
+fn check_clock(clock: &Clock) -> Result<(), StartError> {
+    let now = clock.now();
+    if now < DateTime::UNIX_EPOCH { Err(StartError::Clock { now }) } else { Ok(()) }
 }
 
 fn metrics(clock: &Clock) -> Result<Arc<Metrics>, prometheus::Error> {
@@ -336,7 +340,7 @@ fn source_label(origin: &Origin) -> String {
 
 fn client(
     options: &ServiceOptions,
-    observer: Arc<dyn UpstreamObserver>,
+    observers: Vec<Arc<dyn UpstreamObserver>>,
 ) -> Result<HttpUpstream, ClientError> {
     HttpUpstream::new(ClientOptions {
         base_url: options.upstream.url.clone(),
@@ -347,7 +351,7 @@ fn client(
         closed_hour: options.upstream.closed_hour,
         retry: options.upstream.retry.clone(),
         clock: options.clock.clone(),
-        observer,
+        observer: Arc::new(observers),
     })
 }
 

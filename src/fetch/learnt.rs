@@ -62,7 +62,8 @@ impl Learnt {
         }
     }
 
-    /// Cells that one request may ask for at that limit of the settings.
+    /// Cells that one request may ask for at that limit of the settings. A service reads it at its start: plans that are under way
+    /// were made for the earlier limit.
     #[must_use]
     pub fn cell_limit(&self, set: u64) -> u64 {
         let dialect = self.0.dialect.lock().unwrap_or_else(PoisonError::into_inner);

@@ -3,7 +3,7 @@
 use regex_syntax::hir::{ClassUnicode, ClassUnicodeRange, HirKind};
 
 use super::PatternError;
-use super::parser::Parser;
+use super::scanner::Parser;
 use super::scripts;
 
 /// Ranges of characters.

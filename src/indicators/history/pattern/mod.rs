@@ -6,6 +6,7 @@
 
 mod class;
 mod parser;
+mod scanner;
 mod scripts;
 
 use regex_automata::meta::{BuildError, Config, Regex};

@@ -1,24 +1,15 @@
 //! The grammar of Go's regular expressions: alternatives, groups, repetitions, escapes.
 
-use std::collections::HashSet;
-
 use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Hir, Look, Repetition};
 
 use super::PatternError;
 use super::class;
+use super::scanner::{Flags, Parser};
 
 /// How deeply groups may be nested. Go allows a thousand; nobody writes that, and each level costs stack.
 pub const NESTING_LIMIT: usize = 100;
 /// The most repetitions that may be asked for, nested ones multiplied.
 const REPEAT_LIMIT: u32 = 1000;
-
-/// The flags that hold from some place to the end of its group.
-#[derive(Clone, Copy, Debug)]
-struct Flags {
-    fold_case: bool,
-    multi_line: bool,
-    dot_matches_newline: bool,
-}
 
 /// A part of a pattern, and how often its repetitions repeat at most, nested ones multiplied.
 struct Part {
@@ -26,41 +17,15 @@ struct Part {
     repeats: u32,
 }
 
-/// Reads one pattern.
-pub struct Parser<'p> {
-    pub rest: &'p str,
-    flags: Flags,
-    names: HashSet<&'p str>,
-    depth: usize,
-}
-
 pub fn parse(pattern: &str) -> Result<Hir, PatternError> {
     // Prometheus lets a dot match a line feed.
     let flags = Flags { fold_case: false, multi_line: false, dot_matches_newline: true };
-    let mut parser = Parser { rest: pattern, flags, names: HashSet::new(), depth: 0 };
+    let mut parser = Parser::new(pattern, flags);
     let whole = parser.alternatives()?;
     if parser.rest.is_empty() { Ok(whole.hir) } else { Err(PatternError::UnexpectedParenthesis) }
 }
 
 impl<'p> Parser<'p> {
-    /// Takes the next character.
-    pub fn next(&mut self) -> Option<char> {
-        let next = self.rest.chars().next()?;
-        self.rest = &self.rest[next.len_utf8()..];
-        Some(next)
-    }
-
-    fn take(&mut self, text: &str) -> bool {
-        let found = self.rest.strip_prefix(text);
-        self.rest = found.unwrap_or(self.rest);
-        found.is_some()
-    }
-
-    /// What was read since a place.
-    pub fn since(&self, start: &'p str) -> String {
-        start[..start.len() - self.rest.len()].to_owned()
-    }
-
     /// Alternatives, up to a closing parenthesis or the end.
     fn alternatives(&mut self) -> Result<Part, PatternError> {
         let mut alternatives = vec![self.sequence()?];
@@ -188,15 +153,6 @@ impl<'p> Parser<'p> {
         }
         let range = ClassUnicode::new([ClassUnicodeRange::new(letter, letter)]);
         Hir::class(Class::Unicode(self.folded(range)))
-    }
-
-    /// A class with the other cases of its letters, where case does not count here.
-    pub fn folded(&self, mut class: ClassUnicode) -> ClassUnicode {
-        if self.flags.fold_case {
-            // It fails only where the tables of the library are not built in; then the class stays as it is.
-            let _ = class.try_case_fold_simple();
-        }
-        class
     }
 
     /// A group; nothing where it only sets flags.
