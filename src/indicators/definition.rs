@@ -168,6 +168,7 @@ pub enum DefinitionPart {
     Levels,
 }
 
+#[cfg(test)]
 impl DefinitionPart {
     pub const ALL: [Self; 5] = [Self::Table, Self::Measure, Self::PeriodType, Self::Quantity, Self::Levels];
 }

@@ -24,11 +24,6 @@ pub enum Form {
     List,
 }
 
-impl Form {
-    /// Every form.
-    pub const ALL: [Self; 4] = [Self::RootInList, Self::LongList, Self::LongAddress, Self::List];
-}
-
 /// What is known of forms.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
