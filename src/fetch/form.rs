@@ -1,5 +1,5 @@
-//! In which form the cells of a chunk are asked for: one request, or a few where a single one would need a form that the upstream
-//! is not known to understand.
+//! In which form the cells of a chunk are asked for. A form in doubt is avoided where all members of the hierarchy cost little more;
+//! more calls are made once the upstream has refused a form.
 
 use std::collections::BTreeSet;
 
@@ -91,8 +91,8 @@ fn in_known_form(
         if is_short { vec![others] } else { others.chunks(at_most).map(<[_]>::to_vec).collect() };
     let lists: Vec<_> = [root].into_iter().chain(lists).filter(|list| !list.is_empty()).collect();
     let is_refused = doubtful.iter().any(|form| known.is_refused(*form));
-    // Where it would take many calls more, a form in doubt is tried.
-    if lists.len() > 2 && !is_refused {
+    // More calls are made only once the upstream has refused a form.
+    if lists.len() > 1 && !is_refused {
         return vec![chunk.clone()];
     }
     lists.into_iter().map(|members| with_members(chunk, position, members)).collect()
@@ -120,11 +120,11 @@ fn with_members(chunk: &Chunk, position: usize, members: Vec<usize>) -> Chunk {
     with
 }
 
-/// A chunk in addresses that are in no doubt: the longest list is halved until they are.
+/// A chunk in addresses that are in no doubt, once the upstream has refused others: the longest list is halved until they are.
 fn short_enough(measurement: &Measurement, chunk: &Chunk, known: &KnownForms) -> Vec<Piece> {
     let Some(request) = data_request(measurement, chunk) else { return Vec::new() };
     let piece = || vec![Piece { chunk: chunk.clone(), request: request.clone() }];
-    if !is_long(&request) || known.is_proven(Form::LongAddress) {
+    if !is_long(&request) || !known.is_refused(Form::LongAddress) {
         return piece();
     }
     let halves = halved(measurement, chunk);
