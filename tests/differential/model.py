@@ -13,7 +13,7 @@ from oracle import Column
 
 EDM = "{http://docs.oasis-open.org/odata/ns/edm}"
 # Texts of the service's own, and what it reads from labels: there is no second opinion on them.
-UNKNOWN = {"Description", "Unit", "Decimals", "DataType", "Column", "ObservationCount", "ObservationsModified", "Address", "Set", "Page"}
+UNKNOWN = {"Description", "Unit", "Decimals", "DataType", "Column", "ObservationCount", "ObservationsModified", "Address", "Set", "Page", "Breaks", "Floor"}
 SAMPLES = 40
 STEPS = 2
 
