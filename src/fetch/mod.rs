@@ -26,8 +26,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arrow_select::concat::concat_batches;
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
-use futures_util::future::{BoxFuture, FutureExt, Shared, WeakShared, join_all};
-use tokio::task::JoinHandle;
+use futures_util::future::{BoxFuture, FutureExt, Shared};
 
 use crate::budget::upstream::Requester;
 use crate::catalogue::id::{MeasurementId, PeriodId};
@@ -86,15 +85,27 @@ const ATTEMPTS: usize = 2;
 type FetchFuture = BoxFuture<'static, Result<SharedBlock, FetchError>>;
 type FetchKey = (MeasurementId, Revision, CellKey);
 
-/// A task whose calls are abandoned when nobody waits for its result any more.
-struct AwaitedTask<T> {
-    task: JoinHandle<T>,
+/// A fetch that somebody waits for.
+#[derive(Debug)]
+struct UnderWay {
+    fetching: Shared<FetchFuture>,
     caller: Caller,
 }
 
-impl<T> Drop for AwaitedTask<T> {
+/// One who waits for a fetch, until this is dropped.
+struct Waiter {
+    inner: Arc<Inner>,
+    key: FetchKey,
+    caller: Caller,
+}
+
+impl Drop for Waiter {
     fn drop(&mut self) {
-        self.caller.abandon();
+        let mut under_way = self.inner.under_way();
+        if self.caller.leave() && under_way.get(&self.key).is_some_and(|fetch| fetch.caller.is(&self.caller))
+        {
+            under_way.remove(&self.key);
+        }
     }
 }
 
@@ -118,7 +129,7 @@ struct Inner {
     states: Mutex<HashMap<MeasurementId, RevisionState>>,
     revised: RevisionLog,
     /// Fetches that somebody waits for.
-    under_way: Mutex<HashMap<FetchKey, WeakShared<FetchFuture>>>,
+    under_way: Mutex<HashMap<FetchKey, UnderWay>>,
 }
 
 /// The state of a table's revision.
@@ -349,27 +360,29 @@ impl Fetcher {
         until: DateTime<Utc>,
     ) -> Result<SharedBlock, FetchError> {
         let key = (measurement.id.clone(), revision, key);
-        let fetching = {
+        let (fetching, _waiter) = {
             let mut under_way = self.inner.under_way();
-            under_way.retain(|_, fetching| fetching.upgrade().is_some());
-            match under_way.get(&key).and_then(WeakShared::upgrade) {
-                Some(fetching) => fetching,
+            let joined = under_way.get(&key).filter(|fetch| fetch.caller.join());
+            let (fetching, caller) = match joined {
+                Some(fetch) => (fetch.fetching.clone(), fetch.caller.clone()),
                 None => {
-                    let fetching = self.start(measurement, chunk, key.clone(), until);
-                    under_way.extend(fetching.downgrade().map(|fetching| (key, fetching)));
-                    fetching
+                    let fetch = self.start(measurement, chunk, key.clone(), until);
+                    let started = (fetch.fetching.clone(), fetch.caller.clone());
+                    under_way.insert(key.clone(), fetch);
+                    started
                 }
-            }
+            };
+            (fetching, Waiter { inner: Arc::clone(&self.inner), key, caller })
         };
         fetching.await
     }
 
     /// Lets the fetches of a table that are under way run to their end, also if nobody waits for them any more.
     pub fn finish_under_way(&self, table: &MeasurementId) {
-        let under_way = self.inner.under_way();
-        let of_table = under_way.iter().filter(|((of, ..), _)| of == table);
-        let fetches: Vec<_> = of_table.filter_map(|(_, fetching)| fetching.upgrade()).collect();
-        tokio::spawn(join_all(fetches));
+        for (_, fetch) in self.inner.under_way().iter().filter(|((of, ..), _)| of == table) {
+            // This one never leaves.
+            let _ = fetch.caller.join();
+        }
     }
 
     /// Starts a fetch in a task of its own, which removes itself from the list when it is done. It ends when the last of those who
@@ -380,7 +393,7 @@ impl Fetcher {
         chunk: &Chunk,
         key: (MeasurementId, Revision, CellKey),
         until: DateTime<Utc>,
-    ) -> Shared<FetchFuture> {
+    ) -> UnderWay {
         let (inner, measurement, chunk) = (Arc::clone(&self.inner), Arc::clone(measurement), chunk.clone());
         let caller =
             Caller::new(self.requester, self.remaining_cells.unwrap_or(chunk.cell_bound(&measurement)));
@@ -393,15 +406,13 @@ impl Fetcher {
             result
         });
         caller.set_task(task.abort_handle());
-        let mut awaited = AwaitedTask { task, caller };
-        async move { (&mut awaited.task).await.unwrap_or_else(|_| Err(FetchError::Interrupted)) }
-            .boxed()
-            .shared()
+        let fetching = async move { task.await.unwrap_or_else(|_| Err(FetchError::Interrupted)) };
+        UnderWay { fetching: fetching.boxed().shared(), caller }
     }
 }
 
 impl Inner {
-    fn under_way(&self) -> MutexGuard<'_, HashMap<FetchKey, WeakShared<FetchFuture>>> {
+    fn under_way(&self) -> MutexGuard<'_, HashMap<FetchKey, UnderWay>> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

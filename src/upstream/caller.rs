@@ -1,72 +1,104 @@
 //! On whose behalf the upstream is called, and whether anybody still waits for the answer.
 
 use std::future::pending;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::task::AbortHandle;
 
 use crate::budget::upstream::Requester;
 
-/// Who calls, for which part of the work.
+/// Who calls, for which part of the work. Clones stand for the same calls.
 #[derive(Debug, Clone)]
 pub struct Caller {
     pub requester: Requester,
     /// Cells that the request of the caller needs from the upstream, in all its calls.
     pub remaining_cells: u64,
-    waiting: Arc<Waiting>,
+    state: Arc<Mutex<State>>,
 }
 
-/// Whether somebody waits for the calls of a task.
 #[derive(Debug, Default)]
-struct Waiting {
-    is_abandoned: AtomicBool,
-    is_calling: AtomicBool,
-    task: OnceLock<AbortHandle>,
+struct State {
+    /// How many wait for the calls.
+    waiting: usize,
+    is_calling: bool,
+    is_ended: bool,
+    /// The task that makes the calls.
+    task: Option<AbortHandle>,
 }
 
 /// A call that is being made, until this is dropped.
 #[derive(Debug)]
-pub struct RunningCall(Arc<Waiting>);
+pub struct RunningCall(Caller);
 
 impl Drop for RunningCall {
     fn drop(&mut self) {
-        self.0.is_calling.store(false, Ordering::SeqCst);
+        self.0.state().is_calling = false;
     }
 }
 
 impl Caller {
+    /// A caller that one waits for.
     #[must_use]
     pub fn new(requester: Requester, remaining_cells: u64) -> Self {
-        Self { requester, remaining_cells, waiting: Arc::default() }
+        let state = State { waiting: 1, ..State::default() };
+        Self { requester, remaining_cells, state: Arc::new(Mutex::new(state)) }
     }
 
     /// Sets the task that makes the calls.
     pub fn set_task(&self, task: AbortHandle) {
-        let _ = self.waiting.task.set(task);
+        self.state().task = Some(task);
     }
 
-    /// Nobody waits any more. A call that is being made is finished, so that its figures are stored; no other is started.
-    pub fn abandon(&self) {
-        self.waiting.is_abandoned.store(true, Ordering::SeqCst);
-        if !self.waiting.is_calling.load(Ordering::SeqCst) {
-            self.abort();
+    /// One more waits, unless the task has been ended; says whether that is so.
+    #[must_use]
+    pub fn join(&self) -> bool {
+        let mut state = self.state();
+        state.waiting += usize::from(!state.is_ended);
+        !state.is_ended
+    }
+
+    /// One fewer waits. After the last, a call that is being made is finished, so that its figures are stored; no other is started. Says
+    /// whether the task was ended.
+    pub fn leave(&self) -> bool {
+        let mut state = self.state();
+        state.waiting = state.waiting.saturating_sub(1);
+        if state.waiting == 0 && !state.is_calling {
+            state.end();
         }
+        state.is_ended
+    }
+
+    /// Whether both stand for the same calls.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.state, &other.state)
     }
 
     /// Starts a call. If nobody waits for it, the task ends here.
     pub async fn start_call(&self) -> RunningCall {
-        self.waiting.is_calling.store(true, Ordering::SeqCst);
-        let call = RunningCall(Arc::clone(&self.waiting));
-        if self.waiting.is_abandoned.load(Ordering::SeqCst) {
-            self.abort();
+        let is_ended = {
+            let mut state = self.state();
+            if state.waiting == 0 {
+                state.end();
+            }
+            state.is_calling = !state.is_ended;
+            state.is_ended
+        };
+        if is_ended {
             pending::<()>().await;
         }
-        call
+        RunningCall(self.clone())
     }
 
-    fn abort(&self) {
-        if let Some(task) = self.waiting.task.get() {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn end(&mut self) {
+        self.is_ended = true;
+        if let Some(task) = &self.task {
             task.abort();
         }
     }

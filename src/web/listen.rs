@@ -22,7 +22,7 @@ use super::request_line::EncodedRequestLines;
 use super::routes::routes;
 use super::state::AppState;
 use super::timed_stream::TimedStream;
-use super::{exchange, request_metrics, respond};
+use super::{departure, exchange, request_metrics, respond};
 use crate::answer::error::BridgeError;
 use crate::budget::Exhausted;
 
@@ -64,6 +64,7 @@ pub fn listen(
             .app_data(OwnAddress(address))
             .wrap(from_fn(exchange::frame))
             .wrap(from_fn(request_metrics::observe))
+            .wrap(from_fn(departure::end_with_client))
             .configure(routes);
         let app = app.into_factory().map_err(|error: actix_web::Error| error.error_response());
         let stopping = stopping.clone();
@@ -76,6 +77,7 @@ pub fn listen(
             .client_disconnect_timeout(DISCONNECT_TIMEOUT)
             .on_connect_ext(|io: &EncodedRequestLines<TimedStream>, data| {
                 data.insert(Arc::clone(io.stream().connection()));
+                data.insert(io.departure());
             })
             .keep_alive(KEEP_ALIVE)
             .local_addr(address)

@@ -3,6 +3,7 @@
 mod client;
 mod compress;
 pub mod connections;
+mod departure;
 pub mod descriptors;
 mod download;
 mod exchange;

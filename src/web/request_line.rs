@@ -8,6 +8,8 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::departure::Departure;
+
 /// Bytes read at a time.
 const READ: usize = 8 * 1024;
 /// What is put behind the name of the header `Upgrade`, so that nobody knows it. The server offers no other protocol, and may then answer
@@ -22,11 +24,18 @@ pub struct EncodedRequestLines<S> {
     stream: S,
     position: LinePosition,
     encoded: BytesMut,
+    departure: Departure,
 }
 
 impl<S> EncodedRequestLines<S> {
     pub fn new(stream: S) -> Self {
-        Self { stream, position: LinePosition::request_line(), encoded: BytesMut::new() }
+        let (position, encoded) = (LinePosition::request_line(), BytesMut::new());
+        Self { stream, position, encoded, departure: Departure::default() }
+    }
+
+    /// Whether the client has left.
+    pub fn departure(&self) -> Departure {
+        self.departure.clone()
     }
 
     /// The connection itself.
@@ -46,6 +55,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for EncodedRequestLines<S> {
             let mut bytes = [0; READ];
             let mut read = ReadBuf::new(&mut bytes);
             ready!(Pin::new(&mut this.stream).poll_read(context, &mut read))?;
+            if read.filled().is_empty() {
+                this.departure.note();
+            }
             this.position.pass(read.filled(), &mut this.encoded);
         }
         let length = this.encoded.len().min(buffer.remaining());

@@ -7,6 +7,8 @@ use futures_util::future::join_all;
 use jobindsats_bridge::settings::BridgeSettings;
 use jobindsats_bridge::simulator::Faults;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 use crate::support::app::{App, AppOptions};
 use jobindsats_bridge::answer::Request;
@@ -128,4 +130,26 @@ async fn a_client_that_is_told_to_come_back_finds_what_it_asked_for() {
     app.upstream().reset_faults();
     assert_eq!(app.get(path).await.status, 200);
     assert_eq!(app.data_requests(), planned, "the fetch went on and was stored");
+}
+
+#[actix_web::test]
+async fn a_client_that_closes_its_connection_has_left() {
+    let settings =
+        BridgeSettings { cell_limit: 200, upstream_concurrency: 1, ..AppOptions::default().settings };
+    let app = App::with(AppOptions { settings, ..AppOptions::default() }).await;
+    let path = "/odata/jobindsats/y25i01/Hovedtal?$count=true";
+    let planned = app.get(&format!("{path}&explain=plan")).await.json()["requests"].as_u64().unwrap();
+    assert!(planned > 20);
+    app.upstream().set_faults(Faults { delay_ms: 200, ..Faults::default() });
+    let mut connection = TcpStream::connect(app.service.address).await.unwrap();
+    connection.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await.unwrap();
+    while app.data_requests() < 2 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    drop(connection);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let made = app.data_requests();
+    assert!(made < planned, "{made} of {planned}");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(app.data_requests(), made, "a call began later than two seconds after its client had left");
 }
