@@ -66,8 +66,8 @@ pub enum BridgeError {
     TableNotRead(MeasurementId),
     #[error("no row has this key")]
     NoSuchRow,
-    #[error("the method {method} is not offered here; expected one of {allow}")]
-    Method { method: String, allow: &'static str },
+    #[error("the method {method} is not offered here; expected one of {}: {}", usage.allow, usage.english)]
+    Method { method: String, usage: &'static Usage },
     #[error("$schemaversion is `{found}`; expected `*`, the current version")]
     SchemaVersion { found: String },
     #[error(transparent)]
@@ -90,6 +90,14 @@ pub enum BridgeError {
     UnknownPath(String),
     #[error("{what} is not offered: {reason}")]
     NotOffered { what: String, reason: String },
+}
+
+/// What an address is used for, in half a sentence of each language, and with which methods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    pub allow: &'static str,
+    pub danish: &'static str,
+    pub english: &'static str,
 }
 
 /// The `Retry-After` for figures that are still being fetched.
@@ -176,12 +184,12 @@ impl DescribeError for BridgeError {
             Self::NoSuchRow => {
                 ErrorDescription::new(404, "NoSuchRow", "Der er ingen række med den nøgle.")
             }
-            Self::Method { allow, .. } => ErrorDescription::new(
+            Self::Method { usage, .. } => ErrorDescription::new(
                 405,
                 "MethodNotAllowed",
-                format!("Tjenesten kan kun læses; brug {allow} her."),
+                format!("Brug {} her: {}.", usage.allow, usage.danish),
             )
-            .allowing(allow),
+            .allowing(usage.allow),
             Self::SchemaVersion { .. } => ErrorDescription::new(
                 404,
                 "UnknownSchemaVersion",
@@ -228,7 +236,7 @@ impl DescribeError for BridgeError {
             Self::UnknownPath(_) => ErrorDescription::new(
                 404,
                 "NotFound",
-                "Der er ikke noget på den adresse; begynd ved /odata/.",
+                "Adressen findes ikke; begynd ved /odata/.",
             ),
             Self::NotOffered { what, .. } => {
                 ErrorDescription::new(501, "NotOffered", format!("{what} tilbydes ikke af tjenesten."))

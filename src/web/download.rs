@@ -29,7 +29,7 @@ use crate::odata::version::Version;
 use crate::query::{BoundQuery, Target};
 use crate::web::client;
 use crate::web::compress::{Coding, Packer};
-use crate::web::respond::{self, ALLOW, SERVER_TIMING, joined};
+use crate::web::respond::{self, SERVER_TIMING, joined};
 use crate::web::state::AppState;
 
 /// How many rows are written at a time.
@@ -37,14 +37,6 @@ const PIECE_ROWS: usize = 8192;
 
 /// Answers any request below `/export/`.
 pub async fn answer(request: HttpRequest, state: web::Data<AppState>) -> HttpResponse {
-    match *request.method() {
-        Method::GET | Method::HEAD => {}
-        Method::OPTIONS => return HttpResponse::NoContent().insert_header((header::ALLOW, ALLOW)).finish(),
-        ref other => {
-            let method = other.to_string();
-            return respond::refuse(Version::V4, &BridgeError::Method { method, allow: ALLOW });
-        }
-    }
     let state = state.for_client(client::of(&request, &state.proxies));
     match retry_when_moved(|| file(&request, &state)).await {
         Ok(response) => response,

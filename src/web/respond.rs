@@ -31,8 +31,10 @@ const PIECE_BYTES: usize = 64 * 1024;
 /// How long the parts of an answer took that ended before its first byte.
 pub const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
-/// The methods of every URL.
+/// The methods of addresses that are read.
 pub const ALLOW: &str = "GET, HEAD, OPTIONS";
+/// The methods of addresses whose request is in the body.
+pub const ALLOW_POST: &str = "POST, OPTIONS";
 
 /// A successful answer.
 #[derive(Debug)]
@@ -202,6 +204,14 @@ impl Reply {
     pub fn options(version: Version, allow: &'static str) -> Self {
         let mut reply = Self::new(StatusCode::NO_CONTENT, version, Body::Empty);
         reply.header(header::ALLOW, allow);
+        reply
+    }
+
+    /// Leads to another address.
+    #[must_use]
+    pub fn redirect(version: Version, location: &str) -> Self {
+        let mut reply = Self::new(StatusCode::MOVED_PERMANENTLY, version, Body::Empty);
+        reply.header(header::LOCATION, location);
         reply
     }
 

@@ -1,24 +1,96 @@
-//! The routes of the service. They are in one place, so that metrics can name each by its pattern.
+//! The routes of the service. They are in one place, so that metrics can name each by its pattern. Each address says what it is for
+//! when a request has another method, and is found with a slash at its end, too.
 
+use actix_web::http::{Method, StatusCode, header};
 use actix_web::web::{self, ServiceConfig};
+use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder};
 
+use super::links;
+use super::respond::{self, ALLOW, ALLOW_POST};
+use super::state::AppState;
 use super::{download, health, odata, pages, remote_read, scrape};
+use crate::answer::error::{BridgeError, Usage};
+use crate::odata::version::Version;
+
+const LIVE: Usage = read_only("her spørges, om tjenesten kører", "tells whether the process runs");
+const READY: Usage = read_only("her spørges, om tjenesten er klar", "tells whether the service is ready");
+const METRICS: Usage = read_only("Prometheus henter tjenestens egne målinger her", "Prometheus scrapes here");
+const INDICATORS: Usage =
+    read_only("Prometheus henter nøgletal her", "Prometheus scrapes the indicators here");
+const FRONT: Usage = read_only("her står, hvad tjenesten har", "lists what the service offers");
+const STATUS: Usage = read_only("her står, hvordan tjenesten har det", "shows the state of the service");
+const EXPORT: Usage = read_only("tal hentes her som en fil", "figures are downloaded here as a file");
+const REMOTE_READ: Usage = Usage {
+    allow: ALLOW_POST,
+    danish: "Prometheus sender sine forespørgsler (remote_read) hertil",
+    english: "Prometheus posts here",
+};
+
+const fn read_only(danish: &'static str, english: &'static str) -> Usage {
+    Usage { allow: ALLOW, danish, english }
+}
 
 /// Adds every route.
 pub fn routes(config: &mut ServiceConfig) {
+    read(config, "/healthz", &LIVE, health::live);
+    read(config, "/readyz", &READY, health::ready);
+    read(config, "/metrics", &METRICS, scrape::process);
+    read(config, "/metrics/indicators", &INDICATORS, scrape::indicators);
+    read(config, "/status", &STATUS, pages::status);
+    let remote_read = web::resource("/api/v1/read").route(web::post().to(remote_read::answer));
     config
-        .route("/healthz", web::get().to(health::live))
-        .route("/healthz", web::head().to(health::live))
-        .route("/readyz", web::get().to(health::ready))
-        .route("/readyz", web::head().to(health::ready))
-        .route("/metrics", web::get().to(scrape::process))
-        .route("/metrics/indicators", web::get().to(scrape::indicators))
-        .route("/api/v1/read", web::post().to(remote_read::answer))
-        .route("/", web::get().to(pages::front))
-        .route("/status", web::get().to(pages::status))
+        .service(web::resource("/api/v1/read/").to(unslashed))
+        .service(or_say(remote_read, &REMOTE_READ))
+        .service(or_say(readable("/", pages::front), &FRONT))
         .service(web::resource("/odata").to(odata::answer))
         .service(web::resource("/odata/").to(odata::answer))
         .service(web::resource("/odata/{path:.*}").to(odata::answer))
-        .service(web::resource("/export/{table}/{file:.*}").to(download::answer))
-        .default_service(web::to(odata::nothing));
+        .service(or_say(readable("/export/{table}/{file:.*}", download::answer), &EXPORT))
+        .default_service(web::to(nothing));
+}
+
+/// An address that is read, and the same with a slash behind it.
+fn read<F, Args>(config: &mut ServiceConfig, path: &str, usage: &'static Usage, handler: F)
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    config
+        .service(or_say(readable(path, handler), usage))
+        .service(web::resource(format!("{path}/")).to(unslashed));
+}
+
+fn readable<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    web::resource(path).route(web::get().to(handler.clone())).route(web::head().to(handler))
+}
+
+/// Answers other methods with what the address is for.
+fn or_say(resource: Resource, usage: &'static Usage) -> Resource {
+    let refuse = move |request: HttpRequest| async move {
+        match request.method() {
+            &Method::OPTIONS => {
+                HttpResponse::NoContent().insert_header((header::ALLOW, usage.allow)).finish()
+            }
+            other => respond::refuse(Version::V4, &BridgeError::Method { method: other.to_string(), usage }),
+        }
+    };
+    resource.default_service(web::to(refuse))
+}
+
+/// Leads to the address without the slash at its end: the links of a page are relative to that one. The method stays the same.
+async fn unslashed(request: HttpRequest, state: web::Data<AppState>) -> HttpResponse {
+    let base = links::base(&request, state.public_url.as_deref());
+    let location = format!("{base}{}", request.path().trim_end_matches('/'));
+    HttpResponse::build(StatusCode::PERMANENT_REDIRECT).insert_header((header::LOCATION, location)).finish()
+}
+
+/// Answers 404.
+async fn nothing(request: HttpRequest) -> HttpResponse {
+    respond::refuse(Version::V4, &BridgeError::UnknownPath(request.path().to_owned()))
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::DateTime;
-use jobindsats_bridge::answer::error::BridgeError;
+use jobindsats_bridge::answer::error::{BridgeError, Usage};
 use jobindsats_bridge::budget::{Exhausted, Resource, Share};
 use jobindsats_bridge::catalogue::id::MeasurementId;
 use jobindsats_bridge::error::DescribeError;
@@ -24,6 +24,12 @@ use jobindsats_bridge::query::error::{NotOfferedReason, QueryError, QueryErrorKi
 use jobindsats_bridge::query::eval::EvalError;
 use jobindsats_bridge::upstream::error::{Failure, UpstreamError};
 use jobindsats_bridge::web::remote_read::ReadError;
+
+const READING: Usage = Usage {
+    allow: "GET, HEAD, OPTIONS",
+    danish: "tjenesten kan kun læses, ikke ændres",
+    english: "the service is read-only",
+};
 
 type Example = (&'static str, Box<dyn DescribeError>);
 
@@ -78,8 +84,8 @@ fn protocol() -> Vec<Example> {
             BridgeError::SchemaVersion { found: text("1") },
         ),
         example(
-            "the service is read-only; `Allow` says which methods are right",
-            BridgeError::Method { method: text("DELETE"), allow: "GET, HEAD, OPTIONS" },
+            "an address has other methods; `Allow` and the sentence say which, and what it is for",
+            BridgeError::Method { method: text("DELETE"), usage: &READING },
         ),
         example("the body of a request is too large", BridgeError::BodyTooLarge { limit: 1024 * 1024 }),
         example("the body of a request came too slowly", BridgeError::BodySlow),

@@ -1,5 +1,6 @@
 //! The edge, over HTTP: addresses, headers, statuses and bodies, whatever a client sends.
 
+mod addresses;
 mod batch;
 mod connections;
 mod hostile;

@@ -7,7 +7,7 @@ use actix_web::web;
 
 use super::call::read;
 use super::raw_request::{ROOT, RawRequest};
-use crate::answer::error::BridgeError;
+use crate::answer::error::{BridgeError, Usage};
 use crate::fetch::error::FetchError;
 use crate::odata::batch::{self, Form, Part, PartAnswer};
 use crate::odata::preference::{Applied, Preferences};
@@ -19,7 +19,8 @@ use crate::web::state::AppState;
 const MAX_PARTS: usize = 100;
 /// The most bytes of all answers together; larger answers must be requested alone, where they are streamed.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
-const PART_ALLOW: &str = "GET";
+const PART: Usage =
+    Usage { allow: "GET", danish: "en $batch kan kun læse", english: "the requests of a batch only read" };
 /// Headers of the batch that apply to its requests unless these have their own.
 const INHERITED: [&str; 2] = ["odata-maxversion", "odata-version"];
 
@@ -90,7 +91,7 @@ async fn one(
         return Err(BridgeError::FailedDependency);
     }
     if part.method != Method::GET.as_str() {
-        return Err(BridgeError::Method { method: part.method.clone(), allow: PART_ALLOW });
+        return Err(BridgeError::Method { method: part.method.clone(), usage: &PART });
     }
     let target = below_root(raw, &target).ok_or_else(|| BridgeError::UnknownPath(target.clone()))?;
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));

@@ -40,11 +40,20 @@ pub(super) struct Service {
 /// Answers one request that reads, alone or in a batch.
 pub(super) async fn read(raw: &RawRequest<'_>, state: &AppState) -> Result<Reply, BridgeError> {
     let version = raw.version()?;
+    if raw.path.trim_end_matches('/') == CATALOG {
+        return Ok(Reply::redirect(version, &catalogue_address(raw)));
+    }
     let (stages, call) = (Stages::new(Arc::clone(&state.metrics)), Call::new(raw, state, version));
     let answered = retry_when_moved(|| call.answer(&stages)).await?;
     // Conditional requests apply to GET and HEAD only.
     let held = raw.header("if-none-match").filter(|_| *raw.method != Method::POST);
     Ok(Reply::of(version, answered, held.as_deref()).timed(stages))
+}
+
+/// Where the folder of the measurements' services leads to: it is no service itself, and the catalogue lists what is in it.
+fn catalogue_address(raw: &RawRequest<'_>) -> String {
+    let root = format!("{}{ROOT}/", raw.base);
+    if raw.query.is_empty() { root } else { format!("{root}?{}", raw.query) }
 }
 
 impl<'a> Call<'a> {

@@ -15,21 +15,34 @@ use actix_web::http::Method;
 use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use crate::answer::error::BridgeError;
+use crate::answer::error::{BridgeError, Usage};
 use crate::fetch::error::FetchError;
 use crate::odata::version::Version;
 use crate::web::client;
 use crate::web::exchange;
 use crate::web::links;
-use crate::web::respond::{self, ALLOW, Reply};
+use crate::web::respond::{self, ALLOW, ALLOW_POST, Reply};
 use crate::web::state::AppState;
 use call::read;
 use raw_request::{ROOT, RawRequest};
 
 /// The most bytes of a request's body.
 const BODY_BYTES: usize = 1024 * 1024;
-/// The methods of addresses whose request is in the body.
-const POSTED: &str = "POST, OPTIONS";
+const READING: Usage = Usage {
+    allow: ALLOW,
+    danish: "tjenesten kan kun læses, ikke ændres",
+    english: "the service is read-only",
+};
+const BATCH: Usage = Usage {
+    allow: ALLOW_POST,
+    danish: "flere forespørgsler sendes hertil på én gang",
+    english: "several requests are posted here at once",
+};
+const QUERY: Usage = Usage {
+    allow: ALLOW_POST,
+    danish: "en lang forespørgsel sendes hertil som tekst",
+    english: "the options of a long query are posted here as text",
+};
 
 /// Answers any request below `/odata/`.
 pub async fn answer(request: HttpRequest, body: web::Payload, state: web::Data<AppState>) -> HttpResponse {
@@ -63,16 +76,20 @@ pub async fn answer(request: HttpRequest, body: web::Payload, state: web::Data<A
 async fn reply(raw: &RawRequest<'_>, body: &[u8], state: &AppState) -> Result<Reply, BridgeError> {
     let version = raw.version()?;
     let below_query = raw.below_query();
-    let allow = if raw.is_batch() || below_query.is_some() { POSTED } else { ALLOW };
+    let usage = match below_query {
+        Some(_) => &QUERY,
+        None if raw.is_batch() => &BATCH,
+        None => &READING,
+    };
     match (raw.method, below_query) {
-        (&Method::OPTIONS, _) => Ok(Reply::options(version, allow)),
+        (&Method::OPTIONS, _) => Ok(Reply::options(version, usage.allow)),
         (&Method::POST, _) if raw.is_batch() => batch::answer(raw, body, state).await,
         (&Method::POST, Some(path)) => {
             let query = raw.joined_query(body)?;
             read(&RawRequest { path, query: &query, ..*raw }, state).await
         }
         (&Method::GET | &Method::HEAD, None) if !raw.is_batch() => read(raw, state).await,
-        _ => Err(BridgeError::Method { method: raw.method.to_string(), allow }),
+        _ => Err(BridgeError::Method { method: raw.method.to_string(), usage }),
     }
 }
 
@@ -90,9 +107,4 @@ impl OwnedRequest {
         let Self { method, path, query, headers, base } = self;
         RawRequest { method, path, query, headers, base }
     }
-}
-
-/// Answers 404.
-pub async fn nothing(request: HttpRequest) -> HttpResponse {
-    respond::refuse(Version::V4, &BridgeError::UnknownPath(request.path().to_owned()))
 }
