@@ -1,7 +1,6 @@
 //! Variants of the upstream: ways in which the real one may differ from what the simulator does unless it is told otherwise.
 //!
-//! Knows what each variant is called and what it does to texts; where it shows in an answer is the business of the routes, the
-//! rendering and the reading of requests.
+//! Knows the name of each variant and what it does to texts. `routes`, `render` and `request` apply it to answers.
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -53,7 +53,7 @@ pub fn configure(state: &Arc<State>) -> impl FnOnce(&mut ServiceConfig) + use<> 
     }
 }
 
-/// The answer to a call, before a fault has had its way with the body.
+/// The answer to a call, before a fault changes its body.
 struct Answer {
     content_type: &'static str,
     body: String,

@@ -251,7 +251,7 @@ impl State {
         }
     }
 
-    /// Whether the header opens the door: `Bearer` and the right token, or any if none was given at the start.
+    /// Whether the header authorizes the call: `Bearer` and the right token, or any if none was given at the start.
     pub fn admits(&self, authorization: Option<&str>) -> bool {
         let token = authorization.and_then(|header| header.strip_prefix("Bearer ")).map(str::trim);
         token.is_some_and(|token| match &self.options.token {

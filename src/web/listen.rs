@@ -97,6 +97,8 @@ async fn accept(
     timeouts: Timeouts,
 ) -> Result<Accepted, DispatchError> {
     let peer = stream.peer_addr()?;
+    // Without it the last piece of an answer waits until the client has acknowledged the one before.
+    stream.set_nodelay(true)?;
     match connections.admit(peer.ip()) {
         Ok(open) => {
             let stream = EncodedRequestLines::new(TimedStream::new(stream, open, timeouts));
@@ -119,4 +121,26 @@ async fn refuse(stream: &mut TcpStream, exhausted: Exhausted) -> io::Result<()> 
     let mut bytes = [0; 1024];
     while stream.read(&mut bytes).await? > 0 {}
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream as StdTcpStream;
+    use std::os::fd::AsFd;
+
+    use super::*;
+    use crate::budget::client::TrustedProxies;
+    use crate::web::connections::ConnectionLimits;
+
+    #[actix_web::test]
+    async fn an_accepted_connection_sends_each_piece_at_once() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let same = StdTcpStream::from(stream.as_fd().try_clone_to_owned().unwrap());
+        let limits = ConnectionLimits { everybody: 1, per_client: 1 };
+        let connections = Arc::new(Connections::new(limits, TrustedProxies::default()));
+        let _accepted = accept(stream, connections, Timeouts::default()).await.ok().expect("room for one");
+        assert!(same.nodelay().unwrap());
+    }
 }
