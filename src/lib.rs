@@ -6,7 +6,7 @@
 //!
 //! Imports go one way, from high to low; `tests/architecture` holds the list:
 //! 1. error, settings, clock, disk, budget, observe, odata, catalogue
-//! 2. upstream, feed
+//! 2. upstream, search, feed
 //! 3. query, probe
 //! 4. plan, frame, export
 //! 5. store
@@ -39,6 +39,7 @@ cfg_if::cfg_if! {
         pub mod probe;
         pub mod query;
         pub mod refresh;
+        pub mod search;
         pub mod service;
         pub mod settings;
         pub mod store;
@@ -61,6 +62,7 @@ cfg_if::cfg_if! {
         mod probe;
         mod query;
         mod refresh;
+        mod search;
         mod service;
         mod settings;
         mod store;

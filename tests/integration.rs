@@ -23,6 +23,7 @@ mod properties;
 mod query;
 mod refresh;
 mod rules;
+mod search;
 mod simulator;
 mod store;
 mod support;

@@ -1,6 +1,8 @@
 //! Measurements: the upstream's tables. A [`MeasurementHead`] comes from the list of tables; a [`Measurement`] is the table read in
 //! full.
 
+use std::fmt;
+
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +38,59 @@ pub struct MeasurementHead {
     pub period_types: Vec<(PeriodTypeId, String, String)>,
     /// What readers must know of the figures.
     pub caveats: Caveats,
+}
+
+impl MeasurementHead {
+    /// The table's heading.
+    #[must_use]
+    pub fn heading(&self) -> Heading {
+        let title = if self.title.trim().is_empty() { self.id.as_str() } else { &self.title };
+        Heading::new(title, &self.subject)
+    }
+}
+
+/// A table's title as readers need it outside of the menu: with what it is about in front. Many tables have the title "Antal
+/// personer og fuldtidspersoner".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heading {
+    /// The subject, or what the title itself names before a colon, which is more specific.
+    pub topic: String,
+    /// What is counted, beginning with a small letter.
+    pub content: String,
+}
+
+impl Heading {
+    /// The heading of a table of that title under a subject, which may be unknown.
+    #[must_use]
+    pub fn new(title: &str, subject: &str) -> Self {
+        let subject = subject.split('(').next().unwrap_or_default().trim();
+        let (topic, content) = title.split_once(": ").unwrap_or((subject, title));
+        let topic = if topic.trim().is_empty() { "Jobindsats" } else { topic.trim() };
+        Self { topic: topic.to_owned(), content: uncapitalised(content.trim()) }
+    }
+
+    /// The heading of a part of the table.
+    #[must_use]
+    pub fn of(&self, part: &str) -> String {
+        format!("{}: {part}, {}", self.topic, self.content)
+    }
+}
+
+impl fmt::Display for Heading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.topic, self.content)
+    }
+}
+
+/// A text with a small first letter; abbreviations and `A-kasse` keep theirs.
+#[must_use]
+pub fn uncapitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    let Some(first) = letters.next() else { return String::new() };
+    match letters.clone().next() {
+        Some(second) if second.is_lowercase() => first.to_lowercase().chain(letters).collect(),
+        _ => text.to_owned(),
+    }
 }
 
 /// What the upstream tells of a table's figures on its pages only.
@@ -111,5 +166,39 @@ impl Measurement {
     #[must_use]
     pub fn shortest_period_type(&self) -> Option<&PeriodType> {
         self.period_types.iter().min_by_key(|period_type| period_type.kind)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Heading;
+
+    #[test]
+    fn a_heading_says_what_a_table_is_about() {
+        let cases = [
+            (
+                "Antal personer",
+                "Sygedagpenge",
+                "Sygedagpenge: antal personer",
+                "Sygedagpenge: hovedtal, antal personer",
+            ),
+            (
+                "Ledighed: Faktiske antal",
+                "Indikatorer",
+                "Ledighed: faktiske antal",
+                "Ledighed: hovedtal, faktiske antal",
+            ),
+            (
+                "A-kasser",
+                "Forsørgede (alle ydelser)",
+                "Forsørgede: A-kasser",
+                "Forsørgede: hovedtal, A-kasser",
+            ),
+            ("Tal", "", "Jobindsats: tal", "Jobindsats: hovedtal, tal"),
+        ];
+        for (title, subject, whole, part) in cases {
+            let heading = Heading::new(title, subject);
+            assert_eq!((heading.to_string().as_str(), heading.of("hovedtal").as_str()), (whole, part));
+        }
     }
 }

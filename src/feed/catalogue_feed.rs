@@ -15,6 +15,10 @@ use crate::feed::registry::NameRegistry;
 use crate::feed::set_definition::{SetDefinition, assemble};
 use crate::feed::table_feed::{described, published};
 use crate::feed::{Feed, LeftOut};
+use crate::search::SearchIndex;
+
+/// The list of all tables.
+pub const DATASETS: &str = "Datasets";
 
 /// The catalogue as a service.
 #[must_use]
@@ -42,15 +46,20 @@ pub fn catalogue_feed(
     ];
     definitions.extend(tables);
     let description = origin.describe_feed("Tal for det danske arbejdsmarked");
-    Feed { left_out, ..assemble("Jobindsats".to_owned(), description, definitions) }
+    let mut feed = Feed { left_out, ..assemble("Jobindsats".to_owned(), description, definitions) };
+    if let Some(datasets) = feed.sets.iter_mut().find(|set| set.name == DATASETS) {
+        datasets.index = Some(Arc::new(SearchIndex::new(catalogue)));
+    }
+    feed
 }
 
 /// A table's set `Hovedtal`, here named after the table.
 fn table(catalogue: &Catalogue, measurement: &Arc<Measurement>, names: &mut NameRegistry) -> SetDefinition {
-    let subject = catalogue.heads.get(&measurement.id).map_or("", |head| head.subject.as_str());
+    let head = catalogue.heads.get(&measurement.id).map(|head| &**head);
+    let subject = head.map_or("", |head| head.subject.as_str());
     let name = names.name_table(&measurement.id, subject, &measurement.title);
-    let named = NamedMeasurement::new(measurement, names);
-    let title = format!("{}: {}", measurement.id.as_str().to_uppercase(), named.title());
+    let named = NamedMeasurement::new(measurement, head, names);
+    let title = format!("{} {}", measurement.id.as_str().to_uppercase(), named.heading.of("hovedtal"));
     let mut definition = named.overview(name, title);
     definition.alias = Some(measurement.id.to_string());
     definition
@@ -125,7 +134,7 @@ fn datasets(catalogue: &Catalogue, tables: &[SetDefinition], origin: &Origin) ->
         .flag("Read", "Om tabellen er læst og kan hentes her.", |row| row.set.is_some())
         .optional_text("Set", "Tabellens sæt i denne tjeneste.", |row| row.set)
         .optional_text("Page", "Tabellens side hos Jobindsats.", |row| row.head.page_url.as_deref())
-        .definition("Datasets", "Tabeller", "Alle tabeller i databanken, også dem der endnu ikke er læst.")
+        .definition(DATASETS, "Tabeller", "Alle tabeller i databanken, også dem der endnu ikke er læst.")
 }
 
 fn catalogs(origin: &Origin) -> SetDefinition {

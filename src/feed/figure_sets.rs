@@ -6,7 +6,7 @@ use crate::catalogue::area::AreaKind;
 use crate::catalogue::dimension::Dimension;
 use crate::catalogue::id::PeriodTypeId;
 use crate::catalogue::measure::{Additivity, Measure, Unit};
-use crate::catalogue::measurement::Measurement;
+use crate::catalogue::measurement::{Heading, Measurement, MeasurementHead, uncapitalised};
 use crate::feed::column::{Fact, MemberFact, PeriodFact};
 use crate::feed::registry::{Kind, NameRegistry, Part};
 use crate::feed::set_definition::{ColumnDefinition, NavigationDefinition, SetDefinition};
@@ -26,6 +26,7 @@ const AREA_CODE_LENGTH: u32 = 4;
 /// A measurement with the client-side names of its dimensions and measures.
 pub(super) struct NamedMeasurement<'a> {
     pub measurement: &'a Arc<Measurement>,
+    pub heading: Heading,
     /// In the measurement's order.
     pub dimensions: Vec<String>,
     /// In the measurement's order.
@@ -33,8 +34,13 @@ pub(super) struct NamedMeasurement<'a> {
 }
 
 impl<'a> NamedMeasurement<'a> {
-    /// Assigns the names. The area dimension has the same name in every table, whatever its label is.
-    pub fn new(measurement: &'a Arc<Measurement>, names: &mut NameRegistry) -> Self {
+    /// Assigns the names. The area dimension has the same name in every table, whatever its label is. `head` is the table's entry
+    /// in the list of tables, if it is listed.
+    pub fn new(
+        measurement: &'a Arc<Measurement>,
+        head: Option<&MeasurementHead>,
+        names: &mut NameRegistry,
+    ) -> Self {
         let others = measurement.dimensions.iter().filter(|dimension| !dimension.is_area());
         let dimensions = others.map(|dimension| Part {
             kind: Kind::Dimension,
@@ -52,7 +58,9 @@ impl<'a> NamedMeasurement<'a> {
             if dimension.is_area() { AREA.to_owned() } else { given.next().unwrap_or_default() }
         };
         let dimensions = measurement.dimensions.iter().map(&mut name).collect();
-        Self { measurement, dimensions, measures: given.collect() }
+        let unlisted = || Heading::new(label_or_id(&measurement.title, measurement.id.as_str()), "");
+        let heading = head.map_or_else(unlisted, MeasurementHead::heading);
+        Self { measurement, heading, dimensions, measures: given.collect() }
     }
 
     /// `Hovedtal`: the main figures, with all dimensions but period and area at their totals.
@@ -67,9 +75,9 @@ impl<'a> NamedMeasurement<'a> {
     /// `Landet`, `Regioner` and `Kommuner`, those that the table has.
     pub fn levels(&self) -> Vec<SetDefinition> {
         let kinds = [
-            ("Landet", "Hele landet", AreaKind::Country),
-            ("Regioner", "Regionerne", AreaKind::Region),
-            ("Kommuner", "Kommunerne", AreaKind::Municipality),
+            ("Landet", "hele landet", AreaKind::Country),
+            ("Regioner", "regionerne", AreaKind::Region),
+            ("Kommuner", "kommunerne", AreaKind::Municipality),
         ];
         kinds
             .into_iter()
@@ -79,7 +87,7 @@ impl<'a> NamedMeasurement<'a> {
                 members.iter().any(|member| member.area == Some(kind)).then(|| {
                     let mut extents = self.at_total();
                     extents[area] = Extent::Areas(kind);
-                    let title = format!("{places}: {}", self.title());
+                    let title = self.heading.of(places);
                     let description =
                         "Som Hovedtal, men kun ét geografisk niveau, så niveauerne ikke blandes.".to_owned();
                     self.wide(name.to_owned(), title, description, self.shortest(), extents)
@@ -97,7 +105,7 @@ impl<'a> NamedMeasurement<'a> {
                 let mut extents = self.at_total();
                 extents[index] = Extent::Parts;
                 let label = title_of(dimension);
-                let title = format!("{} fordelt på {label}", self.title());
+                let title = format!("{} fordelt på {}", self.heading, uncapitalised(label));
                 let description = format!(
                     "Tal for hvert område og hver værdi af {label}, uden dens total. {} {MAY_NOT_ADD_UP}",
                     self.other_dimensions(Some(index))
@@ -109,7 +117,7 @@ impl<'a> NamedMeasurement<'a> {
 
     /// `Data`: the whole cube.
     pub fn cube(&self) -> SetDefinition {
-        let title = format!("Alle tal: {}", self.title());
+        let title = self.heading.of("alle tal");
         let description = format!(
             "Alle kombinationer af periode, område og opdelinger, med totaler og alle periodetyper. {MAY_NOT_ADD_UP}"
         );
@@ -127,7 +135,7 @@ impl<'a> NamedMeasurement<'a> {
         SetDefinition {
             name: OBSERVATIONS.to_owned(),
             alias: None,
-            title: format!("Observationer: {}", self.title()),
+            title: self.heading.of("observationer"),
             description: format!("Ét tal pr. række, med koder i stedet for tekster. {MAY_NOT_ADD_UP}"),
             rows: RowSource::Cells(Arc::new(source)),
             columns: self.long_columns(),
@@ -176,11 +184,6 @@ impl<'a> NamedMeasurement<'a> {
             singleton: false,
             navigations: Vec::new(),
         }
-    }
-
-    /// The table's title.
-    pub fn title(&self) -> &str {
-        label_or_id(&self.measurement.title, self.measurement.id.as_str())
     }
 
     /// The part of a set's description about its other dimensions: at which member each is fixed.

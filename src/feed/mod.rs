@@ -29,6 +29,7 @@ use crate::catalogue::id::{MeasurementId, PeriodTypeId};
 use crate::catalogue::measurement::Measurement;
 use crate::feed::column::Column;
 use crate::odata::edm::Schema;
+use crate::search::SearchIndex;
 
 /// Identifies a feed among all that this process has built; documents made from it are cached under this id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -87,6 +88,8 @@ pub struct Set {
     pub key: Vec<usize>,
     pub singleton: bool,
     pub navigation: Vec<Navigation>,
+    /// What `$search` looks in, where the rows are tables; other sets are searched by the texts of their rows.
+    pub index: Option<Arc<SearchIndex>>,
 }
 
 impl Set {

@@ -201,6 +201,7 @@ impl SetDefinition {
             key,
             singleton: self.singleton,
             navigation,
+            index: None,
         }
     }
 }

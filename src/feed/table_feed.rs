@@ -23,8 +23,8 @@ pub fn table_feed(
     origin: &Origin,
     names: &mut NameRegistry,
 ) -> Feed {
-    let named = NamedMeasurement::new(measurement, names);
-    let title = format!("Hovedtal for {}", named.title());
+    let named = NamedMeasurement::new(measurement, head, names);
+    let title = named.heading.of("hovedtal");
     let mut definitions = vec![named.overview("Hovedtal".to_owned(), title)];
     definitions.extend(named.levels());
     definitions.extend(named.breakdowns());
@@ -33,8 +33,8 @@ pub fn table_feed(
     definitions.extend(codes::lists(&named));
     definitions.push(properties(measurement, head, origin));
     let namespace = format!("Jobindsats.{}", naming::id_name(measurement.id.as_str()));
-    let title = label_or_id(&measurement.title, measurement.id.as_str());
-    assemble(namespace, origin.describe_feed(title), definitions)
+    let title = named.heading.to_string();
+    assemble(namespace, origin.describe_feed(&title), definitions)
 }
 
 /// The instant at which figures of that day were published: the day's first instant in Copenhagen, because the upstream gives no

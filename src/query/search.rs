@@ -1,15 +1,17 @@
 //! `$search`: words and phrases in the titles and labels of a row, in any letter case.
 //!
 //! It becomes a condition, which is pushed down like others. Rows of `Observations`, which have only codes, are searched by the titles
-//! of the codes.
+//! of the codes. Tables are searched by the index of the catalogue, which knows more of them than their row tells.
 
 use super::error::QueryError;
 use super::expr::Binder;
 use super::{BoundExpr, BoundExprKind};
+use crate::catalogue::id::MeasurementId;
 use crate::feed::Navigation;
 use crate::feed::column::{Column, Fact, MemberFact, PeriodFact};
 use crate::odata::uri::syntax::{Expr, ExprKind, MemberPath, MemberStep, PathRoot, SearchExpr, Span};
 use crate::odata::value::{PrimitiveType, Value};
+use crate::search::SearchIndex;
 
 /// The columns of lists that are searched.
 const TITLES: [&str; 14] = [
@@ -31,19 +33,37 @@ const TITLES: [&str; 14] = [
 
 /// The condition that is true for the rows that the search finds. It is never unknown.
 pub(super) fn condition(binder: &Binder<'_>, search: &SearchExpr) -> Result<BoundExpr, QueryError> {
-    let texts = texts(binder)?;
-    SearchBinder { binder, texts: &texts }.condition(search)
+    let found = match &binder.set.index {
+        Some(index) => Searched::Tables(index),
+        None => Searched::Texts(texts(binder)?),
+    };
+    SearchBinder { binder, found }.condition(search)
+}
+
+/// What is searched.
+enum Searched<'a> {
+    /// The texts of each row.
+    Texts(Vec<BoundExpr>),
+    /// The tables that are the rows, by their key.
+    Tables(&'a SearchIndex),
 }
 
 struct SearchBinder<'a> {
     binder: &'a Binder<'a>,
-    texts: &'a [BoundExpr],
+    found: Searched<'a>,
 }
 
 impl SearchBinder<'_> {
     fn condition(&self, search: &SearchExpr) -> Result<BoundExpr, QueryError> {
         Ok(match search {
-            SearchExpr::Word(words) | SearchExpr::Phrase(words) => self.anywhere(words)?,
+            SearchExpr::Word(word) => match &self.found {
+                Searched::Texts(texts) => self.anywhere(texts, word)?,
+                Searched::Tables(index) => self.tables(&index.with_word(word))?,
+            },
+            SearchExpr::Phrase(words) => match &self.found {
+                Searched::Texts(texts) => self.anywhere(texts, words)?,
+                Searched::Tables(index) => self.tables(&index.with_phrase(words))?,
+            },
             SearchExpr::Not(inner) => {
                 BoundExpr::boolean(BoundExprKind::Not(Box::new(self.condition(inner)?)))
             }
@@ -52,13 +72,25 @@ impl SearchBinder<'_> {
         })
     }
 
-    fn anywhere(&self, words: &str) -> Result<BoundExpr, QueryError> {
-        self.binder.charge(self.texts.iter().map(|text| text.nodes().count() + 1).sum())?;
+    /// The rows with these keys.
+    fn tables(&self, ids: &[&MeasurementId]) -> Result<BoundExpr, QueryError> {
+        let key = self.binder.set.key.first().copied().unwrap_or_default();
+        self.binder.charge(1)?;
+        let column = BoundExpr {
+            kind: BoundExprKind::Column(key),
+            primitive: self.binder.set.columns.get(key).map(|column| column.primitive),
+        };
+        let ids = ids.iter().map(|id| Value::string(id.as_str())).collect();
+        Ok(BoundExpr::boolean(BoundExprKind::In(Box::new(column), ids)))
+    }
+
+    fn anywhere(&self, texts: &[BoundExpr], words: &str) -> Result<BoundExpr, QueryError> {
+        self.binder.charge(texts.iter().map(|text| text.nodes().count() + 1).sum())?;
         let words = Value::string(&words.to_lowercase());
         let found = |text: &BoundExpr| {
             BoundExpr::boolean(BoundExprKind::ContainsWords(Box::new(text.clone()), words.clone()))
         };
-        Ok(BoundExpr::any(self.texts.iter().map(found)))
+        Ok(BoundExpr::any(texts.iter().map(found)))
     }
 }
 

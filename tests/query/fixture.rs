@@ -116,6 +116,7 @@ fn set(name: &str, key: Vec<usize>, singleton: bool) -> Set {
         key,
         singleton,
         navigation: Vec::new(),
+        index: None,
     }
 }
 

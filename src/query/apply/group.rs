@@ -224,6 +224,7 @@ fn result(source: &Set, columns: Vec<Column>) -> Set {
         key: Vec::new(),
         singleton: false,
         navigation: Vec::new(),
+        index: None,
     }
 }
 
