@@ -6,7 +6,7 @@ const MEGABYTE: u64 = 1024 * 1024;
 /// What stored cells may take in memory.
 const BUDGET: u64 = 8;
 /// What reading may take beside the store: answers on their way in, chunks being put together, a page on its way out.
-const WORK: u64 = 292;
+const WORK: u64 = 140;
 /// Ten years of a set of which thirteen months are nearly as much as a request may ask for.
 const SET: &str = "/odata/jobindsats/y01dia02/Fordelt_på_A_kasse?$filter=Periode ge '2016M01'";
 
