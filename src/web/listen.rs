@@ -140,7 +140,7 @@ mod tests {
         let same = StdTcpStream::from(stream.as_fd().try_clone_to_owned().unwrap());
         let limits = ConnectionLimits { everybody: 1, per_client: 1 };
         let connections = Arc::new(Connections::new(limits, TrustedProxies::default()));
-        let _accepted = accept(stream, connections, Timeouts::default()).await.ok().expect("room for one");
+        let _accepted = accept(stream, connections, Timeouts::default()).await.expect("room for one");
         assert!(same.nodelay().unwrap());
     }
 }
