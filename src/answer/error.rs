@@ -86,6 +86,13 @@ pub enum BridgeError {
     BodyBroken,
     #[error("the answers are larger than {limit} bytes together")]
     AnswerTooLarge { limit: usize },
+    #[error(
+        "the request is no valid HTTP/1.1; expected a line such as `GET /odata/Datasets?$top=5 HTTP/1.1`, headers with colons, \
+         and no blank in the address beside Transfer-Encoding or Upgrade"
+    )]
+    MalformedHttp,
+    #[error("the head of the request is longer than 128 kB or has more than 96 headers")]
+    HeadTooLarge,
     #[error("there is nothing at '{0}'")]
     UnknownPath(String),
     #[error("{what} is not offered: {reason}")]
@@ -232,6 +239,16 @@ impl DescribeError for BridgeError {
                 413,
                 "BatchAnswerTooLarge",
                 "Svarene fylder for meget til én $batch; hent denne forespørgsel for sig.",
+            ),
+            Self::MalformedHttp => ErrorDescription::new(
+                400,
+                "MalformedHttp",
+                "Forespørgslen kan ikke læses; tjek adressen, og skriv %20 i stedet for mellemrum.",
+            ),
+            Self::HeadTooLarge => ErrorDescription::new(
+                431,
+                "HeadTooLarge",
+                "Adressen er for lang; send forespørgslen med POST til …/$query.",
             ),
             Self::UnknownPath(_) => ErrorDescription::new(
                 404,

@@ -1,12 +1,11 @@
-//! The frame around each request: the connection knows that it is being answered, its body is awaited for a limited time, and a
-//! protocol that it would like to change to is not offered.
+//! The frame around each request: the connection knows that it is being answered, and its body is awaited for a limited time.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use actix_http::{ConnectionType, Payload};
+use actix_http::Payload;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::PayloadError;
@@ -27,7 +26,7 @@ pub async fn frame<B: MessageBody + 'static>(
     let connection = request.request().conn_data::<Arc<Connection>>().cloned();
     let answering = connection.as_ref().map(Connection::begin);
     let timeouts = request.app_data::<web::Data<Timeouts>>().map_or_else(Timeouts::default, |it| ***it);
-    let (version, connection_type) = (request.version(), request.head().connection_type());
+    let version = request.version();
     match request.take_payload() {
         Payload::None => {}
         payload => {
@@ -36,10 +35,7 @@ pub async fn frame<B: MessageBody + 'static>(
             request.set_payload(Payload::Stream { payload: Box::pin(body) });
         }
     }
-    let mut response = next.call(request).await?;
-    if connection_type == ConnectionType::Upgrade {
-        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
-    }
+    let response = next.call(request).await?;
     Ok(response.map_body(|_, body| {
         if let Some(connection) =
             connection.filter(|_| version < Version::HTTP_11 && body.size() == BodySize::Stream)

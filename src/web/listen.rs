@@ -22,6 +22,7 @@ use super::request_line::EncodedRequestLines;
 use super::routes::routes;
 use super::state::AppState;
 use super::timed_stream::TimedStream;
+use super::worded_refusals::WordedRefusals;
 use super::{departure, exchange, request_metrics, respond};
 use crate::answer::error::BridgeError;
 use crate::budget::Exhausted;
@@ -75,8 +76,8 @@ pub fn listen(
             })
             .client_request_timeout(timeouts.head)
             .client_disconnect_timeout(DISCONNECT_TIMEOUT)
-            .on_connect_ext(|io: &EncodedRequestLines<TimedStream>, data| {
-                data.insert(Arc::clone(io.stream().connection()));
+            .on_connect_ext(|io: &EncodedRequestLines<WordedRefusals<TimedStream>>, data| {
+                data.insert(Arc::clone(io.stream().stream().connection()));
                 data.insert(io.departure());
             })
             .keep_alive(KEEP_ALIVE)
@@ -88,7 +89,7 @@ pub fn listen(
     Ok((server.run(), address))
 }
 
-type Accepted = (EncodedRequestLines<TimedStream>, Protocol, Option<SocketAddr>);
+type Accepted = (EncodedRequestLines<WordedRefusals<TimedStream>>, Protocol, Option<SocketAddr>);
 
 /// Takes a connection on, or tells it why not.
 async fn accept(
@@ -101,7 +102,8 @@ async fn accept(
     stream.set_nodelay(true)?;
     match connections.admit(peer.ip()) {
         Ok(open) => {
-            let stream = EncodedRequestLines::new(TimedStream::new(stream, open, timeouts));
+            let stream = WordedRefusals::new(TimedStream::new(stream, open, timeouts));
+            let stream = EncodedRequestLines::new(stream);
             Ok((stream, Protocol::Http1, Some(peer)))
         }
         Err(exhausted) => {

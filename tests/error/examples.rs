@@ -91,6 +91,11 @@ fn protocol() -> Vec<Example> {
         example("the body of a request came too slowly", BridgeError::BodySlow),
         example("the body of a request did not arrive whole", BridgeError::BodyBroken),
         example(
+            "what came is no request, or its address cannot be told from the rest",
+            BridgeError::MalformedHttp,
+        ),
+        example("the head of a request is too long", BridgeError::HeadTooLarge),
+        example(
             "`POST …/$query` came with another content type",
             BridgeError::QueryBody { found: text("text/html") },
         ),

@@ -56,6 +56,35 @@ async fn every_part_is_answered_as_it_would_be_alone() {
 }
 
 #[actix_web::test]
+async fn addresses_in_a_part_may_have_blanks_and_letters_as_they_are_typed() {
+    let app = App::start().await;
+    let typed = "Landet?$filter=Område eq 'Hele landet' and Periode ge '2026M01'&$select=Periode";
+    let alone = app.get(&format!("{SERVICE}/{typed}")).await.json();
+    assert_eq!(json_batch(&app, json!([read("1", typed)]), "").await[0]["body"], alone);
+    let multipart = async |line: &str, headers: &str| {
+        let part = format!("Content-Type: application/http\r\n\r\n{line}\r\n{headers}\r\n");
+        let body = format!("--b\r\n{part}\r\n--b--\r\n");
+        post(&app, &format!("{SERVICE}/$batch"), "multipart/mixed;boundary=b", body, "maxpagesize=2").await
+    };
+    let answer = multipart(&format!("GET {typed} HTTP/1.1"), "Prefer: maxpagesize=2\r\n").await.text();
+    assert!(answer.contains("HTTP/1.1 200 OK"), "{answer}");
+    let page: Value =
+        serde_json::from_str(answer.split("\r\n").find(|line| line.starts_with('{')).unwrap()).unwrap();
+    assert_eq!(page["value"], json!(alone["value"].as_array().unwrap()[..2]));
+    let next = page["@odata.nextLink"].as_str().unwrap();
+    assert!(next.bytes().all(|byte| byte.is_ascii_graphic()), "{next}");
+    for (line, headers) in [
+        (format!("GET {typed} HTTP/1.1"), "Transfer-Encoding: chunked\r\n"),
+        (format!("GET {typed} HTTP/1.1"), "Upgrade: h2c\r\n"),
+        (format!("GET {typed} HTTP/1.1 HTTP/1.1"), ""),
+        (format!("GET {typed}"), ""),
+    ] {
+        let refused = multipart(&line, headers).await;
+        assert_eq!((refused.status, refused.code().as_str()), (400, "MalformedBatch"), "{line} {headers}");
+    }
+}
+
+#[actix_web::test]
 async fn multipart_batches_are_answered_in_kind() {
     let app = App::start().await;
     let part = |id: &str, request: &str| {

@@ -87,8 +87,62 @@ async fn requests_beyond_every_limit_are_refused_before_they_are_read() {
         ("raw bytes", b"GET /odata/\xff\xfe HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec()),
         ("a raw NUL", b"GET /odata/\0 HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec()),
         ("no HTTP", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n".to_vec()),
+        ("no Host", b"GET /odata/ HTTP/1.1\r\n\r\n".to_vec()),
+        (
+            "two lengths",
+            b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n".to_vec(),
+        ),
+        ("a header without colon", b"GET / HTTP/1.1\r\nHost: x\r\nnonsense\r\n\r\n".to_vec()),
     ] {
-        refused(&app, &request, name).await;
+        let answer = refused(&app, &request, name).await;
+        let message = answer.json()["error"]["message"].clone();
+        assert!(message.as_str().is_some_and(|message| message.len() > 10), "{name}: {message}");
+    }
+}
+
+#[actix_web::test]
+async fn blanks_may_stand_in_an_address_as_they_are_typed() {
+    let app = App::start().await;
+    let mut wire = Wire::open(app.service.address).await;
+    let typed = format!("{SET}?$filter=Område eq 'Hele landet' and Periode eq '2026M06'&$select=Periode");
+    let encoded = typed.replace(' ', "%20");
+    let expected = wire.get(&encoded).await.json();
+    assert_eq!(expected["value"], serde_json::json!([{"Periode": "2026M06"}]));
+    assert_eq!(wire.get(&typed).await.json(), expected);
+    // Behind a chunked body, and behind a wish for another protocol, on the same connection.
+    let host = "Host: localhost";
+    for before in [
+        format!(
+            "POST {SET}/$query HTTP/1.1\r\n{host}\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n6\r\n$top=1\r\n0\r\n\r\n"
+        ),
+        format!("GET {SET}?$top=1 HTTP/1.1\r\n{host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"),
+        format!(
+            "GET {SET}?$top=1 HTTP/1.1\r\n{host}\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n"
+        ),
+    ] {
+        let mut wire = Wire::open(app.service.address).await;
+        let first = wire.send(&before).await;
+        assert_eq!(first.status(), 200, "{before}: {}", first.text());
+        let mut second = wire.get(&typed).await.json();
+        second["@odata.context"] = expected["@odata.context"].clone();
+        assert_eq!(second, expected, "{before}");
+    }
+}
+
+#[actix_web::test]
+async fn blanks_beside_another_framing_are_refused_in_words() {
+    let app = App::start().await;
+    let typed = format!("{SET}?$filter=Periode eq '2026M06'");
+    for (name, line, headers) in [
+        ("chunked", format!("GET {typed} HTTP/1.1"), "Transfer-Encoding: chunked\r\n"),
+        ("upgrade", format!("GET {typed} HTTP/1.1"), "Connection: Upgrade\r\nUpgrade: websocket\r\n"),
+        ("a second protocol", format!("GET {typed} HTTP/1.1 HTTP/1.1"), ""),
+        ("no protocol", format!("GET {typed}"), ""),
+    ] {
+        let request = format!("{line}\r\nHost: localhost\r\n{headers}\r\n0\r\n\r\n");
+        let answer = refused(&app, request.as_bytes(), name).await;
+        assert_eq!(answer.status(), 400, "{name}");
+        assert_eq!(answer.json()["error"]["code"], "MalformedHttp", "{name}");
     }
 }
 

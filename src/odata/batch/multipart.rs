@@ -70,19 +70,35 @@ fn part(text: &str) -> Result<Part, &'static str> {
     }
     let message = message.trim_start_matches(['\r', '\n']);
     let (line, rest) = message.split_once('\n').unwrap_or((message, ""));
-    let mut words = line.trim_end().split(' ').filter(|word| !word.is_empty());
-    let words = (words.next(), words.next(), words.next(), words.next());
-    let (Some(method), Some(target), Some(protocol), None) = words else {
-        return Err("a request line such as `GET Datasets HTTP/1.1`");
-    };
+    let (method, target, protocol) =
+        request_line(line).ok_or("a request line such as `GET Datasets HTTP/1.1`")?;
     if !protocol.starts_with("HTTP/1.") {
         return Err("a request line that ends in `HTTP/1.1`");
     }
     let (headers, _) = headers(rest)?;
+    if target.contains(' ') && !may_have_blanks(target, &headers) {
+        return Err("an address without blanks");
+    }
     part = Part { method: method.to_owned(), target: target.to_owned(), headers, ..Part::default() };
     // OData 4.0 allows `Content-ID` in the part's headers or in the request's.
     part.id = id.or_else(|| part.header("Content-ID").map(str::to_owned));
     Ok(part)
+}
+
+/// The method, the address and the protocol of a request line. Between the first word and the last, the address may have blanks.
+fn request_line(line: &str) -> Option<(&str, &str, &str)> {
+    let (method, rest) = line.trim().split_once(' ')?;
+    let (target, protocol) = rest.trim().rsplit_once(' ')?;
+    Some((method, target.trim(), protocol)).filter(|(_, target, _)| !target.is_empty())
+}
+
+/// Whether blanks in an address are just that: not where a second protocol, `Transfer-Encoding` or `Upgrade` makes it uncertain which
+/// request was meant.
+fn may_have_blanks(target: &str, headers: &Headers) -> bool {
+    let doubtful = ["transfer-encoding", "upgrade"];
+    let is_doubtful = |name: &str| doubtful.iter().any(|other| name.eq_ignore_ascii_case(other));
+    !headers.iter().any(|(name, _)| is_doubtful(name))
+        && !target.split(' ').any(|word| word.to_ascii_uppercase().starts_with("HTTP/"))
 }
 
 type Headers = Vec<(String, String)>;
@@ -145,6 +161,13 @@ mod tests {
     }
 
     #[test]
+    fn an_address_may_have_blanks() {
+        let body =
+            "--b\r\nContent-Type: application/http\r\n\r\nGET x?$filter=a eq 'b c'  HTTP/1.1\r\n\r\n--b--";
+        assert_eq!(parse("b", body.as_bytes(), 9).unwrap()[0].target, "x?$filter=a eq 'b c'");
+    }
+
+    #[test]
     fn what_is_no_batch_is_refused_with_what_was_expected() {
         let mime = "Content-Type: application/http\r\n\r\n";
         for content in [
@@ -153,7 +176,9 @@ mod tests {
             "--b\r\nno colon\r\n--b--",
             "--b\r\nContent-Type: text/plain\r\n\r\nGET x HTTP/1.1\r\n--b--",
             &format!("--b\r\n{mime}GET x\r\n--b--"),
-            &format!("--b\r\n{mime}GET x y HTTP/1.1\r\n--b--"),
+            &format!("--b\r\n{mime}GET x HTTP/1.1 HTTP/1.1\r\n--b--"),
+            &format!("--b\r\n{mime}GET x y HTTP/1.1\r\nUpgrade: h2c\r\n--b--"),
+            &format!("--b\r\n{mime}GET x y HTTP/1.1\r\ntransfer-encoding: chunked\r\n--b--"),
             &format!("--b\r\n{mime}GET x FTP/1.1\r\n--b--"),
             &format!("--b\r\n{mime}GET x HTTP/1.1\r\nno colon\r\n--b--"),
             &format!("--b\r\n{mime}\r\n--b--"),

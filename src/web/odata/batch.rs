@@ -4,6 +4,7 @@ use actix_web::http::Method;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::web;
+use percent_encoding::utf8_percent_encode;
 
 use super::call::read;
 use super::raw_request::{ROOT, RawRequest};
@@ -12,6 +13,7 @@ use crate::fetch::error::FetchError;
 use crate::odata::batch::{self, Form, Part, PartAnswer};
 use crate::odata::preference::{Applied, Preferences};
 use crate::odata::version::Version;
+use crate::web::request_head::NOT_IN_ADDRESSES;
 use crate::web::respond::{Answered, Reply, SERVER_TIMING};
 use crate::web::state::AppState;
 
@@ -94,6 +96,8 @@ async fn one(
         return Err(BridgeError::Method { method: part.method.clone(), usage: &PART });
     }
     let target = below_root(raw, &target).ok_or_else(|| BridgeError::UnknownPath(target.clone()))?;
+    // Percent-encoded, because next links repeat the options in a URL.
+    let target = utf8_percent_encode(&target, NOT_IN_ADDRESSES).to_string();
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
     let headers = headers(raw, part);
     read(&RawRequest { method: &Method::GET, path, query, headers: &headers, base: raw.base }, state).await

@@ -2,11 +2,12 @@
 
 use actix_web::http::Method;
 use actix_web::http::header::{HeaderMap, HeaderName};
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 
 use crate::answer::error::BridgeError;
 use crate::error::excerpt;
 use crate::odata::version::{self, Version};
+use crate::web::request_head::NOT_IN_ADDRESSES;
 use crate::web::respond::joined;
 
 /// The path that all OData services are below.
@@ -14,19 +15,6 @@ pub(super) const ROOT: &str = "/odata";
 
 /// The longest query in a body. Next links contain it too, and a URL has at most 64 KiB.
 const QUERY_BYTES: usize = 60 * 1024;
-
-const NOT_IN_ADDRESSES: &AsciiSet = &CONTROLS
-    .add(b' ')
-    .add(b'"')
-    .add(b'#')
-    .add(b'<')
-    .add(b'>')
-    .add(b'\\')
-    .add(b'^')
-    .add(b'`')
-    .add(b'{')
-    .add(b'|')
-    .add(b'}');
 
 /// The parts of the request.
 #[derive(Debug, Clone, Copy)]
