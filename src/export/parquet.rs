@@ -73,8 +73,9 @@ fn described(text: &str) -> KeyValue {
 fn data_type(primitive: PrimitiveType) -> DataType {
     match primitive {
         PrimitiveType::Boolean => DataType::Boolean,
-        PrimitiveType::Int16 => DataType::Int16,
-        PrimitiveType::Int32 => DataType::Int32,
+        PrimitiveType::Byte | PrimitiveType::SByte | PrimitiveType::Int16 | PrimitiveType::Int32 => {
+            DataType::Int32
+        }
         PrimitiveType::Int64 => DataType::Int64,
         PrimitiveType::Decimal | PrimitiveType::Double => DataType::Float64,
         PrimitiveType::Date => DataType::Date32,

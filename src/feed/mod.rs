@@ -63,6 +63,34 @@ pub struct LeftOut {
 }
 
 impl Feed {
+    /// Whether the name is that of the set's own entity type, so that it may stand in a path as a cast that changes nothing.
+    #[must_use]
+    pub fn is_type_of(&self, set: &Set, name: &str) -> bool {
+        let Some((namespace, name)) = name.rsplit_once('.') else { return false };
+        let container = &self.schema.container;
+        let of_set = container.set(&set.name).map(|set| set.entity_type.as_str());
+        let of_singleton = || container.singletons.iter().find(|single| single.name == set.name);
+        let entity_type = of_set.or_else(|| of_singleton().map(|single| single.entity_type.as_str()));
+        namespace == self.schema.namespace && entity_type == Some(name)
+    }
+
+    /// The path without a cast to the set's own type at its beginning, if more follows.
+    #[must_use]
+    pub fn without_cast<'p>(&self, set: &Set, path: &'p [String]) -> &'p [String] {
+        match path {
+            [cast, rest @ ..] if !rest.is_empty() && self.is_type_of(set, cast) => rest,
+            _ => path,
+        }
+    }
+
+    /// Whether the name is that of an entity type of the model, which a path could contain as a cast.
+    #[must_use]
+    pub fn has_type(&self, name: &str) -> bool {
+        let below = name.strip_prefix(&self.schema.namespace).and_then(|rest| rest.strip_prefix('.'));
+        below
+            .is_some_and(|below| self.schema.entity_types.iter().any(|entity_type| entity_type.name == below))
+    }
+
     /// The index of the set that a request names. Names are case-sensitive, except table ids.
     #[must_use]
     pub fn set_index(&self, name: &str) -> Option<usize> {

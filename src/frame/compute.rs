@@ -62,6 +62,9 @@ fn stored(primitive: PrimitiveType, value: Value) -> Result<Value, EvalError> {
     match (primitive, value) {
         (_, Value::Null) => Ok(Value::Null),
         (Type::Int64, value @ Value::Integer(_)) => Ok(value),
+        (Type::Byte | Type::SByte | Type::Int16 | Type::Int32, Value::Integer(number)) => {
+            i32::try_from(number).map(|_| Value::Integer(number)).map_err(|_| out_of_range)
+        }
         (Type::String | Type::Boolean | Type::Double | Type::Date | Type::DateTimeOffset, value) => Ok(value),
         (Type::Decimal, value) => {
             let exact = match value {

@@ -54,7 +54,7 @@ pub struct Negotiated {
 pub enum NegotiationError {
     #[error("the Accept header `{accept}` matches nothing that is offered here; offered: {offered}")]
     Accept { accept: String, offered: &'static str },
-    #[error("$format has the value `{format}`; offered: {offered}")]
+    #[error("$format names `{format}`, which is not offered here; offered: {offered}")]
     Format { format: String, offered: &'static str },
 }
 
@@ -68,9 +68,9 @@ impl DescribeError for NegotiationError {
             )
             .on("Accept"),
             Self::Format { .. } => ErrorDescription::new(
-                400,
-                "UnknownFormat",
-                "Formatet i $format kendes ikke; skriv json, eller xml for $metadata.",
+                406,
+                "NotAcceptable",
+                "Svaret findes ikke i det format, der bedes om; skriv $format=json, eller udelad $format.",
             )
             .on("$format"),
         }

@@ -79,6 +79,7 @@ impl Request<'_> {
         options: &QueryOptions,
         outer: Option<RequestPart>,
     ) -> Result<BoundQuery, QueryError> {
+        let feed = self.scope.feed;
         let part = |option| outer.unwrap_or(RequestPart(option));
         let binder = |option| Binder::new(self.scope, set, part(option)).for_inner_rows(outer.is_some());
         let computed = compute::bind(|| binder("$compute"), options.compute.as_deref().unwrap_or_default())?;
@@ -87,10 +88,10 @@ impl Request<'_> {
         let search = options.search.as_ref();
         let found = search.map(|search| search::condition(&binder("$search"), search)).transpose()?;
         let order = orderby::bind(&binder("$orderby"), options.orderby.as_deref().unwrap_or_default())?;
-        let selected = select::bind(set, &computed, part("$select"), options.select.as_deref())?;
+        let selected = select::bind((feed, set), &computed, part("$select"), options.select.as_deref())?;
         let expand = selected.expanded(options.expand.as_deref().unwrap_or_default());
         let inner = |set, options: &QueryOptions| self.inner(set, options);
-        let expander = Expander { feed: self.scope.feed, allowance: self.allowance, inner: &inner };
+        let expander = Expander { feed, allowance: self.allowance, inner: &inner };
         Ok(BoundQuery {
             filter: filter::joined(filter.into_iter().chain(found)),
             order,

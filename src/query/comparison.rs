@@ -139,7 +139,7 @@ fn chain(expr: &Expr, operator: BinaryOp) -> Vec<&Expr> {
     terms
 }
 
-/// `A eq 1 or A eq 2 or A in (3,4)` as `A in (1,2,3,4)`, in the position of the first of them. Equality and membership are never
+/// `A eq 1 or A eq 2 or A in (3,4)` as `A in (1,2,3,4)`, in the position of the first of them. Comparisons are never
 /// unknown, so the meaning does not change.
 fn gathered(terms: Vec<BoundExpr>) -> Vec<BoundExpr> {
     let mut kept: Vec<BoundExpr> = Vec::with_capacity(terms.len());

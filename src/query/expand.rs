@@ -52,7 +52,7 @@ impl Expander<'_> {
         let mut bound: Vec<BoundExpand> = Vec::new();
         let (named, stars): (Vec<_>, Vec<_>) = terms.iter().partition(|term| !is_star(term));
         for term in named {
-            let navigation = navigation(set, term)?;
+            let navigation = self.navigation(set, term)?;
             if bound.iter().any(|known| known.navigation == navigation) {
                 let name = set.navigation[navigation].name.clone();
                 return Err(PART.error(term.span.start, QueryErrorKind::NameTaken { name }));
@@ -67,6 +67,36 @@ impl Expander<'_> {
             }
         }
         Ok(bound)
+    }
+
+    /// The navigation property that a term names. Casts to the own type of the set or of the target may stand beside it.
+    fn navigation(&self, set: &Set, term: &ExpandTerm) -> Result<usize, QueryError> {
+        let error = |kind| Err(PART.error(term.span.start, kind));
+        let position = |name: &str| set.navigation.iter().position(|navigation| navigation.name == name);
+        let is_cast_of_target = |navigation: usize, name: &str| {
+            let target = self.feed.sets.get(set.navigation[navigation].target);
+            target.is_some_and(|target| self.feed.is_type_of(target, name))
+        };
+        match self.feed.without_cast(set, &term.path) {
+            [name] => match position(name) {
+                Some(navigation) => Ok(navigation),
+                None => error(unknown_navigation(set, name)),
+            },
+            path => {
+                if let [name, cast] = path
+                    && let Some(navigation) = position(name)
+                    && is_cast_of_target(navigation, cast)
+                {
+                    return Ok(navigation);
+                }
+                let is_cast = path.iter().any(|name| self.feed.has_type(name));
+                let reason = match path.first().is_some_and(|first| set.has(first)) && !is_cast {
+                    true => NotOfferedReason::NestedNavigation,
+                    false => NotOfferedReason::NoDerivedTypes,
+                };
+                error(QueryErrorKind::NotOffered { construct: path.join("/"), reason })
+            }
+        }
     }
 
     fn expand(&self, set: &Set, navigation: usize, term: &ExpandTerm) -> Result<BoundExpand, QueryError> {
@@ -126,25 +156,6 @@ impl Expander<'_> {
 
 fn is_star(term: &ExpandTerm) -> bool {
     matches!(term.path.as_slice(), [only] if only == "*")
-}
-
-fn navigation(set: &Set, term: &ExpandTerm) -> Result<usize, QueryError> {
-    let error = |kind| Err(PART.error(term.span.start, kind));
-    match term.path.as_slice() {
-        [name] => match set.navigation.iter().position(|navigation| navigation.name == *name) {
-            Some(navigation) => Ok(navigation),
-            None => error(unknown_navigation(set, name)),
-        },
-        path => {
-            let is_navigation = path.first().is_some_and(|first| set.has(first));
-            let reason = if is_navigation {
-                NotOfferedReason::NestedNavigation
-            } else {
-                NotOfferedReason::NoDerivedTypes
-            };
-            error(QueryErrorKind::NotOffered { construct: path.join("/"), reason })
-        }
-    }
 }
 
 fn unknown_navigation(set: &Set, name: &str) -> QueryErrorKind {

@@ -202,13 +202,6 @@ impl<'a> Binder<'a> {
         }
     }
 
-    /// Whether the name is a type of the model, which a path could contain as a cast.
-    pub(super) fn is_type_name(&self, name: &str) -> bool {
-        let types = &self.feed.schema.entity_types;
-        let below = name.strip_prefix(&self.feed.schema.namespace).and_then(|rest| rest.strip_prefix('.'));
-        below.is_some_and(|below| types.iter().any(|entity_type| entity_type.name == below))
-    }
-
     /// Comparisons and arithmetic, from the innermost left operand outwards, so that `1 add 1 add …` needs no recursion.
     fn chain(&self, expr: &Expr) -> Bound {
         let (mut outer, mut innermost) = (Vec::new(), expr);

@@ -99,13 +99,12 @@ pub struct Computed {
 }
 
 impl Computed {
-    /// The type of a column for the values: wider than the expression's for whole numbers, because results may be larger than operands.
+    /// The type of a column for the values: that of the expression, for single-precision numbers that of doubles.
     #[must_use]
     pub fn column_type(&self) -> PrimitiveType {
         use PrimitiveType as Type;
         match self.expr.primitive {
             None => Type::String,
-            Some(Type::Byte | Type::SByte | Type::Int16 | Type::Int32 | Type::Int64) => Type::Int64,
             Some(Type::Single | Type::Double) => Type::Double,
             Some(primitive) => primitive,
         }

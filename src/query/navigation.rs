@@ -36,6 +36,10 @@ impl<'a> Binder<'a> {
         let mut at = PathRow { set: self.set, by: None };
         while let [step, rest @ ..] = steps {
             let MemberStep::Name { name, key, .. } = step else { break };
+            if key.is_none() && !rest.is_empty() && self.feed.is_type_of(at.set, name) {
+                steps = rest;
+                continue;
+            }
             if let Some(column) = at.set.column_index(name) {
                 self.check_end(expr, at.set, name, key.is_some(), rest)?;
                 return self.column_of(&at, column);
@@ -158,7 +162,7 @@ impl<'a> Binder<'a> {
             (None, _) if name.starts_with('@') => {
                 Err(self.not_offered(expr, name, NotOfferedReason::NotBuilt))
             }
-            (None, _) if self.is_type_name(name) => {
+            (None, _) if self.feed.has_type(name) => {
                 Err(self.not_offered(expr, name, NotOfferedReason::NoDerivedTypes))
             }
             (None, Some(_)) => Err(self.unknown_function(expr, name)),

@@ -102,6 +102,9 @@ impl<'a> Path<'a> {
                 },
             )),
             [first @ PathSegment::Key { .. }, ..] => Err(not_offered(first, NotOfferedReason::NoOperations)),
+            [PathSegment::Name { name, key: None, .. }, rest @ ..] if self.is_own_type(name) => {
+                self.of_collection(rest)
+            }
             [first @ PathSegment::Name { name, span, .. }, ..] => {
                 let namespace = &self.scope.feed.schema.namespace;
                 if name.strip_prefix(namespace).is_some_and(|rest| rest.starts_with('.')) {
@@ -120,6 +123,12 @@ impl<'a> Path<'a> {
             [PathSegment::System { name: SystemSegment::Ref, .. }] => {
                 Ok(self.addressed(Target::Entity(key), true))
             }
+            [PathSegment::Name { name, key: None, .. }, rest @ ..] if self.is_own_type(name) => {
+                self.below(key, rest)
+            }
+            [first @ PathSegment::Name { name, .. }, ..] if self.scope.feed.has_type(name) => {
+                Err(not_offered(first, NotOfferedReason::NoDerivedTypes))
+            }
             [PathSegment::Name { name, key: inner, span }, more @ ..] => {
                 if let (Some(column), None) = (self.set.column_index(name), inner) {
                     return self.property(key, column, name, more);
@@ -137,6 +146,11 @@ impl<'a> Path<'a> {
             }
             [first, ..] => Err(not_offered(first, NotOfferedReason::NotBuilt)),
         }
+    }
+
+    /// Whether the segment is a cast to the set's own type, which changes nothing.
+    fn is_own_type(&self, name: &str) -> bool {
+        self.scope.feed.is_type_of(self.set, name)
     }
 
     fn property(

@@ -5,7 +5,7 @@ use super::Computed;
 use super::error::{NotOfferedReason, QueryError, QueryErrorKind};
 use super::request_part::RequestPart;
 use crate::error::closest;
-use crate::feed::Set;
+use crate::feed::{Feed, Set};
 use crate::odata::uri::syntax::{ExpandSuffix, ExpandTerm, QueryOptions, SelectItem, SelectTerm};
 
 /// The bound `$select`.
@@ -21,7 +21,7 @@ pub(super) struct Selected {
 
 /// Binds the terms to the set.
 pub(super) fn bind(
-    set: &Set,
+    (feed, set): (&Feed, &Set),
     computed: &[Computed],
     part: RequestPart,
     terms: Option<&[SelectTerm]>,
@@ -30,7 +30,7 @@ pub(super) fn bind(
     let Some(terms) = terms else { return Ok(selected) };
     let (mut columns, mut all) = (Vec::new(), false);
     for term in terms {
-        match item(set, computed, part, term)? {
+        match item((feed, set), computed, part, term)? {
             Item::All => all = true,
             Item::Column(column) if columns.contains(&column) => {}
             Item::Column(column) => columns.push(column),
@@ -73,7 +73,12 @@ enum Item {
     Below(Box<ExpandTerm>),
 }
 
-fn item(set: &Set, computed: &[Computed], part: RequestPart, term: &SelectTerm) -> Result<Item, QueryError> {
+fn item(
+    (feed, set): (&Feed, &Set),
+    computed: &[Computed],
+    part: RequestPart,
+    term: &SelectTerm,
+) -> Result<Item, QueryError> {
     let not_offered = |construct: &str, reason| {
         Err(part
             .error(term.span.start, QueryErrorKind::NotOffered { construct: construct.to_owned(), reason }))
@@ -84,11 +89,14 @@ fn item(set: &Set, computed: &[Computed], part: RequestPart, term: &SelectTerm) 
         SelectItem::Operation(path, _) => {
             not_offered(&format!("{}(…)", path.join("/")), NotOfferedReason::NoOperations)
         }
-        SelectItem::Path(path) => match named(set, computed, path, term) {
+        SelectItem::Path(path) => match named(set, computed, feed.without_cast(set, path), term) {
             Some(Item::Column(_)) if term.options.is_some() => {
                 not_offered(&format!("{}(…)", path.join("/")), NotOfferedReason::NoCollections)
             }
             Some(item) => Ok(item),
+            None if path.first().is_some_and(|name| feed.has_type(name)) => {
+                not_offered(&path.join("/"), NotOfferedReason::NoDerivedTypes)
+            }
             None => Err(part.error(term.span.start, unknown_property(set, &path.join("/")))),
         },
     }

@@ -106,3 +106,118 @@ async fn case_cast_and_isof_are_evaluated() {
         get(&app, &count("Level eq 'Kommune'")).await.text()
     );
 }
+
+/// A comparison with null is false, so `not` of it is true: every row is in a comparison or in its opposite, whichever of the two
+/// the planner narrows the request by.
+#[actix_web::test]
+async fn conditions_and_their_rest_are_all_rows_of_a_set() {
+    let app = App::start().await;
+    let count = async |path: &str| -> usize {
+        let answer = app.get(path).await;
+        answer.text().parse().unwrap_or_else(|_| panic!("{path}: {}", answer.text()))
+    };
+    for (set, base, condition) in [
+        ("/odata/Datasets", "true", "ObservationCount gt 5"),
+        ("/odata/Datasets", "true", "Modified ge 2026-06-01T00:00:00Z"),
+        ("/odata/Datasets", "true", "NextUpdate lt 2026-09-01"),
+        ("/odata/jobindsats/y12a27/Kommuner", "Periode eq '2026M06'", MEASURE),
+        ("/odata/jobindsats/y12a27/Hovedtal", "Periode eq '2026M06'", "Områdekode lt '5'"),
+        (
+            "/odata/jobindsats/y12a27/Data",
+            "Periode eq '2026M06'",
+            "length(Områdekode) gt 2 and Fra ge 2026-01-01",
+        ),
+        (
+            "/odata/jobindsats/y12a27/Data",
+            "Periode eq '2026M06'",
+            "Status ge 'a' or Områdekode in ('000','101')",
+        ),
+        ("/odata/jobindsats/y12a27/Observations", "Periode eq '2026MM06'", "Value le 5"),
+        ("/odata/jobindsats/y12a27/OmrådeCodes", "true", "Code ge '1'"),
+        ("/odata/jobindsats/y12a27/OmrådeCodes", "true", "Parent/Title gt 'a'"),
+        ("/odata/jobindsats/y12a27/OmrådeCodes", "true", "Parent/Index le 3"),
+    ] {
+        let measures = app.get("/odata/jobindsats/y12a27/MeasureCodes").await.rows();
+        let measure = measures[0]["Column"].as_str().unwrap().to_owned();
+        let condition = condition.replace(MEASURE, &format!("{measure} gt 5"));
+        let all = count(&format!("{set}/$count?$filter={base}")).await;
+        let met = count(&format!("{set}/$count?$filter={base} and ({condition})")).await;
+        let rest = count(&format!("{set}/$count?$filter={base} and not ({condition})")).await;
+        assert_eq!(met + rest, all, "{set}: {condition}");
+        assert!(rest > 0, "{set}: {condition}");
+    }
+}
+
+const MEASURE: &str = "MEASURE";
+
+/// A cast to the type that the rows have anyway changes nothing; to another type there is none.
+#[actix_web::test]
+async fn a_cast_to_the_own_type_changes_nothing() {
+    let app = App::start().await;
+    let metadata = app.get(&format!("{ROOT}/$metadata")).await.text();
+    let namespace = metadata
+        .split(" Namespace=\"Job")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .map(|rest| format!("Job{rest}"))
+        .unwrap();
+    let list = format!("{namespace}.OmrådeCodesType");
+    for (cast, plain) in [
+        (format!("OmrådeCodes?$top=3&$select={list}/Title"), "OmrådeCodes?$top=3&$select=Title"),
+        (format!("OmrådeCodes?$filter={list}/Title eq 'Aarhus'"), "OmrådeCodes?$filter=Title eq 'Aarhus'"),
+        (format!("OmrådeCodes?$top=3&$orderby={list}/Title desc"), "OmrådeCodes?$top=3&$orderby=Title desc"),
+        (format!("OmrådeCodes?$top=3&$expand={list}/Parent"), "OmrådeCodes?$top=3&$expand=Parent"),
+        (format!("OmrådeCodes?$top=3&$expand=Parent/{list}"), "OmrådeCodes?$top=3&$expand=Parent"),
+        (
+            format!("OmrådeCodes?$filter=Parent/{list}/Title eq 'Hele landet'&$top=1"),
+            "OmrådeCodes?$filter=Parent/Title eq 'Hele landet'&$top=1",
+        ),
+        (format!("OmrådeCodes/{list}?$top=3"), "OmrådeCodes?$top=3"),
+        (format!("OmrådeCodes('T')/{list}/Title"), "OmrådeCodes('T')/Title"),
+    ] {
+        let (cast, plain) = (get(&app, &cast).await, get(&app, plain).await);
+        assert_eq!((cast.status, cast.json()), (200, plain.json()));
+    }
+    let datasets = app.get("/odata/Datasets?$top=1&$select=Jobindsats.DatasetsType/Title").await;
+    assert_eq!(datasets.json(), app.get("/odata/Datasets?$top=1&$select=Title").await.json());
+    let other = format!("{namespace}.HovedtalType");
+    for path in [
+        format!("OmrådeCodes?$select={other}/Periode"),
+        format!("OmrådeCodes?$filter={other}/Periode eq '1'"),
+        format!("OmrådeCodes?$expand={other}/Parent"),
+        format!("OmrådeCodes/{other}"),
+        format!("OmrådeCodes('T')/{other}"),
+    ] {
+        let answer = get(&app, &path).await;
+        assert_eq!((answer.status, answer.code().as_str()), (501, "NotOffered"), "{path}: {}", answer.text());
+    }
+}
+
+#[actix_web::test]
+async fn a_search_without_words_between_its_operators_is_refused() {
+    let app = App::start().await;
+    for search in [
+        "a AND",
+        "AND",
+        "OR a",
+        "a OR",
+        "NOT",
+        "a NOT",
+        "(AND)",
+        "a AND AND b",
+        "a OR OR b",
+        "()",
+        "AND a",
+        "NOT NOT",
+    ] {
+        let answer = get(&app, &format!("OmrådeCodes?$search={search}")).await;
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (400, "SyntaxError"),
+            "{search}: {}",
+            answer.text()
+        );
+    }
+}

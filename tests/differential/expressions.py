@@ -1,6 +1,7 @@
 """Random expressions, each in the language of OData and in SQL with the same meaning.
 
-OData compares null with `eq` and `ne` like any value, which in SQL is IS [NOT] DISTINCT FROM; all else is unknown on null in both.
+OData compares null with `eq` and `ne` like any value, which in SQL is IS [NOT] DISTINCT FROM; its other comparisons are false on null,
+where SQL's are unknown. Functions are unknown on null in both.
 """
 
 import re
@@ -315,7 +316,10 @@ class Maker:
 
 def compare(operator, left, right):
     signs = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "IS NOT DISTINCT FROM", "ne": "IS DISTINCT FROM"}
-    return Expr(f"{left.odata} {operator} {right.odata}", f"({left.sql} {signs[operator]} {right.sql})", "bool")
+    sql = f"({left.sql} {signs[operator]} {right.sql})"
+    if operator not in ("eq", "ne"):
+        sql = f"coalesce({sql}, false)"
+    return Expr(f"{left.odata} {operator} {right.odata}", sql, "bool")
 
 
 class Searcher:

@@ -62,7 +62,7 @@ fn text(text: &str) -> String {
 
 fn protocol() -> Vec<Example> {
     let syntax = parse_request("Hovedtal", "$filter=Periode eq", &Limits::default()).unwrap_err();
-    let (accept, format) = (text("text/html"), text("atom"));
+    let accept = text("text/html");
     vec![
         example("the request is not in the language; the sentence says where", syntax),
         example(
@@ -72,10 +72,6 @@ fn protocol() -> Vec<Example> {
         example(
             "no format that the client takes is offered",
             NegotiationError::Accept { accept, offered: "application/json" },
-        ),
-        example(
-            "`$format` names no format",
-            NegotiationError::Format { format, offered: "application/json" },
         ),
         example("a next link was changed", SkipTokenError::Damaged),
         example("a next link was put behind another query", SkipTokenError::OtherQuery),

@@ -49,7 +49,7 @@ fn observations() -> RecordBatch {
 }
 
 const fn property(name: &str, column: usize, primitive: PrimitiveType) -> OutputProperty<'_> {
-    OutputProperty { name, column, primitive }
+    OutputProperty { name, column, primitive, declared: true }
 }
 
 const PERIOD: OutputProperty<'static> = property("Periode", 0, PrimitiveType::String);
@@ -179,6 +179,7 @@ const IDENTITY: Identity<'static> = Identity {
     set_url: "https://h/odata/Observations",
     key: &[PERIOD, INDEX],
     navigation: &["OmrådeCode"],
+    shows_key: true,
 };
 
 #[test]
@@ -229,6 +230,73 @@ fn keys_in_ids_are_quoted_and_encoded() {
     output.identity = None;
     let refused = write_entity(&mut Vec::new(), &context, &output, 1);
     assert_eq!(refused, Err(PayloadError::NoIdentity));
+}
+
+/// JSON Format 4.5.8 and 4.6.9.
+#[test]
+fn an_id_stands_in_minimal_metadata_where_it_does_not_follow_from_the_key() {
+    let batch = observations();
+    let mut output = output(&batch, &[NUMBER]);
+    let id = "https://h/odata/Observations(Periode='2026M06',Index=-1)";
+    let ids = |output: &Output<'_>, metadata, version| {
+        let row: Value =
+            serde_json::from_str(&entity(&JsonContext { metadata, version, ..CONTEXT }, output, 0)).unwrap();
+        row.get("@odata.id").or(row.get("@id")).cloned()
+    };
+    output.identity = Some(Identity { shows_key: false, ..IDENTITY });
+    for version in [Version::V4, Version::V401] {
+        assert_eq!(ids(&output, MetadataLevel::Minimal, version), Some(json!(id)));
+        assert_eq!(ids(&output, MetadataLevel::None, version), None);
+    }
+    output.identity = Some(IDENTITY);
+    assert_eq!(ids(&output, MetadataLevel::Minimal, Version::V4), None);
+    for (shows_key, version, found) in [
+        (true, Version::V4, Some(Value::Null)),
+        (false, Version::V4, Some(Value::Null)),
+        (true, Version::V401, Some(Value::Null)),
+        (false, Version::V401, None),
+    ] {
+        output.identity = Some(Identity::transient(shows_key));
+        assert_eq!(ids(&output, MetadataLevel::Minimal, version), found, "{version:?} {shows_key}");
+    }
+}
+
+/// JSON Format 4.5.3.
+#[test]
+fn what_the_model_does_not_declare_bears_its_type_in_minimal_metadata() {
+    let doubles = Float64Array::from(vec![Some(1.5), Some(f64::NAN)]);
+    let batch = batch(vec![
+        ("Dag", column(Date32Array::from(vec![Some(20_605), None]))),
+        ("Antal", column(Int32Array::from(vec![1, 2]))),
+        ("Navn", column(StringArray::from(vec!["a", "b"]))),
+        ("Andel", column(doubles)),
+    ]);
+    let undeclared =
+        |name, column, primitive| OutputProperty { declared: false, ..property(name, column, primitive) };
+    let properties = [
+        undeclared("Dag", 0, PrimitiveType::Date),
+        undeclared("Antal", 1, PrimitiveType::Int32),
+        undeclared("Navn", 2, PrimitiveType::String),
+        undeclared("Andel", 3, PrimitiveType::Double),
+    ];
+    let found = |version, metadata, row| {
+        let context = JsonContext { version, metadata, context_url: "x", ..CONTEXT };
+        let text = entity(&context, &output(&batch, &properties), row);
+        text.trim_start_matches(r#"{"@odata.context":"x","#)
+            .trim_start_matches(r#"{"@context":"x","#)
+            .to_owned()
+    };
+    let typed = r##""Dag@odata.type":"#Date","Dag":"2026-06-01","Antal@odata.type":"#Int32","Antal":1,"Navn":"a","Andel":1.5}"##;
+    assert_eq!(found(Version::V4, MetadataLevel::Minimal, 0), typed);
+    assert_eq!(found(Version::V4, MetadataLevel::Full, 0), typed);
+    assert_eq!(
+        found(Version::V401, MetadataLevel::Minimal, 1),
+        r#""Dag":null,"Antal@type":"Int32","Antal":2,"Navn":"b","Andel@type":"Double","Andel":"NaN"}"#
+    );
+    assert_eq!(
+        found(Version::V4, MetadataLevel::None, 0),
+        r#"{"Dag":"2026-06-01","Antal":1,"Navn":"a","Andel":1.5}"#
+    );
 }
 
 fn areas() -> RecordBatch {

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::fixture::{answer, truth};
 
 const VALUES: [(&str, Option<bool>); 3] =
-    [("true", Some(true)), ("false", Some(false)), ("(1 lt null)", None)];
+    [("true", Some(true)), ("false", Some(false)), ("contains(null,'x')", None)];
 
 fn and(a: Option<bool>, b: Option<bool>) -> Option<bool> {
     match (a, b) {
@@ -35,10 +35,12 @@ fn and_or_and_not_follow_the_tables_of_the_standard() {
 }
 
 #[test]
-fn comparisons_with_null_are_unknown_but_equality_is_not() {
+fn comparisons_with_null_are_false_and_equality_takes_null_as_a_value() {
     for operator in ["lt", "le", "gt", "ge"] {
         for (left, right) in [("1", "null"), ("null", "1"), ("null", "null")] {
-            assert_eq!(truth(&format!("{left} {operator} {right}")), None, "{left} {operator} {right}");
+            let comparison = format!("{left} {operator} {right}");
+            assert_eq!(truth(&comparison), Some(false), "{comparison}");
+            assert_eq!(truth(&format!("not ({comparison})")), Some(true), "not ({comparison})");
         }
     }
     assert_eq!(truth("null eq null"), Some(true));
@@ -49,13 +51,54 @@ fn comparisons_with_null_are_unknown_but_equality_is_not() {
 }
 
 #[test]
-fn a_null_is_in_neither_half_of_a_comparison() {
+fn the_rest_of_a_comparison_has_the_rows_without_a_value() {
     let (below, not_below) = (answer("$filter=Antal lt 5"), answer("$filter=not (Antal lt 5)"));
     assert_eq!(below, ["2026M06/2.2", "2026M05/2.3"]);
-    assert_eq!(not_below, ["2026M07/T", "2026M07/2.1", "2026M06/T"]);
+    assert_eq!(not_below, ["2026M07/T", "2026M07/2.1", "2026M06/T", "2026M04/2.4"]);
     assert_eq!(answer("$filter=Antal eq null"), ["2026M04/2.4"]);
     assert_eq!(answer("$filter=Antal ne null").len(), 5);
     assert_eq!(answer("$filter=Antal ne 0").len(), 5, "null is not zero, so it differs from it");
+}
+
+/// In each way of comparing (a column with a value, two columns, values of an expression, one value for each distinct text), the row
+/// without values is in what the comparison leaves.
+#[test]
+fn every_comparison_leaves_the_row_without_values() {
+    for comparison in [
+        "Antal gt 5",
+        "5 lt Antal",
+        "Nr le 1000",
+        "Nr in (1,2)",
+        "Antal in (12.5,0)",
+        "Område in ('Ærø')",
+        "Antal ge Nr",
+        "Nr lt Antal",
+        "Antal add 1 gt 0",
+        "-Antal lt 5",
+        "Antal mul 2 ge Nr",
+        "Fra ge 2026-01-01",
+        "Fra lt 2030-01-01T00:00:00Z",
+        "Opdateret le now()",
+        "year(Fra) gt 2000",
+        "length(Område) gt 0",
+        "indexof(Område,'l') ge 0",
+        "tolower(Område) ge 'a'",
+        "Område gt ''",
+        "round(Antal) gt -100",
+        "cast(Nr,Edm.Decimal) gt -1",
+        "case(Nr gt 100:1,Nr ge 0:2) gt 0",
+        "contains(Område,'l') eq true",
+    ] {
+        let (met, left) =
+            (answer(&format!("$filter={comparison}")), answer(&format!("$filter=not ({comparison})")));
+        assert!(!met.contains(&"2026M04/2.4".to_owned()), "{comparison}: {met:?}");
+        assert!(left.contains(&"2026M04/2.4".to_owned()), "not ({comparison}): {left:?}");
+        assert_eq!(met.len() + left.len(), 6, "{comparison}: {met:?} {left:?}");
+    }
+    assert!(
+        !answer("$filter=not contains(Område,'x')").contains(&"2026M04/2.4".to_owned()),
+        "a function of null is null"
+    );
 }
 
 /// Conditions over columns with nulls, and some that are always unknown.
@@ -76,6 +119,7 @@ fn condition() -> impl Strategy<Value = String> {
         "Opdateret lt now()",
         "Nr add 1 gt Antal",
         "1 lt null",
+        "contains(null,'x')",
         "true",
     ])
     .prop_map(str::to_owned);

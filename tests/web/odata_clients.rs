@@ -34,7 +34,7 @@ async fn rule_1_every_answer_says_version_4_0_exactly_once() {
         ("GET", "/odata/nothing/at/all".to_owned(), 404),
         ("GET", "/elsewhere".to_owned(), 404),
         ("GET", format!("{table}/Landet?$filter=("), 400),
-        ("GET", format!("{table}/Landet?$format=atom"), 400),
+        ("GET", format!("{table}/Landet?$format=atom"), 406),
         ("DELETE", format!("{table}/Landet"), 405),
         ("GET", format!("{table}/$batch"), 405),
         ("POST", format!("{table}/$batch"), 415),

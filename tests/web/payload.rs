@@ -111,3 +111,151 @@ async fn a_schema_version_is_refused_unless_it_is_the_current_one() {
         );
     }
 }
+
+async fn minimal(app: &App, path: &str, version: &str) -> Vec<Value> {
+    let answer = app.get_with(path, &[("OData-MaxVersion", version)]).await;
+    assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+    answer.rows()
+}
+
+/// JSON Format 4.5.8: a client cannot work out the id of a row without its key.
+#[actix_web::test]
+async fn rows_without_their_key_bear_their_id() {
+    let app = App::start().await;
+    let row = minimal(&app, "/odata/Datasets?$select=Title&$top=1", "4.0").await.remove(0);
+    let again = app.get(row["@odata.id"].as_str().unwrap()).await.json();
+    assert_eq!(again["Title"], row["Title"]);
+    let newer = minimal(&app, "/odata/Datasets?$select=Title&$top=1", "4.01").await.remove(0);
+    assert_eq!(newer["@id"], row["@odata.id"]);
+    for path in ["/odata/Datasets?$top=1", "/odata/Datasets?$select=Title,Identifier&$top=1"] {
+        assert!(minimal(&app, path, "4.0").await[0].get("@odata.id").is_none(), "{path}");
+    }
+    // A part of the key is not the key.
+    let parts = "/odata/jobindsats/y25i01/Landet?$select=Periode,Antal_ledige_personer&$top=1";
+    let row = minimal(&app, parts, "4.0").await.remove(0);
+    assert_eq!(
+        app.get(row["@odata.id"].as_str().unwrap()).await.json()["Antal_ledige_personer"],
+        row["Antal_ledige_personer"]
+    );
+
+    let nested = "/odata/jobindsats/y25i10/Observations?$top=1&$select=Id&$expand=OmrådeCode($select=Title;$expand=Parent($select=Title))";
+    let row = minimal(&app, nested, "4.0").await.remove(0);
+    assert!(row.get("@odata.id").is_none(), "{row}");
+    let code = &row["OmrådeCode"];
+    assert_eq!(app.get(code["@odata.id"].as_str().unwrap()).await.json()["Title"], code["Title"]);
+    let many =
+        "/odata/jobindsats/y25i10/OmrådeCodes('T')?$select=Title&$expand=Children($select=Title;$top=2)";
+    let row = app.get(many).await.json();
+    for row in row["Children"].as_array().unwrap().iter().chain([&row]) {
+        assert_eq!(app.get(row["@odata.id"].as_str().unwrap()).await.json()["Title"], row["Title"]);
+    }
+    let entity = app.get("/odata/Datasets('y25i01')?$select=Title").await.json();
+    assert!(entity["@odata.id"].as_str().unwrap().ends_with("/odata/Datasets('y25i01')"), "{entity}");
+}
+
+#[actix_web::test]
+async fn the_id_of_a_singleton_is_its_name() {
+    let app = App::start().await;
+    let path = "/odata/jobindsats/y25i01/Properties";
+    let row = with(&app, path, "Accept", "application/json;odata.metadata=full").await;
+    assert!(row["@odata.id"].as_str().unwrap().ends_with(path), "{row}");
+    assert_eq!(app.get(row["@odata.id"].as_str().unwrap()).await.json()["Title"], row["Title"]);
+    let reference = app.get(&format!("{path}/$ref")).await.json();
+    assert_eq!(reference["@odata.id"], row["@odata.id"]);
+}
+
+#[actix_web::test]
+async fn grouped_rows_with_a_whole_key_say_in_4_01_too_that_they_are_no_entities() {
+    let app = App::start().await;
+    let apply = "/odata/jobindsats/y25i01/Landet?$top=1&$apply=filter(Periode ge '2026M01')/groupby";
+    let whole = format!("{apply}((Periode,Område_id),aggregate(Antal_ledige_personer))");
+    assert_eq!(minimal(&app, &whole, "4.01").await[0]["@id"], Value::Null);
+    assert!(minimal(&app, &whole, "4.01").await[0].get("@id").is_some());
+    let part = format!("{apply}((Periode))");
+    assert!(minimal(&app, &part, "4.01").await[0].get("@id").is_none());
+    assert!(minimal(&app, &part, "4.0").await[0].get("@odata.id").is_some());
+}
+
+/// JSON Format 4.5.3: who reads a column that the model does not declare takes a text for a text.
+#[actix_web::test]
+async fn columns_that_the_model_does_not_declare_bear_their_type() {
+    let app = App::start().await;
+    let root = "/odata/jobindsats/y25i01";
+    let path = format!(
+        "{root}/Landet?$top=1&$compute=year(Fra) as Y,Fra as F,Opdateret as O,length(Område) as L,indexof(Område,'l') as I,\
+        Antal_ledige_personer divby 2 as H,toupper(Område) as T,Fra ge 2020-01-01 as B,cast(1,Edm.Double) as D,L add 1 as M&$select=Fra,Y,F,O,L,I,H,T,B,D,M"
+    );
+    for (version, prefix, hash) in [("4.0", "@odata.type", "#"), ("4.01", "@type", "")] {
+        let row = minimal(&app, &path, version).await.remove(0);
+        for (name, kind) in [
+            ("Y", Some("Int32")),
+            ("F", Some("Date")),
+            ("O", Some("DateTimeOffset")),
+            ("L", Some("Int32")),
+            ("I", Some("Int32")),
+            ("H", Some("Decimal")),
+            ("M", Some("Int64")),
+            ("T", None),
+            ("B", None),
+            ("D", None),
+            ("Fra", None),
+        ] {
+            let found = row.get(format!("{name}{prefix}")).map(|kind| kind.as_str().unwrap().to_owned());
+            assert_eq!(found, kind.map(|kind| format!("{hash}{kind}")), "{version} {name}: {row}");
+        }
+    }
+    let grouped = format!(
+        "{root}/Landet?$top=1&$apply=groupby((Periodetype,Til),aggregate($count as N,Fra with max as Sidste))&$orderby=Til"
+    );
+    let row = minimal(&app, &grouped, "4.0").await.remove(0);
+    assert_eq!(
+        (&row["N@odata.type"], &row["Sidste@odata.type"]),
+        (&"#Decimal".into(), &"#Date".into()),
+        "{row}"
+    );
+    assert!(row.get("Til@odata.type").is_none(), "{row}");
+    let published = format!(
+        "{root}/Landet?$top=1&$apply=groupby((Periode,Område_id),aggregate(Antal_ledige_personer))/compute(length(Periode) as Fra)"
+    );
+    let row = minimal(&app, &published, "4.0").await.remove(0);
+    assert_eq!(row["Fra@odata.type"], "#Int32", "a declared name with another type: {row}");
+    assert!(row.get("Antal_ledige_personer@odata.type").is_none(), "{row}");
+    let nested = "/odata/jobindsats/y25i10/Observations?$top=1&$expand=OmrådeCode($compute=length(Title) as L;$select=L)";
+    assert_eq!(minimal(&app, nested, "4.0").await[0]["OmrådeCode"]["L@odata.type"], "#Int32");
+    let none = with(&app, &path, "Accept", "application/json;odata.metadata=none").await;
+    assert!(!none.to_string().contains("odata.type"));
+}
+
+#[actix_web::test]
+async fn a_media_type_that_is_not_offered_is_not_acceptable_wherever_it_is_named() {
+    let app = App::start().await;
+    let rows = "/odata/Datasets?$top=1";
+    for format in [
+        "application/xml",
+        "xml",
+        "atom",
+        "application/atom+xml",
+        "text/html",
+        "application/xml;charset=utf-8",
+    ] {
+        let answer = app.get(&format!("{rows}&$format={format}")).await;
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (406, "NotAcceptable"),
+            "{format}: {}",
+            answer.text()
+        );
+        let accepted = app.get_with(rows, &[("Accept", format)]).await;
+        assert!(accepted.status == 406 || !format.contains('/'), "{format}: {}", accepted.text());
+    }
+    for format in ["pdf", "", "json5", "application"] {
+        let answer = app.get(&format!("{rows}&$format={format}")).await;
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (400, "SyntaxError"),
+            "{format}: {}",
+            answer.text()
+        );
+    }
+    assert_eq!(app.get("/odata/$metadata?$format=application/atom%2Bxml").await.status, 406);
+}

@@ -83,6 +83,11 @@ impl<'a> ColumnValues<'a> {
         }
     }
 
+    /// Whether the cell, a double, is a number that JSON can write.
+    pub(super) fn is_finite(&self, row: usize) -> bool {
+        matches!(self, Self::Double(array) if array.value(row).is_finite())
+    }
+
     /// The cell as a JSON value; `quoted` numbers are strings.
     pub(super) fn write_json(&self, out: &mut Vec<u8>, row: usize, quoted: bool) -> Result<(), PayloadError> {
         if self.is_null(row) {

@@ -28,10 +28,25 @@ pub(super) struct EntityWriter<'a> {
 struct PropertyWriter<'a> {
     /// `"Name":`
     name: Vec<u8>,
-    /// `"Name@odata.type":"#Decimal"`, where the type does not follow from the JSON value.
-    type_annotation: Option<Vec<u8>>,
+    type_annotation: Option<TypeAnnotation>,
     cells: ColumnValues<'a>,
     quoted: bool,
+}
+
+/// `"Name@odata.type":"#Decimal"`, where the type does not follow from the JSON value.
+pub(super) struct TypeAnnotation {
+    pub(super) text: Vec<u8>,
+    /// Whether only the doubles that JSON writes as strings need it (`"NaN"`, `"INF"`).
+    only_not_finite: bool,
+}
+
+/// What is said of an entity beside its properties.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Said {
+    Nothing,
+    Id,
+    /// Type, id and navigation links.
+    All,
 }
 
 struct ExpandWriter<'a> {
@@ -41,15 +56,19 @@ struct ExpandWriter<'a> {
 
 struct IdentityWriter<'a> {
     identity: Identity<'a>,
+    said: Said,
     key: Vec<ColumnValues<'a>>,
 }
 
 impl<'a> EntityWriter<'a> {
     pub(super) fn new(context: &'a JsonContext<'a>, output: &'a Output<'a>) -> Result<Self, PayloadError> {
+        let said =
+            |identity: &Identity<'_>| if output.references { Said::Id } else { said(context, identity) };
         let identity = output
             .identity
-            .filter(|identity| output.references || says_identity(context, identity))
-            .map(|identity| IdentityWriter::new(output, identity))
+            .map(|identity| (identity, said(&identity)))
+            .filter(|(_, said)| *said != Said::Nothing)
+            .map(|(identity, said)| IdentityWriter::new(output, identity, said))
             .transpose()?;
         if output.references && identity.is_none() {
             return Err(PayloadError::NoIdentity);
@@ -78,7 +97,7 @@ impl<'a> EntityWriter<'a> {
             write_context(out, self.context);
         }
         if let Some(identity) = &self.identity {
-            identity.write(out, self.context, row, self.references)?;
+            identity.write(out, self.context, row)?;
         }
         if !self.references {
             self.write_members(out, row)?;
@@ -93,9 +112,11 @@ impl<'a> EntityWriter<'a> {
             if null && self.context.omit_nulls {
                 continue;
             }
-            if let Some(annotation) = property.type_annotation.as_ref().filter(|_| !null) {
+            if let Some(annotation) = &property.type_annotation
+                && annotation.is_needed(&property.cells, row)
+            {
                 scalar::separate(out);
-                out.extend_from_slice(annotation);
+                out.extend_from_slice(&annotation.text);
             }
             scalar::separate(out);
             out.extend_from_slice(&property.name);
@@ -120,7 +141,7 @@ impl<'a> PropertyWriter<'a> {
         let cells = ColumnValues::of(output.batch, property)?;
         Ok(Self {
             name,
-            type_annotation: type_annotation(context, property.name, property.primitive, &cells),
+            type_annotation: TypeAnnotation::of(context, property.name, property, &cells),
             cells,
             quoted: is_quoted(context, property.primitive),
         })
@@ -188,20 +209,14 @@ impl<'a> ExpandWriter<'a> {
 }
 
 impl<'a> IdentityWriter<'a> {
-    fn new(output: &'a Output<'a>, identity: Identity<'a>) -> Result<Self, PayloadError> {
+    fn new(output: &'a Output<'a>, identity: Identity<'a>, said: Said) -> Result<Self, PayloadError> {
         let key = identity.key.iter();
         let key = key.map(|property| ColumnValues::of(output.batch, property)).collect::<Result<_, _>>()?;
-        Ok(Self { identity, key })
+        Ok(Self { identity, said, key })
     }
 
-    /// Type, id and navigation links. There are no edit links, because the service is read-only.
-    fn write(
-        &self,
-        out: &mut Vec<u8>,
-        context: &JsonContext<'_>,
-        row: usize,
-        reference: bool,
-    ) -> Result<(), PayloadError> {
+    /// What is said of the entity. There are no edit links, because the service is read-only.
+    fn write(&self, out: &mut Vec<u8>, context: &JsonContext<'_>, row: usize) -> Result<(), PayloadError> {
         if self.identity.is_transient() {
             scalar::separate(out);
             write_control_name(out, context, "", "id");
@@ -214,7 +229,7 @@ impl<'a> IdentityWriter<'a> {
             write_control_name(out, context, property, name);
             scalar::write_string(out, value);
         };
-        if reference {
+        if self.said == Said::Id {
             member("", "id", &id);
             return Ok(());
         }
@@ -262,12 +277,19 @@ fn key_literal(
     })
 }
 
-/// Whether type, id and links are written at this metadata level.
-fn says_identity(context: &JsonContext<'_>, identity: &Identity<'_>) -> bool {
+/// What is said of an entity at this metadata level (JSON Format 4.5.8, 4.6.9). Clients work out an id from the key, so it stands in
+/// minimal metadata where the key does not. The null id of a row that is no entity always stands in 4.0; in 4.01 it does where the row
+/// has all columns of the key, so that it could be taken for the entity with that key.
+fn said(context: &JsonContext<'_>, identity: &Identity<'_>) -> Said {
     match context.metadata {
-        MetadataLevel::None => false,
-        _ if identity.is_transient() => context.version == Version::V4,
-        level => level == MetadataLevel::Full,
+        MetadataLevel::None => Said::Nothing,
+        _ if identity.is_transient() => match context.version {
+            Version::V401 if !identity.shows_key => Said::Nothing,
+            Version::V4 | Version::V401 => Said::Id,
+        },
+        MetadataLevel::Full => Said::All,
+        MetadataLevel::Minimal if identity.shows_key => Said::Nothing,
+        MetadataLevel::Minimal => Said::Id,
     }
 }
 
@@ -281,30 +303,51 @@ pub(super) fn is_quoted(context: &JsonContext<'_>, primitive: PrimitiveType) -> 
     context.ieee754_compatible && wide
 }
 
-/// The type annotation that `metadata=full` requires where the type does not follow from the JSON value.
-pub(super) fn type_annotation(
-    context: &JsonContext<'_>,
-    property: &str,
-    primitive: PrimitiveType,
-    cells: &ColumnValues<'_>,
-) -> Option<Vec<u8>> {
-    let many = matches!(cells, ColumnValues::List(_, _));
-    let evident = matches!(primitive, PrimitiveType::String | PrimitiveType::Boolean | PrimitiveType::Double);
-    if (evident && !many) || context.metadata != MetadataLevel::Full {
-        return None;
+impl TypeAnnotation {
+    /// The annotation that a property needs: at `metadata=full` every property whose type does not follow from its JSON value, at
+    /// `metadata=minimal` only those that the model does not declare (JSON Format 4.5.3).
+    pub(super) fn of(
+        context: &JsonContext<'_>,
+        name: &str,
+        property: &OutputProperty<'_>,
+        cells: &ColumnValues<'_>,
+    ) -> Option<Self> {
+        use PrimitiveType as Type;
+        let wanted = match context.metadata {
+            MetadataLevel::None => false,
+            MetadataLevel::Minimal => !property.declared,
+            MetadataLevel::Full => true,
+        };
+        let many = matches!(cells, ColumnValues::List(_, _));
+        let evident = match property.primitive {
+            Type::String | Type::Boolean => !many,
+            Type::Double => !many && property.declared,
+            _ => false,
+        };
+        if !wanted || evident {
+            return None;
+        }
+        let mut text = Vec::new();
+        write_control_name(&mut text, context, name, "type");
+        // 4.01 writes built-in types without the hash.
+        let hash = match context.version {
+            Version::V4 => "#",
+            Version::V401 => "",
+        };
+        let primitive = property.primitive.name().trim_start_matches("Edm.");
+        scalar::write_string(
+            &mut text,
+            &match many {
+                true => format!("{hash}Collection({primitive})"),
+                false => format!("{hash}{primitive}"),
+            },
+        );
+        Some(Self { text, only_not_finite: property.primitive == Type::Double && !many })
     }
-    let mut out = Vec::new();
-    write_control_name(&mut out, context, property, "type");
-    // 4.01 writes built-in types without the hash.
-    let hash = match context.version {
-        Version::V4 => "#",
-        Version::V401 => "",
-    };
-    let name = primitive.name().trim_start_matches("Edm.");
-    let name = match many {
-        true => format!("{hash}Collection({name})"),
-        false => format!("{hash}{name}"),
-    };
-    scalar::write_string(&mut out, &name);
-    Some(out)
+
+    /// Whether the value of a row needs it; null has no type.
+    fn is_needed(&self, cells: &ColumnValues<'_>, row: usize) -> bool {
+        let follows = self.only_not_finite && cells.is_finite(row);
+        !cells.is_null(row) && !follows
+    }
 }

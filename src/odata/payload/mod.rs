@@ -18,7 +18,7 @@ use super::value::PrimitiveType;
 use super::version::Version;
 use column::{ColumnValues, unsupported};
 use control::{write_context, write_control_name, write_count};
-use entity::EntityWriter;
+use entity::{EntityWriter, TypeAnnotation};
 
 pub use documents::{ErrorBody, ErrorDetail, write_error, write_service_document};
 
@@ -55,6 +55,8 @@ pub struct OutputProperty<'a> {
     pub name: &'a str,
     pub column: usize,
     pub primitive: PrimitiveType,
+    /// Whether `$metadata` gives the property its type; computed values and aggregates are not declared.
+    pub declared: bool,
 }
 
 /// The parts of entities' ids and links.
@@ -68,11 +70,16 @@ pub struct Identity<'a> {
     pub key: &'a [OutputProperty<'a>],
     /// Names of the navigation properties.
     pub navigation: &'a [&'a str],
+    /// Whether the rows show all columns of the key of their entity type.
+    pub shows_key: bool,
 }
 
 impl Identity<'_> {
     /// The identity of rows that are not entities of a set, such as those of an aggregation: their id is null.
-    pub const TRANSIENT: Self = Self { entity_type: "", set_url: "", key: &[], navigation: &[] };
+    #[must_use]
+    pub const fn transient(shows_key: bool) -> Self {
+        Self { entity_type: "", set_url: "", key: &[], navigation: &[], shows_key }
+    }
 
     fn is_transient(&self) -> bool {
         self.set_url.is_empty()
@@ -183,9 +190,9 @@ pub fn write_property(
     let cells = checked_cells(batch, property, row)?;
     out.push(b'{');
     write_context(out, context);
-    if let Some(annotation) = entity::type_annotation(context, "", property.primitive, &cells) {
+    if let Some(annotation) = TypeAnnotation::of(context, "", property, &cells) {
         scalar::separate(out);
-        out.extend_from_slice(&annotation);
+        out.extend_from_slice(&annotation.text);
     }
     scalar::separate(out);
     out.extend_from_slice(b"\"value\":");

@@ -18,8 +18,8 @@ use crate::feed::arrays::scalar;
 use crate::odata::value::Value;
 use crate::query::Comparison;
 
-/// Compares two columns. `eq` and `ne` treat null as a value; the other comparisons are unknown if a side is null, and false if a side
-/// is NaN.
+/// Compares two columns. `eq` and `ne` treat null as a value; the other comparisons are false if a side is null or NaN. So a comparison
+/// is never unknown, and `not` of it is true where a figure is hidden.
 pub(super) fn compare(
     comparison: Comparison,
     left: &ColumnarValue,
@@ -32,26 +32,34 @@ pub(super) fn compare(
         _ => None,
     };
     if let Some(mask) = by_kernel {
-        return Ok(mask);
+        return Ok(null_as_false(mask));
     }
     let values = left.values(rows).zip(right.values(rows));
-    Ok(values.map(|(left, right)| holds(comparison, &left, &right)).collect())
+    Ok(values.map(|(left, right)| Some(holds(comparison, &left, &right))).collect())
 }
 
-/// Compares two values; unknown as in [`compare`].
-fn holds(comparison: Comparison, left: &Value, right: &Value) -> Option<bool> {
+/// The kernels leave a comparison with null undecided.
+fn null_as_false(mask: BooleanArray) -> BooleanArray {
+    match mask.nulls() {
+        Some(known) => BooleanArray::new(mask.values() & known.inner(), None),
+        None => mask,
+    }
+}
+
+/// Compares two values as [`compare`] does.
+fn holds(comparison: Comparison, left: &Value, right: &Value) -> bool {
     if left.is_null() || right.is_null() {
         let same = left.is_null() && right.is_null();
         return match comparison {
-            Comparison::Eq => Some(same),
-            Comparison::Ne => Some(!same),
-            Comparison::Lt | Comparison::Le | Comparison::Gt | Comparison::Ge => None,
+            Comparison::Eq => same,
+            Comparison::Ne => !same,
+            Comparison::Lt | Comparison::Le | Comparison::Gt | Comparison::Ge => false,
         };
     }
-    Some(match left.compare(right) {
+    match left.compare(right) {
         Some(ordering) => comparison.holds(ordering),
         None => comparison == Comparison::Ne,
-    })
+    }
 }
 
 /// `None` if the column's type cannot represent the value exactly.
@@ -108,7 +116,7 @@ pub(super) fn is_in(
     {
         return Ok(mask);
     }
-    let equals_any = |value| values.iter().any(|one| holds(Comparison::Eq, &value, one) == Some(true));
+    let equals_any = |value| values.iter().any(|one| holds(Comparison::Eq, &value, one));
     let truths = operand.values(rows).map(|value| work::check().map(|()| Some(equals_any(value))));
     Ok(truths.collect::<Result<_, _>>()?)
 }

@@ -4,6 +4,7 @@ use arrow_array::RecordBatch;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::answer::{Expanded, Expansion};
+use crate::feed::column::Column;
 use crate::feed::{Feed, Set};
 use crate::frame::Frame;
 use crate::odata::context_url::{self, ExpandSuffix, Shape};
@@ -23,6 +24,7 @@ pub(super) struct RowOutput<'a> {
     key: Vec<OutputProperty<'a>>,
     identity: Option<EntityIdentity>,
     navigation: Vec<&'a str>,
+    shows_key: bool,
     references: bool,
     expanded: Vec<ExpandOutput<'a>>,
 }
@@ -50,9 +52,17 @@ impl<'a> RowOutput<'a> {
         expansions: &'a [Expansion],
     ) -> Self {
         let expanded = query.expand.iter().zip(expansions);
+        let model = &feed_root.feed.sets[query.set];
+        let properties = properties(model, set, query, frame, &query.shown(set));
+        let is_shown = |&column: &usize| {
+            properties.iter().any(|property| property.declared && property.name == model.columns[column].name)
+        };
+        // A singleton has no key in its address.
+        let key: &[usize] = if set.singleton { &[] } else { &set.key };
         Self {
-            properties: properties(set, query, frame, &query.shown(set)),
-            key: properties(set, query, frame, &set.key),
+            shows_key: model.key.iter().all(is_shown),
+            key: self::properties(model, set, query, frame, key),
+            properties,
             identity: EntityIdentity::of(feed_root, set, query),
             navigation: set.navigation.iter().map(|navigation| navigation.name.as_str()).collect(),
             references: query.references,
@@ -80,11 +90,12 @@ impl<'a> RowOutput<'a> {
     }
 
     fn identity(&self) -> Identity<'_> {
-        self.identity.as_ref().map_or(Identity::TRANSIENT, |identity| Identity {
+        self.identity.as_ref().map_or(Identity::transient(self.shows_key), |identity| Identity {
             entity_type: &identity.entity_type,
             set_url: &identity.set_url,
             key: &self.key,
             navigation: &self.navigation,
+            shows_key: self.shows_key,
         })
     }
 }
@@ -121,8 +132,10 @@ fn with_all(
     })
 }
 
-/// The properties for columns of the set and computed values, as far as the frame has them.
+/// The properties for columns of a result and computed values, as far as the frame has them. Declared are those that `model`, the set
+/// of the feed, has with the same type.
 pub(super) fn properties<'a>(
+    model: &Set,
     set: &'a Set,
     query: &'a BoundQuery,
     frame: Option<&Frame>,
@@ -131,10 +144,18 @@ pub(super) fn properties<'a>(
     let property = |&index: &usize| {
         let column = frame?.position(index)?;
         if let Some(source) = set.columns.get(index) {
-            return Some(OutputProperty { name: &source.name, column, primitive: source.primitive });
+            let is_source = |one: &Column| one.name == source.name && one.primitive == source.primitive;
+            let declared = model.columns.iter().any(is_source);
+            return Some(OutputProperty {
+                name: &source.name,
+                column,
+                primitive: source.primitive,
+                declared,
+            });
         }
         let computed = query.computed.get(index - set.columns.len())?;
-        Some(OutputProperty { name: &computed.name, column, primitive: computed.column_type() })
+        let primitive = computed.column_type();
+        Some(OutputProperty { name: &computed.name, column, primitive, declared: false })
     };
     columns.iter().filter_map(property).collect()
 }

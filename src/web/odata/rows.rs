@@ -232,7 +232,8 @@ impl Writing {
 
     fn property(&self, column: usize, raw: bool) -> Result<Option<Vec<u8>>, BridgeError> {
         let Some(frame) = self.row()? else { return Ok(None) };
-        let properties = output::properties(self.set(), &self.page.query, Some(frame), &[column]);
+        let model = &self.feed.sets[self.page.query.set];
+        let properties = output::properties(model, self.set(), &self.page.query, Some(frame), &[column]);
         let property = properties.first().ok_or(BridgeError::NoSuchRow)?;
         if payload::is_null(&frame.batch, property, 0)? {
             return Ok(None);
