@@ -1,12 +1,13 @@
 //! The only source of the current time. Everything that depends on time takes a [`Clock`], so that tests can fix it or move it.
 //!
-//! Instants are in UTC. Local time is Copenhagen's, because the upstream's closed hour and working hours are defined in it.
+//! Instants are in UTC. Local time is Copenhagen's, because the upstream's closed hour and working hours are defined in it, and
+//! because the days on which figures are published are days there.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use chrono::{DateTime, NaiveDate, NaiveTime, TimeZone, Utc};
+use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone, Utc};
 use chrono_tz::Europe::Copenhagen;
 use chrono_tz::Tz;
 use tokio::sync::watch;
@@ -139,11 +140,34 @@ pub fn start_of_day(day: NaiveDate) -> DateTime<Utc> {
 /// The instant at which an hour of a day begins in Copenhagen, for hours that exist every day: clocks change at two and three.
 #[must_use]
 pub fn at_hour(day: NaiveDate, hour: u32) -> DateTime<Utc> {
-    let local = day.and_time(NaiveTime::from_hms_opt(hour, 0, 0).unwrap_or_default());
-    Copenhagen
-        .from_local_datetime(&local)
-        .earliest()
-        .map_or_else(|| local.and_utc(), |at| at.with_timezone(&Utc))
+    at_local(day.and_time(NaiveTime::from_hms_opt(hour, 0, 0).unwrap_or_default()))
+}
+
+/// The first instant at which the clocks in Copenhagen show this; read as UTC where they never do.
+#[must_use]
+pub fn at_local(shown: NaiveDateTime) -> DateTime<Utc> {
+    let at = Copenhagen.from_local_datetime(&shown).earliest();
+    at.map_or_else(|| shown.and_utc(), |at| at.with_timezone(&Utc))
+}
+
+/// The instant with the offset that a time zone has then.
+///
+/// It stays in UTC where no text of an instant can have that offset or year: where clocks differed from UTC by no whole minute (in
+/// Copenhagen before 1894), and where the zone's year is before 1 or after 9999.
+#[must_use]
+pub fn in_zone(instant: DateTime<Utc>, zone: Tz) -> DateTime<FixedOffset> {
+    let utc = instant.fixed_offset();
+    let shift = zone.offset_from_utc_datetime(&instant.naive_utc()).fix();
+    let shown =
+        instant.naive_utc().checked_add_offset(shift).filter(|shown| (1..=9999).contains(&shown.year()));
+    let is_whole = shift.local_minus_utc() % 60 == 0;
+    if is_whole && shown.is_some() { utc.with_timezone(&shift) } else { utc }
+}
+
+/// The instant with Copenhagen's offset.
+#[must_use]
+pub fn local(instant: DateTime<Utc>) -> DateTime<FixedOffset> {
+    in_zone(instant, Copenhagen)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Rows as Parquet, with column types that every reader supports: figures DOUBLE, days DATE, instants TIMESTAMP in UTC, text
+//! Rows as Parquet, with column types that every reader supports: figures DOUBLE, days DATE, instants TIMESTAMP in Denmark's zone, text
 //! STRING, dictionary-encoded where the arrow array is.
 //!
 //! In memory figures are decimals of 38 digits with 18 decimals, which pandas reads as slow Python objects. The upstream sends
@@ -17,6 +17,7 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 
 use super::{ExportError, FileColumn, FileWriter};
+use crate::feed::arrays;
 use crate::odata::value::PrimitiveType;
 
 /// Rows per row group: enough for efficient reading, few enough that the first bytes are sent soon.
@@ -79,7 +80,9 @@ fn data_type(primitive: PrimitiveType) -> DataType {
         PrimitiveType::Int64 => DataType::Int64,
         PrimitiveType::Decimal | PrimitiveType::Double => DataType::Float64,
         PrimitiveType::Date => DataType::Date32,
-        PrimitiveType::DateTimeOffset => DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
+        PrimitiveType::DateTimeOffset => {
+            DataType::Timestamp(TimeUnit::Millisecond, Some(arrays::ZONE.into()))
+        }
         _ => DataType::Utf8,
     }
 }
@@ -123,7 +126,8 @@ mod tests {
         let count = labels.len();
         let labels: DictionaryArray<Int32Type> = labels.iter().copied().collect();
         let figures = Decimal128Array::from(figures).with_precision_and_scale(38, 18).unwrap();
-        let instants = TimestampMillisecondArray::from(vec![1_789_455_600_000; count]).with_timezone("UTC");
+        let instants =
+            TimestampMillisecondArray::from(vec![1_789_455_600_000; count]).with_timezone(arrays::ZONE);
         let arrays: [(&str, ArrayRef); 4] = [
             ("a", Arc::new(labels)),
             ("b", Arc::new(figures)),
@@ -156,12 +160,14 @@ mod tests {
     }
 
     #[test]
-    fn readers_see_text_days_and_instants_in_utc() {
+    fn readers_see_text_days_and_instants_in_their_zone() {
         let read = file(&[batch(&[Some("Aabenraa"), None, Some("Aabenraa")], vec![None; 3])]);
         let logical = |column: usize| read.parquet_schema().column(column).logical_type_ref().cloned();
         assert_eq!(logical(0), Some(LogicalType::String));
         assert_eq!(logical(2), Some(LogicalType::Date));
         assert!(matches!(logical(3), Some(LogicalType::Timestamp(kind)) if kind.is_adjusted_to_u_t_c));
+        let zone = arrow_schema::DataType::Timestamp(TimeUnit::Millisecond, Some("Europe/Copenhagen".into()));
+        assert_eq!(read.schema().field(3).data_type(), &zone);
         let coded = read.metadata().row_group(0).column(0).encodings().collect::<Vec<_>>();
         assert!(coded.contains(&Encoding::RLE_DICTIONARY), "{coded:?}");
         let rows = read.build().unwrap().next().unwrap().unwrap();

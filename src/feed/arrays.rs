@@ -1,5 +1,6 @@
 //! The one mapping between the primitive types of Edm and Arrow's arrays: which array a column of a type is, and single values in
-//! and out of it. Figures are decimals in units of 10⁻¹⁸, days are counted from 1970, instants are in milliseconds and UTC.
+//! and out of it. Figures are decimals in units of 10⁻¹⁸, days are counted from 1970, instants are milliseconds since 1970 UTC in a
+//! column of Copenhagen's zone, so that writers show them, and functions take their parts, as they are in Denmark.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use arrow_schema::{DataType, TimeUnit};
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::catalogue::value::{FIGURE_SCALE, from_stored, to_stored};
+use crate::clock;
 use crate::odata::value::{PrimitiveType, Value};
 
 /// The digits that Arrow gives decimals of 128 bits.
@@ -39,11 +41,14 @@ pub fn days(days: impl IntoIterator<Item = Option<NaiveDate>>) -> Date32Array {
     days.into_iter().map(|day| day.map(|day| day.to_epoch_days())).collect()
 }
 
+/// The zone of columns of instants.
+pub const ZONE: &str = "Europe/Copenhagen";
+
 /// A column of instants.
 #[must_use]
 pub fn instants(instants: impl IntoIterator<Item = Option<DateTime<Utc>>>) -> TimestampMillisecondArray {
     let milliseconds = instants.into_iter().map(|at| at.map(|at| at.timestamp_millis()));
-    milliseconds.collect::<TimestampMillisecondArray>().with_timezone("UTC")
+    milliseconds.collect::<TimestampMillisecondArray>().with_timezone(ZONE)
 }
 
 /// The values as a column of the type; null where a value is none of the type.
@@ -116,7 +121,7 @@ pub fn value_at(array: &dyn Array, row: usize) -> Value {
         PrimitiveType::DateTimeOffset => {
             let milliseconds = array.as_primitive::<TimestampMillisecondType>().value(row);
             let instant = DateTime::from_timestamp_millis(milliseconds);
-            instant.map(|instant| Value::DateTimeOffset(instant.fixed_offset()))
+            instant.map(|instant| Value::DateTimeOffset(clock::local(instant)))
         }
         _ => text_at(array, row),
     };

@@ -5,6 +5,7 @@ use chrono::{NaiveDate, TimeDelta};
 use super::error::{NotOfferedReason, QueryError, QueryErrorKind, Shape};
 use super::expr::{Binder, Bound};
 use super::{BoundExpr, BoundExprKind, Pattern, cast};
+use crate::clock;
 use crate::error::{closest, excerpt};
 use crate::odata::functions::{self, Instant, MATCHES_PATTERN, Meaning, Parameter, ResultType};
 use crate::odata::uri::syntax::Expr;
@@ -66,7 +67,7 @@ impl Binder<'_> {
             Instant::Min => first_instant_of(1),
             Instant::Max => first_instant_of(10_000).map(|end| end - TimeDelta::nanoseconds(1)),
         };
-        let value = instant.map_or(Value::Null, |instant| Value::DateTimeOffset(instant.fixed_offset()));
+        let value = instant.map_or(Value::Null, |instant| Value::DateTimeOffset(clock::local(instant)));
         BoundExpr::literal(value, Some(PrimitiveType::DateTimeOffset))
     }
 

@@ -4,6 +4,7 @@ use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, SecondsFormat};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
+use crate::clock;
 use crate::odata::uri::literal;
 use crate::odata::value::{PrimitiveType, Value};
 
@@ -63,18 +64,20 @@ pub(super) fn from_text(text: &str, to: PrimitiveType) -> Option<Value> {
     }
 }
 
-/// An instant; UTC if it has no offset, midnight if it has no time.
+/// An instant; Danish time if it has no offset, midnight if it has no time.
 fn instant(text: &str) -> Option<DateTime<FixedOffset>> {
     match literal::bare_value(text) {
         Some(Value::DateTimeOffset(instant)) => Some(instant),
         Some(Value::Date(day)) => midnight(day),
-        _ => text.parse::<NaiveDateTime>().ok().map(|local| local.and_utc().fixed_offset()),
+        _ => text.parse::<NaiveDateTime>().ok().map(|shown| clock::local(clock::at_local(shown))),
     }
 }
 
-/// The instant at which a day begins, in UTC.
+/// The instant at which a day begins in Denmark; in UTC where that instant has no Danish offset (before 1894) or no midnight.
 fn midnight(date: NaiveDate) -> Option<DateTime<FixedOffset>> {
-    Some(date.and_hms_opt(0, 0, 0)?.and_utc().fixed_offset())
+    let midnight = date.and_hms_opt(0, 0, 0)?;
+    let local = clock::local(clock::start_of_day(date));
+    Some(if local.naive_local() == midnight { local } else { midnight.and_utc().fixed_offset() })
 }
 
 /// The number in another numeric type. Fractions are truncated for whole numbers; `None` if it is out of range.

@@ -1,5 +1,5 @@
 //! Comparisons, `and` and `or`. Both sides of a comparison are converted to one type: numbers compare by value, a text literal is
-//! parsed as the other side's type, and a date is compared to an instant as its first instant in UTC.
+//! parsed as the other side's type, and a date is compared to an instant as its first instant in Denmark.
 
 use std::collections::HashMap;
 
@@ -106,11 +106,12 @@ fn comparable(left: PrimitiveType, right: PrimitiveType) -> bool {
     left == right || (left.is_numeric() && right.is_numeric())
 }
 
-/// The literal instant as a date, if it is a date's first instant in UTC, so that a date column can be compared without conversion.
+/// The literal instant as a date, if it is midnight in its own offset: for the bounds of an incremental refresh, Power BI writes days as
+/// `2026-06-01T00:00:00Z`.
 fn day_of(bound: &BoundExpr) -> Option<BoundExpr> {
     match bound.as_literal() {
-        Some(Value::DateTimeOffset(instant)) if instant.to_utc().time() == NaiveTime::MIN => {
-            let day = Value::Date(instant.to_utc().date_naive());
+        Some(Value::DateTimeOffset(instant)) if instant.time() == NaiveTime::MIN => {
+            let day = Value::Date(instant.date_naive());
             Some(BoundExpr::literal(day, Some(PrimitiveType::Date)))
         }
         _ => None,

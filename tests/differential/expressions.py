@@ -159,7 +159,7 @@ class Maker:
         if when and self.chance(0.5):
             parts = ["year", "month", "day"] + (["hour", "minute"] if when.kind == "instant" else [])
             part = self.random.choice(parts)
-            return Expr(f"{part}({when.odata})", f"{part}({when.sql})", "number")
+            return Expr(f"{part}({when.odata})", f"{part}({danish(when)})", "number")
         inner = self.text(depth)
         if self.chance(0.5):
             return Expr(f"length({inner.odata})", f"length({inner.sql})", "number")
@@ -213,7 +213,7 @@ class Maker:
             return compare(operator, left, literal)
         match self.random.choice([0, 0, 1, 1, 1, 2, 3]):
             case 0:
-                day = Expr(f"date({left.odata})", f"CAST({left.sql} AS DATE)", "date")
+                day = Expr(f"date({left.odata})", f"CAST({danish(left)} AS DATE)", "date")
                 return compare(operator, day, Expr(literal.odata[:10], f"DATE '{literal.odata[:10]}'", "date"))
             case 1:
                 return compare(self.random.choice(["lt", "gt"]), left, Expr("now()", "now()::TIMESTAMP", "instant"))
@@ -312,6 +312,11 @@ class Maker:
         if self.chance(0.5):
             return Expr(f"{expr.odata} desc", f"{expr.sql} DESC NULLS LAST", "order")
         return Expr(expr.odata, f"{expr.sql} ASC NULLS FIRST", "order")
+
+
+def danish(when):
+    """A date, or an instant as Danish clocks show it."""
+    return when.sql if when.kind == "date" else f"timezone('Europe/Copenhagen', timezone('UTC', {when.sql}))"
 
 
 def compare(operator, left, right):

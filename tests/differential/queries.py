@@ -3,7 +3,9 @@
 Each kind has `address(spelling)`, what to ask for, and `answer(cursor)`, what must come.
 """
 
+import datetime
 import urllib.parse
+import zoneinfo
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -11,6 +13,8 @@ from expressions import Expr
 from model import Set, renamed
 from spelling import with_aliases
 
+# Instants are in UTC in DuckDB, and shown with the offset of Danish clocks.
+COPENHAGEN = zoneinfo.ZoneInfo("Europe/Copenhagen")
 # Letters that are left as a person reads them until the request is sent.
 READABLE = "'$,()=/;:@*|æøåÆØÅ"
 # Without $top no more is asked for.
@@ -322,5 +326,5 @@ def plain(value):
     if isinstance(value, (int, float)):
         return Decimal(str(value))
     if hasattr(value, "hour"):
-        return value.isoformat() + "Z"
+        return value.replace(tzinfo=datetime.timezone.utc).astimezone(COPENHAGEN).isoformat()
     return value.isoformat() if hasattr(value, "isoformat") else value

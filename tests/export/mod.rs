@@ -9,6 +9,7 @@ use arrow_array::{Array, RecordBatch};
 use arrow_schema::DataType;
 use bytes::Bytes;
 use chrono::{DateTime, NaiveDate, SecondsFormat};
+use chrono_tz::Europe::Copenhagen;
 use jobindsats_bridge::settings::BridgeSettings;
 use jobindsats_bridge::simulator::{Faults, Publish};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -110,9 +111,9 @@ fn cell(column: &dyn Array, row: usize) -> Value {
         DataType::Date32 => {
             json!(NaiveDate::from_epoch_days(column.as_primitive::<Date32Type>().value(row)).unwrap())
         }
-        DataType::Timestamp(_, Some(zone)) if zone.as_ref() == "UTC" => {
+        DataType::Timestamp(_, Some(zone)) if zone.as_ref() == "Europe/Copenhagen" => {
             let instant = column.as_primitive::<TimestampMillisecondType>().value(row);
-            let instant = DateTime::from_timestamp_millis(instant).unwrap();
+            let instant = DateTime::from_timestamp_millis(instant).unwrap().with_timezone(&Copenhagen);
             json!(instant.to_rfc3339_opts(SecondsFormat::AutoSi, true))
         }
         other => panic!("a column of {other}"),

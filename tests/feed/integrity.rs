@@ -117,7 +117,7 @@ fn primitive(data_type: &DataType) -> PrimitiveType {
         DataType::Decimal128(38, 18) => PrimitiveType::Decimal,
         DataType::Boolean => PrimitiveType::Boolean,
         DataType::Date32 => PrimitiveType::Date,
-        DataType::Timestamp(_, Some(zone)) if &**zone == "UTC" => PrimitiveType::DateTimeOffset,
+        DataType::Timestamp(_, Some(zone)) if &**zone == "Europe/Copenhagen" => PrimitiveType::DateTimeOffset,
         other => panic!("no list has columns of {other}"),
     }
 }

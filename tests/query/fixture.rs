@@ -87,7 +87,7 @@ pub fn rows() -> RecordBatch {
             "Opdateret",
             Arc::new(
                 TimestampMillisecondArray::from(vec![instant, instant, instant, None, None, None])
-                    .with_timezone("UTC"),
+                    .with_timezone("Europe/Copenhagen"),
             ),
             true,
         ),

@@ -259,3 +259,61 @@ async fn a_media_type_that_is_not_offered_is_not_acceptable_wherever_it_is_named
     }
     assert_eq!(app.get("/odata/$metadata?$format=application/atom%2Bxml").await.status, 406);
 }
+
+/// Figures of 11 August are published at midnight in Denmark, which is the day before in UTC.
+#[actix_web::test]
+async fn a_day_in_denmark_is_that_day_in_answers_conditions_and_files() {
+    let app = App::start().await;
+    let row = app.get("/odata/Datasets('y25i01')?$select=Identifier,Modified").await.json();
+    let modified = row["Modified"].as_str().unwrap().to_owned();
+    let day = modified.strip_suffix("T00:00:00+02:00").unwrap_or_else(|| panic!("{modified}")).to_owned();
+    let (year, rest) = day.split_once('-').unwrap();
+    let (month, of_month) = rest.split_once('-').unwrap();
+    let (month, of_month): (u32, u32) = (month.parse().unwrap(), of_month.parse().unwrap());
+    for condition in [
+        format!("date(Modified) eq {day}"),
+        format!("Modified eq {day}"),
+        format!("Modified ge {day} and Modified le {day}"),
+        format!("Modified eq {modified}").replace('+', "%2B"),
+        format!("Modified eq '{day}'"),
+        format!("year(Modified) eq {year} and month(Modified) eq {month} and day(Modified) eq {of_month}"),
+        "hour(Modified) eq 0 and minute(Modified) eq 0".to_owned(),
+        "time(Modified) eq 00:00:00".to_owned(),
+        "totaloffsetminutes(Modified) eq 120".to_owned(),
+        format!("cast(Modified,Edm.Date) eq {day}"),
+        format!("startswith(cast(Modified,Edm.String),'{day}T00:00')"),
+        format!("day(Modified add duration'P1D') eq day({day} add duration'P1D')"),
+        "date(now()) gt date(Modified)".to_owned(),
+    ] {
+        let found =
+            app.get(&format!("/odata/Datasets/$count?$filter=Identifier eq 'y25i01' and {condition}")).await;
+        assert_eq!(found.text(), "1", "{condition}");
+    }
+    let table = "/odata/jobindsats/y25i01";
+    let computed = app.get("/odata/Datasets('y25i01')?$compute=date(Modified) as D,day(Modified) as N,Modified as M&$select=D,N,M").await.json();
+    assert_eq!(
+        (&computed["D"], &computed["N"], &computed["M"]),
+        (&day.as_str().into(), &of_month.into(), &modified.as_str().into())
+    );
+    assert_eq!(app.get(&format!("{table}/Properties/Modified/$value")).await.text(), modified);
+    let landet = app.get(&format!("{table}/Landet?$top=1")).await.rows().remove(0);
+    let updated = landet["Opdateret"].as_str().unwrap().to_owned();
+    assert!(updated.ends_with("T00:00:00+02:00"), "{updated}");
+    let at = format!("Opdateret eq {}", &updated[..10]);
+    assert_ne!(app.get(&format!("{table}/Landet/$count?$filter={at}")).await.text(), "0");
+    let grouped = format!("{table}/Landet?$apply=aggregate(Opdateret with max as Sidst)");
+    assert!(app.get(&grouped).await.rows()[0]["Sidst"].as_str().unwrap().ends_with("T00:00:00+02:00"));
+    let csv = app.get("/export/y25i01/Landet.csv?$top=1").await.text();
+    assert!(csv.contains(&updated), "{csv}");
+    // The bounds that Power BI sets for an incremental refresh select the same rows as before.
+    for (bound, same) in [
+        ("Fra ge 2026-06-01T00:00:00Z and Fra lt 2026-07-01T00:00:00Z", "Fra eq 2026-06-01"),
+        ("Fra ge 2026-06-01T00:00:00%2B02:00 and Fra lt 2026-07-01T00:00:00%2B02:00", "Fra eq 2026-06-01"),
+    ] {
+        let rows = async |filter: &str| {
+            app.get(&format!("{table}/Landet?$select=Periode&$filter={filter}")).await.rows()
+        };
+        assert_eq!(rows(bound).await, rows(same).await, "{bound}");
+        assert_eq!(rows(bound).await.len(), 1);
+    }
+}

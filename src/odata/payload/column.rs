@@ -6,6 +6,7 @@ use arrow_array::{
     Int32Array, Int64Array, ListArray, RecordBatch, StringArray, TimestampMillisecondArray,
 };
 use arrow_schema::{DataType, TimeUnit};
+use chrono_tz::Tz;
 
 use super::scalar::{self, DecimalScale};
 use super::{OutputProperty, PayloadError};
@@ -23,7 +24,8 @@ pub(super) enum ColumnValues<'a> {
     Text(&'a StringArray),
     Coded(&'a Int32Array, &'a StringArray),
     Date(&'a Date32Array),
-    Timestamp(&'a TimestampMillisecondArray),
+    /// Instants, and the zone whose offset they are written with.
+    Timestamp(&'a TimestampMillisecondArray, Tz),
     List(&'a ListArray, Box<ColumnValues<'a>>),
 }
 
@@ -56,7 +58,10 @@ impl<'a> ColumnValues<'a> {
                 Self::Coded(coded.keys(), coded.values().as_any().downcast_ref()?)
             }
             DataType::Date32 => Self::Date(array.as_any().downcast_ref()?),
-            DataType::Timestamp(TimeUnit::Millisecond, _) => Self::Timestamp(array.as_any().downcast_ref()?),
+            DataType::Timestamp(TimeUnit::Millisecond, zone) => {
+                let zone = zone.as_deref().map_or(Ok(Tz::UTC), str::parse).ok()?;
+                Self::Timestamp(array.as_any().downcast_ref()?, zone)
+            }
             DataType::List(_) => {
                 let list: &ListArray = array.as_any().downcast_ref()?;
                 Self::List(list, Box::new(Self::of_array(list.values())?))
@@ -78,7 +83,7 @@ impl<'a> ColumnValues<'a> {
             Self::Text(array) => array.is_null(row),
             Self::Coded(keys, values) => keys.is_null(row) || values.is_null(code(keys, row)),
             Self::Date(array) => array.is_null(row),
-            Self::Timestamp(array) => array.is_null(row),
+            Self::Timestamp(array, _) => array.is_null(row),
             Self::List(array, _) => array.is_null(row),
         }
     }
@@ -108,7 +113,7 @@ impl<'a> ColumnValues<'a> {
                 };
                 return write_list(out, items, *start as usize..*end as usize, quoted);
             }
-            Self::Date(_) | Self::Timestamp(_) => return self.write_quoted(out, row),
+            Self::Date(_) | Self::Timestamp(..) => return self.write_quoted(out, row),
             _ if quoted => return self.write_quoted(out, row),
             _ => return self.write_raw(out, row),
         }
@@ -142,9 +147,8 @@ impl<'a> ColumnValues<'a> {
             Self::Date(array) => {
                 scalar::write_date(out, array.value(row)).ok_or(PayloadError::BeyondCalendar { row })?
             }
-            Self::Timestamp(array) => {
-                scalar::write_timestamp(out, array.value(row)).ok_or(PayloadError::BeyondCalendar { row })?
-            }
+            Self::Timestamp(array, zone) => scalar::write_timestamp(out, array.value(row), *zone)
+                .ok_or(PayloadError::BeyondCalendar { row })?,
             Self::List(_, _) => self.write_json(out, row, false)?,
         }
         Ok(())

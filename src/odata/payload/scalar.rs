@@ -3,6 +3,9 @@
 use std::io::Write;
 
 use chrono::{DateTime, Datelike, NaiveDate, Timelike};
+use chrono_tz::Tz;
+
+use crate::clock;
 
 /// Appends a comma, unless the object or array has just begun.
 pub(super) fn separate(out: &mut Vec<u8>) {
@@ -160,9 +163,9 @@ fn write_calendar_date(out: &mut Vec<u8>, date: NaiveDate) {
     write_padded(out, date.day().into(), 2);
 }
 
-/// An instant from milliseconds since 1970, in UTC; `None` if it is outside the calendar's range.
-pub(super) fn write_timestamp(out: &mut Vec<u8>, milliseconds: i64) -> Option<()> {
-    let instant = DateTime::from_timestamp_millis(milliseconds)?;
+/// An instant from milliseconds since 1970, with the offset of a zone; `None` if it is outside the calendar's range.
+pub(super) fn write_timestamp(out: &mut Vec<u8>, milliseconds: i64, zone: Tz) -> Option<()> {
+    let instant = clock::in_zone(DateTime::from_timestamp_millis(milliseconds)?, zone);
     write_calendar_date(out, instant.date_naive());
     for (mark, part) in [(b'T', instant.hour()), (b':', instant.minute()), (b':', instant.second())] {
         out.push(mark);
@@ -173,8 +176,19 @@ pub(super) fn write_timestamp(out: &mut Vec<u8>, milliseconds: i64) -> Option<()
         out.push(b'.');
         write_padded(out, fraction.unsigned_abs().into(), 3);
     }
-    out.push(b'Z');
+    write_offset(out, instant.offset().local_minus_utc() / 60);
     Some(())
+}
+
+fn write_offset(out: &mut Vec<u8>, minutes: i32) {
+    if minutes == 0 {
+        out.push(b'Z');
+        return;
+    }
+    out.push(if minutes < 0 { b'-' } else { b'+' });
+    write_padded(out, (minutes.unsigned_abs() / 60).into(), 2);
+    out.push(b':');
+    write_padded(out, (minutes.unsigned_abs() % 60).into(), 2);
 }
 
 #[cfg(test)]
@@ -244,17 +258,32 @@ mod tests {
     }
 
     #[test]
-    fn instants_are_in_utc_with_milliseconds_only_where_there_are_any() {
+    fn instants_have_the_offset_of_their_zone_and_milliseconds_only_where_there_are_any() {
         for (milliseconds, text) in [
             (0, "1970-01-01T00:00:00Z"),
             (1_785_139_200_000, "2026-07-27T08:00:00Z"),
             (-1, "1969-12-31T23:59:59.999Z"),
             (-62_135_596_800_000, "0001-01-01T00:00:00Z"),
         ] {
-            let found = written(|out| write_timestamp(out, milliseconds).unwrap());
+            let found = written(|out| write_timestamp(out, milliseconds, Tz::UTC).unwrap());
             assert_eq!(found, text);
         }
-        assert_eq!(write_timestamp(&mut Vec::new(), i64::MAX), None);
+        for (instant, text) in [
+            ("2026-08-10T22:00:00Z", "2026-08-11T00:00:00+02:00"),
+            ("2026-01-31T23:00:00Z", "2026-02-01T00:00:00+01:00"),
+            ("2026-10-25T00:30:00.5Z", "2026-10-25T02:30:00.500+02:00"),
+            ("2026-10-25T01:30:00.5Z", "2026-10-25T02:30:00.500+01:00"),
+            // No text of an instant has the seconds of the mean solar time, or a year of five digits.
+            ("1890-01-01T00:00:00Z", "1890-01-01T00:00:00Z"),
+            ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"),
+            ("9999-12-31T23:59:59.999Z", "9999-12-31T23:59:59.999Z"),
+        ] {
+            let milliseconds = instant.parse::<DateTime<chrono::Utc>>().unwrap().timestamp_millis();
+            let found = written(|out| write_timestamp(out, milliseconds, Tz::Europe__Copenhagen).unwrap());
+            assert_eq!(found, text);
+            assert_eq!(text.parse::<DateTime<chrono::Utc>>().unwrap().timestamp_millis(), milliseconds);
+        }
+        assert_eq!(write_timestamp(&mut Vec::new(), i64::MAX, Tz::UTC), None);
         assert_eq!(write_date(&mut Vec::new(), i32::MAX), None);
         assert_eq!(written(|out| write_date(out, -1).unwrap()), "1969-12-31");
     }

@@ -1,9 +1,10 @@
 //! Arithmetic on values. Whole numbers that would overflow become decimals, and decimals become doubles; nothing wraps around.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, FixedOffset, TimeDelta};
 use rust_decimal::Decimal;
 
 use super::EvalError;
+use crate::clock;
 use crate::odata::value::Value;
 use crate::query::Arithmetic;
 
@@ -84,6 +85,12 @@ fn doubles(operator: Arithmetic, a: f64, b: f64) -> Result<Value, EvalError> {
     }))
 }
 
+/// The sum with the offset that the clocks of its first summand have then: Danish clocks change between them.
+fn in_its_zone(sum: DateTime<FixedOffset>, first: DateTime<FixedOffset>) -> DateTime<FixedOffset> {
+    let is_danish = clock::local(first.to_utc()).offset() == first.offset();
+    if is_danish { clock::local(sum.to_utc()) } else { sum }
+}
+
 /// Addition and subtraction of dates, instants and durations.
 fn times(operator: Arithmetic, left: &Value, right: &Value) -> Result<Value, EvalError> {
     let (name, signed): (_, fn(TimeDelta) -> TimeDelta) = match operator {
@@ -94,7 +101,7 @@ fn times(operator: Arithmetic, left: &Value, right: &Value) -> Result<Value, Eva
     let result = match (left, right) {
         (Value::Date(a), Value::Duration(b)) => a.checked_add_signed(signed(*b)).map(Value::Date),
         (Value::DateTimeOffset(a), Value::Duration(b)) => {
-            a.checked_add_signed(signed(*b)).map(Value::DateTimeOffset)
+            a.checked_add_signed(signed(*b)).map(|sum| Value::DateTimeOffset(in_its_zone(sum, *a)))
         }
         (Value::Duration(a), Value::Duration(b)) => a.checked_add(&signed(*b)).map(Value::Duration),
         (Value::Date(a), Value::Date(b)) => Some(Value::Duration(a.signed_duration_since(*b))),

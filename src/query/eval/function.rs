@@ -1,5 +1,5 @@
 //! Evaluates OData's functions on columns. Texts are counted and cut in characters (Unicode code points), not in bytes, so that æ, ø
-//! and å count as one. Parts of instants are those in their own offset.
+//! and å count as one. Parts of instants are those in their own offset, which for columns and `now()` is Denmark's.
 
 use std::sync::Arc;
 
