@@ -380,7 +380,7 @@ async fn errors_about_navigation_properties_say_what_to_write_instead() {
         ("OmrådeCodes?$filter=Children/any(c:c/Children/any(d:c/Title eq 'x'))", 501, "den ydre række"),
         ("OmrådeCodes?$filter=Children/any(c:c eq 'x')", 400, "en hel række"),
         ("OmrådeCodes('T')/$count", 404, "findes ikke under OmrådeCodes"),
-        ("$entity?$id=OmrådeCodes", 404, "på den adresse"),
+        ("$entity?$id=OmrådeCodes", 404, "Adressen findes ikke"),
         ("OmrådeCodes?$top=1&$TOP=1", 400, "Angiv $top kun én gang."),
         ("OmrådeCodes?$top=1.5", 400, "her skal stå slutningen"),
         ("$metadata?$filter=x eq 1", 400, "Fjern $filter: den kan ikke bruges her."),

@@ -107,7 +107,10 @@ async fn blanks_may_stand_in_an_address_as_they_are_typed() {
     let typed = format!("{SET}?$filter=Område eq 'Hele landet' and Periode eq '2026M06'&$select=Periode");
     let encoded = typed.replace(' ', "%20");
     let expected = wire.get(&encoded).await.json();
-    assert_eq!(expected["value"], serde_json::json!([{"Periode": "2026M06"}]));
+    assert_eq!(
+        (&expected["value"][0]["Periode"], expected["value"].as_array().unwrap().len()),
+        (&"2026M06".into(), 1)
+    );
     assert_eq!(wire.get(&typed).await.json(), expected);
     // Behind a chunked body, and behind a wish for another protocol, on the same connection.
     let host = "Host: localhost";
