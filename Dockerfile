@@ -1,7 +1,7 @@
 # syntax=docker/dockerfile:1
 FROM rust:1.95.0-slim-bookworm AS build
 WORKDIR /source
-COPY Cargo.toml Cargo.lock ./
+COPY Cargo.toml Cargo.lock askama.toml ./
 COPY metadata metadata
 COPY src src
 ARG BRIDGE_REVISION=unknown

@@ -13,9 +13,10 @@
 //! 6. fetch
 //! 7. answer, indicators
 //! 8. refresh
-//! 9. web
-//! 10. service, which puts the parts together
-//! 11. run, the commands of the program
+//! 9. pages
+//! 10. web
+//! 11. service, which puts the parts together
+//! 12. run, the commands of the program
 //!
 //! [`simulator`] stands outside this order: of the modules only [`run`] imports it, to start it.
 
@@ -35,6 +36,7 @@ cfg_if::cfg_if! {
         pub mod indicators;
         pub mod observe;
         pub mod odata;
+        pub mod pages;
         pub mod plan;
         pub mod probe;
         pub mod query;
@@ -58,6 +60,7 @@ cfg_if::cfg_if! {
         mod indicators;
         mod observe;
         mod odata;
+        mod pages;
         mod plan;
         mod probe;
         mod query;

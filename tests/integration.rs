@@ -17,6 +17,7 @@ mod kill;
 mod memory;
 mod observe;
 mod odata;
+mod pages;
 mod plan;
 mod probe;
 mod properties;

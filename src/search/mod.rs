@@ -179,6 +179,13 @@ impl SearchIndex {
     }
 }
 
+/// Whether a text contains a name as whole words, however its letters are written.
+#[must_use]
+pub fn mentions(text: &str, name: &str) -> bool {
+    let [text, name] = [text, name].map(|text| split(text).collect::<Vec<_>>().join(" "));
+    !name.is_empty() && phrase_in(&text, &name)
+}
+
 /// Whether a text contains a phrase between the ends of words.
 fn phrase_in(text: &str, phrase: &str) -> bool {
     text.match_indices(phrase).any(|(at, found)| {

@@ -136,7 +136,16 @@ impl Packer {
 /// A whole body in a coding, at a high level because it is cached and sent many times.
 #[must_use]
 pub fn packed_once(body: &[u8], coding: Coding) -> Vec<u8> {
-    let mut packer = Packer::new(coding, BROTLI_ONCE);
+    whole(Packer::new(coding, BROTLI_ONCE), body)
+}
+
+/// A whole body in a coding, at the level of streams because it is made anew each time.
+#[must_use]
+pub fn packed_each_time(body: &[u8], coding: Coding) -> Vec<u8> {
+    whole(Packer::streaming(coding), body)
+}
+
+fn whole(mut packer: Packer, body: &[u8]) -> Vec<u8> {
     let mut packed = packer.pack(body).unwrap_or_default();
     packed.extend(packer.finish().unwrap_or_default());
     packed

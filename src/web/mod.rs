@@ -20,5 +20,6 @@ mod respond;
 mod routes;
 mod scrape;
 pub mod state;
+mod status;
 mod timed_stream;
 mod worded_refusals;

@@ -1,216 +1,133 @@
-//! Two HTML pages: the front page with links, and `/status`.
+//! The addresses of the pages: which requests are a person's, and the headers of what they get.
 
-use std::fmt::Write as _;
+use std::sync::Arc;
 
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderName};
 use actix_web::{HttpRequest, HttpResponse, web};
-use chrono::{DateTime, Utc};
-use chrono_tz::Europe::Copenhagen;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::catalogue::value::Figure;
-use crate::error::DescribeError;
-use crate::observe::reports::{MAIL_SUBJECT, MAIL_TO};
-use crate::observe::upstream_observer::FailedCall;
-use crate::refresh::sync::keeper::CatalogueError;
-use crate::upstream::error::UpstreamError;
-use crate::web::links;
+use crate::answer::error::BridgeError;
+use crate::odata::etag;
+use crate::odata::version::Version;
+use crate::pages::visit::{Target, Visit};
+use crate::pages::{Html, Sources, assets, failure, find};
+use crate::web::compress::{self, Coding};
 use crate::web::state::AppState;
+use crate::web::{links, odata, respond};
 
-const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:56rem;padding:0 1rem;color:#1a1a1a}\
-    code,input{font:inherit;font-family:ui-monospace,monospace;background:#f3f3f0;padding:.1rem .3rem}\
-    .banner{background:#fff4ce;border-left:.3rem solid #c90;padding:.5rem 1rem}\
-    pre{white-space:pre-wrap;overflow-wrap:anywhere;background:#f3f3f0;padding:.5rem}\
-    table{border-collapse:collapse}td,th{text-align:left;padding:.2rem 1rem .2rem 0;border-bottom:1px solid #ddd;vertical-align:top}\
-    .day{white-space:nowrap}";
+/// Nothing but what this service itself serves, and nothing inline.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const PAGE_TYPE: &str = "text/html; charset=utf-8";
+/// What a page depends on.
+const VARY: &str = "Accept, Accept-Encoding, Accept-Language";
 
-/// How many revised figures `/status` shows.
-const SHOWN_REVISIONS: usize = 20;
-
-/// The front page.
-pub async fn front(request: HttpRequest, state: web::Data<AppState>) -> HttpResponse {
-    let base = escape(&links::base(&request, state.public_url.as_deref()));
-    let catalogue = state.catalogue.current();
-    let mut body = format!(
-        "<p>Indsæt denne adresse i Excel (Hent data → Fra andre kilder → Fra OData-feed) eller i Power BI (OData-feed):</p>\
-         <p><code>{base}/odata/</code></p>\
-         <ul><li><a href=\"odata/\">/odata/</a>: alle målinger</li>\
-         <li><a href=\"metrics/indicators\">/metrics/indicators</a>: nøgletal til Prometheus</li>\
-         <li><a href=\"metrics\">/metrics</a>: om tjenesten selv</li>\
-         <li><a href=\"status\">/status</a>: hvordan det går</li></ul>\
-         <h2>Målinger</h2><p>{} målinger; hver har sin egen adresse med flere opdelinger.</p>\
-         <table><tr><th>Tabel</th><th>Titel</th><th>Emne</th><th>Opdateret</th></tr>",
-        catalogue.heads.len()
-    );
-    for head in catalogue.heads.values() {
-        let _ = write!(
-            body,
-            "<tr><td><a href=\"odata/jobindsats/{id}/\">{id}</a></td><td>{title}</td><td>{subject}</td><td class=\"day\">{updated}</td></tr>",
-            id = escape(head.id.as_str()),
-            title = escape(&head.title),
-            subject = escape(&head.subject),
-            updated = head.update_latest.map(|day| day.to_string()).unwrap_or_default(),
-        );
+/// `/`: the front page for people, the catalogue's service document for programs.
+pub async fn front(request: HttpRequest, body: web::Payload, state: web::Data<AppState>) -> HttpResponse {
+    if !wants_html(&request) || request.query_string().contains("format=") {
+        let mut document = odata::answer(request, body, state).await;
+        document.headers_mut().insert(header::VARY, header::HeaderValue::from_static(VARY));
+        return document;
     }
-    body.push_str("</table>");
-    page(&state, "Jobindsats som OData og nøgletal", &body)
+    page(&request, &state, |sources, visit| async move { find::page(&sources, visit) }).await
 }
 
-/// `/status`: the state of the service.
-pub async fn status(state: web::Data<AppState>) -> HttpResponse {
-    let catalogue = state.catalogue.current();
-    let size = state.store.size();
-    let ahead = state.ahead.progress();
-    let read_at = instant(catalogue.read_at);
-    let mut body = format!(
-        "<table><tr><td>Listen over målinger læst</td><td>{read_at}</td></tr>\
-         <tr><td>Målinger på listen</td><td>{}</td></tr><tr><td>Målinger læst</td><td>{}</td></tr>\
-         <tr><td>Celler i hukommelsen</td><td>{} blokke, {} kB</td></tr>\
-         <tr><td>Celler på disk</td><td>{} blokke, {} kB{}</td></tr>\
-         <tr><td>Udtræk i daglig brug</td><td>{} er klar, {} mangler; {} læst på forhånd i dag</td></tr></table>\
-         <h2>Nøgletal</h2><table><tr><th>Nøgletal</th><th>Sidst læst</th><th>Tilstand</th></tr>",
-        catalogue.heads.len(),
-        catalogue.measurements.len(),
-        size.blocks,
-        size.bytes / 1024,
-        size.disk_blocks,
-        size.disk_bytes / 1024,
-        state
-            .store
-            .problem()
-            .map(|problem| format!("; der kan ikke skrives: {}", escape(&problem)))
-            .unwrap_or_default(),
-        ahead.ready,
-        ahead.left,
-        ahead.read,
-    );
-    // One reason for all is said once, at the top.
-    let is_empty = state.catalogue.why_empty().is_some();
-    for indicator in &state.indicators.published().snapshot.indicators {
-        let health = &indicator.health;
-        let last = instant(health.last_success);
-        let how = match &health.last_failure {
-            None => "ok".to_owned(),
-            Some(_) if is_empty => "se øverst".to_owned(),
-            Some(error) => escape(error),
-        };
-        let _ = write!(
-            body,
-            "<tr><td>{}</td><td>{last}</td><td>{how}</td></tr>",
-            escape(indicator.definition.id.as_str())
-        );
-    }
-    body.push_str("</table>");
-    left_out(&mut body, &state);
-    body.push_str(&failures(&state.reports.newest_first()));
-    revised(&mut body, &state);
-    page(&state, "Status", &body)
-}
-
-/// Tables that cannot be read here, each with its reason.
-fn left_out(body: &mut String, state: &AppState) {
-    let feed = state.feeds.catalogue();
-    let catalogue = state.catalogue.current();
-    let unusable = catalogue.unusable.iter();
-    let described = feed.left_out.iter().map(|left_out| (&left_out.table, &left_out.reason));
-    let rows: Vec<_> = unusable.chain(described).collect();
-    if rows.is_empty() {
-        return;
-    }
-    body.push_str(
-        "<h2>Udeladte målinger</h2><p>Jobindsats beskriver dem på en måde, der ikke kan bruges; de andre målinger er ikke berørt.</p>\
-         <table><tr><th>Tabel</th><th>Grund</th></tr>",
-    );
-    for (table, reason) in rows {
-        let _ = write!(body, "<tr><td>{}</td><td>{}</td></tr>", escape(table.as_str()), escape(reason));
-    }
-    body.push_str("</table>");
-}
-
-/// The latest revised figures.
-fn revised(body: &mut String, state: &AppState) {
-    let figures = state.revisions.figures();
-    let _ = write!(
-        body,
-        "<h2>Ændrede tal</h2><p>{} tal er ændret, efter at de var hentet; alle står i <a href=\"odata/Revisions\">Revisions</a>.</p>\
-         <table><tr><th>Set</th><th>Tabel</th><th>Periode</th><th>Område</th><th>Mål</th><th>Før</th><th>Nu</th></tr>",
-        figures.len()
-    );
-    let shown = |figure: Figure| figure.map_or_else(|| "–".to_owned(), |figure| figure.to_string());
-    for figure in figures.iter().take(SHOWN_REVISIONS) {
-        let _ = write!(
-            body,
-            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
-            figure.seen_at.format("%F %R"),
-            escape(&figure.table),
-            escape(&figure.period),
-            escape(figure.area.as_deref().unwrap_or_default()),
-            escape(&figure.measure),
-            shown(figure.before),
-            shown(figure.after),
-        );
-    }
-    body.push_str("</table>");
-}
-
-/// The latest failed calls to the upstream, with a mail to the agency for each.
-fn failures(reports: &[FailedCall]) -> String {
-    let mut text = "<h2>Fejl hos Jobindsats</h2>".to_owned();
-    if reports.is_empty() {
-        text.push_str("<p>Ingen siden start.</p>");
-    }
-    for report in reports {
-        let mail = report.mail();
-        let parameter = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-        let _ = write!(
-            text,
-            "<details><summary>{at} {problem}</summary><pre>{mail_text}</pre>\
-             <p><a href=\"mailto:{MAIL_TO}?subject={subject}&amp;body={body}\">Send til Jobindsats</a></p></details>",
-            at = report.at.to_rfc3339(),
-            problem = escape(&report.problem),
-            mail_text = escape(&format!("Emne: {MAIL_SUBJECT}\n\n{mail}")),
-            subject = parameter(MAIL_SUBJECT),
-            body = parameter(&mail),
-        );
-    }
-    text
-}
-
-/// Why there is nothing to show yet, in a sentence, if the upstream is the reason.
-fn trouble(state: &AppState) -> String {
-    let why = state.catalogue.why_empty();
-    let why = why.as_ref().and_then(CatalogueError::upstream).map(UpstreamError::describe);
-    why.map_or_else(String::new, |why| format!("<p class=\"banner\">{}</p>", escape(&why.danish)))
-}
-
-fn page(state: &AppState, title: &str, body: &str) -> HttpResponse {
-    let trouble = trouble(state);
-    let origin = state.feeds.origin();
-    let banner = if origin.is_simulator {
-        "<p class=\"banner\">Tallene kommer fra en indbygget simulator: offentliggjorte tal, hvor de kendes, ellers opdigtede. \
-         Sæt organisationens nøgle i JOBINDSATS_API_KEY for at få rigtige tal.</p>"
-    } else {
-        ""
+/// A file of the pages. Its address changes with what is in it.
+pub async fn asset(request: HttpRequest, file: web::Path<String>) -> HttpResponse {
+    let Some(asset) = assets::find(&file) else {
+        return respond::refuse(Version::V4, &BridgeError::UnknownPath(request.path().to_owned()));
     };
-    let html = format!(
-        "<!doctype html><html lang=\"da\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-         <title>{title}</title><style>{STYLE}</style></head><body><h1>{title}</h1>{banner}{trouble}{body}\
-         <p>Kilde: Jobindsats.dk, Styrelsen for Arbejdsmarked og Rekruttering.</p></body></html>"
-    );
-    HttpResponse::Ok()
-        .content_type("text/html; charset=utf-8")
-        .insert_header(("X-Content-Type-Options", "nosniff"))
-        .insert_header(("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"))
-        .body(html)
+    let mut response = HttpResponse::Ok();
+    response
+        .insert_header((header::CONTENT_TYPE, asset.content_type))
+        .insert_header((header::CACHE_CONTROL, "public, max-age=31536000, immutable"))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((header::VARY, "Accept-Encoding"));
+    packed(&request, response, asset.content.to_vec()).await
 }
 
-/// An instant in Danish local time, to the minute.
-fn instant(at: Option<DateTime<Utc>>) -> String {
-    at.map_or_else(
-        || "aldrig".to_owned(),
-        |at| at.with_timezone(&Copenhagen).format("%Y-%m-%d %H:%M").to_string(),
-    )
+/// The answer to a request for an address that does not exist.
+pub async fn nothing(request: HttpRequest, state: web::Data<AppState>) -> HttpResponse {
+    let error = BridgeError::UnknownPath(request.path().to_owned());
+    if !wants_html(&request) {
+        return respond::refuse(Version::V4, &error);
+    }
+    page(&request, &state, |sources, visit| async move { failure::page(&sources, visit, &error) }).await
 }
 
-fn escape(text: &str) -> String {
-    quick_xml::escape::escape(text).into_owned()
+/// Whether a request is a browser's: whoever takes anything is none.
+fn wants_html(request: &HttpRequest) -> bool {
+    let accept = respond::joined(request.headers(), &header::ACCEPT).unwrap_or_default();
+    accept.split(',').any(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let names_html = parts.next().is_some_and(|media| {
+            ["text/html", "application/xhtml+xml"].iter().any(|html| media.eq_ignore_ascii_case(html))
+        });
+        let is_refused =
+            |part: &str| part.strip_prefix("q=").and_then(|weight| weight.parse().ok()) == Some(0.0);
+        names_html && !parts.any(is_refused)
+    })
+}
+
+/// Makes a page on the threads on which requests are answered, and sends it.
+async fn page<F, M>(request: &HttpRequest, state: &AppState, make: M) -> HttpResponse
+where
+    M: FnOnce(Sources, Visit) -> F,
+    F: Future<Output = Html> + Send + 'static,
+{
+    let accept_language = respond::joined(request.headers(), &header::ACCEPT_LANGUAGE);
+    let visit = Visit::new(&Target {
+        path: request.path(),
+        query: request.query_string(),
+        accept_language: accept_language.as_deref(),
+        service: &links::base(request, state.public_url.as_deref()),
+    });
+    let sources = Sources { feeds: Arc::clone(&state.feeds), catalogue: Arc::clone(&state.catalogue) };
+    let made = state.workers.run(&state.workers.work(), make(sources, visit)).await;
+    match made {
+        Some(html) => send(request, html).await,
+        None => respond::refuse(Version::V4, &crate::fetch::error::FetchError::Interrupted.into()),
+    }
+}
+
+async fn send(request: &HttpRequest, html: Html) -> HttpResponse {
+    let tag = etag::weak(&respond::digest(html.body.as_bytes()));
+    let held = respond::joined(request.headers(), &header::IF_NONE_MATCH);
+    let is_held = html.status == 200 && held.is_some_and(|held| etag::matches(&held, &tag));
+    let status = if is_held { 304 } else { html.status };
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = HttpResponse::build(status);
+    response
+        .insert_header((header::CONTENT_TYPE, PAGE_TYPE))
+        .insert_header((header::CONTENT_LANGUAGE, html.language.code()))
+        .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((header::REFERRER_POLICY, "no-referrer"))
+        .insert_header((HeaderName::from_static("cross-origin-opener-policy"), "same-origin"))
+        .insert_header((header::CACHE_CONTROL, "no-cache"))
+        .insert_header((header::VARY, VARY))
+        .insert_header((header::ETAG, tag));
+    if let Some(seconds) = html.retry_after_seconds {
+        response.insert_header((header::RETRY_AFTER, seconds.to_string()));
+    }
+    if is_held {
+        return response.finish();
+    }
+    packed(request, response, html.body.into_bytes()).await
+}
+
+/// A body in the best coding that the client accepts, packed on a thread that may take its time.
+async fn packed(
+    request: &HttpRequest,
+    mut response: actix_web::HttpResponseBuilder,
+    body: Vec<u8>,
+) -> HttpResponse {
+    let coding = Coding::choose(respond::joined(request.headers(), &header::ACCEPT_ENCODING).as_deref());
+    let Some(name) = coding.header().filter(|_| body.len() > compress::WORTH_BYTES) else {
+        return response.body(body);
+    };
+    match web::block(move || compress::packed_each_time(&body, coding)).await {
+        Ok(packed) => response.insert_header((header::CONTENT_ENCODING, name)).body(packed),
+        Err(_) => respond::refuse(Version::V4, &crate::fetch::error::FetchError::Interrupted.into()),
+    }
 }

@@ -393,7 +393,8 @@ fn interrupted(_: io::Error) -> BridgeError {
 }
 
 /// Twelve bytes of a hash: enough to distinguish states of one URL.
-fn digest(body: &[u8]) -> String {
+#[must_use]
+pub fn digest(body: &[u8]) -> String {
     Sha256::digest(body).iter().take(12).map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -8,7 +8,7 @@ use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Respo
 use super::links;
 use super::respond::{self, ALLOW, ALLOW_POST};
 use super::state::AppState;
-use super::{download, health, odata, pages, remote_read, scrape};
+use super::{download, health, odata, pages, remote_read, scrape, status};
 use crate::answer::error::{BridgeError, Usage};
 use crate::odata::version::Version;
 
@@ -19,6 +19,8 @@ const INDICATORS: Usage =
     read_only("Prometheus henter nøgletal her", "Prometheus scrapes the indicators here");
 const FRONT: Usage = read_only("her står, hvad tjenesten har", "lists what the service offers");
 const STATUS: Usage = read_only("her står, hvordan tjenesten har det", "shows the state of the service");
+const ASSETS: Usage =
+    read_only("siderne henter deres udseende her", "holds the styles and scripts of the pages");
 const EXPORT: Usage = read_only("tal hentes her som en fil", "figures are downloaded here as a file");
 const REMOTE_READ: Usage = Usage {
     allow: ALLOW_POST,
@@ -36,7 +38,7 @@ pub fn routes(config: &mut ServiceConfig) {
     read(config, "/readyz", &READY, health::ready);
     read(config, "/metrics", &METRICS, scrape::process);
     read(config, "/metrics/indicators", &INDICATORS, scrape::indicators);
-    read(config, "/status", &STATUS, pages::status);
+    read(config, "/status", &STATUS, status::page);
     let remote_read = web::resource("/api/v1/read").route(web::post().to(remote_read::answer));
     config
         .service(web::resource("/api/v1/read/").to(unslashed))
@@ -46,7 +48,8 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(web::resource("/odata/").to(odata::answer))
         .service(web::resource("/odata/{path:.*}").to(odata::answer))
         .service(or_say(readable("/export/{table}/{file:.*}", download::answer), &EXPORT))
-        .default_service(web::to(nothing));
+        .service(or_say(readable("/assets/{file}", pages::asset), &ASSETS))
+        .default_service(web::to(pages::nothing));
 }
 
 /// An address that is read, and the same with a slash behind it.
@@ -88,9 +91,4 @@ async fn unslashed(request: HttpRequest, state: web::Data<AppState>) -> HttpResp
     let base = links::base(&request, state.public_url.as_deref());
     let location = format!("{base}{}", request.path().trim_end_matches('/'));
     HttpResponse::build(StatusCode::PERMANENT_REDIRECT).insert_header((header::LOCATION, location)).finish()
-}
-
-/// Answers 404.
-async fn nothing(request: HttpRequest) -> HttpResponse {
-    respond::refuse(Version::V4, &BridgeError::UnknownPath(request.path().to_owned()))
 }

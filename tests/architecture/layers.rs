@@ -12,6 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["fetch"],
     &["answer", "indicators"],
     &["refresh"],
+    &["pages"],
     &["web"],
     &["service"],
     &["run"],

@@ -1,0 +1,54 @@
+//! Why a page cannot show what its address asks for.
+
+use crate::answer::error::BridgeError;
+use crate::error::{DescribeError, ErrorDescription, but_there_is, did_you_mean, excerpt};
+use crate::settings::redact::redact;
+
+/// What went wrong, in both languages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PageError {
+    pub status: u16,
+    pub code: &'static str,
+    pub danish: String,
+    pub english: String,
+    pub retry_after_seconds: Option<u64>,
+}
+
+impl PageError {
+    fn bad(code: &'static str, danish: String, english: String) -> Self {
+        Self { status: 400, code, danish, english, retry_after_seconds: None }
+    }
+
+    /// A municipality that there is not.
+    pub fn municipality(found: &str, suggestion: Option<String>) -> Self {
+        let found = excerpt(found);
+        Self::bad(
+            "UnknownMunicipality",
+            format!("Kommunen '{found}' findes ikke{}; vælg en på listen.", but_there_is(&suggestion)),
+            format!("there is no municipality '{found}'{}", did_you_mean(&suggestion)),
+        )
+    }
+
+    /// A search text that is too long.
+    pub fn long_search(limit: usize) -> Self {
+        Self::bad(
+            "SearchTooLong",
+            format!("Søgeteksten er for lang; skriv højst {limit} tegn."),
+            format!("the search text is too long; write at most {limit} characters"),
+        )
+    }
+}
+
+impl From<&BridgeError> for PageError {
+    fn from(error: &BridgeError) -> Self {
+        let ErrorDescription { status, code, danish, retry_after_seconds, .. } = error.describe();
+        Self { status, code, danish, english: in_english(error), retry_after_seconds }
+    }
+}
+
+/// An error in English as a sentence for readers; without keys.
+pub(super) fn in_english(error: &BridgeError) -> String {
+    let text = redact(&error.to_string()).into_owned();
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}

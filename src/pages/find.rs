@@ -1,0 +1,202 @@
+//! `/`: the catalogue by subject as the databank's menu has it, and the search.
+
+use askama::Template;
+
+use crate::catalogue::Catalogue;
+use crate::catalogue::measurement::{Measurement, MeasurementHead};
+use crate::catalogue::period::{Period, PeriodKind};
+use crate::feed::catalogue_feed::DATASETS;
+use crate::pages::error::PageError;
+use crate::pages::language::Language;
+use crate::pages::layout::Layout;
+use crate::pages::municipality::{self, Municipality};
+use crate::pages::visit::{MUNICIPALITY, Visit};
+use crate::pages::{Html, Sources, failure};
+use crate::search::{SearchIndex, mentions};
+
+/// The option with the search text.
+const SEARCH: &str = "q";
+/// The most characters of a search text.
+const SEARCH_LIMIT: usize = 200;
+/// The most results that are shown.
+const RESULTS: usize = 50;
+/// How many breakdowns a result names.
+const BREAKDOWNS: usize = 6;
+
+#[derive(Template)]
+#[template(path = "find.html")]
+struct Find {
+    layout: Layout,
+    l: Language,
+    query: String,
+    municipality: Option<&'static Municipality>,
+    municipalities: &'static [Municipality],
+    /// `None` where nothing is searched for.
+    found: Option<Found>,
+    groups: Vec<Group>,
+    table_count: usize,
+}
+
+impl Find {
+    /// Searches to begin with.
+    fn examples(&self) -> [&'static str; 4] {
+        ["sygedagpenge", "ledige i Randers", "kontanthjælp", "a-kasse"]
+    }
+}
+
+/// What a search found.
+struct Found {
+    number: usize,
+    shown: Vec<Entry>,
+    /// The municipality that the search text names, which the links lead to.
+    named: Option<&'static Municipality>,
+}
+
+/// A table in a list.
+struct Entry {
+    id: String,
+    link: String,
+    topic: String,
+    content: String,
+    newest: Option<String>,
+    next: Option<String>,
+    breakdowns: Option<String>,
+}
+
+/// A group of the menu.
+struct Group {
+    label: String,
+    subjects: Vec<SubjectEntry>,
+}
+
+struct SubjectEntry {
+    label: String,
+    tables: Vec<Entry>,
+}
+
+/// The page.
+#[must_use]
+pub fn page(sources: &Sources, visit: Visit) -> Html {
+    match find(sources, &visit) {
+        Ok(page) => page,
+        Err(error) => failure::of(sources, visit, error),
+    }
+}
+
+fn find(sources: &Sources, visit: &Visit) -> Result<Html, PageError> {
+    let l = visit.language;
+    let municipality = visit.municipality()?;
+    let query = visit.option(SEARCH).unwrap_or_default();
+    if query.chars().count() > SEARCH_LIMIT {
+        return Err(PageError::long_search(SEARCH_LIMIT));
+    }
+    let catalogue = sources.catalogue.current();
+    let feed = sources.feeds.catalogue();
+    let index = feed.sets.iter().find(|set| set.name == DATASETS).and_then(|set| set.index.as_deref());
+    let found = index.filter(|_| !query.is_empty()).map(|index| search(&catalogue, index, visit, query));
+    let groups = if found.is_none() { menu(&catalogue, visit) } else { Vec::new() };
+    let title = l.text("Find tal om arbejdsmarkedet", "Find figures about the labour market");
+    let status = if catalogue.heads.is_empty() { 503 } else { 200 };
+    let page = Find {
+        layout: Layout::new(sources, visit.clone(), title.to_owned()),
+        l,
+        query: query.to_owned(),
+        municipality,
+        municipalities: municipality::all(),
+        found,
+        groups,
+        table_count: catalogue.heads.len(),
+    };
+    Ok(Html::of(status, l, &page))
+}
+
+fn search(catalogue: &Catalogue, index: &SearchIndex, visit: &Visit, query: &str) -> Found {
+    let chosen = visit.option(MUNICIPALITY).is_some();
+    let named = municipality::all().iter().filter(|one| mentions(query, one.name));
+    let named = named.max_by_key(|one| one.name.len()).filter(|_| !chosen);
+    let hits = index.search(query);
+    let heads = hits.iter().filter_map(|hit| catalogue.heads.get(&hit.table));
+    let shown = heads.take(RESULTS).map(|head| Entry::new(catalogue, head, visit, named)).collect();
+    Found { number: hits.len(), shown, named }
+}
+
+/// All tables as the menu has them; those of no subject in it stand at the end, under the name that they bring.
+fn menu(catalogue: &Catalogue, visit: &Visit) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for subject in &catalogue.subjects {
+        add(&mut groups, &subject.group, &subject.label);
+    }
+    for head in catalogue.heads.values() {
+        let other = visit.language.text("Øvrige", "Other");
+        let known = catalogue.subjects.iter().find(|subject| match &head.subject_id {
+            Some(id) => subject.id == *id,
+            None => subject.label == head.subject,
+        });
+        let label = known.map_or(&head.subject, |subject| &subject.label);
+        let group = known.map_or(other, |subject| &subject.group);
+        add(&mut groups, group, label).tables.push(Entry::new(catalogue, head, visit, None));
+    }
+    for group in &mut groups {
+        group.subjects.retain(|subject| !subject.tables.is_empty());
+    }
+    groups.retain(|group| !group.subjects.is_empty());
+    groups
+}
+
+/// The subject of that name in its group, added where it is not there yet.
+fn add<'a>(groups: &'a mut Vec<Group>, group: &str, label: &str) -> &'a mut SubjectEntry {
+    let at = groups.iter().position(|other| other.label == group).unwrap_or_else(|| {
+        groups.push(Group { label: group.to_owned(), subjects: Vec::new() });
+        groups.len() - 1
+    });
+    let subjects = &mut groups[at].subjects;
+    let at = subjects.iter().position(|other| other.label == label).unwrap_or_else(|| {
+        subjects.push(SubjectEntry { label: label.to_owned(), tables: Vec::new() });
+        subjects.len() - 1
+    });
+    &mut subjects[at]
+}
+
+impl Entry {
+    fn new(
+        catalogue: &Catalogue,
+        head: &MeasurementHead,
+        visit: &Visit,
+        named: Option<&Municipality>,
+    ) -> Self {
+        let (l, heading) = (visit.language, head.heading());
+        let options: Vec<_> = named.map(|one| (MUNICIPALITY, one.code)).into_iter().collect();
+        let measurement = catalogue.measurements.get(&head.id);
+        Self {
+            id: head.id.to_string(),
+            link: visit.link(&format!("maaling/{}", head.id), &options),
+            topic: heading.topic,
+            content: heading.content,
+            newest: newest(head).map(|period| l.period(&period)),
+            next: head.update_next.map(|day| l.day(day)),
+            breakdowns: measurement
+                .map(|measurement| breakdowns(measurement, l))
+                .filter(|text| !text.is_empty()),
+        }
+    }
+}
+
+/// The newest period of the shortest type.
+fn newest(head: &MeasurementHead) -> Option<Period> {
+    let types = head.period_types.iter();
+    let (id, _, last) = types.min_by_key(|(id, ..)| PeriodKind::of(id.as_str()))?;
+    Some(Period::new(id, last))
+}
+
+/// The names of a table's breakdowns, the first of many.
+fn breakdowns(measurement: &Measurement, l: Language) -> String {
+    let labels = measurement.dimensions.iter().filter(|dimension| !dimension.is_area());
+    let labels: Vec<String> = labels.map(|dimension| dimension.label.to_lowercase()).collect();
+    match labels.len().checked_sub(BREAKDOWNS) {
+        Some(more @ 1..) => {
+            let and = l.text("og", "and");
+            format!("{} {and} {more} {}", labels[..BREAKDOWNS].join(", "), l.text("flere", "more"))
+        }
+        _ => labels.join(", "),
+    }
+}

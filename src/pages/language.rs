@@ -1,0 +1,163 @@
+//! The two languages of the pages. A text stands where it is shown, in both: `l.text("Søg", "Search")`.
+
+use chrono::{Datelike, NaiveDate};
+
+use crate::catalogue::period::{Period, PeriodKind};
+
+/// A language that pages are written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Language {
+    #[default]
+    Danish,
+    English,
+}
+
+impl Language {
+    /// The language that an address names, else the one that the browser prefers, else Danish.
+    #[must_use]
+    pub fn choose(named: Option<&str>, accept_language: Option<&str>) -> Self {
+        named.and_then(Self::of).or_else(|| preferred(accept_language?)).unwrap_or_default()
+    }
+
+    fn of(tag: &str) -> Option<Self> {
+        match tag.trim().split('-').next()?.to_ascii_lowercase().as_str() {
+            "da" => Some(Self::Danish),
+            "en" => Some(Self::English),
+            _ => None,
+        }
+    }
+
+    /// Its code in `lang` and in addresses.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        self.text("da", "en")
+    }
+
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::Danish => Self::English,
+            Self::English => Self::Danish,
+        }
+    }
+
+    /// The text in this language.
+    #[must_use]
+    pub fn text<'a>(self, danish: &'a str, english: &'a str) -> &'a str {
+        match self {
+            Self::Danish => danish,
+            Self::English => english,
+        }
+    }
+
+    /// A day: 11. august 2026.
+    #[must_use]
+    pub fn day(self, day: NaiveDate) -> String {
+        let (number, month, year) = (day.day(), self.month(day.month()), day.year());
+        match self {
+            Self::Danish => format!("{number}. {month} {year}"),
+            Self::English => format!("{number} {month} {year}"),
+        }
+    }
+
+    /// A period: juli 2026.
+    #[must_use]
+    pub fn period(self, period: &Period) -> String {
+        let (Self::English, Some(first), Some(last)) = (self, period.first_day(), period.last_day()) else {
+            return period.label();
+        };
+        let (year, quarter) = (last.year(), last.month().div_ceil(3));
+        match period.kind {
+            PeriodKind::Month => format!("{} {year}", self.month(first.month())),
+            PeriodKind::Quarter => format!("Q{quarter} {year}"),
+            PeriodKind::Year => year.to_string(),
+            PeriodKind::RollingYear => format!("year to Q{quarter} {year}"),
+            PeriodKind::YearToDate => format!("{year} until {}", self.month(last.month())),
+            PeriodKind::Unknown => period.label(),
+        }
+    }
+
+    fn month(self, month: u32) -> &'static str {
+        const DANISH: [&str; 12] = [
+            "januar",
+            "februar",
+            "marts",
+            "april",
+            "maj",
+            "juni",
+            "juli",
+            "august",
+            "september",
+            "oktober",
+            "november",
+            "december",
+        ];
+        const ENGLISH: [&str; 12] = [
+            "January",
+            "February",
+            "March",
+            "April",
+            "May",
+            "June",
+            "July",
+            "August",
+            "September",
+            "October",
+            "November",
+            "December",
+        ];
+        let names = if self == Self::Danish { DANISH } else { ENGLISH };
+        let index = usize::try_from(month).ok().and_then(|month| month.checked_sub(1));
+        index.and_then(|index| names.get(index)).copied().unwrap_or_default()
+    }
+}
+
+/// The language that `Accept-Language` gives the most weight, the first of equal ones.
+fn preferred(accept_language: &str) -> Option<Language> {
+    let weighed = accept_language.split(',').filter_map(|part| {
+        let mut parts = part.split(';');
+        let language = Language::of(parts.next()?)?;
+        let weight =
+            parts.find_map(|part| part.trim().strip_prefix("q=")?.parse::<f64>().ok()).unwrap_or(1.0);
+        (weight > 0.0).then_some((language, weight))
+    });
+    weighed.reduce(|best, next| if next.1 > best.1 { next } else { best }).map(|(language, _)| language)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::id::PeriodTypeId;
+
+    #[test]
+    fn the_address_comes_before_the_browser() {
+        for (named, accepted, expected) in [
+            (None, None, Language::Danish),
+            (Some("en"), Some("da"), Language::English),
+            (Some("xx"), Some("en-GB,en;q=0.9"), Language::English),
+            (None, Some("de,en;q=0.3,da;q=0.8"), Language::Danish),
+            (None, Some("en;q=0,da;q=0.1"), Language::Danish),
+            (None, Some("*;q=0.5,;;,q=x"), Language::Danish),
+        ] {
+            assert_eq!(Language::choose(named, accepted), expected, "{named:?} {accepted:?}");
+        }
+    }
+
+    #[test]
+    fn periods_and_days_have_both_languages() {
+        let period = |kind: &str, id: &str| Period::new(&PeriodTypeId::from(kind), id);
+        for (kind, id, danish, english) in [
+            ("M", "2026M07", "juli 2026", "July 2026"),
+            ("Q", "2026Q02", "2. kvartal 2026", "Q2 2026"),
+            ("QMAT", "2025QMAT02", "året til og med 2. kvartal 2025", "year to Q2 2025"),
+            ("MYTD", "2026MYTD07", "år til dato, juli 2026", "2026 until July"),
+            ("W", "2026W05", "2026W05", "2026W05"),
+        ] {
+            let period = period(kind, id);
+            assert_eq!(
+                (Language::Danish.period(&period), Language::English.period(&period)),
+                (danish.to_owned(), english.to_owned())
+            );
+        }
+    }
+}

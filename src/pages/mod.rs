@@ -1,0 +1,55 @@
+//! What a person sees in a browser: pages made from the catalogue and from answers to requests that any client could make.
+//!
+//! A page is a template in `templates/` with the struct that fills it, and a function that makes it from a [`Visit`] and the
+//! [`Sources`]. Figures are asked for through [`figures`], in the words of an OData address. Texts stand in the template in both
+//! languages beside each other ([`language`]). What all pages share is in [`layout`]; styles and scripts are in [`assets`].
+//! Addresses, headers and statuses are [`web`](crate::web)'s.
+
+pub mod assets;
+mod error;
+pub mod failure;
+pub mod find;
+pub mod language;
+mod layout;
+pub mod municipality;
+pub mod visit;
+
+use std::sync::Arc;
+
+use askama::Template;
+
+use crate::error::ErrorDescription;
+use crate::pages::language::Language;
+use crate::refresh::feeds::FeedKeeper;
+use crate::refresh::sync::keeper::CatalogueKeeper;
+
+/// What pages are made from. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Sources {
+    pub feeds: Arc<FeedKeeper>,
+    pub catalogue: Arc<CatalogueKeeper>,
+}
+
+/// A page, ready to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Html {
+    pub status: u16,
+    pub language: Language,
+    pub retry_after_seconds: Option<u64>,
+    pub body: String,
+}
+
+impl Html {
+    /// The page of a filled template. Writing to memory cannot fail, so an error is that of a template that refuses its values.
+    fn of(status: u16, language: Language, page: &impl Template) -> Self {
+        let (status, body) = page.render().map_or_else(
+            |error| {
+                tracing::error!(%error, "a page could not be written");
+                let error = ErrorDescription::internal();
+                (error.status, error.danish)
+            },
+            |body| (status, body),
+        );
+        Self { status, language, retry_after_seconds: None, body }
+    }
+}

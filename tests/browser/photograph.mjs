@@ -1,0 +1,33 @@
+// Photographs every page, light, dark and on a phone:
+//   node photograph.mjs http://127.0.0.1:8080 folder [name=path ...]
+
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import process from 'node:process';
+
+import { open } from './browser.mjs';
+
+const PAGES = {
+  find: '/',
+  soeg: '/?q=sygedagpneg&kommune=730',
+  fejl: '/findes-ikke',
+};
+const LOOKS = {
+  lys: { viewport: { width: 1280, height: 900 } },
+  moerk: { viewport: { width: 1280, height: 900 }, colorScheme: 'dark' },
+  telefon: { viewport: { width: 360, height: 740 }, deviceScaleFactor: 2 },
+};
+
+const [service, folder, ...chosen] = process.argv.slice(2);
+const pages = chosen.length ? Object.fromEntries(chosen.map((page) => page.split(/=(.*)/s))) : PAGES;
+mkdirSync(folder, { recursive: true });
+const browser = await open();
+for (const [look, options] of Object.entries(LOOKS)) {
+  const page = await browser.newPage({ locale: 'da-DK', ...options });
+  for (const [name, path] of Object.entries(pages)) {
+    await page.goto(service + path, { waitUntil: 'networkidle' });
+    await page.screenshot({ path: join(folder, `${name}-${look}.png`), fullPage: true });
+  }
+  await page.close();
+}
+await browser.close();

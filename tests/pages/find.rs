@@ -1,0 +1,94 @@
+//! `/`: the catalogue by subject, and the search.
+
+use chrono::Duration;
+
+use crate::pages::{links, text, visit};
+use crate::support::app::{App, AppOptions};
+
+#[actix_web::test]
+async fn every_table_stands_under_its_subject() {
+    let app = App::start().await;
+    let page = visit(&app, "/", "da").await;
+    let tables: usize = app.get("/odata/Datasets/$count").await.text().parse().unwrap();
+    let listed = links(&page).into_iter().filter(|link| link.starts_with("./maaling/")).count();
+    assert_eq!((page.status, listed), (200, tables));
+    let text = text(&page);
+    for word in ["Ydelser", "Sygedagpenge 9", "Ledigheds- og jobindikatorer", "103 målinger"] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+}
+
+#[actix_web::test]
+async fn a_result_tells_subject_newest_period_breakdowns_and_next_update() {
+    let app = App::with(AppOptions { sync: true, ..AppOptions::default() }).await;
+    let page = visit(&app, "/?q=sygedagpnege", "da").await;
+    let text = text(&page);
+    let expected = "Sygedagpenge antal personer og fuldtidspersoner Seneste juli 2026 Næste 11. oktober 2026 Fordelt på køn, herkomst";
+    assert!(text.contains(expected), "{text}");
+    assert!(text.contains("Tabel y07a02"));
+    let english = visit(&app, "/?q=sick+leave&sprog=en", "da").await;
+    assert!(crate::pages::text(&english).contains("Latest July 2026"));
+}
+
+#[actix_web::test]
+async fn the_first_link_of_a_search_is_what_people_mean() {
+    let app = App::with(AppOptions { sync: true, ..AppOptions::default() }).await;
+    for (query, table) in [
+        ("sygedagpenge+i+Randers", "maaling/y07a02?kommune=730"),
+        ("ledige+aarhus", "?kommune=751"),
+        ("kontanthjaelp", "maaling/y60a02"),
+        ("Y25I14", "maaling/y25i14"),
+        ("langtidsledige", "maaling/y25i09"),
+    ] {
+        let page = visit(&app, &format!("/?q={query}"), "da").await;
+        let first = links(&page).into_iter().find(|link| link.contains("maaling/")).unwrap();
+        assert!(first.ends_with(table), "{query}: {first}");
+    }
+    let chosen = visit(&app, "/?q=sygedagpenge+i+Randers&kommune=751", "da").await;
+    assert!(
+        links(&chosen).iter().any(|link| link.ends_with("maaling/y07a02?kommune=751")),
+        "what is chosen stays"
+    );
+}
+
+#[actix_web::test]
+async fn nothing_found_says_what_to_do() {
+    let app = App::start().await;
+    let page = visit(&app, "/?q=qqqqqq", "da").await;
+    assert_eq!(page.status, 200);
+    assert!(text(&page).contains("Ingen målinger passer"));
+}
+
+#[actix_web::test]
+async fn bad_input_is_a_friendly_page_with_its_status() {
+    let app = App::start().await;
+    let long = "x".repeat(201);
+    for (path, status, sentence) in [
+        ("/?kommune=999".to_owned(), 400, "Kommunen &#39;999&#39; findes ikke"),
+        ("/?kommune=Rander".to_owned(), 400, "men det gør &#39;Randers&#39;"),
+        ("/?kommune=%3Cscript%3Ealert(1)%3C/script%3E".to_owned(), 400, "&#60;script&#62;"),
+        (format!("/?q={long}"), 400, "højst 200 tegn"),
+        ("/?q=%3Cscript%3Ealert(1)%3C/script%3E".to_owned(), 200, "&#60;script&#62;alert(1)"),
+        ("/?q=%22%3E%3Cimg%20src=x%20onerror=alert(1)%3E".to_owned(), 200, "&#34;&#62;&#60;img"),
+        ("/?q=%FF%FE&kommune=&&&=&x".to_owned(), 200, ""),
+        ("/?q=%F0%9F%99%82%00%0A".to_owned(), 200, "Ingen målinger passer"),
+    ] {
+        let page = visit(&app, &path, "da").await;
+        assert_eq!(page.status, status, "{path}");
+        assert!(page.text().contains(sentence), "{path}: {}", page.text());
+        assert!(!page.text().contains("<script>alert") && !page.text().contains("<img src=x"), "{path}");
+    }
+    assert_eq!(app.data_requests(), 0, "no page of `/` asks for figures");
+}
+
+/// The list of tables was never read, and the upstream is closed: the page says when to come again.
+#[actix_web::test]
+async fn a_closed_upstream_with_nothing_stored_is_told() {
+    let app = App::start().await;
+    let app = app.stopped(|folder| std::fs::remove_dir_all(folder.join("simulator")).unwrap()).await;
+    app.clock.advance(Duration::hours(13).to_std().unwrap());
+    assert!(app.service.state.catalogue.refresh_list().await.is_err());
+    let page = visit(&app, "/", "da").await;
+    assert_eq!(page.status, 503);
+    assert!(text(&page).contains("mellem kl. 22 og 23"), "{}", text(&page));
+}
