@@ -15,6 +15,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::answer::{AnswerLimits, Answerer};
+use crate::budget;
+use crate::budget::answers::AnswerMemory;
 use crate::budget::upstream::{HourlyLimits, Requester, UpstreamBudgets};
 use crate::budget::work::Workers;
 use crate::catalogue::Catalogue;
@@ -138,6 +140,8 @@ pub struct Service {
     _folder: Option<File>,
 }
 
+const MEGABYTE: u64 = 1024 * 1024;
+
 /// The smallest row: a period, an area and a measure.
 const LEAST_CELLS: u64 = 3;
 
@@ -158,8 +162,7 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
     check_clock(&options.clock)?;
     let definitions = definitions(settings)?;
     let path = settings.data_dir.join(&options.upstream.folder);
-    let folder = own(&path)?;
-    let metrics = metrics(&options.clock)?;
+    let (folder, metrics) = (own(&path)?, metrics(&options.clock)?);
     let reports = Arc::new(FailureReports::default());
     let client = Arc::new(client(options, vec![metrics.clone(), reports.clone()])?);
     let upstream: Arc<dyn Upstream> = client.clone();
@@ -172,6 +175,7 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
     let store = store(settings, &path, &origin, writer, &metrics);
     let budgets = upstream_budgets(settings, &origin, &clock);
     let connections = connections(settings);
+    let (workers, answers) = workers(options)?;
     let updates = Arc::new(ListedUpdates(Arc::clone(&catalogue)));
     let fetcher = Fetcher::new(
         Asker::new(upstream, updates.clone(), learnt.clone(), budgets.clone()),
@@ -198,7 +202,7 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
         feeds: Arc::new(FeedKeeper::open(path, Arc::clone(&catalogue), revisions.clone(), origin)?),
         catalogue,
         answerer: Answerer { fetcher, uses, limits: answer_limits(settings, cell_limit) },
-        workers: Arc::new(Workers::start(options.processor_time).map_err(StartError::Thread)?),
+        workers: Arc::new(workers),
         indicators: Arc::new(indicators),
         ahead: Arc::new(ahead),
         store,
@@ -208,10 +212,17 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
         clock,
         public_url: settings.public_url.clone(),
         proxies: settings.trusted_proxies.clone(),
-        budgets: budgets.iter().chain(connections.budgets()).collect(),
+        budgets: budgets.iter().chain(connections.budgets()).chain([answers]).collect(),
         connections,
     };
     Ok(Parts { state, definitions, client, learnt, _folder: folder })
+}
+
+/// The threads that answer, and the budget of their answers' memory.
+fn workers(options: &ServiceOptions) -> Result<(Workers, Arc<dyn budget::Budget>), StartError> {
+    let memory = Arc::new(AnswerMemory::new(options.settings.answers_mb.saturating_mul(MEGABYTE)));
+    let workers = Workers::start(options.processor_time, Arc::clone(&memory)).map_err(StartError::Thread)?;
+    Ok((workers, memory))
 }
 
 fn connections(settings: &BridgeSettings) -> Arc<Connections> {
@@ -238,7 +249,7 @@ fn store(
     writer: DiskWriter,
     metrics: &Arc<Metrics>,
 ) -> Arc<dyn CellStore> {
-    let bytes = |megabytes: u64| megabytes.saturating_mul(1024 * 1024);
+    let bytes = |megabytes: u64| megabytes.saturating_mul(MEGABYTE);
     let memory_bytes = usize::try_from(bytes(settings.memory_mb as u64)).unwrap_or(usize::MAX);
     let (cells, disk_bytes) = (folder.join("cells"), bytes(settings.disk_mb));
     Arc::new(TieredStore::open(cells, &origin.name, memory_bytes, disk_bytes, writer, metrics.clone()))

@@ -77,6 +77,11 @@ pub const DESCRIBED: &[Described] = &[
         meaning: "rows of the longest answer, all pages together",
     },
     Described { variable: "BRIDGE_MEMORY_MB", default: "512", meaning: "megabytes of cells kept in memory" },
+    Described {
+        variable: "BRIDGE_ANSWERS_MB",
+        default: "512",
+        meaning: "megabytes of answers on their way, of all clients together",
+    },
     Described { variable: "BRIDGE_DISK_MB", default: "2048", meaning: "megabytes of cells kept on disk" },
     Described {
         variable: "BRIDGE_CONNECTIONS",
@@ -165,6 +170,8 @@ pub struct BridgeSettings {
     pub max_rows: u64,
     /// `BRIDGE_MEMORY_MB`, megabytes
     pub memory_mb: usize,
+    /// `BRIDGE_ANSWERS_MB`, megabytes
+    pub answers_mb: u64,
     /// `BRIDGE_DISK_MB`, megabytes
     pub disk_mb: u64,
     /// `BRIDGE_CONNECTIONS`
@@ -202,6 +209,7 @@ impl Default for BridgeSettings {
             page_rows: 50_000,
             max_rows: 5_000_000,
             memory_mb: 512,
+            answers_mb: 512,
             disk_mb: 2048,
             connections: 4096,
             connections_per_client: 1024,
@@ -370,6 +378,7 @@ fn numbers(bridge: &BridgeSettings) -> Vec<(&'static str, u64, u64)> {
         ("BRIDGE_PAGE_ROWS", bridge.page_rows, MANY),
         ("BRIDGE_MAX_ROWS", bridge.max_rows, MANY),
         ("BRIDGE_MEMORY_MB", bridge.memory_mb as u64, 1_000_000),
+        ("BRIDGE_ANSWERS_MB", bridge.answers_mb, 1_000_000),
         ("BRIDGE_DISK_MB", bridge.disk_mb, MANY),
         ("BRIDGE_CONNECTIONS", bridge.connections as u64, 1_000_000),
         ("BRIDGE_CONNECTIONS_PER_CLIENT", bridge.connections_per_client as u64, 1_000_000),

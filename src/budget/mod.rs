@@ -4,6 +4,7 @@
 //! An exhausted budget of a client is answered with 429, one for all with 503, both with `Retry-After`; a request that is larger than
 //! a whole budget with 400.
 
+pub mod answers;
 pub mod client;
 pub mod hourly;
 pub mod upstream;
@@ -25,6 +26,8 @@ pub enum Resource {
     UpstreamCells,
     /// Open connections.
     Connections,
+    /// Memory of answers on their way.
+    AnswerBytes,
 }
 
 impl Resource {
@@ -35,6 +38,7 @@ impl Resource {
             Self::UpstreamCalls => "upstream_calls",
             Self::UpstreamCells => "upstream_cells",
             Self::Connections => "connections",
+            Self::AnswerBytes => "answer_bytes",
         }
     }
 }
@@ -45,6 +49,7 @@ impl fmt::Display for Resource {
             Self::UpstreamCalls => "upstream calls",
             Self::UpstreamCells => "upstream cells",
             Self::Connections => "connections",
+            Self::AnswerBytes => "bytes of answers",
         })
     }
 }
@@ -87,7 +92,7 @@ pub trait Budget: fmt::Debug + Send + Sync {
 }
 
 /// A budget is exhausted.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the budget of {limit} {resource} for {} does not suffice{}", share.as_str(), shown_wait(*retry_after))]
 pub struct Exhausted {
     pub resource: Resource,
@@ -126,6 +131,10 @@ impl Exhausted {
         let what = match (self.resource, minutes, self.share) {
             (Resource::Connections, _, Share::Client) => "Der er for mange åbne forbindelser fra din adresse",
             (Resource::Connections, ..) => "Tjenesten har så mange åbne forbindelser, som den må",
+            (Resource::AnswerBytes, None, _) => "Svaret fylder mere, end tjenesten har hukommelse til",
+            (Resource::AnswerBytes, ..) => {
+                "Tjenesten er ved at sende så mange svar, som den har hukommelse til"
+            }
             (_, None, _) => "Forespørgslen kræver mere, end der må hentes fra Jobindsats på en time",
             (_, _, Share::Client) => "Du har hentet så meget fra Jobindsats, som én bruger må på en time",
             _ => "Der er hentet så meget fra Jobindsats, som tjenesten må på en time",

@@ -1,4 +1,4 @@
-//! Processor time and text that one request may use, all parts of a batch together.
+//! Processor time, text and memory that one request may use, all parts of a batch together.
 //!
 //! Requests are answered on threads of their own ([`Workers`]), so that the threads of the HTTP server are free whatever is
 //! evaluated. A request that has used more than a moment takes turns with others of its kind, one per core; a small one never waits.
@@ -6,8 +6,8 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
@@ -17,6 +17,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
 use tracing::Instrument;
 
+use super::Exhausted;
+use super::answers::{AnswerMemory, Held};
 use crate::error::{DescribeError, ErrorDescription};
 
 /// The most bytes of text that the expressions of a request write, all rows together.
@@ -29,6 +31,12 @@ const SMALL: Duration = Duration::from_millis(50);
 const TURN: Duration = Duration::from_millis(50);
 /// Threads beside those whose requests have a turn, for small ones.
 const SPARE: usize = 4;
+/// How long a request waits for memory.
+const MEMORY_WAIT: Duration = Duration::from_secs(10);
+/// How often a request that waits for memory looks whether its client is still there.
+const MEMORY_LOOK: Duration = Duration::from_millis(100);
+/// Texts count towards the memory of answers in steps of this size.
+const TEXT_STEP: u64 = 1024 * 1024;
 /// So often what was used is looked up.
 const CHECKED_EVERY: Duration = Duration::from_millis(2);
 
@@ -39,6 +47,8 @@ pub enum WorkError {
     Time(Duration),
     #[error("the expressions of the request write more than {0} bytes of text")]
     Text(u64),
+    #[error(transparent)]
+    Memory(#[from] Exhausted),
     #[error("the client has left")]
     Abandoned,
 }
@@ -46,8 +56,9 @@ pub enum WorkError {
 impl WorkError {
     /// One Danish sentence, with what to do.
     #[must_use]
-    pub fn danish(&self) -> &'static str {
-        match self {
+    pub fn danish(&self) -> String {
+        let sentence = match self {
+            Self::Memory(exhausted) => return exhausted.danish(),
             Self::Time(_) => {
                 "Det tager for lang tid at regne svaret ud; afgræns med $filter på Periode eller område, eller forenkl udtrykkene."
             }
@@ -55,13 +66,19 @@ impl WorkError {
                 "Udtrykkene skriver for lange tekster for så mange rækker; afgræns med $filter, eller brug færre concat."
             }
             Self::Abandoned => "Forbindelsen er lukket, før svaret var klar.",
-        }
+        };
+        sentence.to_owned()
     }
 }
 
 impl DescribeError for WorkError {
     fn describe(&self) -> ErrorDescription {
-        ErrorDescription::new(400, "TooMuchWork", self.danish())
+        match self {
+            Self::Memory(exhausted) => exhausted.describe(),
+            Self::Time(_) | Self::Text(_) | Self::Abandoned => {
+                ErrorDescription::new(400, "TooMuchWork", self.danish())
+            }
+        }
     }
 }
 
@@ -71,6 +88,7 @@ pub struct Workers {
     runtime: Option<Runtime>,
     turns: Arc<Semaphore>,
     processor_time: Duration,
+    memory: Arc<AnswerMemory>,
     statistics: Arc<WorkStatistics>,
 }
 
@@ -100,7 +118,7 @@ impl Workers {
     ///
     /// # Errors
     /// When the system has no more threads.
-    pub fn start(processor_time: Duration) -> io::Result<Self> {
+    pub fn start(processor_time: Duration, memory: Arc<AnswerMemory>) -> io::Result<Self> {
         let cores = std::thread::available_parallelism()?.get();
         let runtime = Builder::new_multi_thread()
             .worker_threads(cores + SPARE)
@@ -108,7 +126,7 @@ impl Workers {
             .enable_all()
             .build()?;
         let turns = Arc::new(Semaphore::new(cores));
-        Ok(Self { runtime: Some(runtime), turns, processor_time, statistics: Arc::default() })
+        Ok(Self { runtime: Some(runtime), turns, processor_time, memory, statistics: Arc::default() })
     }
 
     /// The work of one request.
@@ -121,6 +139,9 @@ impl Workers {
             is_refused: AtomicBool::new(false),
             processor_time: self.processor_time,
             turns: Arc::clone(&self.turns),
+            memory: Arc::clone(&self.memory),
+            held: Arc::default(),
+            texts: Mutex::default(),
             statistics: Arc::clone(&self.statistics),
         }))
     }
@@ -173,6 +194,11 @@ struct Spent {
     is_refused: AtomicBool,
     processor_time: Duration,
     turns: Arc<Semaphore>,
+    memory: Arc<AnswerMemory>,
+    /// What the request holds of the memory.
+    held: Arc<AtomicU64>,
+    /// Memory of the texts that were written, held until the answer is worked out.
+    texts: Mutex<Vec<Held>>,
     statistics: Arc<WorkStatistics>,
 }
 
@@ -254,6 +280,26 @@ impl Section {
         Ok(())
     }
 
+    /// Holds memory, and waits a while for it.
+    fn hold(&mut self, bytes: u64) -> Result<Held, WorkError> {
+        let spent = Arc::clone(&self.work.0);
+        let began = Instant::now();
+        loop {
+            if let Some(held) = spent.memory.try_hold(&spent.held, bytes)? {
+                return Ok(held);
+            }
+            if spent.is_abandoned.load(Ordering::Relaxed) {
+                return Err(WorkError::Abandoned);
+            }
+            if began.elapsed() > MEMORY_WAIT {
+                return Err(spent.memory.refuse_now().into());
+            }
+            // Those who have the memory may need a turn to give it back.
+            self.turn = None;
+            tokio::task::block_in_place(|| spent.memory.wait(MEMORY_LOOK));
+        }
+    }
+
     /// Waits behind those that wait already.
     fn take_turn(&mut self) {
         self.turn = None;
@@ -270,6 +316,16 @@ impl Section {
 /// When the request has used its processor time, or its client has left.
 pub fn check() -> Result<(), WorkError> {
     SECTION.with_borrow_mut(|section| section.as_mut().map_or(Ok(()), Section::check))
+}
+
+/// Holds memory for rows of this thread's section. Nothing without a section.
+///
+/// # Errors
+/// When the request would hold more than there is, or others hold too much for too long.
+pub fn hold(bytes: u64) -> Result<Held, WorkError> {
+    SECTION.with_borrow_mut(|section| {
+        section.as_mut().map_or_else(|| Ok(Held::default()), |section| section.hold(bytes))
+    })
 }
 
 /// Refuses a request that may write so many bytes of text, before it does.
@@ -292,8 +348,16 @@ pub fn write_text(bytes: usize) -> Result<(), WorkError> {
         let Some(section) = section else { return Ok(()) };
         let spent = &section.work.0;
         let bytes = bytes as u64;
-        if spent.text.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) > TEXT_BYTES {
+        let before = spent.text.fetch_add(bytes, Ordering::Relaxed);
+        let after = before.saturating_add(bytes);
+        if after > TEXT_BYTES {
             return Err(spent.refuse(WorkError::Text(TEXT_BYTES)));
+        }
+        let steps = after / TEXT_STEP - before / TEXT_STEP;
+        if steps > 0 {
+            let held = section.hold(steps * TEXT_STEP)?;
+            let mut texts = section.work.0.texts.lock().unwrap_or_else(PoisonError::into_inner);
+            texts.push(held);
         }
         section.check()
     })

@@ -28,7 +28,7 @@ use crate::query::eval::Rows as _;
 /// When a condition or an order has no value for a row.
 pub fn apply(rows: Frame, steps: &[Step]) -> Result<Frame, FrameError> {
     let frame = steps.iter().try_fold(rows, step)?;
-    Frame::numbered(&frame.batch, frame.columns)
+    Frame::numbered(&frame.batch, frame.columns, frame.held)
 }
 
 /// An empty frame with these columns.
@@ -74,6 +74,7 @@ fn step(frame: Frame, step: &Step) -> Result<Frame, FrameError> {
 
 /// The first rows by an order key, in their earlier order. Of equal rows the earlier ones are taken.
 fn extremes(frame: &Frame, count: usize, key: &OrderKey) -> Result<Frame, FrameError> {
+    let _working = work::hold(frame.bytes())?;
     let cells = RowValues::new(&frame.batch, &frame.columns)?;
     let first = order::order(cells, std::slice::from_ref(key), Some(count))?;
     let mut rows = first.values().to_vec();
@@ -82,6 +83,7 @@ fn extremes(frame: &Frame, count: usize, key: &OrderKey) -> Result<Frame, FrameE
 }
 
 fn group(frame: &Frame, grouping: &Grouping) -> Result<Frame, FrameError> {
+    let held = work::hold(frame.bytes())?;
     let cells = RowValues::new(&frame.batch, &frame.columns)?;
     let groups = Groups::of(cells, &grouping.by)?;
     let first = UInt32Array::from(groups.first_rows.clone());
@@ -93,7 +95,9 @@ fn group(frame: &Frame, grouping: &Grouping) -> Result<Frame, FrameError> {
         arrays.push(groups.aggregate(cells, *aggregate, &first)?);
     }
     let columns = arrays.into_iter().enumerate().map(|(at, array)| (at.to_string(), array));
-    Frame::of_list(&batch(columns, first.len())?)
+    let grouped = Frame::of_list(&batch(columns, first.len())?)?;
+    held.settle(grouped.bytes());
+    Ok(Frame { held: vec![held], ..grouped })
 }
 
 /// Groups of rows, in the order in which they first occur. Null is a value like others.

@@ -17,6 +17,7 @@ use arrow_select::concat::concat;
 use arrow_select::take::take;
 use chrono::{DateTime, Utc};
 
+use crate::budget::work;
 use crate::catalogue::id::PeriodId;
 use crate::catalogue::measurement::Measurement;
 use crate::catalogue::value::RowStatus;
@@ -85,6 +86,7 @@ impl<'a> Assembly<'a> {
     /// # Errors
     /// When the block lacks a needed column.
     pub fn rows(&self, block: &dyn Block, last: &[u32]) -> Result<Frame, FrameError> {
+        let held = work::hold(self.estimated_bytes(block))?;
         let mut rows = Rows::read(self, block, last)?;
         if self.source.form == CellForm::Long {
             rows.spread();
@@ -99,7 +101,18 @@ impl<'a> Assembly<'a> {
         let at = |column: usize| self.needed.contains(&column).then(|| self.needed.range(..column).count());
         let sort_key = self.needed.len()..self.needed.len() + axes;
         let columns_of_set = (0..self.columns.len()).map(at).collect();
-        Frame { batch: batch(columns, count)?, columns: columns_of_set, sort_key }.in_place()
+        let batch = batch(columns, count)?;
+        held.settle(batch.get_array_memory_size() as u64);
+        Frame { batch, columns: columns_of_set, sort_key, held: vec![held] }.in_place()
+    }
+
+    /// How much memory the rows of a block will take while they are assembled: a figure has sixteen bytes, all else less.
+    fn estimated_bytes(&self, block: &dyn Block) -> u64 {
+        let rows = match self.source.form {
+            CellForm::Long => block.row_count() * self.measures.len(),
+            CellForm::Wide => block.row_count(),
+        };
+        (rows * (self.needed.len() + self.axes.len()) * size_of::<i128>()) as u64
     }
 
     fn of(&self) -> &'a Measurement {

@@ -58,7 +58,7 @@ mod tests {
     fn rows(sort_keys: &[u32]) -> Frame {
         let positions = Arc::new(UInt32Array::from(sort_keys.to_vec()));
         let batch = batch([("at".to_owned(), positions as _)], sort_keys.len()).unwrap();
-        Frame { batch, columns: vec![Some(0)], sort_key: 0..1 }
+        Frame { batch, columns: vec![Some(0)], sort_key: 0..1, held: Vec::new() }
     }
 
     fn before(merge: &mut Merge, sort_key: Option<u32>) -> Vec<u32> {

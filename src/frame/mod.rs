@@ -19,6 +19,8 @@ use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array};
 use arrow_select::concat::concat_batches;
 use arrow_select::take::take_record_batch;
 
+use crate::budget::answers::Held;
+use crate::budget::work;
 use crate::feed::arrays::value_at;
 use crate::frame::batch::with_columns;
 use crate::frame::error::FrameError;
@@ -35,6 +37,8 @@ pub struct Frame {
     pub columns: Vec<Option<usize>>,
     /// The columns of the batch with the sort key.
     pub sort_key: Range<usize>,
+    /// The memory of the rows, in the budget of answers.
+    pub held: Vec<Held>,
 }
 
 impl Frame {
@@ -62,16 +66,26 @@ impl Frame {
     /// # Errors
     /// When there are too many rows for a number of 32 bits.
     pub fn of_list(batch: &RecordBatch) -> Result<Self, FrameError> {
-        Self::numbered(batch, (0..batch.num_columns()).map(Some).collect())
+        Self::numbered(batch, (0..batch.num_columns()).map(Some).collect(), Vec::new())
     }
 
     /// Rows whose sort key is their number.
-    fn numbered(batch: &RecordBatch, columns: Vec<Option<usize>>) -> Result<Self, FrameError> {
+    fn numbered(
+        batch: &RecordBatch,
+        columns: Vec<Option<usize>>,
+        held: Vec<Held>,
+    ) -> Result<Self, FrameError> {
         let rows = batch.num_rows();
         let end = u32::try_from(rows).map_err(|_| FrameError::TooManyRows { rows })?;
         let numbers: ArrayRef = Arc::new(UInt32Array::from_iter_values(0..end));
         let sort_key = batch.num_columns()..batch.num_columns() + 1;
-        Ok(Self { batch: with_columns(batch, [("row".to_owned(), numbers)])?, columns, sort_key })
+        Ok(Self { batch: with_columns(batch, [("row".to_owned(), numbers)])?, columns, sort_key, held })
+    }
+
+    /// The bytes of the rows in memory.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.batch.get_array_memory_size() as u64
     }
 
     /// These rows, in this order.
@@ -79,8 +93,10 @@ impl Frame {
     /// # Errors
     /// When a row does not exist.
     pub fn take(&self, rows: &[u32]) -> Result<Self, FrameError> {
+        let share = (rows.len() as f64 / self.row_count().max(1) as f64).min(1.0);
+        let held = work::hold((self.bytes() as f64 * share) as u64)?;
         let batch = take_record_batch(&self.batch, &UInt32Array::from(rows.to_vec()))?;
-        Ok(self.with_batch(batch))
+        Ok(self.with_batch(batch, vec![held]))
     }
 
     /// The rows for which the condition is true.
@@ -110,6 +126,7 @@ impl Frame {
     /// # Errors
     /// When an order term has no value for a row.
     pub fn order(&self, keys: &[OrderKey]) -> Result<Self, FrameError> {
+        let _working = work::hold(self.bytes())?;
         let rows = order::order(RowValues::new(&self.batch, &self.columns)?, keys, None)?;
         self.take(rows.values())
     }
@@ -117,7 +134,7 @@ impl Frame {
     /// A run of rows.
     #[must_use]
     pub fn slice(&self, first: usize, count: usize) -> Self {
-        self.with_batch(self.batch.slice(first, count))
+        self.with_batch(self.batch.slice(first, count), self.held.clone())
     }
 
     /// One frame from several with the same columns; `None` from none.
@@ -126,13 +143,17 @@ impl Frame {
     /// When their columns differ.
     pub fn joined(frames: &[Self]) -> Result<Option<Self>, FrameError> {
         let Some(first) = frames.first() else { return Ok(None) };
+        if let [only] = frames {
+            return Ok(Some(only.clone()));
+        }
+        let held = work::hold(frames.iter().map(Self::bytes).sum())?;
         let batch = concat_batches(&first.batch.schema(), frames.iter().map(|frame| &frame.batch))?;
-        Ok(Some(first.with_batch(batch)))
+        Ok(Some(first.with_batch(batch, vec![held])))
     }
 
     /// Other rows in the same columns.
-    fn with_batch(&self, batch: RecordBatch) -> Self {
-        Self { batch, columns: self.columns.clone(), sort_key: self.sort_key.clone() }
+    fn with_batch(&self, batch: RecordBatch, held: Vec<Held>) -> Self {
+        Self { batch, columns: self.columns.clone(), sort_key: self.sort_key.clone(), held }
     }
 
     /// The rows in the order of their set.

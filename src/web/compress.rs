@@ -12,6 +12,8 @@ pub const WORTH_BYTES: usize = 1024;
 const BROTLI_STREAM: u32 = 4;
 /// Brotli's level for bodies that are compressed once and sent many times.
 const BROTLI_ONCE: u32 = 9;
+/// The window of a stream, as a power of two: one of 22, as documents have, would take megabytes for each reader.
+const BROTLI_STREAM_WINDOW: u32 = 18;
 const BROTLI_WINDOW: u32 = 22;
 const BUFFER_BYTES: usize = 4096;
 
@@ -87,10 +89,10 @@ impl Packer {
     /// A packer for a streamed body.
     #[must_use]
     pub fn streaming(coding: Coding) -> Self {
-        Self::new(coding, BROTLI_STREAM)
+        Self::new(coding, BROTLI_STREAM, BROTLI_STREAM_WINDOW)
     }
 
-    fn new(coding: Coding, brotli_level: u32) -> Self {
+    fn new(coding: Coding, brotli_level: u32, brotli_window: u32) -> Self {
         match coding {
             Coding::Identity => Self::Identity(Vec::new()),
             Coding::Gzip => Self::Gzip(GzEncoder::new(Vec::new(), Compression::fast())),
@@ -98,7 +100,7 @@ impl Packer {
                 Vec::new(),
                 BUFFER_BYTES,
                 brotli_level,
-                BROTLI_WINDOW,
+                brotli_window,
             ))),
         }
     }
@@ -136,7 +138,7 @@ impl Packer {
 /// A whole body in a coding, at a high level because it is cached and sent many times.
 #[must_use]
 pub fn packed_once(body: &[u8], coding: Coding) -> Vec<u8> {
-    whole(Packer::new(coding, BROTLI_ONCE), body)
+    whole(Packer::new(coding, BROTLI_ONCE, BROTLI_WINDOW), body)
 }
 
 /// A whole body in a coding, at the level of streams because it is made anew each time.

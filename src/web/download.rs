@@ -17,7 +17,8 @@ use futures_util::{TryStreamExt, stream};
 use crate::answer::error::BridgeError;
 use crate::answer::stages::{Stage, Stages};
 use crate::answer::{Answer, Answerer, Page, Request, Resource, retry_when_moved};
-use crate::budget::work::Workers;
+use crate::budget::answers::{Held, WRITING_BYTES};
+use crate::budget::work::{self, Workers};
 use crate::export::csv::{CsvWriter, Dialect};
 use crate::export::parquet::ParquetWriter;
 use crate::export::{ExportError, FileColumn, FileWriter};
@@ -56,7 +57,9 @@ async fn file(request: &HttpRequest, state: &AppState) -> Result<HttpResponse, B
         stages: Stages::new(Arc::clone(&state.metrics)),
     };
     let table = address.table.clone();
-    let (kind, first) = source.page(None, move |resource| Kind::read(&address, resource)).await?;
+    let negotiate =
+        move |resource: &Resource<'_>| Ok((Kind::read(&address, resource)?, work::hold(WRITING_BYTES)?));
+    let ((kind, writing), first) = source.page(None, negotiate).await?;
     let set = first.query.result(&source.feed);
     let name = file_name(state.feeds.origin().is_simulator, &table, &set.name, kind.extension());
     let coding = match kind {
@@ -65,7 +68,7 @@ async fn file(request: &HttpRequest, state: &AppState) -> Result<HttpResponse, B
         Kind::Parquet => Coding::Identity,
     };
     let timing = source.stages.server_timing();
-    let mut file = FileStream::begin(kind, coding, source, &first.query)?;
+    let mut file = FileStream::begin(kind, coding, source, writing, &first.query)?;
 
     let mut response = HttpResponse::Ok();
     response
@@ -237,6 +240,10 @@ struct FileStream {
     shown: Vec<usize>,
     /// Rows that are read but not written.
     waiting: VecDeque<RecordBatch>,
+    /// Their memory.
+    held: Vec<Held>,
+    /// The memory that writing takes beside them.
+    _writing: Held,
     /// The skip token of the next page.
     next: Option<String>,
     /// `None` after the end of the file is written.
@@ -254,6 +261,7 @@ impl FileStream {
         kind: Kind,
         coding: Coding,
         source: FileSource,
+        writing: Held,
         query: &BoundQuery,
     ) -> Result<Self, BridgeError> {
         let set = query.result(&source.feed);
@@ -261,7 +269,8 @@ impl FileStream {
         let columns = shown.iter().filter_map(|&column| file_column(set, query, column)).collect();
         let file = kind.writer(columns, source.feed.schema.description())?;
         let encoder = FileEncoder { file, packer: Packer::streaming(coding) };
-        Ok(Self { source, shown, waiting: VecDeque::new(), next: None, encoder: Some(encoder) })
+        let (waiting, held) = (VecDeque::new(), Vec::new());
+        Ok(Self { source, shown, waiting, held, _writing: writing, next: None, encoder: Some(encoder) })
     }
 
     /// Adds the rows of a page, cut into pieces.
@@ -270,6 +279,7 @@ impl FileStream {
         if let Some(frame) = &page.rows {
             let rows = columns_of(frame, &self.shown)?;
             let piece = |first| rows.slice(first, PIECE_ROWS.min(rows.num_rows() - first));
+            self.held.clone_from(&frame.held);
             self.waiting.extend((0..rows.num_rows()).step_by(PIECE_ROWS).map(piece));
         }
         Ok(())
@@ -281,6 +291,7 @@ impl FileStream {
             if self.waiting.is_empty()
                 && let Some(token) = self.next.take()
             {
+                self.held.clear();
                 let page = self.source.page(Some(token), |_| Ok(())).await;
                 self.take(page.inspect_err(broken_off)?.1)?;
                 continue;

@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use actix_http::Payload;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
@@ -17,6 +17,9 @@ use futures_util::Stream;
 
 use super::connections::{Answering, Connection, Timeouts};
 use super::timed_stream::Patience;
+
+/// The most bytes that are handed to a connection at a time. It buffers what it is handed, so that a large body would be held twice.
+const PIECE_BYTES: usize = 64 * 1024;
 
 /// Answers a request within its frame.
 pub async fn frame<B: MessageBody + 'static>(
@@ -42,7 +45,7 @@ pub async fn frame<B: MessageBody + 'static>(
         {
             connection.end_with_connection();
         }
-        AnswerBody { body: body.boxed(), _answering: answering }
+        AnswerBody { body: body.boxed(), rest: Bytes::new(), _answering: answering }
     }))
 }
 
@@ -60,6 +63,8 @@ pub fn is_late(error: &Error) -> bool {
 #[derive(Debug)]
 pub struct AnswerBody {
     body: BoxBody,
+    /// What is left of a large piece.
+    rest: Bytes,
     _answering: Option<Answering>,
 }
 
@@ -74,7 +79,14 @@ impl MessageBody for AnswerBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        Pin::new(&mut self.body).poll_next(context)
+        if self.rest.is_empty() {
+            match ready!(Pin::new(&mut self.body).poll_next(context)) {
+                Some(Ok(piece)) => self.rest = piece,
+                end => return Poll::Ready(end),
+            }
+        }
+        let size = self.rest.len().min(PIECE_BYTES);
+        Poll::Ready(Some(Ok(self.rest.split_to(size))))
     }
 }
 

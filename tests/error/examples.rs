@@ -209,12 +209,12 @@ fn budgets() -> Vec<Example> {
     };
     vec![
         example(
-            "a request needs more of Jobindsats than may be fetched in an hour",
+            "a request needs more of Jobindsats than may be fetched in an hour, or its answer more memory than `BRIDGE_ANSWERS_MB`",
             exhausted(Share::Client, None),
         ),
         example("a client has fetched as much as one may in an hour", exhausted(Share::Client, Some(20))),
         example(
-            "the service has fetched as much as it may in an hour",
+            "the service has fetched as much as it may in an hour, or answers on their way have all of `BRIDGE_ANSWERS_MB`",
             exhausted(Share::Everybody, Some(20)),
         ),
     ]

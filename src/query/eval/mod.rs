@@ -50,13 +50,14 @@ pub enum EvalError {
 impl EvalError {
     /// One Danish sentence that says what to do.
     #[must_use]
-    pub fn danish(&self) -> &'static str {
-        match self {
+    pub fn danish(&self) -> String {
+        let sentence = match self {
             Self::DivisionByZero => "Udtrykket dividerer med nul; udeluk de rækker først.",
             Self::OutOfRange { .. } => "Udregningen giver en værdi uden for det mulige; ret udtrykket.",
             Self::Undefined { .. } => "Udregningen giver ingen mening for værdierne; ret udtrykket.",
-            Self::Work(error) => error.danish(),
-        }
+            Self::Work(error) => return error.danish(),
+        };
+        sentence.to_owned()
     }
 }
 

@@ -13,6 +13,8 @@ use super::output::{self, FeedRoot, RowOutput};
 use crate::answer::error::BridgeError;
 use crate::answer::stages::{Stage, Stages};
 use crate::answer::{Expanded, Expansion, Page};
+use crate::budget::answers::{Held, WRITING_BYTES};
+use crate::budget::work;
 use crate::feed::arrays::value_at;
 use crate::feed::{Feed, RowSource, Set};
 use crate::fetch::error::FetchError;
@@ -55,6 +57,7 @@ impl Call<'_> {
             version: self.version,
             negotiated,
             omit_nulls: self.preferences.omit_nulls,
+            _held: work::hold(WRITING_BYTES)?,
         };
         let stages = stages.clone();
         let made = web::block(move || {
@@ -100,6 +103,8 @@ struct Writing {
     version: Version,
     negotiated: Negotiated,
     omit_nulls: bool,
+    /// The memory that writing takes beside the rows.
+    _held: Held,
 }
 
 impl Writing {

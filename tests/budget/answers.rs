@@ -1,0 +1,103 @@
+//! The memory of answers on their way is one budget for all clients.
+
+use std::time::{Duration, Instant};
+
+use jobindsats_bridge::settings::BridgeSettings;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpSocket, TcpStream};
+
+use crate::support::app::{App, AppOptions};
+
+const MEGABYTE: u64 = 1024 * 1024;
+/// A page of 50,000 rows.
+const LARGE: &str = "/odata/jobindsats/y01dia02/Fordelt_p%C3%A5_A_kasse";
+const SMALL: &str = "/odata/jobindsats/y25i01/Landet?$top=1";
+
+async fn app(answers_mb: u64) -> App {
+    let settings = BridgeSettings { answers_mb, ..AppOptions::default().settings };
+    App::with(AppOptions { settings, ..AppOptions::default() }).await
+}
+
+/// How many bytes answers hold.
+async fn used(app: &App) -> u64 {
+    let metrics = app.get("/metrics").await.text();
+    let name = r#"jobindsats_bridge_budget_used{resource="answer_bytes",share="everybody"} "#;
+    metrics.lines().find_map(|line| line.strip_prefix(name)).unwrap().parse().unwrap()
+}
+
+/// Asks for an address, and takes nothing of the answer.
+async fn unread(app: &App, target: &str) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(16 * 1024).unwrap();
+    let mut stream = socket.connect(app.service.address).await.unwrap();
+    let request = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream
+}
+
+async fn until_nothing_is_held(app: &App) {
+    let began = Instant::now();
+    while used(app).await > 0 {
+        assert!(began.elapsed() < Duration::from_secs(20), "{} bytes are still held", used(app).await);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[actix_web::test]
+async fn readers_that_do_not_read_hold_no_more_than_the_budget_together() {
+    let app = app(80).await;
+    assert_eq!(app.get(LARGE).await.status, 200);
+    until_nothing_is_held(&app).await;
+    let mut readers = Vec::new();
+    for _ in 0..30 {
+        readers.push(unread(&app, LARGE).await);
+    }
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let held = used(&app).await;
+    assert!(held > 20 * MEGABYTE && held <= 80 * MEGABYTE, "{} MB", held / MEGABYTE);
+    let refused = app.get(LARGE).await;
+    assert_eq!((refused.status, refused.code().as_str()), (503, "BudgetExhausted"), "{}", refused.text());
+    assert_eq!(refused.header("Retry-After"), "5");
+    assert!(refused.text().contains("hukommelse"), "{}", refused.text());
+    assert_eq!(app.get("/healthz").await.status, 200);
+    drop(readers);
+    until_nothing_is_held(&app).await;
+    assert_eq!(app.get(LARGE).await.status, 200);
+}
+
+#[actix_web::test]
+async fn what_can_never_fit_is_refused_at_once_and_small_answers_are_not() {
+    let app = app(8).await;
+    for path in [
+        LARGE.to_owned(),
+        format!("{LARGE}?$orderby=Periode desc"),
+        format!("{LARGE}?$apply=groupby((Periode,A_kasse))"),
+        LARGE.replace("/odata/jobindsats", "/export") + ".csv",
+        LARGE.replace("/odata/jobindsats", "/export") + ".parquet",
+    ] {
+        let began = Instant::now();
+        let answer = app.get(&path).await;
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (400, "BeyondBudget"),
+            "{path}: {}",
+            answer.text()
+        );
+        assert!(began.elapsed() < Duration::from_secs(9), "{path}: {:?}", began.elapsed());
+        assert_eq!(app.get(SMALL).await.status, 200, "beside {path}");
+    }
+    until_nothing_is_held(&app).await;
+}
+
+#[actix_web::test]
+async fn texts_that_are_written_count_while_the_answer_is_worked_out() {
+    let app = app(64).await;
+    let path = "/odata/jobindsats/y25i01/Kommuner/$count?$filter=";
+    let plain = app.get(&format!("{path}contains(Område,'x')")).await;
+    assert_eq!(plain.status, 200, "{}", plain.text());
+    let long = ["contains(concat(concat(concat(Område,Periode),Område),concat(Område,Periode)),'§')"; 60];
+    let answer = app.get(&format!("{path}{}", long.join(" or "))).await;
+    assert_eq!(answer.status, 400, "{}", answer.text());
+    assert!(["BeyondBudget", "TooMuchWork"].contains(&answer.code().as_str()), "{}", answer.text());
+    until_nothing_is_held(&app).await;
+}
