@@ -8,7 +8,7 @@
 //! 1. error, settings, clock, disk, budget, observe, odata, catalogue
 //! 2. upstream, search, feed
 //! 3. query, probe
-//! 4. plan, frame, export
+//! 4. plan, frame, export, open
 //! 5. store
 //! 6. fetch
 //! 7. answer, indicators
@@ -36,6 +36,7 @@ cfg_if::cfg_if! {
         pub mod indicators;
         pub mod observe;
         pub mod odata;
+        pub mod open;
         pub mod pages;
         pub mod plan;
         pub mod probe;
@@ -60,6 +61,7 @@ cfg_if::cfg_if! {
         mod indicators;
         mod observe;
         mod odata;
+        mod open;
         mod pages;
         mod plan;
         mod probe;

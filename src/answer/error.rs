@@ -16,6 +16,7 @@ use crate::odata::payload::PayloadError;
 use crate::odata::skip_token::SkipTokenError;
 use crate::odata::uri::SyntaxError;
 use crate::odata::version::VersionError;
+use crate::open::OpenError;
 use crate::plan::chunk::ChunkError;
 use crate::query::error::QueryError;
 
@@ -46,6 +47,8 @@ pub enum BridgeError {
     Csdl(#[from] CsdlError),
     #[error(transparent)]
     Export(#[from] ExportError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
     #[error("the answer may have {bound} rows, more than the limit of {limit}")]
     TooManyRows { bound: u64, limit: u64 },
     #[error("`any`, `all` and `$count` may read {bound} rows of figures, more than the limit of {limit}")]
@@ -125,6 +128,7 @@ impl DescribeError for BridgeError {
             Self::Payload(error) => error.describe(),
             Self::Csdl(error) => error.describe(),
             Self::Export(error) => error.describe(),
+            Self::Open(error) => error.describe(),
             Self::Batch(error) => error.describe(),
             Self::Work(error) => error.describe(),
             Self::TooManyRows { bound, limit } => ErrorDescription::new(

@@ -138,6 +138,18 @@ where
 }
 
 impl Answerer {
+    /// What a request for rows asks for, without reading any.
+    ///
+    /// # Errors
+    /// When the request is not valid, or not about rows.
+    pub fn bind(&self, request: &Request<'_>) -> Result<BoundQuery, BridgeError> {
+        let text = request.stages.time(Stage::Parse, || resource::parse(request))?;
+        match resource::document(&text.syntax)? {
+            Some(_) => Err(BridgeError::UnknownPath(request.path.to_owned())),
+            None => request.stages.time(Stage::Bind, || resource::bind(request, &text)),
+        }
+    }
+
     /// Answers a request. The caller negotiates the format when it is known what is requested, before anything is fetched.
     ///
     /// # Errors

@@ -71,7 +71,7 @@ fn described(text: &str) -> KeyValue {
 }
 
 /// The type of a column in the file.
-fn data_type(primitive: PrimitiveType) -> DataType {
+pub(crate) fn data_type(primitive: PrimitiveType) -> DataType {
     match primitive {
         PrimitiveType::Boolean => DataType::Boolean,
         PrimitiveType::Byte | PrimitiveType::SByte | PrimitiveType::Int16 | PrimitiveType::Int32 => {
@@ -88,7 +88,7 @@ fn data_type(primitive: PrimitiveType) -> DataType {
 }
 
 /// The array cast to the file's type for it. One that cannot be cast is returned as it is; the writer refuses it.
-fn readable(array: &ArrayRef, wanted: &DataType) -> ArrayRef {
+pub(crate) fn readable(array: &ArrayRef, wanted: &DataType) -> ArrayRef {
     match (array.data_type(), wanted) {
         (DataType::Decimal128(_, _), DataType::Float64) => Arc::new(doubles(array.as_primitive())),
         (DataType::Null, _) => new_null_array(wanted, array.len()),

@@ -81,7 +81,7 @@ fn range(text: &str) -> (&str, u16) {
 /// Compresses bytes piece by piece.
 pub enum Packer {
     Identity(Vec<u8>),
-    Gzip(GzEncoder<Vec<u8>>),
+    Gzip(Box<GzEncoder<Vec<u8>>>),
     Brotli(Box<CompressorWriter<Vec<u8>>>),
 }
 
@@ -95,7 +95,7 @@ impl Packer {
     fn new(coding: Coding, brotli_level: u32, brotli_window: u32) -> Self {
         match coding {
             Coding::Identity => Self::Identity(Vec::new()),
-            Coding::Gzip => Self::Gzip(GzEncoder::new(Vec::new(), Compression::fast())),
+            Coding::Gzip => Self::Gzip(Box::new(GzEncoder::new(Vec::new(), Compression::fast()))),
             Coding::Brotli => Self::Brotli(Box::new(CompressorWriter::new(
                 Vec::new(),
                 BUFFER_BYTES,

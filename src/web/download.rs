@@ -47,15 +47,8 @@ pub async fn answer(request: HttpRequest, state: web::Data<AppState>) -> HttpRes
 
 async fn file(request: &HttpRequest, state: &AppState) -> Result<HttpResponse, BridgeError> {
     let address = FileAddress::read(request)?;
-    let source = FileSource {
-        answerer: state.answerer.clone(),
-        workers: Arc::clone(&state.workers),
-        feed: state.feeds.table(&address.table).await?,
-        set: address.set.clone(),
-        options: request.uri().query().unwrap_or_default().to_owned(),
-        now: state.clock.now(),
-        stages: Stages::new(Arc::clone(&state.metrics)),
-    };
+    let feed = state.feeds.table(&address.table).await?;
+    let source = FileSource::new(state, feed, &address.set, request.uri().query().unwrap_or_default());
     let table = address.table.clone();
     let negotiate =
         move |resource: &Resource<'_>| Ok((Kind::read(&address, resource)?, work::hold(WRITING_BYTES)?));
@@ -172,7 +165,7 @@ impl Kind {
 }
 
 /// The suggested file name, made from the names of table and set, not from the request's text. Says so if the figures are made up.
-fn file_name(is_simulator: bool, table: &str, set: &str, extension: &str) -> String {
+pub(super) fn file_name(is_simulator: bool, table: &str, set: &str, extension: &str) -> String {
     let origin = if is_simulator { "simulator_" } else { "" };
     let plain = |letter: char| match letter {
         'æ' => "ae".to_owned(),
@@ -187,20 +180,54 @@ fn file_name(is_simulator: bool, table: &str, set: &str, extension: &str) -> Str
 
 /// The request for the rows of a file, page by page.
 #[derive(Clone)]
-struct FileSource {
+pub(super) struct FileSource {
     answerer: Answerer,
     workers: Arc<Workers>,
-    feed: Arc<Feed>,
+    pub feed: Arc<Feed>,
     /// The name of the set in the URL.
     set: String,
-    options: String,
+    /// The raw query options.
+    pub options: String,
     now: DateTime<Utc>,
     stages: Stages,
 }
 
 impl FileSource {
+    pub fn new(state: &AppState, feed: Arc<Feed>, set: &str, options: &str) -> Self {
+        Self {
+            answerer: state.answerer.clone(),
+            workers: Arc::clone(&state.workers),
+            feed,
+            set: set.to_owned(),
+            options: options.to_owned(),
+            now: state.clock.now(),
+            stages: Stages::new(Arc::clone(&state.metrics)),
+        }
+    }
+
+    /// The same with at most that many rows.
+    pub fn limited_to(mut self, rows: u64) -> Self {
+        self.answerer.limits.max_rows = self.answerer.limits.max_rows.min(rows);
+        self
+    }
+
+    /// The request for the page at a token, or the first.
+    pub fn request<'a>(&'a self, skip_token: Option<&'a str>) -> Request<'a> {
+        Request {
+            feed: &self.feed,
+            root: "",
+            path: &self.set,
+            options: &self.options,
+            max_page_size: None,
+            all_pages: true,
+            skip_token,
+            now: self.now,
+            stages: &self.stages,
+        }
+    }
+
     /// The page at a token, or the first. Each has a processor time of its own.
-    async fn page<F: Send + 'static>(
+    pub async fn page<F: Send + 'static>(
         &self,
         skip_token: Option<String>,
         negotiate: impl FnOnce(&Resource<'_>) -> Result<F, BridgeError> + Send + 'static,
@@ -215,18 +242,7 @@ impl FileSource {
         skip_token: Option<&str>,
         negotiate: impl FnOnce(&Resource<'_>) -> Result<F, BridgeError>,
     ) -> Result<(F, Page), BridgeError> {
-        let request = Request {
-            feed: &self.feed,
-            root: "",
-            path: &self.set,
-            options: &self.options,
-            max_page_size: None,
-            all_pages: true,
-            skip_token,
-            now: self.now,
-            stages: &self.stages,
-        };
-        match self.answerer.answer(&request, negotiate).await? {
+        match self.answerer.answer(&self.request(skip_token), negotiate).await? {
             (format, Answer::Page(page)) => Ok((format, *page)),
             _ => Err(ExportError::NotASet { path: self.set.clone() }.into()),
         }
@@ -331,7 +347,7 @@ fn broken_off(error: &BridgeError) {
     tracing::warn!(%error, "an export was broken off");
 }
 
-fn file_column(set: &Set, query: &BoundQuery, column: usize) -> Option<FileColumn> {
+pub(super) fn file_column(set: &Set, query: &BoundQuery, column: usize) -> Option<FileColumn> {
     if let Some(column) = set.columns.get(column) {
         let written = FileColumn::new(&column.name, column.primitive);
         return Some(if column.nullable { written } else { written.required() });
@@ -340,7 +356,7 @@ fn file_column(set: &Set, query: &BoundQuery, column: usize) -> Option<FileColum
     Some(FileColumn::new(&computed.name, computed.column_type()))
 }
 
-fn columns_of(frame: &Frame, shown: &[usize]) -> Result<RecordBatch, FrameError> {
+pub(super) fn columns_of(frame: &Frame, shown: &[usize]) -> Result<RecordBatch, FrameError> {
     let position = |&column: &usize| frame.position(column).ok_or(FrameError::MissingColumn { column });
     let positions = shown.iter().map(position).collect::<Result<Vec<_>, _>>()?;
     Ok(frame.batch.project(&positions)?)

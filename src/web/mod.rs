@@ -11,6 +11,7 @@ mod health;
 mod links;
 pub mod listen;
 mod odata;
+mod open;
 mod pages;
 pub mod remote_read;
 mod request_head;

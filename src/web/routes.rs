@@ -8,7 +8,7 @@ use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Respo
 use super::links;
 use super::respond::{self, ALLOW, ALLOW_POST};
 use super::state::AppState;
-use super::{download, health, odata, pages, remote_read, scrape, status};
+use super::{download, health, odata, open, pages, remote_read, scrape, status};
 use crate::answer::error::{BridgeError, Usage};
 use crate::odata::version::Version;
 
@@ -22,6 +22,8 @@ const STATUS: Usage = read_only("her står, hvordan tjenesten har det", "shows t
 const ASSETS: Usage =
     read_only("siderne henter deres udseende her", "holds the styles and scripts of the pages");
 const EXPORT: Usage = read_only("tal hentes her som en fil", "figures are downloaded here as a file");
+const OPEN: Usage =
+    read_only("udvalg hentes her til Excel og Power BI", "chosen rows are opened in Excel and Power BI");
 const REMOTE_READ: Usage = Usage {
     allow: ALLOW_POST,
     danish: "Prometheus sender sine forespørgsler (remote_read) hertil",
@@ -48,6 +50,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(web::resource("/odata/").to(odata::answer))
         .service(web::resource("/odata/{path:.*}").to(odata::answer))
         .service(or_say(readable("/export/{table}/{file:.*}", download::answer), &EXPORT))
+        .service(or_say(readable("/open/{file:.*}", open::answer), &OPEN))
         .service(or_say(readable("/assets/{file}", pages::asset), &ASSETS))
         .default_service(web::to(pages::nothing));
 }

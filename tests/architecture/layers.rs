@@ -7,7 +7,7 @@ const LAYERS: &[&[&str]] = &[
     &["error", "settings", "clock", "disk", "budget", "observe", "odata", "catalogue"],
     &["upstream", "search", "feed"],
     &["query", "probe"],
-    &["plan", "frame", "export"],
+    &["plan", "frame", "export", "open"],
     &["store"],
     &["fetch"],
     &["answer", "indicators"],

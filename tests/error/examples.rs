@@ -18,6 +18,7 @@ use jobindsats_bridge::odata::skip_token::SkipTokenError;
 use jobindsats_bridge::odata::uri::{Limits, parse_request};
 use jobindsats_bridge::odata::value::PrimitiveType;
 use jobindsats_bridge::odata::version::VersionError;
+use jobindsats_bridge::open::OpenError;
 use jobindsats_bridge::plan::chunk::ChunkError;
 use jobindsats_bridge::query::apply::error::ApplyError;
 use jobindsats_bridge::query::error::{NotOfferedReason, QueryError, QueryErrorKind, Shape};
@@ -309,6 +310,8 @@ fn files() -> Vec<Example> {
             "a file is asked for of something that is no set",
             ExportError::NotASet { path: text("Hovedtal/$count") },
         ),
+        example("a file to open holds no choice", OpenError::NoChoice),
+        example("a collection has more choices than fit", OpenError::TooManyChoices { most: 20 }),
     ]
 }
 

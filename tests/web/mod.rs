@@ -6,4 +6,5 @@ mod connections;
 mod hostile;
 mod http;
 mod odata_clients;
+mod open;
 mod payload;

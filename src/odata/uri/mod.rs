@@ -98,6 +98,14 @@ pub fn canonical(path: &str, query: &str) -> Result<String, SyntaxError> {
     Ok(format!("{}?{}", segments.collect::<Result<Vec<_>, _>>()?.join("/"), options::canonical(query)?))
 }
 
+/// The options of a raw query that say what is asked for, decoded, under their canonical names: all but the format and the page.
+///
+/// # Errors
+/// [`SyntaxError`] if the text is wrongly encoded.
+pub fn content_options(query: &str) -> Result<Vec<(String, String)>, SyntaxError> {
+    options::content(query)
+}
+
 /// Reads a raw resource path alone.
 ///
 /// # Errors

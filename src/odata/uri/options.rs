@@ -161,10 +161,10 @@ pub(super) fn parse(query: &str, limits: &Limits) -> Result<QueryOptions, Syntax
     Ok(collected.options)
 }
 
-/// The canonical text of the options that say what is asked for, in the order of their names: in every spelling of the same request
-/// it is the same. The format, the page and what is none of the system's have no part in it.
-pub(super) fn canonical(query: &str) -> Result<String, SyntaxError> {
-    let mut written = Vec::new();
+/// The options that say what is asked for, decoded, under their canonical names. The format, the page and what is none of the
+/// system's are not among them.
+pub(super) fn content(query: &str) -> Result<Vec<(String, String)>, SyntaxError> {
+    let mut content = Vec::new();
     for piece in query.split('&') {
         let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
         let name = decode(name, "query", Plus::Blank)?.into_string();
@@ -173,9 +173,18 @@ pub(super) fn canonical(query: &str) -> Result<String, SyntaxError> {
         if names_content && (system.is_some() || name.starts_with('@')) {
             let name = system.map_or(name, |option| option.name().to_owned());
             let plus = if system.is_some_and(SystemOption::is_opaque) { Plus::Itself } else { Plus::Blank };
-            written.push(format!("{name}={}", encoded(&decode(value, &name, plus)?.into_string())));
+            let value = decode(value, &name, plus)?.into_string();
+            content.push((name, value));
         }
     }
+    Ok(content)
+}
+
+/// The canonical text of the options that say what is asked for, in the order of their names: in every spelling of the same request
+/// it is the same.
+pub(super) fn canonical(query: &str) -> Result<String, SyntaxError> {
+    let written = content(query)?.into_iter().map(|(name, value)| format!("{name}={}", encoded(&value)));
+    let mut written: Vec<_> = written.collect();
     written.sort_unstable();
     Ok(written.join("&"))
 }

@@ -1,0 +1,568 @@
+//! `.xlsx` workbooks that refresh themselves: each sheet has rows as a table, filled by a Power Query query, and the last sheet says
+//! where they come from.
+//!
+//! `rust_xlsxwriter` writes an ordinary workbook. The parts for queries, which it does not know, are added to the package afterwards.
+
+use std::collections::HashSet;
+use std::io::{Cursor, Read as _, Write as _};
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    Date32Type, Float64Type, Int16Type, Int32Type, Int64Type, TimestampMillisecondType,
+};
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_schema::DataType;
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use chrono_tz::Europe::Copenhagen;
+use quick_xml::escape::escape;
+use rust_xlsxwriter::{
+    ConditionalFormatBlank, DocProperties, ExcelDateTime, Format, FormatAlign, Table, TableColumn,
+    TableStyle, Workbook, Worksheet,
+};
+use zip::{ZipArchive, ZipWriter};
+
+use super::mashup::{self, NamedQuery};
+use super::{Choice, OpenError};
+use crate::export::parquet;
+use crate::odata::value::PrimitiveType;
+
+/// The rows of a worksheet below the header.
+pub const MAX_ROWS: usize = 1_048_575;
+const MAX_SHEET_NAME_CHARS: usize = 31;
+const SOURCE_SHEET: &str = "Kilde";
+const DATE_FORMAT: u8 = 14;
+const INSTANT_FORMAT: u8 = 22;
+
+/// One choice with its rows.
+#[derive(Debug)]
+pub struct Sheet {
+    pub choice: Choice,
+    /// What the sheet [`SOURCE_SHEET`] says about the choice, as names and values.
+    pub facts: Vec<(String, String)>,
+    pub rows: Vec<RecordBatch>,
+}
+
+/// The bytes of a workbook with a sheet for each choice. `made` is the time in its properties: the same rows give the same bytes.
+///
+/// # Errors
+/// When a choice has more rows than a worksheet.
+pub fn workbook(sheets: &[Sheet], made: DateTime<Utc>) -> Result<Vec<u8>, OpenError> {
+    let names = unique_names(sheets);
+    let mut workbook = Workbook::new();
+    workbook.set_properties(&properties(sheets, made)?);
+    for (sheet, names) in sheets.iter().zip(&names) {
+        write_rows(workbook.add_worksheet_with_low_memory()?, sheet, names)?;
+    }
+    write_sources(workbook.add_worksheet(), sheets, &names)?;
+    with_queries(&workbook.save_to_buffer()?, sheets, &names)
+}
+
+/// What a choice is called in its workbook.
+#[derive(Debug)]
+struct Names {
+    query: String,
+    sheet: String,
+}
+
+fn unique_names(sheets: &[Sheet]) -> Vec<Names> {
+    let mut queries = HashSet::new();
+    let mut pages = HashSet::from([SOURCE_SHEET.to_lowercase()]);
+    let named = |sheet: &Sheet| {
+        let query = unique(&mut queries, &sheet.choice.name(), Choice::MAX_NAME_CHARS);
+        let sheet = unique(&mut pages, &query, MAX_SHEET_NAME_CHARS);
+        Names { query, sheet }
+    };
+    sheets.iter().map(named).collect()
+}
+
+/// The name, cut to the length and with a number behind it if it is taken, whatever its case.
+fn unique(taken: &mut HashSet<String>, name: &str, most: usize) -> String {
+    let numbered = |number: usize| {
+        let suffix = if number == 1 { String::new() } else { format!("_{number}") };
+        let kept: String = name.chars().take(most - suffix.len()).collect();
+        format!("{kept}{suffix}")
+    };
+    (1..).map(numbered).find(|name| taken.insert(name.to_lowercase())).unwrap_or_default()
+}
+
+fn properties(sheets: &[Sheet], made: DateTime<Utc>) -> Result<DocProperties, OpenError> {
+    let titles = sheets.iter().map(|sheet| sheet.choice.title.as_str()).collect::<Vec<_>>().join(", ");
+    let made = ExcelDateTime::from_timestamp(made.timestamp())?;
+    Ok(DocProperties::new().set_title(titles).set_creation_datetime(&made))
+}
+
+fn write_rows(page: &mut Worksheet, sheet: &Sheet, names: &Names) -> Result<(), OpenError> {
+    let rows: usize = sheet.rows.iter().map(RecordBatch::num_rows).sum();
+    if rows > MAX_ROWS {
+        return Err(too_many(rows));
+    }
+    page.set_name(&names.sheet)?;
+    page.set_freeze_panes(1, 0)?;
+    let columns: Vec<ColumnStyle> =
+        sheet.choice.columns.iter().map(|column| ColumnStyle::of(column.primitive)).collect();
+    let heads = sheet.choice.columns.iter().zip(&columns);
+    let heads =
+        heads.map(|(column, style)| TableColumn::new().set_header(&column.name).set_format(&style.format));
+    let table = Table::new()
+        .set_name(&names.query)
+        .set_style(TableStyle::Medium2)
+        .set_columns(&heads.collect::<Vec<_>>());
+    let last = last_row(rows)?;
+    let last_column = u16::try_from(columns.len().saturating_sub(1)).unwrap_or(u16::MAX);
+    for (number, (column, style)) in (0..).zip(sheet.choice.columns.iter().zip(&columns)) {
+        let width = u32::try_from(column.name.chars().count()).unwrap_or(0);
+        page.set_column_width(number, f64::from(width.clamp(style.width, 40)) + 2.0)?;
+        if style.is_figure {
+            let hidden = Format::new().set_background_color("E6E6E6");
+            page.add_conditional_format(
+                1,
+                number,
+                last,
+                number,
+                &ConditionalFormatBlank::new().set_format(hidden),
+            )?;
+        }
+    }
+    page.add_table(0, 0, last, last_column, &table)?;
+    let mut row = 1;
+    for batch in &sheet.rows {
+        write_batch(page, row, batch, &sheet.choice, &columns)?;
+        row += u32::try_from(batch.num_rows()).unwrap_or(u32::MAX);
+    }
+    Ok(())
+}
+
+/// The last row of the table: one without rows has an empty one.
+fn last_row(rows: usize) -> Result<u32, OpenError> {
+    u32::try_from(rows.max(1)).map_err(|_| too_many(rows))
+}
+
+fn too_many(rows: usize) -> OpenError {
+    OpenError::TooManyRows { rows: rows as u64, most: MAX_ROWS as u64 }
+}
+
+/// How the cells of a column look.
+#[derive(Debug)]
+struct ColumnStyle {
+    format: Format,
+    width: u32,
+    is_figure: bool,
+}
+
+impl ColumnStyle {
+    fn of(primitive: PrimitiveType) -> Self {
+        let (format, width, is_figure) = match primitive {
+            PrimitiveType::Date => (Format::new().set_num_format_index(DATE_FORMAT), 10, false),
+            PrimitiveType::DateTimeOffset => (Format::new().set_num_format_index(INSTANT_FORMAT), 15, false),
+            PrimitiveType::Decimal | PrimitiveType::Double => {
+                (Format::new().set_num_format("#,##0.########"), 12, true)
+            }
+            _ => (Format::new(), 10, false),
+        };
+        Self { format, width, is_figure }
+    }
+}
+
+fn write_batch(
+    page: &mut Worksheet,
+    first: u32,
+    batch: &RecordBatch,
+    choice: &Choice,
+    styles: &[ColumnStyle],
+) -> Result<(), OpenError> {
+    let columns: Vec<ArrayRef> = choice
+        .columns
+        .iter()
+        .zip(batch.columns())
+        .map(|(column, array)| parquet::readable(array, &parquet::data_type(column.primitive)))
+        .collect();
+    for (row, number) in (0..batch.num_rows()).zip(first..) {
+        for ((array, style), column) in columns.iter().zip(styles).zip(0..) {
+            if array.is_valid(row) {
+                write_cell(page, (number, column), array, row, &style.format)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn write_cell(
+    page: &mut Worksheet,
+    (row, column): (u32, u16),
+    array: &ArrayRef,
+    index: usize,
+    format: &Format,
+) -> Result<(), OpenError> {
+    match cell(array, index)? {
+        Some(Cell::Number(number)) => page.write_number_with_format(row, column, number, format)?,
+        Some(Cell::Text(text)) => page.write_string(row, column, text)?,
+        Some(Cell::Truth(truth)) => page.write_boolean(row, column, truth)?,
+        None => return Ok(()),
+    };
+    Ok(())
+}
+
+enum Cell<'a> {
+    Number(f64),
+    Text(&'a str),
+    Truth(bool),
+}
+
+fn cell(array: &ArrayRef, row: usize) -> Result<Option<Cell<'_>>, OpenError> {
+    Ok(Some(match array.data_type() {
+        DataType::Boolean => Cell::Truth(array.as_boolean().value(row)),
+        DataType::Int16 => Cell::Number(array.as_primitive::<Int16Type>().value(row).into()),
+        DataType::Int32 => Cell::Number(array.as_primitive::<Int32Type>().value(row).into()),
+        // A worksheet knows no whole numbers beyond those that a double holds.
+        DataType::Int64 => Cell::Number(array.as_primitive::<Int64Type>().value(row) as f64),
+        DataType::Float64 => Cell::Number(array.as_primitive::<Float64Type>().value(row)),
+        DataType::Date32 => {
+            let day = array.as_primitive::<Date32Type>().value_as_date(row);
+            return Ok(day.map(|day| Cell::Number(serial(day.into()))));
+        }
+        DataType::Timestamp(..) => {
+            let instant = array.as_primitive::<TimestampMillisecondType>().value(row);
+            let instant = DateTime::from_timestamp_millis(instant);
+            return Ok(
+                instant.map(|instant| Cell::Number(serial(instant.with_timezone(&Copenhagen).naive_local())))
+            );
+        }
+        DataType::Utf8 => Cell::Text(array.as_string::<i32>().value(row)),
+        DataType::Dictionary(..) => {
+            let labels = array.as_dictionary::<Int32Type>();
+            let label = labels.key(row).filter(|&key| labels.values().is_valid(key));
+            return Ok(label.map(|key| Cell::Text(labels.values().as_string::<i32>().value(key))));
+        }
+        _ => return Ok(None),
+    }))
+}
+
+/// A time as Excel counts: days since 30 December 1899.
+fn serial(time: NaiveDateTime) -> f64 {
+    const DAY: f64 = 86_400_000.0;
+    let epoch = NaiveDate::from_ymd_opt(1899, 12, 30).unwrap_or_default().and_time(Default::default());
+    (time - epoch).num_milliseconds() as f64 / DAY
+}
+
+/// The sheet that says where the figures come from.
+fn write_sources(page: &mut Worksheet, sheets: &[Sheet], names: &[Names]) -> Result<(), OpenError> {
+    page.set_name(SOURCE_SHEET)?;
+    page.set_column_width(0, 18)?;
+    page.set_column_width(1, 110)?;
+    let (head, wrapped) =
+        (Format::new().set_bold(), Format::new().set_text_wrap().set_align(FormatAlign::Top));
+    let mut row = 0;
+    for (sheet, names) in sheets.iter().zip(names) {
+        page.write_string_with_format(row, 0, &names.sheet, &head)?;
+        page.write_string_with_format(row, 1, &sheet.choice.title, &head)?;
+        row += 1;
+        for (name, value) in &sheet.facts {
+            page.write_string_with_format(row, 0, name, &wrapped)?;
+            page.write_string_with_format(row, 1, value, &wrapped)?;
+            row += 1;
+        }
+        row += 1;
+    }
+    Ok(())
+}
+
+/// Adds the parts that make each table the result of a query.
+fn with_queries(workbook: &[u8], sheets: &[Sheet], names: &[Names]) -> Result<Vec<u8>, OpenError> {
+    let mut archive = ZipArchive::new(Cursor::new(workbook))?;
+    let mut package = ZipWriter::new(Cursor::new(Vec::new()));
+    for index in 0..archive.len() {
+        let path = archive.by_index_raw(index)?.name()?.into_owned();
+        let Some(patch) = patch_for(&path, sheets, names) else {
+            package.raw_copy_file(archive.by_index_raw(index)?)?;
+            continue;
+        };
+        let mut xml = String::new();
+        archive.by_index(index)?.read_to_string(&mut xml)?;
+        put(&mut package, &path, patch.apply(&path, xml)?.as_bytes())?;
+    }
+    for (path, content) in added_parts(sheets, names)? {
+        put(&mut package, &path, &content)?;
+    }
+    Ok(package.finish()?.into_inner())
+}
+
+fn put(package: &mut ZipWriter<Cursor<Vec<u8>>>, path: &str, content: &[u8]) -> Result<(), OpenError> {
+    package.start_file(path, mashup::file_options())?;
+    Ok(package.write_all(content)?)
+}
+
+/// Marks, each of which stands once in the part, and what to write in their places.
+#[derive(Debug, Default)]
+struct Patch(Vec<(String, String)>);
+
+impl Patch {
+    fn replace(mut self, mark: impl Into<String>, text: String) -> Self {
+        self.0.push((mark.into(), text));
+        self
+    }
+
+    fn apply(&self, part: &str, mut xml: String) -> Result<String, OpenError> {
+        for (mark, text) in &self.0 {
+            let mut found = xml.match_indices(mark.as_str()).map(|(at, _)| at);
+            let (Some(at), None) = (found.next(), found.next()) else {
+                return Err(OpenError::Mark { part: part.to_owned(), mark: mark.clone() });
+            };
+            xml.replace_range(at..at + mark.len(), text);
+        }
+        Ok(xml)
+    }
+}
+
+const OFFICE: &str = "http://schemas.openxmlformats.org/officeDocument/2006";
+
+/// What is added to a part that the workbook has already.
+fn patch_for(path: &str, sheets: &[Sheet], names: &[Names]) -> Option<Patch> {
+    const TYPE: &str = "application/vnd.openxmlformats-officedocument";
+    let patch = Patch::default();
+    match path {
+        "[Content_Types].xml" => {
+            let part = |part: &str, kind: &str| {
+                format!("<Override PartName=\"{part}\" ContentType=\"{TYPE}.{kind}+xml\"/>")
+            };
+            let mut added = part("/xl/connections.xml", "spreadsheetml.connections");
+            added += &part("/customXml/itemProps1.xml", "customXmlProperties");
+            for number in 1..=sheets.len() {
+                added +=
+                    &part(&format!("/xl/queryTables/queryTable{number}.xml"), "spreadsheetml.queryTable");
+            }
+            Some(patch.replace("</Types>", added + "</Types>"))
+        }
+        "xl/_rels/workbook.xml.rels" => {
+            let relationships = format!(
+                "<Relationship Id=\"rIdConnections\" Type=\"{OFFICE}/relationships/connections\" Target=\"connections.xml\"/>\
+                 <Relationship Id=\"rIdQueries\" Type=\"{OFFICE}/relationships/customXml\" Target=\"../customXml/item1.xml\"/></Relationships>"
+            );
+            Some(patch.replace("</Relationships>", relationships))
+        }
+        "xl/workbook.xml" => Some(patch.replace("<calcPr", defined_names(sheets, names) + "<calcPr")),
+        _ => {
+            let number: usize = path.strip_prefix("xl/tables/table")?.strip_suffix(".xml")?.parse().ok()?;
+            let columns = sheets.get(number.checked_sub(1)?)?.choice.columns.len();
+            let patch = patch.replace(
+                " totalsRowShown=\"0\"",
+                " tableType=\"queryTable\" totalsRowShown=\"0\"".to_owned(),
+            );
+            let column = |patch: Patch, id: usize| {
+                let mark = format!("<tableColumn id=\"{id}\" ");
+                let text = format!("{mark}uniqueName=\"{id}\" queryTableFieldId=\"{id}\" ");
+                patch.replace(mark, text)
+            };
+            Some((1..=columns).fold(patch, column))
+        }
+    }
+}
+
+/// The ranges that the queries fill.
+fn defined_names(sheets: &[Sheet], names: &[Names]) -> String {
+    let range = |(position, (sheet, names)): (usize, (&Sheet, &Names))| {
+        let rows: usize = sheet.rows.iter().map(RecordBatch::num_rows).sum();
+        let last = rust_xlsxwriter::utility::column_number_to_name(
+            sheet.choice.columns.len().saturating_sub(1) as u16,
+        );
+        format!(
+            "<definedName name=\"ExternalData_{}\" localSheetId=\"{position}\" hidden=\"1\">'{}'!$A$1:${last}${}</definedName>",
+            position + 1,
+            escape(names.sheet.replace('\'', "''").as_str()),
+            rows.max(1) + 1,
+        )
+    };
+    let ranges: String = sheets.iter().zip(names).enumerate().map(range).collect();
+    format!("<definedNames>{ranges}</definedNames>")
+}
+
+/// The parts that an ordinary workbook does not have.
+fn added_parts(sheets: &[Sheet], names: &[Names]) -> Result<Vec<(String, Vec<u8>)>, OpenError> {
+    let queries: Vec<_> = sheets
+        .iter()
+        .zip(names)
+        .map(|(sheet, names)| NamedQuery { name: &names.query, choice: &sheet.choice })
+        .collect();
+    let mut parts = vec![
+        ("customXml/item1.xml".to_owned(), mashup::data_mashup(&queries)?),
+        ("customXml/itemProps1.xml".to_owned(), item_properties(sheets).into_bytes()),
+        (
+            "customXml/_rels/item1.xml.rels".to_owned(),
+            relationship("customXmlProps", "itemProps1.xml").into_bytes(),
+        ),
+        ("xl/connections.xml".to_owned(), connections(names).into_bytes()),
+    ];
+    for (number, sheet) in (1..).zip(sheets) {
+        let target = format!("../queryTables/queryTable{number}.xml");
+        parts.push((
+            format!("xl/tables/_rels/table{number}.xml.rels"),
+            relationship("queryTable", &target).into_bytes(),
+        ));
+        parts.push((
+            format!("xl/queryTables/queryTable{number}.xml"),
+            query_table(number, &sheet.choice).into_bytes(),
+        ));
+    }
+    Ok(parts)
+}
+
+const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n";
+const SPREADSHEET: &str = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
+
+fn relationship(kind: &str, target: &str) -> String {
+    format!(
+        "{DECLARATION}<Relationships xmlns=\"http://schemas.openxmlformats.org/package/2006/relationships\">\
+         <Relationship Id=\"rId1\" Type=\"{OFFICE}/relationships/{kind}\" Target=\"{target}\"/></Relationships>"
+    )
+}
+
+fn item_properties(sheets: &[Sheet]) -> String {
+    let id = sheets
+        .first()
+        .map(|sheet| sheet.choice.id("item").braced().to_string().to_uppercase())
+        .unwrap_or_default();
+    format!(
+        "{DECLARATION}<ds:datastoreItem ds:itemID=\"{id}\" xmlns:ds=\"{OFFICE}/customXml\"><ds:schemaRefs>\
+         <ds:schemaRef ds:uri=\"http://schemas.microsoft.com/DataMashup\"/></ds:schemaRefs></ds:datastoreItem>"
+    )
+}
+
+fn connections(names: &[Names]) -> String {
+    let connection = |(id, names): (usize, &Names)| {
+        let name = escape(names.query.as_str());
+        format!(
+            "<connection id=\"{id}\" keepAlive=\"1\" name=\"Query - {name}\" \
+             description=\"Connection to the '{name}' query in the workbook.\" type=\"5\" refreshedVersion=\"8\" background=\"1\" \
+             saveData=\"1\"><dbPr connection=\"Provider=Microsoft.Mashup.OleDb.1;Data Source=$Workbook$;Location={name};\
+             Extended Properties=&quot;&quot;\" command=\"SELECT * FROM [{name}]\"/></connection>"
+        )
+    };
+    let connections: String = (1..).zip(names).map(connection).collect();
+    format!("{DECLARATION}<connections xmlns=\"{SPREADSHEET}\">{connections}</connections>")
+}
+
+fn query_table(number: usize, choice: &Choice) -> String {
+    let field = |(id, column): (usize, &crate::export::FileColumn)| {
+        format!(
+            "<queryTableField id=\"{id}\" name=\"{}\" tableColumnId=\"{id}\"/>",
+            escape(column.name.as_str())
+        )
+    };
+    let fields: String = (1..).zip(&choice.columns).map(field).collect();
+    let count = choice.columns.len();
+    format!(
+        "{DECLARATION}<queryTable xmlns=\"{SPREADSHEET}\" name=\"ExternalData_{number}\" connectionId=\"{number}\" autoFormatId=\"16\" \
+         applyNumberFormats=\"0\" applyBorderFormats=\"0\" applyFontFormats=\"0\" applyPatternFormats=\"0\" \
+         applyAlignmentFormats=\"0\" applyWidthHeightFormats=\"0\"><queryTableRefresh nextId=\"{}\">\
+         <queryTableFields count=\"{count}\">{fields}</queryTableFields></queryTableRefresh></queryTable>",
+        count + 1
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{
+        Date32Array, Decimal128Array, DictionaryArray, StringArray, TimestampMillisecondArray,
+    };
+
+    use super::super::fixture::choice;
+    use super::*;
+
+    fn batch(labels: &[Option<&str>]) -> RecordBatch {
+        let count = labels.len();
+        let labels: DictionaryArray<Int32Type> = labels.iter().copied().collect();
+        let figures: Decimal128Array =
+            (0..count).map(|row| (row > 0).then_some(1_500_000_000_000_000_000)).collect();
+        let arrays: [(&str, ArrayRef); 4] = [
+            ("Fra", Arc::new(Date32Array::from(vec![20_000; count]))),
+            ("Område", Arc::new(labels)),
+            ("Antal", Arc::new(figures.with_precision_and_scale(38, 18).unwrap())),
+            (
+                "Opdateret",
+                Arc::new(
+                    TimestampMillisecondArray::from(vec![1_789_455_600_000; count]).with_timezone("UTC"),
+                ),
+            ),
+        ];
+        RecordBatch::try_from_iter_with_nullable(arrays.map(|(name, array)| (name, array, true))).unwrap()
+    }
+
+    fn sheet(rows: Vec<RecordBatch>) -> Sheet {
+        let facts = vec![("Kilde".to_owned(), "Jobindsats.dk, =1+1".to_owned())];
+        Sheet { choice: choice(&[]), facts, rows }
+    }
+
+    fn part(bytes: &[u8], path: &str) -> String {
+        let mut archive = ZipArchive::new(Cursor::new(bytes)).unwrap();
+        let mut text = String::new();
+        archive
+            .by_name(path)
+            .unwrap_or_else(|error| panic!("{path}: {error}"))
+            .read_to_string(&mut text)
+            .unwrap();
+        text
+    }
+
+    #[test]
+    fn a_workbook_has_its_rows_and_the_parts_of_its_query() {
+        let sheets = [sheet(vec![batch(&[Some("=cmd|' /C calc'!A0"), None]), batch(&[Some("Århus")])])];
+        let bytes = workbook(&sheets, DateTime::UNIX_EPOCH).unwrap();
+        let table = part(&bytes, "xl/tables/table1.xml");
+        assert!(table.contains("ref=\"A1:D4\"") && table.contains("tableType=\"queryTable\""), "{table}");
+        assert!(
+            table.contains("<tableColumn id=\"2\" uniqueName=\"2\" queryTableFieldId=\"2\" name=\"Område\""),
+            "{table}"
+        );
+        let book = part(&bytes, "xl/workbook.xml");
+        assert!(book.contains("'Y07A02_Kommuner'!$A$1:$D$4</definedName></definedNames><calcPr"), "{book}");
+        let cells = part(&bytes, "xl/worksheets/sheet1.xml");
+        assert!(!cells.contains("<f>"), "labels are never formulas: {cells}");
+        assert!(cells.contains("<v>45569</v>"), "4 October 2024: {cells}");
+        for (part_name, holds) in [
+            ("xl/connections.xml", "Location=Y07A02_Kommuner;"),
+            ("xl/queryTables/queryTable1.xml", "name=\"Område\" tableColumnId=\"2\""),
+            ("xl/tables/_rels/table1.xml.rels", "../queryTables/queryTable1.xml"),
+            ("customXml/_rels/item1.xml.rels", "itemProps1.xml"),
+            ("customXml/itemProps1.xml", "http://schemas.microsoft.com/DataMashup"),
+            ("[Content_Types].xml", "spreadsheetml.queryTable+xml"),
+            ("xl/_rels/workbook.xml.rels", "../customXml/item1.xml"),
+        ] {
+            assert!(part(&bytes, part_name).contains(holds), "{holds} in {part_name}");
+        }
+    }
+
+    #[test]
+    fn a_choice_without_rows_has_one_empty_row() {
+        let bytes = workbook(&[sheet(Vec::new())], DateTime::UNIX_EPOCH).unwrap();
+        assert!(part(&bytes, "xl/tables/table1.xml").contains("ref=\"A1:D2\""));
+    }
+
+    #[test]
+    fn the_same_choice_twice_has_two_names() {
+        let bytes = workbook(&[sheet(Vec::new()), sheet(Vec::new())], DateTime::UNIX_EPOCH).unwrap();
+        let connections = part(&bytes, "xl/connections.xml");
+        assert!(connections.contains("Location=Y07A02_Kommuner_2;"), "{connections}");
+        let second = part(&bytes, "xl/workbook.xml");
+        assert!(second.contains("ExternalData_2\" localSheetId=\"1\""), "{second}");
+        assert_eq!(connections.matches("<connection id=").count(), 2);
+    }
+
+    #[test]
+    fn equal_rows_give_equal_bytes() {
+        let made = || workbook(&[sheet(vec![batch(&[Some("a")])])], DateTime::UNIX_EPOCH).unwrap();
+        assert_eq!(made(), made());
+    }
+
+    #[test]
+    fn instants_show_the_clock_of_copenhagen() {
+        let array: ArrayRef =
+            Arc::new(TimestampMillisecondArray::from(vec![1_786_399_200_000]).with_timezone("UTC"));
+        let Ok(Some(Cell::Number(serial))) = cell(&array, 0) else { panic!("no number") };
+        let day =
+            NaiveDate::from_ymd_opt(2026, 8, 11).unwrap() - NaiveDate::from_ymd_opt(1899, 12, 30).unwrap();
+        assert_eq!(serial, day.num_days() as f64);
+        let plain: ArrayRef = Arc::new(StringArray::from(vec!["000"]));
+        assert!(matches!(cell(&plain, 0), Ok(Some(Cell::Text("000")))));
+    }
+}

@@ -1,0 +1,127 @@
+//! Choices as addresses name them, read against their feeds.
+
+use percent_encoding::percent_decode_str;
+
+use crate::answer::error::BridgeError;
+use crate::export::ExportError;
+use crate::feed::column::Fact;
+use crate::feed::{Feed, RowSource, Set};
+use crate::odata::edm::AnnotationValue;
+use crate::odata::uri;
+use crate::open::project::{Figure, ModelTable};
+use crate::open::{Choice, OpenError};
+use crate::query::{BoundQuery, Target};
+use crate::web::download::{self, FileSource};
+use crate::web::state::AppState;
+
+/// Options that have no part in a query that is sent again: the columns are pinned by a step of their own.
+const LEFT_OUT: [&str; 3] = ["$select", "$count", "$schemaversion"];
+
+/// Makes files of choices for one request.
+pub(super) struct Opener<'a> {
+    pub state: &'a AppState,
+    /// Scheme, host and path of this service, without a slash at the end.
+    pub root: &'a str,
+}
+
+/// A choice, and what is known of it before its rows are read.
+pub(super) struct Chosen {
+    pub choice: Choice,
+    pub description: String,
+    pub figures: Vec<Figure>,
+    pub source: FileSource,
+    pub query: BoundQuery,
+}
+
+impl Opener<'_> {
+    pub fn is_simulator(&self) -> bool {
+        self.state.feeds.origin().is_simulator
+    }
+
+    /// The choice of a set with these raw options.
+    pub async fn choose(&self, table: &str, set: &str, options: &str) -> Result<Chosen, BridgeError> {
+        let state = self.state;
+        let source = FileSource::new(state, state.feeds.table(table).await?, set, options);
+        let query = state.answerer.bind(&source.request(None))?;
+        if query.target != Target::Collection {
+            return Err(ExportError::NotASet { path: set.to_owned() }.into());
+        }
+        if !query.expand.is_empty() {
+            return Err(ExportError::NoExpand.into());
+        }
+        let feed = &source.feed;
+        let result = query.result(feed);
+        let columns = query.shown(result).into_iter();
+        let columns = columns.filter_map(|column| download::file_column(result, &query, column)).collect();
+        let original = feed.sets.get(query.set).unwrap_or(result);
+        let choice = Choice {
+            title: original.title.clone(),
+            table: table.to_uppercase(),
+            service: format!("{}/odata/jobindsats/{}/", self.root, table.to_lowercase()),
+            set: original.name.clone(),
+            options: kept_options(options)?,
+            columns,
+        };
+        let description = feed.schema.description().unwrap_or_default().to_owned();
+        let figures = figures(feed, original, &choice);
+        Ok(Chosen { choice, description, figures, query, source })
+    }
+}
+
+impl Chosen {
+    pub fn into_table(self) -> ModelTable {
+        ModelTable { choice: self.choice, description: self.description, figures: self.figures }
+    }
+}
+
+/// The values of a query option that is none of the system's.
+pub(super) fn values(options: &str, name: &str) -> Result<Vec<String>, BridgeError> {
+    let pairs = options.split('&').filter_map(|piece| piece.split_once('='));
+    let values = pairs.filter(|(found, _)| *found == name).map(|(_, value)| {
+        let value = percent_decode_str(value).decode_utf8().map_err(|_| OpenError::NoChoice)?;
+        Ok(value.into_owned())
+    });
+    values.collect()
+}
+
+fn kept_options(options: &str) -> Result<Vec<(String, String)>, BridgeError> {
+    let mut kept = uri::content_options(options)?;
+    kept.retain(|(name, _)| !LEFT_OUT.contains(&name.as_str()));
+    Ok(kept)
+}
+
+/// The shown columns that hold figures.
+fn figures(feed: &Feed, set: &Set, choice: &Choice) -> Vec<Figure> {
+    let RowSource::Cells(source) = &set.rows else { return Vec::new() };
+    let figure = |name: &str| {
+        let column = set.columns.iter().find(|column| column.name == name)?;
+        let Fact::Measure(index) = column.fact else { return None };
+        let measure = source.measurement.measures.get(index)?;
+        Some(Figure {
+            column: name.to_owned(),
+            title: measure.heading.clone(),
+            description: description(feed, set, name),
+            unit: measure.unit.map_or("", |unit| unit.label()).to_owned(),
+            decimals: measure.unit.map_or(0, |unit| usize::from(unit.decimals())),
+        })
+    };
+    choice.columns.iter().filter_map(|column| figure(&column.name)).collect()
+}
+
+/// What the model says of a property.
+fn description(feed: &Feed, set: &Set, property: &str) -> String {
+    let schema = &feed.schema;
+    let entity =
+        schema.container.set(&set.name).and_then(|set| schema.entity_type(unqualified(&set.entity_type)));
+    let property = entity.and_then(|entity| entity.property(property));
+    let annotations = property.map(|property| property.annotations.as_slice()).unwrap_or_default();
+    let described = annotations.iter().find(|annotation| annotation.term == "Core.Description");
+    match described.map(|annotation| &annotation.value) {
+        Some(AnnotationValue::String(text)) => text.clone(),
+        _ => String::new(),
+    }
+}
+
+fn unqualified(name: &str) -> &str {
+    name.rsplit_once('.').map_or(name, |(_, name)| name)
+}

@@ -1,0 +1,108 @@
+//! The workbook of a request: reads the rows of its choices, and writes them on a thread where that hurts nobody.
+
+use actix_web::web;
+use arrow_array::RecordBatch;
+use chrono::{DateTime, Utc};
+use chrono_tz::Europe::Copenhagen;
+
+use super::choice::{Chosen, Opener};
+use crate::answer::error::BridgeError;
+use crate::fetch::error::FetchError;
+use crate::open::OpenError;
+use crate::open::workbook::{self, Sheet};
+use crate::web::download;
+
+/// How many cells a workbook may have, all sheets together: what a small computer opens, and what is held in memory while it is made.
+const MAX_CELLS: u64 = 3_000_000;
+
+/// The rows of a choice, and when they came from the upstream.
+struct Rows {
+    batches: Vec<RecordBatch>,
+    fetched_at: Option<DateTime<Utc>>,
+}
+
+impl Opener<'_> {
+    /// A workbook with a sheet for each choice.
+    pub(super) async fn workbook(&self, chosen: Vec<Chosen>) -> Result<Vec<u8>, BridgeError> {
+        let mut sheets = Vec::new();
+        let mut cells = MAX_CELLS;
+        let mut made = DateTime::UNIX_EPOCH;
+        for chosen in chosen {
+            let columns = u64::try_from(chosen.choice.columns.len().max(1)).unwrap_or(u64::MAX);
+            let limit = (cells / columns).min(workbook::MAX_ROWS as u64);
+            let rows = read(&chosen, limit).await.map_err(|error| without_room(error, limit))?;
+            let count: usize = rows.batches.iter().map(RecordBatch::num_rows).sum();
+            cells = cells.saturating_sub(columns * count as u64);
+            made = made.max(rows.fetched_at.unwrap_or(DateTime::UNIX_EPOCH));
+            let facts = self.facts(&chosen, rows.fetched_at, count);
+            sheets.push(Sheet { choice: chosen.choice, facts, rows: rows.batches });
+        }
+        let written = web::block(move || workbook::workbook(&sheets, made)).await;
+        Ok(written.map_err(|_| FetchError::Interrupted)??)
+    }
+
+    /// What the workbook says of where a choice comes from.
+    fn facts(
+        &self,
+        chosen: &Chosen,
+        fetched_at: Option<DateTime<Utc>>,
+        rows: usize,
+    ) -> Vec<(String, String)> {
+        let choice = &chosen.choice;
+        let options = choice
+            .options
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect::<Vec<_>>()
+            .join(" & ");
+        let fetched =
+            fetched_at.map(|at| at.with_timezone(&Copenhagen).format("%d.%m.%Y kl. %H:%M").to_string());
+        let mut facts = vec![
+            ("Tabel", choice.table.clone()),
+            ("Udvalg", if options.is_empty() { format!("{}: alle rækker", choice.set) } else { format!("{}: {options}", choice.set) }),
+            ("Rækker", rows.to_string()),
+            ("Hentet", fetched.unwrap_or_default()),
+            ("Om tallene", chosen.description.clone()),
+            ("Må ikke lægges sammen", "Summen af offentliggjorte tal er ikke det offentliggjorte tal for det hele: personer kan tælle med flere steder, og små tal er diskretioneret.".to_owned()),
+            ("Diskretionerede tal", "Grå, tomme felter er tal, der er diskretioneret eller ikke offentliggjort; de er ikke nul.".to_owned()),
+            ("Adresse", address(chosen)),
+            ("Opdatér", "Data > Opdater alle henter tallene igen fra adressen. Første gang: vælg Anonym, hvis du bliver spurgt.".to_owned()),
+        ];
+        facts.retain(|(_, value)| !value.is_empty());
+        facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+}
+
+/// The address that gives the same figures again.
+fn address(chosen: &Chosen) -> String {
+    let options = chosen.source.options.as_str();
+    let mark = if options.is_empty() { "" } else { "?" };
+    format!("{}{}{mark}{options}", chosen.choice.service, chosen.choice.set)
+}
+
+async fn read(chosen: &Chosen, limit: u64) -> Result<Rows, BridgeError> {
+    let source = chosen.source.clone().limited_to(limit);
+    let shown = chosen.query.shown(chosen.query.result(&source.feed));
+    let (mut batches, mut token, mut fetched_at) = (Vec::new(), None, None);
+    loop {
+        let (_, page) = source.page(token, |_| Ok(())).await?;
+        fetched_at = page.provenance.fetched_at.into_iter().chain(fetched_at).min();
+        if let Some(frame) = &page.rows {
+            batches.push(download::columns_of(frame, &shown)?);
+        }
+        match page.next {
+            Some(next) => token = Some(next.encode()),
+            None => return Ok(Rows { batches, fetched_at }),
+        }
+    }
+}
+
+/// Says of a choice with too many rows which files have room for it.
+fn without_room(error: BridgeError, limit: u64) -> BridgeError {
+    match error {
+        BridgeError::TooManyRows { bound, limit: found } if found == limit => {
+            OpenError::TooManyRows { rows: bound, most: limit }.into()
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,157 @@
+//! Files that open chosen rows in Excel and Power BI, over HTTP: they hold the rows of the feed, and the query that gives them again.
+
+use std::io::{Cursor, Read as _};
+
+use jobindsats_bridge::settings::BridgeSettings;
+
+use crate::support::app::{Answer, App, AppOptions};
+
+const CHOSEN: &str =
+    "$filter=Periode eq '2026M06' and startswith(Område,'A')&$select=Område,Antal_ledige_personer,Opdateret";
+
+fn part(file: &Answer, path: &str) -> String {
+    let mut archive = zip::ZipArchive::new(Cursor::new(&file.body[..])).unwrap();
+    let mut text = String::new();
+    archive
+        .by_name(path)
+        .unwrap_or_else(|error| panic!("{path}: {error}"))
+        .read_to_string(&mut text)
+        .unwrap();
+    text
+}
+
+fn parts(file: &Answer) -> Vec<String> {
+    let archive = zip::ZipArchive::new(Cursor::new(&file.body[..])).unwrap();
+    archive.file_names().map(|name| name.unwrap().into_owned()).collect()
+}
+
+/// The text of a package inside the workbook: the queries of all sheets.
+fn queries(file: &Answer) -> String {
+    use base64::Engine as _;
+    let mut archive = zip::ZipArchive::new(Cursor::new(&file.body[..])).unwrap();
+    let mut bytes = Vec::new();
+    archive.by_name("customXml/item1.xml").unwrap().read_to_end(&mut bytes).unwrap();
+    let units: Vec<u16> = bytes[2..].chunks(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]])).collect();
+    let xml = String::from_utf16(&units).unwrap();
+    let text = xml.split_once("DataMashup\">").unwrap().1.strip_suffix("</DataMashup>").unwrap();
+    let bytes = base64::engine::general_purpose::STANDARD.decode(text).unwrap();
+    let length = u32::from_le_bytes(bytes[4..8].try_into().unwrap()) as usize;
+    let mut package = zip::ZipArchive::new(Cursor::new(&bytes[8..8 + length])).unwrap();
+    let mut section = String::new();
+    package.by_name("Formulas/Section1.m").unwrap().read_to_string(&mut section).unwrap();
+    section
+}
+
+#[actix_web::test]
+async fn a_workbook_has_the_rows_of_the_feed_and_the_query_that_gives_them() {
+    let app = App::start().await;
+    let feed = app.get(&format!("/odata/jobindsats/y25i01/Kommuner?{CHOSEN}")).await;
+    let file = app.get(&format!("/open/y25i01/Kommuner.xlsx?{CHOSEN}")).await;
+    assert_eq!(file.status, 200, "{}", file.text());
+    assert!(file.header("content-disposition").ends_with("filename=\"simulator_y25i01_Kommuner.xlsx\""));
+    let rows = feed.rows();
+    let (cells, texts) = (part(&file, "xl/worksheets/sheet1.xml"), part(&file, "xl/sharedStrings.xml"));
+    assert_eq!(cells.matches("<row ").count(), rows.len() + 1);
+    for row in &rows {
+        assert!(texts.contains(row["Område"].as_str().unwrap()), "{row}");
+        if let Some(figure) = row["Antal_ledige_personer"].as_f64() {
+            assert!(cells.contains(&format!("<v>{figure}</v>")), "{row}");
+        }
+    }
+    let section = queries(&file);
+    assert!(
+        section.contains("#\"$filter\"=\"Periode eq '2026M06' and startswith(Område,'A')\""),
+        "{section}"
+    );
+    assert!(section.contains("{\"Område\", \"Antal_ledige_personer\", \"Opdateret\"}"), "{section}");
+    assert!(!section.contains("$select"), "{section}");
+}
+
+#[actix_web::test]
+async fn a_hidden_figure_is_no_cell() {
+    let app = App::start().await;
+    let options =
+        "$filter=Periode eq '2026M06' and Status ne null&$select=Område,Antal_ledige_personer&$top=5";
+    let set = "Fordelt_på_Herkomst";
+    let hidden = app.get(&format!("/odata/jobindsats/y25i01/{set}?{options}")).await.rows();
+    let nulls = hidden.iter().filter(|row| row["Antal_ledige_personer"].is_null()).count();
+    assert!(nulls > 0, "the simulator hides small figures: {hidden:?}");
+    let cells =
+        part(&app.get(&format!("/open/y25i01/{set}.xlsx?{options}")).await, "xl/worksheets/sheet1.xml");
+    let figures = cells.matches("<c r=\"B").count() - 1;
+    assert_eq!(figures, hidden.len() - nulls, "{cells}");
+}
+
+#[actix_web::test]
+async fn every_file_names_the_public_address() {
+    let settings = BridgeSettings {
+        public_url: Some("https://tal.example/bro".to_owned()),
+        ..AppOptions::default().settings
+    };
+    let app = App::with(AppOptions { settings, ..AppOptions::default() }).await;
+    let service = "https://tal.example/bro/odata/jobindsats/y25i01/";
+    for file in ["Landet.m", "Landet.odc", "Landet.pbids", "Landet.tmdl"] {
+        let answer = app.get(&format!("/open/y25i01/{file}")).await;
+        assert_eq!(answer.status, 200, "{file}: {}", answer.text());
+        assert!(answer.text().contains(service), "{file}: {}", answer.text());
+    }
+    let connector = app.get("/open/JobindsatsBridge.mez").await;
+    assert!(part(&connector, "JobindsatsBridge.pq").contains("{\"https://tal.example/bro/odata/\"}"));
+    assert_eq!(app.data_requests(), 0, "no rows are read for them");
+}
+
+#[actix_web::test]
+async fn a_collection_has_a_sheet_a_query_and_a_table_for_each_choice() {
+    let app = App::start().await;
+    let choices =
+        "valg=y25i01%2FLandet%3F%24top%3D3&valg=y07a02%2FHovedtal%3F%24top%3D2&valg=y25i01%2FLandet";
+    let book = app.get(&format!("/open/samling.xlsx?{choices}")).await;
+    assert_eq!(book.status, 200, "{}", book.text());
+    let sheets = part(&book, "xl/workbook.xml");
+    for sheet in ["Y25I01_Landet", "Y07A02_Hovedtal", "Y25I01_Landet_2", "Kilde"] {
+        assert!(sheets.contains(&format!("<sheet name=\"{sheet}\"")), "{sheets}");
+    }
+    assert_eq!(queries(&book).matches("\r\nshared #").count(), 3);
+    let project = app.get(&format!("/open/samling.pbip.zip?{choices}")).await;
+    let tables = parts(&project).iter().filter(|path| path.contains("/tables/")).count();
+    assert_eq!(tables, 6, "three choices, areas, periods, days: {:?}", parts(&project));
+}
+
+#[actix_web::test]
+async fn what_does_not_fit_is_refused_before_anything_is_asked() {
+    let app = App::start().await;
+    let many = "valg=y25i01%2FLandet&".repeat(21);
+    for (path, status, code) in [
+        ("/open/y25i01/Data.xlsx", 400, "TooManyRows"),
+        ("/open/samling.xlsx", 400, "NoChoice"),
+        ("/open/samling.xlsx?valg=y25i01", 400, "NoChoice"),
+        ("/open/samling.xlsx?valg=%ff", 400, "NoChoice"),
+        (&format!("/open/samling.xlsx?{many}"), 400, "TooManyChoices"),
+        ("/open/samling.odc?valg=y25i01%2FLandet", 404, "NotFound"),
+        ("/open/y25i01/Findes_ikke.xlsx", 404, "UnknownSet"),
+        ("/open/y99x99/Landet.xlsx", 404, "UnknownTable"),
+        ("/open/y25i01/Landet.exe", 404, "NotFound"),
+        ("/open/y25i01/.xlsx", 404, "NotFound"),
+        ("/open/", 404, "NotFound"),
+        ("/open/y25i01/Landet.xlsx?$filter=Findes_ikke eq 1", 400, "UnknownProperty"),
+        ("/open/y25i01/Observations.m?$expand=MeasureCode", 501, "NotOffered"),
+        ("/open/y25i01/Landet(Periode='2026M06',Område_id='T').m", 404, "NotASet"),
+    ] {
+        let answer = app.get(path).await;
+        assert_eq!((answer.status, answer.code().as_str()), (status, code), "{path}: {}", answer.text());
+    }
+    let tables = app.get("/open/y25i01/Data.xlsx").await;
+    assert!(tables.text().contains(".csv") && tables.text().contains(".parquet"), "{}", tables.text());
+    assert_eq!(app.data_requests(), 0);
+    assert_eq!(app.send("POST", "/open/y25i01/Landet.m", &[]).await.status, 405);
+}
+
+#[actix_web::test]
+async fn a_choice_without_rows_is_an_empty_table_and_head_has_its_length() {
+    let app = App::start().await;
+    let path = "/open/y25i01/Landet.xlsx?$filter=Periode eq '1066M01'";
+    let file = app.get(path).await;
+    assert!(part(&file, "xl/tables/table1.xml").contains("2\""), "one empty row");
+    let head = app.send("HEAD", path, &[]).await;
+    assert_eq!((head.status, head.header("content-length")), (200, file.body.len().to_string().as_str()));
+}
