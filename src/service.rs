@@ -160,8 +160,7 @@ const EVERYBODYS_CELLS: u64 = 400_000_000;
 pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
     let settings = &options.settings;
     check_clock(&options.clock)?;
-    let definitions = definitions(settings)?;
-    let path = settings.data_dir.join(&options.upstream.folder);
+    let (definitions, path) = (definitions(settings)?, settings.data_dir.join(&options.upstream.folder));
     let (folder, metrics) = (own(&path)?, metrics(&options.clock)?);
     let reports = Arc::new(FailureReports::default());
     let client = Arc::new(client(options, vec![metrics.clone(), reports.clone()])?);
@@ -173,10 +172,11 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
     let uses = UseLog::open(path.join("uses.json"), writer.clone(), clock.clone());
     let learnt = Learnt::open(path.clone(), writer.clone());
     let store = store(settings, &path, &origin, writer, &metrics);
-    let budgets = upstream_budgets(settings, &origin, &clock);
-    let connections = connections(settings);
+    let (budgets, connections) = (upstream_budgets(settings, &origin, &clock), connections(settings));
     let (workers, answers) = workers(options)?;
     let updates = Arc::new(ListedUpdates(Arc::clone(&catalogue)));
+    // What a probe found of the limit is taken into use at the next start: plans under way were made for the earlier one.
+    let cell_limit = learnt.cell_limit(settings.cell_limit);
     let fetcher = Fetcher::new(
         Asker::new(upstream, updates.clone(), learnt.clone(), budgets.clone()),
         Arc::clone(&store),
@@ -184,8 +184,8 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
         revisions.clone(),
         metrics.clone(),
         clock.clone(),
+        cell_limit,
     );
-    let cell_limit = learnt.cell_limit(settings.cell_limit);
     let figures = FetchedFigures { catalogue: Arc::clone(&catalogue), fetcher: fetcher.clone(), cell_limit };
     let (saved, source) = (path.join("indicators.json"), source_label(&origin));
     let indicators = Collector::start(

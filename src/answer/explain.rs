@@ -13,7 +13,7 @@ use crate::plan::chunk::Chunk;
 use crate::query::axis_filter::{AxisScope, mixed_terms};
 use crate::query::{BoundExpr, BoundQuery, OrderKey};
 
-/// The most requests that are listed; a plan may have more.
+/// Parts of an answer that are looked up in store, and requests that are listed; a plan may have more.
 const LISTED: usize = 200;
 
 /// The answer: a plan in readable form.
@@ -22,14 +22,17 @@ pub struct Explanation {
     /// The table; `None` for lists.
     pub table: Option<String>,
     pub rows_at_most: u64,
-    /// All requests of the plan, and their cells.
+    /// The requests that would be sent, and their cells. Beyond the first parts of a large answer they are counted as if nothing
+    /// were in store.
     pub requests: u64,
     pub cells: u64,
-    /// How many requests the first page needs at least; it needs more if rows are missing or filtered out.
+    /// How many requests the first page would be certain to need if nothing were in store; more follow only if rows are missing
+    /// or dropped.
     pub first_page_requests: u64,
-    /// How many of the listed requests are answered from store.
-    pub in_store: usize,
-    /// The first requests of the plan, in the order of the rows.
+    /// Figures of the first parts of the answer, and how many of them come from store.
+    pub figures: u64,
+    pub figures_in_store: u64,
+    /// The first requests that would be sent, in the order of the rows.
     pub plan: Vec<PlannedRequest>,
     /// The parts of the query that the bridge evaluates itself.
     pub evaluated_here: Vec<EvaluatedHere>,
@@ -43,7 +46,6 @@ pub struct PlannedRequest {
     pub rows_at_most: u64,
     /// The most cells of the answer, counted with all columns.
     pub cells: u64,
-    pub in_store: bool,
 }
 
 /// A part of the query that is evaluated on the rows.
@@ -101,25 +103,44 @@ impl Answerer {
         let PlannedRows::Cells(plan) = &scan.rows else { return Ok(Explanation::default()) };
         let measurement = &plan.source.measurement;
         let mode = self.fetcher.open(&measurement.id, None).await?;
-        let mut listed = Vec::new();
-        for chunk in plan.chunks.iter().take(LISTED) {
-            let in_store = self.fetcher.holds(measurement, &chunk, mode).await;
-            listed.extend(planned(plan, &chunk, in_store));
-        }
-        Ok(Explanation {
+        let mut explanation = Explanation {
             table: Some(measurement.id.to_string()),
             rows_at_most: plan.row_bound(),
             requests: plan.chunks.count(),
             cells: plan.chunks.cells(),
             first_page_requests: plan.chunks_for(wanted),
-            in_store: listed.iter().filter(|request| request.in_store).count(),
-            plan: listed,
             evaluated_here,
-        })
+            ..Explanation::default()
+        };
+        for chunk in plan.chunks.iter().take(LISTED) {
+            let outlook = self.fetcher.outlook(measurement, &chunk, mode).await?;
+            explanation.requests -= 1;
+            explanation.cells = explanation.cells.saturating_sub(chunk.cell_bound(measurement));
+            explanation.figures += outlook.figures;
+            explanation.figures_in_store += outlook.stored;
+            for asked in &outlook.requests {
+                explanation.ask(plan, asked);
+            }
+        }
+        Ok(explanation)
     }
 }
 
 impl Explanation {
+    /// Adds a request that would be sent.
+    fn ask(&mut self, plan: &UpstreamPlan, chunk: &Chunk) {
+        let measurement = &plan.source.measurement;
+        let cells = chunk.cell_bound(measurement);
+        self.requests += 1;
+        self.cells = self.cells.saturating_add(cells);
+        let listed = request::data_request(measurement, chunk).filter(|_| self.plan.len() < LISTED);
+        self.plan.extend(listed.map(|request| PlannedRequest {
+            request: request.path_and_query(),
+            rows_at_most: chunk.row_bound().saturating_mul(plan.rows_per_place()),
+            cells,
+        }));
+    }
+
     /// Adds the plan of a lambda aggregate.
     fn add(&mut self, asked: Self) {
         self.table = self.table.take().or(asked.table);
@@ -127,20 +148,11 @@ impl Explanation {
         self.requests += asked.requests;
         self.cells = self.cells.saturating_add(asked.cells);
         self.first_page_requests += asked.first_page_requests;
-        self.in_store += asked.in_store;
+        self.figures = self.figures.saturating_add(asked.figures);
+        self.figures_in_store = self.figures_in_store.saturating_add(asked.figures_in_store);
         self.plan.extend(asked.plan);
         self.evaluated_here.extend(asked.evaluated_here);
     }
-}
-
-fn planned(plan: &UpstreamPlan, chunk: &Chunk, in_store: bool) -> Option<PlannedRequest> {
-    let measurement = &plan.source.measurement;
-    Some(PlannedRequest {
-        request: request::data_request(measurement, chunk)?.path_and_query(),
-        rows_at_most: chunk.row_bound().saturating_mul(plan.rows_per_place()),
-        cells: chunk.cell_bound(measurement),
-        in_store,
-    })
 }
 
 fn evaluated_here(scan: &Scan<'_>, order: &[OrderKey], skips: bool, counts: bool) -> Vec<EvaluatedHere> {

@@ -24,6 +24,7 @@ use crate::upstream::caller::Caller;
 use crate::upstream::client::Upstream;
 use crate::upstream::data::DataTable;
 use crate::upstream::error::UpstreamError;
+use crate::upstream::forms::KnownForms;
 use crate::upstream::request::DataRequest;
 
 /// Asks, and knows what earlier answers taught.
@@ -55,6 +56,12 @@ impl Asker {
         self.upstream.has_room()
     }
 
+    /// What is known of forms of selections.
+    #[must_use]
+    pub fn forms(&self) -> KnownForms {
+        self.learnt.forms()
+    }
+
     /// The cells of a chunk, in one answer or a few.
     ///
     /// # Errors
@@ -67,7 +74,7 @@ impl Asker {
     ) -> Result<Vec<RecordBatch>, FetchError> {
         let asking = Asking { asker: self, measurement, caller };
         let mut cells = Vec::new();
-        for piece in form::pieces(measurement, chunk, &self.learnt.forms()) {
+        for piece in form::pieces(measurement, chunk, &self.forms()) {
             cells.extend(asking.piece(&piece).await?);
         }
         Ok(cells)
@@ -119,7 +126,7 @@ impl Asking<'_> {
         if self.asker.updates.has_changed(self.measurement).await {
             return Err(FetchError::Moved { table: self.measurement.id.clone() });
         }
-        let forms = piece.doubtful_forms();
+        let forms = piece.doubtful_forms(self.measurement);
         let known = self.asker.learnt.forms().without(&forms);
         let others = form::pieces(self.measurement, &piece.chunk, &known);
         if forms.is_empty() || others.iter().any(|other| other == piece) {

@@ -23,7 +23,7 @@ impl Block for CellBlock {
         }
     }
 
-    fn figures(&self, measure: usize, measurement: &Measurement) -> Option<&Decimal128Array> {
+    fn figures(&self, measure: usize, measurement: &Measurement) -> Option<Decimal128Array> {
         CellBlock::figures(self, &measurement.measures.get(measure)?.id)
     }
 

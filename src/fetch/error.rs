@@ -9,6 +9,7 @@ use crate::budget::Exhausted;
 use crate::catalogue::id::MeasurementId;
 use crate::error::{DescribeError, ErrorDescription};
 use crate::fetch::join::JoinError;
+use crate::plan::chunk::ChunkError;
 use crate::upstream::error::UpstreamError;
 
 /// When a table that is updated while it is read may be read again.
@@ -28,6 +29,9 @@ pub enum FetchError {
     /// The upstream was not asked: too much has been asked of it already.
     #[error(transparent)]
     Budget(#[from] Exhausted),
+    /// Nothing that fits the cell limit can be asked.
+    #[error(transparent)]
+    Plan(#[from] ChunkError),
     #[error("cells could not be held as columns: {0}")]
     Columns(Arc<ArrowError>),
     #[error("cells of table {table} in the revision that this download began with can no longer be had")]
@@ -48,6 +52,7 @@ impl DescribeError for FetchError {
                 "UpstreamRefused",
                 "Jobindsats kan ikke svare på så store forespørgsler lige nu; afgræns den, eller prøv igen senere.",
             ),
+            Self::Plan(error) => error.describe(),
             Self::Join(_) => ErrorDescription::new(
                 502,
                 "UpstreamAnswer",

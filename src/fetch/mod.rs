@@ -17,7 +17,9 @@ mod join_error;
 mod labels;
 pub mod learnt;
 pub mod request;
+mod under_way;
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -26,7 +28,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arrow_select::concat::concat_batches;
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
-use futures_util::future::{BoxFuture, FutureExt, Shared};
+use futures_util::future::{BoxFuture, FutureExt, try_join_all};
+use tokio::sync::Mutex as AsyncMutex;
 
 use crate::budget::upstream::Requester;
 use crate::catalogue::id::{MeasurementId, PeriodId};
@@ -34,14 +37,17 @@ use crate::catalogue::measurement::Measurement;
 use crate::clock::Clock;
 use crate::fetch::ask::Asker;
 use crate::fetch::error::FetchError;
+use crate::fetch::under_way::{AskedFigures, Awaited, UnderWay};
 use crate::observe::store_observer::StoreObserver;
-use crate::plan::chunk::Chunk;
-use crate::store::CellStore;
-use crate::store::block::{CellBlock, Revision, SharedBlock};
+use crate::plan::chunk::{Chunk, ChunkError};
+use crate::plan::figure_box::{self, FigureBox};
+use crate::plan::missing::{self, Leeway, Limits};
+use crate::store::block::{CellBlock, PERIOD_COLUMN, Revision, SharedBlock};
 use crate::store::change::Changes;
-use crate::store::freshness;
 use crate::store::key::CellKey;
 use crate::store::revisions::RevisionLog;
+use crate::store::window::{Window, WindowAxis};
+use crate::store::{CellStore, StoredFigures};
 use crate::upstream::caller::Caller;
 
 /// What is known about updates of tables.
@@ -82,31 +88,25 @@ impl RevisionMode {
 /// So often a download is read again that a table moves on from.
 const ATTEMPTS: usize = 2;
 
-type FetchFuture = BoxFuture<'static, Result<SharedBlock, FetchError>>;
-type FetchKey = (MeasurementId, Revision, CellKey);
+/// So often what is still missing of a chunk is asked for: others may bring less than they set out to.
+const ROUNDS: usize = 4;
 
-/// A fetch that somebody waits for.
-#[derive(Debug)]
-struct UnderWay {
-    fetching: Shared<FetchFuture>,
-    caller: Caller,
+/// How somebody waits for what is missing.
+#[derive(Debug, Clone, Copy)]
+struct Wait {
+    /// Stored cells that are fresh at that moment are not asked for.
+    until: DateTime<Utc>,
+    leeway: Leeway,
 }
 
-/// One who waits for a fetch, until this is dropped.
-struct Waiter {
-    inner: Arc<Inner>,
-    key: FetchKey,
-    caller: Caller,
-}
-
-impl Drop for Waiter {
-    fn drop(&mut self) {
-        let mut under_way = self.inner.under_way();
-        if self.caller.leave() && under_way.get(&self.key).is_some_and(|fetch| fetch.caller.is(&self.caller))
-        {
-            under_way.remove(&self.key);
-        }
-    }
+/// What of a chunk would come from where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outlook {
+    pub figures: u64,
+    /// How many of them are in store.
+    pub stored: u64,
+    /// The requests that would bring the others.
+    pub requests: Vec<Chunk>,
 }
 
 /// Fetches cells on somebody's behalf. Cheap to clone; clones share what is under way.
@@ -128,8 +128,12 @@ struct Inner {
     /// Per table what stands. Blocks are put in store while this is held, so that none lands in a revision that is over.
     states: Mutex<HashMap<MeasurementId, RevisionState>>,
     revised: RevisionLog,
-    /// Fetches that somebody waits for.
-    under_way: Mutex<HashMap<FetchKey, UnderWay>>,
+    /// Requests that somebody waits for.
+    under_way: UnderWay,
+    /// Held while it is worked out what to ask for: two who want the same do not both ask.
+    planning: AsyncMutex<()>,
+    asked: AskedFigures,
+    cell_limit: u64,
 }
 
 /// The state of a table's revision.
@@ -158,9 +162,21 @@ impl Fetcher {
         revised: RevisionLog,
         observer: Arc<dyn StoreObserver>,
         clock: Clock,
+        cell_limit: u64,
     ) -> Self {
-        let (states, under_way) = (Mutex::default(), Mutex::default());
-        let inner = Inner { asker, store, updates, revised, observer, clock, states, under_way };
+        let inner = Inner {
+            asker,
+            store,
+            updates,
+            observer,
+            clock,
+            states: Mutex::default(),
+            revised,
+            under_way: UnderWay::default(),
+            planning: AsyncMutex::default(),
+            asked: AskedFigures::default(),
+            cell_limit,
+        };
         Self { inner: Arc::new(inner), requester: Requester::Service, remaining_cells: None }
     }
 
@@ -284,8 +300,8 @@ impl Fetcher {
         self.inner.asker.has_room()
     }
 
-    /// Fetches a chunk before anybody asks for it, unless stored cells will still be fresh at that moment. Who asks meanwhile
-    /// shares the fetch.
+    /// Fetches what is missing of a chunk before anybody asks for it, and what will not be fresh at that moment. Who asks
+    /// meanwhile shares the fetch.
     ///
     /// # Errors
     /// When the upstream does not give it, or the table does not come to rest.
@@ -295,42 +311,54 @@ impl Fetcher {
         chunk: &Chunk,
         until: DateTime<Utc>,
     ) -> Result<(), FetchError> {
-        let key = CellKey::of(measurement, chunk);
-        let read = |mode: RevisionMode| self.shared(measurement, chunk, mode.revision(), key.clone(), until);
-        self.in_one_revision(&measurement.id, None, read).await.map(drop)
+        let read = |mode: RevisionMode| async move {
+            let key = CellKey::of(measurement, chunk);
+            let found = self.inner.store.find(&measurement.id, mode.revision(), &key, Some(until)).await;
+            match found.is_complete {
+                true => Ok(()),
+                false => {
+                    let wait = Wait { until, leeway: Leeway::default() };
+                    self.missing(measurement, chunk, mode.revision(), found.blocks, wait).await.map(drop)
+                }
+            }
+        };
+        self.in_one_revision(&measurement.id, None, read).await
     }
 
     /// Whether stored cells of a chunk will still be fresh at that moment. None is read for the answer, and none counts as used.
     pub async fn is_ready(&self, measurement: &Measurement, chunk: &Chunk, until: DateTime<Utc>) -> bool {
         let revision = self.current_revision(&measurement.id).await;
-        let fetched_at =
-            self.inner.store.fetched_at(&measurement.id, revision, &CellKey::of(measurement, chunk)).await;
-        fetched_at.is_some_and(|at| freshness::is_believed(at, until))
+        let held = self.inner.held(measurement, chunk, revision, Some(until)).await;
+        figure_box::missing(&missing::figures_of(measurement, chunk), &held).is_empty()
     }
 
-    /// Whether a chunk would be answered from store.
-    pub async fn holds(&self, measurement: &Measurement, chunk: &Chunk, mode: RevisionMode) -> bool {
-        self.found(measurement, mode, &CellKey::of(measurement, chunk)).await.is_some()
-    }
-
-    async fn found(
-        &self,
-        measurement: &Measurement,
-        mode: RevisionMode,
-        key: &CellKey,
-    ) -> Option<SharedBlock> {
-        match mode {
-            RevisionMode::Current(revision) => {
-                self.inner.fresh(measurement, revision, key, self.inner.clock.now()).await
-            }
-            RevisionMode::Stored(revision) => self.inner.store.find(&measurement.id, revision, key).await,
-        }
-    }
-
-    /// The block of a chunk, of the reading's revision.
+    /// What of a chunk would come from store, and what would be asked for.
     ///
     /// # Errors
-    /// When it can be had neither from the store nor from the upstream, or the table has moved on.
+    /// When the cell limit is below a single row.
+    pub async fn outlook(
+        &self,
+        measurement: &Measurement,
+        chunk: &Chunk,
+        mode: RevisionMode,
+    ) -> Result<Outlook, ChunkError> {
+        let wanted = missing::figures_of(measurement, chunk);
+        let held = self.inner.held(measurement, chunk, mode.revision(), self.fresh_at(mode)).await;
+        let missing: u64 = figure_box::missing(&wanted, &held).iter().map(FigureBox::count).sum();
+        let (limits, leeway) = (self.inner.limits(), self.inner.asked.leeway());
+        let requests = missing::requests(measurement, &wanted, &held, &limits, leeway)?;
+        Ok(Outlook { figures: wanted.count(), stored: wanted.count() - missing, requests: requests.chunks })
+    }
+
+    /// The moment at which stored cells must be fresh; none where only stored cells are to be had.
+    fn fresh_at(&self, mode: RevisionMode) -> Option<DateTime<Utc>> {
+        matches!(mode, RevisionMode::Current(_)).then(|| self.inner.clock.now())
+    }
+
+    /// The cells of a chunk, of the reading's revision: those in store, and from the upstream those that are missing.
+    ///
+    /// # Errors
+    /// When they can be had neither from the store nor from the upstream, or the table has moved on.
     pub async fn chunk(
         &self,
         measurement: &Arc<Measurement>,
@@ -338,142 +366,146 @@ impl Fetcher {
         mode: RevisionMode,
     ) -> Result<SharedBlock, FetchError> {
         let (key, revision) = (CellKey::of(measurement, chunk), mode.revision());
-        let found = self.found(measurement, mode, &key).await;
-        self.inner.observer.store_request(found.is_some());
-        match (found, mode) {
-            (Some(block), _) => Ok(block.restricted(&key)?),
-            (None, RevisionMode::Stored(_)) => Err(FetchError::Gone { table: measurement.id.clone() }),
-            (None, RevisionMode::Current(_)) => {
-                self.shared(measurement, chunk, revision, key, self.inner.clock.now()).await
+        let fresh_at = self.fresh_at(mode);
+        let found = self.inner.store.find(&measurement.id, revision, &key, fresh_at).await;
+        self.inner.observer.store_request(found.is_complete);
+        let blocks = match fresh_at {
+            _ if found.is_complete => found.blocks,
+            None => return Err(FetchError::Gone { table: measurement.id.clone() }),
+            Some(until) => {
+                let wait = Wait { until, leeway: self.inner.asked.leeway() };
+                self.missing(measurement, chunk, revision, found.blocks, wait).await?
             }
-        }
+        };
+        Ok(window(measurement, chunk, &key).block(&blocks)?)
     }
 
-    /// The fetch of these cells that is under way, or a new one. Known by ids: places in the catalogue mean something else once
-    /// it is read anew.
-    async fn shared(
+    /// The blocks that hold a chunk's cells together: those that are known, and what is missing from the upstream. What is under
+    /// way already is waited for.
+    async fn missing(
         &self,
         measurement: &Arc<Measurement>,
         chunk: &Chunk,
         revision: Revision,
-        key: CellKey,
-        until: DateTime<Utc>,
-    ) -> Result<SharedBlock, FetchError> {
-        let key = (measurement.id.clone(), revision, key);
-        let (fetching, _waiter) = {
-            let mut under_way = self.inner.under_way();
-            let joined = under_way.get(&key).filter(|fetch| fetch.caller.join());
-            let (fetching, caller) = match joined {
-                Some(fetch) => (fetch.fetching.clone(), fetch.caller.clone()),
-                None => {
-                    let fetch = self.start(measurement, chunk, key.clone(), until);
-                    let started = (fetch.fetching.clone(), fetch.caller.clone());
-                    under_way.insert(key.clone(), fetch);
-                    started
-                }
-            };
-            (fetching, Waiter { inner: Arc::clone(&self.inner), key, caller })
-        };
-        fetching.await
+        mut blocks: Vec<StoredFigures>,
+        wait: Wait,
+    ) -> Result<Vec<StoredFigures>, FetchError> {
+        let (key, wanted) = (CellKey::of(measurement, chunk), missing::figures_of(measurement, chunk));
+        for _ in 0..ROUNDS {
+            let awaited = self.ask_missing(measurement, chunk, revision, &blocks, wait).await?;
+            for fetched in try_join_all(awaited.into_iter().map(Awaited::result)).await? {
+                blocks.extend(fetched);
+            }
+            // Others may have brought the rest since the store was looked into.
+            let found = self.inner.store.find(&measurement.id, revision, &key, Some(wait.until)).await;
+            blocks.extend(found.blocks);
+            blocks.sort_by_key(|(_, block)| Reverse(block.fetched_at));
+            if let Some(used) = sufficient(measurement, &wanted, &blocks) {
+                return Ok(used);
+            }
+        }
+        Err(FetchError::Interrupted)
+    }
+
+    /// Starts the requests for what nobody has of a chunk and nobody is asking for, and says what has to be waited for. Known by
+    /// ids: positions in the catalogue mean something else once it is read anew.
+    async fn ask_missing(
+        &self,
+        measurement: &Arc<Measurement>,
+        chunk: &Chunk,
+        revision: Revision,
+        blocks: &[StoredFigures],
+        Wait { until, leeway }: Wait,
+    ) -> Result<Vec<Awaited>, FetchError> {
+        let wanted = missing::figures_of(measurement, chunk);
+        let _one_plan_at_a_time = self.inner.planning.lock().await;
+        // Read before the store: what ends in between is in store.
+        let pending = self.inner.under_way.of_table(&measurement.id);
+        let mut held = self.inner.held(measurement, chunk, revision, Some(until)).await;
+        held.extend(blocks.iter().map(|(key, _)| key.figures(measurement)));
+        let mut awaited = Vec::new();
+        for request in pending.iter().filter(|request| request.revision == revision) {
+            let brings = request.figures(measurement);
+            if figure_box::missing(&wanted, &held).iter().any(|left| left.meets(&brings)) {
+                let Some(joined) = self.inner.under_way.join(request) else { continue };
+                awaited.push(joined);
+            }
+            held.push(brings);
+        }
+        let requests = missing::requests(measurement, &wanted, &held, &self.inner.limits(), leeway)?;
+        self.inner.asked.count(&requests);
+        awaited.extend(requests.chunks.into_iter().map(|request| self.start(measurement, request, revision)));
+        Ok(awaited)
     }
 
     /// Lets the fetches of a table that are under way run to their end, also if nobody waits for them any more.
     pub fn finish_under_way(&self, table: &MeasurementId) {
-        for (_, fetch) in self.inner.under_way().iter().filter(|((of, ..), _)| of == table) {
-            // This one never leaves.
-            let _ = fetch.caller.join();
-        }
+        self.inner.under_way.finish(table);
     }
 
-    /// Starts a fetch in a task of its own, which removes itself from the list when it is done. It ends when the last of those who
-    /// wait for it has left.
-    fn start(
-        &self,
-        measurement: &Arc<Measurement>,
-        chunk: &Chunk,
-        key: (MeasurementId, Revision, CellKey),
-        until: DateTime<Utc>,
-    ) -> UnderWay {
-        let (inner, measurement, chunk) = (Arc::clone(&self.inner), Arc::clone(measurement), chunk.clone());
-        let caller =
-            Caller::new(self.requester, self.remaining_cells.unwrap_or(chunk.cell_bound(&measurement)));
-        let calling = caller.clone();
-        let task = tokio::spawn(async move {
-            // It may have come between the look into the store and this.
-            let halvings = Halvings::default();
-            let result = inner.fetch_once(&measurement, &chunk, key.1, until, &calling, &halvings).await;
-            inner.under_way().remove(&key);
-            result
-        });
-        caller.set_task(task.abort_handle());
-        let fetching = async move { task.await.unwrap_or_else(|_| Err(FetchError::Interrupted)) };
-        UnderWay { fetching: fetching.boxed().shared(), caller }
+    fn start(&self, measurement: &Arc<Measurement>, chunk: Chunk, revision: Revision) -> Awaited {
+        let cells = self.remaining_cells.unwrap_or(chunk.cell_bound(measurement));
+        let caller = Caller::new(self.requester, cells);
+        let (inner, of_task) = (Arc::clone(&self.inner), Arc::clone(measurement));
+        let (asked, calling) = (chunk.clone(), caller.clone());
+        let bring =
+            async move { inner.fetch(&of_task, &asked, revision, &calling, &Halvings::default()).await };
+        self.inner.under_way.start(measurement, &chunk, revision, caller, bring)
     }
 }
 
 impl Inner {
-    fn under_way(&self) -> MutexGuard<'_, HashMap<FetchKey, UnderWay>> {
-        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    fn limits(&self) -> Limits {
+        Limits { cells: self.cell_limit, forms: self.asker.forms() }
     }
 
-    /// Stored cells that can answer at that moment without asking the upstream.
-    async fn fresh(
+    /// What the store holds of a revision of all that a request for a chunk may bring: more periods of its type, all members of the
+    /// dimensions that it names, all measures.
+    async fn held(
         &self,
         measurement: &Measurement,
+        chunk: &Chunk,
         revision: Revision,
-        key: &CellKey,
-        until: DateTime<Utc>,
-    ) -> Option<SharedBlock> {
-        let block = self.store.find(&measurement.id, revision, key).await?;
-        freshness::is_fresh(&block, revision, until).then_some(block)
+        fresh_at: Option<DateTime<Utc>>,
+    ) -> Vec<FigureBox> {
+        let of_type = measurement.periods.iter().filter(|period| period.type_id == chunk.period_type);
+        let members = chunk.dimensions.iter().map(|part| {
+            let dimension = &measurement.dimensions[part.dimension];
+            (dimension.id.clone(), dimension.members.iter().map(|member| member.id.clone()).collect())
+        });
+        let around = CellKey {
+            periods: of_type.map(|period| period.id.clone()).collect(),
+            members: members.collect(),
+            measures: measurement.measures.iter().map(|measure| measure.id.clone()).collect(),
+        };
+        let keys = self.store.keys(&measurement.id, revision, &around, fresh_at).await;
+        keys.iter().map(|key| key.figures(measurement)).collect()
     }
 
-    /// Asks the upstream for a chunk, in halves where it is too much, and keeps the answer.
+    /// Asks the upstream for a chunk, in halves where it is too much, and keeps what comes.
     fn fetch<'a>(
         &'a self,
         measurement: &'a Arc<Measurement>,
         chunk: &'a Chunk,
         revision: Revision,
-        until: DateTime<Utc>,
         caller: &'a Caller,
         halvings: &'a Halvings,
-    ) -> BoxFuture<'a, Result<SharedBlock, FetchError>> {
+    ) -> BoxFuture<'a, Result<Vec<StoredFigures>, FetchError>> {
         async move {
             let block = match self.ask(measurement, chunk, revision, caller).await {
                 Err(error) if error.is_too_much() && halvings.may_halve(&error) => {
                     let mut parts = Vec::new();
                     for smaller in chunk.smaller(measurement) {
-                        let part = self.fetch_once(measurement, &smaller, revision, until, caller, halvings);
-                        parts.push(part.await?);
+                        parts.extend(self.fetch(measurement, &smaller, revision, caller, halvings).await?);
                     }
-                    if parts.is_empty() {
-                        return Err(error);
-                    }
-                    CellBlock::joined(&parts)?
+                    return if parts.is_empty() { Err(error) } else { Ok(parts) };
                 }
                 answer => answer?,
             };
             halvings.succeeded();
-            self.keep(measurement, CellKey::of(measurement, chunk), block).await
+            Ok(vec![self.keep(measurement, CellKey::of(measurement, chunk), block).await?])
         }
         .boxed()
-    }
-
-    /// A chunk, or half of one, that may have been fetched meanwhile.
-    async fn fetch_once(
-        &self,
-        measurement: &Arc<Measurement>,
-        chunk: &Chunk,
-        revision: Revision,
-        until: DateTime<Utc>,
-        caller: &Caller,
-        halvings: &Halvings,
-    ) -> Result<SharedBlock, FetchError> {
-        let key = CellKey::of(measurement, chunk);
-        match self.fresh(measurement, revision, &key, until).await {
-            Some(block) => Ok(block.restricted(&key)?),
-            None => self.fetch(measurement, chunk, revision, until, caller, halvings).await,
-        }
     }
 
     async fn ask(
@@ -486,7 +518,8 @@ impl Inner {
         let cells = self.asker.ask(measurement, chunk, caller).await?;
         let schema = cells.first().ok_or(FetchError::Interrupted)?.schema();
         let cells = concat_batches(&schema, &cells)?;
-        Ok(CellBlock { cells, revision, fetched_at: self.clock.now(), updated: BTreeMap::new() })
+        let (fetched_at, updated) = (self.clock.now(), BTreeMap::new());
+        Ok(CellBlock { cells, revision, fetched_at, updated }.narrowed()?)
     }
 
     /// Puts a block in store. Where it differs from what was read before under the same date, it begins a revision of its own.
@@ -495,7 +528,7 @@ impl Inner {
         measurement: &Measurement,
         key: CellKey,
         mut block: CellBlock,
-    ) -> Result<SharedBlock, FetchError> {
+    ) -> Result<StoredFigures, FetchError> {
         let earlier = self.store.overlapping(&measurement.id, &key).await;
         let (changes, earlier) = compared(block.clone(), key.clone(), earlier).await?;
         let mut tables = self.states();
@@ -510,10 +543,11 @@ impl Inner {
         block.updated = updated(&key, &block, &changes, &earlier);
         state.stored_count += 1;
         state.unconfirmed.push((state.stored_count, block.revision, key.clone()));
-        let block = self.store.insert(&measurement.id, key, block);
+        let seen_at = block.fetched_at;
+        let stored = self.store.insert(&measurement.id, key, block);
         drop(tables);
-        self.revised.note(measurement, &changes, block.fetched_at);
-        Ok(block)
+        self.revised.note(measurement, &changes, seen_at);
+        Ok(stored)
     }
 
     fn states(&self) -> MutexGuard<'_, HashMap<MeasurementId, RevisionState>> {
@@ -539,7 +573,43 @@ impl Halvings {
     }
 }
 
-type Earlier = Vec<(CellKey, SharedBlock)>;
+/// Of blocks, those that hold all that is wanted together, the first of those that hold the same; `None` where some is missing.
+fn sufficient(
+    measurement: &Measurement,
+    wanted: &FigureBox,
+    blocks: &[StoredFigures],
+) -> Option<Vec<StoredFigures>> {
+    let (mut left, mut used) = (vec![wanted.clone()], Vec::new());
+    for stored in blocks {
+        let figures = stored.0.figures(measurement);
+        if left.iter().any(|left| left.meets(&figures)) {
+            used.push(stored.clone());
+            left = left
+                .iter()
+                .flat_map(|left| figure_box::missing(left, std::slice::from_ref(&figures)))
+                .collect();
+        }
+    }
+    left.is_empty().then_some(used)
+}
+
+/// A chunk's rows in their order, as the store puts them together.
+fn window<'a>(measurement: &'a Measurement, chunk: &'a Chunk, key: &'a CellKey) -> Window<'a> {
+    let periods = chunk.periods.iter().map(|&at| measurement.periods[at].id.as_str());
+    let dimensions = chunk.dimensions.iter().map(|part| {
+        let dimension = &measurement.dimensions[part.dimension];
+        let ids = part.members.iter().map(|&at| dimension.members[at].id.as_str());
+        WindowAxis { name: dimension.id.as_str(), ids: ids.collect() }
+    });
+    let period = WindowAxis { name: PERIOD_COLUMN, ids: periods.collect() };
+    Window {
+        key,
+        axes: [period].into_iter().chain(dimensions).collect(),
+        measures: chunk.measures.iter().map(|&at| measurement.measures[at].id.as_str()).collect(),
+    }
+}
+
+type Earlier = Vec<StoredFigures>;
 
 /// What differs from earlier blocks. Many cells take a while to compare: not on a thread that answers.
 async fn compared(
@@ -562,7 +632,7 @@ fn updated(
     key: &CellKey,
     block: &CellBlock,
     changes: &Changes,
-    earlier: &[(CellKey, SharedBlock)],
+    earlier: &[StoredFigures],
 ) -> BTreeMap<PeriodId, DateTime<Utc>> {
     let now = block.revision.instant().unwrap_or(block.fetched_at);
     let before =

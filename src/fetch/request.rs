@@ -26,16 +26,14 @@ pub fn data_request(measurement: &Measurement, chunk: &Chunk) -> Option<DataRequ
     })
 }
 
-/// One measure by name, or all: lists of groups are not known to be understood.
+/// All measures, or some by name. Plans ask for one or all: lists of groups are not known to be understood.
 fn measures(measurement: &Measurement, chunk: &Chunk) -> MeasureSelection {
-    match chunk.measures.as_slice() {
-        [only] if measurement.measures.len() > 1 => {
-            let measure = &measurement.measures[*only];
-            let one = vec![(measure.group_id.clone(), Some(measure.source_id.clone()))];
-            NonEmpty::new(one).map_or(MeasureSelection::All, MeasureSelection::Some)
-        }
-        _ => MeasureSelection::All,
-    }
+    let named = chunk.measures.iter().map(|&measure| {
+        let measure = &measurement.measures[measure];
+        (measure.group_id.clone(), Some(measure.source_id.clone()))
+    });
+    let some = NonEmpty::new(named.collect()).filter(|_| chunk.measures.len() < measurement.measures.len());
+    some.map_or(MeasureSelection::All, MeasureSelection::Some)
 }
 
 fn periods(measurement: &Measurement, chunk: &Chunk) -> Option<PeriodSelection> {

@@ -38,7 +38,7 @@ pub trait Block {
     /// Ids of the period, or of the members of a dimension, row by row.
     fn ids(&self, column: Axis, measurement: &Measurement) -> Option<&DictionaryArray<Int32Type>>;
     /// Figures of a measure, row by row.
-    fn figures(&self, measure: usize, measurement: &Measurement) -> Option<&Decimal128Array>;
+    fn figures(&self, measure: usize, measurement: &Measurement) -> Option<Decimal128Array>;
     /// When a change of a figure of the period was last seen.
     fn updated(&self, period: &PeriodId) -> Option<DateTime<Utc>>;
 }
@@ -161,7 +161,7 @@ impl<'a> Rows<'a> {
         }
         let figures = assembly.measures.iter().map(|&measure| {
             let lacking = || assembly.missing(assembly.of().measures[measure].id.as_str());
-            block.figures(measure, assembly.of()).cloned().ok_or_else(lacking)
+            block.figures(measure, assembly.of()).ok_or_else(lacking)
         });
         let figures = figures.collect::<Result<_, _>>()?;
         let mut sort_keys: Vec<_> = axis_positions.iter().map(|axis| axis.positions.clone()).collect();

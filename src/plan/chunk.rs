@@ -2,6 +2,8 @@
 //!
 //! It knows how its members are asked for, what that counts against the cell limit, and how it is cut smaller.
 
+use std::collections::BTreeSet;
+
 use thiserror::Error;
 
 use crate::catalogue::dimension::{Hierarchy, Level, Node, ROOT};
@@ -9,6 +11,7 @@ use crate::catalogue::id::PeriodTypeId;
 use crate::catalogue::measurement::Measurement;
 use crate::catalogue::period::PeriodKind;
 use crate::error::{DescribeError, ErrorDescription};
+use crate::upstream::forms::{Form, PROVEN_LIST};
 use crate::upstream::request::{HierarchySelection, NonEmpty};
 
 /// The longest list of periods in a request; where the newest are asked for, their number is sent instead of a longer list.
@@ -89,6 +92,34 @@ impl Chunk {
             .then_some(count)
     }
 
+    /// The same request, with the members that come along because a list would be too long.
+    #[must_use]
+    pub(super) fn with_all_members(&self, measurement: &Measurement) -> Self {
+        let dimensions = self.dimensions.iter().map(|part| part.with_all_members(measurement)).collect();
+        Self { dimensions, ..self.clone() }
+    }
+
+    /// The same figures in requests that bring no others, in as many lists as addresses have room for.
+    #[must_use]
+    pub(super) fn in_lists(&self, measurement: &Measurement) -> Vec<Self> {
+        let is_list = |part: &&ChunkDimension| part.with_others || part.is_list(measurement);
+        let characters = list_characters(self.dimensions.iter().filter(is_list).count());
+        let mut requests = vec![self.clone()];
+        for at in (0..self.dimensions.len()).filter(|&at| self.dimensions[at].with_others) {
+            let lists = self.dimensions[at].lists(measurement, usize::MAX, characters);
+            let with = |request: &Self, list: &ChunkDimension| {
+                let mut request = request.clone();
+                request.dimensions[at] = list.clone();
+                request
+            };
+            requests = requests
+                .iter()
+                .flat_map(|request| lists.iter().map(move |list| with(request, list)))
+                .collect();
+        }
+        requests
+    }
+
     /// Whether what is listed has room in one address.
     pub(super) fn fits_address(&self, measurement: &Measurement) -> bool {
         let listed = if self.newest(measurement).is_some() { &[] } else { self.periods.as_slice() };
@@ -147,12 +178,36 @@ impl ChunkDimension {
         paths.map_or(HierarchySelection::All, HierarchySelection::Members)
     }
 
+    /// The forms in which a list of the members is asked for; none where no list is sent.
+    #[must_use]
+    pub fn forms(&self, measurement: &Measurement) -> BTreeSet<Form> {
+        let mut forms = BTreeSet::new();
+        if let HierarchySelection::Members(paths) = self.hierarchy_selection(measurement)
+            && paths.len() > 1
+        {
+            forms.insert(Form::List);
+            forms.extend(paths.iter().any(|path| path.as_str() == ROOT).then_some(Form::RootInList));
+            forms.extend((paths.len() > PROVEN_LIST).then_some(Form::LongList));
+        }
+        forms
+    }
+
     /// How many nodes the answer brings.
     #[must_use]
     pub fn node_count(&self, measurement: &Measurement) -> u64 {
         let hierarchy = self.hierarchy(measurement);
         let count = if self.with_others { hierarchy.nodes.len() } else { self.nodes(hierarchy).count() };
         count as u64
+    }
+
+    fn with_all_members(&self, measurement: &Measurement) -> Self {
+        if !self.with_others {
+            return self.clone();
+        }
+        let mut members: Vec<usize> =
+            self.hierarchy(measurement).nodes.iter().map(|node| node.member).collect();
+        members.dedup();
+        Self { members, with_others: false, ..self.clone() }
     }
 
     fn hierarchy<'a>(&self, measurement: &'a Measurement) -> &'a Hierarchy {

@@ -159,9 +159,7 @@ fn fit_address(measurement: &Measurement, run: &ChunkDimension, characters: usiz
     }
     let lists = run.lists(measurement, usize::MAX, characters);
     let facts = &measurement.dimensions[run.dimension];
-    let all: BTreeSet<usize> =
-        facts.hierarchies[run.hierarchy].nodes.iter().map(|node| node.member).collect();
-    let all: Vec<usize> = all.into_iter().collect();
+    let all = members_of(&facts.hierarchies[run.hierarchy]);
     let few_others = all.len() <= 2 * run.members.len();
     if lists.len() > 1 && few_others && unambiguous(facts, &all).len() == 1 {
         return vec![ChunkDimension { with_others: true, ..run.clone() }];
@@ -196,10 +194,23 @@ fn by_hierarchy(
     Ok(groups)
 }
 
-/// Whether members can be asked for together: no two have the same label, except twins, which have the same figures.
+/// A chunk with every member of a dimension's hierarchy asked for; `None` if that would double a label.
 #[must_use]
-pub fn are_unambiguous(dimension: &Dimension, members: &[usize]) -> bool {
-    unambiguous(dimension, members).len() <= 1
+pub fn with_others(measurement: &Measurement, chunk: &Chunk, position: usize) -> Option<Chunk> {
+    let part = chunk.dimensions.get(position)?;
+    let facts = &measurement.dimensions[part.dimension];
+    if unambiguous(facts, &members_of(&facts.hierarchies[part.hierarchy])).len() > 1 {
+        return None;
+    }
+    let mut with = chunk.clone();
+    with.dimensions[position].with_others = true;
+    Some(with)
+}
+
+/// The members that a hierarchy lists.
+fn members_of(hierarchy: &Hierarchy) -> Vec<usize> {
+    let members: BTreeSet<usize> = hierarchy.nodes.iter().map(|node| node.member).collect();
+    members.into_iter().collect()
 }
 
 /// Splits members so that no two in a list have the same label, except twins, which have the same figures.

@@ -2,8 +2,10 @@
 
 pub mod chunk;
 pub mod cut;
+pub mod figure_box;
 #[cfg(test)]
 mod fixture;
+pub mod missing;
 pub mod product;
 pub mod pushdown;
 pub mod selection;

@@ -15,7 +15,7 @@ pub struct Selection {
     pub periods: Vec<usize>,
     /// One entry per dimension of the measurement.
     pub members: Vec<Members>,
-    /// Indexes of the measures, ascending: one or all, because other selections are not documented by the upstream.
+    /// Indexes of the measures, ascending.
     pub measures: Vec<usize>,
 }
 
@@ -75,13 +75,9 @@ impl Selection {
         }
     }
 
-    /// Keeps only the needed measures: one, or all where several are needed.
+    /// Keeps only the measures of that list.
     pub fn restrict_measures(&mut self, keep: &BTreeSet<usize>) {
-        let kept: Vec<usize> =
-            self.measures.iter().copied().filter(|measure| keep.contains(measure)).collect();
-        if kept.len() < 2 {
-            self.measures = kept;
-        }
+        self.measures.retain(|measure| keep.contains(measure));
     }
 
     /// Makes dimensions unnamed in requests whose only selected member is the total. An area is always named.
@@ -158,10 +154,10 @@ mod tests {
     }
 
     #[test]
-    fn one_measure_is_asked_for_alone_and_several_together_with_all() {
+    fn only_the_measures_that_are_needed_stay() {
         let mut selection = Selection { measures: vec![0, 1, 2], ..everything() };
         selection.restrict_measures(&BTreeSet::from([0, 2]));
-        assert_eq!(selection.measures, [0, 1, 2]);
+        assert_eq!(selection.measures, [0, 2]);
         selection.restrict_measures(&BTreeSet::from([2]));
         assert_eq!(selection.measures, [2]);
         assert!(!selection.is_empty());

@@ -68,7 +68,7 @@ fn of_catalogue(error: &CatalogueError) -> SourceError {
 fn of_fetch(error: &FetchError) -> SourceError {
     let reason = match error {
         FetchError::Upstream(error) | FetchError::TooMuch(error) => error.reason(),
-        FetchError::Join(_) => FailureReason::Validation,
+        FetchError::Join(_) | FetchError::Plan(_) => FailureReason::Validation,
         FetchError::Budget(_) => FailureReason::RateLimited,
         FetchError::Columns(_)
         | FetchError::Gone { .. }

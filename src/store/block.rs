@@ -11,15 +11,15 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Int32Type};
 use arrow_array::{Array, ArrayRef, BooleanArray, Decimal128Array, DictionaryArray, RecordBatch};
-use arrow_schema::ArrowError;
-use arrow_select::concat::concat_batches;
+use arrow_schema::{ArrowError, Field, Schema};
 use arrow_select::filter::filter_record_batch;
 use chrono::{DateTime, NaiveDate, SubsecRound, TimeDelta, Utc};
 use thiserror::Error;
 
-use crate::catalogue::dimension::is_unknown;
+use crate::catalogue::dimension::{TOTAL_ID, is_unknown};
 use crate::catalogue::id::{DimensionId, MeasureId, PeriodId};
 use crate::clock::start_of_day;
+use crate::store::figure_column::{narrowed, widened};
 use crate::store::key::CellKey;
 
 /// Name of the column of period ids.
@@ -45,7 +45,8 @@ pub struct RevisionError;
 /// Figures of one chunk.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CellBlock {
-    /// Columns: `period` and one per named dimension (dictionaries of ids), then one per measure (decimals in units of 10⁻¹⁸).
+    /// Columns: `period` and one per named dimension (dictionaries of ids), then one per measure (decimals of 64 bits, or of
+    /// 128 where one does not fit).
     pub cells: RecordBatch,
     pub revision: Revision,
     pub fetched_at: DateTime<Utc>,
@@ -72,13 +73,35 @@ impl CellBlock {
         self.ids(dimension.as_str())
     }
 
-    /// The figures of a measure, row by row; nulls are figures that are not published.
+    /// The figures of a measure in units of 10⁻¹⁸, row by row; nulls are figures that are not published.
     #[must_use]
-    pub fn figures(&self, measure: &MeasureId) -> Option<&Decimal128Array> {
-        self.cells.column_by_name(measure.as_str())?.as_primitive_opt::<Decimal128Type>()
+    pub fn figures(&self, measure: &MeasureId) -> Option<Decimal128Array> {
+        self.figures_of(measure.as_str())
     }
 
-    /// The block restricted to the rows and measures of the key, which it must cover.
+    pub(super) fn figures_of(&self, measure: &str) -> Option<Decimal128Array> {
+        widened(self.cells.column_by_name(measure)?)
+    }
+
+    /// The same block with its figures in the smallest columns that hold them.
+    ///
+    /// # Errors
+    /// When the columns are not those of a block.
+    pub fn narrowed(mut self) -> Result<Self, ArrowError> {
+        let narrow = |column: &ArrayRef| match column.as_primitive_opt::<Decimal128Type>() {
+            Some(figures) => narrowed(figures),
+            None => Arc::clone(column),
+        };
+        let columns: Vec<ArrayRef> = self.cells.columns().iter().map(narrow).collect();
+        let fields = self.cells.schema_ref().fields().iter().zip(&columns);
+        let fields: Vec<Field> = fields
+            .map(|(field, column)| field.as_ref().clone().with_data_type(column.data_type().clone()))
+            .collect();
+        self.cells = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
+        Ok(self)
+    }
+
+    /// The rows of the key, out of a block that holds some of it. A dimension that either does not name stands at its total there.
     ///
     /// # Errors
     /// When the record batch does not have the columns of a block.
@@ -89,6 +112,11 @@ impl CellBlock {
         for (dimension, members) in &key.members {
             let members: BTreeSet<&str> = members.iter().map(|member| member.as_str()).collect();
             mark(&mut keep, self.members(dimension), &members);
+        }
+        for name in self.id_columns().into_iter().skip(1) {
+            if !key.members.contains_key(name) {
+                mark(&mut keep, self.ids(name), &BTreeSet::from([TOTAL_ID]));
+            }
         }
         if keep.iter().all(|&keep| keep) {
             return Ok(Arc::clone(self));
@@ -103,18 +131,6 @@ impl CellBlock {
         let ids = self.cells.columns().iter().filter_map(|column| column.as_dictionary_opt::<Int32Type>());
         let values = ids.filter_map(|ids| ids.values().as_string_opt::<i32>());
         values.into_iter().any(|values| values.iter().flatten().any(is_unknown))
-    }
-
-    /// One block from several that were fetched separately.
-    ///
-    /// # Errors
-    /// When there is none, or their columns differ.
-    pub fn joined(blocks: &[Arc<Self>]) -> Result<Self, ArrowError> {
-        let first = blocks.first().ok_or_else(|| ArrowError::InvalidArgumentError("no blocks".to_owned()))?;
-        let cells = concat_batches(&first.cells.schema(), blocks.iter().map(|block| &block.cells))?;
-        let updated = blocks.iter().flat_map(|block| block.updated.clone()).collect();
-        let fetched_at = blocks.iter().map(|block| block.fetched_at).min().unwrap_or(first.fetched_at);
-        Ok(Self { cells, revision: first.revision, fetched_at, updated })
     }
 
     /// The ids in the column of that name.
@@ -183,13 +199,15 @@ impl FromStr for Revision {
     }
 }
 
-/// Unmarks the rows whose id is not wanted; a missing column unmarks all. Rows with unknown labels belong to an answer for all
-/// members: they stay marked unless a row of a known member is unmarked.
+/// Unmarks the rows whose id is not among the wanted ones; without the column all stand at the total. Labels that no member has come
+/// along with all members of a hierarchy or a level: they stay unless known ones go.
 fn mark(keep: &mut [bool], column: Option<&DictionaryArray<Int32Type>>, wanted: &BTreeSet<&str>) {
     let Some((column, values)) =
         column.and_then(|column| Some((column, column.values().as_string_opt::<i32>()?)))
     else {
-        keep.fill(false);
+        if !wanted.contains(TOTAL_ID) {
+            keep.fill(false);
+        }
         return;
     };
     let ids = || values.iter().flatten();

@@ -1,15 +1,13 @@
 //! Compares a block with the earlier blocks that have the same cells.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::Decimal128Type;
 use arrow_array::{Array, Decimal128Array};
-use arrow_schema::{ArrowError, DataType};
+use arrow_schema::ArrowError;
 
-use crate::catalogue::dimension::is_unknown;
+use crate::catalogue::dimension::{TOTAL_ID, is_unknown};
 use crate::catalogue::id::{DimensionId, MeasureId, MemberId, PeriodId};
+use crate::store::StoredFigures;
 use crate::store::block::{CellBlock, PERIOD_COLUMN, SharedBlock, text_at};
 use crate::store::key::CellKey;
 
@@ -50,13 +48,16 @@ impl Changes {
     pub fn between(
         later: &SharedBlock,
         key: &CellKey,
-        earlier: &[(CellKey, SharedBlock)],
+        earlier: &[StoredFigures],
     ) -> Result<Self, ArrowError> {
         let mut pairs = Vec::with_capacity(earlier.len());
         for (held, block) in earlier {
             pairs.push((later.restricted(held)?, block.restricted(key)?));
         }
-        let names = id_columns(later);
+        let blocks = [later].into_iter().chain(earlier.iter().map(|(_, block)| block));
+        let names: BTreeSet<&str> = blocks.flat_map(|block| block.id_columns()).collect();
+        let others = names.into_iter().filter(|name| *name != PERIOD_COLUMN);
+        let names: Vec<&str> = [PERIOD_COLUMN].into_iter().chain(others).collect();
         let mut changed = Cells::new();
         let mut within_revision = false;
         for (index, (after, before)) in pairs.iter().enumerate() {
@@ -67,23 +68,24 @@ impl Changes {
             let said = |held: &CellKey, (place, measure): &(Vec<&str>, &str)| {
                 holds(held, key, &names, place, measure)
             };
-            let mut differing = differing(before, after);
+            let mut differing = differing(before, after, &names);
             differing.retain(|cell, _| {
                 said(&earlier[index].0, cell) && !newer.iter().any(|(held, _)| said(held, cell))
             });
             within_revision |= before.revision == later.revision && !differing.is_empty();
             changed.append(&mut differing);
         }
-        Ok(Self::of(changed, &names, within_revision))
+        Ok(Self::of(changed, &later.id_columns(), &names, within_revision))
     }
 
-    fn of(changed: Cells<'_>, names: &[&str], within_revision: bool) -> Self {
+    /// Changes are told by the dimensions that the later block names.
+    fn of(changed: Cells<'_>, named: &[&str], names: &[&str], within_revision: bool) -> Self {
         let mut changes = Self { within_revision, ..Self::default() };
         for ((place, measure), (before, after)) in changed {
             let period = PeriodId::from(place.first().copied().unwrap_or_default());
             let (before, after) = (before.flatten(), after.flatten());
             if before != after && changes.figures.len() < LISTED {
-                let members = names.iter().zip(&place).skip(1);
+                let members = names.iter().zip(&place).skip(1).filter(|(name, _)| named.contains(name));
                 let member = |(name, id): (&&str, &&str)| (DimensionId::from(*name), MemberId::from(*id));
                 changes.figures.push(FigureChange {
                     period: period.clone(),
@@ -110,32 +112,24 @@ impl Changes {
 fn holds(held: &CellKey, later: &CellKey, names: &[&str], place: &[&str], measure: &str) -> bool {
     let member = |(name, id): (&&str, &&str)| match held.members.get(*name) {
         members if is_unknown(id) => members == later.members.get(*name),
-        members => members.is_some_and(|members| members.contains(*id)),
+        Some(members) => members.contains(*id),
+        None => *id == TOTAL_ID,
     };
     place.first().is_some_and(|period| held.periods.contains(*period))
         && held.measures.contains(measure)
         && names.iter().zip(place).skip(1).all(member)
 }
 
-/// The names of the columns of ids, the period's first.
-fn id_columns(block: &CellBlock) -> Vec<&str> {
-    let fields = block.cells.schema_ref().fields().iter();
-    let ids = fields.filter(|field| matches!(field.data_type(), DataType::Dictionary(..)));
-    let others = ids.map(|field| field.name().as_str()).filter(|name| *name != PERIOD_COLUMN);
-    [PERIOD_COLUMN].into_iter().chain(others).collect()
-}
-
-/// The cells that differ between two blocks, for the measures that both have.
-fn differing<'a>(before: &'a Arc<CellBlock>, after: &'a Arc<CellBlock>) -> Cells<'a> {
-    let names = id_columns(after);
-    let measures: Vec<(&str, &Decimal128Array, &Decimal128Array)> = measure_names(after)
-        .filter_map(|name| Some((name, figures(before, name)?, figures(after, name)?)))
+/// The cells of two blocks that are not alike, among the measures that both have.
+fn differing<'a>(before: &'a CellBlock, after: &'a CellBlock, names: &[&str]) -> Cells<'a> {
+    let measures: Vec<(&str, Decimal128Array, Decimal128Array)> = measure_names(after)
+        .filter_map(|name| Some((name, before.figures_of(name)?, after.figures_of(name)?)))
         .collect();
     let mut old: HashMap<Vec<&str>, usize> =
-        (0..before.row_count()).map(|row| (place(before, &names, row), row)).collect();
+        (0..before.row_count()).map(|row| (place(before, names, row), row)).collect();
     let mut differing = Cells::new();
     for row in 0..after.row_count() {
-        let place = place(after, &names, row);
+        let place = place(after, names, row);
         let old_row = old.remove(&place);
         for (name, old_figures, new_figures) in &measures {
             let (was, is) = (old_row.map(|row| figure(old_figures, row)), Some(figure(new_figures, row)));
@@ -153,20 +147,18 @@ fn differing<'a>(before: &'a Arc<CellBlock>, after: &'a Arc<CellBlock>) -> Cells
 }
 
 fn measure_names(block: &CellBlock) -> impl Iterator<Item = &str> {
-    let ids: BTreeSet<&str> = id_columns(block).into_iter().collect();
+    let ids: BTreeSet<&str> = block.id_columns().into_iter().collect();
     let names = block.cells.schema_ref().fields().iter().map(|field| field.name().as_str());
     names.filter(move |name| !ids.contains(name))
-}
-
-fn figures<'a>(block: &'a CellBlock, measure: &str) -> Option<&'a Decimal128Array> {
-    block.cells.column_by_name(measure)?.as_primitive_opt::<Decimal128Type>()
 }
 
 fn figure(figures: &Decimal128Array, row: usize) -> Option<i128> {
     figures.is_valid(row).then(|| figures.value(row))
 }
 
+/// The ids of a row; it stands at the total of a dimension that its block does not name.
 fn place<'a>(block: &'a CellBlock, names: &[&str], row: usize) -> Vec<&'a str> {
-    let id = |name: &&str| block.ids(name).and_then(|column| text_at(column, row)).unwrap_or_default();
+    let id =
+        |name: &&str| block.ids(name).map_or(TOTAL_ID, |column| text_at(column, row).unwrap_or_default());
     names.iter().map(id).collect()
 }

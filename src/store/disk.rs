@@ -58,7 +58,7 @@ impl CellFolder {
                 },
             }
         }
-        found.sort_by_key(|stored| stored.fetched_at);
+        found.sort_by_key(|stored| (stored.fetched_at, stored.revision));
         (found, damaged)
     }
 

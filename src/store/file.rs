@@ -212,7 +212,8 @@ pub(super) fn decode(file: &[u8]) -> Result<(Head, CellBlock), FileError> {
     }
     let updated = head.updated.iter().map(|(period, at)| (PeriodId::from(period.as_str()), *at)).collect();
     let block = CellBlock { cells: batch, revision: head.revision(), fetched_at: head.fetched_at, updated };
-    Ok((head, block))
+    // In the first form every figure has 128 bits.
+    Ok((head, block.narrowed()?))
 }
 
 fn head_checksum(version: u32, length: u32, head: &[u8]) -> u32 {

@@ -6,18 +6,11 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::clock::is_within;
-use crate::store::block::{CellBlock, Revision};
 
 /// The longest time that cells and a table's metadata are fresh.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 /// The shortest pause between two requests for the list of tables.
 pub const LOOK_UP_PAUSE: Duration = Duration::from_secs(15 * 60);
-
-/// Whether a block may be served without fetching it again.
-#[must_use]
-pub fn is_fresh(block: &CellBlock, current: Revision, now: DateTime<Utc>) -> bool {
-    block.revision == current && is_believed(block.fetched_at, now)
-}
 
 /// Whether data read at that instant is still fresh.
 #[must_use]

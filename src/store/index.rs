@@ -1,7 +1,6 @@
 //! The index of the store: for each table its blocks, each in memory, on disk or both. Does no input or output itself: it returns the
 //! files that are to be removed.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,8 +8,11 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::catalogue::id::{MeasurementId, PeriodId};
+use crate::plan::figure_box::{FigureBox, missing};
 use crate::store::block::{Revision, SharedBlock};
+use crate::store::freshness::is_believed;
 use crate::store::key::CellKey;
+use crate::store::numbering::{Numbering, TOTAL};
 use crate::store::{StoreSize, disk::StoredBlock};
 
 /// How many revisions of one table are kept.
@@ -33,6 +35,7 @@ struct Table {
     entries: HashMap<EntryId, Entry>,
     by_period: HashMap<PeriodId, BTreeSet<EntryId>>,
     revisions: HashMap<Revision, RevisionBlocks>,
+    numbering: Numbering,
 }
 
 /// The blocks of one revision of a table.
@@ -46,7 +49,9 @@ struct RevisionBlocks {
 #[derive(Debug)]
 pub(super) struct Entry {
     pub id: EntryId,
-    pub key: CellKey,
+    pub key: Arc<CellKey>,
+    /// The same in numbers of the table's own.
+    figures: FigureBox,
     pub revision: Revision,
     pub fetched_at: DateTime<Utc>,
     pub block: Option<SharedBlock>,
@@ -90,7 +95,8 @@ impl Entry {
     fn of(key: CellKey, revision: Revision, fetched_at: DateTime<Utc>) -> Self {
         Self {
             id: EntryId(0),
-            key,
+            key: Arc::new(key),
+            figures: FigureBox::new(Vec::new()),
             revision,
             fetched_at,
             block: None,
@@ -115,6 +121,11 @@ impl Entry {
         entry
     }
 
+    /// Whether it is of that revision, and will be believed at a moment if one is named.
+    fn is_held(&self, revision: Revision, fresh_at: Option<DateTime<Utc>>) -> bool {
+        self.revision == revision && fresh_at.is_none_or(|at| is_believed(self.fetched_at, at))
+    }
+
     fn hold(&mut self, block: &SharedBlock) {
         self.memory_bytes = block.size_bytes();
         self.block = Some(Arc::clone(block));
@@ -132,18 +143,19 @@ impl Entry {
 }
 
 impl Index {
-    /// Adds an entry, removing those of its revision whose cells it covers, and old revisions. Returns the files to remove.
+    /// Adds an entry in place of those of its revision all of whose figures newer ones hold, and lets old revisions go. The
+    /// files that are to go too are returned.
     pub fn insert(&mut self, table: &MeasurementId, mut entry: Entry) -> (EntryId, Vec<PathBuf>) {
         self.uses += 1;
         (entry.id, entry.last_use) = (EntryId(self.uses), self.uses);
-        let (id, revision) = (entry.id, entry.revision);
-        let held = self.tables.entry(table.clone()).or_default();
-        let mut leaving = held.covered(revision, &entry.key);
+        let id = entry.id;
         self.size.add(entry.size());
-        held.add(entry);
-        let over: Vec<Revision> = held.revisions().into_iter().skip(KEPT_REVISIONS).collect();
+        let table_entries = self.tables.entry(table.clone()).or_default();
+        table_entries.add(entry);
+        let mut leaving = table_entries.replaced_by(id);
+        let over: Vec<Revision> = table_entries.revisions().into_iter().skip(KEPT_REVISIONS).collect();
         if !over.is_empty() {
-            let of_old = held.entries.values().filter(|entry| over.contains(&entry.revision));
+            let of_old = table_entries.entries.values().filter(|entry| over.contains(&entry.revision));
             leaving.extend(of_old.map(|entry| entry.id));
         }
         (id, self.remove_all(table, leaving))
@@ -159,33 +171,48 @@ impl Index {
         leaving.into_iter().filter_map(|id| self.remove(table, id)?.file.into_path()).collect()
     }
 
-    /// The newest entry of that revision that has all cells of the key. Counts as a use.
-    pub fn find(&mut self, table: &MeasurementId, revision: Revision, key: &CellKey) -> Option<&Entry> {
+    /// The newest entries of that revision that hold figures of the key together, and whether they hold all. They count as used.
+    pub fn find(
+        &mut self,
+        table: &MeasurementId,
+        revision: Revision,
+        key: &CellKey,
+        fresh_at: Option<DateTime<Utc>>,
+    ) -> (Vec<EntryId>, bool) {
         self.uses += 1;
-        let held = self.tables.get_mut(table)?;
-        let id = held.find(revision, key)?.id;
-        let entry = held.entries.get_mut(&id)?;
-        entry.last_use = self.uses;
-        Some(entry)
+        let Some(held) = self.tables.get_mut(table) else { return (Vec::new(), false) };
+        let (found, is_complete) = held.find(revision, key, fresh_at);
+        for id in &found {
+            if let Some(entry) = held.entries.get_mut(id) {
+                entry.last_use = self.uses;
+            }
+        }
+        (found, is_complete)
     }
 
-    /// When the entry was fetched that [`Index::find`] would find. Does not count as a use.
-    pub fn fetched_at(
+    /// The keys of entries of that revision that share figures with the key. They do not count as used.
+    pub fn keys(
         &self,
         table: &MeasurementId,
         revision: Revision,
         key: &CellKey,
-    ) -> Option<DateTime<Utc>> {
-        Some(self.tables.get(table)?.find(revision, key)?.fetched_at)
+        fresh_at: Option<DateTime<Utc>>,
+    ) -> Vec<Arc<CellKey>> {
+        let Some(held) = self.tables.get(table) else { return Vec::new() };
+        let figures = held.numbering.known_figures(key);
+        let sharing = held.entries.values().filter(|entry| entry.is_held(revision, fresh_at));
+        let sharing = sharing.filter(|entry| entry.figures.meets(&figures));
+        sharing.map(|entry| Arc::clone(&entry.key)).collect()
     }
 
-    /// Entries of any revision that share cells with the key, the newest first.
+    /// Entries of any revision that share figures with the key, the newest first.
     pub fn overlapping(&self, table: &MeasurementId, key: &CellKey) -> Vec<EntryId> {
-        let sharing = self.tables.get(table).into_iter().flat_map(|held| held.sharing_periods(key));
-        let mut sharing: Vec<&Entry> = sharing.filter(|entry| entry.key.overlaps(key)).collect();
-        sharing.sort_by_key(|entry| Reverse(entry.id));
-        sharing.dedup_by_key(|entry| entry.id);
-        sharing.into_iter().map(|entry| entry.id).collect()
+        let Some(held) = self.tables.get(table) else { return Vec::new() };
+        let figures = held.numbering.known_figures(key);
+        let sharing = held.sharing_periods(key).into_iter().rev();
+        let sharing =
+            sharing.filter_map(|id| held.entries.get(&id)).filter(|entry| entry.figures.meets(&figures));
+        sharing.map(|entry| entry.id).collect()
     }
 
     pub fn entry(&self, table: &MeasurementId, id: EntryId) -> Option<&Entry> {
@@ -286,7 +313,11 @@ impl Index {
 }
 
 impl Table {
-    fn add(&mut self, entry: Entry) {
+    fn add(&mut self, mut entry: Entry) {
+        for _ in 0..self.numbering.learn(&entry.key) {
+            self.entries.values_mut().for_each(|entry| entry.figures.add_axis(TOTAL));
+        }
+        entry.figures = self.numbering.known_figures(&entry.key);
         for period in &entry.key.periods {
             self.by_period.entry(period.clone()).or_default().insert(entry.id);
         }
@@ -310,24 +341,68 @@ impl Table {
         Some(entry)
     }
 
-    /// Entries of that revision whose cells the key covers; an entry may occur more than once.
+    /// Entries of that revision that hold no more than these cells.
     fn covered(&self, revision: Revision, key: &CellKey) -> Vec<EntryId> {
-        let covered = |entry: &&Entry| entry.revision == revision && key.covers(&entry.key);
-        self.sharing_periods(key).filter(covered).map(|entry| entry.id).collect()
+        let figures = self.numbering.known_figures(key);
+        let of_revision = self.newest_first(revision, key, None).into_iter();
+        of_revision.filter(|entry| figures.covers(&entry.figures)).map(|entry| entry.id).collect()
     }
 
-    fn find(&self, revision: Revision, key: &CellKey) -> Option<&Entry> {
-        let fits = |entry: &&Entry| entry.revision == revision && entry.key.covers(key);
-        self.of_period(key.periods.first()?).filter(fits).max_by_key(|entry| entry.id)
+    /// Entries of the same revision whose figures are all in newer ones, now that this one is there.
+    fn replaced_by(&self, id: EntryId) -> Vec<EntryId> {
+        let Some(newest) = self.entries.get(&id) else { return Vec::new() };
+        let fellows = self.newest_first(newest.revision, &newest.key, None);
+        let mut replaced = Vec::new();
+        for (at, old) in fellows.iter().enumerate().filter(|(_, old)| old.id < id) {
+            let is_replaced = newest.figures.covers(&old.figures)
+                || newest.figures.meets(&old.figures) && {
+                    let newer = self.newest_first(old.revision, &old.key, None).into_iter();
+                    let newer = newer.filter(|newer| newer.id > old.id).map(|newer| &newer.figures);
+                    missing(&old.figures, newer).is_empty()
+                };
+            if is_replaced {
+                replaced.push(fellows[at].id);
+            }
+        }
+        replaced
     }
 
-    /// Entries that have a period of the key; an entry may occur more than once.
-    fn sharing_periods(&self, key: &CellKey) -> impl Iterator<Item = &Entry> {
-        key.periods.iter().flat_map(|period| self.of_period(period))
+    /// The newest entries that hold figures of the key, none of which a newer one holds as well; and whether they hold all.
+    fn find(
+        &self,
+        revision: Revision,
+        key: &CellKey,
+        fresh_at: Option<DateTime<Utc>>,
+    ) -> (Vec<EntryId>, bool) {
+        let (wanted, all_known) = match self.numbering.figures(key) {
+            Some(wanted) => (wanted, true),
+            None => (self.numbering.known_figures(key), false),
+        };
+        let mut left = vec![wanted];
+        let mut found = Vec::new();
+        for entry in self.newest_first(revision, key, fresh_at) {
+            if left.iter().any(|left| left.meets(&entry.figures)) {
+                found.push(entry.id);
+                left = left.iter().flat_map(|left| missing(left, [&entry.figures])).collect();
+            }
+        }
+        (found, all_known && left.iter().all(FigureBox::is_empty))
     }
 
-    fn of_period(&self, period: &PeriodId) -> impl Iterator<Item = &Entry> {
-        self.by_period.get(period).into_iter().flatten().filter_map(|id| self.entries.get(id))
+    /// Entries of that revision with a period of the key, the newest first; only those that will be believed at a moment.
+    fn newest_first(
+        &self,
+        revision: Revision,
+        key: &CellKey,
+        fresh_at: Option<DateTime<Utc>>,
+    ) -> Vec<&Entry> {
+        let sharing = self.sharing_periods(key).into_iter().rev().filter_map(|id| self.entries.get(&id));
+        sharing.filter(|entry| entry.is_held(revision, fresh_at)).collect()
+    }
+
+    /// Entries with a period of the key, the oldest first.
+    fn sharing_periods(&self, key: &CellKey) -> BTreeSet<EntryId> {
+        key.periods.iter().filter_map(|period| self.by_period.get(period)).flatten().copied().collect()
     }
 
     /// The revision fetched last comes first: it is the newest even if the upstream's update date went backwards.

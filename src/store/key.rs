@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::dimension::Dimension;
+use crate::catalogue::dimension::{Dimension, TOTAL_ID};
 use crate::catalogue::id::{DimensionId, MeasureId, MemberId, PeriodId};
 use crate::catalogue::measurement::Measurement;
 use crate::plan::chunk::Chunk;
+use crate::plan::figure_box::{FigureBox, Positions};
+use crate::plan::missing::unnamed_position;
 use crate::plan::selection::{Members, Selection};
 
 /// Cells of one table: every combination of some periods, members and measures, by ids.
@@ -42,8 +44,27 @@ impl CellKey {
         }
     }
 
-    /// The cells as indexes into the current table, without members and periods that it no longer has; `None` if a dimension or
-    /// measure is gone or nothing is left.
+    /// The box as positions in the table as it is now, which may have lost some.
+    #[must_use]
+    pub fn figures(&self, measurement: &Measurement) -> FigureBox {
+        let periods = (0..measurement.periods.len())
+            .filter(|&index| self.periods.contains(&measurement.periods[index].id));
+        let measures = (0..measurement.measures.len())
+            .filter(|&index| self.measures.contains(&measurement.measures[index].id));
+        let members = |dimension: &Dimension| -> Positions {
+            match self.members.get(&dimension.id) {
+                None => [unnamed_position(dimension)].into_iter().collect(),
+                Some(ids) => ids.iter().filter_map(|id| dimension.member_index(id.as_str())).collect(),
+            }
+        };
+        let mut axes = vec![periods.collect()];
+        axes.extend(measurement.dimensions.iter().map(members));
+        axes.push(measures.collect());
+        FigureBox::new(axes)
+    }
+
+    /// The box as positions in the table as it is now, without the members and periods that it no longer has; `None` where it lacks a
+    /// dimension or a measure, or all that was asked for.
     #[must_use]
     pub fn selection(&self, measurement: &Measurement) -> Option<Selection> {
         let periods = (0..measurement.periods.len())
@@ -67,27 +88,16 @@ impl CellKey {
         (is_whole && !selection.is_empty()).then_some(selection)
     }
 
-    /// Whether this key has every cell of the other.
+    /// Whether a block under this key holds every cell of the other key. A dimension that a key does not name is at its total.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
-        let members_cover = |(dimension, wanted): (&DimensionId, &BTreeSet<MemberId>)| {
-            self.members.get(dimension).is_some_and(|held| held.is_superset(wanted))
-        };
-        self.members.len() == other.members.len()
-            && self.periods.is_superset(&other.periods)
+        let total = BTreeSet::from([MemberId::from(TOTAL_ID)]);
+        let mut dimensions = self.members.keys().chain(other.members.keys());
+        self.periods.is_superset(&other.periods)
             && self.measures.is_superset(&other.measures)
-            && other.members.iter().all(members_cover)
-    }
-
-    /// Whether the two keys have cells in common.
-    #[must_use]
-    pub fn overlaps(&self, other: &Self) -> bool {
-        let members_meet = |(dimension, wanted): (&DimensionId, &BTreeSet<MemberId>)| {
-            self.members.get(dimension).is_some_and(|held| !held.is_disjoint(wanted))
-        };
-        self.members.len() == other.members.len()
-            && !self.periods.is_disjoint(&other.periods)
-            && !self.measures.is_disjoint(&other.measures)
-            && other.members.iter().all(members_meet)
+            && dimensions.all(|dimension| {
+                let held = self.members.get(dimension).unwrap_or(&total);
+                held.is_superset(other.members.get(dimension).unwrap_or(&total))
+            })
     }
 }

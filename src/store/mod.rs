@@ -5,17 +5,21 @@
 pub mod block;
 pub mod change;
 mod disk;
+pub mod figure_column;
 mod file;
 pub mod freshness;
 mod index;
 pub mod key;
+mod numbering;
 mod revised;
 pub mod revisions;
 pub mod tiered;
 pub mod uses;
+pub mod window;
 pub mod writer;
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -27,26 +31,35 @@ use crate::store::key::CellKey;
 /// Stores blocks.
 #[async_trait]
 pub trait CellStore: Send + Sync + Debug {
-    /// A block of that revision that has all cells of the key, possibly among others.
-    async fn find(&self, table: &MeasurementId, revision: Revision, key: &CellKey) -> Option<SharedBlock>;
-
-    /// When such a block was fetched. Does not read the block from disk and does not count as a use.
-    async fn fetched_at(
+    /// The blocks of that revision that hold cells of the key together, and whether they hold all; only those that will be fresh
+    /// at a moment, if one is named.
+    async fn find(
         &self,
         table: &MeasurementId,
         revision: Revision,
         key: &CellKey,
-    ) -> Option<DateTime<Utc>>;
+        fresh_at: Option<DateTime<Utc>>,
+    ) -> Found;
 
-    /// Blocks of any revision that share cells with the key, with their keys, the newest first.
-    async fn overlapping(&self, table: &MeasurementId, key: &CellKey) -> Vec<(CellKey, SharedBlock)>;
+    /// What the blocks of that revision hold that share cells with the key, under the same condition. Nothing is read for the
+    /// answer, and it counts as no use.
+    async fn keys(
+        &self,
+        table: &MeasurementId,
+        revision: Revision,
+        key: &CellKey,
+        fresh_at: Option<DateTime<Utc>>,
+    ) -> Vec<Arc<CellKey>>;
+
+    /// Blocks of any revision that share cells with the key, with what they hold, the newest first.
+    async fn overlapping(&self, table: &MeasurementId, key: &CellKey) -> Vec<StoredFigures>;
 
     /// The revisions of the table that cells are stored of, the newest first.
     async fn revisions(&self, table: &MeasurementId) -> Vec<Revision>;
 
-    /// Stores a block under its own revision and removes all but the last two revisions. Returns at once: the block is found from now
-    /// on and is written to disk in the background.
-    fn insert(&self, table: &MeasurementId, key: CellKey, block: CellBlock) -> SharedBlock;
+    /// Keeps a block under its own revision; older revisions than the last two are let go. Waits for nothing: the block is
+    /// found from now on, and is written where it is to stay when there is time.
+    fn insert(&self, table: &MeasurementId, key: CellKey, block: CellBlock) -> StoredFigures;
 
     /// Removes the blocks of that revision whose cells the key covers.
     fn forget(&self, table: &MeasurementId, revision: Revision, key: &CellKey);
@@ -61,7 +74,19 @@ pub trait CellStore: Send + Sync + Debug {
     async fn flush(&self);
 }
 
-/// The size of a store.
+/// A block, and what it holds.
+pub type StoredFigures = (Arc<CellKey>, SharedBlock);
+
+/// What a store has of some cells.
+#[derive(Debug, Clone, Default)]
+pub struct Found {
+    /// The newest first.
+    pub blocks: Vec<StoredFigures>,
+    /// Whether they hold all that was looked for.
+    pub is_complete: bool,
+}
+
+/// How much a store holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StoreSize {
     /// In memory.

@@ -17,7 +17,7 @@ use crate::store::disk::{self, CellFolder};
 use crate::store::index::{Entry, EntryId, FileState, Index};
 use crate::store::key::CellKey;
 use crate::store::writer::DiskWriter;
-use crate::store::{CellStore, StoreSize};
+use crate::store::{CellStore, Found, StoreSize, StoredFigures};
 
 /// Stores blocks in memory and on disk.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ struct Shared {
 /// The location of a found block.
 enum BlockLocation {
     InMemory(SharedBlock),
-    OnDisk(EntryId, PathBuf),
+    OnDisk(PathBuf),
 }
 
 impl TieredStore {
@@ -85,9 +85,9 @@ impl TieredStore {
     /// Reads a block from disk into memory. `None` if the file cannot be used; its entry is removed.
     async fn load(&self, table: &MeasurementId, id: EntryId) -> Option<SharedBlock> {
         let _one_at_a_time = self.loading.lock().await;
-        let path = match found(self.shared.index().entry(table, id)?)? {
+        let path = match location(self.shared.index().entry(table, id)?)? {
             BlockLocation::InMemory(block) => return Some(block),
-            BlockLocation::OnDisk(_, path) => path,
+            BlockLocation::OnDisk(path) => path,
         };
         let shared = Arc::clone(&self.shared);
         let read = move || shared.folder.load(&path);
@@ -111,7 +111,29 @@ impl TieredStore {
         Some(block)
     }
 
-    fn write(&self, table: &MeasurementId, key: CellKey, id: EntryId, path: PathBuf, block: &SharedBlock) {
+    /// The blocks of these entries, without those that are gone.
+    async fn blocks(&self, table: &MeasurementId, ids: &[EntryId]) -> Vec<StoredFigures> {
+        let mut blocks = Vec::with_capacity(ids.len());
+        for &id in ids {
+            let entry = |entry: &Entry| (Arc::clone(&entry.key), entry.block.clone());
+            let Some((key, block)) = self.shared.index().entry(table, id).map(entry) else { continue };
+            let block = match block {
+                Some(block) => Some(block),
+                None => self.load(table, id).await,
+            };
+            blocks.extend(block.map(|block| (key, block)));
+        }
+        blocks
+    }
+
+    fn write(
+        &self,
+        table: &MeasurementId,
+        key: Arc<CellKey>,
+        id: EntryId,
+        path: PathBuf,
+        block: &SharedBlock,
+    ) {
         let (shared, table, block) = (Arc::clone(&self.shared), table.clone(), Arc::clone(block));
         self.writer.submit(move || shared.write(&table, &key, id, path, &block));
     }
@@ -125,58 +147,56 @@ impl TieredStore {
 
 #[async_trait]
 impl CellStore for TieredStore {
-    async fn find(&self, table: &MeasurementId, revision: Revision, key: &CellKey) -> Option<SharedBlock> {
-        loop {
-            let found = found(self.shared.index().find(table, revision, key)?)?;
-            match found {
-                BlockLocation::InMemory(block) => return Some(block),
-                BlockLocation::OnDisk(id, _) => {
-                    if let Some(block) = self.load(table, id).await {
-                        return Some(block);
-                    }
-                }
-            }
-        }
-    }
-
-    async fn fetched_at(
+    async fn find(
         &self,
         table: &MeasurementId,
         revision: Revision,
         key: &CellKey,
-    ) -> Option<DateTime<Utc>> {
-        self.shared.index().fetched_at(table, revision, key)
-    }
-
-    async fn overlapping(&self, table: &MeasurementId, key: &CellKey) -> Vec<(CellKey, SharedBlock)> {
-        let ids = self.shared.index().overlapping(table, key);
-        let mut blocks = Vec::with_capacity(ids.len());
-        for id in ids {
-            let key = self.shared.index().entry(table, id).map(|entry| entry.key.clone());
-            if let (Some(key), Some(block)) = (key, self.load(table, id).await) {
-                blocks.push((key, block));
+        fresh_at: Option<DateTime<Utc>>,
+    ) -> Found {
+        loop {
+            let (ids, is_complete) = self.shared.index().find(table, revision, key, fresh_at);
+            let blocks = self.blocks(table, &ids).await;
+            // A file that cannot be used is forgotten: others may hold its figures.
+            if blocks.len() == ids.len() {
+                return Found { blocks, is_complete };
             }
         }
-        blocks
+    }
+
+    async fn keys(
+        &self,
+        table: &MeasurementId,
+        revision: Revision,
+        key: &CellKey,
+        fresh_at: Option<DateTime<Utc>>,
+    ) -> Vec<Arc<CellKey>> {
+        self.shared.index().keys(table, revision, key, fresh_at)
+    }
+
+    async fn overlapping(&self, table: &MeasurementId, key: &CellKey) -> Vec<StoredFigures> {
+        let ids = self.shared.index().overlapping(table, key);
+        self.blocks(table, &ids).await
     }
 
     async fn revisions(&self, table: &MeasurementId) -> Vec<Revision> {
         self.shared.index().revisions(table)
     }
 
-    fn insert(&self, table: &MeasurementId, key: CellKey, block: CellBlock) -> SharedBlock {
+    fn insert(&self, table: &MeasurementId, key: CellKey, block: CellBlock) -> StoredFigures {
         let block = Arc::new(block);
         let path = self.shared.folder.new_path(table);
-        let entry = Entry::fetched(key.clone(), &block, path.clone());
+        let entry = Entry::fetched(key, &block, path.clone());
+        let key = Arc::clone(&entry.key);
         let (id, gone) = {
             let mut index = self.shared.index();
             let inserted = index.insert(table, entry);
             self.shared.shrink_memory(&mut index);
             inserted
         };
-        self.write(table, key, id, path, &block);
+        self.write(table, Arc::clone(&key), id, path, &block);
         self.remove(gone);
-        block
+        (key, block)
     }
 
     fn forget(&self, table: &MeasurementId, revision: Revision, key: &CellKey) {
@@ -242,11 +262,11 @@ impl Shared {
     }
 }
 
-fn found(entry: &Entry) -> Option<BlockLocation> {
+fn location(entry: &Entry) -> Option<BlockLocation> {
     match (&entry.block, &entry.file) {
         (Some(block), _) => Some(BlockLocation::InMemory(Arc::clone(block))),
         (None, FileState::Queued(path) | FileState::Written { path, .. }) => {
-            Some(BlockLocation::OnDisk(entry.id, path.clone()))
+            Some(BlockLocation::OnDisk(path.clone()))
         }
         (None, FileState::None) => None,
     }

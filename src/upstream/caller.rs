@@ -68,6 +68,12 @@ impl Caller {
         state.is_ended
     }
 
+    /// Whether the task was ended.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        self.state().is_ended
+    }
+
     /// Whether both stand for the same calls.
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {

@@ -12,8 +12,8 @@ async fn a_plan_shows_requests_cells_store_and_what_is_evaluated_here() {
     assert_eq!(app.data_requests(), 0);
     let plan = plan.json();
     assert_eq!(
-        (&plan["requests"], &plan["in_store"], &plan["rows_at_most"]),
-        (&1.into(), &0.into(), &1.into())
+        (&plan["requests"], &plan["figures"], &plan["figures_in_store"], &plan["rows_at_most"]),
+        (&1.into(), &4.into(), &0.into(), &1.into())
     );
     assert_eq!(plan["plan"][0]["cells"], 6, "a period, an area and four measures");
     assert_eq!(plan["evaluated_here"][0]["option"], "$filter");
@@ -23,7 +23,19 @@ async fn a_plan_shows_requests_cells_store_and_what_is_evaluated_here() {
     let sent = app.upstream().requests().requests[0].target.clone();
     assert_eq!(format!("/v3/{}", plan["plan"][0]["request"].as_str().unwrap()), sent);
     let after = app.get(&format!("{PATH}&explain=plan")).await.json();
-    assert_eq!((&after["in_store"], &after["plan"][0]["in_store"]), (&1.into(), &true.into()));
+    assert_eq!(
+        (&after["requests"], &after["cells"], &after["figures_in_store"]),
+        (&0.into(), &0.into(), &4.into())
+    );
+    assert_eq!(after["plan"], serde_json::json!([]));
+    let wider = PATH.replace("eq '2026M06'", "ge '2026M05'");
+    let wider = app.get(&format!("{wider}&explain=plan")).await.json();
+    assert_eq!((&wider["figures"], &wider["figures_in_store"]), (&12.into(), &4.into()), "{wider}");
+    let asked = wider["plan"][0]["request"].as_str().unwrap();
+    assert!(
+        !asked.contains("2026M06") && wider["requests"] == 1,
+        "what is in store is not asked for: {asked}"
+    );
 }
 
 #[actix_web::test]

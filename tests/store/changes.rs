@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jobindsats_bridge::catalogue::id::PeriodId;
-use jobindsats_bridge::store::block::SharedBlock;
+use jobindsats_bridge::store::StoredFigures;
 use jobindsats_bridge::store::change::Changes;
 use jobindsats_bridge::store::key::CellKey;
 
@@ -12,12 +12,12 @@ use super::blocks::{block, key, revision};
 const JANUARY: &str = "2026M01";
 const ONE: i128 = 1_000_000_000_000_000_000;
 
-fn held(members: &[&str], counter: u32) -> (CellKey, SharedBlock) {
-    (key(JANUARY, members), Arc::new(block(JANUARY, members, revision(counter), 0)))
+fn held(members: &[&str], counter: u32) -> StoredFigures {
+    (Arc::new(key(JANUARY, members)), Arc::new(block(JANUARY, members, revision(counter), 0)))
 }
 
 /// A block gives its members the figures 1, 2, …, and the last of them none.
-fn changes(later: &[&str], earlier: &[(CellKey, SharedBlock)]) -> Changes {
+fn changes(later: &[&str], earlier: &[StoredFigures]) -> Changes {
     let later = held(later, 0);
     Changes::between(&later.1, &later.0, earlier).unwrap()
 }
@@ -31,7 +31,7 @@ fn the_same_figures_in_another_order_are_no_change() {
     let cells = arrow_array::RecordBatch::try_new(reordered.cells.schema(), columns).unwrap();
     let earlier = jobindsats_bridge::store::block::CellBlock { cells, ..(*reordered).clone() };
     assert_eq!(
-        changes(&["1", "2", "3"], &[(key(JANUARY, &["1", "2", "3"]), Arc::new(earlier))]),
+        changes(&["1", "2", "3"], &[(Arc::new(key(JANUARY, &["1", "2", "3"])), Arc::new(earlier))]),
         Changes::default()
     );
 }
@@ -62,12 +62,11 @@ fn a_cell_is_compared_with_the_last_that_was_known_of_it() {
 
 #[test]
 fn labels_that_no_member_has_are_compared_between_answers_to_the_same_members_alone() {
-    let answer = |key: CellKey, ids: &[&str]| (key, Arc::new(block(JANUARY, ids, revision(0), 0)));
+    let answer = |key: CellKey, ids: &[&str]| (Arc::new(key), Arc::new(block(JANUARY, ids, revision(0), 0)));
     let all = || answer(key(JANUARY, &["1", "2", "3"]), &["1", "2", "3", "?Ny"]);
     let narrower = answer(key(JANUARY, &["1", "2"]), &["1", "2", "?Ny"]);
     let without = answer(key(JANUARY, &["1", "2", "3"]), &["1", "2", "3", "4"]);
-    let found =
-        |later: &(CellKey, SharedBlock), earlier| Changes::between(&later.1, &later.0, &[earlier]).unwrap();
+    let found = |later: &StoredFigures, earlier| Changes::between(&later.1, &later.0, &[earlier]).unwrap();
     assert_eq!(found(&narrower, all()), Changes::default());
     assert_eq!(found(&all(), narrower.clone()), Changes::default());
     assert_eq!(found(&without, all()).count(), 1);

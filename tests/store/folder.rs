@@ -6,9 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use jobindsats_bridge::catalogue::id::MeasurementId;
+use arrow_schema::DataType;
+use jobindsats_bridge::catalogue::id::{MeasureId, MeasurementId};
 use jobindsats_bridge::observe::store_observer::StoreObserver;
 use jobindsats_bridge::store::CellStore;
+use jobindsats_bridge::store::block::{Revision, SharedBlock};
+use jobindsats_bridge::store::key::CellKey;
 use jobindsats_bridge::store::tiered::TieredStore;
 use jobindsats_bridge::store::writer::DiskWriter;
 
@@ -45,6 +48,13 @@ fn open(folder: &Path, memory_bytes: usize) -> (TieredStore, Arc<Counts>) {
     )
 }
 
+/// The one block that holds all of a key.
+async fn find(store: &TieredStore, revision: Revision, key: &CellKey) -> Option<SharedBlock> {
+    let found = store.find(&table(), revision, key, None).await;
+    assert!(!found.is_complete || found.blocks.len() == 1, "{} blocks", found.blocks.len());
+    found.is_complete.then(|| found.blocks[0].1.clone())
+}
+
 fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let tables = fs::read_dir(folder).into_iter().flatten().flatten();
     let files = tables.flat_map(|table| fs::read_dir(table.path()).into_iter().flatten().flatten());
@@ -64,11 +74,11 @@ async fn a_block_comes_back_after_a_restart_as_it_was() {
     let (store, _) = open(folder.path(), MEGABYTE);
     assert_eq!(store.revisions(&table()).await, [revision(7)]);
     assert_eq!((store.size().blocks, store.size().disk_blocks), (0, 1), "only listed at the start");
-    let found = store.find(&table(), revision(7), &key("2026M01", &["1"])).await.unwrap();
+    let found = find(&store, revision(7), &key("2026M01", &["1"])).await.unwrap();
     assert_eq!(*found, stored);
     assert_eq!(store.size().blocks, 1);
-    assert!(store.find(&table(), revision(8), &key("2026M01", &["1"])).await.is_none());
-    assert!(store.find(&table(), revision(7), &key("2026M01", &["3"])).await.is_none());
+    assert!(find(&store, revision(8), &key("2026M01", &["1"])).await.is_none());
+    assert!(find(&store, revision(7), &key("2026M01", &["3"])).await.is_none());
 }
 
 #[tokio::test]
@@ -108,7 +118,7 @@ async fn no_spoilt_file_is_taken_for_figures() {
     for bytes in spoilt {
         fs::write(&path, &bytes).unwrap();
         let (store, counts) = open(folder.path(), MEGABYTE);
-        assert!(store.find(&table(), revision(0), &key("2026M01", &["T"])).await.is_none());
+        assert!(find(&store, revision(0), &key("2026M01", &["T"])).await.is_none());
         assert_eq!(counts.damaged.load(Ordering::Relaxed), 1);
         assert!(!path.exists());
         assert_eq!(files(folder.path(), "damaged").len(), 1);
@@ -116,7 +126,7 @@ async fn no_spoilt_file_is_taken_for_figures() {
     }
     fs::write(&path, &whole).unwrap();
     let (store, counts) = open(folder.path(), MEGABYTE);
-    assert!(store.find(&table(), revision(0), &key("2026M01", &["T"])).await.is_some());
+    assert!(find(&store, revision(0), &key("2026M01", &["T"])).await.is_some());
     assert_eq!(counts.damaged.load(Ordering::Relaxed), 0);
 }
 
@@ -159,7 +169,7 @@ async fn a_disk_that_refuses_costs_nothing_but_the_next_start() {
     assert!(store.problem().is_some(), "known from the start");
     store.insert(&table(), key("2026M01", &["1"]), block("2026M01", &["1"], revision(0), 0));
     store.flush().await;
-    assert!(store.find(&table(), revision(0), &key("2026M01", &["1"])).await.is_some());
+    assert!(find(&store, revision(0), &key("2026M01", &["1"])).await.is_some());
     assert!(store.problem().is_some());
     fs::remove_file(&folder).unwrap();
     store.insert(&table(), key("2026M02", &["1"]), block("2026M02", &["1"], revision(0), 1));
@@ -186,13 +196,13 @@ async fn memory_and_disk_stay_within_their_budgets() {
         files(folder.path(), "cells").iter().map(|path| fs::metadata(path).unwrap().len()).sum();
     assert_eq!(on_disk, store.size().disk_bytes);
     assert!(counts.evicted.load(Ordering::Relaxed) > 50);
-    assert!(store.find(&table(), revision(0), &key("2026M59", &["7"])).await.is_some());
-    assert!(store.find(&table(), revision(0), &key("2026M00", &["7"])).await.is_none());
+    assert!(find(&store, revision(0), &key("2026M59", &["7"])).await.is_some());
+    assert!(find(&store, revision(0), &key("2026M00", &["7"])).await.is_none());
     let kept = store.size().disk_blocks;
     assert!(kept > store.size().blocks, "disk holds more than memory: {:?}", store.size());
     let oldest = 60 - kept;
     let period = format!("2026M{oldest:02}");
-    assert!(store.find(&table(), revision(0), &key(&period, &["7"])).await.is_some(), "read back from disk");
+    assert!(find(&store, revision(0), &key(&period, &["7"])).await.is_some(), "read back from disk");
 }
 
 #[tokio::test]
@@ -226,15 +236,57 @@ fn of_form(form: u32) -> tempfile::TempDir {
     folder
 }
 
+/// The form that is written now. `UPDATE_FORMS=1` writes a folder of it, from that of the first form.
+const NEWEST_FORM: u32 = 2;
+
+async fn write_newest_form() {
+    let first = of_form(1);
+    let (old, _) = open(first.path(), MEGABYTE);
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/store/forms/{NEWEST_FORM}"));
+    let (new, _) = open(&folder, MEGABYTE);
+    let all = CellKey { measures: ["m", "m1"].map(MeasureId::from).into(), ..key("2026M01", &["T", "1"]) };
+    for (key, block) in old.overlapping(&table(), &all).await {
+        new.insert(&table(), (*key).clone(), (*block).clone());
+    }
+    new.flush().await;
+}
+
 #[tokio::test]
 async fn files_of_every_form_are_read() {
-    for form in 1..=1 {
+    if std::env::var_os("UPDATE_FORMS").is_some() {
+        write_newest_form().await;
+    }
+    for form in 1..=NEWEST_FORM {
         let folder = of_form(form);
         let (store, counts) = open(folder.path(), MEGABYTE);
-        assert_eq!(store.revisions(&table()).await, [revision(0), revision(37_800)], "form {form}");
-        let january = key("2026M01", &["1"]);
-        let found = store.find(&table(), revision(0), &january).await.unwrap();
-        assert_eq!(*found, block("2026M01", &["T", "1"], revision(0), 0));
+        assert_eq!(store.revisions(&table()).await, [revision(37_800), revision(0)], "form {form}");
+        let found = find(&store, revision(0), &key("2026M01", &["1"])).await.unwrap();
+        assert_eq!(*found, block("2026M01", &["T", "1"], revision(0), 0), "form {form}");
+        let measures = ["m1", "m2"].map(MeasureId::from);
+        let wide = CellKey { measures: measures.clone().into(), ..key("2026M02", &["1", "2"]) };
+        let found = find(&store, revision(37_800), &wide).await.unwrap();
+        assert_eq!(found.row_count(), 6, "rows under a label without a member among them");
+        assert!(found.holds_unknown(), "form {form}");
+        let figures = measures.map(|measure| found.figures(&measure).unwrap().iter().collect::<Vec<_>>());
+        let one = 1_000_000_000_000_000_000_i128;
+        assert_eq!(
+            figures,
+            [
+                vec![Some(12 * one), None, Some(3 * one), Some(-4 * one), Some(0), Some(one / 2)],
+                vec![
+                    Some(one / 1000),
+                    Some(99_999_999_999_999_999 * one),
+                    None,
+                    Some(1),
+                    Some(7 * one / 100),
+                    None
+                ],
+            ],
+            "form {form}"
+        );
+        let types: Vec<_> =
+            found.cells.schema().fields()[3..].iter().map(|field| field.data_type().clone()).collect();
+        assert_eq!(types, [DataType::Decimal64(18, 1), DataType::Decimal128(38, 18)], "form {form}");
         assert_eq!(counts.damaged.load(Ordering::Relaxed), 0, "form {form}");
     }
 }

@@ -19,8 +19,13 @@ const QUERIES: &[&str] = &[
     "/odata/jobindsats/y25i01/Landet?$top=3&$select=Periode,Antal_ledige_fuldtidspersoner,Opdateret",
 ];
 
+/// The rows without their addresses: each service has one of its own.
 async fn ask(app: &App, query: usize) -> Vec<Value> {
-    app.all_rows(QUERIES[query]).await
+    let mut rows = app.all_rows(QUERIES[query]).await;
+    for row in &mut rows {
+        row.as_object_mut().unwrap().retain(|name, _| !name.starts_with('@'));
+    }
+    rows
 }
 
 /// The answer to each query from a service without other requests.

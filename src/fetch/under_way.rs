@@ -1,0 +1,176 @@
+//! Requests that are on their way: the figures that each will bring, and who waits for them.
+//!
+//! Each runs in a task of its own: it goes on when one of those who wait for it leaves, and ends when all have left.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::future::{BoxFuture, FutureExt, Shared};
+
+use crate::catalogue::id::MeasurementId;
+use crate::catalogue::measurement::Measurement;
+use crate::fetch::error::FetchError;
+use crate::plan::chunk::Chunk;
+use crate::plan::figure_box::FigureBox;
+use crate::plan::missing::{Leeway, Requests, figures_of};
+use crate::store::StoredFigures;
+use crate::store::block::Revision;
+use crate::store::key::CellKey;
+use crate::upstream::caller::Caller;
+
+type Brought = Result<Vec<StoredFigures>, FetchError>;
+
+/// A request that somebody waits for.
+#[derive(Debug, Clone)]
+pub(super) struct PendingRequest {
+    pub revision: Revision,
+    /// What it brings. Known by ids: positions in the catalogue mean something else once it is read anew.
+    key: CellKey,
+    /// The same in the measurement that it was planned for.
+    figures: FigureBox,
+    measurement: Arc<Measurement>,
+    /// Its result, for all who wait for it.
+    brought: Shared<BoxFuture<'static, Brought>>,
+    caller: Caller,
+}
+
+impl PendingRequest {
+    /// What it brings, as positions in a measurement.
+    pub fn figures(&self, measurement: &Arc<Measurement>) -> FigureBox {
+        match Arc::ptr_eq(&self.measurement, measurement) {
+            true => self.figures.clone(),
+            false => self.key.figures(measurement),
+        }
+    }
+}
+
+/// All requests that somebody waits for. Clones are the same list.
+#[derive(Debug, Clone, Default)]
+pub(super) struct UnderWay(Arc<Mutex<HashMap<MeasurementId, Vec<PendingRequest>>>>);
+
+impl UnderWay {
+    /// The requests of a table that have not ended.
+    pub fn of_table(&self, table: &MeasurementId) -> Vec<PendingRequest> {
+        let mut tables = self.tables();
+        let Some(pending) = tables.get_mut(table) else { return Vec::new() };
+        pending.retain(|request| !request.caller.is_ended());
+        pending.clone()
+    }
+
+    /// Starts a request. It is listed until its figures are in store, or it has failed.
+    pub fn start(
+        &self,
+        measurement: &Arc<Measurement>,
+        chunk: &Chunk,
+        revision: Revision,
+        caller: Caller,
+        bring: impl Future<Output = Brought> + Send + 'static,
+    ) -> Awaited {
+        let (under_way, table, of_task) = (self.clone(), measurement.id.clone(), caller.clone());
+        // Held until it is listed: the task takes it from the list when it is done.
+        let mut tables = self.tables();
+        let task = tokio::spawn(async move {
+            let brought = bring.await;
+            under_way.remove(&table, &of_task);
+            brought
+        });
+        caller.set_task(task.abort_handle());
+        let brought = async move { task.await.unwrap_or(Err(FetchError::Interrupted)) }.boxed().shared();
+        tables.entry(measurement.id.clone()).or_default().push(PendingRequest {
+            revision,
+            key: CellKey::of(measurement, chunk),
+            figures: figures_of(measurement, chunk),
+            measurement: Arc::clone(measurement),
+            brought: brought.clone(),
+            caller: caller.clone(),
+        });
+        Awaited {
+            brought,
+            _waiter: Waiter { under_way: self.clone(), table: measurement.id.clone(), caller },
+        }
+    }
+
+    /// Waits for a request that somebody else started, unless it has ended.
+    pub fn join(&self, request: &PendingRequest) -> Option<Awaited> {
+        let (table, caller) = (request.measurement.id.clone(), request.caller.clone());
+        caller.join().then(|| Awaited {
+            brought: request.brought.clone(),
+            _waiter: Waiter { under_way: self.clone(), table, caller },
+        })
+    }
+
+    /// Lets the requests of a table run to their end, also if nobody waits for them any more.
+    pub fn finish(&self, table: &MeasurementId) {
+        for request in self.tables().get(table).into_iter().flatten() {
+            // This one never leaves.
+            let _ = request.caller.join();
+        }
+    }
+
+    fn remove(&self, table: &MeasurementId, caller: &Caller) {
+        let mut tables = self.tables();
+        if let Some(pending) = tables.get_mut(table) {
+            pending.retain(|request| !request.caller.is(caller));
+            if pending.is_empty() {
+                tables.remove(table);
+            }
+        }
+    }
+
+    fn tables(&self) -> MutexGuard<'_, HashMap<MeasurementId, Vec<PendingRequest>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request as one of those sees it who wait for it.
+pub(super) struct Awaited {
+    brought: Shared<BoxFuture<'static, Brought>>,
+    _waiter: Waiter,
+}
+
+impl Awaited {
+    /// What it brought.
+    pub async fn result(self) -> Brought {
+        self.brought.clone().await
+    }
+}
+
+/// One who waits for a request, until this is dropped.
+struct Waiter {
+    under_way: UnderWay,
+    table: MeasurementId,
+    caller: Caller,
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        if self.caller.leave() {
+            self.under_way.remove(&self.table, &self.caller);
+        }
+    }
+}
+
+/// Of so many figures that are asked for, one may be in store already.
+const PER_AGAIN: u64 = 64;
+
+/// How many figures were asked for, and how many of them again.
+#[derive(Debug, Default)]
+pub(super) struct AskedFigures {
+    all: AtomicU64,
+    again: AtomicU64,
+}
+
+impl AskedFigures {
+    /// What a person's question may bring beside what is missing.
+    pub fn leeway(&self) -> Leeway {
+        let may = self.all.load(Ordering::Relaxed) / PER_AGAIN;
+        let again = may.saturating_sub(self.again.load(Ordering::Relaxed));
+        Leeway { more_periods: true, again }
+    }
+
+    pub fn count(&self, requests: &Requests) {
+        self.all.fetch_add(requests.figures, Ordering::Relaxed);
+        self.again.fetch_add(requests.again, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,306 @@
+//! Boxes of figures, and what is left of them where others are taken away.
+//!
+//! Every figure of a table has a position on each axis: its period, its member of each dimension, its measure. A box holds all figures
+//! whose positions are among those that it lists for each axis. Pure arithmetic: what the positions stand for is for others to know.
+
+/// A set of positions on one axis, as bits; the last word is never zero.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Positions(Vec<u64>);
+
+impl Positions {
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether a position is among them.
+    #[must_use]
+    pub fn contains(&self, position: usize) -> bool {
+        self.0.get(position / 64).is_some_and(|word| word & (1 << (position % 64)) != 0)
+    }
+
+    /// The positions, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = usize> {
+        let of_word = |(at, &word): (usize, &u64)| {
+            (0..64).filter(move |bit| word & (1 << bit) != 0).map(move |bit| at * 64 + bit)
+        };
+        self.0.iter().enumerate().flat_map(of_word)
+    }
+
+    fn meets(&self, other: &Self) -> bool {
+        self.0.iter().zip(&other.0).any(|(a, b)| a & b != 0)
+    }
+
+    fn covers(&self, other: &Self) -> bool {
+        let word = |at: usize| self.0.get(at).copied().unwrap_or_default();
+        other.0.iter().enumerate().all(|(at, other)| other & !word(at) == 0)
+    }
+
+    fn and(&self, other: &Self) -> Self {
+        Self::of_words(self.0.iter().zip(&other.0).map(|(a, b)| a & b).collect())
+    }
+
+    fn or(&self, other: &Self) -> Self {
+        let word = |words: &[u64], at: usize| words.get(at).copied().unwrap_or_default();
+        let words = self.0.len().max(other.0.len());
+        Self((0..words).map(|at| word(&self.0, at) | word(&other.0, at)).collect())
+    }
+
+    fn without(&self, other: &Self) -> Self {
+        let word = |at: usize| other.0.get(at).copied().unwrap_or_default();
+        Self::of_words(self.0.iter().enumerate().map(|(at, own)| own & !word(at)).collect())
+    }
+
+    fn of_words(mut words: Vec<u64>) -> Self {
+        while words.last() == Some(&0) {
+            words.pop();
+        }
+        Self(words)
+    }
+}
+
+impl FromIterator<usize> for Positions {
+    fn from_iter<I: IntoIterator<Item = usize>>(positions: I) -> Self {
+        let mut words = Vec::new();
+        for position in positions {
+            if words.len() <= position / 64 {
+                words.resize(position / 64 + 1, 0);
+            }
+            words[position / 64] |= 1 << (position % 64);
+        }
+        Self(words)
+    }
+}
+
+/// All figures with a listed position on every axis. Boxes of one table have the same axes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct FigureBox {
+    axes: Vec<Positions>,
+}
+
+impl FigureBox {
+    /// The box of these positions, axis by axis.
+    #[must_use]
+    pub fn new(axes: Vec<Positions>) -> Self {
+        Self { axes }
+    }
+
+    /// The positions on each axis.
+    #[must_use]
+    pub fn axes(&self) -> &[Positions] {
+        &self.axes
+    }
+
+    /// The same box in a table that has one axis more, on which it stands at one position.
+    pub fn add_axis(&mut self, position: usize) {
+        self.axes.push([position].into_iter().collect());
+    }
+
+    /// The same box with other positions on one axis.
+    #[must_use]
+    pub fn with(&self, axis: usize, positions: Positions) -> Self {
+        let mut changed = self.clone();
+        if let Some(changed) = changed.axes.get_mut(axis) {
+            *changed = positions;
+        }
+        changed
+    }
+
+    /// Whether no figure is in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.axes.iter().any(Positions::is_empty)
+    }
+
+    /// How many figures are in it.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.axes.iter().fold(1, |count: u64, positions| count.saturating_mul(positions.len() as u64))
+    }
+
+    /// Whether some figure is in both.
+    #[must_use]
+    pub fn meets(&self, other: &Self) -> bool {
+        self.axes.iter().zip(&other.axes).all(|(a, b)| a.meets(b))
+    }
+
+    /// Whether every figure of the other box is in this one.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        other.is_empty() || self.axes.iter().zip(&other.axes).all(|(a, b)| a.covers(b))
+    }
+
+    /// The smallest box around both.
+    #[must_use]
+    pub fn around(&self, other: &Self) -> Self {
+        Self { axes: self.axes.iter().zip(&other.axes).map(|(a, b)| a.or(b)).collect() }
+    }
+
+    /// What is left without the figures of another box, in boxes that have none in common: what lies outside on one axis,
+    /// then of what is inside there what lies outside on the next. The axes are gone through in that order.
+    fn minus(&self, other: &Self, order: &[usize]) -> Vec<Self> {
+        if !self.meets(other) {
+            return vec![self.clone()];
+        }
+        let (mut left, mut inside) = (Vec::new(), self.clone());
+        for &axis in order {
+            let outside = inside.axes[axis].without(&other.axes[axis]);
+            if !outside.is_empty() {
+                left.push(inside.with(axis, outside));
+                inside.axes[axis] = inside.axes[axis].and(&other.axes[axis]);
+            }
+        }
+        left
+    }
+
+    /// Of positions on an axis those at which the box would have no figure in common with any of the others.
+    #[must_use]
+    pub fn free_positions<'a>(
+        &self,
+        axis: usize,
+        positions: &Positions,
+        others: impl Iterator<Item = &'a Self>,
+    ) -> Positions {
+        others
+            .filter(|other| self.meets_beside(other, axis))
+            .fold(positions.clone(), |free, other| free.without(&other.axes[axis]))
+    }
+
+    /// The box with more positions on each axis, one axis after the other: those at which something of the missing boxes is, and
+    /// nothing that is held.
+    #[must_use]
+    pub fn grown(&self, order: &[usize], missing: &[Self], held: &[Self]) -> Self {
+        let mut grown = self.clone();
+        for &axis in order {
+            let useful = missing.iter().filter(|one| grown.meets_beside(one, axis));
+            let useful = useful.fold(Positions::default(), |useful, one| useful.or(&one.axes[axis]));
+            let free = grown.free_positions(axis, &useful, held.iter());
+            grown.axes[axis] = grown.axes[axis].or(&free);
+        }
+        grown
+    }
+
+    /// Whether the boxes meet on all axes but one.
+    fn meets_beside(&self, other: &Self, axis: usize) -> bool {
+        let mut axes = self.axes.iter().zip(&other.axes).enumerate();
+        axes.all(|(at, (a, b))| at == axis || a.meets(b))
+    }
+
+    /// Both as one box, where that has no figure that neither has and they have none in common.
+    fn joined(&self, other: &Self) -> Option<Self> {
+        let mut differing = (0..self.axes.len()).filter(|&axis| self.axes[axis] != other.axes[axis]);
+        let axis = differing.next()?;
+        let fits = differing.next().is_none() && !self.axes[axis].meets(&other.axes[axis]);
+        fits.then(|| self.with(axis, self.axes[axis].or(&other.axes[axis])))
+    }
+}
+
+/// The figures of a box that none of the others holds, in as few boxes as are easily found; they have none in common.
+#[must_use]
+pub fn missing<'a>(wanted: &FigureBox, held: impl IntoIterator<Item = &'a FigureBox>) -> Vec<FigureBox> {
+    let held: Vec<&FigureBox> = held.into_iter().filter(|held| held.meets(wanted)).collect();
+    let mut order: Vec<usize> = (0..wanted.axes.len()).collect();
+    let first = without(wanted, &held, &order);
+    if first.len() < 2 {
+        return first;
+    }
+    order.reverse();
+    let second = without(wanted, &held, &order);
+    if second.len() < first.len() { second } else { first }
+}
+
+fn without(wanted: &FigureBox, held: &[&FigureBox], order: &[usize]) -> Vec<FigureBox> {
+    let mut left = if wanted.is_empty() { Vec::new() } else { vec![wanted.clone()] };
+    for held in held {
+        left = left.iter().flat_map(|left| left.minus(held, order)).collect();
+        left = joined(left);
+    }
+    left
+}
+
+/// The same figures in fewer boxes, where two differ on one axis alone.
+fn joined(mut boxes: Vec<FigureBox>) -> Vec<FigureBox> {
+    let mut at = 0;
+    while at < boxes.len() {
+        let found = (at + 1..boxes.len()).find_map(|other| Some((other, boxes[at].joined(&boxes[other])?)));
+        match found {
+            Some((other, both)) => {
+                boxes.swap_remove(other);
+                boxes[at] = both;
+                at = 0;
+            }
+            None => at += 1,
+        }
+    }
+    boxes
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Boxes on three axes of a few positions; one crosses the border of a word.
+    fn some_box() -> impl Strategy<Value = FigureBox> {
+        let axis = |first: usize| {
+            prop::collection::btree_set(0..6_usize, 1..5)
+                .prop_map(move |positions| positions.into_iter().map(|position| position + first).collect())
+        };
+        (axis(0), axis(61), axis(0)).prop_map(|(a, b, c)| FigureBox::new(vec![a, b, c]))
+    }
+
+    fn figures(of: &FigureBox) -> BTreeSet<Vec<usize>> {
+        let [a, b, c] = of.axes() else { panic!("three axes") };
+        let pairs = a.iter().flat_map(|a| b.iter().map(move |b| (a, b)));
+        pairs.flat_map(|(a, b)| c.iter().map(move |c| vec![a, b, c])).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_missing_is_what_no_box_holds_and_every_figure_of_it_once(
+            wanted in some_box(), held in prop::collection::vec(some_box(), 0..8)
+        ) {
+            let left = missing(&wanted, held.iter());
+            let mut expected = figures(&wanted);
+            for held in &held {
+                expected = expected.difference(&figures(held)).cloned().collect();
+            }
+            let count: u64 = left.iter().map(FigureBox::count).sum();
+            let found: BTreeSet<Vec<usize>> = left.iter().flat_map(figures).collect();
+            prop_assert_eq!(count, found.len() as u64, "none twice");
+            prop_assert_eq!(found, expected);
+            prop_assert!(left.iter().all(|left| !left.is_empty()));
+        }
+
+        #[test]
+        fn boxes_meet_cover_and_surround_as_their_figures_do(a in some_box(), b in some_box()) {
+            let (of_a, of_b) = (figures(&a), figures(&b));
+            prop_assert_eq!(a.meets(&b), !of_a.is_disjoint(&of_b));
+            prop_assert_eq!(a.covers(&b), of_a.is_superset(&of_b));
+            prop_assert_eq!(a.count(), of_a.len() as u64);
+            let around = a.around(&b);
+            prop_assert!(around.covers(&a) && around.covers(&b));
+        }
+    }
+
+    #[test]
+    fn a_box_in_the_corner_of_another_leaves_two_and_a_slice_leaves_one() {
+        let of = |axes: [std::ops::Range<usize>; 3]| FigureBox::new(axes.map(|axis| axis.collect()).to_vec());
+        let wanted = of([0..10, 0..10, 0..1]);
+        assert_eq!(missing(&wanted, [of([0..5, 0..5, 0..1])].iter()).len(), 2);
+        assert_eq!(missing(&wanted, [of([0..5, 0..10, 0..1])].iter()), [of([5..10, 0..10, 0..1])]);
+        let slices: Vec<_> = (0..10).map(|at| of([at..at + 1, 0..10, 0..3])).collect();
+        assert_eq!(missing(&wanted, slices.iter()), []);
+        assert_eq!(missing(&wanted, slices.iter().step_by(2)).len(), 1, "every second period is one box");
+    }
+}

@@ -1,0 +1,383 @@
+//! What of a box is asked of the upstream: the figures that nobody has yet, in few requests.
+//!
+//! A request is a box, and a call costs as much as some thousands of cells. So figures that nobody has may be asked for beside those
+//! that are wanted where that saves calls: all measures of few rows, and more periods of very few. Figures that are in store or on
+//! their way are not, but for a handful where the shape of what is missing would take many calls; whoever plans says how many.
+
+use crate::catalogue::dimension::Dimension;
+use crate::catalogue::measurement::Measurement;
+use crate::plan::chunk::{Chunk, ChunkError, LONGEST_PERIOD_LIST};
+use crate::plan::cut::{cut, with_others};
+use crate::plan::figure_box::{FigureBox, Positions, missing};
+use crate::plan::selection::{Members, Selection};
+use crate::upstream::forms::KnownForms;
+
+/// A call costs as much as so many cells: the upstream takes about a second for one, whatever it brings.
+pub const CALL_CELLS: u64 = 15_000;
+/// A request may be filled with periods up to this part of what a call costs.
+const FILLED: u64 = 3;
+/// For each call that is saved at most so many figures are asked for again.
+const MOST_AGAIN: u64 = 300;
+/// Of more missing boxes no two are made one.
+const MOST_MERGED: usize = 24;
+/// Missing boxes that are tried as the beginning of a larger one.
+const MOST_SEEDS: usize = 8;
+
+/// The position on a dimension's axis of figures that do not name it: the total's, or one of its own where there is no total.
+#[must_use]
+pub fn unnamed_position(dimension: &Dimension) -> usize {
+    dimension.total().unwrap_or(dimension.members.len())
+}
+
+/// The figures of a chunk.
+#[must_use]
+pub fn figures_of(measurement: &Measurement, chunk: &Chunk) -> FigureBox {
+    let mut axes = vec![chunk.periods.iter().copied().collect::<Positions>()];
+    let mut named = chunk.dimensions.iter().peekable();
+    for (index, dimension) in measurement.dimensions.iter().enumerate() {
+        let part = named.next_if(|part| part.dimension == index);
+        axes.push(match part {
+            Some(part) => part.members.iter().copied().collect(),
+            None => [unnamed_position(dimension)].into_iter().collect(),
+        });
+    }
+    axes.push(chunk.measures.iter().copied().collect());
+    FigureBox::new(axes)
+}
+
+/// Requests for what is missing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Requests {
+    pub chunks: Vec<Chunk>,
+    /// How many figures they bring.
+    pub figures: u64,
+    /// How many of these are held already.
+    pub again: u64,
+}
+
+/// What the upstream takes in one request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Limits {
+    pub cells: u64,
+    pub forms: KnownForms,
+}
+
+/// What may be asked for beside what is missing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Leeway {
+    /// More periods of the same rows where that costs little: who asks for several looks at a series.
+    pub more_periods: bool,
+    /// Figures that are held, where that saves calls: at most so many.
+    pub again: u64,
+}
+
+/// The requests that bring what is wanted and not held; nothing is asked for twice.
+///
+/// # Errors
+/// When a single row is above the limit, or a member stands in no hierarchy.
+pub fn requests(
+    measurement: &Measurement,
+    wanted: &FigureBox,
+    held: &[FigureBox],
+    limits: &Limits,
+    leeway: Leeway,
+) -> Result<Requests, ChunkError> {
+    let planning = Planning { measurement, limits, more_periods: leeway.more_periods, held: held.to_vec() };
+    let apart = planning.clone().apart(wanted, leeway.again)?;
+    let together = if apart.len() > 1 && leeway.again > 0 {
+        planning.together(wanted, apart.len() as u64, leeway.again)?
+    } else {
+        None
+    };
+    let chunks = together.unwrap_or(apart);
+    let brings: Vec<FigureBox> = chunks.iter().map(|chunk| figures_of(measurement, chunk)).collect();
+    let figures: u64 = brings.iter().map(FigureBox::count).sum();
+    let new: u64 = brings.iter().flat_map(|one| missing(one, held)).map(|one| one.count()).sum();
+    Ok(Requests { chunks, figures, again: figures - new })
+}
+
+/// What requests take.
+#[derive(Debug, Clone, Copy, Default)]
+struct Cost {
+    calls: u64,
+    cells: u64,
+}
+
+impl Cost {
+    fn and(self, other: Self) -> Self {
+        Self { calls: self.calls.saturating_add(other.calls), cells: self.cells.saturating_add(other.cells) }
+    }
+
+    fn in_cells(self) -> u64 {
+        self.calls.saturating_mul(CALL_CELLS).saturating_add(self.cells)
+    }
+}
+
+#[derive(Clone)]
+struct Planning<'a> {
+    measurement: &'a Measurement,
+    limits: &'a Limits,
+    more_periods: bool,
+    /// What is in store or on its way, and what is to be asked for.
+    held: Vec<FigureBox>,
+}
+
+impl Planning<'_> {
+    /// Requests for what is wanted and not held, box by box; with so many figures that are held at most.
+    fn apart(mut self, wanted: &FigureBox, mut again: u64) -> Result<Vec<Chunk>, ChunkError> {
+        let axis = self.measure_axis();
+        let all: Positions = (0..self.measurement.measures.len()).collect();
+        let whole = wanted.with(axis, all.clone());
+        let rows_held: Vec<FigureBox> = self.held.iter().map(|held| held.with(axis, all.clone())).collect();
+        let mut boxes = Vec::new();
+        let free = cover(missing(&whole, &rows_held), &rows_held);
+        for rows in self.merged(free, &mut again)? {
+            // Of these rows nothing is held, whatever the measure, but for a handful of figures.
+            let one_by_one = self.measure_by_measure(&rows, &wanted.axes()[axis]);
+            boxes.extend(if self.all_together(&one_by_one, &rows)? { vec![rows] } else { one_by_one });
+        }
+        let held = self.held.len();
+        self.held.extend(boxes.iter().cloned());
+        for one in self.measure_by_measure(wanted, &wanted.axes()[axis]) {
+            let rest = cover(missing(&one, &self.held), &self.held);
+            let rest = self.merged(rest, &mut again)?;
+            self.held.extend(rest.iter().cloned());
+            boxes.extend(rest);
+        }
+        self.held.truncate(held);
+        let mut boxes = self.across_measures(boxes, &mut again)?;
+        for at in 0..boxes.len() {
+            boxes[at] = self.filled(&boxes[at], &boxes)?;
+        }
+        let mut chunks = Vec::new();
+        for figures in &boxes {
+            chunks.extend(
+                cut(self.measurement, &selection_of(self.measurement, figures), self.limits.cells)?.iter(),
+            );
+        }
+        Ok(self.without_held(&chunks))
+    }
+
+    /// The same boxes with two made one, again and again the two that save most calls, as long as few figures are asked for again
+    /// for each call that is saved.
+    fn merged(&self, mut boxes: Vec<FigureBox>, again: &mut u64) -> Result<Vec<FigureBox>, ChunkError> {
+        while *again > 0 && (2..=MOST_MERGED).contains(&boxes.len()) {
+            let mut best: Option<(u64, u64, FigureBox)> = None;
+            for (at, one) in boxes.iter().enumerate() {
+                for other in &boxes[at + 1..] {
+                    let both = one.around(other);
+                    let (saved, more) = self.saved(&both, &boxes)?;
+                    let is_better =
+                        best.as_ref().is_none_or(|(most, least, _)| (saved, *least) > (*most, more));
+                    if saved > 0 && more <= (*again).min(saved * MOST_AGAIN) && is_better {
+                        best = Some((saved, more, both));
+                    }
+                }
+            }
+            let Some((_, more, both)) = best else { break };
+            *again -= more;
+            boxes.retain(|one| !both.covers(one));
+            boxes.push(both);
+        }
+        Ok(boxes)
+    }
+
+    /// The same boxes with those of several measures made one of all measures, where few of its figures are held for each call that
+    /// this saves, and the others cost less than the calls.
+    fn across_measures(
+        &self,
+        mut boxes: Vec<FigureBox>,
+        again: &mut u64,
+    ) -> Result<Vec<FigureBox>, ChunkError> {
+        let axis = self.measure_axis();
+        let all: Positions = (0..self.measurement.measures.len()).collect();
+        for rows in boxes.clone() {
+            let both = rows.with(axis, all.clone());
+            let Ok(cost) = self.cost(&both) else { continue };
+            let (inside, others): (Vec<_>, Vec<_>) = boxes.iter().cloned().partition(|one| both.covers(one));
+            let mut calls = 0;
+            for one in &inside {
+                calls += self.cost(one)?.calls;
+            }
+            let saved = calls.saturating_sub(cost.calls);
+            let new: u64 = missing(&both, self.held.iter().chain(&others)).iter().map(FigureBox::count).sum();
+            let wanted: u64 = inside.iter().map(FigureBox::count).sum();
+            let more = both.count() - new;
+            if saved > 0
+                && more <= (*again).min(saved * MOST_AGAIN)
+                && new.saturating_sub(wanted) <= saved * CALL_CELLS
+            {
+                *again -= more;
+                boxes = others;
+                boxes.push(both);
+            }
+        }
+        Ok(boxes)
+    }
+
+    /// How many calls a box saves that is asked for in place of those inside it, and how many figures it brings besides.
+    fn saved(&self, both: &FigureBox, boxes: &[FigureBox]) -> Result<(u64, u64), ChunkError> {
+        let (mut calls, mut figures) = (0, 0);
+        for one in boxes.iter().filter(|one| both.covers(one)) {
+            calls += self.cost(one)?.calls;
+            figures += one.count();
+        }
+        Ok((u64::saturating_sub(calls, self.cost(both)?.calls), both.count() - figures))
+    }
+
+    /// Everything that is wanted in fewer requests, if that asks for no more than so many figures again, and for few of them for
+    /// each call that it saves.
+    fn together(
+        &self,
+        wanted: &FigureBox,
+        calls: u64,
+        most_again: u64,
+    ) -> Result<Option<Vec<Chunk>>, ChunkError> {
+        let axis = self.measure_axis();
+        let left = missing(wanted, &self.held);
+        let Some(around) = left.into_iter().reduce(|all, one| all.around(&one)) else { return Ok(None) };
+        let all: Positions = (0..self.measurement.measures.len()).collect();
+        let newest = self.newest_periods(&around);
+        let candidates = [around.with(0, newest.clone()), around].into_iter().flat_map(|around| {
+            let one = (around.axes()[axis].len() == 1).then(|| around.clone());
+            one.into_iter().chain([around.with(axis, all.clone())])
+        });
+        for candidate in candidates {
+            let Ok(cost) = self.cost(&candidate) else { continue };
+            let new: u64 = missing(&candidate, &self.held).iter().map(FigureBox::count).sum();
+            let again = candidate.count() - new;
+            let saved = calls.saturating_sub(cost.calls);
+            if again <= most_again.min(saved.saturating_mul(MOST_AGAIN))
+                && new <= saved.saturating_mul(CALL_CELLS)
+            {
+                let chunks =
+                    cut(self.measurement, &selection_of(self.measurement, &candidate), self.limits.cells)?;
+                let chunks: Vec<Chunk> =
+                    chunks.iter().flat_map(|chunk| chunk.in_lists(self.measurement)).collect();
+                return Ok((chunks.len() as u64 <= cost.calls).then_some(chunks));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The requests that these chunks are: a chunk that is asked for with other members of its hierarchy brings those too, if
+    /// nobody has them and no other chunk brings them; else it is asked for in lists. So is one whose list would be of a form in doubt.
+    fn without_held(&self, chunks: &[Chunk]) -> Vec<Chunk> {
+        let mut figures: Vec<FigureBox> =
+            chunks.iter().map(|chunk| figures_of(self.measurement, chunk)).collect();
+        let mut requests = Vec::new();
+        for (at, chunk) in chunks.iter().enumerate() {
+            let whole = self.in_proven_form(chunk).with_all_members(self.measurement);
+            let brings = figures_of(self.measurement, &whole);
+            let mut others =
+                figures.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, other)| other);
+            if !others.any(|other| other.meets(&brings)) && !self.held.iter().any(|held| held.meets(&brings))
+            {
+                figures[at] = brings;
+                requests.push(whole);
+            } else {
+                requests.extend(chunk.in_lists(self.measurement));
+            }
+        }
+        requests
+    }
+
+    /// A chunk with all members of a hierarchy asked for where the form of their list is in doubt, if that costs little more.
+    fn in_proven_form(&self, chunk: &Chunk) -> Chunk {
+        let most = self.limits.cells.min(chunk.cell_bound(self.measurement).saturating_add(CALL_CELLS));
+        (0..chunk.dimensions.len()).fold(chunk.clone(), |chunk, position| {
+            let forms = chunk.dimensions[position].forms(self.measurement);
+            let is_in_doubt = forms.iter().any(|form| !self.limits.forms.is_proven(*form));
+            let whole = is_in_doubt.then(|| with_others(self.measurement, &chunk, position)).flatten();
+            whole.filter(|whole| whole.cell_bound(self.measurement) <= most).unwrap_or(chunk)
+        })
+    }
+
+    /// Whether rows are asked for with all measures: below the cost of a call always, if it takes no more calls.
+    fn all_together(&self, one_by_one: &[FigureBox], all: &FigureBox) -> Result<bool, ChunkError> {
+        let mut apart = Cost::default();
+        for one in one_by_one {
+            apart = apart.and(self.cost(one)?);
+        }
+        // A limit that is too low for a row with all measures is none for one of them.
+        let Ok(all) = self.cost(all) else { return Ok(false) };
+        let is_little = all.cells <= CALL_CELLS && all.calls <= apart.calls;
+        Ok(is_little || all.in_cells() <= apart.in_cells())
+    }
+
+    /// A box of several periods that costs little, with more of them, which the next who looks at the same rows will want:
+    /// nothing that anybody has, and in no more calls.
+    fn filled(&self, figures: &FigureBox, others: &[FigureBox]) -> Result<FigureBox, ChunkError> {
+        let periods = &self.measurement.periods;
+        let several = figures.axes()[0].len() > 1 && self.more_periods;
+        let Some(first) = figures.axes()[0].iter().next().filter(|_| several) else {
+            return Ok(figures.clone());
+        };
+        let of_type = (0..periods.len()).filter(|&at| periods[at].type_id == periods[first].type_id);
+        let others = self.held.iter().chain(others).filter(|other| !figures.covers(other));
+        let free = figures.free_positions(0, &of_type.collect(), others);
+        let cost = self.cost(figures)?;
+        for most in [usize::MAX, LONGEST_PERIOD_LIST] {
+            let room = most.saturating_sub(figures.axes()[0].len());
+            let more: Positions = free.iter().take(room).chain(figures.axes()[0].iter()).collect();
+            let filled = figures.with(0, more);
+            let filled_cost = self.cost(&filled)?;
+            if filled_cost.calls <= cost.calls && filled_cost.cells <= CALL_CELLS / FILLED {
+                return Ok(filled);
+            }
+        }
+        Ok(figures.clone())
+    }
+
+    /// The periods of a box and all newer ones of their type: those are asked for by their number, however many they are.
+    fn newest_periods(&self, figures: &FigureBox) -> Positions {
+        let periods = &self.measurement.periods;
+        let Some(oldest) = figures.axes()[0].iter().last() else { return Positions::default() };
+        let newer = (0..=oldest).filter(|&at| periods[at].type_id == periods[oldest].type_id);
+        newer.chain(figures.axes()[0].iter()).collect()
+    }
+
+    fn cost(&self, figures: &FigureBox) -> Result<Cost, ChunkError> {
+        let chunks = cut(self.measurement, &selection_of(self.measurement, figures), self.limits.cells)?;
+        Ok(Cost { calls: chunks.count(), cells: chunks.cells() })
+    }
+
+    fn measure_axis(&self) -> usize {
+        1 + self.measurement.dimensions.len()
+    }
+
+    /// A request names one measure or all.
+    fn measure_by_measure(&self, figures: &FigureBox, measures: &Positions) -> Vec<FigureBox> {
+        let axis = self.measure_axis();
+        measures.iter().map(|measure| figures.with(axis, [measure].into_iter().collect())).collect()
+    }
+}
+
+/// Boxes without anything that is held that together are what is missing, each as large as it easily gets.
+fn cover(mut left: Vec<FigureBox>, held: &[FigureBox]) -> Vec<FigureBox> {
+    let mut held = held.to_vec();
+    let mut boxes = Vec::new();
+    while let Some(axes) = left.first().map(|first| first.axes().len()) {
+        let orders = (0..axes).map(|first| (first..axes).chain(0..first).collect::<Vec<_>>());
+        let orders: Vec<Vec<usize>> = orders.chain([(0..axes).rev().collect()]).collect();
+        let seeds = left.iter().take(MOST_SEEDS);
+        let grown = seeds.flat_map(|seed| orders.iter().map(|order| seed.grown(order, &left, &held)));
+        let Some(best) = grown.max_by_key(FigureBox::count) else { break };
+        left = left.iter().flat_map(|one| missing(one, [&best])).collect();
+        held.push(best.clone());
+        boxes.push(best);
+    }
+    boxes
+}
+
+/// A box as a selection. Dimensions that stand at their total are not named; an area always is.
+fn selection_of(measurement: &Measurement, figures: &FigureBox) -> Selection {
+    let (periods, rest) = (figures.axes()[0].iter().collect(), &figures.axes()[1..]);
+    let members = measurement.dimensions.iter().zip(rest).map(|(dimension, positions)| {
+        let is_unnamed = positions.len() == 1 && positions.contains(unnamed_position(dimension));
+        let is_named = !is_unnamed || dimension.is_area() && dimension.total().is_some();
+        if is_named { Members::Named(positions.iter().collect()) } else { Members::Unnamed }
+    });
+    let measures = rest.last().map(|measures| measures.iter().collect()).unwrap_or_default();
+    Selection { periods, members: members.collect(), measures }
+}
