@@ -29,6 +29,37 @@ impl PageError {
         )
     }
 
+    /// A choice that the table does not have.
+    pub fn choice(option: &str, found: &str, suggestion: Option<String>) -> Self {
+        let found = excerpt(found);
+        Self::bad(
+            "UnknownChoice",
+            format!("Målingen har ikke {option}={found}{}; vælg på siden.", but_there_is(&suggestion)),
+            format!("the measurement has no {option}={found}{}", did_you_mean(&suggestion)),
+        )
+    }
+
+    /// More places than are shown side by side.
+    pub fn too_many_compared(limit: usize) -> Self {
+        Self::bad(
+            "TooManyCompared",
+            format!("Der kan sammenlignes med højst {limit} områder ad gangen; fjern nogle."),
+            format!("at most {limit} places are compared at a time; remove some"),
+        )
+    }
+
+    /// A table without periods.
+    pub fn no_periods() -> Self {
+        Self {
+            status: 502,
+            ..Self::bad(
+                "NoPeriods",
+                "Jobindsats opgiver ingen perioder for målingen; prøv igen senere.".to_owned(),
+                "the upstream lists no periods for the measurement; try again later".to_owned(),
+            )
+        }
+    }
+
     /// A search text that is too long.
     pub fn long_search(limit: usize) -> Self {
         Self::bad(

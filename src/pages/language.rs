@@ -1,7 +1,10 @@
 //! The two languages of the pages. A text stands where it is shown, in both: `l.text("Søg", "Search")`.
 
-use chrono::{Datelike, NaiveDate};
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use chrono_tz::Europe::Copenhagen;
+use rust_decimal::Decimal;
 
+use crate::catalogue::measure::Unit;
 use crate::catalogue::period::{Period, PeriodKind};
 
 /// A language that pages are written in.
@@ -50,6 +53,30 @@ impl Language {
         }
     }
 
+    /// A figure with so many decimals.
+    #[must_use]
+    pub fn number(self, figure: Decimal, decimals: u8) -> String {
+        let rounded = figure.round_dp(u32::from(decimals)).abs();
+        let text = format!("{rounded:.*}", usize::from(decimals));
+        let (whole, part) = text.split_once('.').unwrap_or((&text, ""));
+        let (thousand, point) = (self.text(".", ","), self.text(",", "."));
+        let mut written = String::new();
+        if figure.is_sign_negative() && !rounded.is_zero() {
+            written.push('−');
+        }
+        for (index, digit) in whole.chars().enumerate() {
+            if index > 0 && (whole.len() - index) % 3 == 0 {
+                written += thousand;
+            }
+            written.push(digit);
+        }
+        if !part.is_empty() {
+            written += point;
+            written += part;
+        }
+        written
+    }
+
     /// A day: 11. august 2026.
     #[must_use]
     pub fn day(self, day: NaiveDate) -> String {
@@ -58,6 +85,14 @@ impl Language {
             Self::Danish => format!("{number}. {month} {year}"),
             Self::English => format!("{number} {month} {year}"),
         }
+    }
+
+    /// An instant in Danish time, to the minute.
+    #[must_use]
+    pub fn instant(self, instant: DateTime<Utc>) -> String {
+        let local = instant.with_timezone(&Copenhagen);
+        let clock = local.format(self.text("kl. %H.%M", "%H:%M"));
+        format!("{} {clock}", self.day(local.date_naive()))
     }
 
     /// A period: juli 2026.
@@ -75,6 +110,37 @@ impl Language {
             PeriodKind::YearToDate => format!("{year} until {}", self.month(last.month())),
             PeriodKind::Unknown => period.label(),
         }
+    }
+
+    /// A kind of period, as a choice.
+    #[must_use]
+    pub fn period_kind(self, kind: PeriodKind) -> &'static str {
+        match kind {
+            PeriodKind::Month => self.text("måneder", "months"),
+            PeriodKind::Quarter => self.text("kvartaler", "quarters"),
+            PeriodKind::Year => self.text("år", "years"),
+            PeriodKind::RollingYear => self.text("rullende år", "rolling years"),
+            PeriodKind::YearToDate => self.text("år til dato", "year to date"),
+            PeriodKind::Unknown => self.text("perioder", "periods"),
+        }
+    }
+
+    /// What figures count.
+    #[must_use]
+    pub fn unit(self, unit: Unit) -> &'static str {
+        let english = match unit {
+            Unit::Persons => "persons",
+            Unit::FullTimePersons => "full-time persons",
+            Unit::Percent => "%",
+            Unit::PercentagePoints => "percentage points",
+            Unit::Fraction => "share (0-1)",
+            Unit::Spells => "spells",
+            Unit::Weeks => "weeks",
+            Unit::Hours => "hours",
+            Unit::Kroner => "DKK",
+            Unit::Count => "number",
+        };
+        self.text(unit.label(), english)
     }
 
     fn month(self, month: u32) -> &'static str {
@@ -141,6 +207,16 @@ mod tests {
         ] {
             assert_eq!(Language::choose(named, accepted), expected, "{named:?} {accepted:?}");
         }
+    }
+
+    #[test]
+    fn numbers_are_written_as_the_language_does() {
+        let figure = |text: &str| text.parse::<Decimal>().unwrap();
+        assert_eq!(Language::Danish.number(figure("1234567.891"), 1), "1.234.567,9");
+        assert_eq!(Language::English.number(figure("1234567.891"), 0), "1,234,568");
+        assert_eq!(Language::Danish.number(figure("-0.04"), 1), "0,0");
+        assert_eq!(Language::Danish.number(figure("-12.5"), 1), "−12,5");
+        assert_eq!(Language::Danish.number(figure("7"), 3), "7,000");
     }
 
     #[test]

@@ -6,18 +6,25 @@
 //! Addresses, headers and statuses are [`web`](crate::web)'s.
 
 pub mod assets;
+mod chart;
 mod error;
 pub mod failure;
+mod figures;
 pub mod find;
 pub mod language;
 mod layout;
+pub mod measurement;
 pub mod municipality;
+mod tile_map;
 pub mod visit;
 
 use std::sync::Arc;
 
 use askama::Template;
+use chrono::{DateTime, Utc};
 
+use crate::answer::Answerer;
+use crate::answer::stages::Stages;
 use crate::error::ErrorDescription;
 use crate::pages::language::Language;
 use crate::refresh::feeds::FeedKeeper;
@@ -28,6 +35,10 @@ use crate::refresh::sync::keeper::CatalogueKeeper;
 pub struct Sources {
     pub feeds: Arc<FeedKeeper>,
     pub catalogue: Arc<CatalogueKeeper>,
+    /// Answers on behalf of the visitor, whose budget pays.
+    pub answerer: Answerer,
+    pub stages: Stages,
+    pub now: DateTime<Utc>,
 }
 
 /// A page, ready to be sent.

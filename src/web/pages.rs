@@ -7,13 +7,14 @@ use actix_web::http::header::{self, HeaderName};
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::answer::error::BridgeError;
+use crate::answer::stages::Stages;
 use crate::odata::etag;
 use crate::odata::version::Version;
 use crate::pages::visit::{Target, Visit};
-use crate::pages::{Html, Sources, assets, failure, find};
+use crate::pages::{Html, Sources, assets, failure, find, measurement};
 use crate::web::compress::{self, Coding};
 use crate::web::state::AppState;
-use crate::web::{links, odata, respond};
+use crate::web::{client, links, odata, respond};
 
 /// Nothing but what this service itself serves, and nothing inline.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -30,6 +31,16 @@ pub async fn front(request: HttpRequest, body: web::Payload, state: web::Data<Ap
         return document;
     }
     page(&request, &state, |sources, visit| async move { find::page(&sources, visit) }).await
+}
+
+/// `/maaling/{table}`: a measurement.
+pub async fn measurement(
+    request: HttpRequest,
+    table: web::Path<String>,
+    state: web::Data<AppState>,
+) -> HttpResponse {
+    let table = table.into_inner();
+    page(&request, &state, |sources, visit| measurement::page(sources, visit, table)).await
 }
 
 /// A file of the pages. Its address changes with what is in it.
@@ -82,7 +93,14 @@ where
         accept_language: accept_language.as_deref(),
         service: &links::base(request, state.public_url.as_deref()),
     });
-    let sources = Sources { feeds: Arc::clone(&state.feeds), catalogue: Arc::clone(&state.catalogue) };
+    let state = state.for_client(client::of(request, &state.proxies));
+    let sources = Sources {
+        feeds: Arc::clone(&state.feeds),
+        catalogue: Arc::clone(&state.catalogue),
+        answerer: state.answerer.clone(),
+        stages: Stages::new(Arc::clone(&state.metrics)),
+        now: state.clock.now(),
+    };
     let made = state.workers.run(&state.workers.work(), make(sources, visit)).await;
     match made {
         Some(html) => send(request, html).await,

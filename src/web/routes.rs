@@ -19,6 +19,7 @@ const INDICATORS: Usage =
     read_only("Prometheus henter nøgletal her", "Prometheus scrapes the indicators here");
 const FRONT: Usage = read_only("her står, hvad tjenesten har", "lists what the service offers");
 const STATUS: Usage = read_only("her står, hvordan tjenesten har det", "shows the state of the service");
+const MEASUREMENT: Usage = read_only("her vises en måling", "shows a measurement");
 const ASSETS: Usage =
     read_only("siderne henter deres udseende her", "holds the styles and scripts of the pages");
 const EXPORT: Usage = read_only("tal hentes her som en fil", "figures are downloaded here as a file");
@@ -51,6 +52,8 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(web::resource("/odata/{path:.*}").to(odata::answer))
         .service(or_say(readable("/export/{table}/{file:.*}", download::answer), &EXPORT))
         .service(or_say(readable("/open/{file:.*}", open::answer), &OPEN))
+        .service(or_say(readable("/maaling/{table}", pages::measurement), &MEASUREMENT))
+        .service(web::resource("/maaling/{table}/").to(unslashed))
         .service(or_say(readable("/assets/{file}", pages::asset), &ASSETS))
         .default_service(web::to(pages::nothing));
 }

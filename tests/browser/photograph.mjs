@@ -10,6 +10,9 @@ import { open } from './browser.mjs';
 const PAGES = {
   find: '/',
   soeg: '/?q=sygedagpneg&kommune=730',
+  maaling: '/maaling/y07a02?kommune=730&fordeling=K%C3%B8n',
+  andel: '/maaling/y25i09?kommune=730&sammenlign=751,851&maal=Andel_langtidsledige_personer_ift_bruttoledige_personer',
+  indeks: '/maaling/y25i09?kommune=730&sammenlign=751&skala=indeks&sprog=en',
   fejl: '/findes-ikke',
 };
 const LOOKS = {

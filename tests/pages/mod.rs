@@ -2,6 +2,7 @@
 
 mod find;
 mod frame;
+mod measurement;
 
 use crate::support::app::{Answer, App};
 

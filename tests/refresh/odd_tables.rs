@@ -162,6 +162,8 @@ async fn costs_only_itself(name: &str, odd: Value, is_readable: bool) {
     assert_eq!(app.get(HEALTHY).await.rows().len(), 1, "{name}");
     assert_eq!(app.upstream.count_of("/data/y1"), 1, "{name}");
     assert_eq!(app.get("/odata/Datasets").await.rows().len(), 2, "{name}: one table has one id");
+    let page = app.page("/maaling/y2?fordeling=K%C3%B8n&kommune=751").await;
+    assert!(matches!(page.status, 200 | 400 | 502 | 503), "{name}: {} {}", page.status, page.text());
     let own = app.get("/odata/jobindsats/y2/").await;
     let status = app.get("/status").await.text();
     if is_readable {

@@ -66,7 +66,17 @@ impl CannedApp {
 
     /// Asks for a path, with blanks and letters as a person would write them.
     pub async fn get(&self, path: &str) -> Answer {
-        let response = self.client.get(format!("{}{path}", self.service.url())).send().await.unwrap();
+        self.accepting(path, "*/*").await
+    }
+
+    /// Asks for a path as a browser does.
+    pub async fn page(&self, path: &str) -> Answer {
+        self.accepting(path, "text/html").await
+    }
+
+    async fn accepting(&self, path: &str, accept: &str) -> Answer {
+        let request = self.client.get(format!("{}{path}", self.service.url())).header("Accept", accept);
+        let response = request.send().await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         Answer { status, headers, body: response.bytes().await.unwrap().to_vec() }
     }

@@ -1,0 +1,308 @@
+//! What the address of a measurement's page chooses: measure, period type, places, breakdown, and how they are shown.
+
+use chrono::{Months, NaiveDate};
+
+use crate::catalogue::area::AreaKind;
+use crate::catalogue::dimension::Dimension;
+use crate::catalogue::measure::{Measure, Unit};
+use crate::catalogue::measurement::{Measurement, PeriodType};
+use crate::catalogue::period::Period;
+use crate::error::closest;
+use crate::feed::column::{Fact, MemberFact};
+use crate::feed::{Feed, Set};
+use crate::pages::error::PageError;
+use crate::pages::figures::{Question, one_of};
+use crate::pages::municipality::{self, Municipality};
+use crate::pages::visit::Visit;
+use crate::search::folded;
+
+/// Names of the options.
+pub(super) const MEASURE: &str = "maal";
+pub(super) const PERIOD_TYPE: &str = "periodetype";
+pub(super) const COMPARED: &str = "sammenlign";
+pub(super) const BREAKDOWN: &str = "fordeling";
+pub(super) const SCALE: &str = "skala";
+pub(super) const INDEX: &str = "indeks";
+pub(super) const YEARS: &str = "aar";
+pub(super) const ALL: &str = "alle";
+pub(super) const MAP_PERIOD: &str = "periode";
+/// The most places that are compared.
+const COMPARED_LIMIT: usize = 8;
+/// How many years are shown unless all are asked for.
+const YEARS_SHOWN: u32 = 10;
+/// The set of all figures, whose columns name every dimension and measure.
+const CUBE: &str = "Data";
+/// The official code of the country.
+const COUNTRY: &str = "000";
+
+/// What is shown.
+pub(super) struct Choice<'a> {
+    pub measurement: &'a Measurement,
+    pub measure: usize,
+    pub period_type: &'a PeriodType,
+    /// Whether the sets of the table hold this period type; others are in `Data` only.
+    is_shortest: bool,
+    /// The municipality that was chosen, whether or not the table has it.
+    pub municipality: Option<&'static Municipality>,
+    pub places: Vec<Place>,
+    pub breakdown: Option<usize>,
+    /// Dimensions that stand at a member because they have no total, with that member.
+    pub fixed: Vec<(usize, usize)>,
+    pub is_indexed: bool,
+    pub all_years: bool,
+    pub map_period: Option<&'a Period>,
+    names: Names,
+}
+
+/// A place whose figures are shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub code: &'static str,
+    pub name: String,
+    /// Whether it was named for comparison and can be taken away again.
+    pub is_compared: bool,
+}
+
+/// The columns of the table, as clients know them.
+struct Names {
+    dimensions: Vec<String>,
+    measures: Vec<String>,
+}
+
+impl Names {
+    fn of(measurement: &Measurement, feed: &Feed) -> Self {
+        let cube = feed.set_index(CUBE).and_then(|index| feed.sets.get(index));
+        let name = |fact| cube.and_then(|cube| named(cube, fact)).unwrap_or_default();
+        Self {
+            dimensions: (0..measurement.dimensions.len())
+                .map(|index| name(Fact::Member(index, MemberFact::Label)))
+                .collect(),
+            measures: (0..measurement.measures.len()).map(|index| name(Fact::Measure(index))).collect(),
+        }
+    }
+}
+
+fn named(set: &Set, fact: Fact) -> Option<String> {
+    set.columns.iter().find(|column| column.fact == fact).map(|column| column.name.clone())
+}
+
+impl<'a> Choice<'a> {
+    /// Reads the options of an address.
+    pub fn read(measurement: &'a Measurement, feed: &Feed, visit: &Visit) -> Result<Self, PageError> {
+        let names = Names::of(measurement, feed);
+        let measure = chosen(visit, MEASURE, &names.measures)?.unwrap_or(0);
+        let shortest = measurement.shortest_period_type();
+        let types: Vec<String> = measurement.period_types.iter().map(|kind| kind.id.to_string()).collect();
+        let period_type =
+            chosen(visit, PERIOD_TYPE, &types)?.and_then(|index| measurement.period_types.get(index));
+        let Some(period_type) = period_type.or(shortest) else { return Err(PageError::no_periods()) };
+        let others: Vec<String> = measurement
+            .dimensions
+            .iter()
+            .zip(&names.dimensions)
+            .map(|(dimension, name)| if dimension.is_area() { String::new() } else { name.clone() })
+            .collect();
+        let breakdown = chosen(visit, BREAKDOWN, &others)?;
+        let periods: Vec<&Period> = periods_of(measurement, period_type).collect();
+        let ids: Vec<String> = periods.iter().map(|period| period.id.to_string()).collect();
+        let map_period = chosen(visit, MAP_PERIOD, &ids)?.and_then(|index| periods.get(index).copied());
+        let municipality = visit.municipality()?;
+        Ok(Self {
+            measure,
+            period_type,
+            is_shortest: shortest == Some(period_type),
+            municipality,
+            places: places(measurement, municipality, visit.option(COMPARED).unwrap_or_default())?,
+            breakdown,
+            fixed: fixed(measurement),
+            is_indexed: visit.option(SCALE) == Some(INDEX),
+            all_years: visit.option(YEARS) == Some(ALL),
+            map_period,
+            measurement,
+            names,
+        })
+    }
+
+    pub fn measure(&self) -> Option<&'a Measure> {
+        self.measurement.measures.get(self.measure)
+    }
+
+    pub fn unit(&self) -> Option<Unit> {
+        self.measure()?.unit
+    }
+
+    pub fn decimals(&self) -> u8 {
+        self.unit().map_or(0, Unit::decimals)
+    }
+
+    /// Whether figures of places of different size can be compared: shares and durations can, counts cannot.
+    pub fn is_comparable(&self) -> bool {
+        match self.unit() {
+            Some(Unit::Percent | Unit::PercentagePoints | Unit::Fraction | Unit::Weeks | Unit::Hours) => true,
+            Some(Unit::Persons | Unit::FullTimePersons | Unit::Spells | Unit::Kroner | Unit::Count)
+            | None => false,
+        }
+    }
+
+    pub fn measure_column(&self) -> &str {
+        self.names.measures.get(self.measure).map_or("", String::as_str)
+    }
+
+    pub fn measure_columns(&self) -> &[String] {
+        &self.names.measures
+    }
+
+    pub fn dimension_column(&self, dimension: usize) -> &str {
+        self.names.dimensions.get(dimension).map_or("", String::as_str)
+    }
+
+    /// The periods of the chosen type, the newest first.
+    pub fn periods(&self) -> impl Iterator<Item = &'a Period> + use<'a> {
+        periods_of(self.measurement, self.period_type)
+    }
+
+    /// The first day that is shown; `None` where all periods are.
+    fn since(&self) -> Option<NaiveDate> {
+        let newest = self.periods().find_map(Period::last_day).filter(|_| !self.all_years)?;
+        newest.checked_sub_months(Months::new(12 * YEARS_SHOWN))
+    }
+
+    /// The place that is looked at, and the country beside it.
+    pub fn main_places(&self) -> Vec<&Place> {
+        let own = self.places.first();
+        let country = self.places.iter().skip(1).find(|place| place.code == COUNTRY);
+        own.into_iter().chain(country).collect()
+    }
+
+    /// Whether the table has figures of municipalities.
+    pub fn has_municipalities(&self) -> bool {
+        let area = self.measurement.area().and_then(|area| self.measurement.dimensions.get(area));
+        area.is_some_and(|area| area.members.iter().any(|one| one.area == Some(AreaKind::Municipality)))
+    }
+
+    /// The figures of the places over time.
+    pub fn series(&self) -> Question {
+        let mut conditions = vec![one_of("Områdekode", self.places.iter().map(|place| place.code))];
+        conditions.extend(self.since().map(|day| format!("Fra ge {day}")));
+        self.question("Hovedtal", conditions, None, &["Periode", "Områdekode"])
+    }
+
+    /// The figures of all municipalities in one period.
+    pub fn map(&self, period: &Period) -> Question {
+        let mut conditions = vec![one_of("Periode", [period.id.as_str()])];
+        if !self.is_shortest {
+            conditions.push("Områdeniveau eq 'Kommune'".to_owned());
+        }
+        self.question("Kommuner", conditions, None, &["Områdekode"])
+    }
+
+    /// The figures of the members of a dimension in one period, for these places.
+    pub fn parts(&self, dimension: usize, period: &Period, places: &[&Place]) -> Question {
+        let name = self.dimension_column(dimension);
+        let set = format!("Fordelt_på_{name}");
+        let conditions = vec![
+            one_of("Periode", [period.id.as_str()]),
+            one_of("Områdekode", places.iter().map(|place| place.code)),
+        ];
+        let columns = [name.to_owned(), format!("{name}_id"), format!("{name}_niveau")];
+        let columns: Vec<&str> = columns.iter().map(String::as_str).chain(["Områdekode"]).collect();
+        self.question(&set, conditions, Some(dimension), &columns)
+    }
+
+    /// A question for the chosen measure. Sets hold the shortest period type with all other dimensions at their totals; of other
+    /// types the same figures are asked of the whole cube.
+    fn question(
+        &self,
+        set: &str,
+        mut conditions: Vec<String>,
+        of: Option<usize>,
+        columns: &[&str],
+    ) -> Question {
+        if !self.is_shortest {
+            conditions.insert(0, one_of("Periodetype", [self.period_type.id.as_str()]));
+        }
+        for (index, dimension) in self.measurement.dimensions.iter().enumerate() {
+            let column = format!("{}_id", self.dimension_column(index));
+            let member = self.fixed.iter().find(|(fixed, _)| *fixed == index);
+            let member = member.and_then(|(_, member)| dimension.members.get(*member));
+            match member {
+                _ if dimension.is_area() => {}
+                _ if of == Some(index) && !self.is_shortest => conditions.push(format!("{column} ne 'T'")),
+                _ if of == Some(index) => {}
+                Some(member) => conditions.push(one_of(&column, [member.id.as_str()])),
+                None if !self.is_shortest => conditions.push(one_of(&column, ["T"])),
+                None => {}
+            }
+        }
+        Question {
+            set: if self.is_shortest { set.to_owned() } else { CUBE.to_owned() },
+            filter: conditions.join(" and "),
+            select: columns.iter().copied().chain([self.measure_column()]).collect::<Vec<_>>().join(","),
+        }
+    }
+}
+
+fn periods_of<'a>(
+    measurement: &'a Measurement,
+    period_type: &'a PeriodType,
+) -> impl Iterator<Item = &'a Period> + use<'a> {
+    measurement.periods.iter().filter(|period| period.type_id == period_type.id)
+}
+
+/// The index of the value of an option among those that there are.
+fn chosen(visit: &Visit, option: &str, values: &[String]) -> Result<Option<usize>, PageError> {
+    let Some(wanted) = visit.option(option) else { return Ok(None) };
+    let found = values.iter().position(|value| !value.is_empty() && folded(value) == folded(wanted));
+    found.map(Some).ok_or_else(|| {
+        let values = values.iter().map(String::as_str).filter(|value| !value.is_empty());
+        PageError::choice(option, wanted, closest(wanted, values))
+    })
+}
+
+/// Dimensions that cannot be at a total: at the member that they are pinned to, else at their first.
+fn fixed(measurement: &Measurement) -> Vec<(usize, usize)> {
+    let fixed = |dimension: &Dimension| match dimension.pinned {
+        Some(member) => Some(member),
+        None => (dimension.total().is_none() && !dimension.members.is_empty()).then_some(0),
+    };
+    let dimensions = measurement.dimensions.iter().enumerate().filter(|(_, dimension)| !dimension.is_area());
+    dimensions.filter_map(|(index, dimension)| Some((index, fixed(dimension)?))).collect()
+}
+
+/// The municipality, its region and the country, as far as the table has them, and the places to compare with.
+fn places(
+    measurement: &Measurement,
+    municipality: Option<&Municipality>,
+    compared: &str,
+) -> Result<Vec<Place>, PageError> {
+    let codes = municipality.into_iter().flat_map(|one| [one.code, one.region]).chain([COUNTRY]);
+    let mut places: Vec<Place> = codes.filter_map(|code| place(measurement, code, false)).collect();
+    let named: Vec<&str> =
+        compared.split([',', ';']).map(str::trim).filter(|name| !name.is_empty()).collect();
+    if named.len() > COMPARED_LIMIT {
+        return Err(PageError::too_many_compared(COMPARED_LIMIT));
+    }
+    for (index, name) in named.into_iter().enumerate() {
+        let code = municipality::find(name).map_or(name, |one| one.code);
+        let is_known = municipality::find(name).is_ok();
+        let Some(added) = place(measurement, code, true) else {
+            if is_known {
+                continue;
+            }
+            let nearest = municipality::find(name).err().flatten();
+            return Err(PageError::municipality(name, nearest));
+        };
+        if !places.iter().any(|other| other.code == added.code) {
+            // Behind the chosen municipality, in front of its region and the country.
+            let at = (usize::from(municipality.is_some()) + index).min(places.len());
+            places.insert(at, added);
+        }
+    }
+    Ok(places)
+}
+
+fn place(measurement: &Measurement, code: &str, is_compared: bool) -> Option<Place> {
+    let area = measurement.dimensions.get(measurement.area()?)?;
+    let member = area.members.iter().find(|member| member.code == Some(code))?;
+    Some(Place { code: member.code?, name: member.label.clone(), is_compared })
+}

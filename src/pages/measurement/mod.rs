@@ -1,0 +1,301 @@
+//! `/maaling/{table}`: a measurement as a person sees it. What it measures, its figures over time for a municipality beside its region
+//! and the country, a map, a breakdown, a table. All figures come from the answers that Excel gets.
+
+mod choice;
+mod facts;
+mod map;
+mod over_time;
+mod parts;
+mod series;
+
+use askama::Template;
+use futures_util::join;
+
+use crate::answer::error::BridgeError;
+use crate::answer::retry_when_moved;
+use crate::catalogue::measurement::{Heading, Measurement, MeasurementHead};
+use crate::catalogue::period::Period;
+use crate::error::DescribeError;
+use crate::feed::Feed;
+use crate::fetch::error::FetchError;
+use crate::pages::error::{PageError, in_english};
+use crate::pages::figures::{Question, Rows, one_of};
+use crate::pages::language::Language;
+use crate::pages::layout::Layout;
+use crate::pages::measurement::choice::Choice;
+use crate::pages::measurement::facts::Facts;
+use crate::pages::measurement::map::MapView;
+use crate::pages::measurement::over_time::OverTime;
+use crate::pages::measurement::parts::Parts;
+use crate::pages::measurement::series::{Headline, Series};
+use crate::pages::municipality::{self, Municipality};
+use crate::pages::visit::Visit;
+use crate::pages::{Html, Sources, failure};
+
+/// How many revised figures are shown.
+const REVISIONS: usize = 5;
+
+#[derive(Template)]
+#[template(path = "measurement.html")]
+struct Page {
+    layout: Layout,
+    l: Language,
+    heading: Heading,
+    id: String,
+    controls: Controls,
+    /// Why figures are missing, if the upstream or a limit is the reason.
+    trouble: Vec<String>,
+    headlines: Vec<Headline>,
+    over_time: Option<OverTime>,
+    map: Option<MapView>,
+    parts: Option<Parts>,
+    revisions: Vec<String>,
+    facts: Facts,
+    /// The address of what is shown, for Excel and others.
+    address: String,
+    /// The same as files: label and link.
+    files: Vec<(&'static str, String)>,
+}
+
+/// What can be chosen.
+struct Controls {
+    municipality: Option<&'static Municipality>,
+    municipalities: &'static [Municipality],
+    /// The municipality is chosen, and the table has no figures for it.
+    is_missing: bool,
+    /// Value, label and whether it is chosen.
+    measures: Vec<(String, String, bool)>,
+    period_types: Vec<(String, String, bool)>,
+    breakdowns: Vec<(String, String, bool)>,
+    compared: String,
+    /// Links that take a place away again.
+    remove: Vec<(String, String)>,
+    /// Dimensions without a total, with the member that they stand at.
+    fixed: Vec<(String, String)>,
+}
+
+/// The page of a table.
+pub async fn page(sources: Sources, visit: Visit, table: String) -> Html {
+    match retry_when_moved(|| show(&sources, &visit, &table)).await {
+        Ok(Ok(html)) => html,
+        Ok(Err(error)) => failure::of(&sources, visit, error),
+        Err(error) => failure::page(&sources, visit, &error),
+    }
+}
+
+/// An error of the outer kind ends the page, and may be that the table was updated meanwhile; one of the inner kind is the page's own.
+async fn show(sources: &Sources, visit: &Visit, table: &str) -> Result<Result<Html, PageError>, BridgeError> {
+    let feed = sources.feeds.table(table).await?;
+    let catalogue = sources.catalogue.current();
+    let (Some(head), Some(measurement)) = (catalogue.head(table), catalogue.measurement(table)) else {
+        return Err(BridgeError::TableNotRead(table.to_lowercase().as_str().into()));
+    };
+    let choice = match Choice::read(measurement, &feed, visit) {
+        Ok(choice) => choice,
+        Err(error) => return Ok(Err(error)),
+    };
+    let shown = Figures::read(sources, &feed, &choice).await?;
+    let l = visit.language;
+    let status = shown.status();
+    let question = choice.series();
+    let heading = head.heading();
+    let map = shown.map.as_ref().and_then(|(period, rows)| MapView::new(visit, &choice, period, rows));
+    let parts = shown.parts.as_ref().map(|(period, rows)| Parts::new(visit, &choice, period, rows));
+    let page = Page {
+        layout: Layout::new(sources, visit.clone(), heading.to_string()),
+        l,
+        id: head.id.to_string(),
+        controls: Controls::new(visit, &choice),
+        trouble: shown.trouble(l),
+        headlines: shown.series.as_ref().map(|series| series.headlines(l, &choice)).unwrap_or_default(),
+        over_time: shown.series.as_ref().and_then(|series| OverTime::new(visit, &choice, head, series)),
+        map,
+        parts,
+        revisions: revisions(sources, measurement, head, l).await,
+        facts: Facts::of(l, measurement, head, shown.fetched_at),
+        address: format!("{}/odata/jobindsats/{}/{}", visit.service, head.id, question.address()),
+        files: files(visit, head, &question),
+        heading,
+    };
+    let html = Html::of(status, l, &page);
+    Ok(Ok(Html { retry_after_seconds: shown.retry_after_seconds(), ..html }))
+}
+
+/// What is shown as files to work with.
+fn files(visit: &Visit, head: &MeasurementHead, question: &Question) -> Vec<(&'static str, String)> {
+    let l = visit.language;
+    let file = |folder: &str, extension: &str| {
+        visit.file(&format!("{folder}/{}/{}", head.id, question.file(extension)))
+    };
+    vec![
+        (l.text("Excel-projektmappe", "Excel workbook"), file("open", "xlsx")),
+        ("CSV", file("export", "csv")),
+        ("Parquet", file("export", "parquet")),
+        (l.text("Power Query", "Power Query"), file("open", "m")),
+    ]
+}
+
+/// The figures that a page shows, as far as they could be had.
+struct Figures<'a> {
+    series: Option<Series<'a>>,
+    map: Option<(&'a Period, Rows)>,
+    parts: Option<(&'a Period, Rows)>,
+    fetched_at: Option<chrono::DateTime<chrono::Utc>>,
+    errors: Vec<BridgeError>,
+}
+
+impl<'a> Figures<'a> {
+    /// Asks for the series, and then for the newest period in which it has a figure.
+    async fn read(sources: &Sources, feed: &Feed, choice: &'a Choice<'a>) -> Result<Self, BridgeError> {
+        let mut errors = Vec::new();
+        let rows = if choice.places.is_empty() {
+            None
+        } else {
+            kept(sources.ask(feed, &choice.series()).await, &mut errors)?
+        };
+        let fetched_at = rows.as_ref().and_then(|rows| rows.fetched_at);
+        let series = rows.as_ref().map(|rows| Series::new(choice, rows));
+        let newest = series.as_ref().and_then(|series| Some(series.periods[series.newest()?]));
+        let period = choice.map_period.or(newest).filter(|_| errors.is_empty());
+        let (mut map, mut parts) = (None, None);
+        if let Some(period) = period {
+            let of_map = async {
+                let has_map = choice.has_municipalities();
+                if has_map { Some(sources.ask(feed, &choice.map(period)).await) } else { None }
+            };
+            let of_parts = async {
+                let question =
+                    choice.breakdown.map(|dimension| choice.parts(dimension, period, &choice.main_places()));
+                match question {
+                    Some(question) => Some(sources.ask(feed, &question).await),
+                    None => None,
+                }
+            };
+            let (of_map, of_parts) = join!(of_map, of_parts);
+            if let Some(answer) = of_map {
+                map = kept(answer, &mut errors)?.map(|rows| (period, rows));
+            }
+            if let Some(answer) = of_parts {
+                parts = kept(answer, &mut errors)?.map(|rows| (period, rows));
+            }
+        }
+        Ok(Self { series, map, parts, fetched_at, errors })
+    }
+
+    /// The status of the first error, for without figures the page is not what was asked for.
+    fn status(&self) -> u16 {
+        self.errors.first().map_or(200, |error| error.describe().status)
+    }
+
+    fn retry_after_seconds(&self) -> Option<u64> {
+        self.errors.first().and_then(|error| error.describe().retry_after_seconds)
+    }
+
+    fn trouble(&self, l: Language) -> Vec<String> {
+        let mut sentences: Vec<String> = self
+            .errors
+            .iter()
+            .map(|error| l.text(&error.describe().danish, &in_english(error)).to_owned())
+            .collect();
+        sentences.dedup();
+        sentences
+    }
+}
+
+/// The rows, or the error among the others. That the table was updated meanwhile is no error of the page: it is made again.
+fn kept(
+    answer: Result<Rows, BridgeError>,
+    errors: &mut Vec<BridgeError>,
+) -> Result<Option<Rows>, BridgeError> {
+    match answer {
+        Ok(rows) => Ok(Some(rows)),
+        Err(error @ BridgeError::Fetch(FetchError::Moved { .. })) => Err(error),
+        Err(error) => {
+            errors.push(error);
+            Ok(None)
+        }
+    }
+}
+
+/// The figures of the table that were changed last, each in a sentence.
+async fn revisions(
+    sources: &Sources,
+    measurement: &Measurement,
+    head: &MeasurementHead,
+    l: Language,
+) -> Vec<String> {
+    let question = Question {
+        set: "Revisions".to_owned(),
+        filter: one_of("Table", [head.id.as_str()]),
+        select: "Period,Area,Measure,Before,After".to_owned(),
+    };
+    let Ok(rows) = sources.ask(&sources.feeds.catalogue(), &question).await else { return Vec::new() };
+    let hidden = || l.text("ikke offentliggjort", "not published").to_owned();
+    let sentence = |row: usize| {
+        let label = rows.text(row, "Measure");
+        let measure = measurement.measures.iter().find(|measure| measure.heading == label);
+        let decimals = measure.and_then(|measure| measure.unit).map_or(0, |unit| unit.decimals());
+        let figure =
+            |column| rows.figure(row, column).map_or_else(hidden, |figure| l.number(figure, decimals));
+        let period = measurement.periods.iter().find(|period| period.id.as_str() == rows.text(row, "Period"));
+        let period = period.map_or_else(|| rows.text(row, "Period"), |period| l.period(period));
+        format!("{period}, {}, {label}: {} → {}", rows.text(row, "Area"), figure("Before"), figure("After"))
+    };
+    (0..rows.len().min(REVISIONS)).map(sentence).collect()
+}
+
+impl Controls {
+    fn new(visit: &Visit, choice: &Choice<'_>) -> Self {
+        let (l, measurement) = (visit.language, choice.measurement);
+        let compared: Vec<_> = choice.places.iter().filter(|place| place.is_compared).collect();
+        let without = |code: &str| {
+            let others: Vec<&str> =
+                compared.iter().map(|place| place.code).filter(|other| *other != code).collect();
+            visit.here(&[(choice::COMPARED, &others.join(","))])
+        };
+        let is_missing =
+            choice.municipality.is_some_and(|one| choice.places.iter().all(|place| place.code != one.code));
+        let dimensions =
+            measurement.dimensions.iter().enumerate().filter(|(_, dimension)| !dimension.is_area());
+        Self {
+            municipality: choice.municipality,
+            municipalities: municipality::all(),
+            is_missing,
+            measures: measurement
+                .measures
+                .iter()
+                .zip(choice.measure_columns())
+                .enumerate()
+                .map(|(index, (measure, column))| {
+                    (column.clone(), measure.heading.clone(), index == choice.measure)
+                })
+                .collect(),
+            period_types: measurement
+                .period_types
+                .iter()
+                .map(|kind| {
+                    (kind.id.to_string(), l.period_kind(kind.kind).to_owned(), kind == choice.period_type)
+                })
+                .collect(),
+            breakdowns: dimensions
+                .map(|(index, dimension)| {
+                    (
+                        choice.dimension_column(index).to_owned(),
+                        dimension.label.clone(),
+                        choice.breakdown == Some(index),
+                    )
+                })
+                .collect(),
+            compared: compared.iter().map(|place| place.name.as_str()).collect::<Vec<_>>().join(", "),
+            remove: compared.iter().map(|place| (place.name.clone(), without(place.code))).collect(),
+            fixed: choice
+                .fixed
+                .iter()
+                .filter_map(|(dimension, member)| {
+                    let dimension = measurement.dimensions.get(*dimension)?;
+                    Some((dimension.label.clone(), dimension.members.get(*member)?.label.clone()))
+                })
+                .collect(),
+        }
+    }
+}
