@@ -87,8 +87,6 @@ pub enum BridgeError {
     BodySlow,
     #[error("the body could not be read to its end")]
     BodyBroken,
-    #[error("the answers are larger than {limit} bytes together")]
-    AnswerTooLarge { limit: usize },
     #[error(
         "the request is no valid HTTP/1.1; expected a line such as `GET /odata/Datasets?$top=5 HTTP/1.1`, headers with colons, \
          and no blank in the address beside Transfer-Encoding or Upgrade"
@@ -238,11 +236,6 @@ impl DescribeError for BridgeError {
                 400,
                 "BodyBroken",
                 "Forespørgslen blev afbrudt undervejs; send den igen.",
-            ),
-            Self::AnswerTooLarge { .. } => ErrorDescription::new(
-                413,
-                "BatchAnswerTooLarge",
-                "Svarene fylder for meget til én $batch; hent denne forespørgsel for sig.",
             ),
             Self::MalformedHttp => ErrorDescription::new(
                 400,

@@ -37,6 +37,8 @@ const MEMORY_WAIT: Duration = Duration::from_secs(10);
 const MEMORY_LOOK: Duration = Duration::from_millis(100);
 /// Texts count towards the memory of answers in steps of this size.
 const TEXT_STEP: u64 = 1024 * 1024;
+/// A text stands in the values of a row and in the column that is made of them.
+const TEXT_COPIES: u64 = 2;
 /// So often what was used is looked up.
 const CHECKED_EVERY: Duration = Duration::from_millis(2);
 
@@ -146,6 +148,15 @@ impl Workers {
         }))
     }
 
+    /// Holds memory for an answer that is made elsewhere, without waiting for it.
+    ///
+    /// # Errors
+    /// When there is not so much.
+    pub fn hold(&self, bytes: u64) -> Result<Held, Exhausted> {
+        let held = self.memory.try_hold(&Arc::default(), bytes)?;
+        held.ok_or_else(|| self.memory.refuse_now())
+    }
+
     #[must_use]
     pub fn statistics(&self) -> &WorkStatistics {
         &self.statistics
@@ -159,8 +170,10 @@ impl Workers {
         answer: impl Future<Output = T> + Send + 'static,
     ) -> Option<T> {
         let task = self.runtime.as_ref()?.spawn(work.clone().count(answer).in_current_span());
-        let _abandoned = Abandoned(work.clone(), task.abort_handle());
-        task.await.ok()
+        let mut abandoned = Abandoned(Some((work.clone(), task.abort_handle())));
+        let answer = task.await.ok();
+        abandoned.0 = None;
+        answer
     }
 }
 
@@ -172,13 +185,15 @@ impl Drop for Workers {
     }
 }
 
-/// Ends the work when it is dropped. Work that is complete does not notice.
-struct Abandoned(Work, AbortHandle);
+/// Ends the work when it is dropped before its answer has come.
+struct Abandoned(Option<(Work, AbortHandle)>);
 
 impl Drop for Abandoned {
     fn drop(&mut self) {
-        self.0.0.is_abandoned.store(true, Ordering::Relaxed);
-        self.1.abort();
+        if let Some((work, task)) = &self.0 {
+            work.0.is_abandoned.store(true, Ordering::Relaxed);
+            task.abort();
+        }
     }
 }
 
@@ -339,7 +354,7 @@ pub fn check_text(bytes: u64) -> Result<(), WorkError> {
     if bytes > TEXT_BYTES { Err(refused()) } else { Ok(()) }
 }
 
-/// Counts the text that an expression of the request has written, and checks as [`check`] does.
+/// Counts a text that an expression of the request is about to write, and checks as [`check`] does.
 ///
 /// # Errors
 /// When the request has written too much, or as for [`check`].
@@ -355,7 +370,7 @@ pub fn write_text(bytes: usize) -> Result<(), WorkError> {
         }
         let steps = after / TEXT_STEP - before / TEXT_STEP;
         if steps > 0 {
-            let held = section.hold(steps * TEXT_STEP)?;
+            let held = section.hold(steps * TEXT_STEP * TEXT_COPIES)?;
             let mut texts = section.work.0.texts.lock().unwrap_or_else(PoisonError::into_inner);
             texts.push(held);
         }

@@ -11,7 +11,8 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
-use futures_util::stream::{self, Stream, StreamExt};
+use futures_util::TryStreamExt;
+use futures_util::stream::{self, BoxStream, Stream, StreamExt};
 use sha2::{Digest, Sha256};
 
 use crate::answer::error::BridgeError;
@@ -67,6 +68,17 @@ pub enum Body {
     Kept(Arc<Document>),
     /// Written while it is sent.
     Pieces(Box<dyn Pieces>),
+    /// Written while it is sent, by tasks that wait for others.
+    Stream(PieceStream),
+}
+
+/// The pieces of a body as a stream.
+pub struct PieceStream(pub BoxStream<'static, Result<Vec<u8>, BridgeError>>);
+
+impl fmt::Debug for PieceStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PieceStream")
+    }
 }
 
 /// A body that is written piece by piece.
@@ -146,7 +158,7 @@ impl Reply {
             (Some(tag), _) => tag,
             (None, Body::Whole(body)) => digest(body),
             (None, Body::Kept(document)) => document.tag.clone(),
-            (None, Body::Empty | Body::Pieces(_)) => String::new(),
+            (None, Body::Empty | Body::Pieces(_) | Body::Stream(_)) => String::new(),
         });
         let is_held = if_none_match.is_some_and(|held| etag::matches(held, &tag));
         let mut reply = match is_held {
@@ -199,6 +211,18 @@ impl Reply {
         reply
     }
 
+    /// An answer that is no state of a resource, so that nothing of it is kept: that of a batch.
+    #[must_use]
+    pub fn unkept(version: Version, content_type: &str, applied: Option<&str>, body: Body) -> Self {
+        let mut reply = Self::new(StatusCode::OK, version, body);
+        reply.header(header::CONTENT_TYPE, content_type);
+        reply.header(header::CACHE_CONTROL, "no-cache");
+        if let Some(applied) = applied {
+            reply.header(HeaderName::from_static("preference-applied"), applied);
+        }
+        reply
+    }
+
     /// The answer to `OPTIONS`.
     #[must_use]
     pub fn options(version: Version, allow: &'static str) -> Self {
@@ -215,25 +239,28 @@ impl Reply {
         reply
     }
 
-    /// The whole uncompressed body. Blocks, so it must not run on the server's worker threads.
-    ///
-    /// # Errors
-    /// When a piece cannot be written, or the body is larger than `limit`.
-    pub fn into_bytes(self, limit: usize) -> Result<Vec<u8>, BridgeError> {
-        let mut pieces: Box<dyn Pieces> = match self.body {
-            Body::Empty => return Ok(Vec::new()),
-            Body::Whole(body) => Box::new(Once(Some(body))),
-            Body::Kept(document) => Box::new(Once(Some(document.plain.to_vec()))),
-            Body::Pieces(pieces) => pieces,
-        };
-        let mut whole = Vec::new();
-        while let Some(piece) = pieces.next()? {
-            whole.extend(piece);
-            if whole.len() > limit {
-                return Err(BridgeError::AnswerTooLarge { limit });
+    /// The pieces of the uncompressed body, and its length where it is known.
+    #[must_use]
+    pub fn into_pieces(self) -> (Box<dyn Pieces>, Option<usize>) {
+        match self.body {
+            Body::Empty => (Box::new(Once(None)), Some(0)),
+            Body::Whole(body) => {
+                let length = body.len();
+                (Box::new(Once(Some(body))), Some(length))
             }
+            Body::Kept(document) => {
+                let length = document.plain.len();
+                (Box::new(Sliced(document.plain.clone())), Some(length))
+            }
+            Body::Pieces(pieces) => (pieces, None),
+            // The answer to a batch is no part of one.
+            Body::Stream(_) => (Box::new(Once(None)), None),
         }
-        Ok(whole)
+    }
+
+    /// The body of an error.
+    fn into_bytes(self) -> Vec<u8> {
+        if let Body::Whole(body) = self.body { body } else { Vec::new() }
     }
 }
 
@@ -256,6 +283,10 @@ pub async fn send(request: &HttpRequest, version: Version, reply: Reply) -> Http
                 Err(error) => refuse(version, &error),
             };
         }
+        Body::Stream(PieceStream(pieces)) => {
+            coded(&mut response, coding);
+            return response.body(BodyStream::new(compressed(pieces, coding)));
+        }
         Body::Whole(body) => Box::new(Once(Some(body))),
         Body::Pieces(pieces) => pieces,
     };
@@ -265,7 +296,7 @@ pub async fn send(request: &HttpRequest, version: Version, reply: Reply) -> Http
     };
     coded(&mut response, coding);
     match rest {
-        Some(rest) => response.body(BodyStream::new(streamed(begun, rest))),
+        Some(rest) => response.body(BodyStream::new(continued(begun, rest))),
         None => response.body(begun),
     }
 }
@@ -284,7 +315,7 @@ pub fn refuse(version: Version, error: &BridgeError) -> HttpResponse {
     for header in reply.headers.iter().cloned() {
         response.append_header(header);
     }
-    response.body(reply.into_bytes(usize::MAX).unwrap_or_default())
+    response.body(reply.into_bytes())
 }
 
 /// An error as the bytes of a whole response, for a connection that is closed behind it.
@@ -293,7 +324,7 @@ pub fn raw_refusal(error: &BridgeError) -> Vec<u8> {
     let mut reply = Reply::refusal(Version::V4, error);
     reply.header(header::CONNECTION, "close");
     let (status, headers) = (reply.status, mem::take(&mut reply.headers));
-    let body = reply.into_bytes(usize::MAX).unwrap_or_default();
+    let body = reply.into_bytes();
     let mut bytes = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n", body.len()).into_bytes();
     for (name, value) in headers {
         bytes.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
@@ -309,6 +340,16 @@ struct Once(Option<Vec<u8>>);
 impl Pieces for Once {
     fn next(&mut self) -> Result<Option<Vec<u8>>, BridgeError> {
         Ok(self.0.take())
+    }
+}
+
+/// A body that is kept, piece by piece.
+struct Sliced(Bytes);
+
+impl Pieces for Sliced {
+    fn next(&mut self) -> Result<Option<Vec<u8>>, BridgeError> {
+        let size = self.0.len().min(PIECE_BYTES);
+        Ok((size > 0).then(|| self.0.split_to(size).to_vec()))
     }
 }
 
@@ -357,8 +398,14 @@ async fn first(
     off_thread(move || timed(measured.as_ref(), begin)).await
 }
 
+/// A body as a stream, in no coding of HTTP.
+pub fn streamed(pieces: Box<dyn Pieces>) -> impl Stream<Item = Result<Bytes, BridgeError>> {
+    let packer = Packer::streaming(Coding::Identity);
+    continued(Bytes::new(), Packing { pieces, packer, stages: None })
+}
+
 /// The stream of the rest of a body. After an error it ends without the last chunk.
-fn streamed(begun: Bytes, rest: Packing) -> impl Stream<Item = Result<Bytes, BridgeError>> {
+fn continued(begun: Bytes, rest: Packing) -> impl Stream<Item = Result<Bytes, BridgeError>> {
     let rest = stream::try_unfold(Some(rest), |packing| async move {
         let Some(mut packing) = packing else { return Ok(None) };
         let measured = packing.stages.clone();
@@ -382,7 +429,30 @@ fn streamed(begun: Bytes, rest: Packing) -> impl Stream<Item = Result<Bytes, Bri
         .filter(|piece| std::future::ready(!matches!(piece, Ok(bytes) if bytes.is_empty())))
 }
 
-async fn off_thread<T: Send + 'static>(
+/// A stream of pieces in a coding. After an error it ends without the last chunk.
+fn compressed(
+    pieces: BoxStream<'static, Result<Vec<u8>, BridgeError>>,
+    coding: Coding,
+) -> impl Stream<Item = Result<Bytes, BridgeError>> {
+    let packed = stream::try_unfold(Some((pieces, Packer::streaming(coding))), |state| async move {
+        let Some((mut pieces, mut packer)) = state else { return Ok(None) };
+        let Some(piece) = pieces.next().await.transpose()? else {
+            return Ok(Some((packer.finish().map_err(interrupted)?.into(), None)));
+        };
+        let packed = move || Ok((packer.pack(&piece).map_err(interrupted)?, packer));
+        let (packed, packer) = off_thread(packed).await?;
+        Ok(Some((Bytes::from(packed), Some((pieces, packer)))))
+    });
+    packed
+        .inspect_err(|error: &BridgeError| tracing::error!(%error, "an answer was cut off"))
+        .filter(|piece| std::future::ready(!matches!(piece, Ok(bytes) if bytes.is_empty())))
+}
+
+/// Runs work that computes beside the server's threads.
+///
+/// # Errors
+/// Those of the work, and when the server is stopping.
+pub async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, BridgeError> + Send + 'static,
 ) -> Result<T, BridgeError> {
     web::block(work).await.map_err(|_| crate::fetch::error::FetchError::Interrupted)?

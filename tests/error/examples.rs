@@ -293,10 +293,6 @@ fn batch() -> Vec<Example> {
         ),
         example("a `$batch` asks for `Isolation`", BridgeError::Isolation),
         example("a request that another one depends on failed", BridgeError::FailedDependency),
-        example(
-            "the answers of a `$batch` are too large together",
-            BridgeError::AnswerTooLarge { limit: 64 * 1024 * 1024 },
-        ),
     ]
 }
 

@@ -162,6 +162,26 @@ async fn remote_read_answers_with_the_published_figures_of_every_month() {
     }
 }
 
+/// Answers of more than one block of snappy, and of several queries.
+#[tokio::test]
+async fn a_long_remote_read_is_written_in_pieces_and_read_whole() {
+    let app = with_indicator().await;
+    let wide = || daily("2025-01-01", "2026-09-01", &[]);
+    let narrow = || daily("2026-06-01", "2026-06-30", &[(0, "area", "Læsø")]);
+    let answer = app.post("/api/v1/read", &PACKED, packed(vec![narrow(), wide(), narrow()])).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let plain = snap::raw::Decoder::new().decompress_vec(&answer.body).unwrap();
+    assert!(plain.len() > 1_000_000, "{}", plain.len());
+    let results = Response::decode(plain.as_slice()).unwrap().results;
+    let alone = [series(&app, narrow()).await, series(&app, wide()).await, series(&app, narrow()).await];
+    assert_eq!(results.len(), 3);
+    for (result, alone) in results.iter().zip(alone) {
+        assert!(!alone.is_empty());
+        // The markers that end a series are no numbers, and equal nothing.
+        assert!(format!("{:?}", result.series) == format!("{alone:?}"), "the same series as alone");
+    }
+}
+
 #[tokio::test]
 async fn all_four_kinds_of_matchers_choose_series() {
     let app = with_indicator().await;
@@ -291,7 +311,7 @@ async fn a_query_that_makes_no_sense_is_refused_with_a_sentence() {
         assert_eq!(answer.status, 400, "{word}: {}", answer.text());
         assert!(answer.text().contains(word) && answer.text().contains(". ("), "{}", answer.text());
     }
-    assert_eq!(app.get("/api/v1/read").await.status, 404);
+    assert_eq!(app.get("/api/v1/read").await.status, 405);
 }
 
 #[tokio::test]

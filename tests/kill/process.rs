@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpSocket, TcpStream};
+
 /// A running process; killed when it is dropped.
 pub struct Bridge {
     child: Child,
@@ -84,6 +87,16 @@ impl Bridge {
         child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
         assert!(!child.wait().unwrap().success(), "{said}");
         said
+    }
+
+    /// Asks for something, and takes nothing of the answer.
+    pub async fn ask_unread(&self, request: &[u8]) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(16 * 1024).unwrap();
+        let address = self.url.strip_prefix("http://").unwrap().parse().unwrap();
+        let mut stream = socket.connect(address).await.unwrap();
+        stream.write_all(request).await.unwrap();
+        stream
     }
 
     /// The status and the body of an answer.

@@ -1,5 +1,7 @@
 //! The program as a process with a small memory budget, reading more cells than fit into it.
 
+use std::time::Duration;
+
 use crate::kill::process::Bridge;
 
 const MEGABYTE: u64 = 1024 * 1024;
@@ -9,6 +11,8 @@ const BUDGET: u64 = 8;
 const WORK: u64 = 140;
 /// Ten years of a set of which thirteen months are nearly as much as a request may ask for.
 const SET: &str = "/odata/jobindsats/y01dia02/Fordelt_på_A_kasse?$filter=Periode ge '2016M01'";
+
+const ANSWER_BYTES: &str = r#"jobindsats_bridge_budget_used{resource="answer_bytes",share="everybody"}"#;
 
 async fn metric(bridge: &Bridge, name: &str) -> u64 {
     let metrics = bridge.get("/metrics").await.unwrap().1;
@@ -37,4 +41,32 @@ async fn reading_more_than_the_budget_evicts_and_stays_within_bounds() {
     assert!(grown < (BUDGET + WORK) * MEGABYTE, "{} MB more than at the start", grown / MEGABYTE);
     assert!(metric(&bridge, "jobindsats_bridge_cache_evictions_total").await > 0);
     assert!(metric(&bridge, "jobindsats_bridge_cache_size_bytes").await <= BUDGET * MEGABYTE);
+}
+
+/// What ten batches of ten pages may take beside what one page takes, where whole bodies took 730 MB.
+const BATCHES: u64 = 250;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn batches_that_nobody_reads_take_no_more_than_what_is_being_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = [("BRIDGE_MEMORY_MB", "64"), ("BRIDGE_ANSWERS_MB", "128")];
+    let bridge = Bridge::start_with(folder.path(), &settings).await;
+    let page = "/odata/jobindsats/y01dia02/Fordelt_p%C3%A5_A_kasse";
+    assert_eq!(bridge.get(page).await.unwrap().0, 200);
+    let before = bridge.peak_memory();
+    let requests: Vec<_> =
+        (0..10).map(|id| serde_json::json!({ "id": id.to_string(), "method": "GET", "url": page })).collect();
+    let body = serde_json::json!({ "requests": requests }).to_string();
+    let head = "POST /odata/$batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
+    let request = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
+    let mut readers = Vec::new();
+    for _ in 0..10 {
+        readers.push(bridge.ask_unread(request.as_bytes()).await);
+    }
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!(bridge.get("/healthz").await.unwrap().0, 200);
+    assert!(metric(&bridge, ANSWER_BYTES).await > 0, "the batches are under way");
+    let grown = bridge.peak_memory() - before;
+    assert!(grown < BATCHES * MEGABYTE, "{} MB more than with one page", grown / MEGABYTE);
+    drop(readers);
 }

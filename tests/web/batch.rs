@@ -1,5 +1,7 @@
 //! `$batch`: several reads in one request, each answered like a request of its own.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE;
 use serde_json::{Value, json};
 
 use crate::support::app::{Answer, App, AppOptions};
@@ -82,6 +84,22 @@ async fn addresses_in_a_part_may_have_blanks_and_letters_as_they_are_typed() {
         let refused = multipart(&line, headers).await;
         assert_eq!((refused.status, refused.code().as_str()), (400, "MalformedBatch"), "{line} {headers}");
     }
+}
+
+#[actix_web::test]
+async fn large_parts_are_written_in_pieces_and_come_out_as_they_would_alone() {
+    let app = App::start().await;
+    let rows = "Kommuner?$filter=Periode%20ge%20%272020M01%27&$top=4000";
+    let (page, metadata) =
+        (app.get(&format!("{SERVICE}/{rows}")).await, app.get(&format!("{SERVICE}/$metadata")).await);
+    assert!(page.body.len() > 500_000 && metadata.body.len() > 10_000);
+    let name = "Landet(Periode='2026M06',Omr%C3%A5de_id='T')/Omr%C3%A5de/$value";
+    let requests = json!([read("1", rows), read("2", "$metadata"), read("3", rows), read("4", name)]);
+    let answers = json_batch(&app, requests, "").await;
+    assert_eq!((&answers[0]["body"], &answers[2]["body"]), (&page.json(), &page.json()));
+    let decoded = URL_SAFE.decode(answers[1]["body"].as_str().unwrap()).unwrap();
+    assert_eq!(decoded, metadata.body);
+    assert_eq!(answers[3]["body"], app.get(&format!("{SERVICE}/{name}")).await.text());
 }
 
 #[actix_web::test]

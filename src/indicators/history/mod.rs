@@ -136,25 +136,28 @@ struct PeriodSpan {
     baseline: Option<usize>,
 }
 
-/// The series that the query matches and that have samples. Subtracts their cost from the budget.
+/// The series of one indicator that the query matches and that have samples. Subtracts their cost from the budget.
 ///
 /// # Errors
 /// When the query's range is invalid or its answer would exceed the budget.
-pub fn read(snapshot: &Snapshot, query: &Query, budget: &mut usize) -> Result<Vec<Series>, HistoryError> {
+pub fn read_indicator(
+    snapshot: &Snapshot,
+    indicator: usize,
+    query: &Query,
+    budget: &mut usize,
+) -> Result<Vec<Series>, HistoryError> {
     let query = &moments::within_calendar(query)?;
     if query.matchers.len() > MATCHER_LIMIT {
         return Err(HistoryError::TooManyMatchers { found: query.matchers.len() });
     }
-    let mut series = Vec::new();
-    for state in &snapshot.indicators {
-        if let Some(figures) = &state.figures {
-            series.extend(read_indicator(&snapshot.origin, state, figures, query, budget)?);
-        }
+    let state = snapshot.indicators.get(indicator);
+    match state.and_then(|state| Some((state, state.figures.as_ref()?))) {
+        Some((state, figures)) => series_of(&snapshot.origin, state, figures, query, budget),
+        None => Ok(Vec::new()),
     }
-    Ok(series)
 }
 
-fn read_indicator(
+fn series_of(
     origin: &Arc<str>,
     state: &IndicatorState,
     figures: &Figures,

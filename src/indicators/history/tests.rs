@@ -14,6 +14,13 @@ use crate::indicators::resolve::Area;
 const LOOK_BACK: i64 = 5 * 60 * 1000;
 const DAY: i64 = 24 * 60 * 60 * 1000;
 
+/// The series of all indicators.
+fn read(snapshot: &Snapshot, query: &Query, budget: &mut usize) -> Result<Vec<Series>, HistoryError> {
+    let indicators = 0..snapshot.indicators.len();
+    let read = indicators.map(|indicator| read_indicator(snapshot, indicator, query, budget));
+    Ok(read.collect::<Result<Vec<_>, _>>()?.concat())
+}
+
 fn ms(text: &str) -> i64 {
     text.parse::<DateTime<Utc>>().unwrap().timestamp_millis()
 }

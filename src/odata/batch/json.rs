@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{BatchError, Part, PartAnswer};
+use super::{BatchError, Part, PartHead};
 
 #[derive(Deserialize)]
 struct Batch {
@@ -56,44 +56,99 @@ fn part(request: Value, number: usize) -> Result<Part, BatchError> {
     })
 }
 
-pub(super) fn write(answers: &[PartAnswer]) -> Vec<u8> {
-    let mut out = b"{\"responses\":[".to_vec();
-    for (index, answer) in answers.iter().enumerate() {
-        if index > 0 {
-            out.push(b',');
-        }
-        let headers: Map<String, Value> =
-            answer.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
-        // The closing brace is left off and the body appended as it is, without parsing it.
-        let mut head = json!({"id": answer.id, "status": answer.status, "headers": headers}).to_string();
-        head.pop();
-        out.extend_from_slice(head.as_bytes());
-        write_body(&mut out, answer);
-        out.push(b'}');
-    }
-    out.extend_from_slice(b"]}");
-    out
+/// Writes answers one after the other.
+#[derive(Debug, Default)]
+pub struct Writer {
+    /// Answers so far.
+    answers: usize,
+    body: BodyForm,
+    has_body: bool,
+    /// Bytes that wait for more: base64 takes three at a time, and letters may have several.
+    left: Vec<u8>,
 }
 
-/// A JSON body is written as it is, text as a string, everything else as base64.
-fn write_body(out: &mut Vec<u8>, answer: &PartAnswer) {
-    if answer.body.is_empty() {
-        return;
+/// How a body stands in the JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum BodyForm {
+    /// As it is, without parsing it.
+    #[default]
+    Json,
+    Text,
+    Base64,
+}
+
+impl BodyForm {
+    fn of(head: &PartHead) -> Self {
+        let named = head.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+        match named.map_or("", |(_, value)| value) {
+            json if json.starts_with("application/json") => Self::Json,
+            text if text.starts_with("text/") => Self::Text,
+            _ => Self::Base64,
+        }
     }
-    let is = |prefix: &str| {
-        let named = answer.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
-        named.is_some_and(|(_, value)| value.starts_with(prefix))
-    };
-    out.extend_from_slice(b",\"body\":");
-    if is("application/json") {
-        out.extend_from_slice(&answer.body);
-        return;
+}
+
+/// A text as it stands between the quotes of a JSON string.
+fn escaped(text: &[u8]) -> Vec<u8> {
+    let quoted = Value::String(String::from_utf8_lossy(text).into_owned()).to_string();
+    quoted.as_bytes().get(1..quoted.len() - 1).unwrap_or_default().to_vec()
+}
+
+impl Writer {
+    pub(super) fn head(&mut self, answer: &PartHead) -> Vec<u8> {
+        let before: &[u8] = if self.answers == 0 { b"{\"responses\":[" } else { b"," };
+        self.answers += 1;
+        (self.body, self.has_body) = (BodyForm::of(answer), false);
+        let headers: Map<String, Value> =
+            answer.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+        // The closing brace is left off, and the body follows.
+        let mut head = json!({"id": answer.id, "status": answer.status, "headers": headers}).to_string();
+        head.pop();
+        [before, head.as_bytes()].concat()
     }
-    let text = match std::str::from_utf8(&answer.body) {
-        Ok(text) if is("text/") => text.to_owned(),
-        _ => URL_SAFE.encode(&answer.body),
-    };
-    out.extend_from_slice(Value::String(text).to_string().as_bytes());
+
+    pub(super) fn piece(&mut self, piece: Vec<u8>) -> Vec<u8> {
+        if piece.is_empty() {
+            return piece;
+        }
+        let mut out = Vec::with_capacity(piece.len());
+        if !self.has_body {
+            out.extend_from_slice(b",\"body\":");
+            out.extend_from_slice(if self.body == BodyForm::Json { b"" } else { b"\"" });
+        }
+        self.has_body = true;
+        match self.body {
+            BodyForm::Json => out.extend(piece),
+            BodyForm::Text => {
+                self.left.extend(piece);
+                let whole =
+                    std::str::from_utf8(&self.left).map_or_else(|error| error.valid_up_to(), str::len);
+                out.extend(escaped(&self.left[..whole]));
+                self.left.drain(..whole);
+            }
+            BodyForm::Base64 => {
+                self.left.extend(piece);
+                let whole = self.left.len() - self.left.len() % 3;
+                out.extend_from_slice(URL_SAFE.encode(&self.left[..whole]).as_bytes());
+                self.left.drain(..whole);
+            }
+        }
+        out
+    }
+
+    pub(super) fn part_end(&mut self) -> Vec<u8> {
+        let left = std::mem::take(&mut self.left);
+        let mut out = match self.body {
+            BodyForm::Text => escaped(&left),
+            BodyForm::Json | BodyForm::Base64 => URL_SAFE.encode(left).into_bytes(),
+        };
+        out.extend_from_slice(if self.has_body && self.body != BodyForm::Json { b"\"}" } else { b"}" });
+        out
+    }
+
+    pub(super) fn end(&mut self) -> Vec<u8> {
+        if self.answers == 0 { b"{\"responses\":[]}".to_vec() } else { b"]}".to_vec() }
+    }
 }
 
 #[cfg(test)]
@@ -132,22 +187,26 @@ mod tests {
 
     #[test]
     fn bodies_are_written_as_their_type_requires() {
-        let answer = |content_type: &str, body: &str| PartAnswer {
-            id: Some("a".to_owned()),
-            status: 200,
-            reason: "OK",
-            headers: vec![("content-type".to_owned(), content_type.to_owned())],
-            body: body.as_bytes().to_vec(),
-        };
-        let answers = [
-            answer("application/json;odata.metadata=minimal", "{\"x\":{}}"),
-            answer("text/plain", "1\"2"),
-            answer("application/xml", "<a>?</a>"),
-            PartAnswer { status: 204, headers: Vec::new(), ..answer("", "") },
-        ];
-        let written: Value = serde_json::from_slice(&write(&answers)).unwrap();
+        let mut writer = Writer::default();
+        let mut written = Vec::new();
+        for (content_type, status, pieces) in [
+            ("application/json;odata.metadata=minimal", 200, vec!["{\"x\":", "{}}"]),
+            ("text/plain", 200, vec!["\"1\"", "æ\"", "2\""]),
+            ("application/xml", 200, vec!["<", "a>?<", "/a>", ""]),
+            ("", 204, vec![]),
+        ] {
+            let headers = vec![("content-type".to_owned(), content_type.to_owned())];
+            let headers = if status == 204 { Vec::new() } else { headers };
+            let head = PartHead { id: Some("a".to_owned()), status, reason: "OK", headers, length: None };
+            written.extend(writer.head(&head));
+            pieces.iter().for_each(|piece| written.extend(writer.piece(piece.as_bytes().to_vec())));
+            written.extend(writer.part_end());
+        }
+        written.extend(writer.end());
+        let written: Value = serde_json::from_slice(&written).unwrap();
         let bodies: Vec<&Value> = (0..4).map(|at| &written["responses"][at]["body"]).collect();
-        assert_eq!(bodies, [&json!({"x": {}}), &json!("1\"2"), &json!("PGE-PzwvYT4="), &Value::Null]);
+        assert_eq!(bodies, [&json!({"x": {}}), &json!("\"1\"æ\"2\""), &json!("PGE-PzwvYT4="), &Value::Null]);
         assert_eq!(written["responses"][3], json!({"id": "a", "status": 204, "headers": {}}));
+        assert_eq!(Writer::default().end(), b"{\"responses\":[]}");
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Parses a batch and writes its answer in the same form. The caller answers the requests and decides which are allowed.
 
-mod json;
+pub mod json;
 mod multipart;
 
 use std::fmt;
@@ -42,14 +42,15 @@ impl Part {
     }
 }
 
-/// The answer to one request of a batch.
+/// The answer to one request of a batch, without its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PartAnswer {
+pub struct PartHead {
     pub id: Option<String>,
     pub status: u16,
     pub reason: &'static str,
     pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+    /// How many bytes the body has, where that is known before it is written.
+    pub length: Option<usize>,
 }
 
 /// Why a batch cannot be parsed.
@@ -145,12 +146,66 @@ fn check_references(parts: &[Part]) -> Result<(), BatchError> {
     Ok(())
 }
 
-/// The answer to a batch in its own form: content type and body.
-#[must_use]
-pub fn write(form: &Form, answers: &[PartAnswer]) -> (String, Vec<u8>) {
-    match form {
-        Form::Multipart { .. } => multipart::write(answers),
-        Form::Json => ("application/json".to_owned(), json::write(answers)),
+/// Writes the answer to a batch piece by piece: the start, for each request its head, the pieces of its body and its end, and the end.
+#[derive(Debug)]
+pub enum Writer {
+    Multipart,
+    Json(json::Writer),
+}
+
+impl Writer {
+    /// A writer of the same form as the batch.
+    #[must_use]
+    pub fn new(form: &Form) -> Self {
+        match form {
+            Form::Multipart { .. } => Self::Multipart,
+            Form::Json => Self::Json(json::Writer::default()),
+        }
+    }
+
+    /// The content type of the whole.
+    #[must_use]
+    pub fn content_type(&self) -> String {
+        match self {
+            Self::Multipart => multipart::content_type(),
+            Self::Json(_) => "application/json".to_owned(),
+        }
+    }
+
+    /// What stands before the body of an answer.
+    #[must_use]
+    pub fn head(&mut self, head: &PartHead) -> Vec<u8> {
+        match self {
+            Self::Multipart => multipart::head(head),
+            Self::Json(writer) => writer.head(head),
+        }
+    }
+
+    /// A piece of the body.
+    #[must_use]
+    pub fn piece(&mut self, piece: Vec<u8>) -> Vec<u8> {
+        match self {
+            Self::Multipart => piece,
+            Self::Json(writer) => writer.piece(piece),
+        }
+    }
+
+    /// What stands behind the body of an answer.
+    #[must_use]
+    pub fn part_end(&mut self) -> Vec<u8> {
+        match self {
+            Self::Multipart => b"\r\n".to_vec(),
+            Self::Json(writer) => writer.part_end(),
+        }
+    }
+
+    /// What stands behind the last answer.
+    #[must_use]
+    pub fn end(&mut self) -> Vec<u8> {
+        match self {
+            Self::Multipart => multipart::end(),
+            Self::Json(writer) => writer.end(),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{BatchError, Part, PartAnswer};
+use super::{BatchError, Part, PartHead};
 
 /// The longest boundary that MIME allows.
 const MAX_BOUNDARY: usize = 70;
@@ -118,26 +118,29 @@ fn headers(text: &str) -> Result<(Headers, &str), &'static str> {
     Ok((found, rest))
 }
 
-pub(super) fn write(answers: &[PartAnswer]) -> (String, Vec<u8>) {
-    let mut body = Vec::new();
-    for answer in answers {
-        let mut head = format!(
-            "--{BOUNDARY}\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n"
-        );
-        if let Some(id) = &answer.id {
-            let _ = write!(head, "Content-ID: {id}\r\n");
-        }
-        let _ = write!(head, "\r\nHTTP/1.1 {} {}\r\n", answer.status, answer.reason);
-        for (name, value) in &answer.headers {
-            let _ = write!(head, "{name}: {value}\r\n");
-        }
-        let _ = write!(head, "Content-Length: {}\r\n\r\n", answer.body.len());
-        body.extend_from_slice(head.as_bytes());
-        body.extend_from_slice(&answer.body);
-        body.extend_from_slice(b"\r\n");
+pub(super) fn content_type() -> String {
+    format!("multipart/mixed;boundary={BOUNDARY}")
+}
+
+pub(super) fn head(answer: &PartHead) -> Vec<u8> {
+    let mut head =
+        format!("--{BOUNDARY}\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n");
+    if let Some(id) = &answer.id {
+        let _ = write!(head, "Content-ID: {id}\r\n");
     }
-    body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
-    (format!("multipart/mixed;boundary={BOUNDARY}"), body)
+    let _ = write!(head, "\r\nHTTP/1.1 {} {}\r\n", answer.status, answer.reason);
+    for (name, value) in &answer.headers {
+        let _ = write!(head, "{name}: {value}\r\n");
+    }
+    if let Some(length) = answer.length {
+        let _ = write!(head, "Content-Length: {length}\r\n");
+    }
+    head.push_str("\r\n");
+    head.into_bytes()
+}
+
+pub(super) fn end() -> Vec<u8> {
+    format!("--{BOUNDARY}--\r\n").into_bytes()
 }
 
 #[cfg(test)]

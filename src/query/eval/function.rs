@@ -46,9 +46,7 @@ impl Call<'_> {
                 let (text, other) = (self.text.get(row)?, self.other.get(row)?);
                 text.find(other).map_or(Some(-1), |at| count(text.get(..at)?))
             })),
-            Function::Concat => {
-                self.written(|row| Some([self.text.get(row)?, self.other.get(row)?].concat()))
-            }
+            Function::Concat => self.concatenated(),
             Function::ToLower => self.written(|row| Some(self.text.get(row)?.to_lowercase())),
             Function::ToUpper => self.written(|row| Some(self.text.get(row)?.to_uppercase())),
             Function::Trim => self.written(|row| Some(self.text.get(row)?.trim())),
@@ -88,6 +86,16 @@ impl Call<'_> {
     /// Applies a function with a whole number as its result.
     fn counted(&self, number: impl Fn(usize) -> Option<i64>) -> ColumnarValue {
         ColumnarValue::Array(Arc::new((0..self.rows).map(number).collect::<Int64Array>()))
+    }
+
+    /// Pairs of texts as one. What grows is counted before it is made: one text may be larger than everything that is allowed.
+    fn concatenated(&self) -> Result<ColumnarValue, EvalError> {
+        let joined = |row| {
+            let (text, other) = (self.text.get(row)?, self.other.get(row)?);
+            Some(work::write_text(text.len() + other.len()).map(|()| [text, other].concat()))
+        };
+        let texts = (0..self.rows).map(|row| joined(row).transpose());
+        Ok(ColumnarValue::Array(Arc::new(texts.collect::<Result<StringArray, _>>()?)))
     }
 
     /// Applies a function with a text as its result.

@@ -1,63 +1,173 @@
-//! `$batch`: each request is answered like a single one, in order. The service is read-only, so change sets are refused.
+//! `$batch`: each request is answered like a single one, in order, while the answers before it are sent. The service is read-only, so
+//! change sets are refused.
+
+use std::sync::Arc;
 
 use actix_web::http::Method;
-use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
-use actix_web::web;
+use futures_util::{StreamExt, stream};
 use percent_encoding::utf8_percent_encode;
 
 use super::call::read;
-use super::raw_request::{ROOT, RawRequest};
+use super::raw_request::{OwnedRequest, ROOT, RawRequest};
 use crate::answer::error::{BridgeError, Usage};
+use crate::budget::work::Work;
 use crate::fetch::error::FetchError;
-use crate::odata::batch::{self, Form, Part, PartAnswer};
+use crate::odata::batch::{self, Form, Part, PartHead, Writer};
 use crate::odata::preference::{Applied, Preferences};
 use crate::odata::version::Version;
 use crate::web::request_head::NOT_IN_ADDRESSES;
-use crate::web::respond::{Answered, Reply, SERVER_TIMING};
+use crate::web::respond::{Body, PieceStream, Pieces, Reply, SERVER_TIMING, off_thread};
 use crate::web::state::AppState;
 
 /// The most requests of a batch.
 const MAX_PARTS: usize = 100;
-/// The most bytes of all answers together; larger answers must be requested alone, where they are streamed.
-const MAX_BYTES: usize = 64 * 1024 * 1024;
 const PART: Usage =
     Usage { allow: "GET", danish: "en $batch kan kun læse", english: "the requests of a batch only read" };
 /// Headers of the batch that apply to its requests unless these have their own.
 const INHERITED: [&str; 2] = ["odata-maxversion", "odata-version"];
 
+/// A batch whose requests are answered one after the other, while the answers are sent.
+struct Batch {
+    request: Arc<OwnedRequest>,
+    state: AppState,
+    version: Version,
+    form: Form,
+    parts: Vec<Part>,
+    /// Whether a request is answered after one before it has failed.
+    goes_on: bool,
+}
+
+/// The id and the status of an answer.
+type Answered = (Option<String>, u16);
+
 /// Answers a batch. A request that fails is answered with its error and ends the batch, unless the client prefers
-/// `continue-on-error`.
-pub(super) async fn answer(
-    raw: &RawRequest<'_>,
+/// `continue-on-error`. All requests together have the processor time of `work`.
+pub(super) fn answer(
+    request: &Arc<OwnedRequest>,
     body: &[u8],
     state: &AppState,
+    work: &Work,
 ) -> Result<Reply, BridgeError> {
+    let raw = request.raw();
+    let version = raw.version()?;
     let form = Form::of(&raw.header("content-type").unwrap_or_default())?;
     let parts = batch::parse(&form, body, MAX_PARTS)?;
     let preferences = Preferences::parse(&raw.header("prefer").unwrap_or_default());
-    refuse_isolation(raw)?;
-    let mut answers: Vec<PartAnswer> = Vec::new();
-    let mut room = MAX_BYTES;
-    for (number, part) in parts.iter().enumerate() {
-        let has_failed = answers.iter().any(|answer| answer.status >= 400);
-        let result = match has_failed && !preferences.continue_on_error {
-            // After a failure, JSON batches have an answer for every request, MIME batches end.
-            true if form == Form::Json => Err(BridgeError::FailedDependency),
-            true => break,
-            false => one(raw, &parts[..=number], &answers, state).await,
-        };
-        let version = raw.version().unwrap_or_default();
-        let reply = result.unwrap_or_else(|error| Reply::refusal(version, &error));
-        let answer = part_answer(part, reply, version, room).await;
-        room = room.saturating_sub(answer.body.len());
-        answers.push(answer);
-    }
-    let (content_type, body) = batch::write(&form, &answers);
+    refuse_isolation(&raw)?;
     let applied = Applied { continue_on_error: true, ..Applied::default() };
-    let preference_applied = preferences.applied(&applied);
-    let answered = Answered { preference_applied, ..Answered::whole(content_type, body) };
-    Ok(Reply::of(raw.version()?, answered, None))
+    let applied = preferences.applied(&applied);
+    let writer = Writer::new(&form);
+    let content_type = writer.content_type();
+    let (request, state, goes_on) = (Arc::clone(request), state.clone(), preferences.continue_on_error);
+    let batch = Arc::new(Batch { request, state, version, form, parts, goes_on });
+    let answers =
+        Answers { batch, work: work.clone(), writer, answered: Vec::new(), body: None, is_over: false };
+    let body = Body::Stream(PieceStream(stream::try_unfold(answers, Answers::piece).boxed()));
+    Ok(Reply::unkept(version, &content_type, applied.as_deref(), body))
+}
+
+/// The answers of a batch that is being sent.
+struct Answers {
+    batch: Arc<Batch>,
+    work: Work,
+    writer: Writer,
+    answered: Vec<Answered>,
+    /// The rest of the body that is being written.
+    body: Option<Box<dyn Pieces>>,
+    is_over: bool,
+}
+
+impl Answers {
+    /// The next piece.
+    async fn piece(mut self) -> Result<Option<(Vec<u8>, Self)>, BridgeError> {
+        if self.is_over {
+            return Ok(None);
+        }
+        let piece = match self.body.take() {
+            Some(body) => match next(body).await? {
+                (Some(piece), body) => {
+                    self.body = Some(body);
+                    self.writer.piece(piece)
+                }
+                (None, _) => self.writer.part_end(),
+            },
+            None if self.is_complete() => {
+                self.is_over = true;
+                self.writer.end()
+            }
+            None => self.begin().await?,
+        };
+        Ok(Some((piece, self)))
+    }
+
+    fn has_failed(&self) -> bool {
+        !self.batch.goes_on && self.answered.iter().any(|(_, status)| *status >= 400)
+    }
+
+    /// After a failure, JSON batches have an answer for every request, MIME batches end.
+    fn is_complete(&self) -> bool {
+        self.answered.len() == self.batch.parts.len() || (self.has_failed() && self.batch.form != Form::Json)
+    }
+
+    /// Answers the next request: the head and the first piece of its body, so that an error in that piece is the answer.
+    async fn begin(&mut self) -> Result<Vec<u8>, BridgeError> {
+        let (batch, number) = (Arc::clone(&self.batch), self.answered.len());
+        let result = if self.has_failed() {
+            Err(BridgeError::FailedDependency)
+        } else {
+            let (own, answered) = (Arc::clone(&batch), self.answered.clone());
+            let answer = async move { own.one(number, &answered).await };
+            batch.state.workers.run(&self.work, answer).await.unwrap_or(Err(FetchError::Interrupted.into()))
+        };
+        let id = batch.parts.get(number).and_then(|part| part.id.clone());
+        let begun = match result {
+            Ok(reply) => begun(id.clone(), reply).await,
+            Err(error) => Err(error),
+        };
+        let (head, first, body) = match begun {
+            Ok(begun) => begun,
+            Err(error) => begun_refusal(id, batch.version, &error).await?,
+        };
+        self.answered.push((head.id.clone(), head.status));
+        let mut out = self.writer.head(&head);
+        match first {
+            Some(first) => {
+                out.extend(self.writer.piece(first));
+                self.body = Some(body);
+            }
+            None => out.extend(self.writer.part_end()),
+        }
+        Ok(out)
+    }
+}
+
+type Begun = (PartHead, Option<Vec<u8>>, Box<dyn Pieces>);
+
+async fn begun_refusal(
+    id: Option<String>,
+    version: Version,
+    error: &BridgeError,
+) -> Result<Begun, BridgeError> {
+    begun(id, Reply::refusal(version, error)).await
+}
+
+/// The head of a reply as a part, the first piece of its body, and the rest.
+async fn begun(id: Option<String>, reply: Reply) -> Result<Begun, BridgeError> {
+    let text = |(name, value): &(HeaderName, HeaderValue)| {
+        let value = value.to_str().ok().filter(|_| *name != SERVER_TIMING)?;
+        Some((name.as_str().to_owned(), value.to_owned()))
+    };
+    let headers = reply.headers.iter().filter_map(text).collect();
+    let (status, reason) = (reply.status.as_u16(), reply.status.canonical_reason().unwrap_or_default());
+    let (body, length) = reply.into_pieces();
+    let (first, body) = next(body).await?;
+    Ok((PartHead { id, status, reason, headers, length }, first, body))
+}
+
+/// The next piece of a body, and the body.
+async fn next(mut body: Box<dyn Pieces>) -> Result<(Option<Vec<u8>>, Box<dyn Pieces>), BridgeError> {
+    off_thread(move || Ok((body.next()?, body))).await
 }
 
 /// Refuses `Isolation: snapshot`: a table may be updated between two requests of a batch.
@@ -66,14 +176,32 @@ fn refuse_isolation(raw: &RawRequest<'_>) -> Result<(), BridgeError> {
     if wished.is_some() { Err(BridgeError::Isolation) } else { Ok(()) }
 }
 
-/// Answers the last of the given parts; the earlier ones have been answered.
-async fn one(
-    raw: &RawRequest<'_>,
-    parts: &[Part],
-    answers: &[PartAnswer],
-    state: &AppState,
-) -> Result<Reply, BridgeError> {
-    let Some((part, before)) = parts.split_last() else { return Err(BridgeError::FailedDependency) };
+impl Batch {
+    /// Answers a request of the batch; those before it have been answered.
+    async fn one(&self, number: usize, answered: &[Answered]) -> Result<Reply, BridgeError> {
+        let (before, raw) = (self.parts.get(..number).unwrap_or_default(), &self.request.raw());
+        let part = self.parts.get(number).ok_or(BridgeError::FailedDependency)?;
+        let (target, named) = dereferenced(part, before);
+        let has_failed =
+            |id: &String| answered.iter().any(|(other, status)| other.as_ref() == Some(id) && *status >= 400);
+        refuse_other_than_reading(part)?;
+        if part.depends_on.iter().chain(&named).any(has_failed) {
+            return Err(BridgeError::FailedDependency);
+        }
+        if part.method != Method::GET.as_str() {
+            return Err(BridgeError::Method { method: part.method.clone(), usage: &PART });
+        }
+        let target = below_root(raw, &target).ok_or_else(|| BridgeError::UnknownPath(target.clone()))?;
+        // Percent-encoded, because next links repeat the options in a URL.
+        let target = utf8_percent_encode(&target, NOT_IN_ADDRESSES).to_string();
+        let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+        let headers = headers(raw, part);
+        let raw = RawRequest { method: &Method::GET, path, query, headers: &headers, base: raw.base };
+        read(&raw, &self.state).await
+    }
+}
+
+fn refuse_other_than_reading(part: &Part) -> Result<(), BridgeError> {
     if part.is_change_set {
         return Err(BridgeError::NotOffered {
             what: "Ændringer i en $batch".to_owned(),
@@ -86,21 +214,7 @@ async fn one(
             reason: "requests depend on others through dependsOn alone".to_owned(),
         });
     }
-    let failed =
-        |id: &String| answers.iter().any(|answer| answer.id.as_ref() == Some(id) && answer.status >= 400);
-    let (target, named) = dereferenced(part, before);
-    if part.depends_on.iter().chain(&named).any(failed) {
-        return Err(BridgeError::FailedDependency);
-    }
-    if part.method != Method::GET.as_str() {
-        return Err(BridgeError::Method { method: part.method.clone(), usage: &PART });
-    }
-    let target = below_root(raw, &target).ok_or_else(|| BridgeError::UnknownPath(target.clone()))?;
-    // Percent-encoded, because next links repeat the options in a URL.
-    let target = utf8_percent_encode(&target, NOT_IN_ADDRESSES).to_string();
-    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
-    let headers = headers(raw, part);
-    read(&RawRequest { method: &Method::GET, path, query, headers: &headers, base: raw.base }, state).await
+    Ok(())
 }
 
 /// The target of a part with references resolved, and the ids that it refers to: `$1/Children` continues the path of request 1.
@@ -158,31 +272,4 @@ fn headers(raw: &RawRequest<'_>, part: &Part) -> HeaderMap {
         }
     }
     headers
-}
-
-/// A reply as a part, if it fits into the remaining size.
-async fn part_answer(part: &Part, reply: Reply, version: Version, room: usize) -> PartAnswer {
-    let whole = |reply: Reply| async move {
-        let (status, headers) = (reply.status, reply.headers.clone());
-        let body =
-            web::block(move || reply.into_bytes(room)).await.map_err(|_| FetchError::Interrupted)??;
-        Ok::<_, BridgeError>((status, headers, body))
-    };
-    let written = match whole(reply).await {
-        Ok(written) => Ok(written),
-        Err(error) => whole(Reply::refusal(version, &error)).await,
-    };
-    let (status, headers, body) =
-        written.unwrap_or((StatusCode::INTERNAL_SERVER_ERROR, Vec::new(), Vec::new()));
-    let text = |(name, value): (HeaderName, HeaderValue)| {
-        let value = value.to_str().ok().filter(|_| name != SERVER_TIMING)?;
-        Some((name.as_str().to_owned(), value.to_owned()))
-    };
-    PartAnswer {
-        id: part.id.clone(),
-        status: status.as_u16(),
-        reason: status.canonical_reason().unwrap_or_default(),
-        headers: headers.into_iter().filter_map(text).collect(),
-        body,
-    }
 }

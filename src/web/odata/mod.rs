@@ -12,10 +12,10 @@ mod rows;
 use std::sync::Arc;
 
 use actix_web::http::Method;
-use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::answer::error::{BridgeError, Usage};
+use crate::budget::work::Work;
 use crate::fetch::error::FetchError;
 use crate::odata::version::Version;
 use crate::web::client;
@@ -24,7 +24,7 @@ use crate::web::links;
 use crate::web::respond::{self, ALLOW, ALLOW_POST, Reply};
 use crate::web::state::AppState;
 use call::read;
-use raw_request::{ROOT, RawRequest};
+use raw_request::{OwnedRequest, ROOT, RawRequest};
 
 /// The most bytes of a request's body.
 const BODY_BYTES: usize = 1024 * 1024;
@@ -49,19 +49,21 @@ pub async fn answer(request: HttpRequest, body: web::Payload, state: web::Data<A
     let state = state.for_client(client::of(&request, &state.proxies));
     let base = links::base(&request, state.public_url.as_deref());
     let path = request.uri().path();
-    let owned = OwnedRequest {
+    let owned = Arc::new(OwnedRequest {
         method: request.method().clone(),
         path: path.strip_prefix(ROOT).unwrap_or(path).trim_start_matches('/').to_owned(),
         query: request.uri().query().unwrap_or_default().to_owned(),
         headers: request.headers().clone(),
         base,
-    };
+    });
     let version = owned.raw().version();
     let result = match body.to_bytes_limited(BODY_BYTES).await {
         Ok(Ok(body)) => {
             let workers = Arc::clone(&state.workers);
-            let answer = async move { reply(&owned.raw(), &body, &state).await };
-            workers.run(&workers.work(), answer).await.unwrap_or(Err(FetchError::Interrupted.into()))
+            let work = workers.work();
+            let own = work.clone();
+            let answer = async move { reply(&owned, &body, &state, &own).await };
+            workers.run(&work, answer).await.unwrap_or(Err(FetchError::Interrupted.into()))
         }
         Ok(Err(error)) if exchange::is_late(&error) => Err(BridgeError::BodySlow),
         Ok(Err(_)) => Err(BridgeError::BodyBroken),
@@ -73,7 +75,13 @@ pub async fn answer(request: HttpRequest, body: web::Payload, state: web::Data<A
     respond::send(&request, version, reply).await
 }
 
-async fn reply(raw: &RawRequest<'_>, body: &[u8], state: &AppState) -> Result<Reply, BridgeError> {
+async fn reply(
+    request: &Arc<OwnedRequest>,
+    body: &[u8],
+    state: &AppState,
+    work: &Work,
+) -> Result<Reply, BridgeError> {
+    let raw = &request.raw();
     let version = raw.version()?;
     let below_query = raw.below_query();
     let usage = match below_query {
@@ -83,28 +91,12 @@ async fn reply(raw: &RawRequest<'_>, body: &[u8], state: &AppState) -> Result<Re
     };
     match (raw.method, below_query) {
         (&Method::OPTIONS, _) => Ok(Reply::options(version, usage.allow)),
-        (&Method::POST, _) if raw.is_batch() => batch::answer(raw, body, state).await,
+        (&Method::POST, _) if raw.is_batch() => batch::answer(request, body, state, work),
         (&Method::POST, Some(path)) => {
             let query = raw.joined_query(body)?;
             read(&RawRequest { path, query: &query, ..*raw }, state).await
         }
         (&Method::GET | &Method::HEAD, None) if !raw.is_batch() => read(raw, state).await,
         _ => Err(BridgeError::Method { method: raw.method.to_string(), usage }),
-    }
-}
-
-/// A request that is answered on other threads than those of the server.
-struct OwnedRequest {
-    method: Method,
-    path: String,
-    query: String,
-    headers: HeaderMap,
-    base: String,
-}
-
-impl OwnedRequest {
-    fn raw(&self) -> RawRequest<'_> {
-        let Self { method, path, query, headers, base } = self;
-        RawRequest { method, path, query, headers, base }
     }
 }

@@ -28,6 +28,23 @@ pub(super) struct RawRequest<'a> {
     pub(super) base: &'a str,
 }
 
+/// A request that is answered on other threads than those of the server.
+#[derive(Debug)]
+pub(super) struct OwnedRequest {
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) query: String,
+    pub(super) headers: HeaderMap,
+    pub(super) base: String,
+}
+
+impl OwnedRequest {
+    pub(super) fn raw(&self) -> RawRequest<'_> {
+        let Self { method, path, query, headers, base } = self;
+        RawRequest { method, path, query, headers, base }
+    }
+}
+
 impl RawRequest<'_> {
     /// A header by its name in lower case; repeated headers are joined.
     pub(super) fn header(&self, name: &'static str) -> Option<String> {

@@ -1,21 +1,28 @@
 //! Prometheus' remote read, `POST /api/v1/read`. Decodes the request, lets [`history`] answer it and
 //! encodes the answer; always in the format `SAMPLES`, which every version of Prometheus accepts.
 
+mod pieces;
 mod wire;
 
+use actix_web::body::BodyStream;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName};
 use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
+use futures_util::Stream;
 use prost::Message;
 use thiserror::Error;
 use tokio::sync::Semaphore;
 
+use crate::answer::error::BridgeError;
+use crate::budget::Exhausted;
+use crate::budget::answers::WRITING_BYTES;
 use crate::error::{DescribeError, ErrorDescription};
-use crate::indicators::history::{self, Hints, HistoryError, Matcher, SAMPLE_LIMIT, Series};
-use crate::indicators::snapshot::Snapshot;
+use crate::indicators::history::{self, Hints, HistoryError, Matcher};
 use crate::web::exchange;
-use crate::web::respond::joined;
+use crate::web::respond::{self, joined};
 use crate::web::state::AppState;
+use pieces::Measured;
 use wire::{MatcherKind, ResponseType};
 
 const PROTOBUF: &str = "application/x-protobuf";
@@ -50,6 +57,8 @@ pub enum ReadError {
     UnknownMatcher { label: String, kind: i32 },
     #[error(transparent)]
     History(#[from] HistoryError),
+    #[error(transparent)]
+    Budget(#[from] Exhausted),
     #[error("the answer could not be made: {0}")]
     Internal(String),
 }
@@ -60,12 +69,16 @@ pub async fn answer(request: HttpRequest, payload: web::Payload, state: web::Dat
         Ok(body) => HttpResponse::Ok()
             .insert_header((header::CONTENT_TYPE, PROTOBUF))
             .insert_header((header::CONTENT_ENCODING, SNAPPY))
-            .body(body),
+            .body(BodyStream::new(body)),
         Err(error) => refuse(&error),
     }
 }
 
-async fn read(request: &HttpRequest, payload: web::Payload, state: &AppState) -> Result<Vec<u8>, ReadError> {
+async fn read(
+    request: &HttpRequest,
+    payload: web::Payload,
+    state: &AppState,
+) -> Result<impl Stream<Item = Result<Bytes, BridgeError>> + use<>, ReadError> {
     expect(request, header::CONTENT_TYPE, PROTOBUF)?;
     expect(request, header::CONTENT_ENCODING, SNAPPY)?;
     let body = payload.to_bytes_limited(BODY_LIMIT).await.map_err(|_| ReadError::TooLarge)?;
@@ -78,9 +91,11 @@ async fn read(request: &HttpRequest, payload: web::Payload, state: &AppState) ->
     let work = tokio::task::spawn_blocking(move || {
         // Held until the work is done, which continues if the client disconnects.
         let _permit = permit;
-        pack(&answers(&snapshot, unpack(&body)?)?)
+        Measured::of(snapshot, unpack(&body)?)
     });
-    work.await.unwrap_or_else(|error| Err(ReadError::Internal(error.to_string())))
+    let measured = work.await.unwrap_or_else(|error| Err(ReadError::Internal(error.to_string())))?;
+    let held = state.workers.hold(measured.largest as u64 + WRITING_BYTES)?;
+    Ok(respond::streamed(Box::new(measured.pieces(held))))
 }
 
 fn expect(request: &HttpRequest, header: HeaderName, expected: &'static str) -> Result<(), ReadError> {
@@ -144,37 +159,16 @@ fn matcher(wire::LabelMatcher { kind, name, value }: wire::LabelMatcher) -> Resu
     })
 }
 
-fn answers(snapshot: &Snapshot, queries: Vec<history::Query>) -> Result<wire::ReadResponse, ReadError> {
-    let mut budget = SAMPLE_LIMIT;
-    let mut results = Vec::with_capacity(queries.len());
-    for query in queries {
-        let series = history::read(snapshot, &query, &mut budget)?;
-        results.push(wire::QueryResult { timeseries: series.into_iter().map(time_series).collect() });
-    }
-    Ok(wire::ReadResponse { results })
-}
-
-fn time_series(series: Series) -> wire::TimeSeries {
-    let label = |(name, value): (&'static str, String)| wire::Label { name: name.to_owned(), value };
-    let sample = |it: history::Sample| wire::Sample { value: it.value, timestamp: it.at_ms };
-    wire::TimeSeries {
-        labels: series.labels.into_iter().map(label).collect(),
-        samples: series.samples.into_iter().map(sample).collect(),
-    }
-}
-
-fn pack(response: &wire::ReadResponse) -> Result<Vec<u8>, ReadError> {
-    let plain = response.encode_to_vec();
-    snap::raw::Encoder::new().compress_vec(&plain).map_err(|error| ReadError::Internal(error.to_string()))
-}
-
 /// The error answer. Prometheus shows its body to the user: first the sentence, then the detail.
 fn refuse(error: &ReadError) -> HttpResponse {
-    let ErrorDescription { status, code, danish, .. } = error.describe();
+    let ErrorDescription { status, code, danish, retry_after_seconds, .. } = error.describe();
     tracing::debug!(code, %error, "remote read refused");
-    HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
-        .content_type("text/plain; charset=utf-8")
-        .body(format!("{danish} ({error})\n"))
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = HttpResponse::build(status);
+    if let Some(seconds) = retry_after_seconds {
+        response.insert_header((header::RETRY_AFTER, seconds.to_string()));
+    }
+    response.content_type("text/plain; charset=utf-8").body(format!("{danish} ({error})\n"))
 }
 
 impl DescribeError for ReadError {
@@ -219,6 +213,7 @@ impl DescribeError for ReadError {
                 "En betingelse er af en ukendt slags; brug =, !=, =~ eller !~.",
             ),
             Self::History(error) => error.describe(),
+            Self::Budget(error) => error.describe(),
             Self::Internal(_) => ErrorDescription::internal(),
         }
     }

@@ -79,18 +79,6 @@ impl ReadHints {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub struct ReadResponse {
-    #[prost(message, repeated, tag = "1")]
-    pub results: Vec<QueryResult>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub struct QueryResult {
-    #[prost(message, repeated, tag = "1")]
-    pub timeseries: Vec<TimeSeries>,
-}
-
-#[derive(Clone, PartialEq, Message)]
 pub struct TimeSeries {
     #[prost(message, repeated, tag = "1")]
     pub labels: Vec<Label>,
