@@ -24,8 +24,8 @@ enum Command {
     Serve(run::ServeArguments),
     /// Only the simulator of the upstream, for tests and training
     Simulator(run::SimulatorArguments),
-    /// Reads the upstream's metadata into the catalogue
-    Sync,
+    /// Reads the upstream's metadata into the catalogue, and the newest figures of chosen tables
+    Sync(run::SyncArguments),
     /// Validates settings, indicators and stored data
     Check(run::CheckArguments),
     /// Asks the upstream at most 60 small questions that settle what is uncertain about it
@@ -49,7 +49,7 @@ async fn main() -> ExitCode {
     let outcome = match Arguments::parse().command.unwrap_or(Command::Serve(run::ServeArguments::default())) {
         Command::Serve(arguments) => run::serve(arguments).await,
         Command::Simulator(arguments) => run::simulator(arguments).await,
-        Command::Sync => run::sync().await,
+        Command::Sync(arguments) => run::sync(arguments).await,
         Command::Check(arguments) => run::check(arguments).await,
         Command::Probe(arguments) => run::probe(arguments).await,
         Command::Healthcheck => run::healthcheck().await,

@@ -11,7 +11,7 @@ use crate::feed::origin::Origin;
 use crate::indicators::resolve;
 use crate::probe::{self, CallerOptions};
 use crate::refresh::indicators::Pace;
-use crate::refresh::read_ahead::Budget;
+use crate::refresh::read_ahead::{Budget, TablesReport};
 use crate::refresh::sync::keeper::SyncScope;
 use crate::service::{self, Service, ServiceOptions, UpstreamChoice};
 use crate::settings::key::ApiKey;
@@ -79,6 +79,14 @@ pub struct SimulatorArguments {
     /// With --dump: how much of each table
     #[arg(long, value_enum, default_value_t = Extent::Margins)]
     extent: Extent,
+}
+
+/// Options of the command `sync`.
+#[derive(Debug, Args)]
+pub struct SyncArguments {
+    /// Also read the newest figures of these tables' main sets, such as y25i01,y30r21
+    #[arg(long, value_delimiter = ',', value_name = "TABLE,…")]
+    tables: Vec<String>,
 }
 
 /// Options of the command `check`.
@@ -263,13 +271,28 @@ pub async fn simulator(arguments: SimulatorArguments) -> Outcome {
     Ok(())
 }
 
-/// Reads all of the upstream's metadata into the catalogue.
-pub async fn sync() -> Outcome {
+/// Reads all of the upstream's metadata into the catalogue, and the newest figures of the named tables into the store.
+pub async fn sync(arguments: SyncArguments) -> Outcome {
+    let tables = settings::table_ids(&arguments.tables)
+        .ok_or("--tables: expected ids of tables, such as y25i01,y30r21")?;
     let settings = Settings::from_env()?;
     log("warn")?;
     let (parts, simulator) = parts(settings).await?;
-    let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} {msg}")?);
-    let concurrency = 2;
+    let metadata = sync_metadata(&parts).await;
+    let is_complete = match &metadata {
+        Ok(is_complete) => *is_complete & sync_figures(&parts, &tables).await?,
+        Err(_) => false,
+    };
+    if let Some(simulator) = simulator {
+        simulator.stop().await;
+    }
+    metadata?;
+    if is_complete { Ok(()) } else { Err("not everything could be read".into()) }
+}
+
+/// Reads the metadata of all tables; whether it could all be read.
+async fn sync_metadata(parts: &service::Parts) -> Result<bool, Box<dyn Error>> {
+    let (bar, concurrency) = (progress_bar()?, 2);
     let report = parts
         .state
         .catalogue
@@ -282,19 +305,41 @@ pub async fn sync() -> Outcome {
     bar.finish_and_clear();
     // Names are assigned now, so that they do not depend on which table a client asks for first.
     let named = parts.state.feeds.catalogue();
-    if let Some(simulator) = simulator {
-        simulator.stop().await;
-    }
     for (table, error) in &report.failed {
         complain(&format!("{table}: {error}"));
     }
-    say(&format!(
-        "{} tables read, {} failed; {} sets named",
-        report.read,
-        report.failed.len(),
-        named.sets.len()
-    ));
-    if report.failed.is_empty() { Ok(()) } else { Err("not every table could be read".into()) }
+    let (failed, sets) = (report.failed.len(), named.sets.len());
+    say(&format!("{} tables read, {failed} failed; {sets} sets named", report.read));
+    Ok(report.failed.is_empty())
+}
+
+/// Reads the newest figures of tables; whether they could all be read.
+async fn sync_figures(parts: &service::Parts, tables: &[String]) -> Result<bool, Box<dyn Error>> {
+    if tables.is_empty() {
+        return Ok(true);
+    }
+    let bar = progress_bar()?;
+    let report = parts
+        .state
+        .ahead
+        .read_tables(tables, |done, total, table| {
+            bar.set_length(total as u64);
+            bar.set_message(table.to_owned());
+            bar.set_position(done as u64);
+        })
+        .await;
+    bar.finish_and_clear();
+    parts.state.store.flush().await;
+    for (table, error) in &report.failed {
+        complain(&format!("{table}: {error}"));
+    }
+    let TablesReport { read, stored, failed } = &report;
+    say(&format!("figures: {read} requests, {stored} not needed, {} failed", failed.len()));
+    Ok(failed.is_empty())
+}
+
+fn progress_bar() -> Result<ProgressBar, Box<dyn Error>> {
+    Ok(ProgressBar::new(0).with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} {msg}")?))
 }
 
 /// Checks settings, indicators and what is stored.
@@ -365,8 +410,8 @@ pub async fn probe(arguments: ProbeArguments) -> Outcome {
     log("warn")?;
     let (upstream, simulator) = choose_upstream(&settings, arguments.simulator).await?;
     let folder = settings.bridge.data_dir.join(&upstream.folder);
-    let bar = ProgressBar::new(probe::STEPS.len() as u64);
-    let bar = bar.with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} {msg}")?);
+    let bar = progress_bar()?;
+    bar.set_length(probe::STEPS.len() as u64);
     let options = CallerOptions {
         base_url: upstream.url,
         key: upstream.key,

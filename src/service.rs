@@ -196,10 +196,10 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
         saved,
         revisions.clone(),
     );
-    let figures = FetchedFigures { fetcher: fetcher.on_behalf_of(Requester::ReadAhead), ..figures };
-    let ahead = ReadAhead::new(figures, uses.clone(), Arc::clone(&metrics), clock.clone(), options.ahead);
+    let feeds = Arc::new(FeedKeeper::open(path, Arc::clone(&catalogue), revisions.clone(), origin)?);
+    let ahead = read_ahead(&figures, &feeds, &uses, &metrics, options);
     let state = AppState {
-        feeds: Arc::new(FeedKeeper::open(path, Arc::clone(&catalogue), revisions.clone(), origin)?),
+        feeds,
         catalogue,
         answerer: Answerer { fetcher, uses, limits: answer_limits(settings, cell_limit) },
         workers: Arc::new(workers),
@@ -223,6 +223,25 @@ fn workers(options: &ServiceOptions) -> Result<(Workers, Arc<dyn budget::Budget>
     let memory = Arc::new(AnswerMemory::new(options.settings.answers_mb.saturating_mul(MEGABYTE)));
     let workers = Workers::start(options.processor_time, Arc::clone(&memory)).map_err(StartError::Thread)?;
     Ok((workers, memory))
+}
+
+fn read_ahead(
+    figures: &FetchedFigures,
+    feeds: &Arc<FeedKeeper>,
+    uses: &UseLog,
+    metrics: &Arc<Metrics>,
+    options: &ServiceOptions,
+) -> ReadAhead {
+    let fetcher = figures.fetcher.on_behalf_of(Requester::ReadAhead);
+    ReadAhead::new(
+        FetchedFigures { fetcher, ..figures.clone() },
+        Arc::clone(feeds),
+        options.settings.ready_tables.clone(),
+        uses.clone(),
+        Arc::clone(metrics),
+        options.clock.clone(),
+        options.ahead,
+    )
 }
 
 fn connections(settings: &BridgeSettings) -> Arc<Connections> {

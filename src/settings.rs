@@ -119,6 +119,11 @@ pub const DESCRIBED: &[Described] = &[
         meaning: "addresses and networks whose X-Forwarded-For says who the client is, with commas between",
     },
     Described {
+        variable: "BRIDGE_READY_TABLES",
+        default: "none",
+        meaning: "tables whose newest figures are kept ready whatever is asked for, with commas between",
+    },
+    Described {
         variable: "BRIDGE_SERIES_LIMIT",
         default: "20000",
         meaning: "series of the indicators at most",
@@ -188,6 +193,8 @@ pub struct BridgeSettings {
     pub client_cells_per_hour: Option<u64>,
     /// `BRIDGE_TRUSTED_PROXIES`
     pub trusted_proxies: TrustedProxies,
+    /// `BRIDGE_READY_TABLES`, in lower case
+    pub ready_tables: Vec<String>,
     /// `BRIDGE_SERIES_LIMIT`, series
     pub series_limit: usize,
     /// `BRIDGE_LOG`
@@ -218,6 +225,7 @@ impl Default for BridgeSettings {
             client_calls_per_hour: None,
             client_cells_per_hour: None,
             trusted_proxies: TrustedProxies::default(),
+            ready_tables: Vec::new(),
             series_limit: 20_000,
             log: "info".to_owned(),
             indicators: None,
@@ -355,8 +363,19 @@ fn checked(mut bridge: BridgeSettings) -> Result<BridgeSettings, SettingsError> 
             return Err(wrong(variable, &format!("expected a whole number from 1 to {most}")));
         }
     }
+    bridge.ready_tables = table_ids(&bridge.ready_tables)
+        .ok_or_else(|| wrong("BRIDGE_READY_TABLES", "expected ids of tables, such as y25i01,y30r21"))?;
     bridge.public_url = bridge.public_url.map(|url| url_root("BRIDGE_PUBLIC_URL", &url)).transpose()?;
     Ok(bridge)
+}
+
+/// Ids of tables as people list them; `None` if one of them is no id.
+#[must_use]
+pub fn table_ids(listed: &[String]) -> Option<Vec<String>> {
+    let is_id = |id: &String| id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let ids: Vec<String> =
+        listed.iter().map(|id| id.trim().to_lowercase()).filter(|id| !id.is_empty()).collect();
+    ids.iter().all(is_id).then_some(ids)
 }
 
 /// Every setting that is a number, with the largest one that makes sense: beyond it something would overflow sooner or later.
@@ -483,6 +502,7 @@ mod tests {
             ("BRIDGE_UPSTREAM_CELLS_PER_HOUR", "-1"),
             ("BRIDGE_TRUSTED_PROXIES", "10.0.0.0/33"),
             ("BRIDGE_TRUSTED_PROXIES", "nginx"),
+            ("BRIDGE_READY_TABLES", "y25i01;y30r21"),
             ("BRIDGE_PUBLIC_URL", "https://tal.example\r\nX-Evil: 1"),
             ("BRIDGE_PUBLIC_URL", "https://tal.example/a\tb"),
             ("BRIDGE_PUBLIC_URL", "https://a\\@evil"),

@@ -2,6 +2,7 @@
 
 pub mod feeds;
 pub mod figures;
+pub mod headlines;
 pub mod indicators;
 pub mod read_ahead;
 pub mod sync;

@@ -1,10 +1,12 @@
 //! Reads ahead the chunks that are requested most. On working days from 5 to 17, chunks that clients request often are fetched
 //! again if they would not stay fresh until 17, the most used first, so that clients rarely have to wait for the upstream.
 //!
+//! The newest figures of chosen tables are kept fresh at any hour, whether or not somebody asks for them.
+//!
 //! Makes one call at a time, only while a call stays free for clients, and within a budget per day. Reading ahead does not count as
 //! use. After a try, successful or not, the same chunk is not tried again for half an hour.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,11 +16,14 @@ use tokio::sync::watch;
 use crate::catalogue::id::MeasurementId;
 use crate::catalogue::measurement::Measurement;
 use crate::clock::{Clock, CopenhagenTime, at_hour, is_within};
+use crate::fetch::error::FetchError;
 use crate::observe::metrics::Metrics;
 use crate::plan::chunk::Chunk;
 use crate::plan::cut;
 use crate::plan::selection::Selection;
+use crate::refresh::feeds::FeedKeeper;
 use crate::refresh::figures::FetchedFigures;
+use crate::refresh::headlines;
 use crate::store::key::CellKey;
 use crate::store::uses::{Use, UseLog};
 
@@ -56,10 +61,24 @@ pub struct Progress {
     pub read: u64,
 }
 
+/// What reading the newest figures of some tables has done.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct TablesReport {
+    /// Requests to the upstream.
+    pub read: usize,
+    /// Chunks that were stored and fresh already.
+    pub stored: usize,
+    /// Tables whose figures could not all be read, and why.
+    pub failed: Vec<(String, String)>,
+}
+
 /// Reads ahead.
 #[derive(Debug)]
 pub struct ReadAhead {
     figures: FetchedFigures,
+    feeds: Arc<FeedKeeper>,
+    /// The tables whose newest figures are kept fresh.
+    ready_tables: Vec<String>,
     uses: UseLog,
     metrics: Arc<Metrics>,
     clock: Clock,
@@ -75,12 +94,21 @@ struct Today {
     requests: u64,
     cells: u64,
     tried: HashMap<(MeasurementId, CellKey), DateTime<Utc>>,
+    /// Chosen tables that cannot be read, as far as the log says so.
+    unreadable: HashSet<String>,
 }
 
 /// A chunk that is to be read.
 struct Due {
     measurement: Arc<Measurement>,
     chunk: Chunk,
+}
+
+impl Due {
+    fn all(measurement: &Arc<Measurement>, chunks: Vec<Chunk>) -> impl Iterator<Item = Self> {
+        let measurement = Arc::clone(measurement);
+        chunks.into_iter().map(move |chunk| Self { measurement: Arc::clone(&measurement), chunk })
+    }
 }
 
 /// Reads ahead until `stop` becomes true or its sender is dropped, then saves the use counts.
@@ -104,12 +132,14 @@ impl ReadAhead {
     #[must_use]
     pub fn new(
         figures: FetchedFigures,
+        feeds: Arc<FeedKeeper>,
+        ready_tables: Vec<String>,
         uses: UseLog,
         metrics: Arc<Metrics>,
         clock: Clock,
         budget: Budget,
     ) -> Self {
-        Self { figures, uses, metrics, clock, budget, today: Mutex::default() }
+        Self { figures, feeds, ready_tables, uses, metrics, clock, budget, today: Mutex::default() }
     }
 
     /// The progress after the latest round.
@@ -118,34 +148,97 @@ impl ReadAhead {
         self.today().progress
     }
 
+    /// Reads the newest figures of some tables now, as far as the day's budget goes, and reports each chunk with the number of all.
+    pub async fn read_tables(
+        &self,
+        tables: &[String],
+        mut progress: impl FnMut(usize, usize, &str),
+    ) -> TablesReport {
+        let (mut report, mut due) = (TablesReport::default(), Vec::new());
+        self.begin_day();
+        for table in tables {
+            match headlines::chunks(&self.feeds, table, self.figures.cell_limit).await {
+                Ok((measurement, chunks)) => due.extend(Due::all(&measurement, chunks)),
+                Err(error) => report.failed.push((table.clone(), error.to_string())),
+            }
+        }
+        let (now, total) = (self.clock.now(), due.len());
+        for (number, due) in due.into_iter().enumerate() {
+            let table = due.measurement.id.as_str();
+            progress(number, total, table);
+            if self.figures.fetcher.is_ready(&due.measurement, &due.chunk, now).await {
+                report.stored += 1;
+            } else if !self.takes_on(&due) {
+                report.failed.push((table.to_owned(), "the budget of a day is used up".to_owned()));
+            } else if let Err(error) = self.read(&due, now).await {
+                report.failed.push((table.to_owned(), error.to_string()));
+            } else {
+                report.read += 1;
+            }
+        }
+        report
+    }
+
     /// One round: reads the due chunks as far as limits and budget allow. A failure ends the round.
     async fn look(&self) {
-        if !is_working_hour(&self.clock.copenhagen()) || !self.figures.fetcher.has_room() {
+        let is_working_hour = is_working_hour(&self.clock.copenhagen());
+        if !(is_working_hour || !self.ready_tables.is_empty()) || !self.figures.fetcher.has_room() {
             return;
         }
-        let evening = at_hour(self.begin_day(), HOURS.end);
-        for due in self.due(evening).await {
+        let day = self.begin_day();
+        let until = if is_working_hour { at_hour(day, HOURS.end) } else { self.clock.now() };
+        let mut wanted = self.chosen().await;
+        if is_working_hour {
+            wanted.extend(self.habitual().await);
+        }
+        for due in self.due(wanted, until).await {
             if !self.figures.fetcher.has_room() {
                 return;
             }
-            if self.takes_on(&due) && !self.read(&due, evening).await {
+            if self.takes_on(&due) && self.read(&due, until).await.is_err() {
                 return;
             }
         }
     }
 
-    /// The chunks that must be read to be fresh in the evening, the most used first.
-    async fn due(&self, evening: DateTime<Utc>) -> Vec<Due> {
-        let (mut ready, mut all) = (0, Vec::new());
-        for used in self.uses.most_used(FEWEST_USES) {
-            let Ok(measurement) = self.figures.catalogue.measurement(used.table.as_str()).await else {
-                continue;
-            };
-            for chunk in chunks(&measurement, &used, self.figures.cell_limit).unwrap_or_default() {
-                match self.figures.fetcher.is_ready(&measurement, &chunk, evening).await {
-                    true => ready += 1,
-                    false => all.push(Due { measurement: Arc::clone(&measurement), chunk }),
+    /// The chunks of the chosen tables, in the order of the setting.
+    async fn chosen(&self) -> Vec<Due> {
+        let mut chosen = Vec::new();
+        for table in &self.ready_tables {
+            match headlines::chunks(&self.feeds, table, self.figures.cell_limit).await {
+                Ok((measurement, chunks)) => {
+                    self.today().unreadable.remove(table);
+                    chosen.extend(Due::all(&measurement, chunks));
                 }
+                Err(error) => {
+                    if self.today().unreadable.insert(table.clone()) {
+                        tracing::warn!(table, %error, "a table of BRIDGE_READY_TABLES cannot be kept ready");
+                    }
+                }
+            }
+        }
+        chosen
+    }
+
+    /// The chunks that clients request often, the most used first.
+    async fn habitual(&self) -> Vec<Due> {
+        let mut habitual = Vec::new();
+        for used in self.uses.most_used(FEWEST_USES) {
+            if let Ok(measurement) = self.figures.catalogue.measurement(used.table.as_str()).await {
+                let chunks = chunks(&measurement, &used, self.figures.cell_limit).unwrap_or_default();
+                habitual.extend(Due::all(&measurement, chunks));
+            }
+        }
+        habitual
+    }
+
+    /// Those of the wanted chunks that must be read to be fresh at that moment.
+    async fn due(&self, wanted: Vec<Due>, until: DateTime<Utc>) -> Vec<Due> {
+        let (mut ready, mut all) = (0, Vec::new());
+        for due in wanted {
+            match self.figures.fetcher.is_ready(&due.measurement, &due.chunk, until).await {
+                true => ready += 1,
+                false => all.push(due),
             }
         }
         self.update_progress(|progress| (progress.ready, progress.left) = (ready, all.len()));
@@ -167,19 +260,19 @@ impl ReadAhead {
         true
     }
 
-    /// Reads a chunk; returns whether that succeeded.
-    async fn read(&self, Due { measurement, chunk }: &Due, evening: DateTime<Utc>) -> bool {
-        let read = self.figures.fetcher.fetch_ahead(measurement, chunk, evening).await;
+    /// Reads a chunk.
+    async fn read(&self, Due { measurement, chunk }: &Due, until: DateTime<Utc>) -> Result<(), FetchError> {
+        let read = self.figures.fetcher.fetch_ahead(measurement, chunk, until).await;
         self.metrics.read_ahead(read.is_ok());
         match &read {
             Ok(()) => self.update_progress(|progress| {
                 progress.read += 1;
                 progress.ready += 1;
-                progress.left -= 1;
+                progress.left = progress.left.saturating_sub(1);
             }),
             Err(error) => tracing::info!(table = %measurement.id, %error, "cells could not be read ahead"),
         }
-        read.is_ok()
+        read
     }
 
     /// The current day; resets the day's counts when it has changed.

@@ -31,6 +31,81 @@ async fn app(start: &str, ahead: Budget) -> App {
     .await
 }
 
+/// An app that keeps tables ready.
+async fn keeps_ready(start: &str, tables: &[&str]) -> App {
+    let clock = Clock::fixed(start.parse().unwrap());
+    let simulator = SimulatorOptions { clock: clock.clone(), ..SimulatorOptions::default() };
+    let ready_tables = tables.iter().map(|&table| table.to_owned()).collect();
+    let settings = BridgeSettings { ready_tables, ..AppOptions::default().settings };
+    let background = Background::ReadAhead;
+    App::with(AppOptions {
+        settings,
+        clock,
+        simulator,
+        background,
+        closed_hour: false,
+        ..AppOptions::default()
+    })
+    .await
+}
+
+/// What an analyst asks for first.
+const MAIN: [&str; 3] = [
+    "/odata/jobindsats/y25i01/Landet?$filter=Periode eq '2026M07'",
+    "/odata/jobindsats/y25i01/Kommuner?$filter=Periode ge '2026M01'&$top=200",
+    "/odata/jobindsats/y25i01/Hovedtal?$filter=Periode eq '2025M07' and Område eq 'Aarhus'",
+];
+
+#[actix_web::test]
+async fn chosen_tables_are_ready_though_nobody_asked_for_them() {
+    // A Saturday at midnight: habits are not read ahead.
+    let app = keeps_ready("2026-09-12T22:00:00Z", &["y25i01", "y99x99"]).await;
+    app.pass(Duration::from_secs(600)).await;
+    let read = app.data_requests();
+    assert!((1..=8).contains(&read), "{read}");
+    for path in MAIN {
+        assert!(!app.get(path).await.rows().is_empty(), "{path}");
+        assert_eq!(app.data_requests(), read, "{path}");
+    }
+    app.pass(Duration::from_secs(3600)).await;
+    assert_eq!(app.data_requests(), read, "what is fresh is not read again");
+    app.upstream().publish(&Publish { table: TABLE.to_owned(), ..Publish::default() }).unwrap();
+    app.pass(Duration::from_secs(3600)).await;
+    let renewed = app.data_requests();
+    assert!(renewed > read, "an update is read before somebody asks");
+    assert!(!app.get(MAIN[0]).await.rows().is_empty());
+    assert_eq!(app.data_requests(), renewed);
+}
+
+#[actix_web::test]
+async fn named_tables_are_read_at_once_within_the_budget() {
+    let app = app("2026-09-12T10:00:00Z", Budget::default()).await;
+    let tables = ["y25i01", "y30r21", "y99x99"].map(str::to_owned);
+    let mut seen = Vec::new();
+    let ahead = &app.service.state.ahead;
+    let report =
+        ahead.read_tables(&tables, |done, total, table| seen.push((done, total, table.to_owned()))).await;
+    assert_eq!(report.failed.iter().map(|(table, _)| table.as_str()).collect::<Vec<_>>(), ["y99x99"]);
+    assert!(report.failed[0].1.contains("y99x99"), "{:?}", report.failed);
+    assert!(report.read >= 2 && report.stored == 0, "{report:?}");
+    assert_eq!(seen.len(), report.read);
+    assert!(
+        seen.iter().enumerate().all(|(number, (done, total, _))| (number, seen.len()) == (*done, *total))
+    );
+    let read = app.data_requests();
+    for path in MAIN {
+        assert!(!app.get(path).await.rows().is_empty(), "{path}");
+        assert_eq!(app.data_requests(), read, "{path}");
+    }
+    let again = ahead.read_tables(&tables[..2], |_, _, _| {}).await;
+    assert_eq!((again.read, again.stored, again.failed.len()), (0, report.read, 0));
+
+    let poor = self::app("2026-09-12T10:00:00Z", Budget { requests: 1, ..Budget::default() }).await;
+    let report = poor.service.state.ahead.read_tables(&tables[..2], |_, _, _| {}).await;
+    assert_eq!((report.read, poor.data_requests()), (1, 1));
+    assert!(report.failed.iter().any(|(_, why)| why.contains("budget")), "{report:?}");
+}
+
 /// Rows of one month of a small set: one request.
 fn month(month: u32) -> String {
     format!("/odata/jobindsats/{TABLE}/Landet?$filter=Periode eq '2025M{month:02}'")
