@@ -1,5 +1,7 @@
 //! What each command does.
 
+pub mod check;
+
 use std::error::Error;
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
@@ -8,7 +10,6 @@ use std::time::Duration;
 use crate::budget::work::PROCESSOR_TIME;
 use crate::clock::Clock;
 use crate::feed::origin::Origin;
-use crate::indicators::resolve;
 use crate::probe::{self, CallerOptions};
 use crate::refresh::indicators::Pace;
 use crate::refresh::read_ahead::{Budget, TablesReport};
@@ -92,7 +93,7 @@ pub struct SyncArguments {
 /// Options of the command `check`.
 #[derive(Debug, Args)]
 pub struct CheckArguments {
-    /// Try the key with one call
+    /// Also try the key with one call to the upstream
     #[arg(long)]
     upstream: bool,
 }
@@ -162,7 +163,8 @@ pub async fn serve(arguments: ServeArguments) -> Outcome {
         background: true,
     };
     let mut service = service::start(options).await?;
-    tracing::info!(address = %service.address, origin, "serving; paste {}/odata/ into Excel", service.url());
+    let (address, public) = (service.address, service.public_url());
+    tracing::info!(%address, origin, "serving; paste {public}/odata/ into Excel");
     let (mut terminated, mut interrupted) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut hung_up = signal(SignalKind::hangup())?;
@@ -346,46 +348,29 @@ fn progress_bar() -> Result<ProgressBar, Box<dyn Error>> {
 pub async fn check(arguments: CheckArguments) -> Outcome {
     let settings = Settings::from_env()?;
     log("error")?;
-    let (parts, simulator) = parts(settings).await?;
-    if simulator.is_some() {
-        parts.state.catalogue.sync(SyncScope::Due, 2, |_| {}).await?;
-    }
-    say("settings: ok");
-    if arguments.upstream && simulator.is_none() {
-        parts
-            .state
-            .catalogue
-            .look_up()
-            .await
-            .map_err(|error| format!("the upstream cannot be read: {error}"))?;
-        say("upstream: ok");
-    }
-    let catalogue = parts.state.catalogue.current();
-    if catalogue.heads.is_empty() {
-        complain("the list of tables was never read; `check --upstream` tells why");
-    }
-    say(&format!(
-        "catalogue: {} tables listed, {} read",
-        catalogue.heads.len(),
-        catalogue.measurements.len()
-    ));
-    let wrong = resolve::check(&parts.definitions, &catalogue);
+    let (upstream, simulator) = choose_upstream(&settings, None).await?;
+    let checked = check::check(&command_options(settings, upstream), arguments.upstream).await;
     if let Some(simulator) = simulator {
         simulator.stop().await;
     }
-    for error in &wrong {
-        complain(&format!("indicators: {error}"));
+    let report = checked?;
+    report.found.iter().for_each(|line| say(line));
+    report.wrong.iter().for_each(|line| complain(line));
+    match report.wrong.len() {
+        0 => Ok(()),
+        1 => Err("one thing is wrong".into()),
+        wrong => Err(format!("{wrong} things are wrong").into()),
     }
-    if wrong.is_empty() {
-        say("indicators: ok");
-        return Ok(());
-    }
-    Err(format!("{} indicators do not fit the catalogue", wrong.len()).into())
 }
 
 async fn parts(settings: Settings) -> Result<(service::Parts, Option<Simulator>), Box<dyn Error>> {
     let (upstream, simulator) = choose_upstream(&settings, None).await?;
-    let options = ServiceOptions {
+    Ok((service::assemble(&command_options(settings, upstream))?, simulator))
+}
+
+/// The options of commands that serve nobody.
+fn command_options(settings: Settings, upstream: UpstreamChoice) -> ServiceOptions {
+    ServiceOptions {
         settings: settings.bridge,
         upstream,
         clock: Clock::default(),
@@ -395,8 +380,7 @@ async fn parts(settings: Settings) -> Result<(service::Parts, Option<Simulator>)
         workers: Some(1),
         timeouts: Timeouts::default(),
         background: false,
-    };
-    Ok((service::assemble(&options)?, simulator))
+    }
 }
 
 /// Asks what is uncertain about the upstream, and writes the answers where people and a running service find them.
@@ -441,15 +425,14 @@ pub async fn probe(arguments: ProbeArguments) -> Outcome {
 /// Asks the service on this machine whether it is ready.
 pub async fn healthcheck() -> Outcome {
     let settings = Settings::from_env()?;
-    let url = format!("http://127.0.0.1:{}/readyz", settings.bridge.listen.port());
+    let url = format!("{}/readyz", service::local_url(settings.bridge.listen));
     let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(3)).build()?;
     let answer = client.get(url).send().await?;
     if answer.status().is_success() { Ok(()) } else { Err(format!("not ready: {}", answer.status()).into()) }
 }
 
 fn log(filter: &str) -> Outcome {
-    let wrong =
-        |error| format!("BRIDGE_LOG: expected a filter such as info or jobindsats_bridge=debug: {error}");
+    let wrong = |error| format!("BRIDGE_LOG: {error}");
     // The HTTP library's messages about its worker threads are noise unless `BRIDGE_LOG` asks for them.
     let filter = EnvFilter::try_new(format!("actix_server=warn,{filter}")).map_err(wrong)?;
     let coloured = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();

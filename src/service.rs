@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::fs::File;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,12 +30,14 @@ use crate::indicators::collector::Collector;
 use crate::indicators::definition::{DefinitionError, Definitions};
 use crate::observe::metrics::Metrics;
 use crate::observe::reports::FailureReports;
+use crate::observe::request::CallCounter;
 use crate::observe::upstream_observer::UpstreamObserver;
 use crate::plan::chunk;
 use crate::refresh::feeds::{FeedKeeper, NamesError};
 use crate::refresh::figures::FetchedFigures;
 use crate::refresh::indicators::{self, Pace};
 use crate::refresh::read_ahead::{self, Budget, ReadAhead};
+use crate::refresh::sync::files::CatalogueFiles;
 use crate::refresh::sync::{self, keeper::CatalogueKeeper};
 use crate::refresh::updates::ListedUpdates;
 use crate::settings::BridgeSettings;
@@ -48,6 +50,7 @@ use crate::store::writer::DiskWriter;
 use crate::upstream::TableHints;
 use crate::upstream::client::{ClientError, ClientOptions, HttpUpstream, Upstream};
 use crate::upstream::retry::Retry;
+use crate::web::access_log::AccessLog;
 use crate::web::connections::{ConnectionLimits, Connections, Timeouts};
 use crate::web::descriptors;
 use crate::web::listen::listen;
@@ -142,6 +145,9 @@ pub struct Service {
 
 const MEGABYTE: u64 = 1024 * 1024;
 
+/// Folders of the data folder.
+pub(crate) const CATALOGUE: &str = "catalogue";
+pub(crate) const CELLS: &str = "cells";
 /// The smallest row: a period, an area and a measure.
 const LEAST_CELLS: u64 = 3;
 
@@ -163,7 +169,7 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
     let (definitions, path) = (definitions(settings)?, settings.data_dir.join(&options.upstream.folder));
     let (folder, metrics) = (own(&path)?, metrics(&options.clock)?);
     let reports = Arc::new(FailureReports::default());
-    let client = Arc::new(client(options, vec![metrics.clone(), reports.clone()])?);
+    let client = Arc::new(client(options, vec![metrics.clone(), reports.clone(), Arc::new(CallCounter)])?);
     let upstream: Arc<dyn Upstream> = client.clone();
     let (clock, origin) = (options.clock.clone(), options.upstream.origin.clone());
     let catalogue = catalogue(&path, &upstream, &clock, settings.cell_limit)?;
@@ -209,6 +215,7 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
         revisions,
         metrics,
         reports,
+        access_log: Arc::new(AccessLog::new(settings.access_log, Box::new(io::stdout()))),
         clock,
         public_url: settings.public_url.clone(),
         proxies: settings.trusted_proxies.clone(),
@@ -270,7 +277,7 @@ fn store(
 ) -> Arc<dyn CellStore> {
     let bytes = |megabytes: u64| megabytes.saturating_mul(MEGABYTE);
     let memory_bytes = usize::try_from(bytes(settings.memory_mb as u64)).unwrap_or(usize::MAX);
-    let (cells, disk_bytes) = (folder.join("cells"), bytes(settings.disk_mb));
+    let (cells, disk_bytes) = (folder.join(CELLS), bytes(settings.disk_mb));
     Arc::new(TieredStore::open(cells, &origin.name, memory_bytes, disk_bytes, writer, metrics.clone()))
 }
 
@@ -320,8 +327,8 @@ fn catalogue(
     clock: &Clock,
     cell_limit: u64,
 ) -> Result<Arc<CatalogueKeeper>, StartError> {
-    let (folder, hints) = (folder.join("catalogue"), TableHints::built_in());
-    let catalogue = CatalogueKeeper::open(&folder, Arc::clone(upstream), clock.clone(), hints);
+    let (files, hints) = (CatalogueFiles::new(folder.join(CATALOGUE)), TableHints::built_in());
+    let catalogue = CatalogueKeeper::open(files, Arc::clone(upstream), clock.clone(), hints);
     check_cell_limit(cell_limit, &catalogue.current())?;
     Ok(Arc::new(catalogue))
 }
@@ -340,7 +347,7 @@ fn check_cell_limit(limit: u64, catalogue: &Catalogue) -> Result<(), StartError>
     Ok(())
 }
 
-fn definitions(settings: &BridgeSettings) -> Result<Definitions, DefinitionError> {
+pub(crate) fn definitions(settings: &BridgeSettings) -> Result<Definitions, DefinitionError> {
     match &settings.indicators {
         Some(path) => Definitions::read(path, settings.series_limit),
         None => Definitions::built_in(settings.series_limit),
@@ -368,7 +375,7 @@ fn source_label(origin: &Origin) -> String {
     if origin.is_simulator { "simulator".to_owned() } else { "jobindsats".to_owned() }
 }
 
-fn client(
+pub(crate) fn client(
     options: &ServiceOptions,
     observers: Vec<Arc<dyn UpstreamObserver>>,
 ) -> Result<HttpUpstream, ClientError> {
@@ -401,6 +408,17 @@ pub async fn start(options: ServiceOptions) -> Result<Service, StartError> {
     Ok(Service { address, state, settings, client, learnt, server, running, stop, background, _folder })
 }
 
+/// The base URL of a service for clients on its own machine. One that listens on all addresses is reached on loopback.
+#[must_use]
+pub fn local_url(mut listen: SocketAddr) -> String {
+    match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => listen.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => listen.set_ip(Ipv6Addr::LOCALHOST.into()),
+        IpAddr::V4(_) | IpAddr::V6(_) => {}
+    }
+    format!("http://{listen}")
+}
+
 fn background(state: &AppState, options: &ServiceOptions, stop: &watch::Sender<bool>) -> Vec<JoinHandle<()>> {
     let catalogue = sync::run(
         Arc::clone(&state.catalogue),
@@ -418,7 +436,13 @@ impl Service {
     /// The base URL for a client on this machine.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        local_url(self.address)
+    }
+
+    /// The address that people use: the one that is set, or one on this machine.
+    #[must_use]
+    pub fn public_url(&self) -> String {
+        self.settings.public_url.clone().unwrap_or_else(|| local_url(self.address))
     }
 
     /// Reads the indicators' file again, and with it the file of the key and what a probe found. Indicators whose figures are the same as before keep their state. A file that cannot be

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 use thiserror::Error;
+use tracing_subscriber::EnvFilter;
 
 use crate::budget::client::TrustedProxies;
 use crate::error::{closest, did_you_mean};
@@ -134,11 +135,19 @@ pub const DESCRIBED: &[Described] = &[
         meaning: "what is logged, as tracing's filters say it",
     },
     Described {
+        variable: "BRIDGE_ACCESS_LOG",
+        default: "off",
+        meaning: "a line for each request on standard output: text, json or off",
+    },
+    Described {
         variable: "BRIDGE_INDICATORS",
         default: "built in",
         meaning: "a file in place of the built-in indicators",
     },
 ];
+
+/// The largest number that makes sense where nothing smaller does.
+const MANY: u64 = 1_000_000_000_000;
 
 /// Settings that are reserved for later parts of the program: setting one stops the program with an error.
 const NOT_BUILT: [&str; 4] =
@@ -199,6 +208,8 @@ pub struct BridgeSettings {
     pub series_limit: usize,
     /// `BRIDGE_LOG`
     pub log: String,
+    /// `BRIDGE_ACCESS_LOG`
+    pub access_log: AccessFormat,
     /// `BRIDGE_INDICATORS`
     pub indicators: Option<PathBuf>,
 }
@@ -228,9 +239,19 @@ impl Default for BridgeSettings {
             ready_tables: Vec::new(),
             series_limit: 20_000,
             log: "info".to_owned(),
+            access_log: AccessFormat::Off,
             indicators: None,
         }
     }
+}
+
+/// How the access log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AccessFormat {
+    Off,
+    Text,
+    Json,
 }
 
 /// The `JOBINDSATS_` settings but for the key.
@@ -347,7 +368,7 @@ fn read<T: for<'de> Deserialize<'de>>(
     let of_prefix = || set.iter().filter(|(name, _)| name.starts_with(prefix) && !secret(name));
     for (name, value) in of_prefix() {
         let alone = [(name.clone(), value.clone())];
-        envy::prefixed(prefix).from_iter::<_, T>(alone).map_err(|error| wrong(name, &error.to_string()))?;
+        envy::prefixed(prefix).from_iter::<_, T>(alone).map_err(|_| wrong(name, &expected(name)))?;
     }
     let all = of_prefix().map(|(name, value)| (name.clone(), value.clone()));
     envy::prefixed(prefix).from_iter(all).map_err(|error| wrong(prefix, &error.to_string()))
@@ -357,14 +378,36 @@ fn wrong(variable: &str, message: &str) -> SettingsError {
     SettingsError::Wrong { variable: variable.to_owned(), message: message.to_owned() }
 }
 
+/// What a setting takes, with an example.
+fn expected(variable: &str) -> String {
+    let text = match variable {
+        "BRIDGE_LISTEN" => {
+            "an IP address and a port, such as 127.0.0.1:8080, or 0.0.0.0:8080 for every address of this machine"
+        }
+        "BRIDGE_PUBLIC_URL" => "an address without blanks and query, such as https://tal.kommune.example",
+        "JOBINDSATS_API_URL" => "an address without blanks and query, such as https://api.jobindsats.dk/v3",
+        "BRIDGE_TRUSTED_PROXIES" => {
+            "addresses and networks with commas between, such as 10.0.0.5,172.16.0.0/12"
+        }
+        "BRIDGE_READY_TABLES" => "ids of tables with commas between, such as y25i01,y30r21",
+        "BRIDGE_ACCESS_LOG" => "off, text or json",
+        "BRIDGE_LOG" => "a level or a filter, such as info or info,jobindsats_bridge=debug",
+        _ => return format!("expected a whole number from 1 to {}", most(variable)),
+    };
+    format!("expected {text}")
+}
+
 fn checked(mut bridge: BridgeSettings) -> Result<BridgeSettings, SettingsError> {
     for (variable, number, most) in numbers(&bridge) {
         if !(1..=most).contains(&number) {
-            return Err(wrong(variable, &format!("expected a whole number from 1 to {most}")));
+            return Err(wrong(variable, &expected(variable)));
         }
     }
+    if !is_filter(&bridge.log) {
+        return Err(wrong("BRIDGE_LOG", &expected("BRIDGE_LOG")));
+    }
     bridge.ready_tables = table_ids(&bridge.ready_tables)
-        .ok_or_else(|| wrong("BRIDGE_READY_TABLES", "expected ids of tables, such as y25i01,y30r21"))?;
+        .ok_or_else(|| wrong("BRIDGE_READY_TABLES", &expected("BRIDGE_READY_TABLES")))?;
     bridge.public_url = bridge.public_url.map(|url| url_root("BRIDGE_PUBLIC_URL", &url)).transpose()?;
     Ok(bridge)
 }
@@ -372,16 +415,32 @@ fn checked(mut bridge: BridgeSettings) -> Result<BridgeSettings, SettingsError> 
 /// Ids of tables as people list them; `None` if one of them is no id.
 #[must_use]
 pub fn table_ids(listed: &[String]) -> Option<Vec<String>> {
-    let is_id = |id: &String| id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let is_id = |id: &String| id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
     let ids: Vec<String> =
         listed.iter().map(|id| id.trim().to_lowercase()).filter(|id| !id.is_empty()).collect();
     ids.iter().all(is_id).then_some(ids)
 }
 
+/// Whether a text is a filter of what is logged. A word that is no level would silence everything else.
+fn is_filter(text: &str) -> bool {
+    let levels = ["off", "error", "warn", "info", "debug", "trace"];
+    let is_known = |part: &str| {
+        let word = part.trim().to_ascii_lowercase();
+        levels.contains(&word.as_str()) || part.contains(['=', ':', '[', '_'])
+    };
+    EnvFilter::try_new(text).is_ok() && text.split(',').all(is_known)
+}
+
+/// The largest value of a setting that is a number.
+fn most(variable: &str) -> u64 {
+    let every = BridgeSettings::default();
+    let found = numbers(&every).into_iter().find(|(name, ..)| *name == variable);
+    found.map_or(MANY, |(_, _, most)| most)
+}
+
 /// Every setting that is a number, with the largest one that makes sense: beyond it something would overflow sooner or later.
 fn numbers(bridge: &BridgeSettings) -> Vec<(&'static str, u64, u64)> {
     const DAY: u64 = 24 * 3600;
-    const MANY: u64 = 1_000_000_000_000;
     let hourly = [
         ("BRIDGE_UPSTREAM_CALLS_PER_HOUR", bridge.upstream_calls_per_hour),
         ("BRIDGE_UPSTREAM_CELLS_PER_HOUR", bridge.upstream_cells_per_hour),
@@ -408,8 +467,7 @@ fn numbers(bridge: &BridgeSettings) -> Vec<(&'static str, u64, u64)> {
 
 /// An http or https address without a slash at its end.
 fn url_root(variable: &str, text: &str) -> Result<String, SettingsError> {
-    let expected =
-        || wrong(variable, "expected an address that begins with http:// or https:// and has no query");
+    let expected = || wrong(variable, &expected(variable));
     // Line breaks, blanks and backslashes are removed or turned round on parsing: what is written would not be what is meant.
     let is_plain = |letter: char| !(letter.is_whitespace() || letter.is_control() || letter == '\\');
     let url = reqwest::Url::parse(text).ok().filter(|_| text.chars().all(is_plain)).ok_or_else(expected)?;
@@ -488,6 +546,34 @@ mod tests {
     }
 
     #[test]
+    fn wrong_settings_say_what_is_expected_with_an_example() {
+        for (variable, value, example) in [
+            ("BRIDGE_LISTEN", "8080", "127.0.0.1:8080"),
+            ("BRIDGE_LISTEN", "localhost:8080", "127.0.0.1:8080"),
+            ("BRIDGE_LISTEN", ":8080", "127.0.0.1:8080"),
+            ("BRIDGE_PUBLIC_URL", "https://tal.example/a b", "such as https://tal.kommune.example"),
+            ("BRIDGE_PUBLIC_URL", "tal.example", "such as https://tal.kommune.example"),
+            ("BRIDGE_LOG", "bogus==", "such as info"),
+            ("BRIDGE_LOG", "verbose", "such as info"),
+            ("BRIDGE_LOG", "info,jobindsats_bridge=loud", "such as info"),
+            ("BRIDGE_ACCESS_LOG", "yes", "off, text or json"),
+            ("BRIDGE_PAGE_ROWS", "mange", "a whole number from 1 to 1000000000000"),
+            ("BRIDGE_UPSTREAM_CONCURRENCY", "2,5", "a whole number from 1 to 1000"),
+            ("BRIDGE_TRUSTED_PROXIES", "nginx", "such as 10.0.0.5"),
+            ("BRIDGE_READY_TABLES", "y25i01;y30r21", "such as y25i01,y30r21"),
+        ] {
+            let error = settings(&[(variable, value)]).unwrap_err().to_string();
+            assert!(error.starts_with(variable) && error.contains(example), "{variable}={value}: {error}");
+        }
+        for filter in ["info", "WARN", "off", "info,jobindsats_bridge=debug", "jobindsats_bridge::web=trace"]
+        {
+            assert!(settings(&[("BRIDGE_LOG", filter)]).is_ok(), "{filter}");
+        }
+        let read = settings(&[("BRIDGE_READY_TABLES", " Y25I01, ptv_a02,")]).unwrap();
+        assert_eq!(read.bridge.ready_tables, ["y25i01", "ptv_a02"]);
+    }
+
+    #[test]
     fn wrong_settings_name_their_variable() {
         let cases = [
             ("BRIDGE_PAGE_ROWS", "mange"),
@@ -552,7 +638,7 @@ mod tests {
         }
         std::fs::write(file.path(), "\n").unwrap();
         let error = settings(&[("JOBINDSATS_API_KEY_FILE", path)]).unwrap_err().to_string();
-        assert_eq!(error, "JOBINDSATS_API_KEY_FILE: a key is one word of visible ASCII characters");
+        assert!(error.starts_with("JOBINDSATS_API_KEY_FILE: the file is empty; expected the key"), "{error}");
         assert_eq!(
             settings(&[("JOBINDSATS_API_KEY_FILE", path), ("JOBINDSATS_API_KEY", "x")]).unwrap_err(),
             SettingsError::TwoKeys

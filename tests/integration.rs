@@ -24,6 +24,7 @@ mod properties;
 mod query;
 mod refresh;
 mod rules;
+mod run;
 mod search;
 mod simulator;
 mod store;

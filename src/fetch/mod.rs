@@ -38,6 +38,7 @@ use crate::clock::Clock;
 use crate::fetch::ask::Asker;
 use crate::fetch::error::FetchError;
 use crate::fetch::under_way::{AskedFigures, Awaited, UnderWay};
+use crate::observe::request::inherited;
 use crate::observe::store_observer::StoreObserver;
 use crate::plan::chunk::{Chunk, ChunkError};
 use crate::plan::figure_box::{self, FigureBox};
@@ -448,8 +449,9 @@ impl Fetcher {
         let caller = Caller::new(self.requester, cells);
         let (inner, of_task) = (Arc::clone(&self.inner), Arc::clone(measurement));
         let (asked, calling) = (chunk.clone(), caller.clone());
-        let bring =
-            async move { inner.fetch(&of_task, &asked, revision, &calling, &Halvings::default()).await };
+        let bring = inherited(async move {
+            inner.fetch(&of_task, &asked, revision, &calling, &Halvings::default()).await
+        });
         self.inner.under_way.start(measurement, &chunk, revision, caller, bring)
     }
 }

@@ -4,5 +4,6 @@
 pub mod metrics;
 mod process;
 pub mod reports;
+pub mod request;
 pub mod store_observer;
 pub mod upstream_observer;

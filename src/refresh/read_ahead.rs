@@ -182,7 +182,7 @@ impl ReadAhead {
     /// One round: reads the due chunks as far as limits and budget allow. A failure ends the round.
     async fn look(&self) {
         let is_working_hour = is_working_hour(&self.clock.copenhagen());
-        if !(is_working_hour || !self.ready_tables.is_empty()) || !self.figures.fetcher.has_room() {
+        if !is_working_hour && self.ready_tables.is_empty() || !self.figures.fetcher.has_room() {
             return;
         }
         let day = self.begin_day();

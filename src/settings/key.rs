@@ -21,7 +21,7 @@ pub struct ApiKey(SecretString);
 /// The text cannot be a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidKey {
-    #[error("a key is one word of visible ASCII characters")]
+    #[error("a key is one word of visible ASCII characters, such as 1f0c9a52-7b3e-4f51-9c1d-0a8e6b2d4c77")]
     NotOneWord,
     #[error("a key has at least {LEAST_LENGTH} characters")]
     TooShort,
@@ -35,6 +35,8 @@ pub enum KeyFileError {
         "the file that it names cannot be read: {reason}; it takes the path of a file, not the key itself"
     )]
     Unreadable { reason: String },
+    #[error("the file is empty; expected the key on one line, such as 1f0c9a52-7b3e-4f51-9c1d-0a8e6b2d4c77")]
+    Empty,
     #[error(transparent)]
     Invalid(#[from] InvalidKey),
 }
@@ -47,7 +49,8 @@ impl ApiKey {
     pub fn read_file(path: &Path) -> Result<Self, KeyFileError> {
         let unreadable =
             |error: std::io::Error| KeyFileError::Unreadable { reason: error.kind().to_string() };
-        Ok(Self::new(&std::fs::read_to_string(path).map_err(unreadable)?)?)
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        if text.trim().is_empty() { Err(KeyFileError::Empty) } else { Ok(Self::new(&text)?) }
     }
 
     /// Whether both are the same key.

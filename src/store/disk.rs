@@ -62,6 +62,15 @@ impl CellFolder {
         (found, damaged)
     }
 
+    /// Reads every file whole and changes none; why those that are not as they were written cannot be used. A file that is replaced
+    /// meanwhile is none of them.
+    pub fn verify(&self) -> Vec<(PathBuf, Result<(), FileError>)> {
+        let paths = files(&self.folder).into_iter().flat_map(|table| files(&table));
+        let cells = paths.filter(|path| path.extension().is_some_and(|ending| ending == ENDING));
+        let checked = cells.map(|path| (self.read(&path).map(drop), path)).map(|(read, path)| (path, read));
+        checked.filter(|(_, read)| !read.as_ref().is_err_and(FileError::is_missing)).collect()
+    }
+
     /// A unique file name.
     pub fn new_path(&self, table: &MeasurementId) -> PathBuf {
         self.table_folder(table).join(format!("{}.{ENDING}", Uuid::new_v4().simple()))
@@ -82,16 +91,17 @@ impl CellFolder {
 
     /// Reads a block. A file that cannot be used is set aside; a missing file is only an error.
     pub fn load(&self, path: &Path) -> Result<CellBlock, FileError> {
-        let read = || {
-            let (head, block) = file::decode(&fs::read(path)?)?;
-            self.check_place(&head, path)?;
-            Ok(block)
-        };
-        read().inspect_err(|error: &FileError| {
+        self.read(path).inspect_err(|error| {
             if !error.is_missing() {
                 set_aside(path, error);
             }
         })
+    }
+
+    fn read(&self, path: &Path) -> Result<CellBlock, FileError> {
+        let (head, block) = file::decode(&fs::read(path)?)?;
+        self.check_place(&head, path)?;
+        Ok(block)
     }
 
     fn stored(&self, path: &Path) -> Result<StoredBlock, FileError> {

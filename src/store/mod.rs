@@ -19,6 +19,7 @@ pub mod window;
 pub mod writer;
 
 use std::fmt::Debug;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -72,6 +73,15 @@ pub trait CellStore: Send + Sync + Debug {
 
     /// Waits until all blocks are written.
     async fn flush(&self);
+}
+
+/// Reads every stored block of an origin whole, without changing anything: how many files there are, and why some cannot be used.
+#[must_use]
+pub fn verify(folder: &Path, origin: &str) -> (usize, Vec<(PathBuf, String)>) {
+    let checked = disk::CellFolder::new(folder.to_owned(), origin.to_owned()).verify();
+    let files = checked.len();
+    let wrong = checked.into_iter().filter_map(|(path, read)| Some((path, read.err()?.to_string())));
+    (files, wrong.collect())
 }
 
 /// A block, and what it holds.

@@ -30,7 +30,10 @@ pub struct UpstreamError {
 /// Why a call failed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Failure {
-    #[error("401, the key was refused or is missing")]
+    #[error(
+        "401, the key was refused; ask the agency for a valid one and put it in the file of JOBINDSATS_API_KEY_FILE, \
+         or in JOBINDSATS_API_KEY and start again"
+    )]
     Unauthorized,
     /// The gateway's page, which appears temporarily and does not mean that the key is wrong.
     #[error("403, the upstream's gateway turned the call away")]

@@ -26,6 +26,7 @@ use crate::feed::{Feed, Set};
 use crate::fetch::error::FetchError;
 use crate::frame::Frame;
 use crate::frame::error::FrameError;
+use crate::observe::request::{self, inherited};
 use crate::odata::version::Version;
 use crate::query::{BoundQuery, Target};
 use crate::web::client;
@@ -234,7 +235,7 @@ impl FileSource {
     ) -> Result<(F, Page), BridgeError> {
         let (source, workers) = (self.clone(), &self.workers);
         let answer = async move { source.answer(skip_token.as_deref(), negotiate).await };
-        workers.run(&workers.work(), answer).await.unwrap_or(Err(FetchError::Interrupted.into()))
+        workers.run(&workers.work(), inherited(answer)).await.unwrap_or(Err(FetchError::Interrupted.into()))
     }
 
     async fn answer<F>(
@@ -294,6 +295,7 @@ impl FileStream {
         self.next = page.next.map(|token| token.encode());
         if let Some(frame) = &page.rows {
             let rows = columns_of(frame, &self.shown)?;
+            request::count_rows(rows.num_rows());
             let piece = |first| rows.slice(first, PIECE_ROWS.min(rows.num_rows() - first));
             self.held.clone_from(&frame.held);
             self.waiting.extend((0..rows.num_rows()).step_by(PIECE_ROWS).map(piece));

@@ -1,5 +1,6 @@
 //! The edge: addresses, headers and bodies. The only module besides the simulator that knows actix-web.
 
+pub mod access_log;
 mod client;
 mod compress;
 pub mod connections;

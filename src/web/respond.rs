@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 use crate::answer::error::BridgeError;
 use crate::answer::stages::{Stage, Stages};
 use crate::error::{DescribeError, ErrorDescription};
+use crate::observe::request;
 use crate::odata::etag;
 use crate::odata::payload::{ErrorBody, ErrorDetail, write_error};
 use crate::odata::version::Version;
@@ -191,14 +192,18 @@ impl Reply {
     pub fn refusal(version: Version, error: &BridgeError) -> Self {
         let ErrorDescription { status, code, danish, target, retry_after_seconds, allow } = error.describe();
         let (target, detail) = (target.as_deref(), redact(&error.to_string()).into_owned());
+        let request_id = request::id().to_string();
         if status >= 500 {
-            tracing::warn!(code, detail, "request failed");
+            tracing::warn!(code, detail, request_id, "request failed");
         } else {
-            tracing::debug!(code, detail, "request refused");
+            tracing::debug!(code, detail, request_id, "request refused");
         }
         let details = [ErrorDetail { code, message: &detail, target }];
         let mut body = Vec::new();
-        write_error(&mut body, &ErrorBody { code, message: &danish, target, details: &details });
+        write_error(
+            &mut body,
+            &ErrorBody { code, message: &danish, target, details: &details, request_id: Some(&request_id) },
+        );
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut reply = Self::new(status, version, Body::Whole(body));
         reply.header(header::CONTENT_TYPE, "application/json");

@@ -16,6 +16,7 @@ use crate::refresh::read_ahead::ReadAhead;
 use crate::refresh::sync::keeper::CatalogueKeeper;
 use crate::store::CellStore;
 use crate::store::revisions::RevisionLog;
+use crate::web::access_log::AccessLog;
 use crate::web::connections::Connections;
 
 /// The shared state, created once by `service.rs`.
@@ -32,6 +33,7 @@ pub struct AppState {
     pub revisions: RevisionLog,
     pub metrics: Arc<Metrics>,
     pub reports: Arc<FailureReports>,
+    pub access_log: Arc<AccessLog>,
     pub clock: Clock,
     /// Scheme, host and path for links, where they are set.
     pub public_url: Option<String>,

@@ -1,5 +1,6 @@
 //! Starts the built program as a process, on its own simulator or on one that survives it, without the closed hour.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -80,6 +81,12 @@ impl Bridge {
         bridge
     }
 
+    /// As [`Bridge::start_with`], with standard output in a file.
+    pub async fn start_logging(folder: &Path, settings: &[(&str, &str)], log: &Path) -> Self {
+        let mut command = command(folder);
+        Self::ready(command.envs(settings.iter().copied()).stdout(File::create(log).unwrap())).await
+    }
+
     /// The error output of a process that does not start.
     pub fn refusal(folder: &Path) -> String {
         let mut child = command(folder).spawn().unwrap();
@@ -128,6 +135,15 @@ impl Drop for Bridge {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Runs a command to its end: whether it succeeded, and all that it said.
+pub fn run(folder: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> (bool, String) {
+    let mut command = command(folder);
+    command.args(arguments).envs(settings.iter().copied()).stdout(Stdio::piped());
+    let output = command.output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(said).unwrap())
 }
 
 /// The folder of the simulator's figures, which bears its edition; there is one.

@@ -59,6 +59,7 @@ fn an_error_has_a_message_for_the_user_and_details_for_the_developer() {
         message: "Kolonnen 'Foo\u{0}' findes ikke i \"Observations\".",
         target: Some("$filter"),
         details: std::slice::from_ref(&detail),
+        request_id: None,
     };
     let mut out = Vec::new();
     write_error(&mut out, &error);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jobindsats_bridge::catalogue::id::MeasurementId;
 use jobindsats_bridge::clock::Clock;
+use jobindsats_bridge::refresh::sync::files::CatalogueFiles;
 use jobindsats_bridge::refresh::sync::keeper::{CatalogueError, CatalogueKeeper, SyncScope};
 use jobindsats_bridge::upstream::TableHints;
 use jobindsats_bridge::upstream::client::{ClientOptions, HttpUpstream};
@@ -78,7 +79,8 @@ async fn setting(answers: Vec<(&'static str, Canned)>) -> Setting {
 
 fn open(server: &CannedServer, clock: &Clock, folder: &Path) -> Arc<CatalogueKeeper> {
     let upstream = HttpUpstream::new(ClientOptions { clock: clock.clone(), ..options(server) }).unwrap();
-    Arc::new(CatalogueKeeper::open(folder, Arc::new(upstream), clock.clone(), TableHints::built_in()))
+    let files = CatalogueFiles::new(folder);
+    Arc::new(CatalogueKeeper::open(files, Arc::new(upstream), clock.clone(), TableHints::built_in()))
 }
 
 impl Setting {

@@ -8,6 +8,7 @@ use jobindsats_bridge::catalogue::id::{HierarchyId, PeriodTypeId};
 use jobindsats_bridge::catalogue::measurement::Measurement;
 use jobindsats_bridge::clock::Clock;
 use jobindsats_bridge::observe::reports::FailureReports;
+use jobindsats_bridge::refresh::sync::files::CatalogueFiles;
 use jobindsats_bridge::refresh::sync::keeper::{CatalogueKeeper, SyncScope};
 use jobindsats_bridge::settings::key::ApiKey;
 use jobindsats_bridge::simulator::{Faults, Simulator, SimulatorOptions, start};
@@ -61,7 +62,7 @@ async fn every_table_of_the_simulator_is_read_and_gives_figures_under_the_headin
     let (_simulator, upstream) = pair().await;
     let folder = tempfile::tempdir().unwrap();
     let keeper = CatalogueKeeper::open(
-        folder.path(),
+        CatalogueFiles::new(folder.path()),
         Arc::<HttpUpstream>::clone(&upstream),
         Clock::default(),
         TableHints::built_in(),
@@ -83,7 +84,12 @@ async fn every_table_of_the_simulator_is_read_and_gives_figures_under_the_headin
 async fn a_pinned_dimension_and_one_without_total_are_known_as_such() {
     let (_simulator, upstream) = pair().await;
     let folder = tempfile::tempdir().unwrap();
-    let keeper = CatalogueKeeper::open(folder.path(), upstream, Clock::default(), TableHints::built_in());
+    let keeper = CatalogueKeeper::open(
+        CatalogueFiles::new(folder.path()),
+        upstream,
+        Clock::default(),
+        TableHints::built_in(),
+    );
     let pinned = keeper.measurement("y24j").await.unwrap();
     let dimension =
         pinned.dimensions.iter().find(|dimension| dimension.id.as_str() == "_popbeskudl").unwrap();
@@ -101,7 +107,7 @@ async fn every_fault_of_the_simulator_is_the_failure_that_it_imitates() {
     let (simulator, upstream) = pair().await;
     let folder = tempfile::tempdir().unwrap();
     let keeper = CatalogueKeeper::open(
-        folder.path(),
+        CatalogueFiles::new(folder.path()),
         Arc::<HttpUpstream>::clone(&upstream),
         Clock::default(),
         TableHints::built_in(),

@@ -57,6 +57,31 @@ async fn other_methods_are_told_what_an_address_is_for() {
 }
 
 #[actix_web::test]
+async fn every_error_has_the_id_of_its_request() {
+    let app = App::start().await;
+    let mut ids = Vec::new();
+    for path in ["/nothing", "/odata/Nothing", "/odata/Datasets?$filter=x", "/export/y25i01/x.csv"] {
+        let error = app.get(path).await.json()["error"].clone();
+        ids.push(error["innererror"]["requestId"].as_str().unwrap().to_owned());
+    }
+    let batch = serde_json::json!({"requests": [
+        {"id": "1", "method": "GET", "url": "Nothing"}, {"id": "2", "method": "GET", "url": "Nothing"}
+    ]});
+    let headers = [("Content-Type", "application/json"), ("Prefer", "continue-on-error")];
+    let answer = app.post("/odata/$batch", &headers, batch.to_string().into_bytes()).await.json();
+    let in_batch =
+        |part: usize| answer["responses"][part]["body"]["error"]["innererror"]["requestId"].clone();
+    assert_eq!(in_batch(0), in_batch(1), "they are one request");
+    ids.push(in_batch(0).as_str().unwrap().to_owned());
+    let text = app.post("/api/v1/read", &[], Vec::new()).await.text();
+    ids.push(text.rsplit_once("request ").unwrap().1.trim_end().trim_end_matches(')').to_owned());
+    assert!(ids.iter().all(|id| id.len() == 36), "{ids:?}");
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 6);
+}
+
+#[actix_web::test]
 async fn a_slash_behind_an_address_leads_to_it() {
     let app = App::start().await;
     for path in ["/status", "/metrics", "/metrics/indicators", "/healthz", "/readyz", "/api/v1/read"] {

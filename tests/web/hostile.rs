@@ -216,7 +216,8 @@ async fn letters_and_quotes_may_stand_in_an_address_as_they_are_typed() {
         ("/odata/jobindsats/y25i01/Områder", "/odata/jobindsats/y25i01/Omr%C3%A5der"),
     ] {
         let (typed, encoded) = (wire.get(typed).await, wire.get(encoded).await);
-        assert_eq!((typed.status(), typed.text()), (encoded.status(), encoded.text()));
+        let without_id = |answer: &WireAnswer| answer.text().split("innererror").next().unwrap().to_owned();
+        assert_eq!((typed.status(), without_id(&typed)), (encoded.status(), without_id(&encoded)));
         assert!(!typed.text().is_empty(), "an answer says something");
     }
 }

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use crate::support::app::App;
-use crate::support::wire::Wire;
+use crate::support::wire::{Wire, WireAnswer};
 
 const TABLE: &str = "/odata/jobindsats/y25i01";
 
@@ -19,6 +19,15 @@ const KINDS: [&str; 9] = [
     "/odata/jobindsats/y25i01/Landet(Periode='2026M06',Omr%C3%A5de_id='T')/Status",
     "/odata/jobindsats/y25i01/Nothing",
 ];
+
+/// An error names its request, which no other answer does.
+fn without_request_id(answer: &mut WireAnswer) {
+    if answer.status() >= 400 && !answer.body.is_empty() {
+        let mut error = answer.json();
+        error["error"].as_object_mut().unwrap().remove("innererror").unwrap();
+        answer.body = error.to_string().into_bytes();
+    }
+}
 
 #[actix_web::test]
 async fn head_is_answered_with_the_headers_of_get_and_no_body() {
@@ -36,6 +45,7 @@ async fn head_is_answered_with_the_headers_of_get_and_no_body() {
                     !["date", "server-timing"].contains(&name.to_ascii_lowercase().as_str())
                 });
                 answer.headers.sort();
+                without_request_id(&mut answer);
                 answer
             };
             let (get, head) = (ask("GET").await, ask("HEAD").await);

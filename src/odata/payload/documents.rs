@@ -39,6 +39,8 @@ pub struct ErrorBody<'a> {
     /// The part of the request at fault, such as `$filter`.
     pub target: Option<&'a str>,
     pub details: &'a [ErrorDetail<'a>],
+    /// The id by which an operator finds the request in the log.
+    pub request_id: Option<&'a str>,
 }
 
 /// One element of an error's `details`.
@@ -63,7 +65,13 @@ pub fn write_error(out: &mut Vec<u8>, error: &ErrorBody<'_>) {
         write_texts(out, &members(detail.code, detail.message, detail.target));
         out.push(b'}');
     }
-    out.extend_from_slice(b"]}}");
+    out.push(b']');
+    if let Some(id) = error.request_id {
+        out.extend_from_slice(b",\"innererror\":");
+        write_texts(out, &[("requestId", Some(id))]);
+        out.push(b'}');
+    }
+    out.extend_from_slice(b"}}");
 }
 
 /// The start of an object of texts, without its closing brace.

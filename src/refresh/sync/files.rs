@@ -3,9 +3,10 @@
 //! One file per answer. A damaged file is set aside and counts as never read. The caller chooses the folder, one for each origin.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, NaiveDate, Utc};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::id::MeasurementId;
@@ -22,6 +23,7 @@ const VERSION: u32 = 1;
 #[derive(Debug, Clone)]
 pub struct CatalogueFiles {
     folder: PathBuf,
+    is_read_only: bool,
 }
 
 /// An answer and when it was read.
@@ -38,25 +40,31 @@ impl CatalogueFiles {
     /// Files in that folder, which is created when something is first saved.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into() }
+        Self { folder: folder.into(), is_read_only: false }
+    }
+
+    /// The same files, of which none is written or set aside.
+    #[must_use]
+    pub fn read_only(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: folder.into(), is_read_only: true }
     }
 
     /// The menu, if it was saved.
     #[must_use]
     pub fn subjects(&self) -> Option<SavedAnswer<Subjects>> {
-        disk::read_or_set_aside(&self.folder.join(SUBJECTS), VERSION)
+        self.read(&self.folder.join(SUBJECTS))
     }
 
     /// The list of tables, if it was saved.
     #[must_use]
     pub fn tables(&self) -> Option<SavedAnswer<Tables>> {
-        disk::read_or_set_aside(&self.folder.join(TABLES), VERSION)
+        self.read(&self.folder.join(TABLES))
     }
 
     /// One table's parts, if they were saved.
     #[must_use]
     pub fn table(&self, id: &MeasurementId) -> Option<SavedAnswer<Table>> {
-        disk::read_or_set_aside(&self.table_path(id), VERSION)
+        self.read(&self.table_path(id))
     }
 
     /// Saves the menu.
@@ -64,7 +72,7 @@ impl CatalogueFiles {
     /// # Errors
     /// If the file cannot be written; the old file is unchanged then.
     pub fn save_subjects(&self, subjects: &SavedAnswer<Subjects>) -> io::Result<()> {
-        disk::keep(&self.folder.join(SUBJECTS), VERSION, subjects)
+        self.keep(&self.folder.join(SUBJECTS), subjects)
     }
 
     /// Saves the list of tables.
@@ -72,7 +80,7 @@ impl CatalogueFiles {
     /// # Errors
     /// If the file cannot be written; the old file is unchanged then.
     pub fn save_tables(&self, tables: &SavedAnswer<Tables>) -> io::Result<()> {
-        disk::keep(&self.folder.join(TABLES), VERSION, tables)
+        self.keep(&self.folder.join(TABLES), tables)
     }
 
     /// Saves one table's parts.
@@ -80,7 +88,18 @@ impl CatalogueFiles {
     /// # Errors
     /// If the file cannot be written; the old file is unchanged then.
     pub fn save_table(&self, id: &MeasurementId, table: &SavedAnswer<Table>) -> io::Result<()> {
-        disk::keep(&self.table_path(id), VERSION, table)
+        self.keep(&self.table_path(id), table)
+    }
+
+    fn read<T: DeserializeOwned>(&self, path: &Path) -> Option<T> {
+        match self.is_read_only {
+            true => disk::read(path, VERSION).ok().flatten(),
+            false => disk::read_or_set_aside(path, VERSION),
+        }
+    }
+
+    fn keep(&self, path: &Path, value: &impl Serialize) -> io::Result<()> {
+        if self.is_read_only { Ok(()) } else { disk::keep(path, VERSION, value) }
     }
 
     /// Ids come from outside, so they are made safe as file names.

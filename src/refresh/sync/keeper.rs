@@ -4,7 +4,6 @@
 //! in the background. Concurrent requests for the same thing share one call. A failure leaves the snapshot as it was.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -122,11 +121,11 @@ struct Known {
 }
 
 impl CatalogueKeeper {
-    /// A keeper that starts with the answers saved in that folder. Makes no call to the upstream.
+    /// A keeper that starts with the answers saved in these files. Makes no call to the upstream.
     #[must_use]
-    pub fn open(folder: &Path, upstream: Arc<dyn Upstream>, clock: Clock, hints: TableHints) -> Self {
+    pub fn open(store: CatalogueFiles, upstream: Arc<dyn Upstream>, clock: Clock, hints: TableHints) -> Self {
         let keeper = Self {
-            store: CatalogueFiles::new(folder),
+            store,
             upstream,
             clock,
             hints,

@@ -5,6 +5,7 @@
 mod batch;
 mod call;
 mod documents;
+mod file_address;
 mod output;
 mod raw_request;
 mod rows;
@@ -17,6 +18,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use crate::answer::error::{BridgeError, Usage};
 use crate::budget::work::Work;
 use crate::fetch::error::FetchError;
+use crate::observe::request::inherited;
 use crate::odata::version::Version;
 use crate::web::client;
 use crate::web::exchange;
@@ -63,7 +65,7 @@ pub async fn answer(request: HttpRequest, body: web::Payload, state: web::Data<A
             let work = workers.work();
             let own = work.clone();
             let answer = async move { reply(&owned, &body, &state, &own).await };
-            workers.run(&work, answer).await.unwrap_or(Err(FetchError::Interrupted.into()))
+            workers.run(&work, inherited(answer)).await.unwrap_or(Err(FetchError::Interrupted.into()))
         }
         Ok(Err(error)) if exchange::is_late(&error) => Err(BridgeError::BodySlow),
         Ok(Err(_)) => Err(BridgeError::BodyBroken),

@@ -20,6 +20,7 @@ use crate::feed::{Feed, RowSource, Set};
 use crate::fetch::error::FetchError;
 use crate::frame::Frame;
 use crate::frame::error::FrameError;
+use crate::observe::request;
 use crate::odata::context_url::{self, Resource, Shape};
 use crate::odata::media_type::{Format, Negotiated};
 use crate::odata::payload::{self, JsonContext};
@@ -44,6 +45,7 @@ impl Call<'_> {
         negotiated: Negotiated,
         stages: &Stages,
     ) -> Result<Answered, BridgeError> {
+        request::count_rows(page.rows.as_ref().map_or(0, |rows| rows.batch.num_rows()));
         let next_link = page.next.as_ref().map(|token| self.next_link(service, path, &token.encode()));
         let age_seconds = page.provenance.fetched_at.map(|at| (self.state.clock.now() - at).num_seconds());
         let preference_applied =

@@ -19,6 +19,7 @@ use crate::budget::Exhausted;
 use crate::budget::answers::WRITING_BYTES;
 use crate::error::{DescribeError, ErrorDescription};
 use crate::indicators::history::{self, Hints, HistoryError, Matcher};
+use crate::observe::request;
 use crate::web::exchange;
 use crate::web::respond::{self, joined};
 use crate::web::state::AppState;
@@ -162,13 +163,14 @@ fn matcher(wire::LabelMatcher { kind, name, value }: wire::LabelMatcher) -> Resu
 /// The error answer. Prometheus shows its body to the user: first the sentence, then the detail.
 fn refuse(error: &ReadError) -> HttpResponse {
     let ErrorDescription { status, code, danish, retry_after_seconds, .. } = error.describe();
-    tracing::debug!(code, %error, "remote read refused");
+    let id = request::id();
+    tracing::debug!(code, %error, %id, "remote read refused");
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = HttpResponse::build(status);
     if let Some(seconds) = retry_after_seconds {
         response.insert_header((header::RETRY_AFTER, seconds.to_string()));
     }
-    response.content_type("text/plain; charset=utf-8").body(format!("{danish} ({error})\n"))
+    response.content_type("text/plain; charset=utf-8").body(format!("{danish} ({error}; request {id})\n"))
 }
 
 impl DescribeError for ReadError {
