@@ -9,27 +9,53 @@ use crate::catalogue::label::{cleaned, comparable};
 /// The dimension that every measurement has.
 pub const AREA_DIMENSION: &str = "_omrade";
 
+/// The name of the country among areas.
+pub const COUNTRY_NAME: &str = "Hele landet";
 /// The country's code among area codes.
 const COUNTRY_CODE: &str = "000";
 
 /// A place that has an official code.
-struct OfficialPlace {
-    code: &'static str,
-    name: &'static str,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OfficialPlace {
+    pub kind: AreaKind,
+    pub code: &'static str,
+    pub name: &'static str,
+    /// The code of the region that it lies in or is; `None` for the country.
+    pub region: Option<&'static str>,
 }
 
-/// By kind and comparable name: the upstream's spelling of a name may differ in blanks and full stops.
-static PLACES: LazyLock<HashMap<(&'static str, String), OfficialPlace>> = LazyLock::new(|| {
-    include_str!("../../metadata/area_codes.csv")
-        .lines()
-        .skip(1)
-        .filter_map(|line| {
-            let mut cells = line.splitn(3, ';');
-            let (kind, code, name) = (cells.next()?, cells.next()?, cells.next()?);
-            Some(((kind, comparable(name)), OfficialPlace { code, name }))
-        })
-        .collect()
+/// Every place with an official code: the country, the regions, the municipalities.
+static LISTED: LazyLock<Vec<OfficialPlace>> = LazyLock::new(|| {
+    let country =
+        OfficialPlace { kind: AreaKind::Country, code: COUNTRY_CODE, name: COUNTRY_NAME, region: None };
+    let listed = include_str!("../../metadata/area_codes.csv").lines().skip(1).filter_map(|line| {
+        let mut cells = line.split(';');
+        let (kind, code, name) = (cells.next()?, cells.next()?, cells.next()?);
+        let kind = if kind == "region" { AreaKind::Region } else { AreaKind::Municipality };
+        Some(OfficialPlace { kind, code, name, region: cells.next() })
+    });
+    std::iter::once(country).chain(listed).collect()
 });
+
+/// By kind and comparable name: the upstream's spelling of a name may differ in blanks and full stops.
+static PLACES: LazyLock<HashMap<(AreaKind, String), OfficialPlace>> =
+    LazyLock::new(|| LISTED.iter().map(|place| ((place.kind, comparable(place.name)), *place)).collect());
+
+/// Every place with an official code, the country first.
+#[must_use]
+pub fn official_places() -> &'static [OfficialPlace] {
+    &LISTED
+}
+
+impl OfficialPlace {
+    /// The name of the region that it lies in or is.
+    #[must_use]
+    pub fn region_name(&self) -> Option<&'static str> {
+        let region =
+            LISTED.iter().find(|place| place.kind == AreaKind::Region && Some(place.code) == self.region);
+        region.map(|region| region.name)
+    }
+}
 
 /// What kind of place an area is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,7 +82,7 @@ impl AreaKind {
             Self::Region
         } else if name.starts_with("RAR ") {
             Self::Rar
-        } else if PLACES.contains_key(&("municipality", comparable(&name))) {
+        } else if PLACES.contains_key(&(Self::Municipality, comparable(&name))) {
             Self::Municipality
         } else {
             Self::Other
@@ -92,12 +118,10 @@ impl AreaKind {
     }
 
     fn official(self, name: &str) -> Option<&'static OfficialPlace> {
-        let kind = match self {
-            Self::Region => "region",
-            Self::Municipality => "municipality",
-            Self::Country | Self::Rar | Self::Unknown | Self::Other => return None,
-        };
-        PLACES.get(&(kind, comparable(name)))
+        match self {
+            Self::Region | Self::Municipality => PLACES.get(&(self, comparable(name))),
+            Self::Country | Self::Rar | Self::Unknown | Self::Other => None,
+        }
     }
 }
 
@@ -120,10 +144,15 @@ mod tests {
 
     #[test]
     fn the_list_of_codes_is_whole() {
-        let of = |kind: &str| PLACES.keys().filter(|(k, _)| *k == kind).count();
-        assert_eq!((of("region"), of("municipality")), (5, 98));
-        let length = |kind: &str| if kind == "region" { 4 } else { 3 };
-        assert!(PLACES.iter().all(|((kind, _), place)| place.code.len() == length(kind)));
+        let of = |kind: AreaKind| PLACES.keys().filter(|(k, _)| *k == kind).count();
+        assert_eq!((of(AreaKind::Region), of(AreaKind::Municipality)), (5, 98));
+        let length = |kind: AreaKind| if kind == AreaKind::Region { 4 } else { 3 };
+        assert!(LISTED.iter().all(|place| place.code.len() == length(place.kind)));
+        assert!(
+            LISTED.iter().all(|place| place.region_name().is_some() == (place.kind != AreaKind::Country))
+        );
+        let in_region = |region: &str| LISTED.iter().filter(|place| place.region == Some(region)).count() - 1;
+        assert_eq!(["1084", "1085", "1083", "1082", "1081"].map(in_region), [29, 17, 22, 19, 11]);
     }
 
     #[test]

@@ -148,6 +148,29 @@ impl Dimension {
         self.pinned.or_else(|| self.total())
     }
 
+    /// The levels of its hierarchies that list other members than the total, by the indexes of hierarchy and level.
+    #[must_use]
+    pub fn levels_of_parts(&self) -> Vec<(usize, usize)> {
+        let levels =
+            self.hierarchies.iter().enumerate().flat_map(|(hierarchy, listed)| {
+                (0..listed.levels.len()).map(move |level| (hierarchy, level))
+            });
+        let has_parts = |&(hierarchy, level): &(usize, usize)| {
+            (0..self.members.len()).any(|member| self.is_on_level(member, hierarchy, level))
+        };
+        levels.filter(has_parts).collect()
+    }
+
+    /// Whether the member, which is not the total, is listed by a level of a hierarchy.
+    #[must_use]
+    pub fn is_on_level(&self, member: usize, hierarchy: usize, level: usize) -> bool {
+        let Some(listed) = self.hierarchies.get(hierarchy) else { return false };
+        // Nodes are sorted by their members.
+        let node = listed.nodes.binary_search_by_key(&member, |node| node.member).ok();
+        let is_there = node.is_some_and(|node| listed.nodes[node].level == Some(level));
+        is_there && self.total() != Some(member)
+    }
+
     /// The index of the member with that id.
     #[must_use]
     pub fn member_index(&self, id: &str) -> Option<usize> {
@@ -244,7 +267,7 @@ impl Dimension {
     }
 
     fn unlisted_root_label(&self) -> String {
-        if self.is_area() { "Hele landet".to_owned() } else { format!("{} i alt", self.label) }
+        if self.is_area() { area::COUNTRY_NAME.to_owned() } else { format!("{} i alt", self.label) }
     }
 
     /// The total of all hierarchies, which is the first of the members; made of the first hierarchy that has one.

@@ -6,6 +6,9 @@ use chrono::{Days, Months, NaiveDate};
 
 use crate::catalogue::id::{PeriodId, PeriodTypeId};
 
+/// The most periods of one type: three hundred years of months.
+const MOST_PERIODS: usize = 3_600;
+
 /// The kind of period, which its id is written by. Ordered from the shortest to the longest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PeriodKind {
@@ -119,6 +122,50 @@ impl Period {
     #[must_use]
     pub fn newest_first(&self) -> impl Ord + use<> {
         (self.kind, self.type_id.clone(), Reverse(self.last_day()), Reverse(self.id.clone()))
+    }
+
+    /// All periods of a type from one to another, oldest first. Only these two where the pattern of their ids is not known.
+    #[must_use]
+    pub fn between(type_id: &PeriodTypeId, first: &str, last: &str) -> Vec<Self> {
+        let (first, last) = (Self::new(type_id, first), Self::new(type_id, last));
+        let (Some(from), Some(to)) = (first.sequence(), last.sequence()) else {
+            return if first.id == last.id { vec![first] } else { vec![first, last] };
+        };
+        let steps = match first.kind {
+            PeriodKind::Month | PeriodKind::YearToDate => 12,
+            PeriodKind::Quarter | PeriodKind::RollingYear => 4,
+            PeriodKind::Year | PeriodKind::Unknown => 1,
+        };
+        let id = |number: i64| {
+            format!("{:04}{type_id}{:02}", number.div_euclid(steps), number.rem_euclid(steps) + 1)
+        };
+        (from..=to).take(MOST_PERIODS).map(|number| Self::new(type_id, &id(number))).collect()
+    }
+
+    /// The year; `None` for an unknown pattern.
+    #[must_use]
+    pub fn year(&self) -> Option<i32> {
+        (self.kind != PeriodKind::Unknown).then_some(self.year)
+    }
+
+    /// The quarter that the period is, lies in or ends with; `None` for years and an unknown pattern.
+    #[must_use]
+    pub fn quarter(&self) -> Option<i32> {
+        let quarter = match self.kind {
+            PeriodKind::Month | PeriodKind::YearToDate => self.ordinal.div_ceil(3),
+            PeriodKind::Quarter | PeriodKind::RollingYear => self.ordinal,
+            PeriodKind::Year | PeriodKind::Unknown => return None,
+        };
+        i32::try_from(quarter).ok()
+    }
+
+    /// The month that the period is or ends with; `None` for other periods.
+    #[must_use]
+    pub fn month(&self) -> Option<i32> {
+        match self.kind {
+            PeriodKind::Month | PeriodKind::YearToDate => i32::try_from(self.ordinal).ok(),
+            PeriodKind::Quarter | PeriodKind::RollingYear | PeriodKind::Year | PeriodKind::Unknown => None,
+        }
     }
 
     /// A number that grows by one from each period to the next of its kind; `None` for an unknown pattern.

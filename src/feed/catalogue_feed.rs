@@ -4,8 +4,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::catalogue::Catalogue;
+use crate::catalogue::area;
+use crate::catalogue::id::MeasurementId;
 use crate::catalogue::measurement::{Measurement, MeasurementHead, Subject};
-use crate::catalogue::period::PeriodKind;
+use crate::catalogue::period::{Period, PeriodKind};
 use crate::catalogue::revised::RevisedFigure;
 use crate::catalogue::value::RowStatus;
 use crate::feed::figure_sets::{NamedMeasurement, label_or_id};
@@ -43,10 +45,17 @@ pub fn catalogue_feed(
         subjects(&catalogue.subjects),
         status_codes(),
         revisions(revised),
+        areas(),
+        periods(catalogue),
     ];
+    let former = tables.iter().filter_map(|table| {
+        let id = MeasurementId::from(table.alias.as_deref()?);
+        Some((names.former_table(&id)?.to_owned(), table.name.clone()))
+    });
+    let former = former.collect();
     definitions.extend(tables);
     let description = origin.describe_feed("Tal for det danske arbejdsmarked");
-    let mut feed = Feed { left_out, ..assemble("Jobindsats".to_owned(), description, definitions) };
+    let mut feed = Feed { left_out, former, ..assemble("Jobindsats".to_owned(), description, definitions) };
     if let Some(datasets) = feed.sets.iter_mut().find(|set| set.name == DATASETS) {
         datasets.index = Some(Arc::new(SearchIndex::new(catalogue)));
     }
@@ -157,6 +166,53 @@ fn subjects(subjects: &[Subject]) -> SetDefinition {
         .text("Title", "Emnets titel.", |subject| label_or_id(&subject.label, &subject.id))
         .text("Group", "Overskriften, som emnet står under.", |subject| &subject.group)
         .definition("Subjects", "Emner", "Emnerne i databankens menu.")
+}
+
+/// The areas to relate measurements on: their ids differ from table to table, their official codes do not.
+fn areas() -> SetDefinition {
+    Listing::of(area::official_places())
+        .key("Områdekode", "Officiel kode: 000, regionens fire cifre eller kommunens tre.", |place| place.code)
+        .text("Område", "Områdets navn.", |place| place.name)
+        .text("Områdeniveau", "Land, Region eller Kommune.", |place| place.kind.label().unwrap_or_default())
+        .optional_text("Regionskode", "Koden for regionen, som området er eller ligger i.", |place| place.region)
+        .optional_text("Region", "Regionen, som området er eller ligger i.", |place| place.region_name())
+        .definition(
+            "Områder",
+            "Områder",
+            "Ét område pr. række: landet, regionerne og kommunerne. Saml flere målinger på Områdekode; Område_id er ikke den \
+             samme i alle tabeller.",
+        )
+}
+
+/// The periods to relate measurements on: those of all tables, newest first.
+fn periods(catalogue: &Catalogue) -> SetDefinition {
+    let listed = catalogue.heads.values().flat_map(|head| &head.period_types);
+    let listed = listed.flat_map(|(type_id, first, last)| Period::between(type_id, first, last));
+    let read = catalogue.measurements.values().flat_map(|measurement| measurement.periods.iter().cloned());
+    let mut rows: Vec<Period> = listed.chain(read).collect();
+    rows.sort_by_cached_key(Period::newest_first);
+    let mut seen = HashSet::new();
+    rows.retain(|period| seen.insert(period.id.clone()));
+    let rows: Vec<(Period, String)> =
+        rows.into_iter().map(|period| (period.clone(), period.label())).collect();
+    Listing::of(&rows)
+        .key("Periode", "Periodens kode, som i de brede sæt.", |(period, _)| period.id.as_str())
+        .text("Periodetype", "M er måned, Q kvartal, Y år, QMAT rullende år, MYTD år til dato.", |(period, _)| {
+            period.type_id.as_str()
+        })
+        .optional_date("Fra", "Periodens første dag.", |(period, _)| period.first_day())
+        .optional_date("Til", "Periodens sidste dag.", |(period, _)| period.last_day())
+        .optional_number("År", "Året, som perioden ligger i eller slutter i.", |(period, _)| period.year())
+        .optional_number("Kvartal", "Kvartalet, som perioden er, ligger i eller slutter med.", |(period, _)| {
+            period.quarter()
+        })
+        .optional_number("Måned", "Måneden, som perioden er eller slutter med.", |(period, _)| period.month())
+        .text("Periodenavn", "Perioden som tekst.", |(_, label)| label)
+        .definition(
+            "Perioder",
+            "Perioder",
+            "Én periode pr. række, for alle tabeller, nyeste først i hver periodetype. Saml flere målinger på Periode.",
+        )
 }
 
 fn status_codes() -> SetDefinition {

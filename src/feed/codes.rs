@@ -24,6 +24,9 @@ pub(super) fn lists(named: &NamedMeasurement<'_>) -> Vec<SetDefinition> {
         definitions.push(member_groups(dimension, name));
     }
     lead_back(&mut definitions, named);
+    for definition in &mut definitions {
+        definition.former = named.former.clone();
+    }
     definitions
 }
 
@@ -217,7 +220,9 @@ fn members(dimension: &Dimension, name: &str) -> SetDefinition {
         .text("Level", "Niveau.", |row| &row.member.level)
         .optional_text("ParentId", "Koden for værdien et niveau højere.", MemberRow::parent);
     if dimension.is_area() {
-        listing = listing.optional_text("Code", "Officiel kode for området.", |row| row.member.code);
+        listing = listing.optional_text("Code", "Officiel kode for området; saml tabeller på den.", |row| {
+            row.member.code
+        });
     }
     let label = title_of(dimension);
     let title = format!("Koder: {label}");

@@ -8,8 +8,10 @@ use crate::catalogue::id::PeriodTypeId;
 use crate::catalogue::measure::{Additivity, Measure, Unit};
 use crate::catalogue::measurement::{Heading, Measurement, MeasurementHead, uncapitalised};
 use crate::feed::column::{Fact, MemberFact, PeriodFact};
+use crate::feed::naming;
 use crate::feed::registry::{Kind, NameRegistry, Part};
 use crate::feed::set_definition::{ColumnDefinition, NavigationDefinition, SetDefinition};
+use crate::feed::spelling::FormerNames;
 use crate::feed::{CellForm, CellSource, Extent, RowSource};
 use crate::odata::edm::AnnotationValue;
 use crate::odata::value::PrimitiveType;
@@ -17,6 +19,9 @@ use crate::odata::value::PrimitiveType;
 pub(super) const PERIOD: &str = "Periode";
 pub(super) const AREA: &str = "Område";
 pub(super) const OBSERVATIONS: &str = "Observations";
+
+/// What the names of sets begin with that are broken down by a dimension.
+const BROKEN_DOWN: &str = "Fordelt_på_";
 
 /// The longest status code, `mangler`.
 const STATUS_LENGTH: u32 = 7;
@@ -31,6 +36,18 @@ pub(super) struct NamedMeasurement<'a> {
     pub dimensions: Vec<String>,
     /// In the measurement's order.
     pub measures: Vec<String>,
+    /// The sets of single levels.
+    pub levels: Vec<LevelSet>,
+    /// Names that columns, navigation properties and sets were given before.
+    pub former: FormerNames,
+}
+
+/// A set of the members of one level of a dimension.
+pub(super) struct LevelSet {
+    pub name: String,
+    pub dimension: usize,
+    hierarchy: usize,
+    level: usize,
 }
 
 impl<'a> NamedMeasurement<'a> {
@@ -46,21 +63,26 @@ impl<'a> NamedMeasurement<'a> {
             kind: Kind::Dimension,
             id: dimension.id.as_str(),
             label: &dimension.label,
+            group: "",
         });
         let measures = measurement.measures.iter().map(|measure| Part {
             kind: Kind::Measure,
             id: measure.id.as_str(),
             label: &measure.heading,
+            group: &measure.group_label,
         });
         let parts: Vec<_> = dimensions.chain(measures).collect();
         let mut given = names.name_parts(&measurement.id, &parts).into_iter();
         let mut name = |dimension: &Dimension| {
             if dimension.is_area() { AREA.to_owned() } else { given.next().unwrap_or_default() }
         };
-        let dimensions = measurement.dimensions.iter().map(&mut name).collect();
+        let dimensions: Vec<String> = measurement.dimensions.iter().map(&mut name).collect();
+        let measures: Vec<String> = given.collect();
+        let former = former_names(measurement, &dimensions, &measures, names);
+        let levels = level_sets(measurement, &dimensions, names);
         let unlisted = || Heading::new(label_or_id(&measurement.title, measurement.id.as_str()), "");
         let heading = head.map_or_else(unlisted, MeasurementHead::heading);
-        Self { measurement, heading, dimensions, measures: given.collect() }
+        Self { measurement, heading, dimensions, measures, levels, former }
     }
 
     /// `Hovedtal`: the main figures, with all dimensions but period and area at their totals.
@@ -96,23 +118,59 @@ impl<'a> NamedMeasurement<'a> {
             .collect()
     }
 
-    /// `Fordelt_på_…`: one set per dimension but the area.
+    /// `Fordelt_på_…`: one set per dimension but the area, and one per level where it has several.
     pub fn breakdowns(&self) -> Vec<SetDefinition> {
         let dimensions = self.measurement.dimensions.iter().zip(&self.dimensions).enumerate();
         dimensions
             .filter(|(_, (dimension, _))| !dimension.is_area())
-            .map(|(index, (dimension, name))| {
-                let mut extents = self.at_total();
-                extents[index] = Extent::Parts;
-                let label = title_of(dimension);
-                let title = format!("{} fordelt på {}", self.heading, uncapitalised(label));
-                let description = format!(
-                    "Tal for hvert område og hver værdi af {label}, uden dens total. {} {MAY_NOT_ADD_UP}",
-                    self.other_dimensions(Some(index))
-                );
-                self.wide(format!("Fordelt_på_{name}"), title, description, self.shortest(), extents)
+            .flat_map(|(index, (dimension, name))| {
+                let of_levels = self.levels.iter().filter(move |level| level.dimension == index);
+                let all = self.breakdown(index, dimension, name);
+                std::iter::once(all).chain(of_levels.map(|level| self.level(dimension, level)))
             })
             .collect()
+    }
+
+    fn breakdown(&self, index: usize, dimension: &Dimension, name: &str) -> SetDefinition {
+        let mut extents = self.at_total();
+        extents[index] = Extent::Parts;
+        let label = title_of(dimension);
+        let title = format!("{} fordelt på {}", self.heading, uncapitalised(label));
+        let mixed = self.mixed_levels(index, dimension, name);
+        let description = format!(
+            "Tal for hvert område og hver værdi af {label}, uden dens total. {mixed}{} {MAY_NOT_ADD_UP}",
+            self.other_dimensions(Some(index))
+        );
+        self.wide(format!("{BROKEN_DOWN}{name}"), title, description, self.shortest(), extents)
+    }
+
+    fn level(&self, dimension: &Dimension, set: &LevelSet) -> SetDefinition {
+        let mut extents = self.at_total();
+        extents[set.dimension] = Extent::Level { hierarchy: set.hierarchy, level: set.level };
+        let (label, level) = (title_of(dimension), level_label(dimension, set.hierarchy, set.level));
+        let title = format!("{} fordelt på {}: {level}", self.heading, uncapitalised(label));
+        let description = format!(
+            "Tal for hvert område og hver værdi af {label} på niveauet {level}. {} {MAY_NOT_ADD_UP}",
+            self.other_dimensions(Some(set.dimension))
+        );
+        self.wide(set.name.clone(), title, description, self.shortest(), extents)
+    }
+
+    /// The sentences of a set whose dimension has several levels, with a filter for one of them; empty for others.
+    fn mixed_levels(&self, index: usize, dimension: &Dimension, name: &str) -> String {
+        let of_dimension = || self.levels.iter().filter(|set| set.dimension == index);
+        let label = |set: &LevelSet| level_label(dimension, set.hierarchy, set.level).to_owned();
+        let labels: Vec<String> = of_dimension().map(|set| format!("»{}«", label(set))).collect();
+        let Some((last, others)) = labels.split_last() else { return String::new() };
+        let sets: Vec<&str> = of_dimension().map(|set| set.name.as_str()).collect();
+        // The finest level is the last one that a hierarchy lists.
+        let example = of_dimension().next_back().map(label).unwrap_or_default().replace('\'', "''");
+        format!(
+            "Sættet blander niveauerne {} og {last}, som dækker de samme personer flere gange; hold dem ude fra hinanden med \
+             $filter={name}_niveau eq '{example}', eller brug et sæt for ét niveau: {}. ",
+            others.join(", "),
+            sets.join(", ")
+        )
     }
 
     /// `Data`: the whole cube.
@@ -141,6 +199,7 @@ impl<'a> NamedMeasurement<'a> {
             columns: self.long_columns(),
             singleton: false,
             navigations: self.navigations(),
+            former: self.former.clone(),
         }
     }
 
@@ -183,6 +242,7 @@ impl<'a> NamedMeasurement<'a> {
             columns,
             singleton: false,
             navigations: Vec::new(),
+            former: self.former.clone(),
         }
     }
 
@@ -279,6 +339,74 @@ impl<'a> NamedMeasurement<'a> {
     }
 }
 
+fn level_label(dimension: &Dimension, hierarchy: usize, level: usize) -> &str {
+    let level = dimension.hierarchies.get(hierarchy).and_then(|hierarchy| hierarchy.levels.get(level));
+    level.map_or("", |level| label_or_id(&level.label, level.id.as_str()))
+}
+
+/// The sets of single levels of the dimensions that have several.
+fn level_sets(measurement: &Measurement, dimensions: &[String], names: &mut NameRegistry) -> Vec<LevelSet> {
+    let mut sets = Vec::new();
+    for (index, (dimension, name)) in measurement.dimensions.iter().zip(dimensions).enumerate() {
+        let levels = dimension.levels_of_parts();
+        if dimension.is_area() || levels.len() < 2 {
+            continue;
+        }
+        let group = format!("{BROKEN_DOWN}{name}");
+        let described: Vec<(String, String, String)> = levels
+            .iter()
+            .map(|&(hierarchy, level)| {
+                let listed = &dimension.hierarchies[hierarchy];
+                let id = listed.levels[level].id.to_string();
+                let label = naming::level_name(level_label(dimension, hierarchy, level), &dimension.label);
+                (format!("{}/{}/{id}", dimension.id, listed.id), label, id)
+            })
+            .collect();
+        let parts: Vec<Part<'_>> = described
+            .iter()
+            .map(|(key, label, id)| Part {
+                kind: Kind::Level,
+                id: key,
+                label: if label.is_empty() { id } else { label },
+                group: &group,
+            })
+            .collect();
+        let given = names.name_parts(&measurement.id, &parts);
+        sets.extend(given.into_iter().zip(levels).map(|(name, (hierarchy, level))| LevelSet {
+            name,
+            dimension: index,
+            hierarchy,
+            level,
+        }));
+    }
+    sets
+}
+
+/// Names that columns, navigation properties and sets of a table were given before, with the present ones.
+fn former_names(
+    measurement: &Measurement,
+    dimensions: &[String],
+    measures: &[String],
+    names: &NameRegistry,
+) -> FormerNames {
+    let former = |kind, id: &str| names.former_name(&measurement.id, kind, id);
+    let of_measures = measurement.measures.iter().zip(measures).filter_map(|(measure, name)| {
+        Some((former(Kind::Measure, measure.id.as_str())?.to_owned(), name.clone()))
+    });
+    let of_dimensions = measurement
+        .dimensions
+        .iter()
+        .zip(dimensions)
+        .filter_map(|(dimension, name)| Some((former(Kind::Dimension, dimension.id.as_str())?, name)));
+    let of_dimensions = of_dimensions.flat_map(|(former, name)| {
+        let same = |written: &dyn Fn(&str) -> String| (written(former), written(name));
+        let endings = ["", "_id", "_niveau", "_nr", "Code", "Codes", "Groups"];
+        let columns = endings.map(|ending| same(&|stem| format!("{stem}{ending}")));
+        columns.into_iter().chain([same(&|stem| format!("{BROKEN_DOWN}{stem}"))])
+    });
+    of_measures.chain(of_dimensions).collect()
+}
+
 /// The sentence in the description of every measure and of every set with parts.
 pub(super) const MAY_NOT_ADD_UP: &str = "Tallene må ikke lægges sammen: samme person kan tælle med flere steder, små tal kan \
                                          være skjult, og andele kan ikke summeres. Brug den offentliggjorte total.";
@@ -332,11 +460,11 @@ fn area_columns(index: usize) -> [ColumnDefinition; 4] {
     };
     [
         column(AREA, MemberFact::Label, "Områdets navn."),
-        column("Område_id", MemberFact::Id, "Områdets kode i denne tjeneste; T er hele landet.").key(),
+        column("Område_id", MemberFact::Id, "Områdets kode i denne tabel; T er hele landet. Den er en anden i andre tabeller: saml tabeller på Områdekode.").key(),
         column(
             "Områdekode",
             MemberFact::Code,
-            "Officiel kode: 000, regionens fire cifre eller kommunens tre.",
+            "Officiel kode: 000, regionens fire cifre eller kommunens tre. Det er den, tabeller samles på; den er tekst.",
         )
         .nullable()
         .max_length(AREA_CODE_LENGTH),

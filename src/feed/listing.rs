@@ -13,6 +13,7 @@ use crate::feed::RowSource;
 use crate::feed::arrays;
 use crate::feed::column::Fact;
 use crate::feed::set_definition::{ColumnDefinition, SetDefinition};
+use crate::feed::spelling::FormerNames;
 use crate::odata::value::PrimitiveType;
 
 /// A list under construction.
@@ -43,6 +44,17 @@ impl<'a, T> Listing<'a, T> {
     pub fn number(self, name: &str, description: &str, number: impl Fn(&'a T) -> i32) -> Self {
         let array = Int32Array::from_iter_values(self.rows.iter().map(number));
         let column = self.column(name, PrimitiveType::Int32, description);
+        self.with(column, array)
+    }
+
+    pub fn optional_number(
+        self,
+        name: &str,
+        description: &str,
+        number: impl Fn(&'a T) -> Option<i32>,
+    ) -> Self {
+        let array: Int32Array = self.rows.iter().map(number).collect();
+        let column = self.column(name, PrimitiveType::Int32, description).nullable();
         self.with(column, array)
     }
 
@@ -114,6 +126,7 @@ impl<'a, T> Listing<'a, T> {
             columns: self.columns,
             singleton: false,
             navigations: Vec::new(),
+            former: FormerNames::default(),
         }
     }
 

@@ -16,6 +16,7 @@ pub mod naming;
 pub mod origin;
 pub mod registry;
 mod set_definition;
+pub mod spelling;
 pub mod table_feed;
 
 use std::fmt;
@@ -28,6 +29,7 @@ use crate::catalogue::area::AreaKind;
 use crate::catalogue::id::{MeasurementId, PeriodTypeId};
 use crate::catalogue::measurement::Measurement;
 use crate::feed::column::Column;
+use crate::feed::spelling::FormerNames;
 use crate::odata::edm::Schema;
 use crate::search::SearchIndex;
 
@@ -53,6 +55,8 @@ pub struct Feed {
     pub schema: Schema,
     /// Tables of the catalogue that have no set, because one of theirs could not be described.
     pub left_out: Vec<LeftOut>,
+    /// Names that sets were given before.
+    pub former: FormerNames,
 }
 
 /// A table without a set in the catalogue service, and why.
@@ -94,12 +98,9 @@ impl Feed {
     /// The index of the set that a request names. Names are case-sensitive, except table ids.
     #[must_use]
     pub fn set_index(&self, name: &str) -> Option<usize> {
-        let exact = self.sets.iter().position(|set| set.name == name);
-        exact.or_else(|| {
-            self.sets
-                .iter()
-                .position(|set| set.alias.as_deref().is_some_and(|alias| alias.eq_ignore_ascii_case(name)))
-        })
+        let is_alias = |set: &Set| set.alias.as_deref().is_some_and(|alias| alias.eq_ignore_ascii_case(name));
+        spelling::position(name, self.sets.iter().map(|set| set.name.as_str()), &self.former)
+            .or_else(|| self.sets.iter().position(is_alias))
     }
 }
 
@@ -116,6 +117,8 @@ pub struct Set {
     pub key: Vec<usize>,
     pub singleton: bool,
     pub navigation: Vec<Navigation>,
+    /// Names that its columns and navigation properties were given before.
+    pub former: FormerNames,
     /// What `$search` looks in, where the rows are tables; other sets are searched by the texts of their rows.
     pub index: Option<Arc<SearchIndex>>,
 }
@@ -124,13 +127,26 @@ impl Set {
     /// The index of the column of that name.
     #[must_use]
     pub fn column_index(&self, name: &str) -> Option<usize> {
-        self.columns.iter().position(|column| column.name == name)
+        spelling::position(name, self.columns.iter().map(|column| column.name.as_str()), &self.former)
+    }
+
+    /// The index of the navigation property of that name.
+    #[must_use]
+    pub fn navigation_index(&self, name: &str) -> Option<usize> {
+        let names = self.navigation.iter().map(|navigation| navigation.name.as_str());
+        spelling::position(name, names, &self.former)
+    }
+
+    /// The navigation property of that name.
+    #[must_use]
+    pub fn navigation(&self, name: &str) -> Option<&Navigation> {
+        self.navigation.get(self.navigation_index(name)?)
     }
 
     /// Whether a column or a navigation property has that name.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
-        self.column_index(name).is_some() || self.navigation.iter().any(|navigation| navigation.name == name)
+        self.column_index(name).is_some() || self.navigation_index(name).is_some()
     }
 }
 
@@ -195,6 +211,8 @@ pub enum Extent {
     Whole,
     /// Every member but the total.
     Parts,
+    /// The members of one level of a hierarchy, without the total.
+    Level { hierarchy: usize, level: usize },
     /// Areas of one kind.
     Areas(AreaKind),
 }
@@ -219,6 +237,7 @@ impl CellSource {
         match self.extents.get(dimension) {
             Some(Extent::Whole) => member < listed.members.len(),
             Some(Extent::Parts) => listed.members.get(member).is_some_and(|member| !member.is_total()),
+            Some(Extent::Level { hierarchy, level }) => listed.is_on_level(member, *hierarchy, *level),
             Some(Extent::Areas(kind)) => {
                 listed.members.get(member).is_some_and(|member| member.area == Some(*kind))
             }

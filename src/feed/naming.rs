@@ -2,26 +2,54 @@
 //! decided in [`registry`](super::registry).
 //!
 //! A name is the words of the label joined by `_`. Latin letters (æ, ø, å, é … included) and the digits 0-9 are kept; everything
-//! else separates words. Such names are valid in OData, in URLs and in client tools.
+//! else separates words. A name begins with a letter: where the label does not, what it belongs to stands in front. Such names are
+//! valid in OData, in URLs and in client tools, also in those that take no `_` at the beginning.
 
 /// The longest identifier that OData allows.
 pub const NAME_LIMIT: usize = 128;
 /// The longest name of a dimension; names of sets and types add to it.
 pub const DIMENSION_LIMIT: usize = 100;
+/// The longest name of a set; that of its type adds to it.
+pub const SET_LIMIT: usize = 120;
 /// The longest name of a table's set in the catalogue service, so that it fits in a client's navigator.
 pub const TABLE_SET_LIMIT: usize = 60;
 
-/// The preferred name of a measure or dimension; the id where the label has no words.
+/// What stands in front of a table's id that does not begin with a letter.
+const TABLE: &str = "Måling";
+
+/// What stands in front of a name that would not begin with a letter: the name of the group, where that does.
+#[derive(Debug, Clone, Copy)]
+pub struct Front<'a> {
+    pub group: &'a str,
+    pub otherwise: &'a str,
+}
+
+/// The preferred name of a measure or dimension, from its id where the label has no words.
 #[must_use]
-pub fn column_name(id: &str, label: &str, limit: usize) -> String {
-    let words = words(label);
-    if words.is_empty() { shorten(&id_name(id), limit) } else { shorten(&join(&words), limit) }
+pub fn column_name(id: &str, label: &str, front: Front<'_>, limit: usize) -> String {
+    let named = Some(words(label)).filter(|words| !words.is_empty()).unwrap_or_else(|| words(id));
+    let group = words(front.group);
+    let in_front = match () {
+        () if begins_with_letter(&named) => Vec::new(),
+        () if begins_with_letter(&group) => group,
+        () => vec![front.otherwise.to_owned()],
+    };
+    shorten(&[in_front, named].concat().join("_"), limit)
+}
+
+/// The words of a level's label without those of its dimension's in front, where both begin alike.
+#[must_use]
+pub fn level_name(level: &str, dimension: &str) -> String {
+    let (level, dimension) = (words(level), words(dimension));
+    let is_repeated = level.len() > dimension.len() && level.starts_with(&dimension);
+    level[if is_repeated { dimension.len() } else { 0 }..].join("_")
 }
 
 /// The name with the upstream's id appended, which makes it unique.
 #[must_use]
 pub fn with_id(name: &str, id: &str, limit: usize) -> String {
-    let id = id_name(id);
+    // The longest ids leave room for the name, which begins with a letter.
+    let id = shorten(&id_name(id), limit / 2);
     let room = limit.saturating_sub(id.chars().count() + 1);
     let stem = shorten(name, room);
     let parted = if id.starts_with('_') || stem.is_empty() { "" } else { "_" };
@@ -38,7 +66,24 @@ pub fn table_set_name(id: &str, subject: &str, title: &str) -> String {
         parts.extend(words(subject.split('(').next().unwrap_or_default()));
     }
     parts.extend(words(title));
-    if parts.is_empty() { id_name(id) } else { shorten(&join(&parts), TABLE_SET_LIMIT) }
+    match parts.is_empty() {
+        true => shorten(&table_name(id), TABLE_SET_LIMIT),
+        false if begins_with_letter(&parts) => shorten(&parts.join("_"), TABLE_SET_LIMIT),
+        false => shorten(&format!("{TABLE}_{}", parts.join("_")), TABLE_SET_LIMIT),
+    }
+}
+
+/// A table's id as a name.
+#[must_use]
+pub fn table_name(id: &str) -> String {
+    let name = id_name(id);
+    if has_letter_first(&name) { name } else { format!("{TABLE}{name}") }
+}
+
+/// Whether a name begins with a letter, as names have to.
+#[must_use]
+pub fn has_letter_first(name: &str) -> bool {
+    name.starts_with(is_letter)
 }
 
 /// Whether a text is a valid identifier.
@@ -68,9 +113,8 @@ pub fn shorten(name: &str, limit: usize) -> String {
     whole.to_owned()
 }
 
-fn join(words: &[String]) -> String {
-    let name = words.join("_");
-    if name.starts_with(is_letter) { name } else { format!("_{name}") }
+fn begins_with_letter(words: &[String]) -> bool {
+    words.first().is_some_and(|word| has_letter_first(word))
 }
 
 fn words(text: &str) -> Vec<String> {
@@ -105,6 +149,25 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const MEASURE: Front<'static> = Front { group: "", otherwise: "Mål" };
+
+    #[test]
+    fn a_label_that_begins_with_a_digit_has_its_group_in_front() {
+        let named = |group, label| column_name("m1", label, Front { group, ..MEASURE }, NAME_LIMIT);
+        assert_eq!(named("Afsluttede forløb", "2-4 uger"), "Afsluttede_forløb_2_4_uger");
+        assert_eq!(named("2-4 uger", "2-4 uger"), "Mål_2_4_uger");
+        assert_eq!(named("Varighed", "Over 52 uger"), "Over_52_uger");
+        assert_eq!(column_name("24", "", MEASURE, NAME_LIMIT), "Mål_24");
+        assert_eq!(column_name("", "", MEASURE, NAME_LIMIT), "Mål");
+    }
+
+    #[test]
+    fn a_level_does_not_repeat_its_dimension() {
+        assert_eq!(level_name("Alder, 5 års intervaller", "Alder"), "5_års_intervaller");
+        assert_eq!(level_name("Alder", "Alder"), "Alder");
+        assert_eq!(level_name("Aldersgrupper", "Alder"), "Aldersgrupper");
+    }
+
     #[test]
     fn labels_become_names() {
         let cases = [
@@ -118,35 +181,35 @@ mod tests {
             ),
             ("Andel (%)", "Andel"),
             ("A-kasse", "A_kasse"),
-            ("16-66 år", "_16_66_år"),
-            ("52 uger", "_52_uger"),
+            ("16-66 år", "Mål_16_66_år"),
+            ("52 uger", "Mål_52_uger"),
             ("Status 3 mdr. efter nyledighed, pct.: Job", "Status_3_mdr_efter_nyledighed_pct_Job"),
             ("  Køn\t", "Køn"),
             ("__Køn__", "Køn"),
             ("Ydel\u{ad}ses\u{200b}grupper", "Ydelsesgrupper"),
             ("Glad 🙂 borger", "Glad_borger"),
-            ("5 × 2 ÷ 3", "_5_2_3"),
+            ("5 × 2 ÷ 3", "Mål_5_2_3"),
             ("Gennemsnit ½ år", "Gennemsnit_år"),
             ("Omra\u{30a}de", "Omra\u{30a}de"),
             ("\u{30a}Køn", "Køn"),
             ("Ét’s", "Ét_s"),
-            ("", "_kon"),
-            ("🙂", "_kon"),
-            (" -/()%, ", "_kon"),
-            ("性别", "_kon"),
+            ("", "kon"),
+            ("🙂", "kon"),
+            (" -/()%, ", "kon"),
+            ("性别", "kon"),
         ];
         for (label, name) in cases {
-            assert_eq!(column_name("_kon", label, NAME_LIMIT), name, "{label:?}");
+            assert_eq!(column_name("_kon", label, MEASURE, NAME_LIMIT), name, "{label:?}");
         }
     }
 
     #[test]
     fn long_names_end_with_a_whole_word() {
         let label = "ord ".repeat(100);
-        assert_eq!(column_name("x", &label, 15), "ord_ord_ord_ord");
-        assert_eq!(column_name("x", &label, 14), "ord_ord_ord");
-        assert_eq!(column_name("x", &"å".repeat(300), NAME_LIMIT), "å".repeat(128));
-        assert_eq!(column_name("x", &"7".repeat(300), 10), format!("_{}", "7".repeat(9)));
+        assert_eq!(column_name("x", &label, MEASURE, 15), "ord_ord_ord_ord");
+        assert_eq!(column_name("x", &label, MEASURE, 14), "ord_ord_ord");
+        assert_eq!(column_name("x", &"å".repeat(300), MEASURE, NAME_LIMIT), "å".repeat(128));
+        assert_eq!(column_name("x", &"7".repeat(300), MEASURE, 10), "Mål");
         assert_eq!(with_id(&"ord_".repeat(5), "meas_1", 15), "ord_ord_meas_1");
     }
 
@@ -186,7 +249,7 @@ mod tests {
             ),
             ("smt02", "", "Jobsamtaler", "SMT02_Jobsamtaler"),
             ("ptv_a02", "Ydelser", "", "PTV_A02_Ydelser"),
-            ("24j", "", "", "_24J"),
+            ("24j", "", "", "Måling_24J"),
         ];
         for (id, subject, title, name) in cases {
             assert_eq!(table_set_name(id, subject, title), name);
@@ -197,13 +260,12 @@ mod tests {
     proptest! {
         #[test]
         fn every_name_is_an_identifier_within_its_limit(id in ".{0,200}", label in ".{0,200}", limit in 20_usize..=NAME_LIMIT) {
-            let name = column_name(&id, &label, limit);
+            let name = column_name(&id, &label, MEASURE, limit);
             let with_own_id = with_id(&name, &id, limit);
-            for name in [&name, &with_own_id] {
-                prop_assert!(is_identifier(name) && name.chars().count() <= limit, "{name:?}");
+            for name in [&name, &with_own_id, &table_set_name(&id, &label, &label)] {
+                prop_assert!(is_identifier(name) && has_letter_first(name), "{name:?}");
             }
-            let set = table_set_name(&id, &label, &label);
-            prop_assert!(is_identifier(&set), "{set:?}");
+            prop_assert!(name.chars().count() <= limit && with_own_id.chars().count() <= limit, "{name:?}");
         }
     }
 }

@@ -1,5 +1,6 @@
-//! The registry of assigned names. It only grows, so that a table, measure or dimension keeps its name when the upstream changes
-//! its title.
+//! The registry of assigned names. It only grows, so that a table, measure, dimension or level keeps its name when the upstream changes
+//! its title. Names that do not begin with a letter, which were given once, are given anew; the former ones are kept, because addresses
+//! with them are still understood.
 //!
 //! `refresh/feeds.rs` reads it from disk, builds feeds with it, and saves it when it has [changed].
 //!
@@ -10,7 +11,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::id::MeasurementId;
-use crate::feed::naming::{self, DIMENSION_LIMIT, NAME_LIMIT, TABLE_SET_LIMIT};
+use crate::feed::naming::{self, DIMENSION_LIMIT, Front, NAME_LIMIT, SET_LIMIT, TABLE_SET_LIMIT};
 
 /// Columns of every wide set or of `Observations`; measures and dimensions may not have these names.
 const FIXED_COLUMNS: &[&str] = &[
@@ -30,7 +31,8 @@ const FIXED_COLUMNS: &[&str] = &[
 ];
 
 /// Sets of the catalogue service that are not tables, with names that are reserved for later.
-const CATALOGUE_SETS: &[&str] = &["Datasets", "Catalogs", "Subjects", "StatusCodes", "Revisions"];
+const CATALOGUE_SETS: &[&str] =
+    &["Datasets", "Catalogs", "Subjects", "StatusCodes", "Revisions", "Områder", "Perioder"];
 
 /// Words that the expression parser does not read as a column.
 const KEYWORDS: &[&str] = &[
@@ -38,11 +40,12 @@ const KEYWORDS: &[&str] = &[
     "has", "add", "sub", "mul", "div", "divby", "mod",
 ];
 
-/// The kinds of parts that get names; both become columns of the same sets.
+/// The kinds of parts that get names. Dimensions and measures become columns of the same sets, a level a set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Dimension,
     Measure,
+    Level,
 }
 
 /// A part of a table that needs a name.
@@ -51,6 +54,8 @@ pub struct Part<'a> {
     pub kind: Kind,
     pub id: &'a str,
     pub label: &'a str,
+    /// The name of what it belongs to: a measure's group, the set of a level's dimension.
+    pub group: &'a str,
 }
 
 /// All names ever assigned for one origin.
@@ -68,6 +73,24 @@ struct TableNames {
     #[serde(skip_serializing_if = "Option::is_none")]
     set: Option<String>,
     dimensions: BTreeMap<String, String>,
+    measures: BTreeMap<String, String>,
+    /// Names of the sets of single levels, by the ids of dimension, hierarchy and level.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    levels: BTreeMap<String, String>,
+    /// Names that were given before, and not since the rules for names changed.
+    #[serde(skip_serializing_if = "Former::is_empty")]
+    former: Former,
+}
+
+/// Former names of a table and its parts, by the upstream's ids.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct Former {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    set: Option<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    dimensions: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     measures: BTreeMap<String, String>,
 }
 
@@ -103,6 +126,7 @@ impl NameRegistry {
     /// taken by an earlier one or by a column of a dimension.
     pub fn name_parts(&mut self, table: &MeasurementId, parts: &[Part<'_>]) -> Vec<String> {
         let names = self.tables.entry(table.as_str().to_owned()).or_default();
+        self.changed |= names.give_up(parts);
         let mut taken = names.claims();
         let proposals = proposals(parts.iter().filter(|part| !names.of(part.kind).contains_key(part.id)));
         for part in parts {
@@ -124,10 +148,32 @@ impl NameRegistry {
         parts.iter().map(|part| names.of(part.kind).get(part.id).cloned().unwrap_or_default()).collect()
     }
 
+    /// The name that a part had before, if it was given another.
+    #[must_use]
+    pub fn former_name(&self, table: &MeasurementId, kind: Kind, id: &str) -> Option<&str> {
+        let former = &self.tables.get(table.as_str())?.former;
+        let names = match kind {
+            Kind::Dimension => &former.dimensions,
+            Kind::Measure => &former.measures,
+            Kind::Level => return None,
+        };
+        names.get(id).map(String::as_str)
+    }
+
+    /// The name that a table's set in the catalogue service had before, if it was given another.
+    #[must_use]
+    pub fn former_table(&self, table: &MeasurementId) -> Option<&str> {
+        self.tables.get(table.as_str())?.former.set.as_deref()
+    }
+
     /// The name of a table's set in the catalogue service.
     pub fn name_table(&mut self, table: &MeasurementId, subject: &str, title: &str) -> String {
-        if let Some(name) = self.tables.get(table.as_str()).and_then(|names| names.set.clone()) {
-            return name;
+        let names = self.tables.entry(table.as_str().to_owned()).or_default();
+        if let Some(former) = names.set.take_if(|name| !naming::has_letter_first(name)) {
+            names.former.set = Some(former);
+        }
+        if let Some(name) = &names.set {
+            return name.clone();
         }
         let taken = self.set_names();
         let is_free = |name: &str| !taken.contains(&name.to_lowercase());
@@ -183,6 +229,7 @@ impl TableNames {
         match kind {
             Kind::Dimension => &self.dimensions,
             Kind::Measure => &self.measures,
+            Kind::Level => &self.levels,
         }
     }
 
@@ -190,12 +237,32 @@ impl TableNames {
         match kind {
             Kind::Dimension => &mut self.dimensions,
             Kind::Measure => &mut self.measures,
+            Kind::Level => &mut self.levels,
         }
+    }
+
+    /// Gives up the names of these parts that do not begin with a letter, and keeps them as former ones. Whether there were any.
+    fn give_up(&mut self, parts: &[Part<'_>]) -> bool {
+        let mut gave_up = false;
+        for part in parts {
+            let name = self.of(part.kind).get(part.id).filter(|name| !naming::has_letter_first(name));
+            let Some(name) = name.cloned() else { continue };
+            let former = match part.kind {
+                Kind::Dimension => &mut self.former.dimensions,
+                Kind::Measure => &mut self.former.measures,
+                Kind::Level => continue,
+            };
+            former.insert(part.id.to_owned(), name);
+            self.of_mut(part.kind).remove(part.id);
+            gave_up = true;
+        }
+        gave_up
     }
 
     fn given(&self) -> impl Iterator<Item = (Kind, &String)> {
         let dimensions = self.dimensions.values().map(|name| (Kind::Dimension, name));
-        dimensions.chain(self.measures.values().map(|name| (Kind::Measure, name)))
+        let levels = self.levels.values().map(|name| (Kind::Level, name));
+        dimensions.chain(self.measures.values().map(|name| (Kind::Measure, name))).chain(levels)
     }
 
     fn claims(&self) -> HashSet<String> {
@@ -204,16 +271,28 @@ impl TableNames {
     }
 }
 
+impl Former {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl Part<'_> {
     fn limit(&self) -> usize {
         match self.kind {
             Kind::Dimension => DIMENSION_LIMIT,
             Kind::Measure => NAME_LIMIT,
+            Kind::Level => SET_LIMIT,
         }
     }
 
     fn proposal(&self) -> String {
-        naming::column_name(self.id, self.label, self.limit())
+        let front = |otherwise| Front { group: self.group, otherwise };
+        match self.kind {
+            Kind::Dimension => naming::column_name(self.id, self.label, front("Fordeling"), self.limit()),
+            Kind::Measure => naming::column_name(self.id, self.label, front("Mål"), self.limit()),
+            Kind::Level => naming::shorten(&format!("{}_{}", self.group, self.label), self.limit()),
+        }
     }
 }
 
@@ -221,7 +300,7 @@ impl Part<'_> {
 fn claims(kind: Kind, name: &str) -> Vec<String> {
     let name = name.to_lowercase();
     match kind {
-        Kind::Measure => vec![name],
+        Kind::Measure | Kind::Level => vec![name],
         Kind::Dimension => ["", "_id", "_niveau", "_nr", "code", "codes", "groups"]
             .iter()
             .map(|ending| format!("{name}{ending}"))

@@ -3,6 +3,7 @@
 
 use crate::feed::aggregation;
 use crate::feed::column::{Column, Fact};
+use crate::feed::spelling::FormerNames;
 use crate::feed::{Feed, FeedId, Navigation, RowSource, Set};
 use crate::odata::csdl::CsdlError;
 use crate::odata::csdl::check::check;
@@ -28,6 +29,8 @@ pub(super) struct SetDefinition {
     pub columns: Vec<ColumnDefinition>,
     pub singleton: bool,
     pub navigations: Vec<NavigationDefinition>,
+    /// Names that its columns and navigation properties were given before.
+    pub former: FormerNames,
 }
 
 /// A column with its annotations.
@@ -201,6 +204,7 @@ impl SetDefinition {
             key,
             singleton: self.singleton,
             navigation,
+            former: self.former,
             index: None,
         }
     }
@@ -265,7 +269,7 @@ pub(super) fn assemble(namespace: String, description: String, definitions: Vec<
         })
         .collect();
     let sets = definitions.into_iter().map(|definition| definition.set(&targets)).collect();
-    Feed { id: FeedId::next(), sets, schema, left_out: Vec::new() }
+    Feed { id: FeedId::next(), sets, schema, left_out: Vec::new(), former: FormerNames::default() }
 }
 
 fn schema(namespace: String, definitions: &[SetDefinition]) -> Schema {

@@ -32,9 +32,10 @@ pub fn table_feed(
     definitions.push(named.observations());
     definitions.extend(codes::lists(&named));
     definitions.push(properties(measurement, head, origin));
-    let namespace = format!("Jobindsats.{}", naming::id_name(measurement.id.as_str()));
+    let namespace = format!("Jobindsats.{}", naming::table_name(measurement.id.as_str()));
     let title = named.heading.to_string();
-    assemble(namespace, origin.describe_feed(&title), definitions)
+    let feed = assemble(namespace, origin.describe_feed(&title), definitions);
+    Feed { former: named.former, ..feed }
 }
 
 /// The instant at which figures of that day were published: the day's first instant in Copenhagen, because the upstream gives no

@@ -72,7 +72,7 @@ impl Expander<'_> {
     /// The navigation property that a term names. Casts to the own type of the set or of the target may stand beside it.
     fn navigation(&self, set: &Set, term: &ExpandTerm) -> Result<usize, QueryError> {
         let error = |kind| Err(PART.error(term.span.start, kind));
-        let position = |name: &str| set.navigation.iter().position(|navigation| navigation.name == name);
+        let position = |name: &str| set.navigation_index(name);
         let is_cast_of_target = |navigation: usize, name: &str| {
             let target = self.feed.sets.get(set.navigation[navigation].target);
             target.is_some_and(|target| self.feed.is_type_of(target, name))

@@ -40,14 +40,15 @@ impl<'a> Binder<'a> {
                 steps = rest;
                 continue;
             }
-            if let Some(column) = at.set.column_index(name) {
-                self.check_end(expr, at.set, name, key.is_some(), rest)?;
-                return self.column_of(&at, column);
-            }
+            // The name of a computed value is none of the set's, but it may be a second name of one.
             if let (None, Some(computed)) = (&at.by, self.computed(name)) {
                 self.check_end(expr, at.set, name, key.is_some(), rest)?;
                 self.charge(computed.nodes().count())?;
                 return Ok(computed.clone());
+            }
+            if let Some(column) = at.set.column_index(name) {
+                self.check_end(expr, at.set, name, key.is_some(), rest)?;
+                return self.column_of(&at, column);
             }
             if let (None, Some(duration)) = (&at.by, bare_duration(path, at.set)) {
                 return Ok(duration);
@@ -86,8 +87,7 @@ impl<'a> Binder<'a> {
         let Ok([MemberStep::Name { name, key: None, .. }]) = self.own_steps(left, path) else {
             return Ok(None);
         };
-        let navigation =
-            self.set.navigation.iter().find(|navigation| navigation.name == *name && !navigation.collection);
+        let navigation = self.set.navigation(name).filter(|navigation| !navigation.collection);
         let Some(navigation) = navigation else { return Ok(None) };
         let here = self.column_of(&PathRow { set: self.set, by: None }, navigation.from_column)?;
         let set = self.feed.sets.get(navigation.target).ok_or_else(|| self.lost(left))?;
@@ -154,7 +154,7 @@ impl<'a> Binder<'a> {
         step: &MemberStep,
     ) -> Result<&'s Navigation, QueryError> {
         let MemberStep::Name { name, key, span } = step else { return Err(self.lost(expr)) };
-        match (set.navigation.iter().find(|navigation| navigation.name == *name), key) {
+        match (set.navigation(name), key) {
             (Some(navigation), None) => Ok(navigation),
             (Some(_), Some(_)) => {
                 Err(self.not_offered(expr, &format!("{name}(…)"), NotOfferedReason::NotBuilt))

@@ -133,7 +133,7 @@ impl<'a> Path<'a> {
                 if let (Some(column), None) = (self.set.column_index(name), inner) {
                     return self.property(key, column, name, more);
                 }
-                match self.set.navigation.iter().find(|navigation| navigation.name == *name) {
+                match self.set.navigation(name) {
                     Some(navigation) => self.through(key, navigation, inner.as_ref(), *span, more),
                     None => Err(self.unknown(&rest[0], &self.set.name)),
                 }
@@ -224,9 +224,11 @@ impl<'a> Path<'a> {
             KeySyntax::Empty => Vec::new(),
             KeySyntax::Single(part) => vec![part],
             KeySyntax::Named(parts) => {
-                let named =
-                    |wanted: &str| parts.iter().find(|(name, _)| name == wanted).map(|(_, part)| part);
-                let found: Option<Vec<_>> = self.key_names().map(named).collect();
+                let is_named = |name: &str, wanted: usize| self.set.column_index(name) == Some(wanted);
+                let named = |&wanted: &usize| {
+                    parts.iter().find(|(name, _)| is_named(name, wanted)).map(|(_, part)| part)
+                };
+                let found: Option<Vec<_>> = self.set.key.iter().map(named).collect();
                 found.filter(|found| found.len() == parts.len()).ok_or_else(|| self.wrong_key(span))?
             }
         };

@@ -14,7 +14,7 @@ use crate::odata::value::{PrimitiveType, Value};
 use crate::search::SearchIndex;
 
 /// The columns of lists that are searched.
-const TITLES: [&str; 14] = [
+const TITLES: [&str; 20] = [
     "Identifier",
     "Id",
     "Title",
@@ -29,6 +29,12 @@ const TITLES: [&str; 14] = [
     "Area",
     "Measure",
     "Members",
+    "Område",
+    "Områdekode",
+    "Områdeniveau",
+    "Region",
+    "Periode",
+    "Periodenavn",
 ];
 
 /// The condition that is true for the rows that the search finds. It is never unknown.

@@ -105,13 +105,14 @@ fn item(
 fn named(set: &Set, computed: &[Computed], path: &[String], term: &SelectTerm) -> Option<Item> {
     let (name, below) = path.split_first()?;
     if below.is_empty() {
-        let own = set.column_index(name);
-        let worked_out = || computed.iter().position(|computed| computed.name == *name);
-        if let Some(column) = own.or_else(|| Some(set.columns.len() + worked_out()?)) {
+        // The name of a computed value is none of the set's, but it may be a second name of one.
+        let worked_out = computed.iter().position(|computed| computed.name == *name);
+        let worked_out = worked_out.map(|index| set.columns.len() + index);
+        if let Some(column) = worked_out.or_else(|| set.column_index(name)) {
             return Some(Item::Column(column));
         }
     }
-    let navigation = set.navigation.iter().position(|navigation| navigation.name == *name)?;
+    let navigation = set.navigation_index(name)?;
     let options = match (&term.options, below) {
         (None, []) => return Some(Item::Navigation(navigation)),
         (Some(options), []) => (**options).clone(),
@@ -121,7 +122,7 @@ fn named(set: &Set, computed: &[Computed], path: &[String], term: &SelectTerm) -
             QueryOptions { select: Some(vec![term]), ..QueryOptions::default() }
         }
     };
-    let (path, suffix) = (vec![name.clone()], ExpandSuffix::None);
+    let (path, suffix) = (vec![set.navigation[navigation].name.clone()], ExpandSuffix::None);
     Some(Item::Below(Box::new(ExpandTerm { path, suffix, options, span: term.span })))
 }
 

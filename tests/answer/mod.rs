@@ -5,6 +5,7 @@ mod explain;
 mod lambda;
 mod language;
 mod main_job;
+mod names;
 mod navigation;
 mod paging;
 mod paging_under_updates;

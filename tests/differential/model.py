@@ -113,6 +113,8 @@ def wide_sets(table, root, described):
     wanted |= {"Regioner": (oracle.REGION, None), "Kommuner": (oracle.MUNICIPALITY, None)}
     if table.extent != "margins":
         breakdowns = [name for name in described if name.startswith("Fordelt_på_")]
+        # The sets of single levels have the name of their dimension's set in front.
+        breakdowns = [name for name in breakdowns if not any(name.startswith(f"{other}_") for other in breakdowns)]
         assert len(breakdowns) == len(others), f"{table.id}: {breakdowns}"
         wanted |= {name: (None, number) for name, number in zip(breakdowns, others)}
     for name, (kind, about) in wanted.items():

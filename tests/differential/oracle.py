@@ -58,7 +58,7 @@ class Table:
 
 def area_codes():
     rows = csv.reader((ROOT / "metadata/area_codes.csv").open(encoding="utf-8"), delimiter=";")
-    return {(kind, name): code for kind, code, name in list(rows)[1:]}
+    return {(kind, name): code for kind, code, name, _ in list(rows)[1:]}
 
 
 def months(kind, year, number):

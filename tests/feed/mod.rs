@@ -105,7 +105,7 @@ fn a_dimension_with_a_total_is_a_column_only_where_a_set_is_about_it() {
 fn a_pinned_dimension_and_one_without_a_total_are_columns_of_every_wide_set() {
     let feed = table(&fixture::measurement());
     let wide: Vec<_> = feed.sets.iter().filter(|set| set.column_index("Opdateret").is_some()).collect();
-    assert_eq!(wide.len(), 15);
+    assert_eq!(wide.len(), 17);
     for set in wide {
         assert!(
             set.column_index("Varighed_id").is_some() && set.column_index("Fase_pct_id").is_some(),

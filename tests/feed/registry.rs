@@ -10,11 +10,11 @@ fn table() -> MeasurementId {
 }
 
 fn dimension<'a>(id: &'a str, label: &'a str) -> Part<'a> {
-    Part { kind: Kind::Dimension, id, label }
+    Part { kind: Kind::Dimension, id, label, group: "" }
 }
 
 fn measure<'a>(id: &'a str, label: &'a str) -> Part<'a> {
-    Part { kind: Kind::Measure, id, label }
+    Part { kind: Kind::Measure, id, label, group: "" }
 }
 
 #[test]
@@ -108,6 +108,47 @@ fn a_damaged_registry_is_refused_with_the_name_that_is_wrong() {
         assert!(matches!(read(doubled), RegistryError::Doubled { .. }), "{doubled}");
     }
     assert!(parsed(r#"{"tables":{}}"#).is_ok());
+}
+
+fn level<'a>(id: &'a str, label: &'a str, group: &'a str) -> Part<'a> {
+    Part { kind: Kind::Level, id, label, group }
+}
+
+#[test]
+fn levels_that_would_have_one_name_get_their_id_behind() {
+    let mut names = NameRegistry::default();
+    let parts = [dimension("_alder", "Alder"), dimension("_alder5", "Alder, 5 år")];
+    assert_eq!(names.name_parts(&table(), &parts), ["Alder", "Alder_5_år"]);
+    let set = "Fordelt_på_Alder";
+    let levels = [
+        level("_alder/_a/a5", "5_år", set),
+        level("_alder/_b/x", "Grupper", set),
+        level("_alder/_c/y", "Grupper", set),
+    ];
+    let given = names.name_parts(&table(), &levels);
+    assert_eq!(given[0], "Fordelt_på_Alder_5_år_alder__a_a5", "a dimension's set has that name");
+    assert_eq!(given[1..], ["Fordelt_på_Alder_Grupper_alder__b_x", "Fordelt_på_Alder_Grupper_alder__c_y"]);
+    assert_eq!(saved_and_read(&names).name_parts(&table(), &levels), given);
+}
+
+/// Names given before names had to begin with a letter: they are given anew once, and the former ones are remembered.
+#[test]
+fn names_that_do_not_begin_with_a_letter_are_given_anew_once() {
+    let text = r#"{"tables":{"t":{"set":"_24J","dimensions":{"_d":"_5_år"},"measures":{"m":"_2_4_uger","n":"Antal"}}}}"#;
+    let mut names = serde_json::from_str::<NameRegistry>(text).unwrap().checked().unwrap();
+    let table = MeasurementId::from("t");
+    let grouped = Part { group: "Afsluttede forløb", ..measure("m", "2-4 uger") };
+    let parts = [dimension("_d", "5 år"), grouped, measure("n", "Antal")];
+    assert_eq!(names.name_parts(&table, &parts), ["Fordeling_5_år", "Afsluttede_forløb_2_4_uger", "Antal"]);
+    assert_eq!(names.name_table(&table, "", "24 j"), "T_24_j");
+    assert!(names.is_changed());
+    let mut names = saved_and_read(&names);
+    assert_eq!(names.name_parts(&table, &parts), ["Fordeling_5_år", "Afsluttede_forløb_2_4_uger", "Antal"]);
+    assert!(!names.is_changed(), "once");
+    assert_eq!(names.former_name(&table, Kind::Measure, "m"), Some("_2_4_uger"));
+    assert_eq!(names.former_name(&table, Kind::Dimension, "_d"), Some("_5_år"));
+    assert_eq!(names.former_name(&table, Kind::Measure, "n"), None);
+    assert_eq!(names.former_table(&table), Some("_24J"));
 }
 
 proptest! {

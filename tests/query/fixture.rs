@@ -10,6 +10,7 @@ use arrow_array::{
 use chrono::{DateTime, TimeZone, Utc};
 use jobindsats_bridge::feed::arrays::value_at;
 use jobindsats_bridge::feed::column::{Column, Fact};
+use jobindsats_bridge::feed::spelling::FormerNames;
 use jobindsats_bridge::feed::{Feed, FeedId, Navigation, RowSource, Set};
 use jobindsats_bridge::frame::Frame;
 use jobindsats_bridge::odata::edm::{EntityContainer, EntityType, Schema};
@@ -116,6 +117,7 @@ fn set(name: &str, key: Vec<usize>, singleton: bool) -> Set {
         key,
         singleton,
         navigation: Vec::new(),
+        former: FormerNames::default(),
         index: None,
     }
 }
@@ -133,6 +135,7 @@ pub fn feed() -> Feed {
     let entity_type = EntityType { name: "Række".to_owned(), ..EntityType::default() };
     Feed {
         left_out: Vec::new(),
+        former: FormerNames::default(),
         id: FeedId::next(),
         sets: vec![
             main,

@@ -52,7 +52,7 @@ impl Line<'_> {
                 Err(refused(span.start, ApplyError::GroupedByFigure { column: name.clone() }))
             }
             [name] if name.starts_with('@') => not_offered(span.start, name, NotOfferedReason::NotBuilt),
-            [name, ..] if self.shape.navigation.iter().any(|navigation| navigation.name == *name) => {
+            [name, ..] if self.shape.navigation_index(name).is_some() => {
                 not_offered(span.start, name, NotOfferedReason::NotBuilt)
             }
             [name] if self.shape.column_index(name).is_some() => {
@@ -224,6 +224,7 @@ fn result(source: &Set, columns: Vec<Column>) -> Set {
         key: Vec::new(),
         singleton: false,
         navigation: Vec::new(),
+        former: source.former.clone(),
         index: None,
     }
 }
