@@ -96,6 +96,12 @@ pub enum BridgeError {
     HeadTooLarge,
     #[error("there is nothing at '{0}'")]
     UnknownPath(String),
+    #[error("explain={what} is not offered; the only thing that is explained is the plan: explain=plan")]
+    Unexplained { what: String },
+    #[error("rows are not answered as a file here; the same rows are a file at {address}")]
+    FormatElsewhere { address: String },
+    #[error("there is no entity set of that name; its rows are a file at {address}")]
+    FileElsewhere { address: String },
     #[error("{what} is not offered: {reason}")]
     NotOffered { what: String, reason: String },
 }
@@ -217,6 +223,23 @@ impl DescribeError for BridgeError {
                 "Forespørgslen efter /$query skal sendes som text/plain, skrevet som i en adresse.",
             )
             .on("Content-Type"),
+            Self::Unexplained { what } => ErrorDescription::new(
+                501,
+                "NotOffered",
+                format!("explain={what} kan ikke bruges her; skriv explain=plan."),
+            )
+            .on("explain"),
+            Self::FormatElsewhere { address } => ErrorDescription::new(
+                406,
+                "NotAcceptable",
+                format!("Rækkerne gives ikke som fil her; hent filen på {address}."),
+            )
+            .on("$format"),
+            Self::FileElsewhere { address } => ErrorDescription::new(
+                404,
+                "UnknownSet",
+                format!("Rækkerne gives ikke som fil her; hent filen på {address}."),
+            ),
             Self::FailedDependency => ErrorDescription::new(
                 424,
                 "FailedDependency",

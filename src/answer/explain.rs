@@ -6,6 +6,7 @@ use super::page_start::PageStart;
 use super::scan::{PlannedRows, RowSink, Scan};
 use super::{Answerer, lambda};
 use crate::answer::error::BridgeError;
+use crate::error::excerpt;
 use crate::feed::{Feed, Set};
 use crate::fetch::request;
 use crate::plan::UpstreamPlan;
@@ -61,10 +62,7 @@ pub(super) fn is_asked_for(custom: &[(String, String)]) -> Result<bool, BridgeEr
     match custom.iter().find(|(name, _)| name == "explain") {
         None => Ok(false),
         Some((_, what)) if what == "plan" => Ok(true),
-        Some((_, what)) => Err(BridgeError::NotOffered {
-            what: format!("explain={what}"),
-            reason: "the only thing that is explained is the plan: explain=plan".to_owned(),
-        }),
+        Some((_, what)) => Err(BridgeError::Unexplained { what: excerpt(what) }),
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) const AREA: &str = "Område";
 pub(super) const OBSERVATIONS: &str = "Observations";
 
 /// What the names of sets begin with that are broken down by a dimension.
-const BROKEN_DOWN: &str = "Fordelt_på_";
+pub(super) const BROKEN_DOWN: &str = "Fordelt_på_";
 
 /// The longest status code, `mangler`.
 const STATUS_LENGTH: u32 = 7;

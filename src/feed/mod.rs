@@ -87,6 +87,12 @@ impl Feed {
         }
     }
 
+    /// Whether the name begins like those of sets that are broken down by a dimension.
+    #[must_use]
+    pub fn is_breakdown(&self, name: &str) -> bool {
+        spelling::begins(name, figure_sets::BROKEN_DOWN)
+    }
+
     /// Whether the name is that of an entity type of the model, which a path could contain as a cast.
     #[must_use]
     pub fn has_type(&self, name: &str) -> bool {

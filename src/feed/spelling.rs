@@ -38,6 +38,11 @@ pub(super) fn position<'a>(
     })
 }
 
+/// Whether a name begins with another, in any spelling.
+pub(super) fn begins(name: &str, with: &str) -> bool {
+    ascii(name).starts_with(&ascii(with))
+}
+
 /// The name in ASCII: `å` as `aa`, `ø` as `oe`, `æ` as `ae`, other letters without their accents. Upper case stays, because names
 /// are told apart by it.
 fn ascii(name: &str) -> String {

@@ -128,6 +128,33 @@ pub fn find(name: &str) -> Option<&'static Signature> {
     FUNCTIONS.iter().find(|signature| signature.name.eq_ignore_ascii_case(name))
 }
 
+/// The function that does what one of another language or an older version of OData does.
+#[must_use]
+pub fn by_meaning(name: &str) -> Option<&'static str> {
+    const MEANINGS: [(&str, &str); 18] = [
+        ("substringof", "contains"),
+        ("like", "contains"),
+        ("includes", "contains"),
+        ("beginswith", "startswith"),
+        ("left", "substring"),
+        ("mid", "substring"),
+        ("substr", "substring"),
+        ("len", "length"),
+        ("strlen", "length"),
+        ("instr", "indexof"),
+        ("charindex", "indexof"),
+        ("lower", "tolower"),
+        ("lcase", "tolower"),
+        ("upper", "toupper"),
+        ("ucase", "toupper"),
+        ("regex", "matchesPattern"),
+        ("today", "now"),
+        ("getdate", "now"),
+    ];
+    let meaning = MEANINGS.iter().find(|(other, _)| name.eq_ignore_ascii_case(other));
+    meaning.map(|(_, function)| *function)
+}
+
 /// The names of the supported functions, all of which can be used in filters.
 pub fn offered() -> impl Iterator<Item = &'static str> {
     let is_offered = |signature: &&Signature| !matches!(signature.meaning, Meaning::NotOffered(_));

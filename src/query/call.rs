@@ -39,7 +39,8 @@ impl Binder<'_> {
     }
 
     pub(super) fn unknown_function(&self, expr: &Expr, name: &str) -> QueryError {
-        let suggestion = closest(name, functions::offered());
+        let by_meaning = functions::by_meaning(name).map(str::to_owned);
+        let suggestion = by_meaning.or_else(|| closest(name, functions::offered()));
         let kind = QueryErrorKind::UnknownFunction { name: name.to_owned(), suggestion };
         self.part.error(expr.span.start, kind)
     }

@@ -27,6 +27,8 @@ pub struct QueryError {
 pub enum QueryErrorKind {
     #[error("there is no entity set {name:?}{}", did_you_mean(suggestion))]
     UnknownSet { name: String, suggestion: Option<String> },
+    #[error("there is no entity set {name:?}; the figures are broken down in {}", breakdowns.join(", "))]
+    UnknownBreakdown { name: String, breakdowns: Vec<String> },
     #[error("{after} has no segment {name:?}{}", did_you_mean(suggestion))]
     UnknownSegment { name: String, after: String, suggestion: Option<String> },
     #[error("{set} has no property {name:?}{}", did_you_mean(suggestion))]
@@ -150,6 +152,20 @@ impl DescribeError for QueryErrorKind {
                 404,
                 "UnknownSet",
                 format!("Tabellen '{name}' findes ikke her{}.", but_there_is(suggestion)),
+            ),
+            Self::UnknownBreakdown { name, breakdowns } => ErrorDescription::new(
+                404,
+                "UnknownSet",
+                match breakdowns.as_slice() {
+                    [] => format!(
+                        "Tabellen '{name}' findes ikke her; målingen er ikke fordelt på andet end periode og område."
+                    ),
+                    [only] => format!("Tabellen '{name}' findes ikke her; målingens fordeling er {only}."),
+                    several => format!(
+                        "Tabellen '{name}' findes ikke her; målingens fordelinger er {}.",
+                        several.join(", ")
+                    ),
+                },
             ),
             Self::UnknownSegment { name, after, suggestion } => ErrorDescription::new(
                 404,

@@ -7,7 +7,7 @@ use super::expr::{Binder, Scope};
 use super::request_part::RequestPart;
 use super::{BoundExpr, BoundQuery, Origin, Target};
 use crate::error::{closest, excerpt};
-use crate::feed::{Navigation, Set};
+use crate::feed::{Feed, Navigation, Set};
 use crate::odata::uri::syntax::{Expr, ExprKind, KeySyntax, PathSegment, ResourcePath, Span, SystemSegment};
 use crate::odata::value::{PrimitiveType, Value};
 
@@ -40,11 +40,21 @@ pub(super) fn bind(scope: Scope<'_>, path: &ResourcePath) -> Result<Addressed, Q
         return Err(not_offered(first, reason));
     };
     let Some(index) = feed.set_index(name) else {
-        let names = feed.sets.iter().map(|set| set.name.as_str());
-        let kind = QueryErrorKind::UnknownSet { name: excerpt(name), suggestion: closest(name, names) };
-        return Err(PART.error(span.start, kind));
+        return Err(PART.error(span.start, unknown_set(feed, name)));
     };
     Path::new(scope, index, None).named(key.as_ref(), *span, rest)
+}
+
+/// The error for a name that no set has. A breakdown that the table does not have is not misspelt: those that it has are listed.
+fn unknown_set(feed: &Feed, name: &str) -> QueryErrorKind {
+    let names = feed.sets.iter().map(|set| set.name.as_str());
+    match feed.is_breakdown(name) {
+        true => {
+            let breakdowns = names.filter(|name| feed.is_breakdown(name)).map(str::to_owned).collect();
+            QueryErrorKind::UnknownBreakdown { name: excerpt(name), breakdowns }
+        }
+        false => QueryErrorKind::UnknownSet { name: excerpt(name), suggestion: closest(name, names) },
+    }
 }
 
 /// The path after the name of a set, or after a navigation property.

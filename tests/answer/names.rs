@@ -270,3 +270,47 @@ async fn measurements_are_related_on_areas_and_periods() {
     assert_eq!(found, [period("2026M07")]);
     assert_eq!(ok(&app, "/odata/Områder?$search=aarhus").await.rows(), [area("751")]);
 }
+
+#[actix_web::test]
+async fn what_other_languages_write_is_answered_with_what_to_write_instead() {
+    let app = App::start().await;
+    for (path, status, advice) in [
+        ("Kommuner?$filter=substringof('A',Område)", 400, "contains"),
+        ("Kommuner?$filter=substringof('A',Område) eq true", 400, "contains"),
+        ("Kommuner?$filter=len(Område) gt 3", 400, "length"),
+        ("Kommuner?$inlinecount=allpages", 400, "skriv $count=true"),
+        ("Kommuner?$filter=Opdateret gt datetime'2026-08-11T00:00:00'", 400, "skriv 2026-08-11."),
+        ("Kommuner?$filter=datetime'2026-08-11' lt Opdateret", 400, "skriv 2026-08-11."),
+        ("Kommuner?$filter=Område='Randers'", 400, "skriv eq."),
+        ("Kommuner?$filter=Område = 'Randers'", 400, "skriv eq."),
+        ("Kommuner?$filter=Antal_ledige_personer > 5", 400, "skriv gt."),
+        ("Kommuner?$filter=Antal_ledige_personer>=5", 400, "skriv ge."),
+        ("Kommuner?$filter=Antal_ledige_personer <> 5", 400, "skriv ne."),
+        ("Kommuner?$filter=Område eq 'A' || Område eq 'B'", 400, "skriv or."),
+        ("Kommuner?$filter=Område like 'A%25'", 400, "contains"),
+        ("Kommuner?$filter=Status is null", 400, "eq null"),
+        ("Kommuner?$orderby=Område descending", 400, "skriv desc."),
+        ("Kommuner?$orderby=Fra ascending,Område", 400, "skriv asc."),
+        ("Kommuner?explain=plans", 501, "skriv explain=plan."),
+        ("Kommuner?$format=csv", 406, "/export/y25i01/Kommuner.csv"),
+        ("Kommuner?$format=text/csv", 406, "/export/y25i01/Kommuner.csv"),
+        ("Kommuner?$top=5&%24format=xlsx", 406, "/export/y25i01/Kommuner.csv"),
+        ("Kommuner?$format=parquet", 406, "/export/y25i01/Kommuner.parquet"),
+        ("Landet.csv", 404, "/export/y25i01/Landet.csv"),
+        ("Landet.xlsx?$top=1", 404, "/open/y25i01/Landet.xlsx"),
+        ("Landet.parquet", 404, "/export/y25i01/Landet.parquet"),
+        ("Fordelt_på_Tilbud", 404, "Fordelt_på_Køn, "),
+        ("Fordelt_paa_Tilbud?$top=1", 404, "Fordelt_på_Alder"),
+    ] {
+        let answer = app.get(&format!("{ROOT}/{path}")).await;
+        assert_eq!(answer.status, status, "{path}: {}", answer.text());
+        let message = answer.json()["error"]["message"].as_str().unwrap().to_owned();
+        assert!(message.contains(advice) && message.ends_with('.'), "{path}: {message}");
+    }
+    let catalogue = app.get("/odata/y25i01?$format=csv").await;
+    assert!(catalogue.text().contains("/export/y25i01/Hovedtal.csv"), "{}", catalogue.text());
+    let file =
+        app.get(&format!("{ROOT}/Landet.csv")).await.json()["error"]["message"].as_str().unwrap().to_owned();
+    let address = file.split("hent filen på ").nth(1).unwrap().trim_end_matches('.').to_owned();
+    assert_eq!(app.get(&address).await.status, 200, "{address}");
+}

@@ -338,3 +338,31 @@ fn remote_read() -> Vec<Example> {
         example("a remote read's answer would have too many samples", HistoryError::TooManySamples),
     ]
 }
+
+/// What is written in an address, and what is answered: advice by meaning.
+pub fn advice() -> Vec<(&'static str, Box<dyn DescribeError>)> {
+    let syntax = |option: &'static str| -> (&'static str, Box<dyn DescribeError>) {
+        let Err(error) = parse_request("Kommuner", option, &Limits::default()) else { panic!("{option}") };
+        (option, Box::new(error))
+    };
+    let unknown =
+        QueryErrorKind::UnknownFunction { name: text("substringof"), suggestion: Some(text("contains")) };
+    let function = QueryError { target: "$filter", position: Some(0), kind: unknown };
+    let breakdowns = vec![text("Fordelt_på_Køn"), text("Fordelt_på_A_kasse")];
+    let kind = QueryErrorKind::UnknownBreakdown { name: text("Fordelt_på_Alder"), breakdowns };
+    let breakdown = QueryError { target: "path", position: None, kind };
+    let address = || text("https://host/export/y25i01/Landet.csv");
+    vec![
+        ("$filter=substringof('A',Område)", Box::new(function) as Box<dyn DescribeError>),
+        syntax("$inlinecount=allpages"),
+        syntax("$filter=Opdateret gt datetime'2026-08-11T00:00:00'"),
+        syntax("$filter=Område='Randers'"),
+        syntax("$filter=Antal_ledige_personer > 5"),
+        syntax("$filter=Område like 'A%25'"),
+        syntax("$orderby=Område descending"),
+        ("Fordelt_på_Alder", Box::new(breakdown)),
+        ("Landet?$format=csv", Box::new(BridgeError::FormatElsewhere { address: address() })),
+        ("Landet.csv", Box::new(BridgeError::FileElsewhere { address: address() })),
+        ("Landet?explain=plans", Box::new(BridgeError::Unexplained { what: text("plans") })),
+    ]
+}

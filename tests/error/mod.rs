@@ -23,6 +23,15 @@ A test writes this page from the source and holds it to it. The sentences are ex
 |---|---|---|---|
 ";
 
+const ADVICE_HEAD: &str = "
+## Advice
+
+What other languages, older versions of OData and other services have is answered with what to write instead.
+
+| what is written | what the reader is shown |
+|---|---|
+";
+
 /// The codes that the source describes, each with its status.
 fn described_codes() -> BTreeMap<String, u16> {
     let mut codes = BTreeMap::new();
@@ -85,6 +94,16 @@ fn the_page_of_errors_has_a_row_for_each_code() {
     assert_eq!(rows.len(), described.len(), "an example has a code that the source does not describe");
     let mut page = HEAD.to_owned();
     rows.values().for_each(|row| writeln!(page, "{row}").unwrap());
+    page.push_str(ADVICE_HEAD);
+    for (written, error) in examples::advice() {
+        writeln!(
+            page,
+            "| `{}` | {} |",
+            written.replace('|', "\\|"),
+            error.describe().danish.replace('|', "\\|")
+        )
+        .unwrap();
+    }
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/errors.md");
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(path, &page).unwrap();

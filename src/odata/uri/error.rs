@@ -4,6 +4,7 @@ use std::fmt;
 
 use thiserror::Error;
 
+use super::advice;
 use crate::error::{DescribeError, ErrorDescription};
 
 /// A syntax error.
@@ -151,7 +152,12 @@ impl fmt::Display for Expected {
 
 impl DescribeError for SyntaxError {
     fn describe(&self) -> ErrorDescription {
-        ErrorDescription::new(400, "SyntaxError", self.danish()).on(&self.option)
+        let sentence = self.danish();
+        let sentence = match advice::instead(&self.kind) {
+            Some(instead) => format!("{}; skriv {instead}.", sentence.trim_end_matches('.')),
+            None => sentence,
+        };
+        ErrorDescription::new(400, "SyntaxError", sentence).on(&self.option)
     }
 }
 
@@ -219,7 +225,9 @@ impl SyntaxError {
 
 /// What most often makes a value of this look invalid.
 fn literal_hint(text: &str) -> &'static str {
-    if text.starts_with(|char: char| char.is_ascii_digit()) && text.contains('T') {
+    if text.starts_with(|char: char| char.is_alphabetic()) && text.contains('\'') {
+        "værdier har ingen type foran"
+    } else if text.starts_with(|char: char| char.is_ascii_digit()) && text.contains('T') {
         "skriv tidspunkter som 2024-01-31T12:00:00Z, og et plus som %2B"
     } else {
         "skriv tekst i enkelte anførselstegn"

@@ -20,6 +20,7 @@
 //! its length. [`Limits`] are counted while parsing. Constructs that the service does not support are parsed too and are in the
 //! tree by name, so that the binder can say why they are not supported.
 
+mod advice;
 mod apply;
 mod call;
 mod decode;

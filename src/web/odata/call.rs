@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix_web::http::Method;
 
+use super::file_address::Asked;
 use super::raw_request::{ROOT, RawRequest};
 use crate::answer::error::BridgeError;
 use crate::answer::stages::Stages;
@@ -44,7 +45,7 @@ pub(super) async fn read(raw: &RawRequest<'_>, state: &AppState) -> Result<Reply
         return Ok(Reply::redirect(version, &catalogue_address(raw)));
     }
     let (stages, call) = (Stages::new(Arc::clone(&state.metrics)), Call::new(raw, state, version));
-    let answered = retry_when_moved(|| call.answer(&stages)).await?;
+    let answered = retry_when_moved(|| call.answer(&stages)).await.map_err(|error| call.advised(error))?;
     // Conditional requests apply to GET and HEAD only.
     let held = raw.header("if-none-match").filter(|_| *raw.method != Method::POST);
     Ok(Reply::of(version, answered, held.as_deref()).timed(stages))
@@ -67,6 +68,16 @@ impl<'a> Call<'a> {
             accept: raw.header("accept"),
             preferences: Preferences::parse(&raw.header("prefer").unwrap_or_default()),
         }
+    }
+
+    /// The error, with the address of the file if one was asked for.
+    fn advised(&self, error: BridgeError) -> BridgeError {
+        let below = self.path.strip_prefix(CATALOG).and_then(|rest| rest.strip_prefix('/'));
+        let (table, path) = match below.and_then(|below| below.split_once('/')) {
+            Some((table, path)) => (Some(table), path),
+            None => (None, self.path),
+        };
+        Asked { base: self.base, table, path, query: self.query }.advised(error)
     }
 
     pub(super) async fn answer(&self, stages: &Stages) -> Result<Answered, BridgeError> {
