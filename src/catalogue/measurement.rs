@@ -21,6 +21,17 @@ pub struct Subject {
     pub group: String,
 }
 
+impl Subject {
+    /// Whether the menu has a table under this subject.
+    #[must_use]
+    pub fn lists(&self, head: &MeasurementHead) -> bool {
+        match &head.subject_id {
+            Some(id) => self.id == *id,
+            None => self.label == head.subject,
+        }
+    }
+}
+
 /// What the list of tables says of one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MeasurementHead {
@@ -46,6 +57,14 @@ impl MeasurementHead {
     pub fn heading(&self) -> Heading {
         let title = if self.title.trim().is_empty() { self.id.as_str() } else { &self.title };
         Heading::new(title, &self.subject)
+    }
+
+    /// The newest period of the shortest type.
+    #[must_use]
+    pub fn newest_period(&self) -> Option<Period> {
+        let types = self.period_types.iter();
+        let (id, _, last) = types.min_by_key(|(id, ..)| PeriodKind::of(id.as_str()))?;
+        Some(Period::new(id, last))
     }
 }
 

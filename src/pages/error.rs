@@ -60,6 +60,27 @@ impl PageError {
         }
     }
 
+    /// The list of tables has not been read.
+    pub fn no_tables() -> Self {
+        Self {
+            status: 503,
+            code: "NotReady",
+            danish: "Listen over målinger er ikke læst endnu; prøv igen om et minut.".to_owned(),
+            english: "The list of measurements has not been read yet; try again in a minute.".to_owned(),
+            retry_after_seconds: Some(60),
+        }
+    }
+
+    /// A subject that the menu does not have.
+    pub fn subject(found: &str, suggestion: Option<String>) -> Self {
+        let found = excerpt(found);
+        Self::bad(
+            "UnknownSubject",
+            format!("Emnet '{found}' findes ikke{}; vælg et på listen.", but_there_is(&suggestion)),
+            format!("there is no subject '{found}'{}", did_you_mean(&suggestion)),
+        )
+    }
+
     /// A search text that is too long.
     pub fn long_search(limit: usize) -> Self {
         Self::bad(

@@ -4,7 +4,6 @@ use askama::Template;
 
 use crate::catalogue::Catalogue;
 use crate::catalogue::measurement::{Measurement, MeasurementHead};
-use crate::catalogue::period::{Period, PeriodKind};
 use crate::feed::catalogue_feed::DATASETS;
 use crate::pages::error::PageError;
 use crate::pages::language::Language;
@@ -128,10 +127,7 @@ fn menu(catalogue: &Catalogue, visit: &Visit) -> Vec<Group> {
     }
     for head in catalogue.heads.values() {
         let other = visit.language.text("Øvrige", "Other");
-        let known = catalogue.subjects.iter().find(|subject| match &head.subject_id {
-            Some(id) => subject.id == *id,
-            None => subject.label == head.subject,
-        });
+        let known = catalogue.subjects.iter().find(|subject| subject.lists(head));
         let label = known.map_or(&head.subject, |subject| &subject.label);
         let group = known.map_or(other, |subject| &subject.group);
         add(&mut groups, group, label).tables.push(Entry::new(catalogue, head, visit, None));
@@ -172,20 +168,13 @@ impl Entry {
             link: visit.link(&format!("maaling/{}", head.id), &options),
             topic: heading.topic,
             content: heading.content,
-            newest: newest(head).map(|period| l.period(&period)),
+            newest: head.newest_period().map(|period| l.period(&period)),
             next: head.update_next.map(|day| l.day(day)),
             breakdowns: measurement
                 .map(|measurement| breakdowns(measurement, l))
                 .filter(|text| !text.is_empty()),
         }
     }
-}
-
-/// The newest period of the shortest type.
-fn newest(head: &MeasurementHead) -> Option<Period> {
-    let types = head.period_types.iter();
-    let (id, _, last) = types.min_by_key(|(id, ..)| PeriodKind::of(id.as_str()))?;
-    Some(Period::new(id, last))
 }
 
 /// The names of a table's breakdowns, the first of many.

@@ -15,6 +15,7 @@ pub mod language;
 mod layout;
 pub mod measurement;
 pub mod municipality;
+pub mod news;
 mod tile_map;
 pub mod visit;
 
@@ -29,6 +30,7 @@ use crate::error::ErrorDescription;
 use crate::pages::language::Language;
 use crate::refresh::feeds::FeedKeeper;
 use crate::refresh::sync::keeper::CatalogueKeeper;
+use crate::store::revisions::RevisionLog;
 
 /// What pages are made from. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -38,7 +40,16 @@ pub struct Sources {
     /// Answers on behalf of the visitor, whose budget pays.
     pub answerer: Answerer,
     pub stages: Stages,
+    pub revisions: RevisionLog,
     pub now: DateTime<Utc>,
+}
+
+/// What a program reads of a page: a feed, a calendar.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    pub content_type: &'static str,
+    pub language: Language,
+    pub body: String,
 }
 
 /// A page, ready to be sent.

@@ -71,9 +71,20 @@ impl Visit {
     /// A link to another page, with the language and the municipality.
     #[must_use]
     pub fn link(&self, path: &str, options: &[(&str, &str)]) -> String {
+        address(&format!("{}{path}", self.root), self.kept(options).into_iter())
+    }
+
+    /// The same as an absolute address, for what is read outside of the page.
+    #[must_use]
+    pub fn absolute(&self, path: &str, options: &[(&str, &str)]) -> String {
+        address(&format!("{}/{path}", self.service), self.kept(options).into_iter())
+    }
+
+    /// Options of a link, and those that every link keeps.
+    fn kept<'a>(&'a self, options: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
         let kept = KEPT.iter().filter_map(|name| Some((*name, self.option(name)?)));
-        let kept: Vec<_> = kept.filter(|(name, _)| options.iter().all(|(other, _)| other != name)).collect();
-        address(&format!("{}{path}", self.root), options.iter().copied().chain(kept))
+        let kept = kept.filter(|(name, _)| options.iter().all(|(other, _)| other != name));
+        options.iter().copied().chain(kept).collect()
     }
 
     /// A link to this page with other values of some options; an empty value takes an option away.

@@ -11,7 +11,7 @@ use crate::answer::stages::Stages;
 use crate::odata::etag;
 use crate::odata::version::Version;
 use crate::pages::visit::{Target, Visit};
-use crate::pages::{Html, Sources, assets, failure, find, measurement};
+use crate::pages::{File, Html, Sources, assets, failure, find, measurement, news};
 use crate::web::compress::{self, Coding};
 use crate::web::state::AppState;
 use crate::web::{client, links, odata, respond};
@@ -41,6 +41,21 @@ pub async fn measurement(
 ) -> HttpResponse {
     let table = table.into_inner();
     page(&request, &state, |sources, visit| measurement::page(sources, visit, table)).await
+}
+
+/// `/nyt`: what is new.
+pub async fn news(request: HttpRequest, state: web::Data<AppState>) -> HttpResponse {
+    page(&request, &state, |sources, visit| async move { news::page(&sources, visit) }).await
+}
+
+/// `/nyt.atom`: the same as a feed.
+pub async fn news_feed(request: HttpRequest, state: web::Data<AppState>) -> HttpResponse {
+    file(&request, &state, |sources, visit| async move { news::feed(&sources, visit) }).await
+}
+
+/// `/nyt.ics`: the coming days as a calendar.
+pub async fn news_calendar(request: HttpRequest, state: web::Data<AppState>) -> HttpResponse {
+    file(&request, &state, |sources, visit| async move { news::calendar(&sources, visit) }).await
 }
 
 /// A file of the pages. Its address changes with what is in it.
@@ -80,11 +95,42 @@ fn wants_html(request: &HttpRequest) -> bool {
     })
 }
 
-/// Makes a page on the threads on which requests are answered, and sends it.
+/// Makes a page and sends it.
 async fn page<F, M>(request: &HttpRequest, state: &AppState, make: M) -> HttpResponse
 where
     M: FnOnce(Sources, Visit) -> F,
     F: Future<Output = Html> + Send + 'static,
+{
+    match made(request, state, make).await {
+        Some(html) => send(request, html).await,
+        None => respond::refuse(Version::V4, &crate::fetch::error::FetchError::Interrupted.into()),
+    }
+}
+
+/// Makes a file and sends it, or the page that says why there is none.
+async fn file<F, M>(request: &HttpRequest, state: &AppState, make: M) -> HttpResponse
+where
+    M: FnOnce(Sources, Visit) -> F,
+    F: Future<Output = Result<File, Html>> + Send + 'static,
+{
+    match made(request, state, make).await {
+        Some(Ok(File { content_type, language, body })) => {
+            let mut response = HttpResponse::Ok();
+            response.insert_header((header::CONTENT_TYPE, content_type));
+            response.insert_header((header::CONTENT_LANGUAGE, language.code()));
+            unless_held(request, StatusCode::OK, response, body).await
+        }
+        Some(Err(html)) => send(request, html).await,
+        None => respond::refuse(Version::V4, &crate::fetch::error::FetchError::Interrupted.into()),
+    }
+}
+
+/// Makes something from the sources on the threads on which requests are answered; `None` if the service ends meanwhile.
+async fn made<T, F, M>(request: &HttpRequest, state: &AppState, make: M) -> Option<T>
+where
+    T: Send + 'static,
+    M: FnOnce(Sources, Visit) -> F,
+    F: Future<Output = T> + Send + 'static,
 {
     let accept_language = respond::joined(request.headers(), &header::ACCEPT_LANGUAGE);
     let visit = Visit::new(&Target {
@@ -99,39 +145,45 @@ where
         catalogue: Arc::clone(&state.catalogue),
         answerer: state.answerer.clone(),
         stages: Stages::new(Arc::clone(&state.metrics)),
+        revisions: state.revisions.clone(),
         now: state.clock.now(),
     };
-    let made = state.workers.run(&state.workers.work(), make(sources, visit)).await;
-    match made {
-        Some(html) => send(request, html).await,
-        None => respond::refuse(Version::V4, &crate::fetch::error::FetchError::Interrupted.into()),
-    }
+    state.workers.run(&state.workers.work(), make(sources, visit)).await
 }
 
 async fn send(request: &HttpRequest, html: Html) -> HttpResponse {
-    let tag = etag::weak(&respond::digest(html.body.as_bytes()));
-    let held = respond::joined(request.headers(), &header::IF_NONE_MATCH);
-    let is_held = html.status == 200 && held.is_some_and(|held| etag::matches(&held, &tag));
-    let status = if is_held { 304 } else { html.status };
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status = StatusCode::from_u16(html.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = HttpResponse::build(status);
     response
         .insert_header((header::CONTENT_TYPE, PAGE_TYPE))
         .insert_header((header::CONTENT_LANGUAGE, html.language.code()))
         .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
-        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .insert_header((header::REFERRER_POLICY, "no-referrer"))
-        .insert_header((HeaderName::from_static("cross-origin-opener-policy"), "same-origin"))
-        .insert_header((header::CACHE_CONTROL, "no-cache"))
-        .insert_header((header::VARY, VARY))
-        .insert_header((header::ETAG, tag));
+        .insert_header((HeaderName::from_static("cross-origin-opener-policy"), "same-origin"));
     if let Some(seconds) = html.retry_after_seconds {
         response.insert_header((header::RETRY_AFTER, seconds.to_string()));
     }
-    if is_held {
-        return response.finish();
+    unless_held(request, status, response, html.body).await
+}
+
+/// Sends a body with its entity tag, or 304 to who has it already.
+async fn unless_held(
+    request: &HttpRequest,
+    status: StatusCode,
+    mut response: actix_web::HttpResponseBuilder,
+    body: String,
+) -> HttpResponse {
+    let tag = etag::weak(&respond::digest(body.as_bytes()));
+    response
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((header::REFERRER_POLICY, "no-referrer"))
+        .insert_header((header::CACHE_CONTROL, "no-cache"))
+        .insert_header((header::VARY, VARY))
+        .insert_header((header::ETAG, tag.as_str()));
+    let held = respond::joined(request.headers(), &header::IF_NONE_MATCH);
+    if status == StatusCode::OK && held.is_some_and(|held| etag::matches(&held, &tag)) {
+        return response.status(StatusCode::NOT_MODIFIED).finish();
     }
-    packed(request, response, html.body.into_bytes()).await
+    packed(request, response, body.into_bytes()).await
 }
 
 /// A body in the best coding that the client accepts, packed on a thread that may take its time.

@@ -20,6 +20,7 @@ const INDICATORS: Usage =
 const FRONT: Usage = read_only("her står, hvad tjenesten har", "lists what the service offers");
 const STATUS: Usage = read_only("her står, hvordan tjenesten har det", "shows the state of the service");
 const MEASUREMENT: Usage = read_only("her vises en måling", "shows a measurement");
+const NEWS: Usage = read_only("her står, hvad der er nyt", "tells what is new");
 const ASSETS: Usage =
     read_only("siderne henter deres udseende her", "holds the styles and scripts of the pages");
 const EXPORT: Usage = read_only("tal hentes her som en fil", "figures are downloaded here as a file");
@@ -42,6 +43,9 @@ pub fn routes(config: &mut ServiceConfig) {
     read(config, "/metrics", &METRICS, scrape::process);
     read(config, "/metrics/indicators", &INDICATORS, scrape::indicators);
     read(config, "/status", &STATUS, status::page);
+    read(config, "/nyt", &NEWS, pages::news);
+    read(config, "/nyt.atom", &NEWS, pages::news_feed);
+    read(config, "/nyt.ics", &NEWS, pages::news_calendar);
     let remote_read = web::resource("/api/v1/read").route(web::post().to(remote_read::answer));
     config
         .service(web::resource("/api/v1/read/").to(unslashed))

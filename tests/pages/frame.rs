@@ -30,7 +30,7 @@ async fn only_who_names_html_gets_html() {
 #[actix_web::test]
 async fn a_page_brings_all_that_it_needs_and_nothing_inline() {
     let app = App::start().await;
-    for path in ["/", "/?q=sygedagpenge&kommune=730", "/findes/ikke", "/?kommune=xyz"] {
+    for path in ["/", "/?q=sygedagpenge&kommune=730", "/nyt", "/findes/ikke", "/?kommune=xyz"] {
         let page = visit(&app, path, "da").await;
         let policy = page.header("Content-Security-Policy");
         assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");

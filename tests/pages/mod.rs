@@ -3,6 +3,7 @@
 mod find;
 mod frame;
 mod measurement;
+mod news;
 
 use crate::support::app::{Answer, App};
 
