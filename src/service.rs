@@ -193,13 +193,12 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
         cell_limit,
     );
     let figures = FetchedFigures { catalogue: Arc::clone(&catalogue), fetcher: fetcher.clone(), cell_limit };
-    let (saved, source) = (path.join("indicators.json"), source_label(&origin));
     let indicators = Collector::start(
         Arc::new(figures.clone()),
         clock.clone(),
-        &source,
+        &source_label(&origin),
         &definitions,
-        saved,
+        path.join("indicators.json"),
         revisions.clone(),
     );
     let feeds = Arc::new(FeedKeeper::open(path, Arc::clone(&catalogue), revisions.clone(), origin)?);

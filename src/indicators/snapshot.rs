@@ -40,6 +40,9 @@ pub struct Health {
     pub failures: BTreeMap<FailureReason, u64>,
     /// Why the last refresh failed, if it did.
     pub last_failure: Option<String>,
+    /// The kind of that failure.
+    #[serde(default)]
+    pub last_reason: Option<FailureReason>,
     pub revisions: u64,
     /// When the upstream says that the table will next be updated.
     pub update_next: Option<NaiveDate>,
@@ -55,6 +58,7 @@ impl Health {
             last_duration: took,
             refreshes: self.refreshes + 1,
             last_failure: None,
+            last_reason: None,
             ..self.clone()
         }
     }
@@ -67,6 +71,7 @@ impl Health {
             last_duration: took,
             refreshes: self.refreshes + 1,
             last_failure: Some(error.message.clone()),
+            last_reason: Some(error.reason),
             ..self.clone()
         };
         *health.failures.entry(error.reason).or_default() += 1;

@@ -112,6 +112,22 @@ impl FailureReason {
         Self::CircuitOpen,
     ];
 
+    /// What it means, for people.
+    #[must_use]
+    pub fn danish(self) -> &'static str {
+        match self {
+            Self::Timeout => "Jobindsats svarede ikke i tide",
+            Self::Connect => "der er ingen forbindelse til Jobindsats",
+            Self::Http4xx => "Jobindsats afviste forespørgslen",
+            Self::Http5xx => "Jobindsats har en fejl",
+            Self::Unauthorized => "Jobindsats afviser nøglen",
+            Self::RateLimited => "der er spurgt for ofte",
+            Self::Decode => "svaret kunne ikke læses",
+            Self::Validation => "svaret passer ikke til nøgletallet",
+            Self::CircuitOpen => "Jobindsats får en pause efter flere fejl",
+        }
+    }
+
     /// The value of the label `reason`.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -3,6 +3,7 @@
 use askama::Template;
 
 use crate::answer::error::BridgeError;
+use crate::observe::request;
 use crate::pages::error::PageError;
 use crate::pages::language::Language;
 use crate::pages::layout::Layout;
@@ -18,6 +19,7 @@ struct Failure {
     /// The code of the error, for who asks for help.
     code: &'static str,
     status: u16,
+    request_id: String,
 }
 
 /// The page of an error that ended a request, or of an address that does not exist.
@@ -40,6 +42,7 @@ pub(super) fn of(sources: &Sources, visit: Visit, error: PageError) -> Html {
         sentence: l.text(&error.danish, &error.english).to_owned(),
         code: error.code,
         status: error.status,
+        request_id: request::id().to_string(),
     };
     Html { retry_after_seconds: error.retry_after_seconds, ..Html::of(error.status, l, &page) }
 }

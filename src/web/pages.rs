@@ -8,6 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::answer::error::BridgeError;
 use crate::answer::stages::Stages;
+use crate::observe::request::inherited;
 use crate::odata::etag;
 use crate::odata::version::Version;
 use crate::pages::visit::{Target, Visit};
@@ -148,7 +149,7 @@ where
         revisions: state.revisions.clone(),
         now: state.clock.now(),
     };
-    state.workers.run(&state.workers.work(), make(sources, visit)).await
+    state.workers.run(&state.workers.work(), inherited(make(sources, visit))).await
 }
 
 async fn send(request: &HttpRequest, html: Html) -> HttpResponse {

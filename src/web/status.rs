@@ -10,7 +10,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::catalogue::value::Figure;
 use crate::error::DescribeError;
 use crate::observe::reports::{MAIL_SUBJECT, MAIL_TO};
-use crate::observe::upstream_observer::FailedCall;
+use crate::observe::upstream_observer::{FailedCall, FailureReason};
 use crate::refresh::sync::keeper::CatalogueError;
 use crate::upstream::error::UpstreamError;
 use crate::web::state::AppState;
@@ -47,7 +47,7 @@ pub async fn page(state: web::Data<AppState>) -> HttpResponse {
         state
             .store
             .problem()
-            .map(|problem| format!("; der kan ikke skrives: {}", escape(&problem)))
+            .map(|problem| format!("; der kan ikke skrives: <code lang=\"en\">{}</code>", escape(&problem)))
             .unwrap_or_default(),
         ahead.ready,
         ahead.left,
@@ -59,9 +59,13 @@ pub async fn page(state: web::Data<AppState>) -> HttpResponse {
         let health = &indicator.health;
         let last = instant(health.last_success);
         let how = match &health.last_failure {
-            None => "ok".to_owned(),
+            None if health.last_success.is_none() => "ikke læst endnu".to_owned(),
+            None => "i orden".to_owned(),
             Some(_) if is_empty => "se øverst".to_owned(),
-            Some(error) => escape(error),
+            Some(error) => {
+                let reason = health.last_reason.map_or("fejlede", FailureReason::danish);
+                format!("{reason}: <code lang=\"en\">{}</code>", escape(error))
+            }
         };
         let _ = write!(
             body,
@@ -91,7 +95,12 @@ fn left_out(body: &mut String, state: &AppState) {
          <table><tr><th>Tabel</th><th>Grund</th></tr>",
     );
     for (table, reason) in rows {
-        let _ = write!(body, "<tr><td>{}</td><td>{}</td></tr>", escape(table.as_str()), escape(reason));
+        let _ = write!(
+            body,
+            "<tr><td>{}</td><td><code lang=\"en\">{}</code></td></tr>",
+            escape(table.as_str()),
+            escape(reason)
+        );
     }
     body.push_str("</table>");
 }
@@ -102,7 +111,7 @@ fn revised(body: &mut String, state: &AppState) {
     let _ = write!(
         body,
         "<h2>Ændrede tal</h2><p>{} tal er ændret, efter at de var hentet; alle står i <a href=\"odata/Revisions\">Revisions</a>.</p>\
-         <table><tr><th>Set</th><th>Tabel</th><th>Periode</th><th>Område</th><th>Mål</th><th>Før</th><th>Nu</th></tr>",
+         <table><tr><th>Konstateret</th><th>Tabel</th><th>Periode</th><th>Område</th><th>Mål</th><th>Før</th><th>Nu</th></tr>",
         figures.len()
     );
     let shown = |figure: Figure| figure.map_or_else(|| "–".to_owned(), |figure| figure.to_string());
@@ -110,7 +119,7 @@ fn revised(body: &mut String, state: &AppState) {
         let _ = write!(
             body,
             "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
-            figure.seen_at.format("%F %R"),
+            instant(Some(figure.seen_at)),
             escape(&figure.table),
             escape(&figure.period),
             escape(figure.area.as_deref().unwrap_or_default()),
@@ -133,9 +142,9 @@ fn failures(reports: &[FailedCall]) -> String {
         let parameter = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         let _ = write!(
             text,
-            "<details><summary>{at} {problem}</summary><pre>{mail_text}</pre>\
+            "<details><summary>{at} <code lang=\"en\">{problem}</code></summary><pre>{mail_text}</pre>\
              <p><a href=\"mailto:{MAIL_TO}?subject={subject}&amp;body={body}\">Send til Jobindsats</a></p></details>",
-            at = report.at.to_rfc3339(),
+            at = instant(Some(report.at)),
             problem = escape(&report.problem),
             mail_text = escape(&format!("Emne: {MAIL_SUBJECT}\n\n{mail}")),
             subject = parameter(MAIL_SUBJECT),
