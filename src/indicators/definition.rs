@@ -370,6 +370,9 @@ pub struct Definitions(Vec<Arc<Definition>>);
 struct DefinitionsFile {
     #[serde(rename = "$schema")]
     _schema: Option<String>,
+    /// Whether the built-in definitions stay, except those whose ids the file defines itself.
+    #[serde(default)]
+    built_in: bool,
     indicators: Vec<Definition>,
 }
 
@@ -399,11 +402,17 @@ impl Definitions {
                 return Err(DefinitionError::Duplicate(definition.id.clone()));
             }
         }
-        check_series(&file.indicators, series_limit)?;
-        Ok(Self(file.indicators.into_iter().map(Arc::new).collect()))
+        let mut definitions = Vec::new();
+        if file.built_in {
+            let ours: DefinitionsFile = serde_json::from_str(BUILT_IN)?;
+            definitions.extend(ours.indicators.into_iter().filter(|one| !seen.contains(&one.id)));
+        }
+        definitions.extend(file.indicators);
+        check_series(&definitions, series_limit)?;
+        Ok(Self(definitions.into_iter().map(Arc::new).collect()))
     }
 
-    /// All definitions, in the file's order.
+    /// All definitions, the built-in ones first, in the order of their files.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Definition>> {
         self.0.iter()
     }
@@ -523,6 +532,32 @@ mod tests {
         let twice = format!(r#"{{"indicators":[{definition},{definition}]}}"#);
         let error = Definitions::parse(&twice, 1000).unwrap_err();
         assert!(matches!(error, DefinitionError::Duplicate(id) if id.as_str() == "a"));
+    }
+
+    #[test]
+    fn a_file_may_add_to_the_built_in_definitions() {
+        let ours: Vec<_> = Definitions::built_in(20_000).unwrap().iter().cloned().collect();
+        let mut own = serde_json::to_value(&*ours[0]).unwrap();
+        let mut ids = |change: &dyn Fn(&mut serde_json::Value), limit| {
+            let mut file = serde_json::json!({ "built_in": true, "indicators": [own] });
+            change(&mut file);
+            own = file["indicators"][0].clone();
+            let definitions = Definitions::parse(&file.to_string(), limit)?;
+            Ok::<_, DefinitionError>(
+                definitions.iter().map(|one| (one.id.to_string(), one.title.clone())).collect::<Vec<_>>(),
+            )
+        };
+        let replaced = ids(&|file| file["indicators"][0]["title"] = "Vores".into(), 20_000).unwrap();
+        assert_eq!(replaced.len(), ours.len());
+        let same: Vec<_> = replaced.iter().filter(|(id, _)| *id == ours[0].id.as_str()).collect();
+        assert_eq!(same, [&(ours[0].id.to_string(), "Vores".to_owned())], "the file's own comes before ours");
+        let added = ids(&|file| file["indicators"][0]["id"] = "vores".into(), 20_000).unwrap();
+        assert_eq!((added.len(), added.last().unwrap().0.as_str()), (ours.len() + 1, "vores"));
+        let alone = ids(&|file| file["built_in"] = false.into(), 20_000).unwrap();
+        assert_eq!(alone.len(), 1, "without the word the file stands alone");
+        let all: usize = ours.iter().map(|one| one.series_bound()).sum();
+        let error = ids(&|_| {}, all).unwrap_err();
+        assert!(matches!(error, DefinitionError::TooManySeries { .. }), "ours count too: {error}");
     }
 
     #[test]

@@ -48,6 +48,15 @@ impl PageError {
         )
     }
 
+    /// More breakdowns than can be chosen at a time.
+    pub fn too_many_breakdowns(limit: usize) -> Self {
+        Self::bad(
+            "TooManyBreakdowns",
+            format!("Der kan fordeles på højst {limit} opdelinger ad gangen; fjern nogle."),
+            format!("at most {limit} breakdowns can be chosen at a time; remove some"),
+        )
+    }
+
     /// A table without periods.
     pub fn no_periods() -> Self {
         Self {

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::answer::error::BridgeError;
+use crate::answer::explain::Explanation;
 use crate::answer::{Answer, Request};
 use crate::catalogue::value::Figure;
 use crate::feed::arrays::value_at;
@@ -35,12 +36,9 @@ impl Question {
     }
 
     fn options(&self) -> String {
-        let select = if self.select.is_empty() {
-            String::new()
-        } else {
-            format!("&$select={}", encoded(&self.select))
-        };
-        format!("$filter={}{select}", encoded(&self.filter))
+        let options = [("$filter", &self.filter), ("$select", &self.select)];
+        let options = options.into_iter().filter(|(_, value)| !value.is_empty());
+        options.map(|(name, value)| format!("{name}={}", encoded(value))).collect::<Vec<_>>().join("&")
     }
 }
 
@@ -126,23 +124,64 @@ impl Rows {
 impl Sources {
     /// The rows of a question, all pages together.
     pub(super) async fn ask(&self, feed: &Feed, question: &Question) -> Result<Rows, BridgeError> {
+        self.read(feed, question, None).await
+    }
+
+    /// The first rows of a question, so many.
+    pub(super) async fn first(
+        &self,
+        feed: &Feed,
+        question: &Question,
+        number: u64,
+    ) -> Result<Rows, BridgeError> {
+        self.read(feed, question, Some(number)).await
+    }
+
+    /// What a question asks of the upstream, and what its first rows, so many, ask.
+    pub(super) async fn explain(
+        &self,
+        feed: &Feed,
+        question: &Question,
+        first: u64,
+    ) -> Result<Explanation, BridgeError> {
+        let options = format!("{}&explain=plan", question.options());
+        let request = self.request(feed, question, &options, Some(first), None);
+        match self.answerer.answer(&request, |_| Ok(())).await? {
+            ((), Answer::Plan(plan)) => Ok(*plan),
+            _ => Ok(Explanation::default()),
+        }
+    }
+
+    fn request<'a>(
+        &'a self,
+        feed: &'a Feed,
+        question: &'a Question,
+        options: &'a str,
+        max_page_size: Option<u64>,
+        skip_token: Option<&'a str>,
+    ) -> Request<'a> {
+        Request {
+            feed,
+            root: "",
+            path: &question.set,
+            options,
+            max_page_size,
+            all_pages: false,
+            skip_token,
+            now: self.now,
+            stages: &self.stages,
+        }
+    }
+
+    /// One page of that size, or all pages together.
+    async fn read(&self, feed: &Feed, question: &Question, size: Option<u64>) -> Result<Rows, BridgeError> {
         let (mut frames, mut fetched_at) = (Vec::new(), None::<DateTime<Utc>>);
         let mut columns = Vec::new();
         let mut token: Option<String> = None;
         let mut read = 0;
+        let options = question.options();
         loop {
-            let options = question.options();
-            let request = Request {
-                feed,
-                root: "",
-                path: &question.set,
-                options: &options,
-                max_page_size: None,
-                all_pages: false,
-                skip_token: token.as_deref(),
-                now: self.now,
-                stages: &self.stages,
-            };
+            let request = self.request(feed, question, &options, size, token.as_deref());
             let (_, answer) = self.answerer.answer(&request, |_| Ok(())).await?;
             let Answer::Page(page) = answer else { break };
             columns = column_names(page.query.result(feed));
@@ -150,7 +189,7 @@ impl Sources {
             token = page.next.as_ref().map(SkipToken::encode);
             read += page.rows.as_ref().map_or(0, Frame::row_count);
             frames.extend(page.rows);
-            if token.is_none() || read >= ROWS {
+            if size.is_some() || token.is_none() || read >= ROWS {
                 break;
             }
         }

@@ -6,6 +6,7 @@
 //! Addresses, headers and statuses are [`web`](crate::web)'s.
 
 pub mod assets;
+pub mod builder;
 mod chart;
 mod error;
 pub mod failure;

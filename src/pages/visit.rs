@@ -62,6 +62,12 @@ impl Visit {
         found.map(|(_, value)| value.trim()).filter(|value| !value.is_empty())
     }
 
+    /// All values of an option that may stand in the address several times.
+    pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let values = self.options.iter().filter(move |(other, _)| other == name);
+        values.map(|(_, value)| value.trim()).filter(|value| !value.is_empty())
+    }
+
     /// The municipality that was chosen.
     pub(super) fn municipality(&self) -> Result<Option<&'static Municipality>, PageError> {
         let Some(named) = self.option(MUNICIPALITY) else { return Ok(None) };
@@ -116,7 +122,7 @@ impl Visit {
     }
 }
 
-fn address<'a>(path: &str, options: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+pub(super) fn address<'a>(path: &str, options: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     let mut address = path.to_owned();
     let options = options.filter(|(_, value)| !value.is_empty());
     for (index, (name, value)) in options.enumerate() {

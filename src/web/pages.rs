@@ -12,7 +12,7 @@ use crate::observe::request::inherited;
 use crate::odata::etag;
 use crate::odata::version::Version;
 use crate::pages::visit::{Target, Visit};
-use crate::pages::{File, Html, Sources, assets, failure, find, measurement, news};
+use crate::pages::{File, Html, Sources, assets, builder, failure, find, measurement, news};
 use crate::web::compress::{self, Coding};
 use crate::web::state::AppState;
 use crate::web::{client, links, odata, respond};
@@ -42,6 +42,16 @@ pub async fn measurement(
 ) -> HttpResponse {
     let table = table.into_inner();
     page(&request, &state, |sources, visit| measurement::page(sources, visit, table)).await
+}
+
+/// `/maaling/{table}/byg`: rows are chosen and taken along.
+pub async fn builder(
+    request: HttpRequest,
+    table: web::Path<String>,
+    state: web::Data<AppState>,
+) -> HttpResponse {
+    let table = table.into_inner();
+    page(&request, &state, |sources, visit| builder::page(sources, visit, table)).await
 }
 
 /// `/nyt`: what is new.

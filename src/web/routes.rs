@@ -20,6 +20,7 @@ const INDICATORS: Usage =
 const FRONT: Usage = read_only("her står, hvad tjenesten har", "lists what the service offers");
 const STATUS: Usage = read_only("her står, hvordan tjenesten har det", "shows the state of the service");
 const MEASUREMENT: Usage = read_only("her vises en måling", "shows a measurement");
+const BUILDER: Usage = read_only("her bygges et udtræk", "builds a query");
 const NEWS: Usage = read_only("her står, hvad der er nyt", "tells what is new");
 const ASSETS: Usage =
     read_only("siderne henter deres udseende her", "holds the styles and scripts of the pages");
@@ -58,6 +59,8 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(or_say(readable("/open/{file:.*}", open::answer), &OPEN))
         .service(or_say(readable("/maaling/{table}", pages::measurement), &MEASUREMENT))
         .service(web::resource("/maaling/{table}/").to(unslashed))
+        .service(or_say(readable("/maaling/{table}/byg", pages::builder), &BUILDER))
+        .service(web::resource("/maaling/{table}/byg/").to(unslashed))
         .service(or_say(readable("/assets/{file}", pages::asset), &ASSETS))
         .default_service(web::to(pages::nothing));
 }

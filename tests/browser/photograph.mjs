@@ -13,6 +13,7 @@ const PAGES = {
   maaling: '/maaling/y07a02?kommune=730&fordeling=K%C3%B8n',
   andel: '/maaling/y25i09?kommune=730&sammenlign=751,851&maal=Andel_langtidsledige_personer_ift_bruttoledige_personer',
   indeks: '/maaling/y25i09?kommune=730&sammenlign=751&skala=indeks&sprog=en',
+  byg: '/maaling/y25i09/byg?kommune=730',
   nyt: '/nyt?kommune=730',
   fejl: '/findes-ikke',
 };

@@ -1,5 +1,6 @@
 //! The pages, over HTTP as browsers ask for them.
 
+mod builder;
 mod find;
 mod frame;
 mod measurement;

@@ -53,6 +53,8 @@ struct Page {
     facts: Facts,
     /// The address of what is shown, for Excel and others.
     address: String,
+    /// Where other rows of the table are chosen.
+    builder: String,
     /// The same as files: label and link.
     files: Vec<(&'static str, String)>,
 }
@@ -114,6 +116,7 @@ async fn show(sources: &Sources, visit: &Visit, table: &str) -> Result<Result<Ht
         revisions: revisions(sources, measurement, head, l).await,
         facts: Facts::of(l, measurement, head, shown.fetched_at),
         address: format!("{}/odata/jobindsats/{}/{}", visit.service, head.id, question.address()),
+        builder: visit.link(&format!("maaling/{}/byg", head.id), &[]),
         files: files(visit, head, &question),
         heading,
     };

@@ -1,0 +1,325 @@
+//! What the address of the builder chooses: a set of the table with a filter and columns.
+
+use crate::catalogue::dimension::Dimension;
+use crate::catalogue::measurement::{Measurement, PeriodType};
+use crate::catalogue::period::Period;
+use crate::error::closest;
+use crate::feed::column::{Fact, MemberFact};
+use crate::feed::{Feed, Set};
+use crate::pages::error::PageError;
+use crate::pages::figures::{Question, one_of};
+use crate::pages::visit::{MUNICIPALITY, Visit};
+use crate::search::folded;
+
+/// Names of the options. The levels of a breakdown are under the name of their column.
+pub(super) const AREA: &str = "omraade";
+pub(super) const AREA_LEVEL: &str = "niveau";
+pub(super) const PERIOD_TYPE: &str = "periodetype";
+pub(super) const FROM: &str = "fra";
+pub(super) const UNTIL: &str = "til";
+pub(super) const BREAKDOWN: &str = "fordeling";
+pub(super) const MEASURE: &str = "maal";
+/// The value of [`FROM`] for the first period that there is.
+pub(super) const FIRST: &str = "alle";
+/// The most breakdowns at a time.
+const MOST_BREAKDOWNS: usize = 2;
+/// How many periods are chosen at first.
+const FIRST_PERIODS: usize = 13;
+/// The set of all figures, whose columns name every dimension and measure.
+const CUBE: &str = "Data";
+/// The id of totals.
+const TOTAL: &str = "T";
+
+/// What is chosen. Dimensions, members and measures are indexes.
+pub(super) struct Choice<'a> {
+    pub measurement: &'a Measurement,
+    pub set: &'a Set,
+    cube: &'a Set,
+    pub period_type: &'a PeriodType,
+    is_shortest: bool,
+    /// `None` where all earlier, or all later, periods are chosen.
+    pub from: Option<&'a Period>,
+    pub until: Option<&'a Period>,
+    pub areas: Vec<usize>,
+    pub area_levels: Vec<String>,
+    /// With the levels that are chosen of each; none stand for all.
+    pub breakdowns: Vec<(usize, Vec<String>)>,
+    pub measures: Vec<usize>,
+}
+
+impl<'a> Choice<'a> {
+    /// Reads the options of an address.
+    pub fn read(measurement: &'a Measurement, feed: &'a Feed, visit: &Visit) -> Result<Self, PageError> {
+        let set = |name: &str| feed.sets.iter().find(|set| set.name == name);
+        let Some(cube) = set(CUBE) else { return Err(PageError::no_periods()) };
+        let types: Vec<&str> = measurement.period_types.iter().map(|one| one.id.as_str()).collect();
+        let chosen_type = chosen(visit, PERIOD_TYPE, &types)?.first().copied();
+        let shortest = measurement.shortest_period_type();
+        let period_type = chosen_type.and_then(|index| measurement.period_types.get(index)).or(shortest);
+        let Some(period_type) = period_type else { return Err(PageError::no_periods()) };
+        let is_shortest = shortest == Some(period_type);
+        let names: Vec<&str> = (0..measurement.dimensions.len())
+            .map(|index| if is_area(measurement, index) { "" } else { label_column(cube, index) })
+            .collect();
+        let breakdowns = chosen(visit, BREAKDOWN, &names)?;
+        if breakdowns.len() > MOST_BREAKDOWNS {
+            return Err(PageError::too_many_breakdowns(MOST_BREAKDOWNS));
+        }
+        let own = match breakdowns.as_slice() {
+            _ if !is_shortest => None,
+            [] => set("Hovedtal"),
+            [one] => set(&format!("Fordelt_på_{}", label_column(cube, *one))),
+            _ => None,
+        };
+        let measures: Vec<&str> =
+            (0..measurement.measures.len()).map(|index| column(cube, Fact::Measure(index))).collect();
+        let (from, until) = span(measurement, period_type, visit)?;
+        Ok(Self {
+            set: own.unwrap_or(cube),
+            from,
+            until,
+            areas: areas(measurement, visit)?,
+            area_levels: levels(measurement, measurement.area(), visit, AREA_LEVEL)?,
+            breakdowns: breakdowns
+                .into_iter()
+                .map(|index| {
+                    let option = column(cube, Fact::Member(index, MemberFact::Level));
+                    Ok((index, levels(measurement, Some(index), visit, option)?))
+                })
+                .collect::<Result<_, PageError>>()?,
+            measures: chosen(visit, MEASURE, &measures)?,
+            measurement,
+            cube,
+            period_type,
+            is_shortest,
+        })
+    }
+
+    /// The name of the column with the labels of a dimension's members.
+    pub fn label_column(&self, dimension: usize) -> &'a str {
+        label_column(self.cube, dimension)
+    }
+
+    /// The name of the column with the levels of a dimension's members.
+    pub fn level_column(&self, dimension: usize) -> &'a str {
+        column(self.cube, Fact::Member(dimension, MemberFact::Level))
+    }
+
+    pub fn measure_column(&self, measure: usize) -> &'a str {
+        column(self.cube, Fact::Measure(measure))
+    }
+
+    /// The periods of the chosen type, the newest first.
+    pub fn periods(&self) -> impl Iterator<Item = &'a Period> + use<'a> {
+        periods(self.measurement, self.period_type)
+    }
+
+    /// The chosen measures; all where none is named.
+    pub fn shown_measures(&self) -> Vec<usize> {
+        if self.measures.is_empty() {
+            (0..self.measurement.measures.len()).collect()
+        } else {
+            self.measures.clone()
+        }
+    }
+
+    /// Whether each area has one figure in each period: one measure, and no dimension but the area has several members.
+    pub fn has_one_figure_per_area(&self) -> bool {
+        let is_fixed = |dimension: &Dimension| {
+            dimension.is_area() || dimension.total().is_some() || dimension.pinned.is_some()
+        };
+        self.breakdowns.is_empty()
+            && self.shown_measures().len() == 1
+            && self.measurement.dimensions.iter().all(is_fixed)
+    }
+
+    /// The choice in the words of an address.
+    pub fn question(&self) -> Question {
+        Question {
+            set: self.set.name.clone(),
+            filter: self.conditions().join(" and "),
+            select: self.columns().join(","),
+        }
+    }
+
+    /// The columns that are shown.
+    pub fn columns(&self) -> Vec<String> {
+        let mut columns = vec![column(self.cube, PERIOD).to_owned()];
+        if let Some(area) = self.measurement.area() {
+            columns.push(self.label_column(area).to_owned());
+        }
+        for (index, dimension) in self.measurement.dimensions.iter().enumerate() {
+            let varies = dimension.total().is_none() && dimension.pinned.is_none();
+            if !dimension.is_area() && (varies || self.is_broken_down(index)) {
+                columns.push(self.label_column(index).to_owned());
+            }
+        }
+        columns.extend(self.shown_measures().into_iter().map(|index| self.measure_column(index).to_owned()));
+        columns
+    }
+
+    fn is_broken_down(&self, dimension: usize) -> bool {
+        self.breakdowns.iter().any(|(index, _)| *index == dimension)
+    }
+
+    fn conditions(&self) -> Vec<String> {
+        let mut conditions = Vec::new();
+        let period = column(self.cube, PERIOD);
+        if !self.is_shortest {
+            conditions.push(one_of(column(self.cube, PERIOD_TYPE_FACT), [self.period_type.id.as_str()]));
+        }
+        conditions.extend(self.from.map(|from| format!("{period} ge '{}'", from.id)));
+        conditions.extend(self.until.map(|until| format!("{period} le '{}'", until.id)));
+        if let Some(area) = self.measurement.area() {
+            conditions.extend(self.area_condition(area));
+            conditions.extend(one_of_levels(self.level_column(area), &self.area_levels));
+        }
+        for (index, dimension) in self.measurement.dimensions.iter().enumerate() {
+            if !dimension.is_area() {
+                conditions.extend(self.dimension_conditions(index, dimension));
+            }
+        }
+        conditions
+    }
+
+    /// Areas by their official codes, where all have one.
+    fn area_condition(&self, area: usize) -> Option<String> {
+        let members =
+            self.areas.iter().filter_map(|member| self.measurement.dimensions[area].members.get(*member));
+        let members: Vec<_> = members.collect();
+        if members.is_empty() {
+            return None;
+        }
+        let codes: Option<Vec<&str>> = members.iter().map(|member| member.code).collect();
+        Some(match codes {
+            Some(codes) => one_of(column(self.cube, Fact::Member(area, MemberFact::Code)), codes),
+            None => {
+                let ids = members.iter().map(|member| member.id.as_str());
+                one_of(column(self.cube, Fact::Member(area, MemberFact::Id)), ids)
+            }
+        })
+    }
+
+    /// Sets of their own have dimensions at their totals and breakdowns without them; of the whole cube both must be said.
+    fn dimension_conditions(&self, index: usize, dimension: &Dimension) -> Vec<String> {
+        let id = column(self.cube, Fact::Member(index, MemberFact::Id));
+        let is_cube = self.set.name == CUBE;
+        let pinned = dimension.pinned.and_then(|pinned| dimension.members.get(pinned));
+        if let Some((_, levels)) = self.breakdowns.iter().find(|(broken, _)| *broken == index) {
+            let parts = (is_cube && dimension.total().is_some()).then(|| format!("{id} ne '{TOTAL}'"));
+            return parts.into_iter().chain(one_of_levels(self.level_column(index), levels)).collect();
+        }
+        let member = match pinned {
+            Some(member) => Some(member.id.as_str()),
+            None => dimension.total().map(|_| TOTAL),
+        };
+        member.filter(|_| is_cube).map(|member| one_of(id, [member])).into_iter().collect()
+    }
+}
+
+const PERIOD: Fact = Fact::Period(crate::feed::column::PeriodFact::Id);
+const PERIOD_TYPE_FACT: Fact = Fact::Period(crate::feed::column::PeriodFact::Type);
+
+/// The name of the column with that fact; empty where the set has none.
+fn column(set: &Set, fact: Fact) -> &str {
+    set.columns.iter().find(|column| column.fact == fact).map_or("", |column| &column.name)
+}
+
+fn label_column(set: &Set, dimension: usize) -> &str {
+    column(set, Fact::Member(dimension, MemberFact::Label))
+}
+
+fn is_area(measurement: &Measurement, dimension: usize) -> bool {
+    measurement.area() == Some(dimension)
+}
+
+fn one_of_levels(column: &str, levels: &[String]) -> Option<String> {
+    (!levels.is_empty()).then(|| one_of(column, levels.iter().map(String::as_str)))
+}
+
+fn periods<'a>(
+    measurement: &'a Measurement,
+    period_type: &'a PeriodType,
+) -> impl Iterator<Item = &'a Period> + use<'a> {
+    measurement.periods.iter().filter(|period| period.type_id == period_type.id)
+}
+
+/// The first and the last period that are chosen.
+fn span<'a>(
+    measurement: &'a Measurement,
+    period_type: &'a PeriodType,
+    visit: &Visit,
+) -> Result<(Option<&'a Period>, Option<&'a Period>), PageError> {
+    let all: Vec<&Period> = periods(measurement, period_type).collect();
+    let ids: Vec<&str> = all.iter().map(|period| period.id.as_str()).collect();
+    let from = match visit.option(FROM) {
+        Some(FIRST) => None,
+        Some(_) => chosen(visit, FROM, &ids)?.first().and_then(|index| all.get(*index)).copied(),
+        None => all.get(..FIRST_PERIODS).and_then(<[&Period]>::last).copied(),
+    };
+    let until = chosen(visit, UNTIL, &ids)?.first().and_then(|index| all.get(*index)).copied();
+    Ok((from, until))
+}
+
+/// The chosen areas, by id, code or name; the municipality of the visit where none is named.
+fn areas(measurement: &Measurement, visit: &Visit) -> Result<Vec<usize>, PageError> {
+    let Some(area) = measurement.area() else { return Ok(Vec::new()) };
+    let members = &measurement.dimensions[area].members;
+    let named: Vec<&str> = visit.values(AREA).collect();
+    if named.is_empty() && visit.values(AREA_LEVEL).next().is_none() && visit.option(MUNICIPALITY).is_some() {
+        let municipality = visit.municipality()?;
+        let here = members.iter().position(|member| member.code == municipality.map(|one| one.code));
+        return Ok(here.into_iter().collect());
+    }
+    let find = |name: &&str| {
+        let wanted = folded(name);
+        let is_it = |member: &crate::catalogue::dimension::Member| {
+            member.id.as_str() == *name || member.code == Some(*name) || folded(&member.label) == wanted
+        };
+        members.iter().position(is_it).ok_or_else(|| {
+            PageError::choice(AREA, name, closest(name, members.iter().map(|member| member.label.as_str())))
+        })
+    };
+    named.iter().map(find).collect()
+}
+
+/// The levels of a dimension, each once, in the order of its members.
+pub(super) fn levels_of(measurement: &Measurement, dimension: usize) -> Vec<&str> {
+    let mut levels: Vec<&str> = Vec::new();
+    let Some(dimension) = measurement.dimensions.get(dimension) else { return levels };
+    for member in &dimension.members {
+        if (dimension.is_area() || !member.is_total()) && !levels.contains(&member.level.as_str()) {
+            levels.push(&member.level);
+        }
+    }
+    levels
+}
+
+fn levels(
+    measurement: &Measurement,
+    dimension: Option<usize>,
+    visit: &Visit,
+    option: &str,
+) -> Result<Vec<String>, PageError> {
+    let Some(dimension) = dimension else { return Ok(Vec::new()) };
+    let known = levels_of(measurement, dimension);
+    let chosen = chosen(visit, option, &known)?;
+    Ok(chosen.into_iter().filter_map(|index| known.get(index)).map(|level| (*level).to_owned()).collect())
+}
+
+/// The values of an option as indexes of what there is, each once.
+fn chosen(visit: &Visit, option: &str, known: &[&str]) -> Result<Vec<usize>, PageError> {
+    let mut found = Vec::new();
+    for value in visit.values(option) {
+        let wanted = folded(value);
+        let index = known.iter().position(|name| !name.is_empty() && folded(name) == wanted);
+        let Some(index) = index else {
+            let names = known.iter().copied().filter(|name| !name.is_empty());
+            return Err(PageError::choice(option, value, closest(value, names)));
+        };
+        if !found.contains(&index) {
+            found.push(index);
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,111 @@
+//! A choice of one figure per area as an indicator: a file for `BRIDGE_INDICATORS`, queries of its gauges, an alert rule.
+
+use serde_json::json;
+
+use crate::catalogue::area::AreaKind;
+use crate::catalogue::measure::Unit;
+use crate::indicators::definition::{AreaLevel, Quantity};
+use crate::pages::builder::choice::Choice;
+use crate::pages::builder::texts::Text;
+use crate::pages::language::Language;
+use crate::search::folded;
+
+/// The longest id of an indicator.
+const MOST_CHARS: usize = 63;
+
+/// The texts; none where the choice is no indicator.
+pub(super) fn texts(choice: &Choice<'_>, title: &str, source: &str, l: Language) -> Vec<Text> {
+    if !choice.has_one_figure_per_area() {
+        return Vec::new();
+    }
+    let measures = choice.shown_measures();
+    let measure = measures.first().and_then(|index| choice.measurement.measures.get(*index));
+    let (Some(measure), levels) = (measure, levels(choice)) else { return Vec::new() };
+    let Some(&level) = levels.last() else { return Vec::new() };
+    let quantity = quantity(measure.unit);
+    let id = id(choice.measurement.id.as_str(), &measure.heading);
+    let file = json!({
+        "built_in": true,
+        "indicators": [{
+            "id": id,
+            "title": title,
+            "table": choice.measurement.id.as_str(),
+            "measure": measure.heading,
+            "period_type": choice.period_type.id.as_str(),
+            "quantity": quantity.word(),
+            "levels": levels.iter().map(|level| level.word()).collect::<Vec<_>>(),
+        }],
+    });
+    let (word, unit) = (level.word(), quantity.base().suffix());
+    let labels = format!("source=\"{source}\",indicator=\"{id}\"");
+    let change = format!("jobindsats_{word}_change_ratio{{{labels},baseline=\"year_before\"}}");
+    let text = |id, title: &str, text: String| Text { id, title: title.to_owned(), text };
+    vec![
+        text("indicator", "BRIDGE_INDICATORS", format!("{file:#}")),
+        text(
+            "newest",
+            l.text("PromQL: nyeste tal", "PromQL: newest figure"),
+            format!("jobindsats_{word}_{unit}{{{labels}}}"),
+        ),
+        text("change", l.text("PromQL: ændring på et år", "PromQL: change in a year"), change.clone()),
+        text(
+            "history",
+            l.text("PromQL: udvikling", "PromQL: history"),
+            format!("last_over_time(jobindsats_history_{word}_{unit}{{{labels}}}[400d])"),
+        ),
+        text("alert", l.text("Prometheus: alarm", "Prometheus: alert"), alert(&id, &change)),
+    ]
+}
+
+fn alert(id: &str, change: &str) -> String {
+    format!(
+        "groups:\n- name: {id}\n  rules:\n  - alert: {id}_stigning\n    expr: |-\n      {change} > 0.1\n    for: 15m\n    labels:\n      severity: warning\n    \
+         annotations:\n      summary: '{{{{ $labels.area }}}}: {{{{ humanizePercentage $value }}}} mere end året før'"
+    )
+}
+
+/// The levels that the chosen areas are on; those of the table where no area is chosen.
+fn levels(choice: &Choice<'_>) -> Vec<AreaLevel> {
+    let Some(area) = choice.measurement.area() else { return Vec::new() };
+    let members = &choice.measurement.dimensions[area].members;
+    let is_chosen = |index: usize, level: &String| {
+        (choice.areas.is_empty() || choice.areas.contains(&index))
+            && (choice.area_levels.is_empty() || choice.area_levels.contains(level))
+    };
+    let has = |kind: AreaKind| {
+        members.iter().enumerate().any(|(index, one)| one.area == Some(kind) && is_chosen(index, &one.level))
+    };
+    AreaLevel::ALL.into_iter().filter(|level| has(level.kind())).collect()
+}
+
+fn quantity(unit: Option<Unit>) -> Quantity {
+    match unit {
+        Some(Unit::Persons) => Quantity::Persons,
+        Some(Unit::FullTimePersons) => Quantity::FullTimePersons,
+        Some(Unit::Spells) => Quantity::Spells,
+        Some(Unit::Percent) => Quantity::Percent,
+        Some(Unit::Fraction) => Quantity::Fraction,
+        Some(Unit::Weeks) => Quantity::Weeks,
+        Some(Unit::Kroner) => Quantity::Kroner,
+        Some(Unit::Count | Unit::Hours | Unit::PercentagePoints) | None => Quantity::Value,
+    }
+}
+
+/// Table and measure as an id: small letters, digits and underscores.
+fn id(table: &str, measure: &str) -> String {
+    let mut id = String::new();
+    for letter in folded(&format!("{table} {measure}")).chars() {
+        if letter.is_ascii_alphanumeric() {
+            id.push(letter);
+        } else if !id.ends_with('_') {
+            id.push('_');
+        }
+    }
+    let id: String = id.chars().take(MOST_CHARS).collect();
+    let id = id.trim_matches('_');
+    if id.starts_with(|first: char| first.is_ascii_lowercase()) {
+        id.to_owned()
+    } else {
+        format!("t{id}").chars().take(MOST_CHARS).collect()
+    }
+}

@@ -1,0 +1,154 @@
+//! `/maaling/{table}/byg`: rows are chosen, and taken along as ready texts.
+
+use jobindsats_bridge::indicators::definition::Definitions;
+use jobindsats_bridge::settings::BridgeSettings;
+
+use crate::pages::{links, text, visit};
+use crate::support::app::{Answer, App, AppOptions};
+
+const SOME: &str =
+    "/maaling/y25i01/byg?omraade=730&omraade=Aarhus&fra=2026M01&til=2026M06&maal=Antal_ledige_personer";
+
+/// The text of the element with that id, as a copy button takes it.
+fn copied(page: &Answer, id: &str) -> String {
+    let html = page.text();
+    let Some((_, rest)) = html.split_once(&format!("<code id=\"{id}\">")) else { return String::new() };
+    let text = rest.split_once("</code>").unwrap().0;
+    let decoded = [("&#34;", "\""), ("&#39;", "'"), ("&#60;", "<"), ("&#62;", ">"), ("&#38;", "&")];
+    decoded.iter().fold(text.to_owned(), |text, (escaped, letter)| text.replace(escaped, letter))
+}
+
+#[actix_web::test]
+async fn the_address_gives_the_rows_of_the_preview() {
+    let app = App::start().await;
+    let page = visit(&app, SOME, "da").await;
+    let shown = text(&page);
+    assert_eq!(page.status, 200, "{shown}");
+    assert!(shown.contains("Højst 12 rækker med 12 tal"), "{shown}");
+    let address = copied(&page, "odata");
+    assert!(address.starts_with(&app.service.url()) && address.is_ascii(), "{address}");
+    let rows = app.all_rows(&address).await;
+    assert_eq!(rows.len(), 12, "{address}");
+    for row in &rows[..8] {
+        assert_eq!(row.as_object().unwrap().keys().filter(|key| !key.starts_with('@')).count(), 3, "{row}");
+        assert!(
+            shown.contains(row["Område"].as_str().unwrap())
+                && shown.contains(row["Periode"].as_str().unwrap())
+        );
+    }
+    let again = visit(&app, SOME, "da").await;
+    assert!(text(&again).contains("Det hele er gemt her"), "{}", text(&again));
+}
+
+#[actix_web::test]
+async fn every_file_and_text_is_of_the_choice() {
+    let app = App::start().await;
+    let page = visit(&app, SOME, "da").await;
+    let files: Vec<String> = links(&page)
+        .into_iter()
+        .filter(|link| link.contains("/open/") || link.contains("/export/"))
+        .collect();
+    assert_eq!(files.len(), 5, "{files:?}");
+    for file in files {
+        let answer = app.get(&file.replace("../../", "/")).await;
+        assert_eq!(answer.status, 200, "{file}: {}", answer.text());
+        assert!(answer.body.len() > 100, "{file}");
+    }
+    let m = copied(&page, "m");
+    assert!(m.contains("Implementation=\"2.0\"") && m.contains("'730'"), "{m}");
+    for id in ["curl", "python", "r", "duckdb"] {
+        let text = copied(&page, id);
+        let address = text.split(['\'', '"']).find(|part| part.starts_with("http")).unwrap();
+        let answer = app.get(address).await;
+        assert_eq!(answer.status, 200, "{id}: {text}");
+        if address.contains(".csv?") {
+            assert_eq!(answer.text().lines().count(), 13, "{id}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn two_breakdowns_at_a_time_are_without_their_totals() {
+    let app = App::start().await;
+    let path = "/maaling/y25i01/byg?omraade=000&fra=2026M06&til=2026M06&fordeling=K%C3%B8n&fordeling=Herkomst&maal=Antal_ledige_personer";
+    let page = visit(&app, path, "da").await;
+    assert_eq!(page.status, 200, "{}", text(&page));
+    let rows = app.all_rows(&copied(&page, "odata")).await;
+    assert!(rows.len() >= 4, "{rows:?}");
+    for row in &rows {
+        assert_ne!(row["Køn"], "I alt", "{row}");
+        assert_ne!(row["Herkomst"], "I alt", "{row}");
+    }
+    let places: std::collections::BTreeSet<String> =
+        rows.iter().map(|row| format!("{} {}", row["Køn"], row["Herkomst"])).collect();
+    assert_eq!(places.len(), rows.len(), "each combination once");
+    assert_eq!(copied(&page, "indicator"), "", "several figures per area are no indicator");
+}
+
+#[actix_web::test]
+async fn one_figure_per_area_is_an_indicator() {
+    let app = App::start().await;
+    let page = visit(&app, "/maaling/y25i01/byg?niveau=Kommune&maal=Antal_ledige_personer", "da").await;
+    let file = copied(&page, "indicator");
+    let definitions = Definitions::parse(&file, 20_000).unwrap();
+    let ours = Definitions::built_in(20_000).unwrap();
+    assert_eq!(definitions.iter().count(), ours.iter().count() + 1, "{file}");
+    let own = definitions.iter().last().unwrap();
+    assert_eq!((own.table.as_str(), own.measure.first()), ("y25i01", "Antal ledige personer"));
+    let newest = copied(&page, "newest");
+    let expected =
+        format!("jobindsats_municipality_persons{{source=\"simulator\",indicator=\"{}\"}}", own.id);
+    assert_eq!(newest, expected);
+    assert!(copied(&page, "alert").contains(&copied(&page, "change")));
+    assert!(copied(&page, "history").contains("jobindsats_history_municipality_persons{"));
+    let two = visit(&app, "/maaling/y25i01/byg?niveau=Kommune", "da").await;
+    assert_eq!(copied(&two, "indicator"), "", "several measures are no indicator");
+}
+
+#[actix_web::test]
+async fn choices_become_a_collection() {
+    let app = App::start().await;
+    let page = visit(&app, SOME, "da").await;
+    let add = links(&page).into_iter().find(|link| link.contains("&valg=")).unwrap();
+    let page = visit(&app, &add.replace("../../", "/"), "da").await;
+    let workbook = links(&page).into_iter().find(|link| link.contains("samling.xlsx")).unwrap();
+    assert!(text(&page).contains("projektmappe (1)"), "{}", text(&page));
+    let answer = app.get(&workbook.replace("../../", "/")).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert!(
+        !links(&page).iter().any(|link| link.matches("valg=").count() > 1),
+        "the same is not added twice"
+    );
+}
+
+#[actix_web::test]
+async fn a_choice_that_is_too_large_says_so_before_anything_is_asked() {
+    let mut options = AppOptions::default();
+    options.settings = BridgeSettings { max_rows: 1000, ..options.settings };
+    let app = App::with(options).await;
+    let page = visit(&app, "/maaling/y25i01/byg?fra=alle&fordeling=K%C3%B8n&fordeling=Alder", "da").await;
+    assert_eq!(page.status, 400, "{}", text(&page));
+    assert!(text(&page).contains("grænsen er 1000"), "{}", text(&page));
+    assert!(page.text().contains("<form"), "the choice can be made smaller");
+    assert_eq!(app.data_requests(), 0);
+}
+
+#[actix_web::test]
+async fn bad_input_is_a_friendly_page_with_its_status() {
+    let app = App::start().await;
+    for (path, status, sentence) in [
+        ("/maaling/y99z99/byg", 404, ""),
+        ("/maaling/y25i01/byg?fordeling=K%C3%B8nn", 400, "&#39;Køn&#39;"),
+        ("/maaling/y25i01/byg?fordeling=K%C3%B8n&fordeling=Alder&fordeling=Herkomst", 400, "højst 2"),
+        ("/maaling/y25i01/byg?omraade=%3Cscript%3Ealert(1)%3C/script%3E", 400, "&#60;script&#62;"),
+        ("/maaling/y25i01/byg?maal=x&fra=2026M01", 400, "maal=x"),
+        ("/maaling/y25i01/byg?fra=2026M99", 400, "fra=2026M99"),
+        ("/maaling/y25i01/byg?kommune=xyz", 400, "Kommunen"),
+        ("/maaling/y25i01/byg?valg=%22%3E%3Cscript%3Ealert(1)%3C/script%3E", 200, ""),
+    ] {
+        let page = visit(&app, path, "da").await;
+        assert_eq!(page.status, status, "{path}: {}", text(&page));
+        assert!(page.text().contains(sentence), "{path}: {}", text(&page));
+        assert!(!page.text().contains("<script>alert"), "{path}");
+    }
+}
