@@ -356,10 +356,13 @@ pub async fn check(arguments: CheckArguments) -> Outcome {
     let report = checked?;
     report.found.iter().for_each(|line| say(line));
     report.wrong.iter().for_each(|line| complain(line));
-    match report.wrong.len() {
-        0 => Ok(()),
-        1 => Err("one thing is wrong".into()),
-        wrong => Err(format!("{wrong} things are wrong").into()),
+    let (misfits, others) = (report.misfits, report.wrong.len() - report.misfits);
+    let unfit = format!("{misfits} indicators do not fit the catalogue");
+    match (misfits, others) {
+        (0, 0) => Ok(()),
+        (_, 0) => Err(unfit.into()),
+        (0, _) => Err(format!("not everything is right; see the {others} lines above").into()),
+        (_, _) => Err(format!("{unfit}, and {others} other lines above say what is wrong").into()),
     }
 }
 

@@ -23,6 +23,8 @@ pub struct Report {
     pub found: Vec<String>,
     /// What is not.
     pub wrong: Vec<String>,
+    /// How many of these are indicators that do not fit their tables.
+    pub misfits: usize,
 }
 
 /// Checks everything that can be checked without a running service. `asks` says whether the key is tried with one call.
@@ -58,6 +60,7 @@ pub async fn check(options: &ServiceOptions, asks: bool) -> Result<Report, Start
     if misfits.is_empty() {
         report.found.push("indicators: ok".to_owned());
     }
+    report.misfits = misfits.len();
     report.wrong.extend(misfits.iter().map(|error| format!("indicators: {error}")));
     Ok(report)
 }

@@ -89,7 +89,7 @@ async fn check_tries_the_key_with_one_call_if_it_is_asked_to() {
         let folder = tempfile::tempdir().unwrap();
         simulator.control().clear_requests();
         let options = options(folder.path(), &simulator.url(), key, &clock);
-        let Report { found, wrong } = check(&options, asks).await.unwrap();
+        let Report { found, wrong, .. } = check(&options, asks).await.unwrap();
         let calls = simulator.control().requests().arrivals.len();
         assert_eq!(calls, usize::from(asks), "{found:?} {wrong:?}");
         let unread = wrong.iter().find(|line| line.starts_with("the upstream cannot be read"));

@@ -13,6 +13,7 @@ use super::raw_request::{OwnedRequest, ROOT, RawRequest};
 use crate::answer::error::{BridgeError, Usage};
 use crate::budget::work::Work;
 use crate::fetch::error::FetchError;
+use crate::observe::request::inherited;
 use crate::odata::batch::{self, Form, Part, PartHead, Writer};
 use crate::odata::preference::{Applied, Preferences};
 use crate::odata::version::Version;
@@ -118,7 +119,12 @@ impl Answers {
         } else {
             let (own, answered) = (Arc::clone(&batch), self.answered.clone());
             let answer = async move { own.one(number, &answered).await };
-            batch.state.workers.run(&self.work, answer).await.unwrap_or(Err(FetchError::Interrupted.into()))
+            batch
+                .state
+                .workers
+                .run(&self.work, inherited(answer))
+                .await
+                .unwrap_or(Err(FetchError::Interrupted.into()))
         };
         let id = batch.parts.get(number).and_then(|part| part.id.clone());
         let begun = match result {
