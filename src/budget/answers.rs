@@ -12,6 +12,11 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// What writing an answer takes beside its rows: a piece of it before and after compression, and the compression's window.
 pub const WRITING_BYTES: u64 = 1024 * 1024;
 
+/// A request that holds no more than this finds room where larger ones find none.
+const SMALL_BYTES: u64 = 4 * 1024 * 1024;
+/// The share of the memory that only small requests may use.
+const RESERVED: u64 = 8;
+
 /// The memory that answers may hold.
 #[derive(Debug)]
 pub struct AnswerMemory {
@@ -50,12 +55,15 @@ impl AnswerMemory {
         bytes: u64,
     ) -> Result<Option<Held>, Exhausted> {
         let own = of_request.load(Ordering::Relaxed).saturating_add(bytes);
-        if own > self.limit {
+        // Else those that do not read their large answers would keep everybody else waiting.
+        let reserved = if own > SMALL_BYTES { self.limit / RESERVED } else { 0 };
+        let limit = self.limit - reserved;
+        if own > limit {
             return Err(self.refuse(None));
         }
         let mut used = self.used();
         let sum = used.saturating_add(bytes);
-        if sum > self.limit {
+        if sum > limit {
             return Ok(None);
         }
         *used = sum;
@@ -152,6 +160,17 @@ mod tests {
         assert_eq!(Budget::used(&*memory), 100);
         drop((clone, second));
         assert_eq!((Budget::used(&*memory), one.load(Ordering::Relaxed)), (0, 0));
+    }
+
+    #[test]
+    fn small_requests_find_room_where_large_ones_have_taken_all_of_theirs() {
+        let memory = Arc::new(AnswerMemory::new(SMALL_BYTES * RESERVED * 2));
+        let mut held = Vec::new();
+        while let Some(more) = memory.try_hold(&Arc::default(), SMALL_BYTES + 1).unwrap() {
+            held.push(more);
+        }
+        assert!(memory.try_hold(&Arc::default(), SMALL_BYTES).unwrap().is_some());
+        assert!(memory.try_hold(&Arc::default(), SMALL_BYTES * RESERVED * 2).is_err());
     }
 
     #[test]
