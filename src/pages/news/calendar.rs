@@ -4,7 +4,8 @@ use icalendar::{Calendar, Component, Event, EventLike, Property};
 use uuid::Uuid;
 
 use crate::clock;
-use crate::pages::news::{Dated, News, SUBJECT};
+use crate::pages::news::collected::{Dated, News};
+use crate::pages::news::interest::SUBJECT;
 use crate::pages::visit::Visit;
 use crate::pages::{File, Html, Sources, failure};
 

@@ -12,7 +12,7 @@ use crate::catalogue::measurement::MeasurementHead;
 use crate::catalogue::period::Period;
 use crate::catalogue::revised::RevisedFigure;
 use crate::pages::language::Language;
-use crate::pages::news::Interest;
+use crate::pages::news::interest::Interest;
 
 /// How many measures are told of with their largest change.
 const MEASURES: usize = 3;

@@ -8,7 +8,8 @@ use crate::clock;
 use crate::error::ErrorDescription;
 use crate::pages::language::Language;
 use crate::pages::news::changes::Change;
-use crate::pages::news::{Dated, News, SUBJECT};
+use crate::pages::news::collected::{Dated, News};
+use crate::pages::news::interest::SUBJECT;
 use crate::pages::visit::Visit;
 use crate::pages::{File, Html, Sources, failure};
 

@@ -6,7 +6,8 @@ use chrono::NaiveDate;
 use crate::pages::language::Language;
 use crate::pages::layout::Layout;
 use crate::pages::municipality::{self, Municipality};
-use crate::pages::news::{Dated, News, SUBJECT, subjects};
+use crate::pages::news::collected::{Dated, News};
+use crate::pages::news::interest::{SUBJECT, subjects};
 use crate::pages::visit::Visit;
 use crate::pages::{Html, Sources, failure};
 

@@ -1,0 +1,75 @@
+//! All that is new, collected from the list of tables and the log of revised figures.
+
+use std::sync::Arc;
+
+use chrono::{NaiveDate, TimeDelta};
+use chrono_tz::Europe::Copenhagen;
+
+use crate::catalogue::Catalogue;
+use crate::catalogue::measurement::MeasurementHead;
+use crate::pages::Sources;
+use crate::pages::error::PageError;
+use crate::pages::news::changes::{self, Change};
+use crate::pages::news::interest::Interest;
+use crate::pages::visit::Visit;
+
+/// How long figures count as new.
+const NEW_FOR: TimeDelta = TimeDelta::days(62);
+/// How long a measurement that did not come on its day is still awaited.
+const AWAITED_FOR: TimeDelta = TimeDelta::days(31);
+
+/// A table with a day: on which its figures came, or on which they are awaited.
+#[derive(Debug, Clone)]
+pub(super) struct Dated {
+    pub head: Arc<MeasurementHead>,
+    pub day: NaiveDate,
+}
+
+/// All that is new.
+#[derive(Debug)]
+pub(super) struct News {
+    pub interest: Interest,
+    pub catalogue: Arc<Catalogue>,
+    pub today: NaiveDate,
+    /// The newest first.
+    pub arrived: Vec<Dated>,
+    /// The newest first.
+    pub changed: Vec<Change>,
+    /// The next first. A day may have passed without the figures.
+    pub coming: Vec<Dated>,
+}
+
+impl News {
+    pub fn of(sources: &Sources, visit: &Visit) -> Result<Self, PageError> {
+        let catalogue = sources.catalogue.current();
+        if catalogue.heads.is_empty() {
+            return Err(PageError::no_tables());
+        }
+        let interest = Interest::of(&catalogue, visit)?;
+        let today = sources.now.with_timezone(&Copenhagen).date_naive();
+        let heads = catalogue.heads.values().filter(|head| interest.has_table(&catalogue, head));
+        let (mut arrived, mut coming) = (Vec::new(), Vec::new());
+        for head in heads {
+            let dated = |day| Dated { head: Arc::clone(head), day };
+            let is_new = |day: &NaiveDate| *day <= today && today - *day < NEW_FOR;
+            arrived.extend(head.update_latest.filter(is_new).map(dated));
+            let is_awaited = |day: &NaiveDate| {
+                today - *day < AWAITED_FOR && head.update_latest.is_none_or(|latest| latest < *day)
+            };
+            coming.extend(head.update_next.filter(is_awaited).map(dated));
+        }
+        arrived.sort_by_key(|one| std::cmp::Reverse(one.day));
+        coming.sort_by_key(|one| one.day);
+        let figures = sources.revisions.figures();
+        let changed = changes::grouped(&catalogue, &interest, &figures);
+        Ok(Self { interest, catalogue, today, arrived, changed, coming })
+    }
+
+    /// What is told, in words: the subject and the municipality.
+    pub fn scope(&self) -> Option<String> {
+        let subject = self.interest.subject.as_ref().map(|subject| subject.label.as_str());
+        let municipality = self.interest.municipality.map(|one| one.name);
+        let parts: Vec<&str> = subject.into_iter().chain(municipality).collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
+    }
+}

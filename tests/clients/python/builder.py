@@ -1,0 +1,75 @@
+"""The builder's ready texts, run as they are copied: curl, pandas, DuckDB; rules and queries by promtool, the indicator by the service."""
+
+import html
+import json
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+from urllib.parse import quote
+
+import duckdb
+import pandas as pd
+import requests
+
+import figures
+from figures import same
+
+COLUMN = figures.PERSONS_COLUMN
+CHOICE = f"/maaling/y25i01/byg?niveau=Kommune&fra={figures.PERIOD}&til={figures.PERIOD}&maal={COLUMN}"
+BREAKDOWNS = f"{CHOICE}&fordeling={quote('Køn')}&fordeling=Herkomst"
+
+
+def copied(choice: str) -> dict[str, str]:
+    """The texts of the page by their ids, as the copy buttons take them."""
+    page = requests.get(figures.root() + choice, headers={"Accept": "text/html"}, timeout=120)
+    page.raise_for_status()
+    found = re.findall(r'<code id="([a-z]+)">(.*?)</code>', page.text, re.DOTALL)
+    return {name: html.unescape(text) for name, text in found}
+
+
+def rows(address: str) -> list[dict]:
+    found = []
+    while address:
+        page = requests.get(address, timeout=120).json()
+        found += page["value"]
+        address = page.get("@odata.nextLink")
+    return found
+
+
+def same_rows(what: str, frame: pd.DataFrame, expected: list[dict]) -> None:
+    same(f"rows of {what}", len(frame), len(expected))
+    same(f"columns of {what}", list(frame.columns), [name for name in expected[0] if not name.startswith("@")])
+    values = [None if pd.isna(value) else float(value) for value in frame[COLUMN]]
+    same(f"figures of {what}", values, [row[COLUMN] if row[COLUMN] is None else float(row[COLUMN]) for row in expected])
+
+
+def run(texts: dict[str, str], folder: Path) -> None:
+    expected = rows(texts["odata"])
+    subprocess.run(texts["curl"], shell=True, check=True, cwd=folder, capture_output=True)
+    same_rows("curl", pd.read_csv(folder / "tal.csv", keep_default_na=False, na_values=[""]), expected)
+    names: dict = {}
+    exec(texts["python"], names)  # noqa: S102
+    same_rows("Python", names["tal"], expected)
+    # The command line of DuckDB is not a package, so its query is run on what stands in front of it.
+    download, query = re.fullmatch(r"(curl .*) \| duckdb -c \"(.*)\"", texts["duckdb"]).groups()
+    file = folder / "duckdb.csv"
+    file.write_bytes(subprocess.run(download, shell=True, check=True, capture_output=True).stdout)
+    same_rows("DuckDB", duckdb.sql(query.replace("/dev/stdin", str(file))).df(), expected)
+
+
+def indicator(texts: dict[str, str], folder: Path) -> None:
+    added = json.loads(texts["indicator"])
+    same("the built-in indicators stay", added["built_in"], True)
+    queries = [{"record": f"query:{name}", "expr": texts[name]} for name in ("newest", "change", "history")]
+    (folder / "queries.yml").write_text(json.dumps({"groups": [{"name": "queries", "rules": queries}]}))
+    (folder / "alert.yml").write_text(texts["alert"])
+    for rules in ("queries.yml", "alert.yml"):
+        subprocess.run(["promtool", "check", "rules", folder / rules], check=True, capture_output=True)
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as name:
+        run(copied(CHOICE), Path(name))
+        run(copied(BREAKDOWNS), Path(name))
+        indicator(copied(CHOICE), Path(name))
