@@ -318,7 +318,8 @@ impl Fetcher {
             match found.is_complete {
                 true => Ok(()),
                 false => {
-                    let wait = Wait { until, leeway: Leeway::default() };
+                    let leeway = Leeway { more_periods: false, again: 0, ..self.inner.asked.leeway() };
+                    let wait = Wait { until, leeway };
                     self.missing(measurement, chunk, mode.revision(), found.blocks, wait).await.map(drop)
                 }
             }

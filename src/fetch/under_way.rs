@@ -153,24 +153,35 @@ impl Drop for Waiter {
 
 /// Of so many figures that are asked for, one may be in store already.
 const PER_AGAIN: u64 = 64;
+/// For so many figures that are wanted, one may come along that nobody wants.
+const PER_SPARE: u64 = 5;
+/// So many may come along at first.
+const FIRST_SPARE: u64 = 20_000;
 
-/// How many figures were asked for, and how many of them again.
+/// How many figures were asked for, how many of them again, and how many that nobody wanted.
 #[derive(Debug, Default)]
 pub(super) struct AskedFigures {
     all: AtomicU64,
     again: AtomicU64,
+    spare: AtomicU64,
 }
 
 impl AskedFigures {
     /// What a person's question may bring beside what is missing.
     pub fn leeway(&self) -> Leeway {
-        let may = self.all.load(Ordering::Relaxed) / PER_AGAIN;
-        let again = may.saturating_sub(self.again.load(Ordering::Relaxed));
-        Leeway { more_periods: true, again }
+        let [all, again, spare] =
+            [&self.all, &self.again, &self.spare].map(|count| count.load(Ordering::Relaxed));
+        let wanted = all.saturating_sub(again + spare);
+        Leeway {
+            more_periods: true,
+            again: (all / PER_AGAIN).saturating_sub(again),
+            spare: (FIRST_SPARE + wanted / PER_SPARE).saturating_sub(spare),
+        }
     }
 
     pub fn count(&self, requests: &Requests) {
         self.all.fetch_add(requests.figures, Ordering::Relaxed);
         self.again.fetch_add(requests.again, Ordering::Relaxed);
+        self.spare.fetch_add(requests.spare, Ordering::Relaxed);
     }
 }

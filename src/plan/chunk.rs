@@ -14,7 +14,7 @@ use crate::error::{DescribeError, ErrorDescription};
 use crate::upstream::forms::{Form, PROVEN_LIST};
 use crate::upstream::request::{HierarchySelection, NonEmpty};
 
-/// The longest list of periods in a request; where the newest are asked for, their number is sent instead of a longer list.
+/// A list of so many periods has room in every address; where more of the newest are asked for, their number is sent instead.
 pub(super) const LONGEST_PERIOD_LIST: usize = 60;
 /// Characters that all lists of members in an address may take together, percent-encoded.
 const MEMBER_CHARACTERS: usize = 1100;
@@ -226,7 +226,7 @@ impl ChunkDimension {
     }
 
     /// Characters of the list of members.
-    fn characters(&self, measurement: &Measurement) -> usize {
+    pub(super) fn characters(&self, measurement: &Measurement) -> usize {
         let hierarchy = self.hierarchy(measurement);
         self.members.iter().flat_map(|&member| nodes_of(hierarchy, member)).map(encoded_length).sum()
     }

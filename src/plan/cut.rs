@@ -16,6 +16,12 @@ use crate::plan::chunk::{
 };
 use crate::plan::product::{Chunks, PeriodPiece};
 use crate::plan::selection::Selection;
+use crate::upstream::forms::PROVEN_ADDRESS;
+
+/// Characters of an address that the name of a dimension's hierarchy and of a level may take.
+const DIMENSION_CHARACTERS: usize = 60;
+/// Characters that everything may take but periods and dimensions.
+const OTHER_CHARACTERS: usize = 140;
 
 /// Cuts a selection into chunks, in the order of the rows.
 ///
@@ -30,7 +36,8 @@ pub fn cut(measurement: &Measurement, selection: &Selection, cell_limit: u64) ->
     let largest: Vec<u64> = axes.iter().map(|runs| largest(measurement, runs)).collect();
     let rows_behind = |axis: usize| largest[axis..].iter().copied().fold(1, u64::saturating_mul);
     let at_once = |axis: usize| usize::try_from(row_limit / rows_behind(axis)).unwrap_or(usize::MAX);
-    let periods = period_pieces(measurement, &selection.periods, at_once(0).max(1));
+    let longest = longest_period_list(measurement, &selection.periods, &axes);
+    let periods = period_pieces(measurement, &selection.periods, at_once(0).max(1), longest);
     let lists = axes.iter().filter(|runs| runs.iter().any(|run| run.is_list(measurement))).count();
     let characters = list_characters(1 + lists);
     let cut_axis = |(axis, runs): (usize, &Vec<_>)| pieces(measurement, runs, at_once(axis + 1), characters);
@@ -92,7 +99,12 @@ fn pieces(
 
 /// Periods in pieces of one type and at most `at_once` periods, counted from the table's oldest of that type. A piece that would be
 /// too long a list is cut again.
-fn period_pieces(measurement: &Measurement, periods: &[usize], at_once: usize) -> Vec<PeriodPiece> {
+fn period_pieces(
+    measurement: &Measurement,
+    periods: &[usize],
+    at_once: usize,
+    longest: usize,
+) -> Vec<PeriodPiece> {
     let number = numbers_from_the_oldest(measurement);
     let mut groups: BTreeMap<(&PeriodTypeId, usize), Vec<usize>> = BTreeMap::new();
     for &index in periods {
@@ -100,8 +112,8 @@ fn period_pieces(measurement: &Measurement, periods: &[usize], at_once: usize) -
     }
     let mut pieces = Vec::new();
     for ((period_type, _), group) in groups {
-        let may_be_long = group.len() <= LONGEST_PERIOD_LIST || are_newest(measurement, period_type, &group);
-        let at_once = if may_be_long { usize::MAX } else { LONGEST_PERIOD_LIST };
+        let may_be_long = group.len() <= longest || are_newest(measurement, period_type, &group);
+        let at_once = if may_be_long { usize::MAX } else { longest };
         let lists = group.chunk_by(|&a, &b| number[a] / at_once == number[b] / at_once);
         pieces.extend(
             lists.map(|list| PeriodPiece { period_type: period_type.clone(), periods: list.to_vec() }),
@@ -109,6 +121,17 @@ fn period_pieces(measurement: &Measurement, periods: &[usize], at_once: usize) -
     }
     pieces.sort_by_key(|piece| piece.periods.first().copied());
     pieces
+}
+
+/// The longest list of periods that leaves an address in no doubt beside what is listed of the dimensions.
+fn longest_period_list(measurement: &Measurement, periods: &[usize], axes: &[Vec<ChunkDimension>]) -> usize {
+    let listed = axes.iter().map(|runs| {
+        let lists = runs.iter().filter(|run| run.is_list(measurement));
+        lists.map(|run| run.characters(measurement)).max().unwrap_or_default()
+    });
+    let taken = listed.sum::<usize>() + axes.len() * DIMENSION_CHARACTERS + OTHER_CHARACTERS;
+    let of_one = periods.iter().map(|&period| 3 + measurement.periods[period].id.as_str().len()).max();
+    (PROVEN_ADDRESS.saturating_sub(taken) / of_one.unwrap_or(1)).max(LONGEST_PERIOD_LIST)
 }
 
 /// For each period the number of older ones of its type in the table.

@@ -53,6 +53,8 @@ pub struct Requests {
     pub figures: u64,
     /// How many of these are held already.
     pub again: u64,
+    /// How many of these nobody wanted.
+    pub spare: u64,
 }
 
 /// What the upstream takes in one request.
@@ -69,6 +71,8 @@ pub struct Leeway {
     pub more_periods: bool,
     /// Figures that are held, where that saves calls: at most so many.
     pub again: u64,
+    /// Figures that nobody has or wants, above what all measures of few rows are: at most so many.
+    pub spare: u64,
 }
 
 /// The requests that bring what is wanted and not held; nothing is asked for twice.
@@ -82,10 +86,10 @@ pub fn requests(
     limits: &Limits,
     leeway: Leeway,
 ) -> Result<Requests, ChunkError> {
-    let planning = Planning { measurement, limits, more_periods: leeway.more_periods, held: held.to_vec() };
-    let apart = planning.clone().apart(wanted, leeway.again)?;
+    let planning = Planning { measurement, limits, held: held.to_vec() };
+    let apart = planning.clone().apart(wanted, leeway)?;
     let together = if apart.len() > 1 && leeway.again > 0 {
-        planning.together(wanted, apart.len() as u64, leeway.again)?
+        planning.together(wanted, apart.len() as u64, leeway)?
     } else {
         None
     };
@@ -93,7 +97,8 @@ pub fn requests(
     let brings: Vec<FigureBox> = chunks.iter().map(|chunk| figures_of(measurement, chunk)).collect();
     let figures: u64 = brings.iter().map(FigureBox::count).sum();
     let new: u64 = brings.iter().flat_map(|one| missing(one, held)).map(|one| one.count()).sum();
-    Ok(Requests { chunks, figures, again: figures - new })
+    let wanted: u64 = missing(wanted, held).iter().map(FigureBox::count).sum();
+    Ok(Requests { chunks, figures, again: figures - new, spare: new.saturating_sub(wanted) })
 }
 
 /// What requests take.
@@ -117,37 +122,40 @@ impl Cost {
 struct Planning<'a> {
     measurement: &'a Measurement,
     limits: &'a Limits,
-    more_periods: bool,
     /// What is in store or on its way, and what is to be asked for.
     held: Vec<FigureBox>,
 }
 
 impl Planning<'_> {
-    /// Requests for what is wanted and not held, box by box; with so many figures that are held at most.
-    fn apart(mut self, wanted: &FigureBox, mut again: u64) -> Result<Vec<Chunk>, ChunkError> {
+    /// Requests for what is wanted and not held, box by box.
+    fn apart(mut self, wanted: &FigureBox, mut leeway: Leeway) -> Result<Vec<Chunk>, ChunkError> {
         let axis = self.measure_axis();
         let all: Positions = (0..self.measurement.measures.len()).collect();
         let whole = wanted.with(axis, all.clone());
         let rows_held: Vec<FigureBox> = self.held.iter().map(|held| held.with(axis, all.clone())).collect();
         let mut boxes = Vec::new();
         let free = cover(missing(&whole, &rows_held), &rows_held);
-        for rows in self.merged(free, &mut again)? {
+        for rows in self.merged(free, &mut leeway.again)? {
             // Of these rows nothing is held, whatever the measure, but for a handful of figures.
             let one_by_one = self.measure_by_measure(&rows, &wanted.axes()[axis]);
-            boxes.extend(if self.all_together(&one_by_one, &rows)? { vec![rows] } else { one_by_one });
+            boxes.extend(if self.all_together(&one_by_one, &rows, &mut leeway)? {
+                vec![rows]
+            } else {
+                one_by_one
+            });
         }
         let held = self.held.len();
         self.held.extend(boxes.iter().cloned());
         for one in self.measure_by_measure(wanted, &wanted.axes()[axis]) {
             let rest = cover(missing(&one, &self.held), &self.held);
-            let rest = self.merged(rest, &mut again)?;
+            let rest = self.merged(rest, &mut leeway.again)?;
             self.held.extend(rest.iter().cloned());
             boxes.extend(rest);
         }
         self.held.truncate(held);
-        let mut boxes = self.across_measures(boxes, &mut again)?;
+        let mut boxes = self.across_measures(boxes, &mut leeway)?;
         for at in 0..boxes.len() {
-            boxes[at] = self.filled(&boxes[at], &boxes)?;
+            boxes[at] = self.filled(&boxes[at], &boxes, &mut leeway)?;
         }
         let mut chunks = Vec::new();
         for figures in &boxes {
@@ -155,7 +163,7 @@ impl Planning<'_> {
                 cut(self.measurement, &selection_of(self.measurement, figures), self.limits.cells)?.iter(),
             );
         }
-        Ok(self.without_held(&chunks))
+        Ok(self.without_held(&chunks, leeway.spare))
     }
 
     /// The same boxes with two made one, again and again the two that save most calls, as long as few figures are asked for again
@@ -187,7 +195,7 @@ impl Planning<'_> {
     fn across_measures(
         &self,
         mut boxes: Vec<FigureBox>,
-        again: &mut u64,
+        leeway: &mut Leeway,
     ) -> Result<Vec<FigureBox>, ChunkError> {
         let axis = self.measure_axis();
         let all: Positions = (0..self.measurement.measures.len()).collect();
@@ -202,12 +210,13 @@ impl Planning<'_> {
             let saved = calls.saturating_sub(cost.calls);
             let new: u64 = missing(&both, self.held.iter().chain(&others)).iter().map(FigureBox::count).sum();
             let wanted: u64 = inside.iter().map(FigureBox::count).sum();
-            let more = both.count() - new;
+            let (more, spare) = (both.count() - new, new.saturating_sub(wanted));
             if saved > 0
-                && more <= (*again).min(saved * MOST_AGAIN)
-                && new.saturating_sub(wanted) <= saved * CALL_CELLS
+                && more <= leeway.again.min(saved * MOST_AGAIN)
+                && spare <= leeway.spare.min(saved * CALL_CELLS)
             {
-                *again -= more;
+                leeway.again -= more;
+                leeway.spare -= spare;
                 boxes = others;
                 boxes.push(both);
             }
@@ -231,10 +240,11 @@ impl Planning<'_> {
         &self,
         wanted: &FigureBox,
         calls: u64,
-        most_again: u64,
+        leeway: Leeway,
     ) -> Result<Option<Vec<Chunk>>, ChunkError> {
         let axis = self.measure_axis();
         let left = missing(wanted, &self.held);
+        let wanted_count: u64 = left.iter().map(FigureBox::count).sum();
         let Some(around) = left.into_iter().reduce(|all, one| all.around(&one)) else { return Ok(None) };
         let all: Positions = (0..self.measurement.measures.len()).collect();
         let newest = self.newest_periods(&around);
@@ -247,8 +257,9 @@ impl Planning<'_> {
             let new: u64 = missing(&candidate, &self.held).iter().map(FigureBox::count).sum();
             let again = candidate.count() - new;
             let saved = calls.saturating_sub(cost.calls);
-            if again <= most_again.min(saved.saturating_mul(MOST_AGAIN))
+            if again <= leeway.again.min(saved.saturating_mul(MOST_AGAIN))
                 && new <= saved.saturating_mul(CALL_CELLS)
+                && new.saturating_sub(wanted_count) <= leeway.spare
             {
                 let chunks =
                     cut(self.measurement, &selection_of(self.measurement, &candidate), self.limits.cells)?;
@@ -262,7 +273,7 @@ impl Planning<'_> {
 
     /// The requests that these chunks are: a chunk that is asked for with other members of its hierarchy brings those too, if
     /// nobody has them and no other chunk brings them; else it is asked for in lists. So is one whose list would be of a form in doubt.
-    fn without_held(&self, chunks: &[Chunk]) -> Vec<Chunk> {
+    fn without_held(&self, chunks: &[Chunk], mut spare: u64) -> Vec<Chunk> {
         let mut figures: Vec<FigureBox> =
             chunks.iter().map(|chunk| figures_of(self.measurement, chunk)).collect();
         let mut requests = Vec::new();
@@ -271,8 +282,12 @@ impl Planning<'_> {
             let brings = figures_of(self.measurement, &whole);
             let mut others =
                 figures.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, other)| other);
-            if !others.any(|other| other.meets(&brings)) && !self.held.iter().any(|held| held.meets(&brings))
+            let more = brings.count() - figures[at].count();
+            if more <= spare
+                && !others.any(|other| other.meets(&brings))
+                && !self.held.iter().any(|held| held.meets(&brings))
             {
+                spare -= more;
                 figures[at] = brings;
                 requests.push(whole);
             } else {
@@ -294,22 +309,38 @@ impl Planning<'_> {
     }
 
     /// Whether rows are asked for with all measures: below the cost of a call always, if it takes no more calls.
-    fn all_together(&self, one_by_one: &[FigureBox], all: &FigureBox) -> Result<bool, ChunkError> {
+    fn all_together(
+        &self,
+        one_by_one: &[FigureBox],
+        all: &FigureBox,
+        leeway: &mut Leeway,
+    ) -> Result<bool, ChunkError> {
         let mut apart = Cost::default();
         for one in one_by_one {
             apart = apart.and(self.cost(one)?);
         }
         // A limit that is too low for a row with all measures is none for one of them.
-        let Ok(all) = self.cost(all) else { return Ok(false) };
-        let is_little = all.cells <= CALL_CELLS && all.calls <= apart.calls;
-        Ok(is_little || all.in_cells() <= apart.in_cells())
+        let Ok(cost) = self.cost(all) else { return Ok(false) };
+        let wanted: u64 = one_by_one.iter().map(FigureBox::count).sum();
+        let spare = all.count() - wanted;
+        let is_little = cost.cells <= CALL_CELLS && cost.calls <= apart.calls;
+        let is_chosen = is_little || spare <= leeway.spare && cost.in_cells() <= apart.in_cells();
+        if is_chosen {
+            leeway.spare = leeway.spare.saturating_sub(spare);
+        }
+        Ok(is_chosen)
     }
 
     /// A box of several periods that costs little, with more of them, which the next who looks at the same rows will want:
     /// nothing that anybody has, and in no more calls.
-    fn filled(&self, figures: &FigureBox, others: &[FigureBox]) -> Result<FigureBox, ChunkError> {
+    fn filled(
+        &self,
+        figures: &FigureBox,
+        others: &[FigureBox],
+        leeway: &mut Leeway,
+    ) -> Result<FigureBox, ChunkError> {
         let periods = &self.measurement.periods;
-        let several = figures.axes()[0].len() > 1 && self.more_periods;
+        let several = figures.axes()[0].len() > 1 && leeway.more_periods;
         let Some(first) = figures.axes()[0].iter().next().filter(|_| several) else {
             return Ok(figures.clone());
         };
@@ -322,7 +353,12 @@ impl Planning<'_> {
             let more: Positions = free.iter().take(room).chain(figures.axes()[0].iter()).collect();
             let filled = figures.with(0, more);
             let filled_cost = self.cost(&filled)?;
-            if filled_cost.calls <= cost.calls && filled_cost.cells <= CALL_CELLS / FILLED {
+            let spare = filled.count() - figures.count();
+            if filled_cost.calls <= cost.calls
+                && filled_cost.cells <= CALL_CELLS / FILLED
+                && spare <= leeway.spare
+            {
+                leeway.spare -= spare;
                 return Ok(filled);
             }
         }

@@ -5,3 +5,4 @@ mod morning;
 mod queries;
 mod same_cells_once;
 mod stored;
+mod under_way;

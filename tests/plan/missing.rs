@@ -38,8 +38,12 @@ fn picks() -> impl Strategy<Value = Vec<(bool, Index, Index)>> {
 
 /// Mostly none to ask for what is held.
 fn leeway() -> impl Strategy<Value = Leeway> {
-    (any::<bool>(), prop_oneof![3 => Just(0_u64), 1 => 0..2_000_u64])
-        .prop_map(|(more_periods, again)| Leeway { more_periods, again })
+    (
+        any::<bool>(),
+        prop_oneof![3 => Just(0_u64), 1 => 0..2_000_u64],
+        prop_oneof![Just(u64::MAX), 0..5_000_u64],
+    )
+        .prop_map(|(more_periods, again, spare)| Leeway { more_periods, again, spare })
 }
 
 fn limits(cells: u64) -> Limits {
@@ -88,7 +92,7 @@ proptest! {
 
     #[test]
     fn a_held_box_is_never_asked_for_whatever_is_wanted_of_it(case in cases(), picks in picks()) {
-        let leeway = Leeway { more_periods: true, again: u64::MAX };
+        let leeway = Leeway { more_periods: true, again: u64::MAX, spare: u64::MAX };
         let held = wanted(&case);
         let wanted = part(&held, &picks);
         prop_assert_eq!(requests(&case.table, &wanted, &[held], &limits(u64::MAX), leeway).unwrap(), Requests::default());

@@ -1,0 +1,63 @@
+//! Requests that are on their way: nobody asks for their figures again, and nobody waits for figures that are there.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use jobindsats_bridge::simulator::Faults;
+
+use crate::support::app::App;
+
+const TABLE: &str = "/odata/jobindsats/y25i01";
+
+#[actix_web::test]
+async fn a_part_of_what_is_on_its_way_is_waited_for_and_only_the_rest_is_asked_for() {
+    let app = App::start().await;
+    app.get(&format!("{TABLE}/Hovedtal?explain=plan")).await;
+    app.upstream().set_faults(Faults { delay_ms: 700, ..Faults::default() });
+    let wide = format!("{TABLE}/Hovedtal?$filter=Periode eq '2026M06'");
+    let parts = [
+        format!(
+            "{TABLE}/Landet?$filter=Periode eq '2026M06'&$select=Periode,Område_id,Antal_ledige_personer"
+        ),
+        format!("{TABLE}/Kommuner?$filter=Periode eq '2026M06' and Område eq 'Aarhus'"),
+        format!("{TABLE}/Hovedtal/$count?$filter=Periode eq '2026M06' and startswith(Område,'A')"),
+        format!("{TABLE}/Hovedtal?$filter=Periode in ('2026M05','2026M06') and Område eq 'Odense'"),
+    ];
+    let later = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        join_all(parts.iter().map(|path| app.get(path))).await
+    };
+    let (first, others) = tokio::join!(app.get(&wide), later);
+    assert_eq!(first.rows().len(), 100);
+    assert!(others.iter().all(|answer| answer.status == 200), "{}", others[0].text());
+    let log = app.upstream().requests().requests;
+    let asked: Vec<_> = log.iter().map(|request| request.target.clone()).collect();
+    assert_eq!(asked.len(), 2, "{asked:?}");
+    assert!(!asked[1].contains("2026M06") && asked[1].contains("2026M05"), "{}", asked[1]);
+}
+
+#[actix_web::test]
+async fn a_question_does_not_wait_for_figures_that_are_there() {
+    let app = App::start().await;
+    let stored = format!("{TABLE}/Hovedtal?$filter=Periode eq '2026M06'");
+    app.get(&stored).await.rows();
+    app.upstream().set_faults(Faults { delay_ms: 600_000, ..Faults::default() });
+    let stuck = format!("{TABLE}/Hovedtal?$filter=Periode in ('2026M05','2026M06')");
+    let questions = [
+        stored.clone(),
+        format!(
+            "{TABLE}/Landet?$filter=Periode eq '2026M06'&$select=Periode,Område_id,Antal_ledige_personer"
+        ),
+        format!("{TABLE}/Kommuner?$filter=Periode eq '2026M06'&$orderby=Antal_ledige_personer desc&$top=3"),
+    ];
+    let answered = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        for path in &questions {
+            assert_eq!(app.get(path).await.status, 200, "{path}");
+        }
+    };
+    tokio::select! {
+        early = app.get(&stuck) => panic!("the upstream does not answer: {}", early.text()),
+        done = tokio::time::timeout(Duration::from_secs(20), answered) => done.expect("what is stored is answered"),
+    }
+}
