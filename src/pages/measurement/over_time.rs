@@ -19,6 +19,7 @@ const ROWS: usize = 13;
 const YEARS: usize = 6;
 
 pub(super) struct OverTime {
+    pub measure: String,
     pub panels: Vec<Panel>,
     /// Links to the other ways to show the same: label, address, whether it is shown now.
     pub ways: Vec<(String, String, bool)>,
@@ -63,6 +64,7 @@ impl OverTime {
         let is_indexed = choice.is_indexed;
         let without_index = series.places.iter().filter(|place| is_indexed && place.figures[0].is_none());
         Some(Self {
+            measure: drawn.subject.clone(),
             panels: drawn.panels(),
             ways: ways(visit, choice),
             is_indexed,

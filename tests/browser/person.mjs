@@ -1,0 +1,219 @@
+// What a person does with the pages, in Chromium, and what axe-core finds on them:
+//   node person.mjs http://127.0.0.1:8080
+// The service must have read its tables. The first thing that does not hold ends the run.
+
+import assert from 'node:assert/strict';
+import process from 'node:process';
+
+import axe from 'axe-core';
+
+import { open } from './browser.mjs';
+
+const service = process.argv[2];
+const SHARE = 'Andel_langtidsledige_personer_ift_bruttoledige_personer';
+const PAGES = [
+  '/',
+  '/?q=sygedagpneg&kommune=730',
+  '/?q=qqqqqq',
+  '/maaling/y07a02?kommune=730&fordeling=K%C3%B8n',
+  `/maaling/y25i09?kommune=730&sammenlign=751,851&maal=${SHARE}`,
+  '/maaling/y25i09?kommune=825&skala=indeks',
+  '/maaling/findes_ikke',
+  '/findes-ikke',
+];
+const WEIGHT = 100_000;
+
+const browser = await open();
+
+// A page in a context of its own. Requests to other hosts and errors on the page are faults.
+async function visiting(options, visit) {
+  const context = await browser.newContext({ locale: 'da-DK', viewport: { width: 1280, height: 900 }, ...options });
+  const page = await context.newPage();
+  const faults = [];
+  page.on('request', (request) => {
+    if (!request.url().startsWith(service)) faults.push(`a request to ${request.url()}`);
+  });
+  page.on('pageerror', (error) => faults.push(String(error)));
+  page.on('console', (message) => {
+    const isStatus = message.text().startsWith('Failed to load resource');
+    if (message.type() === 'error' && !isStatus) faults.push(message.text());
+  });
+  let clicks = 0;
+  const person = { page, context, click: (locator) => ((clicks += 1), locator.click()), clicks: () => clicks };
+  await visit(person);
+  assert.deepEqual(faults, []);
+  await context.close();
+}
+
+const step = async (name, work) => {
+  const started = performance.now();
+  await work();
+  process.stdout.write(`${String(Math.round(performance.now() - started)).padStart(7)} ms  ${name}\n`);
+};
+
+// Searches for the words, opens the measurement of that name, and counts the clicks since the front page.
+async function found(person, words, title) {
+  const { page } = person;
+  await page.goto(`${service}/`);
+  await page.getByRole('searchbox').fill(words);
+  const result = page.locator('.results .title').filter({ hasText: title }).first();
+  await result.waitFor();
+  await person.click(result);
+}
+
+await step('axe-core finds nothing, in both languages, light and dark', async () => {
+  const found = [];
+  for (const colorScheme of ['light', 'dark']) {
+    await visiting({ colorScheme, bypassCSP: true }, async ({ page }) => {
+      for (const language of ['da', 'en']) {
+        for (const path of PAGES) {
+          await page.goto(`${service}${path}${path.includes('?') ? '&' : '?'}sprog=${language}`);
+          await page.evaluate(() => document.querySelectorAll('details').forEach((it) => (it.open = true)));
+          await page.evaluate(axe.source);
+          const { violations } = await page.evaluate(() => globalThis.axe.run());
+          const told = ({ id, nodes }) => `${path} ${language} ${colorScheme} ${id}: ${nodes[0].html}`;
+          found.push(...violations.map(told));
+        }
+      }
+    });
+  }
+  assert.deepEqual(found, []);
+});
+
+await step('a page weighs little without the rows of its tables', async () => {
+  for (const path of PAGES) {
+    const answer = await fetch(service + path, { headers: { Accept: 'text/html' } });
+    const html = (await answer.text()).replace(/<tbody>.*?<\/tbody>/gs, '');
+    const files = [...html.matchAll(/(?:href|src)="([^"]*assets\/[^"]*)"/g)].map(([, file]) => new URL(file, service + path));
+    const sizes = await Promise.all(files.map(async (file) => (await (await fetch(file)).arrayBuffer()).byteLength));
+    const weight = sizes.reduce((sum, size) => sum + size, html.length);
+    assert.ok(weight < WEIGHT, `${path}: ${weight} bytes`);
+  }
+});
+
+await step('a misspelt word leads to chart, map, table and the rows behind them', async () => {
+  await visiting({ permissions: ['clipboard-read', 'clipboard-write'] }, async (person) => {
+    const { page } = person;
+    await page.goto(`${service}/?kommune=730`);
+    await page.getByRole('searchbox').pressSequentially('sygedagpneg', { delay: 20 });
+    await page.locator('#fundet').waitFor();
+    const broad = await page.locator('.results li').count();
+    await page.getByRole('searchbox').pressSequentially(' varighed', { delay: 20 });
+    await page.waitForFunction((broad) => document.querySelectorAll('.results li').length < broad, broad);
+    assert.ok(page.url().includes('kommune=730'), 'the municipality stays in the address');
+    await person.click(page.locator('.results .title').filter({ hasText: 'varighed af afsluttede forløb' }).first());
+    await page.locator('svg.chart').first().waitFor();
+    assert.equal(await page.locator('svg.map a').count(), 98);
+    await page.getByRole('button', { name: 'Kopiér' }).click();
+    const address = await page.evaluate(() => navigator.clipboard.readText());
+    const rows = [];
+    for (let next = address; next; ) {
+      const answer = await (await fetch(next)).json();
+      rows.push(...answer.value);
+      next = answer['@odata.nextLink'];
+    }
+    await page.evaluate(() => document.querySelectorAll('details').forEach((it) => (it.open = true)));
+    const shown = await page.locator('section[aria-labelledby=tal] tbody tr').evaluateAll((lines) =>
+      lines.map((line) => line.querySelector('td').textContent.trim()),
+    );
+    const own = rows.filter((row) => row['Områdekode'] === '730');
+    const measure = Object.keys(own[0]).find((name) => !name.startsWith('@') && !['Periode', 'Områdekode'].includes(name));
+    const format = new Intl.NumberFormat('da-DK', { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+    const expected = own.map((row) => (row[measure] === null ? '–ikke offentliggjort' : format.format(row[measure])));
+    assert.deepEqual(shown, expected.slice(0, shown.length));
+    assert.ok(shown.length > 12);
+  });
+});
+
+await step('the questions are answered within four clicks', async () => {
+  const ask = (answer) => visiting({}, async (person) => {
+    await answer(person, person.page);
+    assert.ok(person.clicks() <= 4, `${person.clicks()} clicks`);
+  });
+  await ask(async (person, page) => {
+    await found(person, 'langtidsledige i Randers', 'antal langtidsledige personer');
+    for (const place of ['Randers', 'Region Midtjylland', 'Hele landet']) {
+      await page.locator('.headline .place').getByText(place, { exact: true }).waitFor();
+    }
+  });
+  await ask(async (person, page) => {
+    await found(person, 'sygedagpenge i Randers', 'antal personer og fuldtidspersoner');
+    await page.locator('.headline .place').getByText('Randers', { exact: true }).waitFor();
+  });
+  for (const part of ['Køn', 'Alder']) {
+    await ask(async (person, page) => {
+      await found(person, 'kontanthjælp', 'antal personer og fuldtidspersoner');
+      const field = page.getByLabel('Fordeling');
+      await field.selectOption({ label: part });
+      await person.click(page.getByRole('button', { name: 'Vis' }).first());
+      await page.locator('table.parts tbody tr').first().waitFor();
+    });
+  }
+  await ask(async (person, page) => {
+    await found(person, 'ledige akasse', 'faktiske antal ledige');
+    await page.getByLabel('Fordeling').selectOption({ label: 'A-kasse' });
+    await person.click(page.getByRole('button', { name: 'Vis' }).first());
+    assert.ok((await page.locator('table.parts tbody tr').count()) > 15);
+  });
+  await ask(async (person, page) => {
+    await found(person, 'gennemsnitlig varighed sygedagpenge', 'varighed af afsluttede forløb');
+    await page.locator('.headline .unit').getByText('uger').first().waitFor();
+  });
+});
+
+await step('the keyboard alone finds and opens a measurement', async () => {
+  await visiting({}, async ({ page }) => {
+    await page.goto(`${service}/`);
+    await page.keyboard.press('Tab');
+    assert.equal(await page.evaluate(() => document.activeElement.className), 'skip');
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('Tab');
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'q');
+    await page.keyboard.type('fleksjob');
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/q=fleksjob/);
+    await page.locator('#q').focus();
+    for (let tabs = 0; tabs < 8; tabs += 1) {
+      await page.keyboard.press('Tab');
+      if (await page.evaluate(() => document.activeElement.classList.contains('title'))) break;
+    }
+    const outline = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
+    assert.equal(outline, 'solid', 'the focus is seen');
+    await page.keyboard.press('Enter');
+    await page.locator('svg.chart').first().waitFor();
+  });
+});
+
+await step('everything works without JavaScript', async () => {
+  await visiting({ javaScriptEnabled: false }, async ({ page }) => {
+    await page.goto(`${service}/`);
+    await page.getByRole('searchbox').fill('syg randers');
+    await page.getByRole('button', { name: 'Søg' }).click();
+    await page.locator('.results .title').first().click();
+    assert.ok((await page.locator('svg.chart').count()) > 0);
+    await page.getByLabel('Sammenlign med').fill('Aarhus');
+    await page.getByRole('button', { name: 'Vis' }).first().click();
+    assert.equal(await page.locator('.headline .place').getByText('Aarhus', { exact: true }).count(), 1);
+  });
+});
+
+await step('phones, large text, dark and print', async () => {
+  const isTooWide = () => document.documentElement.scrollWidth > document.documentElement.clientWidth;
+  for (const path of PAGES) {
+    await visiting({ viewport: { width: 360, height: 740 } }, async ({ page }) => {
+      await page.goto(service + path);
+      assert.ok(!(await page.evaluate(isTooWide)), `${path} is wider than a phone`);
+    });
+    await visiting({ colorScheme: 'dark', bypassCSP: true }, async ({ page }) => {
+      await page.goto(service + path);
+      const light = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+      assert.ok(light.match(/\d+/g).slice(0, 3).every((part) => Number(part) < 60), `${path} is ${light}`);
+      await page.addStyleTag({ content: 'html { font-size: 200% }' });
+      assert.ok(!(await page.evaluate(isTooWide)), `${path} has no room for large text`);
+      await page.emulateMedia({ media: 'print' });
+      assert.equal(await page.locator('form:visible, button:visible').count(), 0, `${path} prints its forms`);
+    });
+  }
+});
+
+await browser.close();
