@@ -1,8 +1,6 @@
 //! What to write instead of what other languages and older versions of OData have: looked up by meaning, because no spelling is near.
 //! In charge of the advice at the end of a syntax error's sentence.
 
-use super::error::{Expected, SyntaxErrorKind};
-
 /// Options of older versions of OData and of other services, and what stands for them here.
 const OPTIONS: [(&str, &str); 14] = [
     ("inlinecount", "$count=true"),
@@ -57,22 +55,14 @@ const WORDS: [(&str, &str); 8] = [
 /// Types that stood in front of literals in OData 2 and 3.
 const OLD_PREFIXES: [&str; 4] = ["datetimeoffset", "datetime", "time", "guid"];
 
-/// What to write instead, if what was found is known from elsewhere.
-pub(super) fn instead(kind: &SyntaxErrorKind) -> Option<String> {
-    match kind {
-        SyntaxErrorKind::Unexpected { expected: Expected::Operator, found } => {
-            operator(found).map(str::to_owned)
-        }
-        SyntaxErrorKind::UnknownOption { name } => {
-            let bare = name.trim_start_matches('$').to_lowercase();
-            OPTIONS.iter().find(|(option, _)| *option == bare).map(|(_, instead)| (*instead).to_owned())
-        }
-        SyntaxErrorKind::InvalidLiteral { text } => bare_literal(text),
-        _ => None,
-    }
+/// The option that does what one of that name does elsewhere.
+pub(super) fn option(name: &str) -> Option<&'static str> {
+    let bare = name.trim_start_matches('$').to_lowercase();
+    OPTIONS.iter().find(|(option, _)| *option == bare).map(|(_, instead)| *instead)
 }
 
-fn operator(found: &str) -> Option<&'static str> {
+/// What stands here for the operator or word of another language that was found.
+pub(super) fn operator(found: &str) -> Option<&'static str> {
     let found = found.trim_start().to_lowercase();
     let is_word = |word: &str| {
         found.strip_prefix(word).is_some_and(|rest| !rest.starts_with(|next: char| next.is_alphanumeric()))
@@ -82,7 +72,7 @@ fn operator(found: &str) -> Option<&'static str> {
 }
 
 /// `datetime'2026-08-11T00:00:00'` as `2026-08-11`: literals have no type in front and no quotes.
-fn bare_literal(text: &str) -> Option<String> {
+pub(super) fn bare_literal(text: &str) -> Option<String> {
     let (prefix, quoted) = text.split_once('\'')?;
     OLD_PREFIXES.iter().find(|old| prefix.eq_ignore_ascii_case(old))?;
     let value = quoted.trim_end_matches('\'');

@@ -153,7 +153,7 @@ impl fmt::Display for Expected {
 impl DescribeError for SyntaxError {
     fn describe(&self) -> ErrorDescription {
         let sentence = self.danish();
-        let sentence = match advice::instead(&self.kind) {
+        let sentence = match self.advice() {
             Some(instead) => format!("{}; skriv {instead}.", sentence.trim_end_matches('.')),
             None => sentence,
         };
@@ -164,6 +164,18 @@ impl DescribeError for SyntaxError {
 impl SyntaxError {
     pub(super) fn new(option: &str, position: usize, kind: SyntaxErrorKind) -> Self {
         Self { option: option.to_owned(), position, kind }
+    }
+
+    /// What to write instead, if what was found is known from elsewhere.
+    fn advice(&self) -> Option<String> {
+        match &self.kind {
+            SyntaxErrorKind::Unexpected { expected: Expected::Operator, found } => {
+                advice::operator(found).map(str::to_owned)
+            }
+            SyntaxErrorKind::UnknownOption { name } => advice::option(name).map(str::to_owned),
+            SyntaxErrorKind::InvalidLiteral { text } => advice::bare_literal(text),
+            _ => None,
+        }
     }
 
     /// Whether the error is in that option, in whichever case its name was written.
