@@ -120,7 +120,6 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Parts {
     pub state: AppState,
-    pub definitions: Definitions,
     pub client: Arc<HttpUpstream>,
     /// What is known of the upstream's ways.
     pub learnt: Learnt,
@@ -221,7 +220,7 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
         budgets: budgets.iter().chain(connections.budgets()).chain([answers]).collect(),
         connections,
     };
-    Ok(Parts { state, definitions, client, learnt, _folder: folder })
+    Ok(Parts { state, client, learnt, _folder: folder })
 }
 
 /// The threads that answer, and the budget of their answers' memory.
@@ -441,7 +440,7 @@ impl Service {
     /// The address that people use: the one that is set, or one on this machine.
     #[must_use]
     pub fn public_url(&self) -> String {
-        self.settings.public_url.clone().unwrap_or_else(|| local_url(self.address))
+        self.settings.public_url.clone().unwrap_or_else(|| self.url())
     }
 
     /// Reads the indicators' file again, and with it the file of the key and what a probe found. Indicators whose figures are the same as before keep their state. A file that cannot be
