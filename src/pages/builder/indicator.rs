@@ -53,14 +53,16 @@ pub(super) fn texts(choice: &Choice<'_>, title: &str, source: &str, l: Language)
             l.text("PromQL: udvikling", "PromQL: history"),
             format!("last_over_time(jobindsats_history_{word}_{unit}{{{labels}}}[400d])"),
         ),
-        text("alert", l.text("Prometheus: alarm", "Prometheus: alert"), alert(&id, &change)),
+        text("alert", l.text("Prometheus: alarm", "Prometheus: alert"), alert(&id, level, &change)),
     ]
 }
 
-fn alert(id: &str, change: &str) -> String {
+/// A rule for the change in a year. Series of the country have no label for the area.
+fn alert(id: &str, level: AreaLevel, change: &str) -> String {
+    let area = if level == AreaLevel::Country { "Hele landet" } else { "{{ $labels.area }}" };
     format!(
         "groups:\n- name: {id}\n  rules:\n  - alert: {id}_stigning\n    expr: |-\n      {change} > 0.1\n    for: 15m\n    labels:\n      severity: warning\n    \
-         annotations:\n      summary: '{{{{ $labels.area }}}}: {{{{ humanizePercentage $value }}}} mere end året før'"
+         annotations:\n      summary: '{area}: {{{{ humanizePercentage $value }}}} mere end året før'"
     )
 }
 
@@ -107,5 +109,30 @@ fn id(table: &str, measure: &str) -> String {
         id.to_owned()
     } else {
         format!("t{id}").chars().take(MOST_CHARS).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alert_names_the_area_that_its_series_have() {
+        let country = alert("a", AreaLevel::Country, "x");
+        assert!(country.contains("summary: 'Hele landet: {{ humanizePercentage $value }} mere"), "{country}");
+        let municipality = alert("a", AreaLevel::Municipality, "x");
+        assert!(municipality.contains("summary: '{{ $labels.area }}: {{ humanize"), "{municipality}");
+    }
+
+    #[test]
+    fn ids_are_of_the_form_that_definitions_ask_for() {
+        for (table, measure) in
+            [("y25i01", "Antal ledige (æøå) – 24 uger"), ("1a", "%"), ("y", &"lang ".repeat(40)), ("", "")]
+        {
+            let id = id(table, measure);
+            let read: Result<crate::indicators::definition::IndicatorId, _> = id.clone().try_into();
+            assert!(read.is_ok(), "{id}");
+        }
+        assert_eq!(id("y25i01", "Antal ledige (æ)"), "y25i01_antal_ledige_ae");
     }
 }
