@@ -86,14 +86,15 @@ mod tests {
         short.sort_unstable();
         short.dedup();
         assert_eq!(short.len(), 98, "names on tiles are told apart");
+        let mut listed = 0;
         for line in include_str!("../../metadata/area_codes.csv").lines() {
-            if let Some((code, name)) =
-                line.strip_prefix("municipality;").and_then(|line| line.split_once(';'))
-            {
+            if let ["municipality", code, name, region] = line.split(';').collect::<Vec<_>>()[..] {
+                listed += 1;
                 assert_eq!(find(code), find(name));
-                assert_eq!(find(code).unwrap().name, name);
+                assert_eq!((find(code).unwrap().name, find(code).unwrap().region), (name, region));
             }
         }
+        assert_eq!(listed, 98);
     }
 
     #[test]
