@@ -18,6 +18,8 @@ const PAGES = [
   '/maaling/y07a02?kommune=730&fordeling=K%C3%B8n',
   `/maaling/y25i09?kommune=730&sammenlign=751,851&maal=${SHARE}`,
   '/maaling/y25i09?kommune=825&skala=indeks',
+  '/maaling/y25i09/byg?kommune=730',
+  '/nyt?kommune=730',
   '/maaling/findes_ikke',
   '/findes-ikke',
 ];
@@ -158,6 +160,12 @@ await step('the questions are answered within four clicks', async () => {
   await ask(async (person, page) => {
     await found(person, 'gennemsnitlig varighed sygedagpenge', 'varighed af afsluttede forløb');
     await page.locator('.headline .unit').getByText('uger').first().waitFor();
+  });
+  await ask(async (person, page) => {
+    await page.goto(`${service}/?kommune=730`);
+    await person.click(page.getByRole('link', { name: 'Nyt', exact: true }));
+    await page.waitForURL(/\/nyt\?kommune=730/);
+    await page.locator('main h2').first().waitFor();
   });
 });
 
