@@ -83,7 +83,7 @@ def rule_file(groups):
     ]}
     head = "# The alerts of ../provisioning/alerting/rules.yaml for Prometheus and Alertmanager, written by\n"
     head += "# tests/tools/grafana_checks.py --write. Not loaded by compose: one condition is watched in one place.\n"
-    return head + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=140)
+    return head + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
 
 
 def check_rule_file(groups, write_anew):
