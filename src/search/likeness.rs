@@ -75,8 +75,12 @@ impl<'a> Sought<'a> {
         if length <= self.length + errors && osa_distance(self.word, other) <= errors {
             return true;
         }
-        let begun: String = other.chars().take(self.length).collect();
-        length > self.length && osa_distance(self.word, &begun) <= 1
+        // A letter too few or too many in what is typed makes the beginning longer or shorter than it.
+        let is_begun = |letters: usize| {
+            let begun: String = other.chars().take(letters).collect();
+            osa_distance(self.word, &begun) <= 1
+        };
+        length > self.length && (self.length - 1..=self.length + 1).any(is_begun)
     }
 }
 

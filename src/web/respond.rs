@@ -547,6 +547,6 @@ mod tests {
     async fn an_error_before_the_first_piece_is_answered() {
         let answer = answer("/0", "gzip").await;
         assert!(answer.starts_with("HTTP/1.1 404 Not Found"), "{answer}");
-        assert!(answer.ends_with("]}}"), "{answer}");
+        assert!(answer.ends_with("\"}}}"), "{answer}");
     }
 }
