@@ -14,6 +14,8 @@ use super::figures::Axes;
 
 /// Rows that a query looks at, at most: a person narrows a cube.
 const MOST_ROWS: usize = 20_000;
+/// Rows of a page, as the app has them unless it is told otherwise.
+const PAGE_ROWS: usize = 50_000;
 
 /// A query and the figures that its answer needs.
 #[derive(Debug)]
@@ -85,7 +87,10 @@ fn attempt(rng: &mut Rng, table: &str, set: &Set, source: &CellSource) -> Query 
     let path = if wanted.counts { "/$count" } else { "" };
     let path = format!("/odata/jobindsats/{table}/{}{path}?{}", set.name, options.join("&"));
     let per_place = if source.form == CellForm::Long { wanted.measures.len() } else { 1 };
-    let places = wanted.rows.map(|rows| rows.div_ceil(per_place));
+    // The first page of a long set may be less than all of it.
+    let is_paged = wanted.options.is_empty() && wanted.condition.is_none() && !wanted.counts;
+    let page = (is_paged && source.form == CellForm::Long).then_some(PAGE_ROWS);
+    let places = wanted.rows.or(page).map(|rows| rows.div_ceil(per_place));
     Query { path, scope, places }
 }
 
