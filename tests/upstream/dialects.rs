@@ -18,7 +18,7 @@ const QUERIES: [&str; 9] = [
     "y01dia02/Data?$filter=Periode eq '2026M06' and Områdeniveau eq 'Land'",
     "y60a02/Kommuner?$filter=Periode eq '2026M06'&$select=Periode,Område,Antal_personer",
     "y25i01/Landet",
-    "y60a02/Data?$filter=Periode ge '2026M05'",
+    "y60a02/Data?$filter=Periode eq '2026M06' and Områdeniveau eq 'Land'",
     "y25i01/Fordelt_på_Køn?$filter=Periode ge '2026M05' and Områdeniveau eq 'Land'",
     "y25i01/Data?$filter=Periode eq '2026M06' and Område eq 'Aarhus'&$top=200",
     "y25i01/Hovedtal?$filter=Periode eq '2026M06'&$select=Periode,Område,Antal_ledige_personer",
