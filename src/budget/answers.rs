@@ -95,7 +95,7 @@ impl AnswerMemory {
 
 impl Held {
     /// Holds so many bytes from now on, where that was only estimated before. They are in use already, so that nothing is refused.
-    pub fn settle(&self, bytes: u64) {
+    pub fn resize(&self, bytes: u64) {
         let Some(part) = &self.0 else { return };
         let before = part.bytes.swap(bytes, Ordering::Relaxed);
         part.count(before, bytes);
@@ -153,7 +153,7 @@ mod tests {
         let (one, other) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
         let held = memory.try_hold(&one, 60).unwrap().unwrap();
         assert!(memory.try_hold(&other, 60).unwrap().is_none());
-        held.settle(30);
+        held.resize(30);
         let clone = held.clone();
         drop(held);
         let second = memory.try_hold(&other, 70).unwrap().unwrap();
@@ -180,7 +180,7 @@ mod tests {
         let held = memory.try_hold(&of_request, 60).unwrap().unwrap();
         let refused = memory.try_hold(&of_request, 41).unwrap_err();
         assert_eq!((refused.retry_after, memory.refusals()), (None, 1));
-        held.settle(500);
+        held.resize(500);
         assert!(memory.try_hold(&Arc::default(), 1).unwrap().is_none());
         drop(held);
         assert_eq!(Budget::used(&*memory), 0);

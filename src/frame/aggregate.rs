@@ -96,7 +96,7 @@ fn group(frame: &Frame, grouping: &Grouping) -> Result<Frame, FrameError> {
     }
     let columns = arrays.into_iter().enumerate().map(|(at, array)| (at.to_string(), array));
     let grouped = Frame::of_list(&batch(columns, first.len())?)?;
-    held.settle(grouped.bytes());
+    held.resize(grouped.bytes());
     Ok(Frame { held: vec![held], ..grouped })
 }
 

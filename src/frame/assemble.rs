@@ -102,7 +102,7 @@ impl<'a> Assembly<'a> {
         let sort_key = self.needed.len()..self.needed.len() + axes;
         let columns_of_set = (0..self.columns.len()).map(at).collect();
         let batch = batch(columns, count)?;
-        held.settle(batch.get_array_memory_size() as u64);
+        held.resize(batch.get_array_memory_size() as u64);
         Frame { batch, columns: columns_of_set, sort_key, held: vec![held] }.in_place()
     }
 

@@ -18,13 +18,13 @@ const ROWS: usize = 20_000;
 
 /// A set with query options.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Question {
+pub(super) struct SetQuery {
     pub set: String,
     pub filter: String,
     pub select: String,
 }
 
-impl Question {
+impl SetQuery {
     /// Set and options as in an address.
     pub fn address(&self) -> String {
         format!("{}?{}", self.set, self.options())
@@ -81,7 +81,7 @@ pub(super) fn one_of<'a>(column: &str, values: impl IntoIterator<Item = &'a str>
     }
 }
 
-/// The rows that a question was answered with.
+/// The rows that a query was answered with.
 #[derive(Debug)]
 pub(super) struct Rows {
     /// The columns of the set, by name.
@@ -122,30 +122,30 @@ impl Rows {
 }
 
 impl Sources {
-    /// The rows of a question, all pages together.
-    pub(super) async fn ask(&self, feed: &Feed, question: &Question) -> Result<Rows, BridgeError> {
-        self.read(feed, question, None).await
+    /// The rows of a query, all pages together.
+    pub(super) async fn ask(&self, feed: &Feed, query: &SetQuery) -> Result<Rows, BridgeError> {
+        self.read(feed, query, None).await
     }
 
-    /// The first rows of a question, so many.
+    /// The first rows of a query, so many.
     pub(super) async fn first(
         &self,
         feed: &Feed,
-        question: &Question,
+        query: &SetQuery,
         number: u64,
     ) -> Result<Rows, BridgeError> {
-        self.read(feed, question, Some(number)).await
+        self.read(feed, query, Some(number)).await
     }
 
-    /// What a question asks of the upstream, and what its first rows, so many, ask.
+    /// What a query asks of the upstream, and what its first rows, so many, ask.
     pub(super) async fn explain(
         &self,
         feed: &Feed,
-        question: &Question,
+        query: &SetQuery,
         first: u64,
     ) -> Result<Explanation, BridgeError> {
-        let options = format!("{}&explain=plan", question.options());
-        let request = self.request(feed, question, &options, Some(first), None);
+        let options = format!("{}&explain=plan", query.options());
+        let request = self.request(feed, query, &options, Some(first), None);
         match self.answerer.answer(&request, |_| Ok(())).await? {
             ((), Answer::Plan(plan)) => Ok(*plan),
             _ => Ok(Explanation::default()),
@@ -155,7 +155,7 @@ impl Sources {
     fn request<'a>(
         &'a self,
         feed: &'a Feed,
-        question: &'a Question,
+        query: &'a SetQuery,
         options: &'a str,
         max_page_size: Option<u64>,
         skip_token: Option<&'a str>,
@@ -163,7 +163,7 @@ impl Sources {
         Request {
             feed,
             root: "",
-            path: &question.set,
+            path: &query.set,
             options,
             max_page_size,
             all_pages: false,
@@ -174,14 +174,14 @@ impl Sources {
     }
 
     /// One page of that size, or all pages together.
-    async fn read(&self, feed: &Feed, question: &Question, size: Option<u64>) -> Result<Rows, BridgeError> {
+    async fn read(&self, feed: &Feed, query: &SetQuery, size: Option<u64>) -> Result<Rows, BridgeError> {
         let (mut frames, mut fetched_at) = (Vec::new(), None::<DateTime<Utc>>);
         let mut columns = Vec::new();
         let mut token: Option<String> = None;
         let mut read = 0;
-        let options = question.options();
+        let options = query.options();
         loop {
-            let request = self.request(feed, question, &options, size, token.as_deref());
+            let request = self.request(feed, query, &options, size, token.as_deref());
             let (_, answer) = self.answerer.answer(&request, |_| Ok(())).await?;
             let Answer::Page(page) = answer else { break };
             columns = column_names(page.query.result(feed));

@@ -31,7 +31,7 @@ struct Find {
     municipality: Option<&'static Municipality>,
     municipalities: &'static [Municipality],
     /// `None` where nothing is searched for.
-    found: Option<Found>,
+    found: Option<SearchResult>,
     groups: Vec<Group>,
     table_count: usize,
 }
@@ -44,7 +44,7 @@ impl Find {
 }
 
 /// What a search found.
-struct Found {
+struct SearchResult {
     number: usize,
     shown: Vec<Entry>,
     /// The municipality that the search text names, which the links lead to.
@@ -109,14 +109,14 @@ fn find(sources: &Sources, visit: &Visit) -> Result<Html, PageError> {
     Ok(Html::of(status, l, &page))
 }
 
-fn search(catalogue: &Catalogue, index: &SearchIndex, visit: &Visit, query: &str) -> Found {
+fn search(catalogue: &Catalogue, index: &SearchIndex, visit: &Visit, query: &str) -> SearchResult {
     let chosen = visit.option(MUNICIPALITY).is_some();
     let named = municipality::all().iter().filter(|one| mentions(query, one.name));
     let named = named.max_by_key(|one| one.name.len()).filter(|_| !chosen);
     let hits = index.search(query);
     let heads = hits.iter().filter_map(|hit| catalogue.heads.get(&hit.table));
     let shown = heads.take(RESULTS).map(|head| Entry::new(catalogue, head, visit, named)).collect();
-    Found { number: hits.len(), shown, named }
+    SearchResult { number: hits.len(), shown, named }
 }
 
 /// All tables as the menu has them; those of no subject in it stand at the end, under the name that they bring.

@@ -55,8 +55,9 @@ impl TileMap {
             municipality::all().iter().map(|one| (one, (shown.figure)(one))).collect();
         let limits = if shown.is_coloured { limits(&figures) } else { Vec::new() };
         let tiles = figures.iter().map(|(one, figure)| tile(shown, &limits, one, *figure)).collect();
-        let end =
-            |of: fn(&Municipality) -> u32| municipality::all().iter().map(of).max().unwrap_or_default() + 1;
+        let end = |position: fn(&Municipality) -> u32| {
+            municipality::all().iter().map(position).max().unwrap_or_default() + 1
+        };
         Self {
             width: end(|one| one.column) * STEP,
             height: end(|one| one.row) * STEP,

@@ -259,8 +259,8 @@ mod tests {
         (axis(0), axis(61), axis(0)).prop_map(|(a, b, c)| FigureBox::new(vec![a, b, c]))
     }
 
-    fn figures(of: &FigureBox) -> BTreeSet<Vec<usize>> {
-        let [a, b, c] = of.axes() else { panic!("three axes") };
+    fn figures(whole: &FigureBox) -> BTreeSet<Vec<usize>> {
+        let [a, b, c] = whole.axes() else { panic!("three axes") };
         let pairs = a.iter().flat_map(|a| b.iter().map(move |b| (a, b)));
         pairs.flat_map(|(a, b)| c.iter().map(move |c| vec![a, b, c])).collect()
     }

@@ -46,14 +46,14 @@ fn area_groups(view: &View<'_>) -> Vec<Group> {
     groups
 }
 
-struct Walk<'a> {
+struct Checker<'a> {
     view: View<'a>,
     moment: Moment,
     wrong: Vec<String>,
     checked: usize,
 }
 
-impl Walk<'_> {
+impl Checker<'_> {
     fn check(&mut self, dimension: usize, whole: &Cell, parts: &[Cell]) {
         for (index, measure) in self.view.table.measures.iter().enumerate() {
             let is_published = |cell: &Cell| self.view.is_published_in(cell, index, &self.moment);
@@ -181,7 +181,7 @@ fn sums_and_shares_hold_in_every_table_and_newest_period() {
             for range in &view.table.periods {
                 let moments = view.moments(range.kind());
                 let Some(moment) = moments.last() else { continue };
-                let mut walk = Walk { view, moment: moment.clone(), wrong: vec![], checked: 0 };
+                let mut walk = Checker { view, moment: moment.clone(), wrong: vec![], checked: 0 };
                 walk.walk_areas();
                 (1..view.table.dimensions.len()).for_each(|dimension| walk.walk_dimension(dimension));
                 wrong.append(&mut walk.wrong);

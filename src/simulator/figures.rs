@@ -7,7 +7,7 @@ use std::cell::OnceCell;
 
 use super::areas::Areas;
 use super::chance;
-use super::model::{Model, Standing};
+use super::model::{MeasureInPeriod, Model};
 use super::periods::{Period, PeriodType};
 use super::published::{Figure, Key, Published};
 use super::tables::{Kind, Measure, Table};
@@ -50,7 +50,7 @@ pub struct Moment {
     /// Changes whenever an update changed the made-up figures of the period.
     revision: u64,
     /// How each measure stands; worked out at the first figure.
-    standings: OnceCell<Vec<Standing>>,
+    standings: OnceCell<Vec<MeasureInPeriod>>,
 }
 
 /// A cell without period and measure.
@@ -196,7 +196,7 @@ impl<'a> View<'a> {
         Some(figure.map(|figure| if revised { figure + figure / 400 + 1 } else { figure }))
     }
 
-    fn standing<'m>(&self, measure: usize, moment: &'m Moment) -> &'m Standing {
+    fn standing<'m>(&self, measure: usize, moment: &'m Moment) -> &'m MeasureInPeriod {
         let of = |measure| self.model.standing(self.table, measure, moment.period, moment.revision);
         &moment.standings.get_or_init(|| (0..self.table.measures.len()).map(of).collect())[measure]
     }

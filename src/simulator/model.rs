@@ -93,7 +93,7 @@ struct Mix {
 
 /// A measure in a period.
 #[derive(Clone, Debug)]
-pub struct Standing {
+pub struct MeasureInPeriod {
     /// Whether anything was published of it.
     pub is_published: bool,
     /// Whether the country's figure was published as missing.
@@ -521,7 +521,7 @@ fn periods_of(measures: &[usize], slots: &[BTreeMap<Period, Slot>]) -> Vec<Perio
 
 impl Model {
     /// How a measure stands in a period; `revision` changes whenever its figures were revised.
-    pub fn standing(&self, table: &Table, measure: usize, period: Period, revision: u64) -> Standing {
+    pub fn standing(&self, table: &Table, measure: usize, period: Period, revision: u64) -> MeasureInPeriod {
         let about = &table.measures[measure];
         let model = &self.measures[measure];
         let month = period.last_month();
@@ -532,7 +532,7 @@ impl Model {
         let size = self.size(table, measure, period) * if known { 1.0 } else { revised };
         let mixes = (0..self.trees.len()).map(|dimension| model.mix(dimension, month, moved)).collect();
         let published = model.published.get(&period);
-        Standing {
+        MeasureInPeriod {
             is_published: published.is_some(),
             is_missing: published == Some(&true),
             total: size,
@@ -542,7 +542,7 @@ impl Model {
     }
 
     /// The share of a cell in the whole.
-    pub fn share(&self, measure: usize, standing: &Standing, key: Key) -> f64 {
+    pub fn share(&self, measure: usize, standing: &MeasureInPeriod, key: Key) -> f64 {
         let joint = standing.joint.map(|(index, weight)| (&self.measures[measure].joints[index].1, weight));
         let mut plain = Product::default();
         let mut beside = Product::default();
@@ -566,7 +566,13 @@ impl Model {
 
     /// The share of a cell among those who share everything with it but the member of one dimension, summed over the
     /// leaves up to the cell's first and up to its last. So figures can be rounded without losing anything.
-    pub fn bounds(&self, measure: usize, standing: &Standing, dimension: usize, key: Key) -> (f64, f64) {
+    pub fn bounds(
+        &self,
+        measure: usize,
+        standing: &MeasureInPeriod,
+        dimension: usize,
+        key: Key,
+    ) -> (f64, f64) {
         let (from, to) = self.range(dimension, key);
         let joint = standing.joint.map(|(index, weight)| (&self.measures[measure].joints[index].1, weight));
         let up_to = |leaf: usize| {
@@ -594,7 +600,7 @@ impl Model {
     }
 
     /// How much more of the cases a cell has than of the people.
-    pub fn lean(&self, measure: usize, standing: &Standing, key: Key) -> f64 {
+    pub fn lean(&self, measure: usize, standing: &MeasureInPeriod, key: Key) -> f64 {
         let people = self.people(measure, key);
         if people > 0.0 { self.share(measure, standing, key) / people } else { 0.0 }
     }
@@ -603,7 +609,7 @@ impl Model {
     fn part(
         &self,
         measure: usize,
-        standing: &Standing,
+        standing: &MeasureInPeriod,
         dimension: usize,
         (from, to): (usize, usize),
     ) -> (f64, f64) {

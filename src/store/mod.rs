@@ -40,7 +40,7 @@ pub trait CellStore: Send + Sync + Debug {
         revision: Revision,
         key: &CellKey,
         fresh_at: Option<DateTime<Utc>>,
-    ) -> Found;
+    ) -> StoredCells;
 
     /// What the blocks of that revision hold that share cells with the key, under the same condition. Nothing is read for the
     /// answer, and it counts as no use.
@@ -89,7 +89,7 @@ pub type StoredFigures = (Arc<CellKey>, SharedBlock);
 
 /// What a store has of some cells.
 #[derive(Debug, Clone, Default)]
-pub struct Found {
+pub struct StoredCells {
     /// The newest first.
     pub blocks: Vec<StoredFigures>,
     /// Whether they hold all that was looked for.

@@ -17,7 +17,7 @@ use crate::store::disk::{self, CellFolder};
 use crate::store::index::{Entry, EntryId, FileState, Index};
 use crate::store::key::CellKey;
 use crate::store::writer::DiskWriter;
-use crate::store::{CellStore, Found, StoreSize, StoredFigures};
+use crate::store::{CellStore, StoreSize, StoredCells, StoredFigures};
 
 /// Stores blocks in memory and on disk.
 #[derive(Debug)]
@@ -153,13 +153,13 @@ impl CellStore for TieredStore {
         revision: Revision,
         key: &CellKey,
         fresh_at: Option<DateTime<Utc>>,
-    ) -> Found {
+    ) -> StoredCells {
         loop {
             let (ids, is_complete) = self.shared.index().find(table, revision, key, fresh_at);
             let blocks = self.blocks(table, &ids).await;
             // A file that cannot be used is forgotten: others may hold its figures.
             if blocks.len() == ids.len() {
-                return Found { blocks, is_complete };
+                return StoredCells { blocks, is_complete };
             }
         }
     }

@@ -18,9 +18,9 @@ impl Asked {
     }
 
     /// Counts the figures of a request.
-    pub fn add(&mut self, of: &Measurement, target: &str) {
+    pub fn add(&mut self, measurement: &Measurement, target: &str) {
         self.calls += 1;
-        for figure in figures(&axes(of, target)) {
+        for figure in figures(&axes(measurement, target)) {
             *self.times.entry(figure).or_default() += 1;
         }
     }
@@ -38,7 +38,7 @@ pub fn figures(axes: &Axes) -> Vec<u64> {
 }
 
 /// The box that an address asks for. A dimension that is not named stands at its total.
-pub fn axes(of: &Measurement, target: &str) -> Axes {
+pub fn axes(measurement: &Measurement, target: &str) -> Axes {
     let query = target.split_once('?').map_or("", |(_, query)| query);
     let decode = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8().unwrap().into_owned();
     let pairs: BTreeMap<String, String> = query
@@ -51,10 +51,11 @@ pub fn axes(of: &Measurement, target: &str) -> Axes {
             .iter()
             .filter_map(move |(key, value)| Some((key.strip_prefix(prefix)?.to_owned(), value.clone())))
     };
-    let periods: Vec<usize> = named("period.").flat_map(|(kind, value)| periods(of, &kind, &value)).collect();
-    let mut axes = vec![(periods, of.periods.len())];
+    let periods: Vec<usize> =
+        named("period.").flat_map(|(kind, value)| periods(measurement, &kind, &value)).collect();
+    let mut axes = vec![(periods, measurement.periods.len())];
     let chosen: BTreeMap<String, String> = named("hierarchy.").collect();
-    for dimension in &of.dimensions {
+    for dimension in &measurement.dimensions {
         let hierarchy = dimension
             .hierarchies
             .iter()
@@ -78,22 +79,25 @@ pub fn axes(of: &Measurement, target: &str) -> Axes {
         members.dedup();
         axes.push((members, dimension.members.len()));
     }
-    let measures = (0..of.measures.len()).filter(|&at| {
+    let measures = (0..measurement.measures.len()).filter(|&at| {
         named("mgroup.").any(|(group, value)| {
-            let measure = &of.measures[at];
+            let measure = &measurement.measures[at];
             group == "*"
                 || group == measure.group_id.as_str()
                     && (value == "*" || value.split(',').any(|id| id == measure.source_id.as_str()))
         })
     });
-    axes.push((measures.collect(), of.measures.len()));
+    axes.push((measures.collect(), measurement.measures.len()));
     axes
 }
 
-fn periods(of: &Measurement, kind: &str, value: &str) -> Vec<usize> {
-    let of_kind = (0..of.periods.len()).filter(|&at| of.periods[at].type_id.as_str() == kind);
+fn periods(measurement: &Measurement, kind: &str, value: &str) -> Vec<usize> {
+    let of_kind =
+        (0..measurement.periods.len()).filter(|&at| measurement.periods[at].type_id.as_str() == kind);
     match value.strip_prefix("latest:") {
         Some(count) => of_kind.take(count.parse().unwrap()).collect(),
-        None => of_kind.filter(|&at| value.split(',').any(|id| id == of.periods[at].id.as_str())).collect(),
+        None => of_kind
+            .filter(|&at| value.split(',').any(|id| id == measurement.periods[at].id.as_str()))
+            .collect(),
     }
 }

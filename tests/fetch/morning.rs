@@ -59,9 +59,9 @@ async fn morning(seed: u64) -> Morning {
         asked.entry(table).or_default();
     }
     for (table, asked) in &mut asked {
-        let of = app.service.state.catalogue.measurement(table).await.unwrap();
+        let measurement = app.service.state.catalogue.measurement(table).await.unwrap();
         for request in log.requests.iter().filter(|request| request.table == *table) {
-            asked.add(&of, &request.target);
+            asked.add(&measurement, &request.target);
         }
         for figure in needed_figures.get(table).into_iter().flatten() {
             assert!(asked.times.contains_key(figure), "{table}: {figure} was needed and not asked for");
@@ -91,7 +91,8 @@ async fn a_morning_of_queries_asks_for_each_figure_once() {
         let morning = morning(seed).await;
         let (asked, distinct, needed) =
             (morning.asked as f64, morning.distinct as f64, morning.needed as f64);
-        let before = CALLS_BEFORE.iter().find(|(of, _)| *of == seed).map_or(u64::MAX, |(_, calls)| *calls);
+        let before =
+            CALLS_BEFORE.iter().find(|(known, _)| *known == seed).map_or(u64::MAX, |(_, calls)| *calls);
         let (times, spare) = (asked / distinct, distinct / needed);
         let line = format!(
             "seed {seed}: {morning:?}; asked {times:.3} times, {spare:.3} of what was needed; {before} calls before"

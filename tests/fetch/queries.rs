@@ -45,13 +45,11 @@ pub fn query(rng: &mut Rng, table: &str, set: &Set, source: &CellSource) -> Quer
 }
 
 fn attempt(rng: &mut Rng, table: &str, set: &Set, source: &CellSource) -> Query {
-    let of = &source.measurement;
+    let measurement = &source.measurement;
     let mut kept: Vec<BTreeSet<usize>> = vec![periods_of(source)];
-    kept.extend(
-        (0..of.dimensions.len()).map(|at| {
-            (0..of.dimensions[at].members.len()).filter(|&member| source.holds(at, member)).collect()
-        }),
-    );
+    kept.extend((0..measurement.dimensions.len()).map(|at| {
+        (0..measurement.dimensions[at].members.len()).filter(|&member| source.holds(at, member)).collect()
+    }));
     let mut conditions = Vec::new();
     let mut narrow = |at: usize, condition: Option<Condition>, kept: &mut Vec<BTreeSet<usize>>| {
         if let Some(condition) = condition {
@@ -59,25 +57,28 @@ fn attempt(rng: &mut Rng, table: &str, set: &Set, source: &CellSource) -> Query 
             conditions.push(condition.text);
         }
     };
-    narrow(0, of_periods(rng, set, of, &kept[0]), &mut kept);
-    for at in 0..of.dimensions.len() {
+    narrow(0, of_periods(rng, set, measurement, &kept[0]), &mut kept);
+    for at in 0..measurement.dimensions.len() {
         let shown = set
             .columns
             .iter()
             .any(|column| matches!(column.fact, Fact::Member(dimension, _) if dimension == at));
         if shown {
-            let condition = if of.dimensions[at].is_area() {
-                of_places(rng, set, of, at)
+            let condition = if measurement.dimensions[at].is_area() {
+                of_places(rng, set, measurement, at)
             } else {
-                of_members(rng, set, of, at, &kept[at + 1])
+                of_members(rng, set, measurement, at, &kept[at + 1])
             };
             narrow(at + 1, condition, &mut kept);
         }
     }
-    let mut scope: Axes =
-        kept.iter().zip(lengths(of)).map(|(kept, length)| (kept.iter().copied().collect(), length)).collect();
-    let wanted = Wanted::by_chance(rng, set, of, source.form);
-    scope.push((wanted.measures.iter().copied().collect(), of.measures.len()));
+    let mut scope: Axes = kept
+        .iter()
+        .zip(lengths(measurement))
+        .map(|(kept, length)| (kept.iter().copied().collect(), length))
+        .collect();
+    let wanted = Wanted::by_chance(rng, set, measurement, source.form);
+    scope.push((wanted.measures.iter().copied().collect(), measurement.measures.len()));
     conditions.extend(wanted.condition.clone());
     let mut options = Vec::new();
     if !conditions.is_empty() {
@@ -94,14 +95,17 @@ fn attempt(rng: &mut Rng, table: &str, set: &Set, source: &CellSource) -> Query 
     Query { path, scope, places }
 }
 
-fn lengths(of: &Measurement) -> impl Iterator<Item = usize> {
-    [of.periods.len()].into_iter().chain(of.dimensions.iter().map(|dimension| dimension.members.len()))
+fn lengths(measurement: &Measurement) -> impl Iterator<Item = usize> {
+    [measurement.periods.len()]
+        .into_iter()
+        .chain(measurement.dimensions.iter().map(|dimension| dimension.members.len()))
 }
 
 fn periods_of(source: &CellSource) -> BTreeSet<usize> {
-    let of = &source.measurement;
-    let fits = |at: &usize| source.period_type.as_ref().is_none_or(|kind| *kind == of.periods[*at].type_id);
-    (0..of.periods.len()).filter(fits).collect()
+    let measurement = &source.measurement;
+    let fits =
+        |at: &usize| source.period_type.as_ref().is_none_or(|kind| *kind == measurement.periods[*at].type_id);
+    (0..measurement.periods.len()).filter(fits).collect()
 }
 
 fn text(value: &Value) -> Option<String> {
@@ -113,21 +117,26 @@ fn column(set: &Set, wanted: impl Fn(Fact) -> bool) -> Option<&Column> {
 }
 
 /// A condition on the text of a column, and where it holds.
-fn condition(of: &Measurement, column: &Column, text_of: String, holds: impl Fn(&str) -> bool) -> Condition {
+fn condition(
+    measurement: &Measurement,
+    column: &Column,
+    text_of: String,
+    holds: impl Fn(&str) -> bool,
+) -> Condition {
     let axis = axis(column.fact).unwrap();
-    let kept = (0..axis_len(of, axis))
-        .filter(|&at| text(&value_at(of, column.fact, at)).is_some_and(|text| holds(&text)));
+    let kept = (0..axis_len(measurement, axis))
+        .filter(|&at| text(&value_at(measurement, column.fact, at)).is_some_and(|text| holds(&text)));
     Condition { text: text_of, kept: kept.collect() }
 }
 
 /// A list of values as a condition.
-fn one_of(of: &Measurement, column: &Column, values: &[String]) -> Condition {
+fn one_of(measurement: &Measurement, column: &Column, values: &[String]) -> Condition {
     let quoted: Vec<String> = values.iter().map(|value| format!("'{}'", value.replace('\'', "''"))).collect();
     let written = match quoted.as_slice() {
         [one] => format!("{} eq {one}", column.name),
         several => format!("{} in ({})", column.name, several.join(",")),
     };
-    condition(of, column, written, |text| values.iter().any(|value| value == text))
+    condition(measurement, column, written, |text| values.iter().any(|value| value == text))
 }
 
 fn some(rng: &mut Rng, values: &[String], count: usize) -> Vec<String> {
@@ -137,45 +146,54 @@ fn some(rng: &mut Rng, values: &[String], count: usize) -> Vec<String> {
     values
 }
 
-fn of_periods(rng: &mut Rng, set: &Set, of: &Measurement, kept: &BTreeSet<usize>) -> Option<Condition> {
+fn of_periods(
+    rng: &mut Rng,
+    set: &Set,
+    measurement: &Measurement,
+    kept: &BTreeSet<usize>,
+) -> Option<Condition> {
     let column = column(set, |fact| matches!(fact, Fact::Period(PeriodFact::Id | PeriodFact::CbsCode)))?;
-    let ids: Vec<String> = kept.iter().filter_map(|&at| text(&value_at(of, column.fact, at))).collect();
+    let ids: Vec<String> =
+        kept.iter().filter_map(|&at| text(&value_at(measurement, column.fact, at))).collect();
     let newest = |count: usize| ids[count.min(ids.len()) - 1].clone();
     let since = |first: String| {
-        condition(of, column, format!("{} ge '{first}'", column.name), |text| text >= first.as_str())
+        condition(measurement, column, format!("{} ge '{first}'", column.name), |text| text >= first.as_str())
     };
     match rng.u8(0..10) {
-        0 | 1 => Some(one_of(of, column, &[ids[0].clone()])),
-        2 => Some(one_of(of, column, &some(rng, &ids, 1))),
+        0 | 1 => Some(one_of(measurement, column, &[ids[0].clone()])),
+        2 => Some(one_of(measurement, column, &some(rng, &ids, 1))),
         3 => Some(since(newest(13))),
         4 => Some(since(newest(25))),
         5 => Some(since(newest(*rng.choice(&[3, 6, 12, 37, 61]).unwrap()))),
         6 => {
             let year = ids[rng.usize(0..ids.len())][..4].to_owned();
-            Some(condition(of, column, format!("startswith({},'{year}')", column.name), |text| {
+            Some(condition(measurement, column, format!("startswith({},'{year}')", column.name), |text| {
                 text.starts_with(&year)
             }))
         }
-        7 => Some(one_of(of, column, &[ids[0].clone(), newest(2), newest(13)])),
+        7 => Some(one_of(measurement, column, &[ids[0].clone(), newest(2), newest(13)])),
         _ => None,
     }
 }
 
-fn of_places(rng: &mut Rng, set: &Set, of: &Measurement, at: usize) -> Option<Condition> {
+fn of_places(rng: &mut Rng, set: &Set, measurement: &Measurement, at: usize) -> Option<Condition> {
     let fact = |wanted: MemberFact| column(set, move |fact| fact == Fact::Member(at, wanted));
     let id = fact(MemberFact::Id)?;
-    let labels: Vec<String> = of.dimensions[at].members.iter().map(|member| member.label.clone()).collect();
+    let labels: Vec<String> =
+        measurement.dimensions[at].members.iter().map(|member| member.label.clone()).collect();
     match (rng.u8(0..10), fact(MemberFact::Label), fact(MemberFact::Level)) {
-        (0 | 1, ..) => Some(one_of(of, id, &["T".to_owned()])),
-        (2 | 3, Some(label), _) => Some(one_of(of, label, &some(rng, &labels, 1))),
-        (4, Some(label), _) => Some(one_of(of, label, &some(rng, &labels, 4))),
-        (5, _, Some(level)) => Some(one_of(of, level, &["Kommune".to_owned()])),
+        (0 | 1, ..) => Some(one_of(measurement, id, &["T".to_owned()])),
+        (2 | 3, Some(label), _) => Some(one_of(measurement, label, &some(rng, &labels, 1))),
+        (4, Some(label), _) => Some(one_of(measurement, label, &some(rng, &labels, 4))),
+        (5, _, Some(level)) => Some(one_of(measurement, level, &["Kommune".to_owned()])),
         (6, _, Some(level)) => {
-            Some(condition(of, level, format!("{} ne 'Kommune'", level.name), |text| text != "Kommune"))
+            Some(condition(measurement, level, format!("{} ne 'Kommune'", level.name), |text| {
+                text != "Kommune"
+            }))
         }
         (7, Some(label), _) => {
             let first: String = labels[rng.usize(0..labels.len())].chars().take(1).collect();
-            Some(condition(of, label, format!("startswith({},'{first}')", label.name), |text| {
+            Some(condition(measurement, label, format!("startswith({},'{first}')", label.name), |text| {
                 text.starts_with(&first)
             }))
         }
@@ -186,19 +204,19 @@ fn of_places(rng: &mut Rng, set: &Set, of: &Measurement, at: usize) -> Option<Co
 fn of_members(
     rng: &mut Rng,
     set: &Set,
-    of: &Measurement,
+    measurement: &Measurement,
     at: usize,
     kept: &BTreeSet<usize>,
 ) -> Option<Condition> {
     let id = column(set, |fact| fact == Fact::Member(at, MemberFact::Id))?;
     let ids: Vec<String> =
-        kept.iter().map(|&member| of.dimensions[at].members[member].id.to_string()).collect();
-    let has_total = of.dimensions[at].total().is_some_and(|total| kept.contains(&total));
+        kept.iter().map(|&member| measurement.dimensions[at].members[member].id.to_string()).collect();
+    let has_total = measurement.dimensions[at].total().is_some_and(|total| kept.contains(&total));
     match rng.u8(0..6) {
-        0..=2 if has_total => Some(one_of(of, id, &["T".to_owned()])),
-        3 if has_total => Some(condition(of, id, format!("{} ne 'T'", id.name), |text| text != "T")),
-        4 => Some(one_of(of, id, &some(rng, &ids, 1))),
-        5 => Some(one_of(of, id, &some(rng, &ids, 3))),
+        0..=2 if has_total => Some(one_of(measurement, id, &["T".to_owned()])),
+        3 if has_total => Some(condition(measurement, id, format!("{} ne 'T'", id.name), |text| text != "T")),
+        4 => Some(one_of(measurement, id, &some(rng, &ids, 1))),
+        5 => Some(one_of(measurement, id, &some(rng, &ids, 3))),
         _ => None,
     }
 }
@@ -215,15 +233,15 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn by_chance(rng: &mut Rng, set: &Set, of: &Measurement, form: CellForm) -> Self {
+    fn by_chance(rng: &mut Rng, set: &Set, measurement: &Measurement, form: CellForm) -> Self {
         match form {
-            CellForm::Wide => Self::wide(rng, set, of),
-            CellForm::Long => Self::long(rng, set, of),
+            CellForm::Wide => Self::wide(rng, set, measurement),
+            CellForm::Long => Self::long(rng, set, measurement),
         }
     }
 
-    fn wide(rng: &mut Rng, set: &Set, of: &Measurement) -> Self {
-        let all: Vec<usize> = (0..of.measures.len()).collect();
+    fn wide(rng: &mut Rng, set: &Set, measurement: &Measurement) -> Self {
+        let all: Vec<usize> = (0..measurement.measures.len()).collect();
         let name = |measure: usize| column(set, |fact| fact == Fact::Measure(measure)).unwrap().name.clone();
         let one = all[rng.usize(0..all.len())];
         let mut wanted = Self {
@@ -291,8 +309,8 @@ impl Wanted {
         wanted
     }
 
-    fn long(rng: &mut Rng, set: &Set, of: &Measurement) -> Self {
-        let all: Vec<usize> = (0..of.measures.len()).collect();
+    fn long(rng: &mut Rng, set: &Set, measurement: &Measurement) -> Self {
+        let all: Vec<usize> = (0..measurement.measures.len()).collect();
         let one = all[rng.usize(0..all.len())];
         let mut wanted = Self {
             measures: all.into_iter().collect(),
@@ -303,7 +321,7 @@ impl Wanted {
         };
         if rng.bool() {
             let code = column(set, |fact| axis(fact) == Some(Axis::Measure)).unwrap();
-            wanted.condition = Some(format!("{} eq '{}'", code.name, of.measures[one].id));
+            wanted.condition = Some(format!("{} eq '{}'", code.name, measurement.measures[one].id));
             wanted.measures = [one].into();
         }
         if rng.u8(0..4) == 0 {

@@ -7,7 +7,7 @@ use crate::error::closest;
 use crate::feed::column::{Fact, MemberFact};
 use crate::feed::{Feed, Set};
 use crate::pages::error::PageError;
-use crate::pages::figures::{Question, one_of};
+use crate::pages::figures::{SetQuery, one_of};
 use crate::pages::visit::{MUNICIPALITY, Visit};
 use crate::search::folded;
 
@@ -134,8 +134,8 @@ impl<'a> Choice<'a> {
     }
 
     /// The choice in the words of an address.
-    pub fn question(&self) -> Question {
-        Question {
+    pub fn question(&self) -> SetQuery {
+        SetQuery {
             set: self.set.name.clone(),
             filter: self.conditions().join(" and "),
             select: self.columns().join(","),

@@ -11,7 +11,7 @@ use crate::error::closest;
 use crate::feed::column::{Fact, MemberFact};
 use crate::feed::{Feed, Set};
 use crate::pages::error::PageError;
-use crate::pages::figures::{Question, one_of};
+use crate::pages::figures::{SetQuery, one_of};
 use crate::pages::municipality::{self, Municipality};
 use crate::pages::visit::Visit;
 use crate::search::folded;
@@ -44,7 +44,7 @@ pub(super) struct Choice<'a> {
     is_shortest: bool,
     /// The municipality that was chosen, whether or not the table has it.
     pub municipality: Option<&'static Municipality>,
-    pub places: Vec<Place>,
+    pub places: Vec<ShownArea>,
     pub breakdown: Option<usize>,
     /// Dimensions that stand at a member because they have no total, with that member.
     pub fixed: Vec<(usize, usize)>,
@@ -56,7 +56,7 @@ pub(super) struct Choice<'a> {
 
 /// A place whose figures are shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct ShownArea {
     pub code: &'static str,
     pub name: String,
     /// Whether it was named for comparison and can be taken away again.
@@ -168,7 +168,7 @@ impl<'a> Choice<'a> {
     }
 
     /// The place that is looked at, and the country beside it.
-    pub fn main_places(&self) -> Vec<&Place> {
+    pub fn main_places(&self) -> Vec<&ShownArea> {
         let own = self.places.first();
         let country = self.places.iter().skip(1).find(|place| place.code == COUNTRY);
         own.into_iter().chain(country).collect()
@@ -181,14 +181,14 @@ impl<'a> Choice<'a> {
     }
 
     /// The figures of the places over time.
-    pub fn series(&self) -> Question {
+    pub fn series(&self) -> SetQuery {
         let mut conditions = vec![one_of("Områdekode", self.places.iter().map(|place| place.code))];
         conditions.extend(self.since().map(|day| format!("Fra ge {day}")));
         self.question("Hovedtal", conditions, None, &["Periode", "Områdekode"])
     }
 
     /// The figures of all municipalities in one period.
-    pub fn map(&self, period: &Period) -> Question {
+    pub fn map(&self, period: &Period) -> SetQuery {
         let mut conditions = vec![one_of("Periode", [period.id.as_str()])];
         if !self.is_shortest {
             conditions.push("Områdeniveau eq 'Kommune'".to_owned());
@@ -197,7 +197,7 @@ impl<'a> Choice<'a> {
     }
 
     /// The figures of the members of a dimension in one period, for these places.
-    pub fn parts(&self, dimension: usize, period: &Period, places: &[&Place]) -> Question {
+    pub fn parts(&self, dimension: usize, period: &Period, places: &[&ShownArea]) -> SetQuery {
         let name = self.dimension_column(dimension);
         let set = format!("Fordelt_på_{name}");
         let conditions = vec![
@@ -209,15 +209,15 @@ impl<'a> Choice<'a> {
         self.question(&set, conditions, Some(dimension), &columns)
     }
 
-    /// A question for the chosen measure. Sets hold the shortest period type with all other dimensions at their totals; of other
+    /// A query for the chosen measure, broken down by a dimension if one is given. Sets hold the shortest period type with all other dimensions at their totals; of other
     /// types the same figures are asked of the whole cube.
     fn question(
         &self,
         set: &str,
         mut conditions: Vec<String>,
-        of: Option<usize>,
+        broken_down: Option<usize>,
         columns: &[&str],
-    ) -> Question {
+    ) -> SetQuery {
         if !self.is_shortest {
             conditions.insert(0, one_of("Periodetype", [self.period_type.id.as_str()]));
         }
@@ -227,14 +227,16 @@ impl<'a> Choice<'a> {
             let member = member.and_then(|(_, member)| dimension.members.get(*member));
             match member {
                 _ if dimension.is_area() => {}
-                _ if of == Some(index) && !self.is_shortest => conditions.push(format!("{column} ne 'T'")),
-                _ if of == Some(index) => {}
+                _ if broken_down == Some(index) && !self.is_shortest => {
+                    conditions.push(format!("{column} ne 'T'"))
+                }
+                _ if broken_down == Some(index) => {}
                 Some(member) => conditions.push(one_of(&column, [member.id.as_str()])),
                 None if !self.is_shortest => conditions.push(one_of(&column, ["T"])),
                 None => {}
             }
         }
-        Question {
+        SetQuery {
             set: if self.is_shortest { set.to_owned() } else { CUBE.to_owned() },
             filter: conditions.join(" and "),
             select: columns.iter().copied().chain([self.measure_column()]).collect::<Vec<_>>().join(","),
@@ -274,9 +276,9 @@ fn places(
     measurement: &Measurement,
     municipality: Option<&Municipality>,
     compared: &str,
-) -> Result<Vec<Place>, PageError> {
+) -> Result<Vec<ShownArea>, PageError> {
     let codes = municipality.into_iter().flat_map(|one| [one.code, one.region]).chain([COUNTRY]);
-    let mut places: Vec<Place> = codes.filter_map(|code| place(measurement, code, false)).collect();
+    let mut places: Vec<ShownArea> = codes.filter_map(|code| place(measurement, code, false)).collect();
     let named: Vec<&str> =
         compared.split([',', ';']).map(str::trim).filter(|name| !name.is_empty()).collect();
     if named.len() > COMPARED_LIMIT {
@@ -301,8 +303,8 @@ fn places(
     Ok(places)
 }
 
-fn place(measurement: &Measurement, code: &str, is_compared: bool) -> Option<Place> {
+fn place(measurement: &Measurement, code: &str, is_compared: bool) -> Option<ShownArea> {
     let area = measurement.dimensions.get(measurement.area()?)?;
     let member = area.members.iter().find(|member| member.code == Some(code))?;
-    Some(Place { code: member.code?, name: member.label.clone(), is_compared })
+    Some(ShownArea { code: member.code?, name: member.label.clone(), is_compared })
 }

@@ -19,7 +19,7 @@ use crate::error::DescribeError;
 use crate::feed::Feed;
 use crate::fetch::error::FetchError;
 use crate::pages::error::{PageError, in_english};
-use crate::pages::figures::{Question, Rows, one_of};
+use crate::pages::figures::{Rows, SetQuery, one_of};
 use crate::pages::language::Language;
 use crate::pages::layout::Layout;
 use crate::pages::measurement::choice::Choice;
@@ -125,7 +125,7 @@ async fn show(sources: &Sources, visit: &Visit, table: &str) -> Result<Result<Ht
 }
 
 /// What is shown as files to work with.
-fn files(visit: &Visit, head: &MeasurementHead, question: &Question) -> Vec<(&'static str, String)> {
+fn files(visit: &Visit, head: &MeasurementHead, question: &SetQuery) -> Vec<(&'static str, String)> {
     let l = visit.language;
     let file = |folder: &str, extension: &str| {
         visit.file(&format!("{folder}/{}/{}", head.id, question.file(extension)))
@@ -227,7 +227,7 @@ async fn revisions(
     head: &MeasurementHead,
     l: Language,
 ) -> Vec<String> {
-    let question = Question {
+    let question = SetQuery {
         set: "Revisions".to_owned(),
         filter: one_of("Table", [head.id.as_str()]),
         select: "Period,Area,Measure,Before,After".to_owned(),

@@ -10,7 +10,7 @@ use crate::catalogue::period::Period;
 use crate::catalogue::value::Figure;
 use crate::pages::figures::Rows;
 use crate::pages::language::Language;
-use crate::pages::measurement::choice::{Choice, Place};
+use crate::pages::measurement::choice::{Choice, ShownArea};
 
 /// The figures of places, side by side.
 pub(super) struct Series<'a> {
@@ -20,7 +20,7 @@ pub(super) struct Series<'a> {
 }
 
 pub(super) struct PlaceSeries<'a> {
-    pub place: &'a Place,
+    pub place: &'a ShownArea,
     /// One per period; `None` where nothing is published.
     pub figures: Vec<Figure>,
 }
@@ -47,7 +47,7 @@ impl<'a> Series<'a> {
         let mut periods: Vec<&Period> = choice.periods().collect();
         periods.reverse();
         let of =
-            |place: &Place, period: &Period| figures.get(&(place.code.to_owned(), period.id.to_string()));
+            |place: &ShownArea, period: &Period| figures.get(&(place.code.to_owned(), period.id.to_string()));
         let is_listed =
             |period: &&Period| choice.places.iter().any(|place| matches!(of(place, period), Some(Some(_))));
         let first = periods.iter().position(is_listed).unwrap_or(periods.len());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix_web::http::Method;
 
-use super::file_address::Asked;
+use super::file_address::RequestAddress;
 use super::raw_request::{ROOT, RawRequest};
 use crate::answer::error::BridgeError;
 use crate::answer::stages::Stages;
@@ -77,7 +77,7 @@ impl<'a> Call<'a> {
             Some((table, path)) => (Some(table), path),
             None => (None, self.path),
         };
-        Asked { base: self.base, table, path, query: self.query }.advised(error)
+        RequestAddress { base: self.base, table, path, query: self.query }.advised(error)
     }
 
     pub(super) async fn answer(&self, stages: &Stages) -> Result<Answered, BridgeError> {

@@ -7,7 +7,7 @@ use crate::odata::media_type::NegotiationError;
 use crate::query::error::{QueryError, QueryErrorKind};
 
 /// A request below `/odata/`, as far as an address of a file follows from it.
-pub(super) struct Asked<'a> {
+pub(super) struct RequestAddress<'a> {
     /// The absolute address of the program.
     pub(super) base: &'a str,
     /// The table; `None` in the catalogue service, whose sets are named after tables.
@@ -18,7 +18,7 @@ pub(super) struct Asked<'a> {
     pub(super) query: &'a str,
 }
 
-impl Asked<'_> {
+impl RequestAddress<'_> {
     /// The error, or one that says where the file is, if a file was asked for.
     pub(super) fn advised(&self, error: BridgeError) -> BridgeError {
         let segment = percent_decode_str(self.path.split(['/', '(']).next().unwrap_or_default());
