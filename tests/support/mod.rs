@@ -3,4 +3,5 @@
 pub mod app;
 pub mod canned;
 pub mod canned_app;
+pub mod log;
 pub mod wire;

@@ -1,47 +1,18 @@
 //! The key appears in no log, error, address or debug output.
 
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
-
 use base64::Engine;
 use jobindsats_bridge::settings::redact::redact;
 use jobindsats_bridge::upstream::client::{HttpUpstream, Upstream};
 use serde_json::json;
-use tracing_subscriber::fmt::MakeWriter;
 
 use super::{KEY, ONE_CELL, one_cell, options};
 use crate::support::canned::{Canned, CannedServer};
 use crate::support::canned_app::CannedApp;
-
-#[derive(Debug, Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
+use crate::support::log::listen;
 
 #[tokio::test]
 async fn the_key_is_in_no_error_no_debug_text_and_no_log_line() {
-    let log = Log::default();
-    let subscriber =
-        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone()).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
-
+    let heard = listen();
     let echo = format!("The token '{KEY}' is not welcome");
     let cell = ONE_CELL.replace("7]", &format!("\"{KEY}\"]"));
     let answers = [
@@ -72,7 +43,7 @@ async fn the_key_is_in_no_error_no_debug_text_and_no_log_line() {
         shown.push_str(&format!("{client:?} {error:?} {error}\n"));
         assert!(server.requests()[0].contains(KEY), "the key is sent");
     }
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = heard.text();
     assert!(log.contains("trying again"), "the log is heard");
     assert!(!shown.contains(&"r".repeat(200)), "a request id has a length");
     for line in shown.lines().chain(log.lines()) {
