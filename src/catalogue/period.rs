@@ -193,7 +193,9 @@ impl Period {
     }
 }
 
-fn month_name(month: u32) -> &'static str {
+/// The Danish name of a month; empty where there is none of that number.
+#[must_use]
+pub fn month_name(month: u32) -> &'static str {
     const NAMES: [&str; 12] = [
         "januar",
         "februar",

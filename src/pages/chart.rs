@@ -66,8 +66,8 @@ pub(super) struct Drawing<'a> {
 }
 
 impl LineChart {
-    /// Draws series of equal length. `label` writes a value of the axis.
-    pub fn draw(drawing: &Drawing<'_>, label: impl Fn(f64, f64) -> String) -> Self {
+    /// Draws series of equal length. `label` writes a value of the axis with so many decimals.
+    pub fn draw(drawing: &Drawing<'_>, label: impl Fn(f64, u8) -> String) -> Self {
         let (width, height) = (f64::from(drawing.width), f64::from(drawing.height));
         let has_labels = drawing.series.len() > 1;
         let longest = drawing.series.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
@@ -109,7 +109,7 @@ impl LineChart {
             description: drawing.description.clone(),
             values: axis
                 .ticks()
-                .map(|value| Tick { at: written(y(value)), label: label(value, axis.step) })
+                .map(|value| Tick { at: written(y(value)), label: label(value, axis.decimals()) })
                 .collect(),
             times: drawing.times.iter().map(tick).collect(),
             breaks: drawing
@@ -149,6 +149,13 @@ impl Axis {
         let step = step.unwrap_or(power * 10.0);
         let (low, high) = ((least / step).floor() * step, (most / step).ceil() * step);
         Self { low, high: if high > low { high } else { low + step }, step }
+    }
+
+    /// As many decimals as tell the ticks apart.
+    fn decimals(&self) -> u8 {
+        // A smaller step is one of rounding errors.
+        const MOST: u8 = 9;
+        (0..MOST).find(|&decimals| self.step * 10_f64.powi(decimals.into()) > 0.999).unwrap_or(MOST)
     }
 
     fn ticks(&self) -> impl Iterator<Item = f64> + use<> {
@@ -200,10 +207,14 @@ fn spread(wanted: &[f64], top: f64, bottom: f64) -> Vec<f64> {
 
 /// A name that fits in so many letters.
 fn shortened(name: &str, letters: f64) -> String {
-    match name.char_indices().find(|(index, _)| number(*index) >= letters.max(3.0)) {
-        Some((end, _)) => format!("{}…", &name[..end]),
-        None => name.to_owned(),
-    }
+    let fits = |position: &usize| number(*position) < letters.max(3.0);
+    let shown: String = name
+        .chars()
+        .enumerate()
+        .take_while(|(position, _)| fits(position))
+        .map(|(_, letter)| letter)
+        .collect();
+    if shown.len() < name.len() { format!("{shown}…") } else { shown }
 }
 
 /// A count as a coordinate; counts of what is drawn are small.
@@ -254,13 +265,36 @@ mod tests {
             (-3.0, 3.0, vec![-4.0, -2.0, 0.0, 2.0, 4.0]),
         ] {
             let ticks: Vec<f64> = Axis::of([least, most].into_iter()).ticks().collect();
-            assert!(
-                ticks.len() >= 2 && ticks[0] <= least && ticks[ticks.len() - 1] >= most,
-                "{ticks:?} {expected:?}"
-            );
-            assert!(ticks.len() <= 7, "{ticks:?}");
+            assert_eq!(ticks, expected, "{least} {most}");
         }
         assert_eq!(Axis::of([f64::NAN].into_iter()).ticks().count(), 2);
+    }
+
+    #[test]
+    fn ticks_have_the_decimals_that_tell_them_apart() {
+        for (least, most, decimals) in [
+            (0.0, 97.0, 0),
+            (3.0, 9.0, 0),
+            (10.0, 11.0, 1),
+            (0.70, 0.78, 2),
+            (0.100, 0.104, 3),
+            (0.2, 0.9, 1),
+        ] {
+            let axis = Axis::of([least, most].into_iter());
+            assert_eq!(axis.decimals(), decimals, "{least} {most} {}", axis.step);
+            let digits = usize::from(decimals);
+            let mut labels: Vec<String> = axis.ticks().map(|tick| format!("{tick:.digits$}")).collect();
+            let count = labels.len();
+            labels.dedup();
+            assert_eq!(labels.len(), count, "{labels:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_shortened_by_letters() {
+        assert_eq!(shortened("Ærøskøbing", 10.0), "Ærøskøbing");
+        assert_eq!(shortened("Ærøskøbing", 5.0), "Ærøsk…");
+        assert_eq!(shortened("Århus", 1.0), "Årh…");
     }
 
     #[test]

@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use chrono_tz::Europe::Copenhagen;
-use rust_decimal::Decimal;
+use rust_decimal::{Decimal, RoundingStrategy};
 
 use crate::catalogue::measure::Unit;
-use crate::catalogue::period::{Period, PeriodKind};
+use crate::catalogue::period::{Period, PeriodKind, month_name};
 
 /// A language that pages are written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -56,7 +56,7 @@ impl Language {
     /// A figure with so many decimals.
     #[must_use]
     pub fn number(self, figure: Decimal, decimals: u8) -> String {
-        let rounded = figure.round_dp(u32::from(decimals)).abs();
+        let rounded = rounded(figure, decimals).abs();
         let text = format!("{rounded:.*}", usize::from(decimals));
         let (whole, part) = text.split_once('.').unwrap_or((&text, ""));
         let (thousand, point) = (self.text(".", ","), self.text(",", "."));
@@ -144,20 +144,6 @@ impl Language {
     }
 
     fn month(self, month: u32) -> &'static str {
-        const DANISH: [&str; 12] = [
-            "januar",
-            "februar",
-            "marts",
-            "april",
-            "maj",
-            "juni",
-            "juli",
-            "august",
-            "september",
-            "oktober",
-            "november",
-            "december",
-        ];
         const ENGLISH: [&str; 12] = [
             "January",
             "February",
@@ -172,10 +158,15 @@ impl Language {
             "November",
             "December",
         ];
-        let names = if self == Self::Danish { DANISH } else { ENGLISH };
         let index = usize::try_from(month).ok().and_then(|month| month.checked_sub(1));
-        index.and_then(|index| names.get(index)).copied().unwrap_or_default()
+        let english = index.and_then(|index| ENGLISH.get(index)).copied().unwrap_or_default();
+        self.text(month_name(month), english)
     }
+}
+
+/// A figure with so many decimals. A half is rounded away from zero, as people do.
+pub(super) fn rounded(figure: Decimal, decimals: u8) -> Decimal {
+    figure.round_dp_with_strategy(decimals.into(), RoundingStrategy::MidpointAwayFromZero)
 }
 
 /// The language that `Accept-Language` gives the most weight, the first of equal ones.
@@ -217,6 +208,16 @@ mod tests {
         assert_eq!(Language::Danish.number(figure("-0.04"), 1), "0,0");
         assert_eq!(Language::Danish.number(figure("-12.5"), 1), "−12,5");
         assert_eq!(Language::Danish.number(figure("7"), 3), "7,000");
+    }
+
+    #[test]
+    fn halves_are_rounded_away_from_zero() {
+        let figure = |text: &str| text.parse::<Decimal>().unwrap();
+        for (exact, decimals, expected) in
+            [("0.5", 0, "1"), ("2.5", 0, "3"), ("-2.5", 0, "−3"), ("4.25", 1, "4,3"), ("2.4999", 0, "2")]
+        {
+            assert_eq!(Language::Danish.number(figure(exact), decimals), expected, "{exact}");
+        }
     }
 
     #[test]

@@ -172,11 +172,8 @@ impl<'a> Drawn<'a> {
             first_look: lines.first().copied().unwrap_or_default(),
             series,
         };
-        let (l, most) = (self.l, self.decimals);
-        LineChart::draw(&drawing, |value, step| {
-            // As many decimals as tell the ticks apart.
-            let decimals = if step >= 1.0 { 0 } else { most.max(1) };
-            Decimal::from_f64(value).map(|value| l.number(value, decimals)).unwrap_or_default()
+        LineChart::draw(&drawing, |value, decimals| {
+            Decimal::from_f64(value).map(|value| self.l.number(value, decimals)).unwrap_or_default()
         })
     }
 

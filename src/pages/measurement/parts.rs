@@ -1,6 +1,6 @@
 //! The chosen breakdown in one period: a row for each member, for the place that is looked at and those beside it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
@@ -39,12 +39,13 @@ impl Parts {
         let name = choice.dimension_column(dimension);
         let places = choice.main_places();
         let mut members: Vec<(String, String, String)> = Vec::new();
+        let mut listed: HashSet<String> = HashSet::new();
         let mut figures: HashMap<(String, String), Figure> = HashMap::new();
         for row in 0..rows.len() {
             let id = rows.text(row, &format!("{name}_id"));
             let key = (id.clone(), rows.text(row, "Områdekode"));
             figures.insert(key, rows.figure(row, choice.measure_column()));
-            if members.iter().all(|(known, ..)| *known != id) {
+            if listed.insert(id.clone()) {
                 members.push((id, rows.text(row, name), rows.text(row, &format!("{name}_niveau"))));
             }
         }

@@ -9,7 +9,7 @@ use crate::catalogue::measure::Unit;
 use crate::catalogue::period::Period;
 use crate::catalogue::value::Figure;
 use crate::pages::figures::Rows;
-use crate::pages::language::Language;
+use crate::pages::language::{Language, rounded};
 use crate::pages::measurement::choice::{Choice, ShownArea};
 
 /// The figures of places, side by side.
@@ -130,7 +130,7 @@ fn changed(
     before: Decimal,
     period: &str,
 ) -> String {
-    let (now, before) = (now.round_dp(decimals.into()), before.round_dp(decimals.into()));
+    let (now, before) = (rounded(now, decimals), rounded(before, decimals));
     let difference = now - before;
     let than = |more: &str| match l {
         Language::Danish => format!("{more} end i {period}"),
@@ -198,6 +198,8 @@ mod tests {
             (Some(Unit::Percent), 1, "3.12", "3.14", "uændret siden juli 2025"),
             (Some(Unit::Weeks), 1, "12.5", "14", "1,5 uger kortere end i juli 2025"),
             (Some(Unit::Count), 0, "5", "0", "5 flere end i juli 2025"),
+            (Some(Unit::Percent), 1, "4.25", "4.15", "0,1 procentpoint højere end i juli 2025"),
+            (Some(Unit::Persons), 0, "2.5", "2", "1 flere (+50,0 %) end i juli 2025"),
         ];
         for (unit, decimals, now, before, expected) in cases {
             let said = changed(Language::Danish, unit, decimals, figure(now), figure(before), "juli 2025");
