@@ -12,7 +12,7 @@ pub const AREA_DIMENSION: &str = "_omrade";
 /// The name of the country among areas.
 pub const COUNTRY_NAME: &str = "Hele landet";
 /// The country's code among area codes.
-const COUNTRY_CODE: &str = "000";
+pub const COUNTRY_CODE: &str = "000";
 
 /// A place that has an official code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

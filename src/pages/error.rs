@@ -25,7 +25,20 @@ impl PageError {
         Self::bad(
             "UnknownMunicipality",
             format!("Kommunen '{found}' findes ikke{}; vælg en på listen.", but_there_is(&suggestion)),
-            format!("there is no municipality '{found}'{}", did_you_mean(&suggestion)),
+            format!("There is no municipality '{found}'{}", did_you_mean(&suggestion)),
+        )
+    }
+
+    /// An area that there is not.
+    pub fn area(found: &str, suggestion: Option<String>) -> Self {
+        let found = excerpt(found);
+        Self::bad(
+            "UnknownArea",
+            format!(
+                "Området '{found}' findes ikke{}; skriv en kommune eller en region.",
+                but_there_is(&suggestion)
+            ),
+            format!("There is no area '{found}'{}", did_you_mean(&suggestion)),
         )
     }
 
@@ -35,7 +48,7 @@ impl PageError {
         Self::bad(
             "UnknownChoice",
             format!("Målingen har ikke {option}={found}{}; vælg på siden.", but_there_is(&suggestion)),
-            format!("the measurement has no {option}={found}{}", did_you_mean(&suggestion)),
+            format!("The measurement has no {option}={found}{}", did_you_mean(&suggestion)),
         )
     }
 
@@ -44,7 +57,7 @@ impl PageError {
         Self::bad(
             "TooManyCompared",
             format!("Der kan sammenlignes med højst {limit} områder ad gangen; fjern nogle."),
-            format!("at most {limit} places are compared at a time; remove some"),
+            format!("At most {limit} areas are compared at a time; remove some."),
         )
     }
 
@@ -53,7 +66,7 @@ impl PageError {
         Self::bad(
             "TooManyBreakdowns",
             format!("Der kan fordeles på højst {limit} opdelinger ad gangen; fjern nogle."),
-            format!("at most {limit} breakdowns can be chosen at a time; remove some"),
+            format!("At most {limit} breakdowns can be chosen at a time; remove some."),
         )
     }
 
@@ -64,7 +77,7 @@ impl PageError {
             ..Self::bad(
                 "NoPeriods",
                 "Jobindsats opgiver ingen perioder for målingen; prøv igen senere.".to_owned(),
-                "the upstream lists no periods for the measurement; try again later".to_owned(),
+                "Jobindsats lists no periods for the measurement; try again later.".to_owned(),
             )
         }
     }
@@ -86,7 +99,7 @@ impl PageError {
         Self::bad(
             "UnknownSubject",
             format!("Emnet '{found}' findes ikke{}; vælg et på listen.", but_there_is(&suggestion)),
-            format!("there is no subject '{found}'{}", did_you_mean(&suggestion)),
+            format!("There is no subject '{found}'{}", did_you_mean(&suggestion)),
         )
     }
 
@@ -95,7 +108,7 @@ impl PageError {
         Self::bad(
             "SearchTooLong",
             format!("Søgeteksten er for lang; skriv højst {limit} tegn."),
-            format!("the search text is too long; write at most {limit} characters"),
+            format!("The search text is too long; write at most {limit} characters."),
         )
     }
 }

@@ -83,6 +83,29 @@ async fn the_language_is_the_address_s_else_the_browser_s() {
 }
 
 #[actix_web::test]
+async fn errors_are_sentences_in_both_languages() {
+    let app = App::start().await;
+    let long = format!("/?q={}", "x".repeat(201));
+    for path in [
+        "/?kommune=xyz",
+        &long,
+        "/nyt?emne=xyz",
+        "/maaling/y07a02?maal=xyz",
+        "/maaling/y07a02?sammenlign=xyz",
+        "/maaling/y07a02?sammenlign=1,2,3,4,5,6,7,8,9",
+        "/maaling/findes_ikke",
+        "/findes/ikke",
+    ] {
+        for language in ["da", "en"] {
+            let page = visit(&app, path, language).await;
+            let html = page.text();
+            let sentence = html.split_once("<p class=\"lead\">").map(|(_, rest)| rest.chars().next());
+            assert!(sentence.flatten().is_some_and(char::is_uppercase), "{path}: {}", text(&page));
+        }
+    }
+}
+
+#[actix_web::test]
 async fn an_address_that_does_not_exist_is_a_page_for_people_only() {
     let app = App::start().await;
     let page = visit(&app, "/findes/<script>alert(1)</script>", "da").await;

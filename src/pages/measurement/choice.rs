@@ -2,7 +2,7 @@
 
 use chrono::{Months, NaiveDate};
 
-use crate::catalogue::area::AreaKind;
+use crate::catalogue::area::{AreaKind, COUNTRY_CODE, official_places};
 use crate::catalogue::dimension::Dimension;
 use crate::catalogue::measure::{Measure, Unit};
 use crate::catalogue::measurement::{Measurement, PeriodType};
@@ -12,7 +12,7 @@ use crate::feed::column::{Fact, MemberFact};
 use crate::feed::{Feed, Set};
 use crate::pages::error::PageError;
 use crate::pages::figures::{SetQuery, one_of};
-use crate::pages::municipality::{self, Municipality};
+use crate::pages::municipality::Municipality;
 use crate::pages::visit::Visit;
 use crate::search::folded;
 
@@ -32,8 +32,6 @@ const COMPARED_LIMIT: usize = 8;
 const YEARS_SHOWN: u32 = 10;
 /// The set of all figures, whose columns name every dimension and measure.
 const CUBE: &str = "Data";
-/// The official code of the country.
-const COUNTRY: &str = "000";
 
 /// What is shown.
 pub(super) struct Choice<'a> {
@@ -170,7 +168,7 @@ impl<'a> Choice<'a> {
     /// The place that is looked at, and the country beside it.
     pub fn main_places(&self) -> Vec<&ShownArea> {
         let own = self.places.first();
-        let country = self.places.iter().skip(1).find(|place| place.code == COUNTRY);
+        let country = self.places.iter().skip(1).find(|place| place.code == COUNTRY_CODE);
         own.into_iter().chain(country).collect()
     }
 
@@ -277,30 +275,32 @@ fn places(
     municipality: Option<&Municipality>,
     compared: &str,
 ) -> Result<Vec<ShownArea>, PageError> {
-    let codes = municipality.into_iter().flat_map(|one| [one.code, one.region]).chain([COUNTRY]);
+    let codes = municipality.into_iter().flat_map(|one| [one.code, one.region]).chain([COUNTRY_CODE]);
     let mut places: Vec<ShownArea> = codes.filter_map(|code| place(measurement, code, false)).collect();
     let named: Vec<&str> =
         compared.split([',', ';']).map(str::trim).filter(|name| !name.is_empty()).collect();
     if named.len() > COMPARED_LIMIT {
         return Err(PageError::too_many_compared(COMPARED_LIMIT));
     }
-    for (index, name) in named.into_iter().enumerate() {
-        let code = municipality::find(name).map_or(name, |one| one.code);
-        let is_known = municipality::find(name).is_ok();
-        let Some(added) = place(measurement, code, true) else {
-            if is_known {
-                continue;
-            }
-            let nearest = municipality::find(name).err().flatten();
-            return Err(PageError::municipality(name, nearest));
-        };
-        if !places.iter().any(|other| other.code == added.code) {
-            // Behind the chosen municipality, in front of its region and the country.
-            let at = (usize::from(municipality.is_some()) + index).min(places.len());
+    // Behind the chosen municipality, in front of its region and the country.
+    let mut at =
+        places.iter().take_while(|place| municipality.is_some_and(|one| one.code == place.code)).count();
+    for name in named {
+        let Some(added) = place(measurement, code_of(name)?, true) else { continue };
+        if places.iter().all(|other| other.code != added.code) {
             places.insert(at, added);
+            at += 1;
         }
     }
     Ok(places)
+}
+
+/// The official code of the municipality, the region or the country of that code or name, however its letters are written.
+fn code_of(name: &str) -> Result<&'static str, PageError> {
+    let (all, wanted) = (official_places(), folded(name));
+    let found = all.iter().find(|place| place.code == name || folded(place.name) == wanted);
+    let nearest = || closest(name, all.iter().map(|place| place.name));
+    found.map(|place| place.code).ok_or_else(|| PageError::area(name, nearest()))
 }
 
 fn place(measurement: &Measurement, code: &str, is_compared: bool) -> Option<ShownArea> {
