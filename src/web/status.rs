@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Europe::Copenhagen;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::catalogue::revised::{self, RevisedFigure};
 use crate::catalogue::value::Figure;
 use crate::error::DescribeError;
 use crate::observe::reports::{MAIL_SUBJECT, MAIL_TO};
@@ -76,7 +77,7 @@ pub async fn page(state: web::Data<AppState>) -> HttpResponse {
     body.push_str("</table>");
     left_out(&mut body, &state);
     body.push_str(&failures(&state.reports.newest_first()));
-    revised(&mut body, &state);
+    revised_figures(&mut body, &state);
     framed(&state, "Status", &body)
 }
 
@@ -106,23 +107,30 @@ fn left_out(body: &mut String, state: &AppState) {
 }
 
 /// The latest revised figures.
-fn revised(body: &mut String, state: &AppState) {
+fn revised_figures(body: &mut String, state: &AppState) {
     let figures = state.revisions.figures();
     let _ = write!(
         body,
         "<h2>Ændrede tal</h2><p>{} tal er ændret, efter at de var hentet; alle står i <a href=\"odata/Revisions\">Revisions</a>.</p>\
-         <table><tr><th>Konstateret</th><th>Tabel</th><th>Periode</th><th>Område</th><th>Mål</th><th>Før</th><th>Nu</th></tr>",
+         <table><tr><th>Konstateret</th><th>Tabel</th><th>Periode</th><th>Område</th><th>Opdeling</th><th>Mål</th><th>Før</th><th>Nu</th></tr>",
         figures.len()
     );
+    let catalogue = state.catalogue.current();
+    let members = |figure: &RevisedFigure| {
+        let members = figure.members.as_deref().unwrap_or_default();
+        let measurement = catalogue.measurement(&figure.table);
+        revised::in_words(members, measurement.map(|table| &**table))
+    };
     let shown = |figure: Figure| figure.map_or_else(|| "–".to_owned(), |figure| figure.to_string());
     for figure in figures.iter().take(SHOWN_REVISIONS) {
         let _ = write!(
             body,
-            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
             instant(Some(figure.seen_at)),
             escape(&figure.table),
             escape(&figure.period),
             escape(figure.area.as_deref().unwrap_or_default()),
+            escape(&members(figure)),
             escape(&figure.measure),
             shown(figure.before),
             shown(figure.after),

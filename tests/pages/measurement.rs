@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jobindsats_bridge::pages::municipality;
+use jobindsats_bridge::simulator::Publish;
 
 use crate::pages::{links, text, visit};
 use crate::support::app::{App, AppOptions};
@@ -165,6 +166,56 @@ async fn measure_period_type_breakdown_and_comparison_can_be_switched() {
 }
 
 #[actix_web::test]
+async fn regions_and_the_country_are_compared_by_name() {
+    let app = App::start().await;
+    let shown = async |options: &str| {
+        let page = visit(&app, &format!("/maaling/y25i09?{options}"), "da").await;
+        assert_eq!(page.status, 200, "{options}: {}", text(&page));
+        let html = page.text();
+        let places = html.split("<span class=\"place\">").skip(1);
+        places.map(|rest| rest.split_once('<').unwrap().0.to_owned()).collect::<Vec<_>>()
+    };
+    let expected = ["Randers", "Region Sjælland", "Aarhus", "Region Midtjylland", "Hele landet"];
+    for named in ["Region%20Sj%C3%A6lland,Aarhus", "region+sjaelland;+751", "1085,hele+landet,Aarhus"] {
+        assert_eq!(shown(&format!("kommune=730&sammenlign={named}")).await, expected, "{named}");
+    }
+    assert_eq!(
+        shown("sammenlign=Region+Sj%C3%A6lland,730").await,
+        ["Region Sjælland", "Randers", "Hele landet"]
+    );
+    let page = visit(&app, "/maaling/y25i09?sammenlign=1085", "da").await;
+    assert!(
+        page.text().contains("name=\"sammenlign\" value=\"Region Sjælland\""),
+        "what the form sends again"
+    );
+}
+
+#[actix_web::test]
+async fn revised_figures_name_their_members() {
+    let app = App::start().await;
+    let rows = "/odata/jobindsats/y25i09/Fordelt_p%C3%A5_K%C3%B8n?$filter=Periode ge '2026M01'&$top=10000";
+    app.all_rows(rows).await;
+    app.upstream().publish(&Publish { table: "y25i09".to_owned(), ..Publish::default() }).unwrap();
+    app.clock.advance(Duration::from_secs(16 * 60));
+    app.all_rows(rows).await;
+    let revised = app.get("/odata/Revisions?$filter=Members ne null&$top=1").await.rows();
+    assert_eq!(revised.len(), 1);
+    let page = visit(&app, "/maaling/y25i09", "da").await;
+    let (_, told) = page
+        .text()
+        .split_once("Ændrede tal</h3>")
+        .map(|(one, two)| (one.to_owned(), two.to_owned()))
+        .unwrap();
+    let told = told.split_once("</ul>").unwrap().0;
+    assert_eq!(told.matches("<li>").count(), 5, "{told}");
+    assert!(told.contains(", Køn: Kvinder, ") || told.contains(", Køn: Mænd, "), "{told}");
+    let status = app.get("/status").await.text();
+    assert!(status.contains("<th>Område</th><th>Opdeling</th><th>Mål</th>"), "{status}");
+    assert!(status.contains("<td>Køn: Kvinder</td>") || status.contains("<td>Køn: Mænd</td>"), "{status}");
+    assert!(text(&visit(&app, "/nyt", "da").await).contains("største ændring fra"));
+}
+
+#[actix_web::test]
 async fn bad_input_is_a_friendly_page_and_starts_nothing() {
     let app = App::start().await;
     assert_eq!(app.get("/odata/jobindsats/y07a02/").await.status, 200);
@@ -178,7 +229,8 @@ async fn bad_input_is_a_friendly_page_and_starts_nothing() {
         ("/maaling/y07a02?fordeling=%3Cimg%20src=x%3E".to_owned(), 400, "vælg på siden"),
         ("/maaling/y07a02?periodetype=Q".to_owned(), 400, "vælg på siden"),
         ("/maaling/y07a02?periode=2099M01".to_owned(), 400, "vælg på siden"),
-        ("/maaling/y07a02?sammenlign=Atlantis".to_owned(), 400, "Kommunen"),
+        ("/maaling/y07a02?sammenlign=Atlantis".to_owned(), 400, "Området &#39;Atlantis&#39; findes ikke"),
+        ("/maaling/y07a02?sammenlign=Region+Syddanmrk".to_owned(), 400, "&#39;Region Syddanmark&#39;"),
         (format!("/maaling/y07a02?sammenlign={many}"), 400, "højst 8"),
         (format!("/maaling/y07a02?maal={}", "x".repeat(5000)), 400, "vælg på siden"),
     ] {

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use chrono::TimeDelta;
+use jobindsats_bridge::catalogue::id::{MeasureId, PeriodId};
 use jobindsats_bridge::simulator::Publish;
+use jobindsats_bridge::store::change::{Changes, FigureChange};
 use serde_json::Value;
 
 use crate::pages::{BROWSER, links, text, visit};
@@ -73,7 +76,7 @@ async fn changed_figures_are_counted_with_the_largest_change() {
     let persons = largest["Antal ledige personer"];
     assert!(persons.0 > 0.0);
     let sentence = format!(
-        "Antal ledige personer: højst fra {} til {} (",
+        "Antal ledige personer: største ændring fra {} til {} (",
         whole(persons.1["Before"].as_f64().unwrap()),
         whole(persons.1["After"].as_f64().unwrap())
     );
@@ -154,6 +157,14 @@ async fn the_calendar_keeps_to_its_format() {
     for url in values(&calendar, "URL") {
         assert!(url.starts_with(&app.service.url()) && url.ends_with("?kommune=730"), "{url}");
     }
+    let subject = app.get("/odata/Datasets('y07a02')?$select=SubjectId").await.json();
+    let narrowed = format!("/nyt.ics?kommune=730&emne={}", subject["SubjectId"].as_str().unwrap());
+    let pages = values(&app.get(&narrowed).await.text(), "URL");
+    assert!(!pages.is_empty() && pages.len() < ids.len());
+    assert!(
+        pages.iter().all(|page| page.ends_with("?kommune=730")),
+        "a measurement has no subject to choose"
+    );
     let app = app.restart().await;
     app.clock.advance(Duration::from_secs(3600));
     assert_eq!(values(&app.get("/nyt.ics?kommune=730").await.text(), "UID"), ids, "ids outlive a restart");
@@ -180,6 +191,35 @@ async fn the_feed_has_an_entry_for_what_came_and_what_was_changed() {
     assert_eq!((again.status, again.body.len()), (304, 0));
     let app = app.restart().await;
     assert_eq!(elements(&app.get("/nyt.atom").await.text(), "id"), ids, "ids outlive a restart");
+}
+
+#[actix_web::test]
+async fn what_is_not_shown_is_counted() {
+    let (app, revised) = after_a_change().await;
+    let quiet = text(&visit(&app, "/nyt", "da").await);
+    assert!(!quiet.contains("Der er flere, som ikke vises"), "{quiet}");
+    let catalogue = app.service.state.catalogue.current();
+    let figure = &revised[0];
+    let change = FigureChange {
+        period: PeriodId::from(figure["Period"].as_str().unwrap()),
+        members: BTreeMap::new(),
+        measure: MeasureId::from(figure["MeasureId"].as_str().unwrap()),
+        before: Some(1),
+        after: Some(2),
+    };
+    for day in 1..=45 {
+        let after = Some(day);
+        let change = FigureChange { after, ..change.clone() };
+        let changes = Changes { figures: vec![change], ..Changes::default() };
+        let seen_at = app.clock.now() - TimeDelta::days(day.try_into().unwrap());
+        app.service.state.revisions.note(catalogue.measurement(TABLE).unwrap(), &changes, seen_at);
+    }
+    for (language, sentence) in
+        [("da", "Der er flere, som ikke vises: 6."), ("en", "There are more that are not shown: 6.")]
+    {
+        let page = visit(&app, "/nyt", language).await;
+        assert!(text(&page).contains(sentence), "{}", text(&page));
+    }
 }
 
 #[actix_web::test]

@@ -15,6 +15,7 @@ use crate::answer::error::BridgeError;
 use crate::answer::retry_when_moved;
 use crate::catalogue::measurement::{Heading, Measurement, MeasurementHead};
 use crate::catalogue::period::Period;
+use crate::catalogue::revised;
 use crate::error::DescribeError;
 use crate::feed::Feed;
 use crate::fetch::error::FetchError;
@@ -33,7 +34,7 @@ use crate::pages::visit::Visit;
 use crate::pages::{Html, Sources, failure};
 
 /// How many revised figures are shown.
-const REVISIONS: usize = 5;
+const REVISIONS: u64 = 5;
 
 #[derive(Template)]
 #[template(path = "measurement.html")]
@@ -230,9 +231,11 @@ async fn revisions(
     let question = SetQuery {
         set: "Revisions".to_owned(),
         filter: one_of("Table", [head.id.as_str()]),
-        select: "Period,Area,Measure,Before,After".to_owned(),
+        select: "Period,Area,Members,Measure,Before,After".to_owned(),
     };
-    let Ok(rows) = sources.ask(&sources.feeds.catalogue(), &question).await else { return Vec::new() };
+    let Ok(rows) = sources.first(&sources.feeds.catalogue(), &question, REVISIONS).await else {
+        return Vec::new();
+    };
     let hidden = || l.text("ikke offentliggjort", "not published").to_owned();
     let sentence = |row: usize| {
         let label = rows.text(row, "Measure");
@@ -242,9 +245,12 @@ async fn revisions(
             |column| rows.figure(row, column).map_or_else(hidden, |figure| l.number(figure, decimals));
         let period = measurement.periods.iter().find(|period| period.id.as_str() == rows.text(row, "Period"));
         let period = period.map_or_else(|| rows.text(row, "Period"), |period| l.period(period));
-        format!("{period}, {}, {label}: {} → {}", rows.text(row, "Area"), figure("Before"), figure("After"))
+        let members = revised::in_words(&rows.text(row, "Members"), Some(measurement));
+        let mut cell = vec![period, rows.text(row, "Area"), members, label.clone()];
+        cell.retain(|part| !part.is_empty());
+        format!("{}: {} → {}", cell.join(", "), figure("Before"), figure("After"))
     };
-    (0..rows.len().min(REVISIONS)).map(sentence).collect()
+    (0..rows.len()).map(sentence).collect()
 }
 
 impl Controls {

@@ -5,7 +5,6 @@ use uuid::Uuid;
 
 use crate::clock;
 use crate::pages::news::collected::{Dated, News};
-use crate::pages::news::interest::SUBJECT;
 use crate::pages::visit::Visit;
 use crate::pages::{File, Html, Sources, failure};
 
@@ -54,8 +53,7 @@ fn event(sources: &Sources, visit: &Visit, news: &News, coming: &Dated) -> Event
         description +=
             &format!("; {} {}", l.text("de seneste er for", "the latest are for"), l.period(&newest));
     }
-    let subject = news.interest.subject.as_ref().map(|subject| subject.id.as_str()).unwrap_or_default();
-    let page = visit.absolute(&format!("maaling/{}", head.id), &[(SUBJECT, subject)]);
+    let page = visit.absolute(&format!("maaling/{}", head.id), &[]);
     let stamp = head.update_latest.map(clock::start_of_day).or(news.catalogue.read_at).unwrap_or(sources.now);
     let mut event = Event::new();
     event

@@ -8,9 +8,9 @@ use chrono_tz::Europe::Copenhagen;
 use rust_decimal::Decimal;
 
 use crate::catalogue::Catalogue;
-use crate::catalogue::measurement::MeasurementHead;
+use crate::catalogue::measurement::{Measurement, MeasurementHead};
 use crate::catalogue::period::Period;
-use crate::catalogue::revised::RevisedFigure;
+use crate::catalogue::revised::{self, RevisedFigure};
 use crate::pages::language::Language;
 use crate::pages::news::interest::Interest;
 
@@ -41,6 +41,8 @@ pub(super) struct Change {
 #[derive(Debug)]
 struct Largest {
     figure: Arc<RevisedFigure>,
+    /// Other members than totals, in words.
+    members: Option<String>,
     period: Option<Period>,
     before: Decimal,
     after: Decimal,
@@ -66,20 +68,20 @@ pub(super) fn grouped(
             periods: BTreeMap::new(),
             largest: BTreeMap::new(),
         });
-        change.add(figure, period(catalogue, figure));
+        change.add(figure, catalogue.measurement(&figure.table).map(|table| &**table));
     }
     let is_wanted = |change: &Change| interest.has_table(catalogue, &change.head);
     changes.into_values().rev().filter(is_wanted).collect()
 }
 
 /// The period of a figure, if its table still has it.
-fn period(catalogue: &Catalogue, figure: &RevisedFigure) -> Option<Period> {
-    let periods = &catalogue.measurement(&figure.table)?.periods;
-    periods.iter().find(|period| period.id.as_str() == figure.period).cloned()
+fn period(measurement: Option<&Measurement>, figure: &RevisedFigure) -> Option<Period> {
+    measurement?.periods.iter().find(|period| period.id.as_str() == figure.period).cloned()
 }
 
 impl Change {
-    fn add(&mut self, figure: &Arc<RevisedFigure>, period: Option<Period>) {
+    fn add(&mut self, figure: &Arc<RevisedFigure>, measurement: Option<&Measurement>) {
+        let period = period(measurement, figure);
         self.figures += 1;
         self.seen_at = self.seen_at.max(figure.seen_at);
         match (figure.before, figure.after) {
@@ -87,8 +89,10 @@ impl Change {
                 let size = (after - before).abs();
                 let largest = self.largest.get(&figure.measure_id);
                 if largest.is_none_or(|largest| largest.size() < size) {
-                    let figure = Arc::clone(figure);
-                    let largest = Largest { figure, period: period.clone(), before, after };
+                    let members =
+                        figure.members.as_deref().map(|members| revised::in_words(members, measurement));
+                    let (figure, period) = (Arc::clone(figure), period.clone());
+                    let largest = Largest { figure, members, period, before, after };
                     self.largest.insert(largest.figure.measure_id.clone(), largest);
                 }
             }
@@ -158,14 +162,13 @@ impl Largest {
         let number = |figure| l.number(figure, u8::try_from(decimals).unwrap_or_default());
         let change = self.after - self.before;
         let sign = if change.is_sign_positive() { "+" } else { "" };
-        let place = [figure.area.as_deref(), figure.members.as_deref()];
+        let place = [figure.area.as_deref(), self.members.as_deref()];
         let mut place: Vec<String> = place.into_iter().flatten().map(str::to_owned).collect();
         place.push(named(&figure.period, self.period.as_ref(), l));
         format!(
-            "{}: {} {} {} {} {} ({sign}{}), {}",
+            "{}: {} {} {} {} ({sign}{}), {}",
             figure.measure,
-            l.text("højst", "at most"),
-            l.text("fra", "from"),
+            l.text("største ændring fra", "largest change from"),
             number(self.before),
             l.text("til", "to"),
             number(self.after),

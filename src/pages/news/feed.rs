@@ -5,7 +5,6 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use uuid::Uuid;
 
 use crate::clock;
-use crate::error::ErrorDescription;
 use crate::pages::language::Language;
 use crate::pages::news::changes::Change;
 use crate::pages::news::collected::{Dated, News};
@@ -77,17 +76,12 @@ pub fn feed(sources: &Sources, visit: Visit) -> Result<File, Html> {
         address: visit.absolute("nyt.atom", &[(SUBJECT, subject)]),
         entries,
     };
-    let Ok(mut body) = feed.render() else {
-        let error = ErrorDescription::internal();
-        return Err(Html {
-            status: error.status,
-            language: l,
-            retry_after_seconds: None,
-            body: error.danish,
-        });
-    };
-    body.retain(is_allowed);
-    Ok(File { content_type: "application/atom+xml; charset=utf-8", language: l, body })
+    let mut made = Html::of(200, l, &feed);
+    if made.status != 200 {
+        return Err(made);
+    }
+    made.body.retain(is_allowed);
+    Ok(File { content_type: "application/atom+xml; charset=utf-8", language: l, body: made.body })
 }
 
 /// An id that belongs to what is told, wherever the service is reached.

@@ -30,6 +30,10 @@ struct Page {
     coming: Vec<Day>,
     arrived: Vec<Day>,
     changed: Vec<Changed>,
+    /// How many of each part are not shown.
+    more_coming: usize,
+    more_arrived: usize,
+    more_changed: usize,
     feed: String,
     calendar: String,
 }
@@ -75,6 +79,9 @@ pub fn page(sources: &Sources, visit: Visit) -> Html {
         coming: days(&news.coming, &visit, Some(news.today)),
         arrived: days(&news.arrived, &visit, None),
         changed: changed(&news, &visit),
+        more_coming: news.coming.len().saturating_sub(TABLES),
+        more_arrived: news.arrived.len().saturating_sub(TABLES),
+        more_changed: news.changed.len().saturating_sub(CHANGES),
         feed: visit.link("nyt.atom", &options),
         calendar: visit.link("nyt.ics", &options),
         layout: Layout::new(sources, visit, l.text("Nyt", "What is new").to_owned()),
