@@ -11,12 +11,10 @@ use crate::pages::layout::Layout;
 use crate::pages::municipality::{self, Municipality};
 use crate::pages::visit::{MUNICIPALITY, Visit};
 use crate::pages::{Html, Sources, failure};
-use crate::search::{SearchIndex, mentions};
+use crate::search::{MAX_CHARS, SearchIndex, mentions};
 
 /// The option with the search text.
 const SEARCH: &str = "q";
-/// The most characters of a search text.
-const SEARCH_LIMIT: usize = 200;
 /// The most results that are shown.
 const RESULTS: usize = 50;
 /// How many breakdowns a result names.
@@ -34,6 +32,8 @@ struct Find {
     found: Option<SearchResult>,
     groups: Vec<Group>,
     table_count: usize,
+    /// Why no table is listed, if the list has not been read.
+    not_read: Option<String>,
 }
 
 impl Find {
@@ -86,8 +86,8 @@ fn find(sources: &Sources, visit: &Visit) -> Result<Html, PageError> {
     let l = visit.language;
     let municipality = visit.municipality()?;
     let query = visit.option(SEARCH).unwrap_or_default();
-    if query.chars().count() > SEARCH_LIMIT {
-        return Err(PageError::long_search(SEARCH_LIMIT));
+    if query.chars().count() > MAX_CHARS {
+        return Err(PageError::long_search(MAX_CHARS));
     }
     let catalogue = sources.catalogue.current();
     let feed = sources.feeds.catalogue();
@@ -95,7 +95,7 @@ fn find(sources: &Sources, visit: &Visit) -> Result<Html, PageError> {
     let found = index.filter(|_| !query.is_empty()).map(|index| search(&catalogue, index, visit, query));
     let groups = if found.is_none() { menu(&catalogue, visit) } else { Vec::new() };
     let title = l.text("Find tal om arbejdsmarkedet", "Find figures about the labour market");
-    let status = if catalogue.heads.is_empty() { 503 } else { 200 };
+    let not_read = catalogue.heads.is_empty().then(PageError::no_tables);
     let page = Find {
         layout: Layout::new(sources, visit.clone(), title.to_owned()),
         l,
@@ -105,8 +105,10 @@ fn find(sources: &Sources, visit: &Visit) -> Result<Html, PageError> {
         found,
         groups,
         table_count: catalogue.heads.len(),
+        not_read: not_read.as_ref().map(|error| l.text(&error.danish, &error.english).to_owned()),
     };
-    Ok(Html::of(status, l, &page))
+    let html = Html::of(not_read.as_ref().map_or(200, |error| error.status), l, &page);
+    Ok(Html { retry_after_seconds: not_read.and_then(|error| error.retry_after_seconds), ..html })
 }
 
 fn search(catalogue: &Catalogue, index: &SearchIndex, visit: &Visit, query: &str) -> SearchResult {

@@ -24,8 +24,8 @@ pub use crate::search::synonyms::Synonyms;
 pub use crate::search::words::folded;
 use crate::search::words::{is_filler, split, tokens};
 
-/// The most letters of a query that are read; a longer one is no question any more.
-const LETTERS: usize = 200;
+/// The most characters of a query that are read; a longer one is no question any more.
+pub const MAX_CHARS: usize = 200;
 /// The most words of a query that are looked for.
 const WORDS: usize = 12;
 /// A series that ended this long before the newest of all is an old one: it is listed after the current ones.
@@ -96,7 +96,7 @@ impl SearchIndex {
     /// The tables that all words of a query describe, the best first. Words such as "i" and "for" do not count beside others.
     #[must_use]
     pub fn search(&self, query: &str) -> Vec<Hit> {
-        let query: String = query.chars().take(LETTERS).collect();
+        let query: String = query.chars().take(MAX_CHARS).collect();
         let mut words: Vec<String> = tokens(&query).take(WORDS).collect();
         if words.iter().any(|word| !is_filler(word)) {
             words.retain(|word| !is_filler(word));
@@ -131,7 +131,7 @@ impl SearchIndex {
     /// The tables one of whose texts has these words in this order, one directly after the other.
     #[must_use]
     pub fn with_phrase(&self, phrase: &str) -> Vec<&MeasurementId> {
-        let phrase: Vec<String> = split(&phrase.chars().take(LETTERS).collect::<String>()).collect();
+        let phrase: Vec<String> = split(&phrase.chars().take(MAX_CHARS).collect::<String>()).collect();
         let phrase = phrase.join(" ");
         let has = |text: &Arc<str>| phrase_in(text, &phrase);
         let found = self.tables.iter().filter(|table| !phrase.is_empty() && table.texts.iter().any(has));

@@ -78,6 +78,8 @@ async fn bad_input_is_a_friendly_page_with_its_status() {
         assert!(page.text().contains(sentence), "{path}: {}", page.text());
         assert!(!page.text().contains("<script>alert") && !page.text().contains("<img src=x"), "{path}");
     }
+    let page = visit(&app, "/", "da").await;
+    assert!(page.text().contains("maxlength=\"200\""));
     assert_eq!(app.data_requests(), 0, "no page of `/` asks for figures");
 }
 
@@ -89,6 +91,6 @@ async fn a_closed_upstream_with_nothing_stored_is_told() {
     app.clock.advance(Duration::hours(13).to_std().unwrap());
     assert!(app.service.state.catalogue.refresh_list().await.is_err());
     let page = visit(&app, "/", "da").await;
-    assert_eq!(page.status, 503);
+    assert_eq!((page.status, page.header("Retry-After")), (503, "60"));
     assert!(text(&page).contains("mellem kl. 22 og 23"), "{}", text(&page));
 }
