@@ -70,6 +70,7 @@ impl Answerer {
         if let (Some(first), false, PlannedRows::Cells(_)) = (&page.first, page.needs_all(), &scan.rows) {
             scan.from.clone_from(first);
         }
+        page.end_at_top(&mut scan);
         Ok((scan, page))
     }
 
@@ -255,6 +256,16 @@ impl<'a> PageRows<'a> {
     /// Whether all rows are read, if only to count them.
     pub(super) fn needs_all(&self) -> bool {
         self.counts_all() || self.applies_to_all()
+    }
+
+    /// Reads no further than `$top` where it is known how many rows that takes.
+    fn end_at_top(&self, scan: &mut Scan<'_>) {
+        let is_open = scan.filter.as_ref().is_some_and(|filter| is_evaluated_here(scan.set, filter));
+        let Some(top) = self.query.top.filter(|_| !self.needs_all() && !is_open) else { return };
+        if let PlannedRows::Cells(plan) = &mut scan.rows {
+            let rows = self.to_skip.saturating_add(top.saturating_sub(self.start.delivered()));
+            plan.end_after(plan.rows_before(&scan.from).saturating_add(rows));
+        }
     }
 
     /// How many rows are read at most. The first page in the order of the set is never refused for the number of rows, unless all

@@ -73,6 +73,17 @@ impl UpstreamPlan {
         ends.map(|&at| u32::try_from(at).unwrap_or(u32::MAX)).collect()
     }
 
+    /// Lets a chunk end with the period in which so many rows have come, if every row is there: who needs no more is not asked to
+    /// wait for more.
+    pub fn end_after(&mut self, rows: u64) {
+        let periods = &self.selection.periods;
+        let in_each = self.row_bound().checked_div(periods.len() as u64).unwrap_or_default().max(1);
+        let needed = usize::try_from(rows.div_ceil(in_each)).unwrap_or(usize::MAX);
+        if let Some(&next) = periods.get(needed) {
+            self.chunks.end_before(next);
+        }
+    }
+
     /// The most rows that there can be before a position.
     #[must_use]
     pub fn rows_before(&self, place: &[u32]) -> u64 {
@@ -180,6 +191,24 @@ mod tests {
         let plan = planned(CellForm::Wide, 2 * 4);
         for (rows, chunks) in [(0, 0), (1, 1), (2, 1), (3, 2), (120, 60), (u64::MAX, 60)] {
             assert_eq!(plan.chunks_for(rows), chunks, "{rows} rows");
+        }
+    }
+
+    #[test]
+    fn a_chunk_ends_where_enough_rows_have_come() {
+        for (rows, chunks) in
+            [(0, [12, 0]), (1, [1, 11]), (10, [1, 11]), (11, [2, 10]), (120, [12, 0]), (u64::MAX, [12, 0])]
+        {
+            let mut plan = planned(CellForm::Wide, 1_000);
+            assert_eq!(plan.chunks.count(), 1);
+            plan.end_after(rows);
+            let periods: Vec<usize> = plan.chunks.iter().map(|chunk| chunk.periods.len()).collect();
+            assert_eq!(
+                periods,
+                chunks.into_iter().filter(|&count| count > 0).collect::<Vec<_>>(),
+                "{rows} rows"
+            );
+            assert_eq!(plan.chunks_for(rows), rows.min(1), "{rows} rows");
         }
     }
 

@@ -41,6 +41,18 @@ impl Chunks {
         Self { periods, dimensions, measures, cells }
     }
 
+    /// Lets a chunk end before a period where one would go on.
+    pub(super) fn end_before(&mut self, period: usize) {
+        let split = self.periods.iter_mut().enumerate().find_map(|(at, piece)| {
+            let kept = piece.periods.partition_point(|&other| other < period);
+            let is_inside = (1..piece.periods.len()).contains(&kept);
+            is_inside.then(|| (at + 1, piece.period_type.clone(), piece.periods.split_off(kept)))
+        });
+        if let Some((at, period_type, periods)) = split {
+            self.periods.insert(at, PeriodPiece { period_type, periods });
+        }
+    }
+
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> u64 {

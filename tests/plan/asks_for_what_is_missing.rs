@@ -94,7 +94,7 @@ async fn few_rows_are_asked_for_with_all_measures_and_many_with_one_by_name() {
         "/odata/jobindsats/y25i01/Kommuner?$select=Periode,Område_id,Antal_ledige_personer&$filter=Periode";
     app.get(&format!("{path} eq '2026M05'")).await.rows();
     assert!(last(&app).contains("mgroup.*=*"), "{}", last(&app));
-    app.get(&format!("{path} lt '2026M01'&$top=1")).await.rows();
+    app.get(&format!("{path} lt '2026M01'")).await.rows();
     assert!(!last(&app).contains("mgroup.*"), "{}", last(&app));
     let asked = app.data_requests();
     app.get(
@@ -103,6 +103,21 @@ async fn few_rows_are_asked_for_with_all_measures_and_many_with_one_by_name() {
     .await
     .rows();
     assert_eq!(app.data_requests(), asked, "its measures came together");
+}
+
+#[actix_web::test]
+async fn top_reads_no_more_periods_than_its_rows_need() {
+    let app = App::start().await;
+    let path = "/odata/jobindsats/y25i01/Fordelt_på_A_kasse?$select=Periode,Område,A_kasse";
+    let first = app.get(&format!("{path}&$top=3")).await.rows();
+    assert!(last(&app).contains("period.M=2026M07&"), "{}", last(&app));
+    let in_period = app.get(&format!("{path}&$filter=Periode eq '2026M07'")).await.rows().len();
+    assert_eq!(app.data_requests(), 1, "the period is whole");
+    // A period has up to 2,200 rows of 100 areas and 22 unemployment insurance funds.
+    let beyond = app.get(&format!("{path}&$skip=2200&$top=2")).await.rows();
+    assert!(in_period <= 2_200 && beyond.iter().all(|row| row["Periode"] == "2026M06"), "{beyond:?}");
+    assert!(last(&app).contains("period.M=2026M06&"), "{}", last(&app));
+    assert_eq!((app.data_requests(), first.len()), (2, 3));
 }
 
 #[actix_web::test]
