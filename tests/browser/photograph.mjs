@@ -1,5 +1,6 @@
 // Photographs every page, light, dark and on a phone:
 //   node photograph.mjs http://127.0.0.1:8080 folder [name=path ...]
+// TALLEST=2600 cuts the pictures at so many pixels.
 
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,6 +16,7 @@ const PAGES = {
   indeks: '/maaling/y25i09?kommune=730&sammenlign=751&skala=indeks&sprog=en',
   byg: '/maaling/y25i09/byg?kommune=730',
   nyt: '/nyt?kommune=730',
+  status: '/status',
   fejl: '/findes-ikke',
 };
 const LOOKS = {
@@ -23,6 +25,7 @@ const LOOKS = {
   telefon: { viewport: { width: 360, height: 740 }, deviceScaleFactor: 2 },
 };
 
+const tallest = Number(process.env.TALLEST ?? Infinity);
 const [service, folder, ...chosen] = process.argv.slice(2);
 const pages = chosen.length ? Object.fromEntries(chosen.map((page) => page.split(/=(.*)/s))) : PAGES;
 mkdirSync(folder, { recursive: true });
@@ -31,7 +34,10 @@ for (const [look, options] of Object.entries(LOOKS)) {
   const page = await browser.newPage({ locale: 'da-DK', ...options });
   for (const [name, path] of Object.entries(pages)) {
     await page.goto(service + path, { waitUntil: 'networkidle' });
-    await page.screenshot({ path: join(folder, `${name}-${look}.png`), fullPage: true });
+    const { width, height } = await page.evaluate(() => document.documentElement.getBoundingClientRect());
+    const shown = Math.min(height, Math.floor(tallest / (options.deviceScaleFactor ?? 1)));
+    const clip = { x: 0, y: 0, width, height: shown };
+    await page.screenshot({ path: join(folder, `${name}-${look}.png`), fullPage: true, clip });
   }
   await page.close();
 }
