@@ -15,6 +15,13 @@ use crate::error::{DescribeError, ErrorDescription};
 use crate::export::{ExportError, FileColumn};
 use crate::odata::payload::PayloadError;
 
+/// The name of the file that holds several choices.
+pub const COLLECTION: &str = "samling";
+/// The query option that names a choice of a collection.
+pub const CHOICE_OPTION: &str = "valg";
+/// The most choices of a collection.
+pub const MAX_CHOICES: usize = 20;
+
 /// Chosen rows of a set, as a query that Excel and Power BI can send again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
@@ -89,13 +96,13 @@ impl DescribeError for OpenError {
                 "NoChoice",
                 "Der er ikke valgt noget; skriv valg= efterfulgt af tabel, sæt og filter, som forsiden gør det.",
             )
-            .on("valg"),
+            .on(CHOICE_OPTION),
             Self::TooManyChoices { most } => ErrorDescription::new(
                 400,
                 "TooManyChoices",
                 format!("En samling rummer højst {most} udvalg; del den i flere."),
             )
-            .on("valg"),
+            .on(CHOICE_OPTION),
             Self::TooManyRows { rows, most } => ErrorDescription::new(
                 400,
                 "TooManyRows",

@@ -16,6 +16,7 @@ use crate::catalogue::period::Period;
 use crate::error::DescribeError;
 use crate::feed::Feed;
 use crate::fetch::error::FetchError;
+use crate::open::{CHOICE_OPTION, COLLECTION, MAX_CHOICES};
 use crate::pages::builder::choice::{Choice, levels_of};
 use crate::pages::builder::texts::{Addresses, File, Text};
 use crate::pages::error::{PageError, in_english};
@@ -31,10 +32,6 @@ const PREVIEW: u64 = 8;
 const PREVIEW_REQUESTS: u64 = 2;
 /// How many requests to the upstream are listed.
 const LISTED: usize = 5;
-/// The option with the choices of a collection.
-const COLLECTED: &str = "valg";
-/// The most choices of a collection.
-const MOST_COLLECTED: usize = 20;
 
 #[derive(Template)]
 #[template(path = "builder.html")]
@@ -164,8 +161,10 @@ async fn build(
 
 /// The options that are no fields of the form. Levels of a breakdown that was taken away are none of them.
 fn kept(visit: &Visit) -> Vec<(String, String)> {
-    let kept =
-        visit.hidden(&[]).into_iter().filter(|(name, _)| [MUNICIPALITY, LANGUAGE, COLLECTED].contains(name));
+    let kept = visit
+        .hidden(&[])
+        .into_iter()
+        .filter(|(name, _)| [MUNICIPALITY, LANGUAGE, CHOICE_OPTION].contains(name));
     kept.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
@@ -251,16 +250,16 @@ impl Preview {
 
 impl Collection {
     fn new(visit: &Visit, part: &str, is_usable: bool) -> Self {
-        let collected: Vec<&str> = visit.values(COLLECTED).collect();
-        let can_add = is_usable && collected.len() < MOST_COLLECTED && !collected.contains(&part);
-        let more: Vec<_> = collected.iter().copied().chain([part]).map(|one| (COLLECTED, one)).collect();
-        let workbook = collected.iter().map(|one| (COLLECTED, *one)).collect::<Vec<_>>();
+        let collected: Vec<&str> = visit.values(CHOICE_OPTION).collect();
+        let can_add = is_usable && collected.len() < MAX_CHOICES && !collected.contains(&part);
+        let more: Vec<_> = collected.iter().copied().chain([part]).map(|one| (CHOICE_OPTION, one)).collect();
+        let workbook = collected.iter().map(|one| (CHOICE_OPTION, *one)).collect::<Vec<_>>();
         Self {
             number: collected.len(),
             add: can_add.then(|| visit.here(&more)),
             workbook: (!collected.is_empty())
-                .then(|| address(&visit.file("open/samling.xlsx"), workbook.into_iter())),
-            empty: visit.here(&[(COLLECTED, "")]),
+                .then(|| address(&visit.file(&format!("open/{COLLECTION}.xlsx")), workbook.into_iter())),
+            empty: visit.here(&[(CHOICE_OPTION, "")]),
         }
     }
 }
