@@ -26,6 +26,7 @@ pub use scan::Provenance;
 use crate::answer::error::BridgeError;
 use crate::answer::explain::Explanation;
 use crate::answer::page_start::PageStart;
+use crate::answer::resource::RequestText;
 use crate::answer::stages::{Stage, Stages};
 use crate::feed::Feed;
 use crate::fetch::Fetcher;
@@ -80,7 +81,7 @@ pub struct Request<'a> {
     pub stages: &'a Stages,
 }
 
-/// What the caller of [`Answerer::answer`] negotiates a format from.
+/// What the caller of [`Answerer::bind`] and [`Answerer::answer`] checks, and negotiates a format from.
 #[derive(Debug, Clone, Copy)]
 pub struct Resource<'a> {
     pub kind: Kind,
@@ -97,6 +98,22 @@ pub enum Answer {
     /// The plan instead of the rows, for the option `explain=plan`.
     Plan(Box<Explanation>),
     Page(Box<Page>),
+}
+
+/// A request whose text was understood.
+#[derive(Debug)]
+pub enum Bound {
+    /// For a document of the service, which is known already.
+    Document(Answer),
+    /// For rows, which are still to be read.
+    Rows(Box<BoundRows>),
+}
+
+/// A request for rows.
+#[derive(Debug)]
+pub struct BoundRows {
+    query: BoundQuery,
+    text: RequestText,
 }
 
 /// One page of rows; for `/$count` only their number.
@@ -138,16 +155,24 @@ where
 }
 
 impl Answerer {
-    /// What a request for rows asks for, without reading any.
+    /// What a request asks for, without reading any rows. The caller checks it as soon as that is known: negotiates its format, refuses
+    /// what it does not answer.
     ///
     /// # Errors
-    /// When the request is not valid, or not about rows.
-    pub fn bind(&self, request: &Request<'_>) -> Result<BoundQuery, BridgeError> {
+    /// When the request is not valid, and what the check refuses.
+    pub fn bind<C>(
+        &self,
+        request: &Request<'_>,
+        check: impl FnOnce(&Resource<'_>) -> Result<C, BridgeError>,
+    ) -> Result<(C, Bound), BridgeError> {
         let text = request.stages.time(Stage::Parse, || resource::parse(request))?;
-        match resource::document(&text.syntax)? {
-            Some(_) => Err(BridgeError::UnknownPath(request.path.to_owned())),
-            None => request.stages.time(Stage::Bind, || resource::bind(request, &text)),
+        if let Some((kind, document)) = resource::document(&text.syntax)? {
+            let checked = check(&Resource { kind, options: &text.syntax.options, query: None })?;
+            return Ok((checked, Bound::Document(document)));
         }
+        let query = request.stages.time(Stage::Bind, || resource::bind(request, &text))?;
+        let checked = check(&resource::of_rows(&text.syntax.options, &query))?;
+        Ok((checked, Bound::Rows(Box::new(BoundRows { query, text }))))
     }
 
     /// Answers a request. The caller negotiates the format when it is known what is requested, before anything is fetched.
@@ -160,13 +185,11 @@ impl Answerer {
         negotiate: impl FnOnce(&Resource<'_>) -> Result<F, BridgeError>,
     ) -> Result<(F, Answer), BridgeError> {
         let (feed, stages) = (request.feed, request.stages);
-        let text = stages.time(Stage::Parse, || resource::parse(request))?;
-        if let Some((kind, document)) = resource::document(&text.syntax)? {
-            let format = negotiate(&Resource { kind, options: &text.syntax.options, query: None })?;
-            return Ok((format, document));
-        }
-        let query = stages.time(Stage::Bind, || resource::bind(request, &text))?;
-        let format = negotiate(&resource::of_rows(&text.syntax.options, &query))?;
+        let (format, bound) = self.bind(request, negotiate)?;
+        let BoundRows { query, text } = match bound {
+            Bound::Document(document) => return Ok((format, document)),
+            Bound::Rows(rows) => *rows,
+        };
         let token = request.skip_token.or(text.syntax.options.skiptoken.as_deref());
         let start = PageStart::read(token, &text.identity, request.max_page_size, request.all_pages)?;
         if !request.all_pages && explain::is_asked_for(&text.syntax.options.custom)? {

@@ -9,6 +9,7 @@ use crate::odata::uri::{self, Limits};
 use crate::query::{BoundQuery, Target, bind};
 
 /// A parsed request.
+#[derive(Debug)]
 pub(super) struct RequestText {
     pub(super) syntax: RequestSyntax,
     /// The service and the canonical text of the request: skip tokens and entity tags belong to it.

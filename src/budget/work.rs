@@ -134,6 +134,16 @@ impl Workers {
     /// The work of one request.
     #[must_use]
     pub fn work(&self) -> Work {
+        self.work_holding(Arc::default())
+    }
+
+    /// The work of another part of the same request: with a processor time of its own, while the memory of all parts counts together.
+    #[must_use]
+    pub fn work_beside(&self, part: &Work) -> Work {
+        self.work_holding(Arc::clone(&part.0.held))
+    }
+
+    fn work_holding(&self, held: Arc<AtomicU64>) -> Work {
         Work(Arc::new(Spent {
             nanoseconds: AtomicU64::new(0),
             text: AtomicU64::new(0),
@@ -142,7 +152,7 @@ impl Workers {
             processor_time: self.processor_time,
             turns: Arc::clone(&self.turns),
             memory: Arc::clone(&self.memory),
-            held: Arc::default(),
+            held,
             texts: Mutex::default(),
             statistics: Arc::clone(&self.statistics),
         }))

@@ -18,7 +18,7 @@ use crate::answer::error::BridgeError;
 use crate::answer::stages::{Stage, Stages};
 use crate::answer::{Answer, Answerer, Page, Request, Resource, retry_when_moved};
 use crate::budget::answers::{Held, WRITING_BYTES};
-use crate::budget::work::{self, Workers};
+use crate::budget::work::{self, Work, Workers};
 use crate::export::csv::{CsvWriter, Dialect};
 use crate::export::parquet::ParquetWriter;
 use crate::export::{ExportError, FileColumn, FileWriter};
@@ -31,7 +31,7 @@ use crate::odata::version::Version;
 use crate::query::{BoundQuery, Target};
 use crate::web::client;
 use crate::web::compress::{Coding, Packer};
-use crate::web::respond::{self, SERVER_TIMING, joined};
+use crate::web::respond::{self, SERVER_TIMING, joined, off_thread};
 use crate::web::state::AppState;
 
 /// How many rows are written at a time.
@@ -49,7 +49,8 @@ pub async fn answer(request: HttpRequest, state: web::Data<AppState>) -> HttpRes
 async fn file(request: &HttpRequest, state: &AppState) -> Result<HttpResponse, BridgeError> {
     let address = FileAddress::read(request)?;
     let feed = state.feeds.table(&address.table).await?;
-    let source = FileSource::new(state, feed, &address.set, request.uri().query().unwrap_or_default());
+    let options = request.uri().query().unwrap_or_default();
+    let source = FileSource::new(state, &state.workers.work(), feed, &address.set, options);
     let table = address.table.clone();
     let negotiate =
         move |resource: &Resource<'_>| Ok((Kind::read(&address, resource)?, work::hold(WRITING_BYTES)?));
@@ -114,24 +115,11 @@ enum Kind {
 }
 
 impl Kind {
-    /// The kind of file; refuses options that apply only to pages, and paths that are not sets.
+    /// The kind of file; refuses what no file holds.
     fn read(address: &FileAddress, resource: &Resource<'_>) -> Result<Self, BridgeError> {
-        let options = resource.options;
-        let dialect = options.custom.iter().find(|(name, _)| name == Dialect::OPTION);
+        let dialect = resource.options.custom.iter().find(|(name, _)| name == Dialect::OPTION);
         let dialect = dialect.map(|(_, value)| Dialect::parse(value)).transpose()?;
-        if options.format.is_some() {
-            return Err(ExportError::NoOption { option: "$format" }.into());
-        }
-        if options.skiptoken.is_some() {
-            return Err(ExportError::NoOption { option: "$skiptoken" }.into());
-        }
-        let collection = resource.query.filter(|query| query.target == Target::Collection);
-        let Some(query) = collection else {
-            return Err(ExportError::NotASet { path: address.set.to_owned() }.into());
-        };
-        if !query.expand.is_empty() {
-            return Err(ExportError::NoExpand.into());
-        }
+        holds_rows(resource, &address.set)?;
         match address.extension.to_lowercase().as_str() {
             "csv" => Ok(Self::Csv(dialect.unwrap_or_default())),
             "parquet" => Ok(Self::Parquet),
@@ -165,6 +153,20 @@ impl Kind {
     }
 }
 
+/// The query of a resource whose rows a file holds: a set, without the options that apply only to pages, and with no rows inside of rows.
+pub(super) fn holds_rows<'a>(resource: &Resource<'a>, path: &str) -> Result<&'a BoundQuery, BridgeError> {
+    if resource.options.format.is_some() {
+        return Err(ExportError::NoOption { option: "$format" }.into());
+    }
+    if resource.options.skiptoken.is_some() {
+        return Err(ExportError::NoOption { option: "$skiptoken" }.into());
+    }
+    let Some(query) = resource.query.filter(|query| query.target == Target::Collection) else {
+        return Err(ExportError::NotASet { path: path.to_owned() }.into());
+    };
+    if query.expand.is_empty() { Ok(query) } else { Err(ExportError::NoExpand.into()) }
+}
+
 /// The suggested file name, made from the names of table and set, not from the request's text. Says so if the figures are made up.
 pub(super) fn file_name(is_simulator: bool, table: &str, set: &str, extension: &str) -> String {
     let origin = if is_simulator { "simulator_" } else { "" };
@@ -184,6 +186,8 @@ pub(super) fn file_name(is_simulator: bool, table: &str, set: &str, extension: &
 pub(super) struct FileSource {
     answerer: Answerer,
     workers: Arc<Workers>,
+    /// The memory of all pages counts towards this.
+    work: Work,
     pub feed: Arc<Feed>,
     /// The name of the set in the URL.
     set: String,
@@ -194,10 +198,11 @@ pub(super) struct FileSource {
 }
 
 impl FileSource {
-    pub fn new(state: &AppState, feed: Arc<Feed>, set: &str, options: &str) -> Self {
+    pub fn new(state: &AppState, work: &Work, feed: Arc<Feed>, set: &str, options: &str) -> Self {
         Self {
             answerer: state.answerer.clone(),
             workers: Arc::clone(&state.workers),
+            work: work.clone(),
             feed,
             set: set.to_owned(),
             options: options.to_owned(),
@@ -235,7 +240,8 @@ impl FileSource {
     ) -> Result<(F, Page), BridgeError> {
         let (source, workers) = (self.clone(), &self.workers);
         let answer = async move { source.answer(skip_token.as_deref(), negotiate).await };
-        workers.run(&workers.work(), inherited(answer)).await.unwrap_or(Err(FetchError::Interrupted.into()))
+        let work = workers.work_beside(&self.work);
+        workers.run(&work, inherited(answer)).await.unwrap_or(Err(FetchError::Interrupted.into()))
     }
 
     async fn answer<F>(
@@ -318,8 +324,7 @@ impl FileStream {
             let rows = self.waiting.pop_front();
             let stages = self.source.stages.clone();
             let write = move || stages.time(Stage::Write, || encoder.write(rows));
-            let written = web::block(write).await.map_err(|_| FetchError::Interrupted)?;
-            let (encoder, bytes) = written.inspect_err(broken_off)?;
+            let (encoder, bytes) = off_thread(write).await.inspect_err(broken_off)?;
             self.encoder = encoder;
             if !bytes.is_empty() {
                 return Ok(Some((bytes.into(), self)));

@@ -103,6 +103,25 @@ async fn what_can_never_fit_is_refused_at_once_and_small_answers_are_not() {
     until_nothing_is_held(&app).await;
 }
 
+/// A file that is sent page by page holds one of them; a workbook holds all until it is written.
+#[actix_web::test]
+async fn a_workbook_holds_all_of_its_pages() {
+    let settings = BridgeSettings { answers_mb: 8, page_rows: 1000, ..AppOptions::default().settings };
+    let app = App::with(AppOptions { settings, ..AppOptions::default() }).await;
+    let decade = "y25i01/Kommuner.x?$filter=Periode ge '2016M01'";
+    let year = "y25i01/Kommuner.x?$filter=Periode ge '2025M01'";
+    let sheet = |set: &str| format!("/open/{}", set.replace(".x", ".xlsx"));
+    let csv = app.get(&format!("/export/{}", decade.replace(".x", ".csv"))).await;
+    assert!(csv.status == 200 && csv.text().lines().count() > 10_000, "{}", csv.status);
+    let refused = app.get(&sheet(decade)).await;
+    assert_eq!((refused.status, refused.code().as_str()), (400, "BeyondBudget"), "{}", refused.text());
+    assert_eq!(app.get(&sheet(year)).await.status, 200);
+    let collection = "valg=y25i01%2FKommuner%3F%24filter%3DPeriode%20ge%20'2025M01'&".repeat(20);
+    let refused = app.get(&format!("/open/samling.xlsx?{collection}")).await;
+    assert_eq!((refused.status, refused.code().as_str()), (400, "BeyondBudget"), "{}", refused.text());
+    until_nothing_is_held(&app).await;
+}
+
 #[actix_web::test]
 async fn texts_that_are_written_count_while_the_answer_is_worked_out() {
     let app = app(64).await;

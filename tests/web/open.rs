@@ -131,14 +131,26 @@ async fn what_does_not_fit_is_refused_before_anything_is_asked() {
         ("/open/y25i01/Findes_ikke.xlsx", 404, "UnknownSet"),
         ("/open/y99x99/Landet.xlsx", 404, "UnknownTable"),
         ("/open/y25i01/Landet.exe", 404, "NotFound"),
-        ("/open/y25i01/.xlsx", 404, "NotFound"),
+        ("/open/y25i01/.xlsx", 404, "NotASet"),
+        ("/open/y25i01/$metadata.m", 404, "NotASet"),
+        ("/open/y25i01/Landet/$count.m", 404, "NotASet"),
         ("/open/", 404, "NotFound"),
         ("/open/y25i01/Landet.xlsx?$filter=Findes_ikke eq 1", 400, "UnknownProperty"),
         ("/open/y25i01/Observations.m?$expand=MeasureCode", 501, "NotOffered"),
+        ("/open/y25i01/Landet.m?$format=json", 400, "OptionNotApplicable"),
+        ("/open/y25i01/Landet.xlsx?$skiptoken=x", 400, "OptionNotApplicable"),
+        ("/open/samling.xlsx?valg=y25i01%2FLandet%3F%24format%3Djson", 400, "OptionNotApplicable"),
         ("/open/y25i01/Landet(Periode='2026M06',Område_id='T').m", 404, "NotASet"),
     ] {
         let answer = app.get(path).await;
         assert_eq!((answer.status, answer.code().as_str()), (status, code), "{path}: {}", answer.text());
+    }
+    for path in
+        ["y25i01/Landet.x?$format=json", "y25i01/Landet.x?$skiptoken=x", "y25i01/.x", "y25i01/$metadata.x"]
+    {
+        let [open, export] = ["/open/", "/export/"].map(|root| format!("{root}{path}"));
+        let (open, export) = (open.replace(".x", ".m"), export.replace(".x", ".csv"));
+        assert_eq!(app.get(&open).await.code(), app.get(&export).await.code(), "{path}");
     }
     let tables = app.get("/open/y25i01/Data.xlsx").await;
     assert!(tables.text().contains(".csv") && tables.text().contains(".parquet"), "{}", tables.text());

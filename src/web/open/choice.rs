@@ -2,15 +2,16 @@
 
 use percent_encoding::percent_decode_str;
 
+use crate::answer::Resource;
 use crate::answer::error::BridgeError;
-use crate::export::ExportError;
+use crate::budget::work::Work;
 use crate::feed::column::Fact;
 use crate::feed::{Feed, RowSource, Set};
 use crate::odata::edm::AnnotationValue;
 use crate::odata::uri;
 use crate::open::project::{Figure, ModelTable};
 use crate::open::{Choice, OpenError};
-use crate::query::{BoundQuery, Target};
+use crate::query::BoundQuery;
 use crate::web::download::{self, FileSource};
 use crate::web::state::AppState;
 
@@ -22,6 +23,8 @@ pub(super) struct Opener<'a> {
     pub state: &'a AppState,
     /// Scheme, host and path of this service, without a slash at the end.
     pub root: &'a str,
+    /// Its memory counts together, whatever it reads.
+    pub work: Work,
 }
 
 /// A choice, and what is known of it before its rows are read.
@@ -41,14 +44,10 @@ impl Opener<'_> {
     /// The choice of a set with these raw options.
     pub async fn choose(&self, table: &str, set: &str, options: &str) -> Result<Chosen, BridgeError> {
         let state = self.state;
-        let source = FileSource::new(state, state.feeds.table(table).await?, set, options);
-        let query = state.answerer.bind(&source.request(None))?;
-        if query.target != Target::Collection {
-            return Err(ExportError::NotASet { path: set.to_owned() }.into());
-        }
-        if !query.expand.is_empty() {
-            return Err(ExportError::NoExpand.into());
-        }
+        let feed = state.feeds.table(table).await?;
+        let source = FileSource::new(state, &self.work, feed, set, options);
+        let check = |resource: &Resource<'_>| Ok(download::holds_rows(resource, set)?.clone());
+        let (query, _) = state.answerer.bind(&source.request(None), check)?;
         let feed = &source.feed;
         let result = query.result(feed);
         let columns = query.shown(result).into_iter();

@@ -16,18 +16,13 @@ use crate::feed::Set;
 use crate::odata::version::Version;
 use crate::open::power_query::{Query, Typing};
 use crate::open::project::{Project, RefreshPolicy};
-use crate::open::{OpenError, connection, connector};
+use crate::open::{CHOICE_OPTION, COLLECTION, MAX_CHOICES, OpenError, connection, connector};
 use crate::web::links;
 use crate::web::respond;
 use crate::web::state::AppState;
 use crate::web::{client, download};
 
 const CONNECTOR: &str = "JobindsatsBridge.mez";
-/// The name of a collection, in place of table and set.
-const COLLECTION: &str = "samling";
-/// The query option that names a choice of a collection.
-const CHOICE_OPTION: &str = "valg";
-const MAX_CHOICES: usize = 20;
 /// The query option that asks for an incremental refresh.
 const INCREMENTAL_OPTION: &str = "trinvis";
 /// Ten years are kept; two years are read again, for figures are revised.
@@ -116,7 +111,7 @@ async fn file(request: &HttpRequest, state: &AppState) -> Result<OpenFile, Bridg
         let bytes = connector::mez(&format!("{root}/odata/"))?;
         return Ok(OpenFile { format: Format::Connector, name: CONNECTOR.to_owned(), bytes });
     }
-    let opener = Opener { state, root: &root };
+    let opener = Opener { state, root: &root, work: state.workers.work() };
     let (stem, format) = Format::split(path).ok_or_else(nothing)?;
     let chosen = match stem.split_once('/') {
         Some((table, set)) => vec![opener.choose(table, set, options).await?],

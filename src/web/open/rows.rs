@@ -1,16 +1,16 @@
 //! The workbook of a request: reads the rows of its choices, and writes them on a thread where that hurts nobody.
 
-use actix_web::web;
 use arrow_array::RecordBatch;
 use chrono::{DateTime, Utc};
 use chrono_tz::Europe::Copenhagen;
 
 use super::choice::{Chosen, Opener};
 use crate::answer::error::BridgeError;
-use crate::fetch::error::FetchError;
+use crate::budget::answers::Held;
 use crate::open::OpenError;
 use crate::open::workbook::{self, Sheet};
 use crate::web::download;
+use crate::web::respond::off_thread;
 
 /// How many cells a workbook may have, all sheets together: what a small computer opens, and what is held in memory while it is made.
 const MAX_CELLS: u64 = 3_000_000;
@@ -18,13 +18,15 @@ const MAX_CELLS: u64 = 3_000_000;
 /// The rows of a choice, and when they came from the upstream.
 struct Rows {
     batches: Vec<RecordBatch>,
+    /// Their memory.
+    held: Vec<Held>,
     fetched_at: Option<DateTime<Utc>>,
 }
 
 impl Opener<'_> {
     /// A workbook with a sheet for each choice.
     pub(super) async fn workbook(&self, chosen: Vec<Chosen>) -> Result<Vec<u8>, BridgeError> {
-        let mut sheets = Vec::new();
+        let (mut sheets, mut held) = (Vec::new(), Vec::new());
         let mut cells = MAX_CELLS;
         let mut made = DateTime::UNIX_EPOCH;
         for chosen in chosen {
@@ -35,10 +37,15 @@ impl Opener<'_> {
             cells = cells.saturating_sub(columns * count as u64);
             made = made.max(rows.fetched_at.unwrap_or(DateTime::UNIX_EPOCH));
             let facts = self.facts(&chosen, rows.fetched_at, count);
+            held.extend(rows.held);
             sheets.push(Sheet { choice: chosen.choice, facts, rows: rows.batches });
         }
-        let written = web::block(move || workbook::workbook(&sheets, made)).await;
-        Ok(written.map_err(|_| FetchError::Interrupted)??)
+        let write = move || {
+            let written = workbook::workbook(&sheets, made);
+            drop(held);
+            Ok(written?)
+        };
+        off_thread(write).await
     }
 
     /// What the workbook says of where a choice comes from.
@@ -83,16 +90,18 @@ fn address(chosen: &Chosen) -> String {
 async fn read(chosen: &Chosen, limit: u64) -> Result<Rows, BridgeError> {
     let source = chosen.source.clone().limited_to(limit);
     let shown = chosen.query.shown(chosen.query.result(&source.feed));
-    let (mut batches, mut token, mut fetched_at) = (Vec::new(), None, None);
+    let mut rows = Rows { batches: Vec::new(), held: Vec::new(), fetched_at: None };
+    let mut token = None;
     loop {
         let (_, page) = source.page(token, |_| Ok(())).await?;
-        fetched_at = page.provenance.fetched_at.into_iter().chain(fetched_at).min();
-        if let Some(frame) = &page.rows {
-            batches.push(download::columns_of(frame, &shown)?);
+        rows.fetched_at = page.provenance.fetched_at.into_iter().chain(rows.fetched_at).min();
+        if let Some(frame) = page.rows {
+            rows.batches.push(download::columns_of(&frame, &shown)?);
+            rows.held.extend(frame.held);
         }
         match page.next {
             Some(next) => token = Some(next.encode()),
-            None => return Ok(Rows { batches, fetched_at }),
+            None => return Ok(rows),
         }
     }
 }
