@@ -128,6 +128,22 @@ impl FailureReason {
         }
     }
 
+    /// The same in English.
+    #[must_use]
+    pub fn english(self) -> &'static str {
+        match self {
+            Self::Timeout => "Jobindsats did not answer in time",
+            Self::Connect => "there is no connection to Jobindsats",
+            Self::Http4xx => "Jobindsats refused the question",
+            Self::Http5xx => "Jobindsats has an error",
+            Self::Unauthorized => "Jobindsats refuses the key",
+            Self::RateLimited => "questions were asked too often",
+            Self::Decode => "the answer could not be read",
+            Self::Validation => "the answer does not fit the indicator",
+            Self::CircuitOpen => "Jobindsats is given a rest after several errors",
+        }
+    }
+
     /// The value of the label `reason`.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -17,6 +17,7 @@ mod layout;
 pub mod measurement;
 pub mod municipality;
 pub mod news;
+pub mod status;
 mod tile_map;
 pub mod visit;
 

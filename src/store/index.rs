@@ -253,6 +253,12 @@ impl Index {
         self.size
     }
 
+    /// The tables that have entries, and when the latest of each were fetched.
+    pub fn tables(&self) -> Vec<(MeasurementId, DateTime<Utc>)> {
+        let latest = |table: &Table| table.entries.values().map(|entry| entry.fetched_at).max();
+        self.tables.iter().filter_map(|(id, table)| Some((id.clone(), latest(table)?))).collect()
+    }
+
     /// Evicts the least recently used blocks from memory if the budget is exceeded; returns how many. The block used last stays,
     /// whatever its size, and so do blocks that are not written yet.
     pub fn shrink_memory(&mut self, budget_bytes: usize) -> usize {

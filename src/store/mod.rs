@@ -68,6 +68,9 @@ pub trait CellStore: Send + Sync + Debug {
     /// How many blocks are stored, and their bytes.
     fn size(&self) -> StoreSize;
 
+    /// The tables that figures are stored of, and when the latest of each were read.
+    fn tables(&self) -> Vec<(MeasurementId, DateTime<Utc>)>;
+
     /// Why blocks are not written to disk, if they should be.
     fn problem(&self) -> Option<String>;
 

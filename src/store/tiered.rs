@@ -208,6 +208,10 @@ impl CellStore for TieredStore {
         self.shared.index().size()
     }
 
+    fn tables(&self) -> Vec<(MeasurementId, DateTime<Utc>)> {
+        self.shared.index().tables()
+    }
+
     fn problem(&self) -> Option<String> {
         self.shared.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -107,7 +107,7 @@ fn wants_html(request: &HttpRequest) -> bool {
 }
 
 /// Makes a page and sends it.
-async fn page<F, M>(request: &HttpRequest, state: &AppState, make: M) -> HttpResponse
+pub(super) async fn page<F, M>(request: &HttpRequest, state: &AppState, make: M) -> HttpResponse
 where
     M: FnOnce(Sources, Visit) -> F,
     F: Future<Output = Html> + Send + 'static,

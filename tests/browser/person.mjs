@@ -20,6 +20,7 @@ const PAGES = [
   '/maaling/y25i09?kommune=825&skala=indeks',
   '/maaling/y25i09/byg?kommune=730',
   '/nyt?kommune=730',
+  '/status',
   '/maaling/findes_ikke',
   '/findes-ikke',
 ];

@@ -5,6 +5,7 @@ mod find;
 mod frame;
 mod measurement;
 mod news;
+mod status;
 
 use crate::support::app::{Answer, App};
 
