@@ -48,10 +48,12 @@ def workbook(page: requests.Response) -> None:
 
 
 def project(address: str, answer: requests.Response) -> None:
-    """A project is a whole archive, and the rows that its query reads are there."""
+    """A project is a whole archive, and the rows that the query of a single choice reads are there."""
     archive = zipfile.ZipFile(io.BytesIO(answer.content))
     same(f"damaged file of {address}", archive.testzip(), None)
     same(f"projects in {address}", [Path(name).suffix for name in archive.namelist()].count(".pbip"), 1)
+    if "/samling." in address:
+        return
     feed = address.replace("/open/", "/odata/jobindsats/").replace(".pbip.zip", "")
     assert requests.get(feed + "&$top=1", timeout=120).json()["value"], feed
 
