@@ -44,6 +44,8 @@ pub fn routes(config: &mut ServiceConfig) {
     read(config, "/metrics", &METRICS, scrape::process);
     read(config, "/metrics/indicators", &INDICATORS, scrape::indicators);
     read(config, "/status", &STATUS, status::page);
+    read(config, "/maaling/{table}", &MEASUREMENT, pages::measurement);
+    read(config, "/maaling/{table}/byg", &BUILDER, pages::builder);
     read(config, "/nyt", &NEWS, pages::news);
     read(config, "/nyt.atom", &NEWS, pages::news_feed);
     read(config, "/nyt.ics", &NEWS, pages::news_calendar);
@@ -57,10 +59,6 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(web::resource("/odata/{path:.*}").to(odata::answer))
         .service(or_say(readable("/export/{table}/{file:.*}", download::answer), &EXPORT))
         .service(or_say(readable("/open/{file:.*}", open::answer), &OPEN))
-        .service(or_say(readable("/maaling/{table}", pages::measurement), &MEASUREMENT))
-        .service(web::resource("/maaling/{table}/").to(unslashed))
-        .service(or_say(readable("/maaling/{table}/byg", pages::builder), &BUILDER))
-        .service(web::resource("/maaling/{table}/byg/").to(unslashed))
         .service(or_say(readable("/assets/{file}", pages::asset), &ASSETS))
         .default_service(web::to(pages::nothing));
 }
@@ -102,6 +100,10 @@ fn or_say(resource: Resource, usage: &'static Usage) -> Resource {
 /// Leads to the address without the slash at its end: the links of a page are relative to that one. The method stays the same.
 async fn unslashed(request: HttpRequest, state: web::Data<AppState>) -> HttpResponse {
     let base = links::base(&request, state.public_url.as_deref());
-    let location = format!("{base}{}", request.path().trim_end_matches('/'));
+    let mut location = format!("{base}{}", request.path().trim_end_matches('/'));
+    if let Some(query) = request.uri().query() {
+        location += "?";
+        location += query;
+    }
     HttpResponse::build(StatusCode::PERMANENT_REDIRECT).insert_header((header::LOCATION, location)).finish()
 }

@@ -3,7 +3,7 @@
 use crate::support::app::App;
 
 /// Every address that is read, with the word that its refusal of other methods must have.
-const READ: [(&str, &str); 8] = [
+const READ: [(&str, &str); 12] = [
     ("/", "tjenesten"),
     ("/status", "tjenesten"),
     ("/metrics", "Prometheus"),
@@ -12,6 +12,10 @@ const READ: [(&str, &str); 8] = [
     ("/readyz", "klar"),
     ("/odata/", "læses"),
     ("/export/y25i01/Landet.csv?$top=1", "fil"),
+    ("/open/y25i01/Landet.m", "udvalg"),
+    ("/maaling/y25i01", "måling"),
+    ("/maaling/y25i01/byg", "udtræk"),
+    ("/nyt", "nyt"),
 ];
 
 #[actix_web::test]
@@ -84,10 +88,25 @@ async fn every_error_has_the_id_of_its_request() {
 #[actix_web::test]
 async fn a_slash_behind_an_address_leads_to_it() {
     let app = App::start().await;
-    for path in ["/status", "/metrics", "/metrics/indicators", "/healthz", "/readyz", "/api/v1/read"] {
-        let slashed = app.get(&format!("{path}/")).await;
-        assert_eq!(slashed.status, 308, "{path}");
-        assert_eq!(slashed.header("Location"), format!("{}{path}", app.service.url()));
+    for path in [
+        "/status",
+        "/metrics",
+        "/metrics/indicators",
+        "/healthz",
+        "/readyz",
+        "/api/v1/read",
+        "/maaling/y25i01",
+        "/maaling/y25i01/byg",
+        "/nyt",
+        "/nyt.atom",
+    ] {
+        for query in ["", "?kommune=730&q=a%20b%2F", "?"] {
+            for method in ["GET", "HEAD"] {
+                let slashed = app.send(method, &format!("{path}/{query}"), &[]).await;
+                assert_eq!(slashed.status, 308, "{method} {path}");
+                assert_eq!(slashed.header("Location"), format!("{}{path}{query}", app.service.url()));
+            }
+        }
     }
 }
 
