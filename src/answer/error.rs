@@ -106,6 +106,14 @@ pub enum BridgeError {
     NotOffered { what: String, reason: String },
 }
 
+impl BridgeError {
+    /// Whether the table was updated while the request was answered, so that it can be started again.
+    #[must_use]
+    pub fn is_moved(&self) -> bool {
+        matches!(self, Self::Fetch(FetchError::Moved { .. }))
+    }
+}
+
 /// What an address is used for, in half a sentence of each language, and with which methods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Usage {

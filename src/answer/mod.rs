@@ -30,7 +30,6 @@ use crate::answer::resource::RequestText;
 use crate::answer::stages::{Stage, Stages};
 use crate::feed::Feed;
 use crate::fetch::Fetcher;
-use crate::fetch::error::FetchError;
 use crate::frame::Frame;
 use crate::odata::media_type::Kind;
 use crate::odata::skip_token::SkipToken;
@@ -147,7 +146,7 @@ where
 {
     for _ in 1..MOVED_ATTEMPTS {
         match ask().await {
-            Err(BridgeError::Fetch(FetchError::Moved { .. })) => {}
+            Err(error) if error.is_moved() => {}
             answer => return answer,
         }
     }

@@ -30,7 +30,7 @@ use crate::catalogue::id::{MeasurementId, PeriodTypeId};
 use crate::catalogue::measurement::Measurement;
 use crate::feed::column::Column;
 use crate::feed::spelling::FormerNames;
-use crate::odata::edm::Schema;
+use crate::odata::edm::{EntityType, Schema};
 use crate::search::SearchIndex;
 
 /// Identifies a feed among all that this process has built; documents made from it are cached under this id.
@@ -67,15 +67,21 @@ pub struct LeftOut {
 }
 
 impl Feed {
+    /// The entity type of a set's rows in the model.
+    #[must_use]
+    pub fn entity_type(&self, set: &Set) -> Option<&EntityType> {
+        let container = &self.schema.container;
+        let of_set = container.set(&set.name).map(|listed| &listed.entity_type);
+        let of_singleton = || container.singletons.iter().find(|single| single.name == set.name);
+        self.schema.entity_type(of_set.or_else(|| of_singleton().map(|single| &single.entity_type))?)
+    }
+
     /// Whether the name is that of the set's own entity type, so that it may stand in a path as a cast that changes nothing.
     #[must_use]
     pub fn is_type_of(&self, set: &Set, name: &str) -> bool {
         let Some((namespace, name)) = name.rsplit_once('.') else { return false };
-        let container = &self.schema.container;
-        let of_set = container.set(&set.name).map(|set| set.entity_type.as_str());
-        let of_singleton = || container.singletons.iter().find(|single| single.name == set.name);
-        let entity_type = of_set.or_else(|| of_singleton().map(|single| single.entity_type.as_str()));
-        namespace == self.schema.namespace && entity_type == Some(name)
+        let is_own = self.entity_type(set).is_some_and(|entity_type| entity_type.name == name);
+        namespace == self.schema.namespace && is_own
     }
 
     /// The path without a cast to the set's own type at its beginning, if more follows.
@@ -97,8 +103,7 @@ impl Feed {
     #[must_use]
     pub fn has_type(&self, name: &str) -> bool {
         let below = name.strip_prefix(&self.schema.namespace).and_then(|rest| rest.strip_prefix('.'));
-        below
-            .is_some_and(|below| self.schema.entity_types.iter().any(|entity_type| entity_type.name == below))
+        below.is_some_and(|below| self.schema.entity_type(below).is_some())
     }
 
     /// The index of the set that a request names. Names are case-sensitive, except table ids.

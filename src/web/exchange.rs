@@ -17,6 +17,7 @@ use futures_util::Stream;
 
 use super::connections::{Answering, Connection, Timeouts};
 use super::timed_stream::Patience;
+use crate::answer::error::BridgeError;
 
 /// The most bytes that are handed to a connection at a time. It buffers what it is handed, so that a large body would be held twice.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -49,9 +50,21 @@ pub async fn frame<B: MessageBody + 'static>(
     }))
 }
 
-/// Whether the body of a request could not be read because its client took too long.
-#[must_use]
-pub fn is_late(error: &Error) -> bool {
+/// The whole body of a request.
+///
+/// # Errors
+/// When it has more bytes than the limit, or does not arrive, or not in time.
+pub async fn body(payload: web::Payload, limit: usize) -> Result<Bytes, BridgeError> {
+    match payload.to_bytes_limited(limit).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(error)) if is_late(&error) => Err(BridgeError::BodySlow),
+        Ok(Err(_)) => Err(BridgeError::BodyBroken),
+        Err(_) => Err(BridgeError::BodyTooLarge { limit }),
+    }
+}
+
+/// Whether a body could not be read because its client took too long.
+fn is_late(error: &Error) -> bool {
     let io = error.as_error::<PayloadError>().and_then(|error| match error {
         PayloadError::Io(error) => Some(error.kind()),
         _ => None,

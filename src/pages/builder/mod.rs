@@ -15,7 +15,6 @@ use crate::catalogue::measurement::Heading;
 use crate::catalogue::period::Period;
 use crate::error::DescribeError;
 use crate::feed::Feed;
-use crate::fetch::error::FetchError;
 use crate::open::{CHOICE_OPTION, COLLECTION, MAX_CHOICES};
 use crate::pages::builder::choice::{Choice, levels_of};
 use crate::pages::builder::texts::{Addresses, File, Text};
@@ -188,13 +187,13 @@ impl LookedUp {
         });
         let plan = match planned.await {
             Ok(plan) => plan,
-            Err(error) if is_moved(&error) => return Err(error),
+            Err(error) if error.is_moved() => return Err(error),
             Err(error) => return Ok(Self { plan: None, rows: None, errors: vec![error] }),
         };
         let first = if is_cheap(&plan) { Some(sources.first(feed, &question, PREVIEW).await) } else { None };
         match first.transpose() {
             Ok(rows) => Ok(Self { plan: Some(plan), rows, errors: Vec::new() }),
-            Err(error) if is_moved(&error) => Err(error),
+            Err(error) if error.is_moved() => Err(error),
             Err(error) => Ok(Self { plan: Some(plan), rows: None, errors: vec![error] }),
         }
     }
@@ -203,10 +202,6 @@ impl LookedUp {
 /// Whether the first rows are in store, or almost.
 fn is_cheap(plan: &Explanation) -> bool {
     plan.requests.min(plan.first_page_requests) <= PREVIEW_REQUESTS
-}
-
-fn is_moved(error: &BridgeError) -> bool {
-    matches!(error, BridgeError::Fetch(FetchError::Moved { .. }))
 }
 
 impl Plan {

@@ -18,7 +18,6 @@ use crate::catalogue::period::Period;
 use crate::catalogue::revised;
 use crate::error::DescribeError;
 use crate::feed::Feed;
-use crate::fetch::error::FetchError;
 use crate::pages::error::{PageError, in_english};
 use crate::pages::figures::{Rows, SetQuery, one_of};
 use crate::pages::language::Language;
@@ -213,7 +212,7 @@ fn kept(
 ) -> Result<Option<Rows>, BridgeError> {
     match answer {
         Ok(rows) => Ok(Some(rows)),
-        Err(error @ BridgeError::Fetch(FetchError::Moved { .. })) => Err(error),
+        Err(error) if error.is_moved() => Err(error),
         Err(error) => {
             errors.push(error);
             Ok(None)

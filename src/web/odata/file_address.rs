@@ -33,9 +33,6 @@ impl RequestAddress<'_> {
             BridgeError::Syntax(wrong) if wrong.option == "path" => {
                 return self.file(&segment).map_or(error, |address| BridgeError::FileElsewhere { address });
             }
-            BridgeError::Syntax(wrong) if wrong.option == "path" => {
-                return self.file(&segment).map_or(error, |address| BridgeError::FileElsewhere { address });
-            }
             BridgeError::Query(QueryError { kind: QueryErrorKind::UnknownSet { .. }, .. }) => {
                 return self.file(&segment).map_or(error, |address| BridgeError::FileElsewhere { address });
             }

@@ -59,17 +59,15 @@ pub async fn answer(request: HttpRequest, body: web::Payload, state: web::Data<A
         base,
     });
     let version = owned.raw().version();
-    let result = match body.to_bytes_limited(BODY_BYTES).await {
-        Ok(Ok(body)) => {
+    let result = match exchange::body(body, BODY_BYTES).await {
+        Ok(body) => {
             let workers = Arc::clone(&state.workers);
             let work = workers.work();
             let own = work.clone();
             let answer = async move { reply(&owned, &body, &state, &own).await };
             workers.run(&work, inherited(answer)).await.unwrap_or(Err(FetchError::Interrupted.into()))
         }
-        Ok(Err(error)) if exchange::is_late(&error) => Err(BridgeError::BodySlow),
-        Ok(Err(_)) => Err(BridgeError::BodyBroken),
-        Err(_) => Err(BridgeError::BodyTooLarge { limit: BODY_BYTES }),
+        Err(error) => Err(error),
     };
     // If no version is acceptable, the error is written in the oldest one.
     let version = version.unwrap_or(Version::V4);

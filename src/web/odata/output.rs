@@ -199,13 +199,11 @@ impl EntityIdentity {
         if query.apply.as_ref().is_some_and(crate::query::apply::BoundApply::is_grouped) {
             return None;
         }
-        let schema = &feed_root.feed.schema;
-        let listed = schema.container.set(&set.name).map(|listed| listed.entity_type.as_str());
-        let single = schema.container.singletons.iter().find(|single| single.name == set.name);
-        let entity_type = listed.or(single.map(|single| single.entity_type.as_str()))?;
+        let feed = feed_root.feed;
+        let entity_type = feed.entity_type(set)?;
         let name = utf8_percent_encode(&set.name, NON_ALPHANUMERIC);
         Some(Self {
-            entity_type: schema.qualified(entity_type),
+            entity_type: feed.schema.qualified(&entity_type.name),
             set_url: format!("{}{name}", feed_root.root),
         })
     }

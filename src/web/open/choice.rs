@@ -109,18 +109,11 @@ fn figures(feed: &Feed, set: &Set, choice: &Choice) -> Vec<Figure> {
 
 /// What the model says of a property.
 fn description(feed: &Feed, set: &Set, property: &str) -> String {
-    let schema = &feed.schema;
-    let entity =
-        schema.container.set(&set.name).and_then(|set| schema.entity_type(unqualified(&set.entity_type)));
-    let property = entity.and_then(|entity| entity.property(property));
+    let property = feed.entity_type(set).and_then(|entity| entity.property(property));
     let annotations = property.map(|property| property.annotations.as_slice()).unwrap_or_default();
     let described = annotations.iter().find(|annotation| annotation.term == "Core.Description");
     match described.map(|annotation| &annotation.value) {
         Some(AnnotationValue::String(text)) => text.clone(),
         _ => String::new(),
     }
-}
-
-fn unqualified(name: &str) -> &str {
-    name.rsplit_once('.').map_or(name, |(_, name)| name)
 }

@@ -40,12 +40,8 @@ static ANSWERS: Semaphore = Semaphore::const_new(2);
 pub enum ReadError {
     #[error("expected the {header} {expected}, found {found:?}")]
     Header { header: HeaderName, expected: &'static str, found: Option<String> },
-    #[error("the body did not arrive: {0}")]
-    Broken(String),
-    #[error("the body did not arrive in time")]
-    Slow,
-    #[error("the body is larger than {BODY_LIMIT} bytes")]
-    TooLarge,
+    #[error(transparent)]
+    Body(BridgeError),
     #[error("the body is not snappy: {0}")]
     NotSnappy(snap::Error),
     #[error("the body is not the protobuf of a ReadRequest: {0}")]
@@ -82,11 +78,7 @@ async fn read(
 ) -> Result<impl Stream<Item = Result<Bytes, BridgeError>> + use<>, ReadError> {
     expect(request, header::CONTENT_TYPE, PROTOBUF)?;
     expect(request, header::CONTENT_ENCODING, SNAPPY)?;
-    let body = payload.to_bytes_limited(BODY_LIMIT).await.map_err(|_| ReadError::TooLarge)?;
-    let body = body.map_err(|error| match exchange::is_late(&error) {
-        true => ReadError::Slow,
-        false => ReadError::Broken(error.to_string()),
-    })?;
+    let body = exchange::body(payload, BODY_LIMIT).await.map_err(ReadError::Body)?;
     let snapshot = state.indicators.published().snapshot.clone();
     let permit = ANSWERS.acquire().await.map_err(|error| ReadError::Internal(error.to_string()))?;
     let work = tokio::task::spawn_blocking(move || {
@@ -111,7 +103,7 @@ fn expect(request: &HttpRequest, header: HeaderName, expected: &'static str) -> 
 fn unpack(body: &[u8]) -> Result<Vec<history::Query>, ReadError> {
     // The length comes from the body, so it is checked before anything is allocated.
     if snap::raw::decompress_len(body).map_err(ReadError::NotSnappy)? > BODY_LIMIT {
-        return Err(ReadError::TooLarge);
+        return Err(ReadError::Body(BridgeError::BodyTooLarge { limit: BODY_LIMIT }));
     }
     let plain = snap::raw::Decoder::new().decompress_vec(body).map_err(ReadError::NotSnappy)?;
     let request = wire::ReadRequest::decode(plain.as_slice()).map_err(ReadError::NotProtobuf)?;
@@ -181,19 +173,7 @@ impl DescribeError for ReadError {
                 "NotRemoteRead",
                 "Adressen er til Prometheus' remote_read; brug /odata/ til Excel og Power BI.",
             ),
-            Self::Broken(_) => {
-                ErrorDescription::new(400, "BodyBroken", "Forespørgslen kom ikke helt frem; prøv igen.")
-            }
-            Self::Slow => ErrorDescription::new(
-                408,
-                "BodySlow",
-                "Forespørgslen kom for langsomt frem; prøv igen på en bedre forbindelse.",
-            ),
-            Self::TooLarge => ErrorDescription::new(
-                413,
-                "BodyTooLarge",
-                "Forespørgslen er for stor; brug færre eller kortere betingelser.",
-            ),
+            Self::Body(error) => error.describe(),
             Self::NotSnappy(_) | Self::NotProtobuf(_) => ErrorDescription::new(
                 400,
                 "MalformedRemoteRead",
