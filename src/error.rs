@@ -81,33 +81,66 @@ pub fn excerpt(text: &str) -> String {
     }
 }
 
-/// The candidate with the smallest edit distance to a name, if it is small enough for a typing error.
+/// The first of the candidates that are nearest to a name; see [`distance`].
 #[must_use]
 pub fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let distances =
+        candidates.into_iter().filter_map(|candidate| Some((distance(name, candidate)?, candidate)));
+    distances.min_by_key(|(distance, _)| *distance).map(|(_, candidate)| candidate.to_owned())
+}
+
+/// How far a name is from a candidate that may be meant by it; `None` if it is another name. A typing error is the nearer the fewer
+/// letters differ; behind all typing errors come names with a word too many or too few, as `Randers Kommune` for `Randers`.
+#[must_use]
+pub fn distance(name: &str, candidate: &str) -> Option<usize> {
     // Names have at most 128 characters; longer texts are not compared.
-    if name.len() > 512 {
+    if name.len() > LONGEST || candidate.len() > LONGEST {
         return None;
     }
-    let wanted = name.to_lowercase();
-    let letters = wanted.chars().count();
+    let (name, candidate) = (name.to_lowercase(), candidate.to_lowercase());
+    let letters = name.chars().count();
     // A name of one letter has no suggestions: another letter is another name.
     let tolerated = (1 + letters / 4).min(letters.saturating_sub(1));
-    candidates
-        .into_iter()
-        .map(|candidate| (strsim::osa_distance(&wanted, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, _)| *distance <= tolerated)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate.to_owned())
+    if candidate.chars().count().abs_diff(letters) <= tolerated {
+        let differing = strsim::osa_distance(&name, &candidate);
+        if differing <= tolerated {
+            return Some(differing);
+        }
+    }
+    (has_words_of(&name, &candidate) || has_words_of(&candidate, &name)).then_some(LONGEST)
 }
 
-/// The end of an English sentence with the suggestion of [`closest`]; empty without one.
-#[must_use]
-pub fn did_you_mean(suggestion: &Option<String>) -> String {
-    suggestion.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
+/// The most bytes of a name that others are compared with.
+const LONGEST: usize = 512;
+
+/// Whether a text of several words begins or ends with all words of the other; a genitive's s does not count (`Københavns Kommune`).
+fn has_words_of(text: &str, other: &str) -> bool {
+    let rest = text.strip_prefix(other).map(|rest| rest.strip_prefix('s').unwrap_or(rest));
+    let begins = rest.is_some_and(|rest| rest.starts_with(' '));
+    begins || text.strip_suffix(other).is_some_and(|rest| rest.ends_with(' '))
 }
 
-/// The same for a Danish sentence.
+/// The end of an English sentence with suggestions; empty without any.
 #[must_use]
-pub fn but_there_is(suggestion: &Option<String>) -> String {
-    suggestion.as_ref().map(|name| format!(", men det gør '{name}'")).unwrap_or_default()
+pub fn did_you_mean<'a>(suggestions: impl IntoIterator<Item = &'a String>) -> String {
+    match listed(suggestions, '`', "or") {
+        Some(names) => format!("; did you mean {names}?"),
+        None => String::new(),
+    }
+}
+
+/// The same for a Danish sentence that says that something does not exist.
+#[must_use]
+pub fn but_there_is<'a>(suggestions: impl IntoIterator<Item = &'a String>) -> String {
+    match listed(suggestions, '\'', "og") {
+        Some(names) => format!(", men det gør {names}"),
+        None => String::new(),
+    }
+}
+
+/// Quoted names with a word before the last.
+fn listed<'a>(names: impl IntoIterator<Item = &'a String>, quote: char, word: &str) -> Option<String> {
+    let quoted: Vec<String> = names.into_iter().map(|name| format!("{quote}{name}{quote}")).collect();
+    let (last, others) = quoted.split_last()?;
+    Some(if others.is_empty() { last.clone() } else { format!("{} {word} {last}", others.join(", ")) })
 }

@@ -6,7 +6,7 @@ use super::page_start::PageStart;
 use super::scan::{PlannedRows, RowSink, Scan};
 use super::{Answerer, lambda};
 use crate::answer::error::BridgeError;
-use crate::error::excerpt;
+use crate::error::{DescribeError, excerpt};
 use crate::feed::{Feed, Set};
 use crate::fetch::request;
 use crate::plan::UpstreamPlan;
@@ -37,6 +37,8 @@ pub struct Explanation {
     pub plan: Vec<PlannedRequest>,
     /// The parts of the query that the bridge evaluates itself.
     pub evaluated_here: Vec<EvaluatedHere>,
+    /// Conditions on members that do not exist: which, and what may be meant.
+    pub unknown_members: Vec<String>,
 }
 
 /// One request to the upstream.
@@ -88,6 +90,8 @@ impl Answerer {
             let here = evaluated_here(&scan, &[], false, true);
             explanation.add(self.explain_scan(&scan, u64::MAX, here).await?);
         }
+        explanation.unknown_members =
+            query.unknown_members.iter().map(|unknown| unknown.describe().danish).collect();
         Ok(explanation)
     }
 

@@ -15,6 +15,7 @@ mod resource;
 mod rows;
 mod scan;
 pub mod stages;
+mod unknown_members;
 
 use std::time::Duration;
 
@@ -73,6 +74,8 @@ pub struct Request<'a> {
     /// Whether all pages will be requested, as for a file: then the first page is refused if a later one would be, and rows are not
     /// counted.
     pub all_pages: bool,
+    /// Whether a condition on a member that does not exist is an error (`handling=strict`).
+    pub strict: bool,
     /// The skip token, if it is not among the options.
     pub skip_token: Option<&'a str>,
     /// The instant that `now()` stands for.
@@ -185,11 +188,12 @@ impl Answerer {
     ) -> Result<(F, Answer), BridgeError> {
         let (feed, stages) = (request.feed, request.stages);
         let (format, bound) = self.bind(request, negotiate)?;
-        let BoundRows { query, text } = match bound {
+        let BoundRows { mut query, text } = match bound {
             Bound::Document(document) => return Ok((format, document)),
             Bound::Rows(rows) => *rows,
         };
         let token = request.skip_token.or(text.syntax.options.skiptoken.as_deref());
+        self.report_unknown_members(request, &mut query, token.is_none())?;
         let start = PageStart::read(token, &text.identity, request.max_page_size, request.all_pages)?;
         if !request.all_pages && explain::is_asked_for(&text.syntax.options.custom)? {
             return Ok((format, Answer::Plan(Box::new(self.explain(feed, &query, &start).await?))));

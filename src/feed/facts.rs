@@ -83,6 +83,27 @@ pub fn value_at(measurement: &Measurement, fact: Fact, index: usize) -> Value {
     }
 }
 
+/// What a position of an axis is called, in ids, codes and labels of all sets.
+#[must_use]
+pub fn names_at(measurement: &Measurement, axis: Axis, index: usize) -> Vec<String> {
+    match axis {
+        Axis::Period => measurement
+            .periods
+            .get(index)
+            .map_or_else(Vec::new, |period| vec![period.id.to_string(), period.cbs_code(), period.label()]),
+        Axis::Dimension(dimension) => {
+            let member = measurement.dimensions.get(dimension).and_then(|facts| facts.members.get(index));
+            member.map_or_else(Vec::new, |member| {
+                let code = member.code.map(str::to_owned);
+                [member.label.clone(), member.id.to_string()].into_iter().chain(code).collect()
+            })
+        }
+        Axis::Measure => measurement.measures.get(index).map_or_else(Vec::new, |measure| {
+            vec![measure.id.to_string(), measure.label.clone(), measure.heading.clone()]
+        }),
+    }
+}
+
 fn period_value(period: &Period, fact: PeriodFact) -> Value {
     match fact {
         PeriodFact::Id => Value::string(period.id.as_str()),

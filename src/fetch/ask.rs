@@ -80,10 +80,15 @@ impl Asker {
         Ok(cells)
     }
 
+    pub fn has_unlisted(&self, table: &MeasurementId, named: &str) -> bool {
+        self.learnt.has_unlisted(table, named)
+    }
+
     fn report(&self, measurement: &Measurement, joined: &Joined) {
         let table = &measurement.id;
         if let Some(unknown) = joined.unknown.first() {
             tracing::warn!(%table, column = unknown.column, label = excerpt(&unknown.label), "label not in the table's metadata");
+            self.learnt.add_unlisted(table, joined.unknown.iter().map(|unknown| unknown.label.clone()));
             self.updates.outdated(table);
         }
         for (dimension, heading) in &joined.unfamiliar {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use crate::catalogue::dimension::is_unknown;
 use crate::catalogue::id::{HierarchyId, MeasurementId};
 use crate::disk;
 use crate::fetch::join::RootLabels;
@@ -39,6 +40,9 @@ struct Lessons {
     /// Forms of selections that were refused.
     #[serde(default)]
     refused: BTreeSet<Form>,
+    /// By table the labels of answers that the table's metadata did not list.
+    #[serde(default)]
+    unlisted: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Learnt {
@@ -99,6 +103,22 @@ impl Learnt {
     /// Notes forms that were refused while others were answered.
     pub fn add_refused(&self, forms: &BTreeSet<Form>) {
         self.change(|lessons| lessons.refused.extend(forms));
+    }
+
+    /// Whether an answer had a label that the table's metadata did not list; `named` is the label or the id made of it.
+    #[must_use]
+    pub fn has_unlisted(&self, table: &MeasurementId, named: &str) -> bool {
+        let is_named =
+            |label: &String| label == named || (is_unknown(named) && named.ends_with(label.as_str()));
+        self.lessons().unlisted.get(table.as_str()).is_some_and(|labels| labels.iter().any(is_named))
+    }
+
+    /// Notes labels that a table's metadata does not list.
+    pub fn add_unlisted(&self, table: &MeasurementId, labels: impl IntoIterator<Item = String>) {
+        self.change(|lessons| {
+            let of_table = lessons.unlisted.entry(table.to_string()).or_default();
+            of_table.extend(labels);
+        });
     }
 
     /// Changes what is known, and has it written down if it is other than before.

@@ -265,6 +265,12 @@ impl Fetcher {
         Err(FetchError::Moved { table: table.clone() }.into())
     }
 
+    /// Whether figures of the table came under a label that its metadata did not list.
+    #[must_use]
+    pub fn has_unlisted(&self, table: &MeasurementId, named: &str) -> bool {
+        self.inner.asker.has_unlisted(table, named)
+    }
+
     /// Counts an answer that stored cells gave because the upstream could not.
     pub fn stored_served(&self) {
         self.inner.observer.stale_served();

@@ -13,6 +13,8 @@ pub struct Preferences {
     pub include_annotations: Option<AnnotationFilter>,
     /// Continue a batch after a request that failed.
     pub continue_on_error: bool,
+    /// Refuse what would otherwise only be warned of (`handling=strict`).
+    pub strict: bool,
     prefixed: Prefixed,
 }
 
@@ -62,6 +64,7 @@ impl Preferences {
                 self.continue_on_error = value.is_empty() || value.eq_ignore_ascii_case("true");
                 self.prefixed.continue_on_error = prefixed;
             }
+            "handling" => self.strict = value.eq_ignore_ascii_case("strict"),
             // respond-async, wait, return, track-changes and callbacks are not supported and so not applied.
             _ => {}
         }
@@ -71,6 +74,12 @@ impl Preferences {
     #[must_use]
     pub fn wants_annotation(&self, term: &str) -> bool {
         self.include_annotations.as_ref().is_none_or(|filter| filter.includes(term))
+    }
+
+    /// Whether the client asks for annotations with that term in the rows of an answer, where none are wanted by default.
+    #[must_use]
+    pub fn asks_for_annotation(&self, term: &str) -> bool {
+        self.include_annotations.as_ref().is_some_and(|filter| filter.includes(term))
     }
 
     /// Whether any annotation may be wanted: `include-annotations="-*"` asks for metadata without.
@@ -98,6 +107,9 @@ impl Preferences {
         if applied.continue_on_error && self.continue_on_error {
             items.push(format!("{}continue-on-error=true", prefix(self.prefixed.continue_on_error)));
         }
+        if applied.strict && self.strict {
+            items.push("handling=strict".to_owned());
+        }
         (!items.is_empty()).then(|| items.join(", "))
     }
 }
@@ -110,6 +122,7 @@ pub struct Applied {
     pub omit_nulls: bool,
     pub include_annotations: bool,
     pub continue_on_error: bool,
+    pub strict: bool,
 }
 
 /// The patterns of `include-annotations`: `*`, `-*`, `display.*`, `-Core.Description`.
@@ -276,6 +289,7 @@ mod tests {
             max_page_size: Some(20),
             omit_nulls: true,
             include_annotations: true,
+            strict: true,
             ..Applied::default()
         };
         let header = "odata.maxpagesize=50,omit-values=nulls,include-annotations=\"-*, Core.*,a\r\nb\"";
@@ -283,6 +297,10 @@ mod tests {
             Preferences::parse(header).applied(&applied).as_deref(),
             Some("odata.maxpagesize=20, omit-values=nulls, include-annotations=\"-*,Core.*\"")
         );
+        let applied = Applied { strict: true, ..Applied::default() };
+        let strict = Preferences::parse("Handling=Strict").applied(&applied);
+        assert_eq!(strict.as_deref(), Some("handling=strict"));
+        assert_eq!(Preferences::parse("handling=lenient").applied(&applied), None);
         let none = Preferences::parse("respond-async");
         assert_eq!(none.applied(&Applied::default()), None);
     }

@@ -167,6 +167,7 @@ impl Sources {
             options,
             max_page_size,
             all_pages: false,
+            strict: false,
             skip_token,
             now: self.now,
             stages: &self.stages,

@@ -8,6 +8,7 @@ use super::expand::{self, Allowance, Expander};
 use super::expr::{Binder, NodeBudget, Scope};
 use super::path::Addressed;
 use super::request_part::RequestPart;
+use super::unknown_member::UnknownMembers;
 use super::{BoundQuery, Target, apply, compute, filter, orderby, path, search, select};
 use crate::feed::{Feed, Set};
 use crate::odata::uri::syntax::{QueryOptions, RequestSyntax};
@@ -18,8 +19,9 @@ use crate::odata::uri::syntax::{QueryOptions, RequestSyntax};
 /// When a name is unknown, types do not fit, or something is not supported.
 pub fn bind(feed: &Feed, request: &RequestSyntax, now: DateTime<Utc>) -> Result<BoundQuery, QueryError> {
     let options = &request.options;
-    let nodes = NodeBudget::default();
-    let scope = Scope { feed, aliases: &options.aliases, now, nodes: &nodes };
+    let (nodes, unknown_members) = (NodeBudget::default(), UnknownMembers::default());
+    let scope =
+        Scope { feed, aliases: &options.aliases, now, nodes: &nodes, unknown_members: &unknown_members };
     let addressed = path::bind(scope, &request.path)?;
     refuse_unoffered(options)?;
     refuse_inapplicable(options, &addressed)?;
@@ -48,6 +50,7 @@ pub fn bind(feed: &Feed, request: &RequestSyntax, now: DateTime<Utc>) -> Result<
         (query.order, query.select, query.top, query.skip) = (Vec::new(), None, None, 0);
         (query.computed, query.expand) = (Vec::new(), Vec::new());
     }
+    query.unknown_members = unknown_members.into_errors();
     Ok(query)
 }
 

@@ -24,12 +24,15 @@ impl Binder<'_> {
         // The side that is to be converted is put second.
         let is_text = first.primitive == Some(PrimitiveType::String);
         let turned = first.as_literal().is_some() && (is_text || second.as_literal().is_none());
-        let (comparison, first, at, second) = if turned {
-            (comparison.mirrored(), second, left, first)
+        let (comparison, (column, first), (at, second)) = if turned {
+            (comparison.mirrored(), (right, second), (left, first))
         } else {
-            (comparison, first, right, second)
+            (comparison, (left, first), (right, second))
         };
         let (first, second) = self.aligned(first, at, second)?;
+        if matches!(comparison, Comparison::Eq | Comparison::Ne) {
+            self.note_unknown_member((column, &first), (at, &second));
+        }
         let kind = BoundExprKind::Compare(comparison, Box::new(first), Box::new(second));
         self.fold_constants(expr, BoundExpr::boolean(kind))
     }

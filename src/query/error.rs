@@ -13,7 +13,7 @@ use crate::odata::value::PrimitiveType;
 
 /// An error of binding.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{target}{}: {kind}", position.map(|at| format!(", character {at}")).unwrap_or_default())]
+#[error("{target}{}: {kind}", position.map(|at| format!(", character {}", at + 1)).unwrap_or_default())]
 pub struct QueryError {
     /// The option, such as `$filter`, or `path` for the resource path.
     pub target: &'static str,
@@ -39,6 +39,8 @@ pub enum QueryErrorKind {
     UnknownFunction { name: String, suggestion: Option<String> },
     #[error("expected {expected}, found {found}")]
     TypeMismatch { expected: Shape, found: Shape },
+    #[error("{column} has no value {value:?}{}", did_you_mean(nearest))]
+    UnknownMember { column: String, value: String, nearest: Vec<String> },
     #[error("{text:?} is not a value of {primitive}")]
     InvalidValue { text: String, primitive: PrimitiveType },
     #[error("the key of {set} is ({})", expected.join(","))]
@@ -196,6 +198,14 @@ impl DescribeError for QueryErrorKind {
                 400,
                 "TypeMismatch",
                 format!("'{text}' er ikke {}; ret værdien.", Shape::Primitive(*primitive).danish()),
+            ),
+            Self::UnknownMember { column, value, nearest } => ErrorDescription::new(
+                400,
+                "UnknownMember",
+                match nearest.is_empty() {
+                    true => format!("'{value}' findes ikke i {column}; skriv en af kolonnens værdier."),
+                    false => format!("'{value}' findes ikke i {column}{}.", but_there_is(nearest)),
+                },
             ),
             Self::WrongKey { set, expected } => ErrorDescription::new(
                 400,

@@ -2,7 +2,8 @@
 //! evaluated at once, so that the rest depends on the row.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use chrono::{DateTime, Utc};
 
@@ -10,6 +11,7 @@ use super::error::{NotOfferedReason, QueryError, QueryErrorKind, Shape};
 use super::eval::{NoColumns, evaluate};
 use super::lookup_table::LookupTable;
 use super::request_part::RequestPart;
+use super::unknown_member::UnknownMembers;
 use super::{BoundExpr, BoundExprKind, Comparison, Computed, cast};
 use crate::feed::{Feed, Set};
 use crate::odata::uri::syntax::{BinaryOp, Expr, ExprKind, Literal, TypeFunction, UnaryOp};
@@ -33,6 +35,7 @@ pub(super) struct Scope<'a> {
     /// The value of `now()`.
     pub(super) now: DateTime<Utc>,
     pub(super) nodes: &'a NodeBudget,
+    pub(super) unknown_members: &'a UnknownMembers,
 }
 
 /// The nodes that the expressions of a request may still have.
@@ -60,6 +63,8 @@ pub(super) struct Binder<'a> {
     pub(super) around: Vec<(Option<&'a str>, &'a Set)>,
     /// Lookup tables made so far, by set, key column and value column.
     pub(super) tables: RefCell<HashMap<(usize, usize, usize), LookupTable>>,
+    /// The texts of columns that conditions compare with texts, by the column's index.
+    pub(super) texts: RefCell<HashMap<usize, Rc<HashSet<String>>>>,
     depth: Cell<usize>,
 }
 
@@ -77,8 +82,14 @@ impl<'a> Binder<'a> {
             inner: false,
             around: Vec::new(),
             tables: RefCell::default(),
+            texts: RefCell::default(),
             depth: Cell::new(0),
         }
+    }
+
+    /// The conditions on members that do not exist, of the whole request.
+    pub(super) fn unknown_members(&self) -> &UnknownMembers {
+        self.scope.unknown_members
     }
 
     /// The value of `now()`.

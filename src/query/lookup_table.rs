@@ -32,6 +32,11 @@ impl LookupTable {
         values.map(length).max().unwrap_or(0) as u64
     }
 
+    /// Keys with the values that they lead to, in no particular order.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.values.iter().map(|(key, value)| (&**key, value))
+    }
+
     /// The value that the key leads to.
     #[must_use]
     pub fn value(&self, key: &Value) -> &Value {

@@ -17,6 +17,7 @@ impl Binder<'_> {
             // Each comparison has a copy of the operand.
             self.charge(size)?;
             let (first, second) = self.aligned(bound.clone(), at, element)?;
+            self.note_unknown_member((operand, &first), (at, &second));
             match second.as_literal() {
                 Some(value) if first.primitive == bound.primitive => values.push(value.clone()),
                 _ => others.push(BoundExpr::boolean(BoundExprKind::Compare(

@@ -18,6 +18,7 @@ mod expr;
 mod filter;
 pub mod lambda;
 mod lookup_table;
+mod member_check;
 mod membership;
 mod navigation;
 mod orderby;
@@ -27,12 +28,14 @@ mod request_part;
 mod search;
 mod select;
 pub mod text_size;
+mod unknown_member;
 
 pub use lookup_table::LookupTable;
 pub use pattern::Pattern;
 
 use std::collections::BTreeSet;
 
+use self::error::QueryError;
 use self::lambda::LambdaAggregate;
 use crate::feed::{Feed, Navigation, Set};
 use crate::odata::functions::Function;
@@ -64,6 +67,8 @@ pub struct BoundQuery {
     pub references: bool,
     /// The row before the last navigation property of the path, if it has one.
     pub origin: Option<Box<Origin>>,
+    /// Conditions of the whole request on members that do not exist, as the errors that they are for who asks for strictness.
+    pub unknown_members: Vec<QueryError>,
 }
 
 /// A single row of another set, and the navigation property from it.
@@ -130,6 +135,7 @@ impl BoundQuery {
             computed: Vec::new(),
             references: false,
             origin: None,
+            unknown_members: Vec::new(),
         }
     }
 

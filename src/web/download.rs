@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
+use actix_web::http::header::HeaderName;
 use actix_web::http::{Method, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use arrow_array::RecordBatch;
@@ -27,12 +28,15 @@ use crate::fetch::error::FetchError;
 use crate::frame::Frame;
 use crate::frame::error::FrameError;
 use crate::observe::request::{self, inherited};
+use crate::odata::preference::{Applied, Preferences};
 use crate::odata::version::Version;
 use crate::query::{BoundQuery, Target};
 use crate::web::client;
 use crate::web::compress::{Coding, Packer};
 use crate::web::respond::{self, SERVER_TIMING, joined, off_thread};
 use crate::web::state::AppState;
+
+const PREFER: HeaderName = HeaderName::from_static("prefer");
 
 /// How many rows are written at a time.
 const PIECE_ROWS: usize = 8192;
@@ -50,7 +54,9 @@ async fn file(request: &HttpRequest, state: &AppState) -> Result<HttpResponse, B
     let address = FileAddress::read(request)?;
     let feed = state.feeds.table(&address.table).await?;
     let options = request.uri().query().unwrap_or_default();
-    let source = FileSource::new(state, &state.workers.work(), feed, &address.set, options);
+    let preferences = Preferences::parse(&joined(request.headers(), &PREFER).unwrap_or_default());
+    let source =
+        FileSource::new(state, &state.workers.work(), feed, &address.set, options).strict(preferences.strict);
     let table = address.table.clone();
     let negotiate =
         move |resource: &Resource<'_>| Ok((Kind::read(&address, resource)?, work::hold(WRITING_BYTES)?));
@@ -76,6 +82,9 @@ async fn file(request: &HttpRequest, state: &AppState) -> Result<HttpResponse, B
     if let Some(at) = first.provenance.fetched_at {
         let age = (state.clock.now() - at).num_seconds().max(0);
         response.insert_header((header::AGE, age.to_string()));
+    }
+    if let Some(applied) = preferences.applied(&Applied { strict: true, ..Applied::default() }) {
+        response.insert_header(("Preference-Applied", applied));
     }
     if let Some(name) = coding.header() {
         response.insert_header((header::CONTENT_ENCODING, name));
@@ -194,6 +203,7 @@ pub(super) struct FileSource {
     /// The raw query options.
     pub options: String,
     now: DateTime<Utc>,
+    strict: bool,
     stages: Stages,
 }
 
@@ -207,8 +217,14 @@ impl FileSource {
             set: set.to_owned(),
             options: options.to_owned(),
             now: state.clock.now(),
+            strict: false,
             stages: Stages::new(Arc::clone(&state.metrics)),
         }
+    }
+
+    /// The same, refused for conditions on members that do not exist if that is so.
+    pub fn strict(self, strict: bool) -> Self {
+        Self { strict, ..self }
     }
 
     /// The same with at most that many rows.
@@ -226,6 +242,7 @@ impl FileSource {
             options: &self.options,
             max_page_size: None,
             all_pages: true,
+            strict: self.strict,
             skip_token,
             now: self.now,
             stages: &self.stages,

@@ -11,3 +11,4 @@ mod paging;
 mod paging_under_updates;
 mod published;
 mod stages;
+mod unknown_members;

@@ -108,6 +108,11 @@ fn query() -> Vec<Example> {
     use QueryErrorKind as Kind;
     let (name, set, suggestion) = (text("Omrade"), text("Hovedtal"), Some(text("Område")));
     let function = Kind::UnknownFunction { name: text("contians"), suggestion: Some(text("contains")) };
+    let member = Kind::UnknownMember {
+        column: text("Område"),
+        value: text("Randers Kommune"),
+        nearest: vec![text("Randers")],
+    };
     let types =
         Kind::TypeMismatch { expected: Shape::Primitive(PrimitiveType::Boolean), found: Shape::Number };
     let key =
@@ -117,6 +122,10 @@ fn query() -> Vec<Example> {
     vec![
         example("a name is no column of the set", in_filter(Kind::UnknownProperty { name, set, suggestion })),
         example("there is no such function", in_filter(function)),
+        example(
+            "`Prefer: handling=strict` was sent, and a condition names a member that does not exist",
+            in_filter(member),
+        ),
         example("a value or an expression is of another type than its place needs", in_filter(types)),
         example(
             "the parts of a key are not those of the set",

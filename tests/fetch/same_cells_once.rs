@@ -100,6 +100,7 @@ async fn who_leaves_starts_no_more_calls_and_the_one_that_is_made_is_stored() {
         options,
         max_page_size: None,
         all_pages: false,
+        strict: false,
         skip_token: None,
         now: state.clock.now(),
         stages: &Stages::new(state.metrics.clone()),

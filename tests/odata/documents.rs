@@ -26,6 +26,7 @@ fn service_document(version: Version, metadata: MetadataLevel) -> String {
         ieee754_compatible: false,
         omit_nulls: false,
         context_url: "https://h/odata/$metadata",
+        messages: &[],
     };
     let mut out = Vec::new();
     write_service_document(&mut out, &context, &container);

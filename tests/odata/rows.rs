@@ -75,6 +75,7 @@ const CONTEXT: JsonContext<'static> = JsonContext {
     ieee754_compatible: false,
     omit_nulls: false,
     context_url: "https://h/odata/$metadata#Observations",
+    messages: &[],
 };
 
 fn output<'a>(batch: &'a RecordBatch, properties: &'a [OutputProperty<'a>]) -> Output<'a> {

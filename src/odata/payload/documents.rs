@@ -1,9 +1,9 @@
-//! The two documents that contain no entities: the service document and the error body.
+//! What contains no entities: the service document, the error body, and messages beside rows.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::control::write_context;
-use super::{JsonContext, scalar};
+use super::{JsonContext, Message, scalar};
 use crate::odata::edm::EntityContainer;
 
 const PATH_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_');
@@ -72,6 +72,28 @@ pub fn write_error(out: &mut Vec<u8>, error: &ErrorBody<'_>) {
         out.push(b'}');
     }
     out.extend_from_slice(b"}}");
+}
+
+/// The annotation with what is told beside an answer; nothing if there is nothing to tell.
+pub(super) fn write_messages(out: &mut Vec<u8>, messages: &[Message]) {
+    if messages.is_empty() {
+        return;
+    }
+    scalar::separate(out);
+    scalar::write_string(out, &format!("@{}", Message::TERM));
+    out.extend_from_slice(b":[");
+    for (index, message) in messages.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        let members =
+            |text| [("code", Some(message.code)), ("message", Some(text)), ("severity", Some("warning"))];
+        write_texts(out, &members(message.text.as_str()));
+        out.extend_from_slice(b",\"details\":[");
+        write_texts(out, &members(message.detail.as_str()));
+        out.extend_from_slice(b"}]}");
+    }
+    out.push(b']');
 }
 
 /// The start of an object of texts, without its closing brace.

@@ -5,6 +5,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::column::{ColumnValues, no_such_row};
 use super::control::{write_context, write_control_name, write_count};
+use super::documents::write_messages;
 use super::{
     ExpandedRows, Identity, JsonContext, Output, OutputExpand, OutputProperty, PayloadError, scalar,
 };
@@ -95,6 +96,7 @@ impl<'a> EntityWriter<'a> {
         out.push(b'{');
         if whole {
             write_context(out, self.context);
+            write_messages(out, self.context.messages);
         }
         if let Some(identity) = &self.identity {
             identity.write(out, self.context, row)?;

@@ -20,6 +20,7 @@ use column::{ColumnValues, unsupported};
 use control::{write_context, write_control_name, write_count};
 use entity::{EntityWriter, TypeAnnotation};
 
+use documents::write_messages;
 pub use documents::{ErrorBody, ErrorDetail, write_error, write_service_document};
 
 use crate::error::{DescribeError, ErrorDescription};
@@ -35,6 +36,30 @@ pub struct JsonContext<'a> {
     pub omit_nulls: bool,
     /// The absolute context URL.
     pub context_url: &'a str,
+    /// What a client that asks for annotations is told beside the answer.
+    pub messages: &'a [Message],
+}
+
+/// A warning beside an answer, an element of the annotation `Core.Messages`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    pub code: &'static str,
+    /// One plain sentence in the user's language.
+    pub text: String,
+    /// The same in English.
+    pub detail: String,
+}
+
+impl Message {
+    /// The annotation that messages are elements of.
+    pub const TERM: &'static str = "Core.Messages";
+
+    /// The warning that an error would be, if it were no reason to refuse the request.
+    #[must_use]
+    pub fn warning(error: &impl DescribeError) -> Self {
+        let ErrorDescription { code, danish: text, .. } = error.describe();
+        Self { code, text, detail: error.to_string() }
+    }
 }
 
 /// Rows of a batch and their properties.
@@ -131,6 +156,7 @@ impl DescribeError for PayloadError {
 pub fn write_collection_start(out: &mut Vec<u8>, context: &JsonContext<'_>, count: Option<u64>) {
     out.push(b'{');
     write_context(out, context);
+    write_messages(out, context.messages);
     if let Some(count) = count {
         scalar::separate(out);
         write_control_name(out, context, "", "count");
@@ -190,6 +216,7 @@ pub fn write_property(
     let cells = checked_cells(batch, property, row)?;
     out.push(b'{');
     write_context(out, context);
+    write_messages(out, context.messages);
     if let Some(annotation) = TypeAnnotation::of(context, "", property, &cells) {
         scalar::separate(out);
         out.extend_from_slice(&annotation.text);

@@ -9,7 +9,7 @@ use crate::error::{DescribeError, ErrorDescription};
 
 /// A syntax error.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{option}, character {position}: {kind}")]
+#[error("{option}, character {}: {kind}", position + 1)]
 pub struct SyntaxError {
     /// The option, such as `$filter`, or `path` for the resource path.
     pub option: String,

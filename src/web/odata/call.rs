@@ -12,7 +12,7 @@ use crate::answer::{Answer, Request, Resource, retry_when_moved};
 use crate::feed::Feed;
 use crate::odata::media_type::{self, Negotiated};
 use crate::odata::payload::JsonContext;
-use crate::odata::preference::Preferences;
+use crate::odata::preference::{Applied, Preferences};
 use crate::odata::version::Version;
 use crate::web::respond::{Answered, Reply};
 use crate::web::state::AppState;
@@ -89,6 +89,7 @@ impl<'a> Call<'a> {
             options: self.query,
             max_page_size: self.preferences.max_page_size,
             all_pages: false,
+            strict: self.preferences.strict,
             skip_token: None,
             now: self.state.clock.now(),
             stages,
@@ -103,7 +104,9 @@ impl<'a> Call<'a> {
             Answer::Metadata => self.metadata(&service, negotiated).await,
             Answer::Plan(plan) => {
                 let body = serde_json::to_vec_pretty(&plan).unwrap_or_default();
-                Ok(Answered::whole("application/json".to_owned(), body))
+                let applied = Applied { strict: true, ..Applied::default() };
+                let preference_applied = self.preferences.applied(&applied);
+                Ok(Answered { preference_applied, ..Answered::whole("application/json".to_owned(), body) })
             }
             Answer::Page(page) => self.page(&service, path, *page, negotiated, stages).await,
         }
@@ -129,6 +132,7 @@ impl<'a> Call<'a> {
             ieee754_compatible: negotiated.ieee754_compatible,
             omit_nulls: self.preferences.omit_nulls,
             context_url,
+            messages: &[],
         }
     }
 }

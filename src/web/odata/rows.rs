@@ -23,7 +23,7 @@ use crate::frame::error::FrameError;
 use crate::observe::request;
 use crate::odata::context_url::{self, Resource, Shape};
 use crate::odata::media_type::{Format, Negotiated};
-use crate::odata::payload::{self, JsonContext};
+use crate::odata::payload::{self, JsonContext, Message};
 use crate::odata::preference::Applied;
 use crate::odata::uri::literal_text;
 use crate::odata::value::Value;
@@ -51,6 +51,10 @@ impl Call<'_> {
         let preference_applied =
             self.preferences.applied(&self.applied(&service.feed, &page.query, &negotiated));
         let content_type = negotiated.content_type.clone();
+        let messages = match self.preferences.asks_for_annotation(Message::TERM) {
+            true => page.query.unknown_members.iter().map(Message::warning).collect(),
+            false => Vec::new(),
+        };
         let writing = Writing {
             feed: Arc::clone(&service.feed),
             root: service.root.clone(),
@@ -59,6 +63,7 @@ impl Call<'_> {
             version: self.version,
             negotiated,
             omit_nulls: self.preferences.omit_nulls,
+            messages,
             _held: work::hold(WRITING_BYTES)?,
         };
         let stages = stages.clone();
@@ -79,6 +84,9 @@ impl Call<'_> {
         Applied {
             max_page_size: self.preferences.max_page_size.filter(|_| is_paged).map(|size| size.min(largest)),
             omit_nulls: negotiated.format == Format::Json,
+            include_annotations: !query.unknown_members.is_empty()
+                && self.preferences.asks_for_annotation(Message::TERM),
+            strict: true,
             ..Applied::default()
         }
     }
@@ -105,6 +113,8 @@ struct Writing {
     version: Version,
     negotiated: Negotiated,
     omit_nulls: bool,
+    /// What the client is told beside the rows.
+    messages: Vec<Message>,
     /// The memory that writing takes beside the rows.
     _held: Held,
 }
@@ -125,6 +135,7 @@ impl Writing {
             count.as_deref().unwrap_or_default(),
         ];
         shape.iter().for_each(|part| hash.text(part));
+        self.messages.iter().for_each(|message| hash.text(&message.text));
         if let Some(rows) = &self.page.rows {
             hash.rows(rows)?;
         }
@@ -147,13 +158,14 @@ impl Writing {
         self.page.query.result(&self.feed)
     }
 
-    fn context<'c>(&self, context_url: &'c str) -> JsonContext<'c> {
+    fn context<'c>(&'c self, context_url: &'c str) -> JsonContext<'c> {
         JsonContext {
             version: self.version,
             metadata: self.negotiated.metadata,
             ieee754_compatible: self.negotiated.ieee754_compatible,
             omit_nulls: self.omit_nulls,
             context_url,
+            messages: &self.messages,
         }
     }
 
