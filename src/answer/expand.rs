@@ -179,7 +179,7 @@ impl Answerer {
         read.provenance = read.provenance.and(found);
         stages.time(Stage::Assemble, || match Frame::joined(&rows.frames)? {
             Some(frame) if query.order.is_empty() => Ok(frame),
-            Some(frame) => Ok(frame.order(&query.order)?),
+            Some(frame) => Ok(frame.order(&query.order, None)?),
             None => Ok(aggregate::empty(&set.columns)?),
         })
     }

@@ -116,11 +116,13 @@ impl RowSink for PageRows<'_> {
     }
 
     fn take(&mut self, rows: Frame) -> Result<(), BridgeError> {
-        if self.applies_to_all() {
+        if self.query.apply.is_some() {
             self.waiting.push(rows);
             return Ok(());
         }
-        self.apply(rows)
+        // With `$apply`, `$filter` is still to come.
+        self.count(rows.row_count() as u64);
+        if self.query.order.is_empty() { self.apply(rows) } else { self.keep_first(rows) }
     }
 
     fn counts(&self) -> bool {
@@ -164,12 +166,35 @@ impl<'a> PageRows<'a> {
             rows = aggregate::apply(rows, &apply.steps)?;
             // Without `$apply`, `$filter` and `$search` are conditions of the scan.
             rows = query.filter.iter().try_fold(rows, Frame::filter)?;
+            self.count(rows.row_count() as u64);
         }
-        self.count(rows.row_count() as u64);
         if !query.order.is_empty() {
-            rows = rows.order(&query.order)?;
+            rows = rows.order(&query.order, self.last_row())?;
         }
         self.skip_and_top(&rows)
+    }
+
+    /// Keeps rows of which some may be among the first of the order.
+    fn keep_first(&mut self, rows: Frame) -> Result<(), BridgeError> {
+        let Some(last) = self.last_row() else {
+            self.waiting.push(rows);
+            return Ok(());
+        };
+        let first = |rows: Frame| {
+            if rows.row_count() > last { rows.order(&self.query.order, Some(last)) } else { Ok(rows) }
+        };
+        self.waiting.push(first(rows)?);
+        if self.waiting.iter().map(Frame::row_count).sum::<usize>() > last.saturating_mul(2) {
+            let joined = Frame::joined(&std::mem::take(&mut self.waiting))?;
+            self.waiting = joined.map(first).transpose()?.into_iter().collect();
+        }
+        Ok(())
+    }
+
+    /// How many rows of the order the page and what comes before it have, with one that shows whether a page follows.
+    fn last_row(&self) -> Option<usize> {
+        let before = self.query.skip.saturating_add(self.start.delivered());
+        usize::try_from(before.saturating_add(self.room).saturating_add(1)).ok()
     }
 
     /// `$skip` and `$top`, within the page: from the row of the skip token, as many rows as fit.

@@ -121,13 +121,13 @@ impl Frame {
         Ok(filter::mask(RowValues::new(&self.batch, &self.columns)?, condition)?.true_count() as u64)
     }
 
-    /// The rows in an order; equal ones keep their order.
+    /// The rows in an order, all or the first `limit`; equal ones keep their order.
     ///
     /// # Errors
     /// When an order term has no value for a row.
-    pub fn order(&self, keys: &[OrderKey]) -> Result<Self, FrameError> {
+    pub fn order(&self, keys: &[OrderKey], limit: Option<usize>) -> Result<Self, FrameError> {
         let _working = work::hold(self.bytes())?;
-        let rows = order::order(RowValues::new(&self.batch, &self.columns)?, keys, None)?;
+        let rows = order::order(RowValues::new(&self.batch, &self.columns)?, keys, limit)?;
         self.take(rows.values())
     }
 

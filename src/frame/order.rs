@@ -35,8 +35,31 @@ pub fn order(
         differing.into_iter().find(|ordering| ordering.is_ne()).unwrap_or_else(|| a.cmp(b))
     };
     let all: Vec<u32> = (0..end).collect();
-    let rows = sorted(&all, limit.unwrap_or(usize::MAX), &compare)?;
+    let rows = match limit {
+        Some(limit) if limit < RUN_ROWS => first(&all, limit, &compare)?,
+        _ => sorted(&all, limit.unwrap_or(usize::MAX), &compare)?,
+    };
     Ok(UInt32Array::from(rows))
+}
+
+/// The first `limit` rows of the order, for small limits: a row is looked at once unless it comes before the last of the best so far.
+fn first(
+    rows: &[u32],
+    limit: usize,
+    compare: &impl Fn(&u32, &u32) -> Ordering,
+) -> Result<Vec<u32>, WorkError> {
+    let mut best: Vec<u32> = Vec::new();
+    for run in rows.chunks(RUN_ROWS) {
+        work::check()?;
+        let last = limit.checked_sub(1).and_then(|last| best.get(last)).copied();
+        best.extend(run.iter().filter(|row| last.is_none_or(|last| compare(row, &last).is_lt())));
+        if best.len() > limit {
+            best.select_nth_unstable_by(limit, compare);
+            best.truncate(limit);
+        }
+        best.sort_unstable_by(compare);
+    }
+    Ok(best)
 }
 
 /// The first `limit` rows of the order. They are sorted in runs that are merged two by two, so that the work can be ended between.
@@ -149,4 +172,22 @@ fn total_order(a: &Value, b: &Value) -> Ordering {
 
 fn directed(ordering: Ordering, descending: bool) -> Ordering {
     if descending { ordering.reverse() } else { ordering }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_many_rows_are_the_beginning_of_all() {
+        let mut rng = fastrand::Rng::with_seed(16);
+        let values: Vec<u8> = (0..3 * RUN_ROWS + 5).map(|_| rng.u8(..)).collect();
+        let rows: Vec<u32> = (0..).take(values.len()).collect();
+        let compare = |a: &u32, b: &u32| values[*a as usize].cmp(&values[*b as usize]).then(a.cmp(b));
+        let whole = sorted(&rows, usize::MAX, &compare).unwrap();
+        for limit in [0, 1, 100, RUN_ROWS - 1] {
+            assert_eq!(first(&rows, limit, &compare).unwrap(), whole[..limit], "{limit}");
+        }
+        assert_eq!(first(&rows[..7], 100, &compare).unwrap(), sorted(&rows[..7], 100, &compare).unwrap());
+    }
 }

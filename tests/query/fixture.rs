@@ -192,7 +192,7 @@ pub fn answered(query: &str) -> (Vec<String>, u64) {
         frame = frame.filter(&condition).unwrap();
     }
     let count = frame.row_count() as u64;
-    let frame = if bound.order.is_empty() { frame } else { frame.order(&bound.order).unwrap() };
+    let frame = if bound.order.is_empty() { frame } else { frame.order(&bound.order, None).unwrap() };
     let first = usize::try_from(bound.skip).unwrap().min(frame.row_count());
     let left = frame.row_count() - first;
     let take = bound.top.map_or(left, |top| usize::try_from(top).unwrap().min(left));
