@@ -4,6 +4,8 @@ use rust_decimal::Decimal;
 
 /// Decimals of stored figures; enough for a fraction between 0 and 1 in double precision without loss.
 pub const FIGURE_SCALE: u32 = 18;
+/// Digits of stored figures: as many as 128 bits hold.
+pub const FIGURE_PRECISION: u8 = 38;
 
 /// A figure, or `None` where the upstream sends `null`: hidden, not yet observable or not yet published. The upstream does not
 /// say which of the three.

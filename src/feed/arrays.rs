@@ -16,17 +16,14 @@ use arrow_array::{
 use arrow_schema::{DataType, TimeUnit};
 use chrono::{DateTime, NaiveDate, Utc};
 
-use crate::catalogue::value::{FIGURE_SCALE, from_stored, to_stored};
+use crate::catalogue::value::{FIGURE_PRECISION, FIGURE_SCALE, from_stored, to_stored};
 use crate::clock;
 use crate::odata::value::{PrimitiveType, Value};
-
-/// The digits that Arrow gives decimals of 128 bits.
-const DECIMAL_DIGITS: u8 = 38;
 
 /// The type of a column of figures.
 #[must_use]
 pub fn figures_type() -> DataType {
-    DataType::Decimal128(DECIMAL_DIGITS, i8::try_from(FIGURE_SCALE).unwrap_or_default())
+    DataType::Decimal128(FIGURE_PRECISION, i8::try_from(FIGURE_SCALE).unwrap_or_default())
 }
 
 /// A column of figures as they are stored.

@@ -173,13 +173,13 @@ impl<'a> NamedMeasurement<'a> {
         )
     }
 
-    /// `Data`: the whole cube.
-    pub fn cube(&self) -> SetDefinition {
+    /// The whole cube.
+    pub fn cube(&self, name: String) -> SetDefinition {
         let title = self.heading.of("alle tal");
         let description = format!(
             "Alle kombinationer af periode, område og opdelinger, med totaler og alle periodetyper. {MAY_NOT_ADD_UP}"
         );
-        self.wide("Data".to_owned(), title, description, None, self.whole())
+        self.wide(name, title, description, None, self.whole())
     }
 
     /// `Observations`: the long form in the layout of Statistics Netherlands.

@@ -15,6 +15,9 @@ use crate::feed::origin::{CATALOG, LANGUAGE, Origin};
 use crate::feed::registry::NameRegistry;
 use crate::feed::set_definition::{SetDefinition, assemble};
 
+/// The name of the set of all figures, whose columns are every dimension and measure.
+pub const CUBE: &str = "Data";
+
 /// A measurement as a service of its own. `head` is its entry in the list of tables, if it is listed.
 #[must_use]
 pub fn table_feed(
@@ -28,7 +31,7 @@ pub fn table_feed(
     let mut definitions = vec![named.overview("Hovedtal".to_owned(), title)];
     definitions.extend(named.levels());
     definitions.extend(named.breakdowns());
-    definitions.push(named.cube());
+    definitions.push(named.cube(CUBE.to_owned()));
     definitions.push(named.observations());
     definitions.extend(codes::lists(&named));
     definitions.push(properties(measurement, head, origin));

@@ -5,15 +5,23 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal64Type, Decimal128Type};
 use arrow_array::{ArrayRef, Decimal64Array, Decimal128Array};
+use arrow_schema::ArrowError;
 
-use crate::catalogue::value::FIGURE_SCALE;
+use crate::catalogue::value::{FIGURE_PRECISION, FIGURE_SCALE};
 
-/// Decimals of figures in units of 10⁻¹⁸.
-pub const SCALE: i8 = FIGURE_SCALE as i8;
-/// Digits that such a figure may have.
-pub const PRECISION: u8 = 38;
+/// [`FIGURE_SCALE`] as Arrow has it.
+const SCALE: i8 = FIGURE_SCALE as i8;
 /// Digits that a figure of 64 bits may have.
 const NARROW_PRECISION: u8 = 18;
+
+/// A column of figures in units of 10⁻¹⁸.
+///
+/// # Errors
+/// None while decimals of 128 bits have 38 digits in Arrow.
+pub fn column(figures: impl IntoIterator<Item = Option<i128>>) -> Result<Decimal128Array, ArrowError> {
+    let figures: Decimal128Array = figures.into_iter().collect();
+    figures.with_precision_and_scale(FIGURE_PRECISION, SCALE)
+}
 
 /// The same figures, which are in units of 10⁻¹⁸, in the smallest column that holds all of them exactly.
 #[must_use]
@@ -40,7 +48,7 @@ pub fn widened(column: &ArrayRef) -> Option<Decimal128Array> {
     let narrow = column.as_primitive_opt::<Decimal64Type>()?;
     let unit = 10_i128.checked_pow(FIGURE_SCALE.checked_sub(u32::try_from(narrow.scale()).ok()?)?)?;
     let wide: Decimal128Array = narrow.unary(|figure| i128::from(figure) * unit);
-    wide.with_precision_and_scale(PRECISION, SCALE).ok()
+    wide.with_precision_and_scale(FIGURE_PRECISION, SCALE).ok()
 }
 
 /// How many decimals a figure has, in units of 10⁻¹⁸.
@@ -61,10 +69,6 @@ mod tests {
 
     use super::*;
 
-    fn column(figures: Vec<Option<i128>>) -> Decimal128Array {
-        Decimal128Array::from(figures).with_precision_and_scale(PRECISION, SCALE).unwrap()
-    }
-
     const ONE: i128 = 1_000_000_000_000_000_000;
 
     #[test]
@@ -77,7 +81,7 @@ mod tests {
             (vec![Some(ONE * ONE)], DataType::Decimal128(38, 18)),
             (vec![Some(1), Some(ONE)], DataType::Decimal128(38, 18)),
         ] {
-            let figures = column(figures);
+            let figures = column(figures).unwrap();
             let stored = narrowed(&figures);
             assert_eq!((stored.data_type(), widened(&stored)), (&kind, Some(figures)));
         }
@@ -90,7 +94,7 @@ mod tests {
             figures in prop::collection::vec(prop::option::of((any::<i64>(), 0..19_u32)), 0..20), shrunk in 0..19_u32
         ) {
             let figure = |(mantissa, scale): (i64, u32)| i128::from(mantissa / 10_i64.pow(shrunk)) * 10_i128.pow(scale);
-            let figures = column(figures.into_iter().map(|one| one.map(figure)).collect());
+            let figures = column(figures.into_iter().map(|one| one.map(figure))).unwrap();
             prop_assert_eq!(widened(&narrowed(&figures)), Some(figures));
         }
     }

@@ -12,7 +12,7 @@ use arrow_schema::{ArrowError, Field, Schema};
 use crate::catalogue::dimension::{TOTAL_ID, is_unknown};
 use crate::store::StoredFigures;
 use crate::store::block::{CellBlock, PERIOD_COLUMN, SharedBlock};
-use crate::store::figure_column::{PRECISION, SCALE};
+use crate::store::figure_column;
 use crate::store::key::CellKey;
 
 /// What is wanted, in the order in which rows are to stand.
@@ -230,8 +230,7 @@ impl<'a> WindowRows<'a> {
             arrays.push(Arc::new(column));
         }
         for (measure, figures) in self.window.measures.iter().zip(&self.figures) {
-            let figures: Decimal128Array = order.iter().map(|&row| figures[row].flatten()).collect();
-            let figures = figures.with_precision_and_scale(PRECISION, SCALE)?;
+            let figures = figure_column::column(order.iter().map(|&row| figures[row].flatten()))?;
             fields.push(Field::new(*measure, figures.data_type().clone(), true));
             arrays.push(Arc::new(figures));
         }

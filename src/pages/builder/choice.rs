@@ -5,6 +5,7 @@ use crate::catalogue::measurement::{Measurement, PeriodType};
 use crate::catalogue::period::Period;
 use crate::error::closest;
 use crate::feed::column::{Fact, MemberFact};
+use crate::feed::table_feed::CUBE;
 use crate::feed::{Feed, Set};
 use crate::pages::error::PageError;
 use crate::pages::figures::{SetQuery, one_of};
@@ -25,8 +26,6 @@ pub(super) const FIRST: &str = "alle";
 const MOST_BREAKDOWNS: usize = 2;
 /// How many periods are chosen at first.
 const FIRST_PERIODS: usize = 13;
-/// The set of all figures, whose columns name every dimension and measure.
-const CUBE: &str = "Data";
 /// The id of totals.
 const TOTAL: &str = "T";
 

@@ -9,6 +9,7 @@ use crate::catalogue::measurement::{Measurement, PeriodType};
 use crate::catalogue::period::Period;
 use crate::error::closest;
 use crate::feed::column::{Fact, MemberFact};
+use crate::feed::table_feed::CUBE;
 use crate::feed::{Feed, Set};
 use crate::pages::error::PageError;
 use crate::pages::figures::{SetQuery, one_of};
@@ -30,8 +31,6 @@ pub(super) const MAP_PERIOD: &str = "periode";
 const COMPARED_LIMIT: usize = 8;
 /// How many years are shown unless all are asked for.
 const YEARS_SHOWN: u32 = 10;
-/// The set of all figures, whose columns name every dimension and measure.
-const CUBE: &str = "Data";
 
 /// What is shown.
 pub(super) struct Choice<'a> {
