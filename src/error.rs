@@ -7,7 +7,7 @@ use crate::settings::redact::redact;
 
 /// An error that can end a request. Its `Display` is the English detail for operators.
 ///
-/// `docs/errors.md` has a row for each code; `tests/errors` writes it and lists an example of each.
+/// `docs/errors.md` has a row for each code; `tests/error` writes it and has an example of each.
 pub trait DescribeError: Error {
     /// The description for the client.
     fn describe(&self) -> ErrorDescription;

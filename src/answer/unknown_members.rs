@@ -1,5 +1,5 @@
-//! What becomes of conditions on members that do not exist: an error for who asks for strictness; else a line in the log, and the
-//! query keeps them for the answer.
+//! Conditions on members that do not exist: an error if the client prefers `handling=strict`; otherwise they are logged and stay in
+//! the query, so that the answer can name them.
 
 use super::{Answerer, Request};
 use crate::answer::error::BridgeError;

@@ -39,7 +39,7 @@ const MEMORY_LOOK: Duration = Duration::from_millis(100);
 const TEXT_STEP: u64 = 1024 * 1024;
 /// A text stands in the values of a row and in the column that is made of them.
 const TEXT_COPIES: u64 = 2;
-/// So often what was used is looked up.
+/// How often the processor time is read.
 const CHECKED_EVERY: Duration = Duration::from_millis(2);
 
 /// Why the work for a request was ended.
@@ -161,7 +161,7 @@ impl Workers {
     /// Holds memory for an answer that is made elsewhere, without waiting for it.
     ///
     /// # Errors
-    /// When there is not so much.
+    /// When so much is not free.
     pub fn hold(&self, bytes: u64) -> Result<Held, Exhausted> {
         let held = self.memory.try_hold(&Arc::default(), bytes)?;
         held.ok_or_else(|| self.memory.refuse_now())
@@ -356,7 +356,7 @@ pub fn hold(bytes: u64) -> Result<Held, WorkError> {
 /// Refuses a request that may write so many bytes of text, before it does.
 ///
 /// # Errors
-/// When that is too much.
+/// When that is more than a request may write.
 pub fn check_text(bytes: u64) -> Result<(), WorkError> {
     let error = WorkError::Text(TEXT_BYTES);
     let refused =

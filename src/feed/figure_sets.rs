@@ -20,7 +20,7 @@ pub(super) const PERIOD: &str = "Periode";
 pub(super) const AREA: &str = "Område";
 pub(super) const OBSERVATIONS: &str = "Observations";
 
-/// What the names of sets begin with that are broken down by a dimension.
+/// The prefix of the names of sets that are broken down by a dimension.
 pub(super) const BROKEN_DOWN: &str = "Fordelt_på_";
 
 /// The longest status code, `mangler`.

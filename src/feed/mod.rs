@@ -53,7 +53,7 @@ pub struct Feed {
     pub sets: Vec<Set>,
     /// The content of `$metadata`; names, keys and types equal those of `sets`.
     pub schema: Schema,
-    /// Tables of the catalogue that have no set, because one of theirs could not be described.
+    /// Tables of the catalogue that have no set, because their set could not be described.
     pub left_out: Vec<LeftOut>,
     /// Names that sets were given before.
     pub former: FormerNames,

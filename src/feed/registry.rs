@@ -1,6 +1,6 @@
-//! The registry of assigned names. It only grows, so that a table, measure, dimension or level keeps its name when the upstream changes
-//! its title. Names that do not begin with a letter, which were given once, are given anew; the former ones are kept, because addresses
-//! with them are still understood.
+//! The registry of assigned names. It only grows, so that a table, measure, dimension or level keeps its name when the upstream
+//! changes its title. Recorded names that do not begin with a letter are replaced once; the former ones are kept, because addresses
+//! with them are still accepted.
 //!
 //! `refresh/feeds.rs` reads it from disk, builds feeds with it, and saves it when it has [changed].
 //!

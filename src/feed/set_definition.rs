@@ -100,7 +100,7 @@ impl SetDefinition {
     /// Whether a schema can hold the set.
     ///
     /// # Errors
-    /// With what is wrong, if not.
+    /// What is wrong with the definition.
     pub fn check(&self) -> Result<(), CsdlError> {
         check(&schema("Check".to_owned(), std::slice::from_ref(self)))
     }

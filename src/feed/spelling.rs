@@ -1,6 +1,5 @@
-//! How names in addresses are understood: besides the names that are shown, second names that never are. These are names that were
-//! given before the rules for names changed, names without the letters that ASCII lacks (`Omraade`, `Fordelt_paa_Koen`), and names
-//! whose letters are decomposed, as some systems write `å`.
+//! Second names: names that are accepted in addresses but never shown. They are names that were assigned before the rules for names
+//! changed, names written in ASCII (`Omraade`, `Fordelt_paa_Koen`), and names with decomposed letters, as some systems write `å`.
 
 use std::sync::Arc;
 

@@ -1,8 +1,9 @@
 //! Asks the upstream for the cells of a chunk and joins its answer to ids.
 //!
-//! An answer or a refusal that does not fit what is known of the table has the table's metadata read again: if it is no longer what
-//! it was, whoever asked begins anew. If it is, a refused form is exchanged for another, once. A label that may be the total's is
-//! settled by an answer to the total alone, and so is whether a large question was too much or the upstream is down.
+//! If an answer or a refusal does not fit the table's metadata, the metadata is read again. If the table has changed, the error is
+//! [`FetchError::Moved`] and the caller starts again; if not, a refused form is replaced by another, once. A request for one row
+//! decides two more cases: whether a label is the total's, and, when a large request fails, whether it was too large or the
+//! upstream is down.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,14 +28,14 @@ use crate::upstream::error::UpstreamError;
 use crate::upstream::forms::KnownForms;
 use crate::upstream::request::DataRequest;
 
-/// Asks, and knows what earlier answers taught.
+/// Sends requests, with what was learnt from earlier answers.
 #[derive(Debug)]
 pub struct Asker {
     upstream: Arc<dyn Upstream>,
     updates: Arc<dyn Updates>,
     learnt: Learnt,
     budgets: UpstreamBudgets,
-    /// Headings that were told of in the log: each once.
+    /// Unknown headings that the log has already; each is logged once.
     told: Mutex<HashSet<(MeasurementId, String)>>,
 }
 
@@ -110,7 +111,7 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    /// The cells of a piece. A refusal of a form that may not be understood is met with another form, once.
+    /// The cells of a piece. If the upstream refuses a form that it is not known to accept, another form is tried, once.
     async fn piece(&self, piece: &Piece) -> Result<Vec<RecordBatch>, FetchError> {
         let error = match self.call(&piece.chunk, &piece.request).await {
             Ok(table) => return Ok(vec![self.cells(&piece.chunk, &table).await?]),
@@ -126,7 +127,7 @@ impl Asking<'_> {
         Err(error)
     }
 
-    /// What is known of the table may be old; else the form is not liked.
+    /// After a refusal: the metadata may be out of date; if it is not, the form was refused, and another is tried.
     async fn refused(&self, piece: &Piece, error: FetchError) -> Result<Vec<RecordBatch>, FetchError> {
         if self.asker.updates.has_changed(self.measurement).await {
             return Err(FetchError::Moved { table: self.measurement.id.clone() });
@@ -147,7 +148,8 @@ impl Asking<'_> {
         Ok(cells)
     }
 
-    /// A large question failed as it would at an upstream that is down: the smallest of its kind tells.
+    /// A large request failed as any request fails while the upstream is down. A request for one row of it decides which is the
+    /// case.
     async fn too_much_or_down(&self, chunk: &Chunk, failed: Arc<UpstreamError>) -> FetchError {
         let small = one_row(self.measurement, chunk, None);
         let Some(request) = request::data_request(self.measurement, &small) else {
@@ -165,7 +167,7 @@ impl Asking<'_> {
         Ok(self.asker.upstream.data_for(self.caller, request).await?)
     }
 
-    /// The cells of an answer, once every label in it is told.
+    /// The cells of an answer. Labels of totals that are not known yet are learnt first.
     async fn cells(&self, chunk: &Chunk, table: &DataTable) -> Result<RecordBatch, FetchError> {
         let mut joined = self.joined(chunk, table).await?;
         if !joined.needs_root.is_empty() {
@@ -197,7 +199,7 @@ impl Asking<'_> {
         error.into()
     }
 
-    /// Learns the label of a total that the metadata does not list, from the smallest question that has it in its answer.
+    /// Learns the label of a total that the metadata does not list, from the answer to a request for one row.
     async fn ask_for_root(&self, chunk: &Chunk, position: usize) -> Result<(), FetchError> {
         let small = one_row(self.measurement, chunk, Some(position));
         let request = request::data_request(self.measurement, &small).ok_or(FetchError::Interrupted)?;
@@ -220,7 +222,7 @@ fn one_row(measurement: &Measurement, chunk: &Chunk, root: Option<usize>) -> Chu
         let dimension = &measurement.dimensions[part.dimension];
         let members: Vec<usize> = match dimension.total() {
             Some(total) if root == Some(position) => vec![total],
-            // What is not named rests at its total; an area is always named.
+            // A dimension that is not named is at its total; an area is always named.
             Some(_) if !dimension.is_area() => return None,
             Some(total) if root.is_none() || dimension.lists_total => vec![total],
             // Two totals of unknown labels could not be told apart: the area is one that has a label.

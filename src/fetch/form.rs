@@ -1,5 +1,6 @@
-//! In which form the cells of a chunk are asked for, once the upstream has refused a form: with all members of the hierarchy where that
-//! costs little more, else in more calls. Forms that are only in doubt are avoided when requests are planned.
+//! Writes a chunk as requests in forms that the upstream has not refused: with all members of the hierarchy where that costs little
+//! more, otherwise in several requests. Forms that are only in doubt are avoided earlier, when requests are planned
+//! (`plan/missing.rs`).
 
 use std::collections::BTreeSet;
 

@@ -32,7 +32,7 @@ pub struct Columns {
 /// Finds the column of every dimension and measure of a chunk.
 ///
 /// # Errors
-/// When a column cannot be told, or the answer has too many or too few.
+/// When a column cannot be identified, or the answer has too many or too few.
 pub fn columns(measurement: &Measurement, chunk: &Chunk, table: &DataTable) -> Result<Columns, JoinError> {
     check_counts(chunk, table)?;
     let (labels, figures) = table.headings.split_at(1 + chunk.dimensions.len());
@@ -126,8 +126,7 @@ impl<'a> Matches<'a> {
         self.is_taken[column] = true;
     }
 
-    /// Matches parts and headings of one name, in their order where there are as many of both. Where there are not, the name tells
-    /// nothing.
+    /// Matches parts and headings of one name, in their order if there are as many of both. If not, the name is not used.
     fn by_name(&mut self, spelling: fn(&str) -> String, name: impl Fn(usize) -> Option<String>) {
         let mut columns: HashMap<String, Vec<usize>> = HashMap::new();
         for column in self.open_columns() {

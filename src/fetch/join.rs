@@ -30,7 +30,7 @@ pub struct Joined {
     pub unknown: Vec<UnknownLabel>,
     /// Positions among the chunk's dimensions where the total's label has to be asked for before the rows can be believed.
     pub needs_root: Vec<usize>,
-    /// Dimensions that only their labels told, and the heading that they had.
+    /// Dimensions that were found by the labels in their column, and its heading.
     pub unfamiliar: Vec<(usize, String)>,
     /// Labels of totals that were asked for alone, by hierarchy.
     pub roots: Vec<(HierarchyId, String)>,

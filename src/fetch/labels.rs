@@ -1,4 +1,4 @@
-//! What the labels of one dimension's column stand for, among the members that were asked for and their fellows.
+//! Which members the labels of one dimension's column stand for: members that were requested, others of the dimension, or none.
 //!
 //! The total is a case of its own: some hierarchies list it nowhere, so that its label is known only from answers.
 
@@ -92,7 +92,7 @@ impl<'a> Labels<'a> {
         meanings
     }
 
-    /// Whether it takes an answer to the root alone to tell the total's label from those that no member has.
+    /// Whether an answer to the root alone is needed to distinguish the total's label from labels that no member has.
     #[must_use]
     pub fn needs_root(&self, meanings: &[Meaning]) -> bool {
         let is_told = |root: &Root| root.seen.is_some() || self.dimension.lists_total;

@@ -1,4 +1,5 @@
-//! What answers taught of the upstream beyond its metadata, kept in a file of its origin, and what a probe found.
+//! What was learnt about the upstream from its answers, beyond its metadata: labels of totals, refused forms, labels that no
+//! metadata lists. Saved in a file for each origin. Also what a probe found, read from the probe's file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -86,10 +86,11 @@ impl RevisionMode {
     }
 }
 
-/// So often a download is read again that a table moves on from.
+/// How often an answer is read at most when its table is updated meanwhile.
 const ATTEMPTS: usize = 2;
 
-/// So often what is still missing of a chunk is asked for: others may bring less than they set out to.
+/// How often the missing figures of a chunk are requested at most: a request of another caller that was waited for may bring less
+/// than was planned.
 const ROUNDS: usize = 4;
 
 /// How somebody waits for what is missing.
@@ -126,12 +127,12 @@ struct Inner {
     updates: Arc<dyn Updates>,
     observer: Arc<dyn StoreObserver>,
     clock: Clock,
-    /// Per table what stands. Blocks are put in store while this is held, so that none lands in a revision that is over.
+    /// The revision state of each table. Locked while a block is stored, so that no block is stored under a superseded revision.
     states: Mutex<HashMap<MeasurementId, RevisionState>>,
     revised: RevisionLog,
     /// Requests that somebody waits for.
     under_way: UnderWay,
-    /// Held while it is worked out what to ask for: two who want the same do not both ask.
+    /// Locked while requests are planned, so that two callers do not both request the same figures.
     planning: AsyncMutex<()>,
     asked: AskedFigures,
     cell_limit: u64,
@@ -199,8 +200,8 @@ impl Fetcher {
         Self { remaining_cells: Some(remaining_cells), ..self.clone() }
     }
 
-    /// The revision of the table that stands now. What was fetched under an earlier date and never confirmed is let go: it may
-    /// have come with the update.
+    /// The current revision of the table. Blocks that were fetched under an earlier date and never confirmed are removed: they may
+    /// already have figures of the update.
     pub async fn current_revision(&self, table: &MeasurementId) -> Revision {
         let update_latest = self.inner.updates.update_latest(table).await;
         let stored = self.inner.store.revisions(table).await;
@@ -276,7 +277,7 @@ impl Fetcher {
         self.inner.observer.stale_served();
     }
 
-    /// Opens a reading: of the current revision, or of the one that a download began with.
+    /// The mode to read in: for the current revision, or for the one that a download began with.
     ///
     /// # Errors
     /// When cells of that revision can no longer be had.
@@ -296,7 +297,7 @@ impl Fetcher {
         }
     }
 
-    /// Readings that need no upstream, the newest first.
+    /// Modes that read stored cells only, one for each stored revision, the newest first.
     pub async fn stored_revisions(&self, table: &MeasurementId) -> Vec<RevisionMode> {
         self.inner.store.revisions(table).await.into_iter().map(RevisionMode::Stored).collect()
     }
@@ -311,7 +312,7 @@ impl Fetcher {
     /// meanwhile shares the fetch.
     ///
     /// # Errors
-    /// When the upstream does not give it, or the table does not come to rest.
+    /// When the upstream fails, or the table is updated while it is read.
     pub async fn fetch_ahead(
         &self,
         measurement: &Arc<Measurement>,
@@ -363,10 +364,10 @@ impl Fetcher {
         matches!(mode, RevisionMode::Current(_)).then(|| self.inner.clock.now())
     }
 
-    /// The cells of a chunk, of the reading's revision: those in store, and from the upstream those that are missing.
+    /// The cells of a chunk in the mode's revision: stored ones, and missing ones from the upstream.
     ///
     /// # Errors
-    /// When they can be had neither from the store nor from the upstream, or the table has moved on.
+    /// When they are available neither from the store nor from the upstream, or the table was updated.
     pub async fn chunk(
         &self,
         measurement: &Arc<Measurement>,
@@ -388,8 +389,8 @@ impl Fetcher {
         Ok(window(measurement, chunk, &key).block(&blocks)?)
     }
 
-    /// The blocks that hold a chunk's cells together: those that are known, and what is missing from the upstream. What is under
-    /// way already is waited for.
+    /// Blocks that have all cells of a chunk between them: the given ones, and missing cells from the upstream. Requests for them
+    /// that are on their way already are waited for.
     async fn missing(
         &self,
         measurement: &Arc<Measurement>,
@@ -415,8 +416,8 @@ impl Fetcher {
         Err(FetchError::Interrupted)
     }
 
-    /// Starts the requests for what nobody has of a chunk and nobody is asking for, and says what has to be waited for. Known by
-    /// ids: positions in the catalogue mean something else once it is read anew.
+    /// Starts the requests for the figures of a chunk that are neither stored nor on their way, and returns everything that has to
+    /// be waited for. Requests are compared by ids, because positions change when the catalogue is read again.
     async fn ask_missing(
         &self,
         measurement: &Arc<Measurement>,

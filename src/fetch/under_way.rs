@@ -25,7 +25,7 @@ type Brought = Result<Vec<StoredFigures>, FetchError>;
 #[derive(Debug, Clone)]
 pub(super) struct PendingRequest {
     pub revision: Revision,
-    /// What it brings. Known by ids: positions in the catalogue mean something else once it is read anew.
+    /// What it brings, by ids, because positions change when the catalogue is read again.
     key: CellKey,
     /// The same in the measurement that it was planned for.
     figures: FigureBox,
@@ -123,7 +123,7 @@ impl UnderWay {
     }
 }
 
-/// A request as one of those sees it who wait for it.
+/// A request, for one of those who wait for it.
 pub(super) struct Awaited {
     brought: Shared<BoxFuture<'static, Brought>>,
     _waiter: Waiter,
@@ -151,11 +151,11 @@ impl Drop for Waiter {
     }
 }
 
-/// Of so many figures that are asked for, one may be in store already.
+/// Of so many figures that are requested, one may be in store already.
 const PER_AGAIN: u64 = 64;
-/// For so many figures that are wanted, one may come along that nobody wants.
+/// For so many figures that are wanted, one may be requested that nobody wants.
 const PER_SPARE: u64 = 5;
-/// So many may come along at first.
+/// The most figures that nobody wants before any were asked for.
 const FIRST_SPARE: u64 = 20_000;
 
 /// How many figures were asked for, how many of them again, and how many that nobody wanted.

@@ -77,7 +77,7 @@ pub struct Area {
 }
 
 impl ResolvedIndicator {
-    /// The members of an area's cells, apart from those at a total that needs no naming.
+    /// The members of an area's cells, without those of dimensions that are at their total.
     #[must_use]
     pub fn members(&self, area: &Area) -> BTreeMap<DimensionId, MemberId> {
         let dimensions = self.measurement.dimensions.iter().zip(&self.selection.members);

@@ -1,5 +1,5 @@
-//! What is known of the request that is being answered: its id, and what it has cost so far. It goes with the work, also onto other
-//! tasks, so that those who count need not be given it.
+//! The request that is being answered: its id and what it has cost so far. It is task-local and is passed on to spawned tasks, so
+//! that functions that count need no parameter for it.
 
 use std::future::Future;
 use std::sync::Arc;

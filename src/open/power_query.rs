@@ -43,7 +43,7 @@ pub struct Query {
 /// How instants and types are left behind by the last steps of a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Typing {
-    /// As the feed declares them: for Excel, and for who goes on in Power Query.
+    /// As the feed declares them: for Excel, and for queries that are continued in Power Query.
     Declared,
     /// Each column's type stated in a last step, as a semantic model needs it.
     Stated,

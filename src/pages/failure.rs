@@ -16,7 +16,7 @@ struct Failure {
     layout: Layout,
     l: Language,
     sentence: String,
-    /// The code of the error, for who asks for help.
+    /// The code of the error, to quote when asking for help.
     code: &'static str,
     status: u16,
     request_id: String,

@@ -60,7 +60,7 @@ pub fn all() -> &'static [Municipality] {
 /// The municipality of an official code or a name, however its letters are written.
 ///
 /// # Errors
-/// With the nearest name, if there is none.
+/// When there is no such municipality; the error names the nearest one.
 pub fn find(text: &str) -> Result<&'static Municipality, Option<String>> {
     let wanted = folded(text.trim());
     let found = ALL.iter().find(|one| one.code == text.trim() || folded(one.name) == wanted);

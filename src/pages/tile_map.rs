@@ -29,7 +29,7 @@ struct Tile {
     x: u32,
     y: u32,
     short: &'static str,
-    /// Name and figure, for who points at it.
+    /// Name and figure, shown when it is pointed at.
     title: String,
     figure: String,
     link: String,

@@ -1,7 +1,7 @@
 //! Boxes of figures, and what is left of them where others are taken away.
 //!
-//! Every figure of a table has a position on each axis: its period, its member of each dimension, its measure. A box holds all figures
-//! whose positions are among those that it lists for each axis. Pure arithmetic: what the positions stand for is for others to know.
+//! Every figure of a table has a position on each axis: its period, its member of each dimension, its measure. A box lists
+//! positions for each axis and holds all figures at their combinations. Pure arithmetic: the callers know what the positions mean.
 
 /// A set of positions on one axis, as bits; the last word is never zero.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]

@@ -1,8 +1,8 @@
-//! What of a box is asked of the upstream: the figures that nobody has yet, in few requests.
+//! Plans the requests for the figures of a box that are neither stored nor on their way, in few calls.
 //!
-//! A request is a box, and a call costs as much as some thousands of cells. So figures that nobody has may be asked for beside those
-//! that are wanted where that saves calls: all measures of few rows, and more periods of very few. Figures that are in store or on
-//! their way are not, but for a handful where the shape of what is missing would take many calls; whoever plans says how many.
+//! A request is a box, and a call costs as much as some thousands of cells. So a request may include figures that are not wanted
+//! yet if that saves calls: all measures of few rows, and more periods of very few rows. It includes figures that are stored or on
+//! their way only where leaving them out would take many more calls. [`Leeway`] limits both.
 
 use crate::catalogue::dimension::Dimension;
 use crate::catalogue::measurement::Measurement;
@@ -18,7 +18,7 @@ pub const CALL_CELLS: u64 = 15_000;
 const FILLED: u64 = 3;
 /// For each call that is saved at most so many figures are asked for again.
 const MOST_AGAIN: u64 = 300;
-/// Of more missing boxes no two are made one.
+/// Boxes are merged only if there are at most so many.
 const MOST_MERGED: usize = 24;
 /// Missing boxes that are tried as the beginning of a larger one.
 const MOST_SEEDS: usize = 8;
@@ -67,11 +67,11 @@ pub struct Limits {
 /// What may be asked for beside what is missing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Leeway {
-    /// More periods of the same rows where that costs little: who asks for several looks at a series.
+    /// More periods of the same rows where that costs little: a client that reads several periods is likely to read the series.
     pub more_periods: bool,
-    /// Figures that are held, where that saves calls: at most so many.
+    /// The most figures that are held and requested again, where that saves calls.
     pub again: u64,
-    /// Figures that nobody has or wants, above what all measures of few rows are: at most so many.
+    /// The most figures that are neither held nor wanted, not counting all measures of few rows.
     pub spare: u64,
 }
 
@@ -136,7 +136,7 @@ impl Planning<'_> {
         let mut boxes = Vec::new();
         let free = cover(missing(&whole, &rows_held), &rows_held);
         for rows in self.merged(free, &mut leeway.again)? {
-            // Of these rows nothing is held, whatever the measure, but for a handful of figures.
+            // Of these rows no measure is held, except for the few figures that merging added.
             let one_by_one = self.measure_by_measure(&rows, &wanted.axes()[axis]);
             boxes.extend(if self.all_together(&one_by_one, &rows, &mut leeway)? {
                 vec![rows]
@@ -319,7 +319,7 @@ impl Planning<'_> {
         for one in one_by_one {
             apart = apart.and(self.cost(one)?);
         }
-        // A limit that is too low for a row with all measures is none for one of them.
+        // A row with one measure may be within the limit even if a row with all measures is not.
         let Ok(cost) = self.cost(all) else { return Ok(false) };
         let wanted: u64 = one_by_one.iter().map(FigureBox::count).sum();
         let spare = all.count() - wanted;

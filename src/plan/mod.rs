@@ -73,8 +73,8 @@ impl UpstreamPlan {
         ends.map(|&at| u32::try_from(at).unwrap_or(u32::MAX)).collect()
     }
 
-    /// Lets a chunk end with the period in which so many rows have come, if every row is there: who needs no more is not asked to
-    /// wait for more.
+    /// Lets a chunk end with the period in which so many rows are complete, provided that no row is missing or filtered out: a
+    /// reader that needs no more does not wait for more.
     pub fn end_after(&mut self, rows: u64) {
         let periods = &self.selection.periods;
         let in_each = self.row_bound().checked_div(periods.len() as u64).unwrap_or_default().max(1);

@@ -1,4 +1,5 @@
-//! What a probe reads from metadata and figures, in the shapes that travel, spelt as they are.
+//! What a probe reads from metadata and figures. Read from plain JSON, with every spelling as it was sent, because the probe looks
+//! for differences that the client's own reader tolerates.
 
 use serde_json::Value;
 

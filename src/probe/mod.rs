@@ -1,5 +1,5 @@
-//! One run of small questions that settles what is uncertain of the upstream: at most 60 calls, one at a time, never near the closed
-//! hour. What was found is written as a report that people read and as a dialect that the client obeys.
+//! Finds out with small requests how the upstream differs from its description: at most 60 calls, one at a time, never near the
+//! closed hour. The findings are written as a report for people and as a dialect that the client follows.
 
 pub mod caller;
 mod facts;
@@ -108,11 +108,11 @@ impl Findings {
         self.points.iter().filter(move |(_, outcome)| is_seen(outcome)).map(|(point, _)| point.name)
     }
 
-    /// Writes the report and the dialect into the origin's folder, each whole or not at all. Needs no lock: a service that runs
-    /// beside it reads the dialect when it is told to.
+    /// Writes the report and the dialect into the origin's folder, each whole or not at all. Needs no lock: a running service reads
+    /// the dialect on SIGHUP.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When a file cannot be written.
     pub fn write(&self, folder: &Path, origin: &str) -> io::Result<PathBuf> {
         let dialect = serde_json::to_string_pretty(&self.dialect)?;
         disk::replace(&folder.join(DIALECT_FILE), redact(&dialect).as_bytes())?;

@@ -1,6 +1,6 @@
-//! What is uncertain of the upstream, point by point, and how each point stood in the end.
+//! The list of points in which the upstream may differ from its description, and what a probe found for each.
 
-/// A point: how reports call it, what is thought, and what the bridge does about it.
+/// A point: its name in reports, what is expected, and what the bridge does if the upstream differs.
 #[derive(Debug, Clone, Copy)]
 pub struct Point {
     pub name: &'static str,
@@ -8,7 +8,7 @@ pub struct Point {
     pub handling: &'static str,
 }
 
-/// How a point stands.
+/// What a probe found for a point.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The upstream does it, with what was seen.

@@ -1,4 +1,4 @@
-//! The questions of a probe, and what their answers tell.
+//! The requests of a probe, and what follows from their answers.
 
 use std::collections::BTreeMap;
 
@@ -339,7 +339,7 @@ impl Run {
         self.note(point, is_refused, shown);
     }
 
-    /// How errors are told.
+    /// How errors are reported.
     pub async fn errors(&mut self) -> Result<(), CallError> {
         let Some((area, _)) = self.parts() else { return Ok(()) };
         let table = self.main.id.clone();

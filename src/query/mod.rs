@@ -67,7 +67,7 @@ pub struct BoundQuery {
     pub references: bool,
     /// The row before the last navigation property of the path, if it has one.
     pub origin: Option<Box<Origin>>,
-    /// Conditions of the whole request on members that do not exist, as the errors that they are for who asks for strictness.
+    /// Conditions of the whole request on members that do not exist, as the errors that they are with `handling=strict`.
     pub unknown_members: Vec<QueryError>,
 }
 

@@ -33,7 +33,7 @@ const LOOK: Duration = Duration::from_secs(5 * 60);
 const HOURS: std::ops::Range<u32> = 5..17;
 /// Chunks with a use count above this are read ahead: requested more than once lately.
 const FEWEST_USES: f64 = 1.0;
-/// How long a chunk is not tried again after a try.
+/// How long a chunk is left alone after a try.
 const REST: Duration = Duration::from_secs(30 * 60);
 
 /// How much may be read ahead on one day.

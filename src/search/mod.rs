@@ -1,8 +1,8 @@
 //! One index over the catalogue for everybody who searches it: `$search` on `Datasets` and the front page.
 //!
-//! It searches titles, subjects, measures, breakdowns, their members, ids and everyday words ([`synonyms`]), and forgives how they
-//! are written: letters of either spelling ([`words`]), parts of compounds, endings and typing errors ([`likeness`]). It is built
-//! once per catalogue and only reads afterwards.
+//! It searches titles, subjects, measures, breakdowns, their members, ids and everyday words ([`synonyms`]), and tolerates other
+//! spellings: letters with two spellings ([`words`]), parts of compounds, endings and typing errors ([`likeness`]). It is built
+//! once per catalogue and never changes.
 
 mod likeness;
 mod synonyms;

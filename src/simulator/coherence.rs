@@ -1,4 +1,4 @@
-//! A walk through the demonstration: what people see first must hang together.
+//! Tests that the simulator's figures, which are the first that people see, are consistent.
 //!
 //! For every table and its newest periods: parts of made-up figures add up to their total but for what is hidden or unknown,
 //! full-time persons are never more than persons, and shares lie between those of their parts.

@@ -10,10 +10,10 @@
 //! | `POST /control/edition` | sets a table, or all, to an edition: a [`SetEdition`] as JSON |
 //! | `GET /control/made-up` | which parts of which tables are made up |
 //!
-//! No token is asked for. An update adds a period and changes made-up figures: the newest three periods always, one in
-//! eight of the earlier ones, three years back. Where the table stood at an earlier edition, the update brings the
-//! next retrieval's published figures. At the newest retrieval published figures stay, unless
-//! `revise_published` is set: then the country's totals of recent periods are raised a little.
+//! No token is asked for. An update adds a period and changes made-up figures: the newest three periods always, one in eight of the
+//! earlier ones, three years back. If the table was set to an earlier edition, the update brings the published figures of the next
+//! retrieval. At the newest retrieval published figures stay, unless `revise_published` is set: then the country's totals of recent
+//! periods are raised a little.
 
 use std::sync::Arc;
 

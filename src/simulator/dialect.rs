@@ -1,4 +1,4 @@
-//! Variants of the upstream: ways in which the real one may differ from what the simulator does unless it is told otherwise.
+//! Variants of the upstream: ways in which the real one may differ from what the simulator does by default.
 //!
 //! Knows the name of each variant and what it does to texts. `routes`, `render` and `request` apply it to answers.
 
@@ -69,7 +69,7 @@ variants! {
     LimitIs400 = "limit-400",
     /// A passed cell limit is 413 with a page.
     LimitIs413 = "limit-413",
-    /// A passed cell limit is told in Danish.
+    /// The error for a passed cell limit is in Danish.
     LimitInDanish = "limit-in-danish",
     /// Labels count as cells.
     LabelsCount = "labels-count",
@@ -85,7 +85,7 @@ variants! {
     TableInList = "table-in-list",
     /// `/table` gives periods in an object, as `/tables` does.
     PeriodsInObject = "periods-in-object",
-    /// Errors are told in plain text.
+    /// Errors are plain text.
     ErrorsInText = "errors-in-text",
     /// `/table` lists a newest period that `/data` does not have yet.
     PeriodAhead = "period-ahead",

@@ -49,7 +49,7 @@ pub struct Moment {
     age: usize,
     /// Changes whenever an update changed the made-up figures of the period.
     revision: u64,
-    /// How each measure stands; worked out at the first figure.
+    /// The state of each measure; computed at the first figure.
     standings: OnceCell<Vec<MeasureInPeriod>>,
 }
 
@@ -255,7 +255,7 @@ impl<'a> View<'a> {
     fn rounded(&self, key: Key, measure: usize, moment: &Moment) -> i64 {
         let standing = self.standing(measure, moment);
         let total = standing.total.round();
-        // What cannot be told from a whole number is one; the more parts there are, the less.
+        // A figure just below a whole number counts as that number; the tolerance is smaller the more dimensions meet.
         let down = |figure: f64, depth: usize| (figure + 1e-3_f64.powi(depth as i32 + 1)).floor() as i64;
         match key.depth() {
             0 => total as i64,

@@ -78,7 +78,7 @@ impl Changes {
         Ok(Self::of(changed, &later.id_columns(), &names, within_revision))
     }
 
-    /// Changes are told by the dimensions that the later block names.
+    /// Changes name the members of the dimensions that the later block has.
     fn of(changed: Cells<'_>, named: &[&str], names: &[&str], within_revision: bool) -> Self {
         let mut changes = Self { within_revision, ..Self::default() };
         for ((place, measure), (before, after)) in changed {

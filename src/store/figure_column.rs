@@ -17,7 +17,7 @@ const NARROW_PRECISION: u8 = 18;
 /// A column of figures in units of 10⁻¹⁸.
 ///
 /// # Errors
-/// None while decimals of 128 bits have 38 digits in Arrow.
+/// Never: Arrow's decimals of 128 bits have 38 digits.
 pub fn column(figures: impl IntoIterator<Item = Option<i128>>) -> Result<Decimal128Array, ArrowError> {
     let figures: Decimal128Array = figures.into_iter().collect();
     figures.with_precision_and_scale(FIGURE_PRECISION, SCALE)

@@ -1,5 +1,5 @@
-//! Numbers for the ids of one table, so that keys become boxes which arithmetic is quick on. They mean something within this process
-//! alone, and only as long as it runs.
+//! Numbers for the ids of one table, so that keys can be compared as figure boxes. They are valid in this process only and are
+//! never saved.
 
 use std::collections::HashMap;
 

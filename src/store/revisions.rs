@@ -107,7 +107,7 @@ impl RevisionLog {
 }
 
 impl State {
-    /// Keeps the figures that the last entry of their cell does not say.
+    /// Keeps the figures that differ from the newest entry of their cell.
     fn retain_unknown(&self, figures: &mut Vec<RevisedFigure>) {
         let said: HashMap<&str, Figure> =
             self.figures.iter().map(|figure| (figure.cell(), figure.after)).collect();

@@ -1,5 +1,5 @@
-//! One block of what is wanted, out of stored ones that hold it together: some hold other measures than others, some other periods or
-//! places, some more than is wanted.
+//! Puts the wanted rows and measures together from several stored blocks. A block may have some of the measures, periods or members
+//! only, and others that are not wanted.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -36,7 +36,7 @@ pub struct WindowAxis<'a> {
 const NO_ROW: u32 = u32::MAX;
 
 impl Window<'_> {
-    /// The wanted rows and measures, from blocks of which the first that says something of a figure is believed.
+    /// The wanted rows and measures as one block. If several blocks have a figure, that of the first is taken.
     ///
     /// # Errors
     /// When the columns are not those of blocks, or there is no block.
@@ -113,7 +113,7 @@ impl<'a> WindowRows<'a> {
         }
     }
 
-    /// Adds what a block says of the window and what no block said before.
+    /// Adds the figures of a block that are wanted and that no earlier block had.
     fn add(&mut self, key: &CellKey, block: &CellBlock) {
         let mut columns = Vec::with_capacity(self.window.axes.len());
         for axis in 0..self.window.axes.len() {
@@ -171,8 +171,8 @@ impl<'a> WindowRows<'a> {
             return Some(Column::Constant(u32::try_from(total).ok()?));
         };
         let places: HashMap<&str, usize> = ids.iter().enumerate().map(|(at, id)| (*id, at)).collect();
-        // Nobody knows whose rows stand under labels without a member: they go with the larger part of the members that were asked
-        // for, so that of several parts one has them at most.
+        // Rows with unknown labels belong to no member. They go with the larger part of the requested members, so that of the parts
+        // that a block is read in at most one has them.
         let is_larger_part = key.members.get(*name).is_none_or(|asked| {
             2 * asked.iter().filter(|id| places.contains_key(id.as_str())).count() > asked.len()
         });

@@ -1,5 +1,5 @@
-//! Calls the upstream: a limited number at the same time, in the order of `queue`, never into the closed hour, with retries where they can help, and none
-//! while the circuit is open.
+//! Calls the upstream: a limited number at the same time, in the order of `queue`, never into the closed hour, with retries where
+//! they can help, and no calls while the circuit is open.
 //!
 //! In charge of sending and of deciding whether a call succeeded; `decode` and `read` interpret the answers.
 
@@ -217,7 +217,7 @@ impl HttpUpstream {
         if is_loopback(&root) {
             builder = builder.no_proxy();
         }
-        // A key that cannot be sent is told now, not at the first call.
+        // A key that cannot be sent is reported now, not at the first call.
         options.key.as_ref().map(ApiKey::header).transpose()?;
         Ok(Self {
             http: builder.build().map_err(ClientError::Setup)?,
@@ -298,7 +298,7 @@ impl HttpUpstream {
             self.circuits.admit(call.table).map_err(|retry_after| Failure::CircuitOpen { retry_after })?;
         let result = self.observed(call).await;
         match &result {
-            // Whether it was too large or the upstream is down, a smaller question will tell.
+            // The caller sends a smaller request to find out whether this one was too large or the upstream is down.
             Err(failed) if call.is_divisible && failed.failure.may_be_too_much() => permits.undecided(),
             Err(failed) if failed.failure.is_outage() => permits.failed(failed.failure.concerns_the_whole()),
             _ => permits.succeeded(),

@@ -12,7 +12,7 @@ use crate::upstream::forms::KnownForms;
 /// The file's name.
 pub const DIALECT_FILE: &str = "dialect.json";
 
-/// Ways of one upstream.
+/// How one upstream differs from its description.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Dialect {

@@ -189,7 +189,7 @@ impl UpstreamError {
         matches!(self.failure, Failure::TooLarge { .. })
     }
 
-    /// Whether the upstream understood the call and refused it: what it was told of may no longer exist.
+    /// Whether the upstream understood the call and refused it: a name in the request may no longer exist.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         matches!(self.failure, Failure::Refused { .. })

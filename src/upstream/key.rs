@@ -1,5 +1,5 @@
-//! The key that calls carry now. One that stands in a file may be mended while the program runs: the file is read again when the
-//! program is told to and after a refusal, at most once a minute then.
+//! The key that calls are made with. A key in a file can be corrected while the program runs: the file is read again on SIGHUP and
+//! after a refusal, then at most once a minute.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError, RwLock};

@@ -51,7 +51,7 @@ mod tests {
         at.with_timezone(&Copenhagen).hour() == CLOSES
     }
 
-    /// When the upstream opens after that instant, as somebody hears who would call until then.
+    /// When the upstream opens after that instant, as a refused caller is told.
     fn opens_at(at: DateTime<Utc>) -> DateTime<Utc> {
         may_start(at, Duration::MAX).unwrap_err().opens_at
     }

@@ -229,7 +229,7 @@ fn dimensions(
     sources: &[wire::Dimension],
     hints: &TableHints,
 ) -> Result<Vec<Dimension>, ReadError> {
-    // One that cannot be asked for by any hierarchy rests at its total, like one that is not there.
+    // A dimension that no hierarchy can request is left out, so that it is at its total.
     let mut dimensions = sources
         .iter()
         .filter(|source| !source.hierarchies.0.is_empty())

@@ -78,7 +78,7 @@ fn came_at_once(attempt: FailedAttempt<'_>) -> bool {
     at_once && attempt.took < QUICK_FAILURE
 }
 
-/// A request for figures that fails so again may be too large rather than unlucky: its caller finds out.
+/// A request for figures that fails like this twice may be too large; its caller finds out with a smaller one.
 fn gives_up_early(endpoint: Endpoint, attempt: FailedAttempt<'_>) -> bool {
     let timed_out = endpoint == Endpoint::Data && matches!(attempt.failure, Failure::Timeout { .. });
     let at_gateway = attempt.is_divisible && matches!(attempt.failure, Failure::Gateway { .. });

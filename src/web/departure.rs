@@ -1,5 +1,5 @@
-//! Ends the work for a request when its client has left: the HTTP library would go on until the answer can be written. A client that
-//! closes its sending side counts as having left, as with other servers.
+//! Ends the work for a request when its client has left; the HTTP library alone would notice only when it writes the answer. A
+//! client that closes its sending side counts as having left, as with other servers.
 
 use std::sync::Arc;
 

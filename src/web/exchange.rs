@@ -1,4 +1,4 @@
-//! The frame around each request: the connection knows that it is being answered, and its body is awaited for a limited time.
+//! Middleware around each request: marks the connection as being answered, and limits the time for the request's body.
 
 use std::io;
 use std::pin::Pin;
@@ -53,7 +53,7 @@ pub async fn frame<B: MessageBody + 'static>(
 /// The whole body of a request.
 ///
 /// # Errors
-/// When it has more bytes than the limit, or does not arrive, or not in time.
+/// When it is larger than the limit, breaks off or comes too slowly.
 pub async fn body(payload: web::Payload, limit: usize) -> Result<Bytes, BridgeError> {
     match payload.to_bytes_limited(limit).await {
         Ok(Ok(body)) => Ok(body),

@@ -176,7 +176,7 @@ async fn send(request: &HttpRequest, html: Html) -> HttpResponse {
     unless_held(request, status, response, html.body).await
 }
 
-/// Sends a body with its entity tag, or 304 to who has it already.
+/// Sends a body with its entity tag, or 304 if the client has it already.
 async fn unless_held(
     request: &HttpRequest,
     status: StatusCode,
@@ -197,7 +197,7 @@ async fn unless_held(
     packed(request, response, body.into_bytes()).await
 }
 
-/// A body in the best coding that the client accepts, packed on a thread that may take its time.
+/// A body in the best coding that the client accepts, compressed on a blocking thread.
 async fn packed(
     request: &HttpRequest,
     mut response: actix_web::HttpResponseBuilder,

@@ -456,7 +456,7 @@ fn compressed(
 /// Runs work that computes beside the server's threads.
 ///
 /// # Errors
-/// Those of the work, and when the server is stopping.
+/// The errors of the work; `FetchError::Interrupted` when the server is stopping.
 pub async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, BridgeError> + Send + 'static,
 ) -> Result<T, BridgeError> {

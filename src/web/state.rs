@@ -37,7 +37,7 @@ pub struct AppState {
     pub clock: Clock,
     /// Scheme, host and path for links, where they are set.
     pub public_url: Option<String>,
-    /// Whose word about the client of a request is believed.
+    /// The proxies whose `X-Forwarded-For` is trusted.
     pub proxies: TrustedProxies,
     pub connections: Arc<Connections>,
     /// Budgets that metrics show.

@@ -1,5 +1,5 @@
-//! A connection that does not wait for its client without end. The HTTP library limits the head of the first request and the pause
-//! between two; this limits the heads of all requests and the time in which an answer is taken.
+//! A connection with time limits for its client. The HTTP library limits the head of the first request and the pause between two
+//! requests; this limits the heads of all requests and the time in which the client takes an answer.
 
 use std::io;
 use std::mem;

@@ -1,5 +1,6 @@
-//! A connection on which the HTTP library's own refusals have words. The library answers what it cannot parse, what is too long and what
-//! comes too slowly with a status and an empty body; here the body is put in before it leaves.
+//! A connection that adds a body to the HTTP library's own errors. The library answers requests that it cannot parse, that are too
+//! long or that come too slowly with a status and an empty body; this replaces the answer by one with the service's error body
+//! before it is sent.
 
 use std::io;
 use std::pin::Pin;
@@ -15,7 +16,7 @@ const LONGEST: usize = 256;
 /// The headers that they have; answers of this service have others, too.
 const HEADERS: [&str; 3] = ["content-length", "connection", "date"];
 
-/// A connection with words in every refusal.
+/// A connection on which every error has a body.
 #[derive(Debug)]
 pub struct WordedRefusals<S> {
     stream: S,

@@ -74,7 +74,7 @@ pub fn write_error(out: &mut Vec<u8>, error: &ErrorBody<'_>) {
     out.extend_from_slice(b"}}");
 }
 
-/// The annotation with what is told beside an answer; nothing if there is nothing to tell.
+/// The annotation with the messages of an answer; nothing if there are none.
 pub(super) fn write_messages(out: &mut Vec<u8>, messages: &[Message]) {
     if messages.is_empty() {
         return;

@@ -1,5 +1,5 @@
-//! What to write instead of what other languages and older versions of OData have: looked up by meaning, because no spelling is near.
-//! In charge of the advice at the end of a syntax error's sentence.
+//! The advice at the end of a syntax error's sentence: what to write in place of constructs of other languages and of older
+//! versions of OData. A fixed list, because their spelling is too different for suggestions by similarity.
 
 /// Options of older versions of OData and of other services, and what stands for them here.
 const OPTIONS: [(&str, &str); 14] = [

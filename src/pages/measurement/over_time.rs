@@ -177,7 +177,7 @@ impl<'a> Drawn<'a> {
         })
     }
 
-    /// What the chart shows, for who does not see it: where each line begins and ends.
+    /// A description of the chart for readers who do not see it: where each line begins and ends.
     fn description(&self, series: &[(&str, &[Option<f64>])]) -> String {
         let l = self.l;
         let written = |value: f64| {

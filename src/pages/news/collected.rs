@@ -65,7 +65,7 @@ impl News {
         Ok(Self { interest, catalogue, today, arrived, changed, coming })
     }
 
-    /// What is told, in words: the subject and the municipality.
+    /// What the news are about, in words: the subject and the municipality.
     pub fn scope(&self) -> Option<String> {
         let subject = self.interest.subject.as_ref().map(|subject| subject.label.as_str());
         let municipality = self.interest.municipality.map(|one| one.name);

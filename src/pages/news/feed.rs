@@ -84,7 +84,7 @@ pub fn feed(sources: &Sources, visit: Visit) -> Result<File, Html> {
     Ok(File { content_type: "application/atom+xml; charset=utf-8", language: l, body: made.body })
 }
 
-/// An id that belongs to what is told, wherever the service is reached.
+/// An id of the entry that is the same under every address of the service.
 fn id(sources: &Sources, what: &str) -> Uuid {
     Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("{}|{what}", sources.feeds.origin().name).as_bytes())
 }

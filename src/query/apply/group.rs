@@ -83,7 +83,7 @@ impl Line<'_> {
         Ok(())
     }
 
-    /// Where published totals are asked for: has every dimension that is not grouped rest at its total, or refuses.
+    /// If published totals are aggregated, puts every dimension that is not grouped at its total, or refuses.
     fn put_at_totals(
         &mut self,
         by: &[usize],

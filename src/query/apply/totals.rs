@@ -37,7 +37,7 @@ impl Totals<'_> {
             }
         }
         match at_total.first() {
-            // A condition on figures, or groups by their state, tell parts from each other that the total holds together.
+            // A condition on figures, or grouping by status, separates parts that the published total includes.
             Some(&dimension) if self.reads_figures() => {
                 Err(ApplyError::PartsAddedUp { dimension: self.dimension_name(dimension) })
             }
@@ -62,7 +62,7 @@ impl Totals<'_> {
         Err(ApplyError::NotPinned { column })
     }
 
-    /// Whether the dimension must rest at its total; if not, each group stands for one member.
+    /// Whether the dimension must be at its total; if not, each group has one member.
     fn rests_at_total(&self, dimension: usize) -> Result<bool, ApplyError> {
         let axis = Axis::Dimension(dimension);
         let summed = &self.source.measurement.dimensions[dimension];

@@ -1,6 +1,6 @@
 //! Evaluates a bound expression for the rows of a batch, in OData's three-valued logic: true, false and null for unknown. A
-//! comparison is never unknown: with null it is false. What is unknown comes of boolean columns, functions and `case` that have no
-//! value. Operators take and return whole columns.
+//! comparison is never unknown: with null it is false. Only boolean columns, functions and `case` can be null. Operators take and
+//! return whole columns.
 //!
 //! An expression that depends on one dictionary-encoded column only is evaluated once for each distinct value. An operand that can fail,
 //! for example by a division by zero, is not evaluated for rows that earlier operands decide.

@@ -1,4 +1,4 @@
-//! The workbook of a request: reads the rows of its choices, and writes them on a thread where that hurts nobody.
+//! The workbook of a request: reads the rows of its choices, and writes the file on a blocking thread.
 
 use arrow_array::RecordBatch;
 use chrono::{DateTime, Utc};
