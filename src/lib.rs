@@ -1,10 +1,12 @@
 //! The map of the crate.
 //!
-//! A request is a line of small stages with a named type between each two:
+//! A request passes through small stages with a named type between each two:
 //! text → [`odata::uri`] syntax → [`query`] bound against a [`feed`] → [`plan`] → [`fetch`] (through
-//! [`store`] and [`upstream`]) → [`frame`] → page. [`answer`] strings them together; [`web`] is the edge.
+//! [`store`] and [`upstream`]) → [`frame`] → page. It enters through the handlers that `web/routes.rs` names, for OData
+//! `web/odata/mod.rs`; `Answerer::answer` in `answer/mod.rs` calls the stages in order, and `web` writes the page.
+//! `docs/architecture.md` lists the types between the stages and has a glossary.
 //!
-//! Imports go one way, from high to low; `tests/architecture` holds the list:
+//! A module imports from its own layer and from those before it in this list; `tests/architecture` checks that:
 //! 1. error, settings, clock, disk, budget, observe, odata, catalogue
 //! 2. upstream, search, feed
 //! 3. query, probe
@@ -18,10 +20,11 @@
 //! 11. service, which puts the parts together
 //! 12. run, the commands of the program
 //!
-//! [`simulator`] stands outside this order: of the modules only [`run`] imports it, to start it.
+//! [`simulator`] is outside this order: only [`run`] imports it, to start it, and it imports only [`clock`], so that neither can hide
+//! mistakes of the other.
 
-// Without the feature the compiler sees what nothing but tests uses. Whoever tests against the service needs the clock and the
-// simulator. `cfg_if!` is the form in which `cargo fmt` finds the files.
+// The modules are public under the feature `insides` only, so that without it the compiler reports code that only tests use. Clock
+// and simulator are always public, for tests against the service. `cfg_if!` is used because `cargo fmt` finds the files in it.
 cfg_if::cfg_if! {
     if #[cfg(feature = "insides")] {
         pub mod answer;

@@ -17,7 +17,7 @@ use crate::upstream::forms::{Form, KnownForms};
 
 /// The file in the origin's folder.
 const FILE: &str = "learnt.json";
-/// The form of the file; another is not read.
+/// The version of the file's format; a file of another version is not read.
 const VERSION: u32 = 1;
 
 /// What was learnt. Cheap to clone; clones share it.

@@ -16,7 +16,7 @@ use crate::indicators::figures::Figures;
 use crate::indicators::resolve::Area;
 use crate::indicators::snapshot::{Health, IndicatorState, Snapshot};
 
-/// The version of the file's form; a file of another version is not read.
+/// The version of the file's format; a file of another version is not read.
 const VERSION: u32 = 1;
 
 #[derive(Serialize, Deserialize)]

@@ -27,7 +27,7 @@ use crate::store::revisions::RevisionLog;
 use crate::upstream::error::Failure;
 
 const NAMES_FILE: &str = "names.json";
-/// The version of the file's form; a file of another version is not read.
+/// The version of the file's format; a file of another version is not read.
 const NAMES_VERSION: u32 = 1;
 
 /// Builds feeds and caches them.

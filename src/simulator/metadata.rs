@@ -1,6 +1,6 @@
 //! What the simulator knows before any figure, read from `metadata/simulator/tables.json` once and checked.
 //!
-//! Knows the file's form; everything after it sees resolved tables only.
+//! Knows the file's format; everything after it sees resolved tables only.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::OnceLock;

@@ -4,7 +4,7 @@
 //! | bytes | what |
 //! |---|---|
 //! | 8 | `JBCELLS\n` |
-//! | 4 | version of the form, little-endian as all numbers here |
+//! | 4 | version of the format, little-endian as all numbers here |
 //! | 4 | length of the head |
 //! | 4 | CRC-32 of version, length and head |
 //! | … | the head: JSON, see [`Head`] |
@@ -28,7 +28,7 @@ use crate::store::key::CellKey;
 const MAGIC: [u8; 8] = *b"JBCELLS\n";
 /// The format's version; increase it when older programs cannot read the files any more.
 const VERSION: u32 = 2;
-/// The oldest form that is read.
+/// The oldest version that is read.
 const OLDEST: u32 = 1;
 /// Bytes before the head.
 const PREFIX: usize = 20;
@@ -73,7 +73,7 @@ pub(super) struct Head {
     update_latest: Option<NaiveDate>,
     #[serde(default)]
     changed_at: Option<DateTime<Utc>>,
-    /// In the first form, in place of `changed_at`: the seconds from the start of the upstream's day until changes were found.
+    /// In version 1, in place of `changed_at`: the seconds from the start of the upstream's day until changes were found.
     #[serde(default, skip_serializing)]
     counter: u32,
     fetched_at: DateTime<Utc>,
@@ -212,7 +212,7 @@ pub(super) fn decode(file: &[u8]) -> Result<(Head, CellBlock), FileError> {
     }
     let updated = head.updated.iter().map(|(period, at)| (PeriodId::from(period.as_str()), *at)).collect();
     let block = CellBlock { cells: batch, revision: head.revision(), fetched_at: head.fetched_at, updated };
-    // In the first form every figure has 128 bits.
+    // In version 1 every figure has 128 bits.
     Ok((head, block.narrowed()?))
 }
 

@@ -21,7 +21,7 @@ use crate::store::writer::DiskWriter;
 const KEPT_FOR: TimeDelta = TimeDelta::days(400);
 /// The most revised figures that are listed, so that a table whose whole history is revised does not fill the memory.
 const MOST: usize = 20_000;
-/// The version of the file's form; a file of another version is not read.
+/// The version of the file's format; a file of another version is not read.
 const VERSION: u32 = 1;
 
 /// The log. Cheap to clone; clones share it.

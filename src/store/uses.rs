@@ -29,7 +29,7 @@ const HALF_LIFE_SECONDS: f64 = 7.0 * 24.0 * 3600.0;
 /// How many keys one client can have counted in a day, and all together: whoever reads through everything has no habit.
 const PER_CLIENT: usize = 100;
 const PER_DAY: usize = 100_000;
-/// The version of the file's form; a file of another version is not read.
+/// The version of the file's format; a file of another version is not read.
 const VERSION: u32 = 1;
 
 /// The counts. Cheap to clone; clones share them.

@@ -16,7 +16,7 @@ use crate::upstream::wire::{Subjects, Table, Tables};
 const SUBJECTS: &str = "subjects.json";
 const TABLES: &str = "tables.json";
 const TABLE_FOLDER: &str = "table";
-/// The version of the files' form; a file of another version is not read.
+/// The version of the files' format; a file of another version is not read.
 const VERSION: u32 = 1;
 
 /// A folder of answers.
