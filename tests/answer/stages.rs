@@ -1,4 +1,4 @@
-//! The stages of an answer: how long each took, and the types that the document says stand between them.
+//! The stages of an answer: how long each took, and that `docs/architecture.md` lists the types between them.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! Conditions on members that do not exist: an error for who asks for strictness; for all others the rows are as they are, and the
-//! answer, the plan and the log say it.
+//! Conditions on members that do not exist: an error with `handling=strict`; otherwise the rows are as without the check, and the
+//! answer, the plan and the log name the members.
 
 use jobindsats_bridge::answer::stages::Stages;
 use jobindsats_bridge::answer::{Answer, Request};

@@ -1,4 +1,4 @@
-//! Budgets over HTTP: whoever has used up its own is told so and when to come back, and costs nobody else anything.
+//! Budgets over HTTP: a client that has exhausted its own is told when to try again, and no other client is affected.
 
 mod answers;
 mod upstream;

@@ -1,5 +1,5 @@
-//! What one request may compute: however long its texts grow and however dear its conditions are, it ends with a sentence, and
-//! nobody else waits.
+//! What one request may compute: however long its texts grow and however expensive its conditions are, it ends with an error, and no
+//! other request waits.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Of a table that is stored nothing is asked, whatever is wanted of it.
+//! If a table is stored, no query of it sends a request.
 
 use fastrand::Rng;
 use jobindsats_bridge::feed::RowSource;

@@ -1,4 +1,4 @@
-//! The probe against the simulator: from answers alone it names every variant, in few calls, and writes what a service obeys.
+//! The probe against the simulator: it names every variant from the answers alone, in few calls, and writes what a service follows.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! One odd table costs only itself: the catalogue's metadata stays valid, and every other table is read as before.
+//! Tables with odd metadata: each affects only itself. The catalogue's metadata stays valid, and every other table is read as before.
 
 use std::panic::AssertUnwindSafe;
 

@@ -1,4 +1,4 @@
-//! `$search` on the catalogue, over HTTP: what people call things finds the tables that hold them.
+//! `$search` on the catalogue, over HTTP: tables are found by everyday words.
 
 use jobindsats_bridge::search::SearchIndex;
 

@@ -1,4 +1,4 @@
-//! Addresses: one that exists never says that it does not.
+//! Addresses: none that exists is answered as unknown.
 
 use crate::support::app::App;
 

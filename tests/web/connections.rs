@@ -1,4 +1,4 @@
-//! Connections that are kept open and not used: they end, and cost nobody else one.
+//! Connections that are kept open and not used: they are closed, and other clients can still connect.
 
 use std::io;
 use std::time::{Duration, Instant};
