@@ -12,7 +12,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// What writing an answer takes beside its rows: a piece of it before and after compression, and the compression's window.
 pub const WRITING_BYTES: u64 = 1024 * 1024;
 
-/// A request that holds no more than this finds room where larger ones find none.
+/// A request that holds no more than this may also use the part of the memory that is reserved for small requests.
 const SMALL_BYTES: u64 = 4 * 1024 * 1024;
 /// The share of the memory that only small requests may use.
 const RESERVED: u64 = 8;
@@ -55,7 +55,7 @@ impl AnswerMemory {
         bytes: u64,
     ) -> Result<Option<Held>, Exhausted> {
         let own = of_request.load(Ordering::Relaxed).saturating_add(bytes);
-        // Else those that do not read their large answers would keep everybody else waiting.
+        // Otherwise clients that do not read their large answers would make all others wait.
         let reserved = if own > SMALL_BYTES { self.limit / RESERVED } else { 0 };
         let limit = self.limit - reserved;
         if own > limit {

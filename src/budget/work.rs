@@ -29,7 +29,7 @@ pub const PROCESSOR_TIME: Duration = Duration::from_secs(5);
 const SMALL: Duration = Duration::from_millis(50);
 /// The length of a turn.
 const TURN: Duration = Duration::from_millis(50);
-/// Threads beside those whose requests have a turn, for small ones.
+/// Threads for small requests, in addition to one for each turn.
 const SPARE: usize = 4;
 /// How long a request waits for memory.
 const MEMORY_WAIT: Duration = Duration::from_secs(10);

@@ -1,7 +1,7 @@
 //! Labels of the upstream, as they are shown and as they are compared. The upstream is known to write one label in several ways:
 //! with two blanks inside, with a blank or a full stop at the end, with another dash.
 
-/// Characters that take no room and tell nothing.
+/// Invisible characters, which are removed.
 const INVISIBLE: [char; 3] = ['\u{feff}', '\u{200b}', '\u{ad}'];
 
 /// A label as it is shown: no blanks at its ends, one between two words.

@@ -39,7 +39,7 @@ pub struct Collector {
     published: RwLock<Arc<Published>>,
     /// Locked while a new snapshot is made from the current one.
     change: Mutex<()>,
-    /// What was last said of failures in the log: the same reason is said once, not once for each indicator.
+    /// The reason of a failure that was logged last, so that one reason is logged once and not for each indicator.
     said: Mutex<Option<String>>,
     /// Locked while the file is written; the snapshot that the file holds.
     saved: Mutex<Arc<Snapshot>>,

@@ -76,7 +76,7 @@ impl Chunk {
         sizes.fold(1, |product: u64, size| product.saturating_mul(size as u64))
     }
 
-    /// Cells of the answer at most, counted with all columns: the safe reading of the upstream's limit.
+    /// The most cells of the answer, counted with all columns: the strictest meaning that the upstream's limit may have.
     #[must_use]
     pub fn cell_bound(&self, measurement: &Measurement) -> u64 {
         let nodes = self.dimensions.iter().map(|part| part.node_count(measurement));

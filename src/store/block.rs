@@ -25,11 +25,12 @@ use crate::store::key::CellKey;
 /// Name of the column of period ids.
 pub const PERIOD_COLUMN: &str = "period";
 
-/// A state of a table: the day that the upstream says it was updated and, once figures were others than before on a later read
-/// though no new day was named, the instant at which the first of them was read.
+/// A state of a table: its update date and, if figures changed on a later read although the date did not, the instant at which the
+/// first changed figure was read.
 ///
-/// It is the same for everyone who read the same, and of two revisions of one day the later is the newer: nothing about it is
-/// counted by one process. As text it is the day, a full stop and the instant in milliseconds, each left out where it is not there.
+/// It depends only on what was read, not on the process: services that read the same figures have the same revision. Of two
+/// revisions of one day the one with the later instant is newer. As text it is the day, a full stop and the instant in
+/// milliseconds; a missing part is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Revision {
     pub update_latest: Option<NaiveDate>,
@@ -194,13 +195,13 @@ impl FromStr for Revision {
             millis => Some(instant_of(millis.parse().map_err(|_| RevisionError)?)?),
         };
         let revision = Self { update_latest, changed_at };
-        // Each revision has one text only: a token that was changed by hand is no other's.
+        // Each revision has exactly one text; any other spelling is refused.
         if revision.to_string() == text { Ok(revision) } else { Err(RevisionError) }
     }
 }
 
-/// Unmarks the rows whose id is not among the wanted ones; without the column all stand at the total. Labels that no member has come
-/// along with all members of a hierarchy or a level: they stay unless known ones go.
+/// Unmarks the rows whose id is not wanted; without the column all rows are at the total. Rows with unknown labels stay marked
+/// unless rows of known members are unmarked, because they belong to requests for all members of a hierarchy or level.
 fn mark(keep: &mut [bool], column: Option<&DictionaryArray<Int32Type>>, wanted: &BTreeSet<&str>) {
     let Some((column, values)) =
         column.and_then(|column| Some((column, column.values().as_string_opt::<i32>()?)))

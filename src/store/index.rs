@@ -143,8 +143,8 @@ impl Entry {
 }
 
 impl Index {
-    /// Adds an entry in place of those of its revision all of whose figures newer ones hold, and lets old revisions go. The
-    /// files that are to go too are returned.
+    /// Adds an entry. Removes entries of its revision whose figures are all in newer entries, and superseded revisions. Returns the
+    /// files to remove.
     pub fn insert(&mut self, table: &MeasurementId, mut entry: Entry) -> (EntryId, Vec<PathBuf>) {
         self.uses += 1;
         (entry.id, entry.last_use) = (EntryId(self.uses), self.uses);

@@ -42,8 +42,8 @@ pub trait CellStore: Send + Sync + Debug {
         fresh_at: Option<DateTime<Utc>>,
     ) -> StoredCells;
 
-    /// What the blocks of that revision hold that share cells with the key, under the same condition. Nothing is read for the
-    /// answer, and it counts as no use.
+    /// The keys of the blocks of that revision that share cells with the key, under the same condition. Reads nothing from disk and
+    /// does not count as a use.
     async fn keys(
         &self,
         table: &MeasurementId,
@@ -58,8 +58,8 @@ pub trait CellStore: Send + Sync + Debug {
     /// The revisions of the table that cells are stored of, the newest first.
     async fn revisions(&self, table: &MeasurementId) -> Vec<Revision>;
 
-    /// Keeps a block under its own revision; older revisions than the last two are let go. Waits for nothing: the block is
-    /// found from now on, and is written where it is to stay when there is time.
+    /// Stores a block under its own revision and removes revisions older than the last two. Does not wait: the block is found from
+    /// now on, and is written to disk in the background.
     fn insert(&self, table: &MeasurementId, key: CellKey, block: CellBlock) -> StoredFigures;
 
     /// Removes the blocks of that revision whose cells the key covers.

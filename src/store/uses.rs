@@ -26,7 +26,8 @@ const MOST: usize = 1000;
 const FORGOTTEN: usize = 16;
 /// The time in which a count halves.
 const HALF_LIFE_SECONDS: f64 = 7.0 * 24.0 * 3600.0;
-/// How many keys one client can have counted in a day, and all together: whoever reads through everything has no habit.
+/// The most keys that are counted in a day, for one client and for all together: a client that reads everything shows no
+/// preference.
 const PER_CLIENT: usize = 100;
 const PER_DAY: usize = 100_000;
 /// The version of the file's format; a file of another version is not read.
@@ -169,7 +170,7 @@ impl Inner {
 }
 
 impl State {
-    /// Drops what was used once before habits, and the least used of either first.
+    /// Drops the keys with the lowest counts; those that were used only once go before all others.
     fn forget_least_used(&mut self, now: DateTime<Utc>) {
         let rank = |tally: &Tally| (tally.times > 1, tally.at(now));
         let mut ranks: Vec<(bool, f64)> = self.uses.values().map(rank).collect();

@@ -114,7 +114,7 @@ struct Call<'a> {
     table: Option<&'a MeasurementId>,
     path_and_query: String,
     urgency: Urgency,
-    /// Whether less could be asked for.
+    /// Whether the request can be made smaller.
     is_divisible: bool,
 }
 

@@ -85,7 +85,7 @@ impl DataRequest {
         1 + self.hierarchies.len()
     }
 
-    /// Whether less could be asked for: more than one period or member is.
+    /// Whether the request can be made smaller: it has more than one period or member.
     #[must_use]
     pub fn is_divisible(&self) -> bool {
         let several_periods = match &self.periods {

@@ -150,7 +150,7 @@ fn without_secrets(target: &str) -> String {
         None => target.to_owned(),
     };
     let shortened: String = redact(&target).chars().take(LONGEST).collect();
-    // Whatever reads lines must not be misled by an address.
+    // An address must not be able to forge lines of the log.
     shortened.replace(|letter: char| letter.is_control() || letter == ' ', "?")
 }
 

@@ -91,7 +91,7 @@ pub fn listen(
 
 type Accepted = (EncodedRequestLines<WordedRefusals<TimedStream>>, Protocol, Option<SocketAddr>);
 
-/// Takes a connection on, or tells it why not.
+/// Accepts a connection, or answers why it is refused.
 async fn accept(
     mut stream: TcpStream,
     connections: Arc<Connections>,

@@ -92,7 +92,7 @@ pub async fn nothing(request: HttpRequest, state: web::Data<AppState>) -> HttpRe
     page(&request, &state, |sources, visit| async move { failure::page(&sources, visit, &error) }).await
 }
 
-/// Whether a request is a browser's: whoever takes anything is none.
+/// Whether a request is a browser's. A client that accepts any media type is not taken for one.
 fn wants_html(request: &HttpRequest) -> bool {
     let accept = respond::joined(request.headers(), &header::ACCEPT).unwrap_or_default();
     accept.split(',').any(|range| {

@@ -216,7 +216,7 @@ impl Reply {
         reply
     }
 
-    /// An answer that is no state of a resource, so that nothing of it is kept: that of a batch.
+    /// An answer that must not be cached, because it is not the state of a resource: that of a batch.
     #[must_use]
     pub fn unkept(version: Version, content_type: &str, applied: Option<&str>, body: Body) -> Self {
         let mut reply = Self::new(StatusCode::OK, version, body);

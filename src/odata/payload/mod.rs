@@ -54,7 +54,7 @@ impl Message {
     /// The annotation that messages are elements of.
     pub const TERM: &'static str = "Core.Messages";
 
-    /// The warning that an error would be, if it were no reason to refuse the request.
+    /// An error as a warning, for a request that is answered all the same.
     #[must_use]
     pub fn warning(error: &impl DescribeError) -> Self {
         let ErrorDescription { code, danish: text, .. } = error.describe();

@@ -85,7 +85,8 @@ pub async fn page(sources: Sources, visit: Visit, table: String) -> Html {
     }
 }
 
-/// An error of the outer kind ends the page, and may be that the table was updated meanwhile; one of the inner kind is the page's own.
+/// An outer error ends the request, and starts it again if the table was updated meanwhile; an inner error is a mistake in the
+/// address of the page.
 async fn show(sources: &Sources, visit: &Visit, table: &str) -> Result<Result<Html, PageError>, BridgeError> {
     let feed = sources.feeds.table(table).await?;
     let catalogue = sources.catalogue.current();
