@@ -1,13 +1,13 @@
 //! The index of the store: for each table its blocks, each in memory, on disk or both. Does no input or output itself: it returns the
 //! files that are to be removed.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::catalogue::id::{MeasurementId, PeriodId};
+use crate::catalogue::id::MeasurementId;
 use crate::plan::figure_box::{FigureBox, missing};
 use crate::store::block::{Revision, SharedBlock};
 use crate::store::freshness::is_believed;
@@ -29,11 +29,11 @@ pub(super) struct Index {
     size: StoreSize,
 }
 
-/// The blocks of one table, indexed by period because there may be thousands.
+/// The blocks of one table.
 #[derive(Debug, Default)]
 struct Table {
-    entries: HashMap<EntryId, Entry>,
-    by_period: HashMap<PeriodId, BTreeSet<EntryId>>,
+    /// The oldest first.
+    entries: BTreeMap<EntryId, Entry>,
     revisions: HashMap<Revision, RevisionBlocks>,
     numbering: Numbering,
 }
@@ -200,19 +200,13 @@ impl Index {
     ) -> Vec<Arc<CellKey>> {
         let Some(held) = self.tables.get(table) else { return Vec::new() };
         let figures = held.numbering.known_figures(key);
-        let sharing = held.entries.values().filter(|entry| entry.is_held(revision, fresh_at));
-        let sharing = sharing.filter(|entry| entry.figures.meets(&figures));
-        sharing.map(|entry| Arc::clone(&entry.key)).collect()
+        held.held(revision, &figures, fresh_at).map(|entry| Arc::clone(&entry.key)).collect()
     }
 
     /// Entries of any revision that share figures with the key, the newest first.
     pub fn overlapping(&self, table: &MeasurementId, key: &CellKey) -> Vec<EntryId> {
         let Some(held) = self.tables.get(table) else { return Vec::new() };
-        let figures = held.numbering.known_figures(key);
-        let sharing = held.sharing_periods(key).into_iter().rev();
-        let sharing =
-            sharing.filter_map(|id| held.entries.get(&id)).filter(|entry| entry.figures.meets(&figures));
-        sharing.map(|entry| entry.id).collect()
+        held.meeting(&held.numbering.known_figures(key)).map(|entry| entry.id).collect()
     }
 
     pub fn entry(&self, table: &MeasurementId, id: EntryId) -> Option<&Entry> {
@@ -324,9 +318,6 @@ impl Table {
             self.entries.values_mut().for_each(|entry| entry.figures.add_axis(TOTAL));
         }
         entry.figures = self.numbering.known_figures(&entry.key);
-        for period in &entry.key.periods {
-            self.by_period.entry(period.clone()).or_default().insert(entry.id);
-        }
         let none = RevisionBlocks { blocks: 0, newest: entry.id };
         let held = self.revisions.entry(entry.revision).or_insert(none);
         *held = RevisionBlocks { blocks: held.blocks + 1, newest: held.newest.max(entry.id) };
@@ -335,11 +326,6 @@ impl Table {
 
     fn remove(&mut self, id: EntryId) -> Option<Entry> {
         let entry = self.entries.remove(&id)?;
-        for period in &entry.key.periods {
-            if let Some(of_period) = self.by_period.get_mut(period) {
-                of_period.remove(&id);
-            }
-        }
         if let Some(held) = self.revisions.get_mut(&entry.revision) {
             held.blocks -= 1;
         }
@@ -350,27 +336,20 @@ impl Table {
     /// Entries of that revision that hold no more than these cells.
     fn covered(&self, revision: Revision, key: &CellKey) -> Vec<EntryId> {
         let figures = self.numbering.known_figures(key);
-        let of_revision = self.newest_first(revision, key, None).into_iter();
+        let of_revision = self.held(revision, &figures, None);
         of_revision.filter(|entry| figures.covers(&entry.figures)).map(|entry| entry.id).collect()
     }
 
     /// Entries of the same revision whose figures are all in newer ones, now that this one is there.
     fn replaced_by(&self, id: EntryId) -> Vec<EntryId> {
         let Some(newest) = self.entries.get(&id) else { return Vec::new() };
-        let fellows = self.newest_first(newest.revision, &newest.key, None);
-        let mut replaced = Vec::new();
-        for (at, old) in fellows.iter().enumerate().filter(|(_, old)| old.id < id) {
-            let is_replaced = newest.figures.covers(&old.figures)
-                || newest.figures.meets(&old.figures) && {
-                    let newer = self.newest_first(old.revision, &old.key, None).into_iter();
-                    let newer = newer.filter(|newer| newer.id > old.id).map(|newer| &newer.figures);
-                    missing(&old.figures, newer).is_empty()
-                };
-            if is_replaced {
-                replaced.push(fellows[at].id);
-            }
-        }
-        replaced
+        let older = self.held(newest.revision, &newest.figures, None).filter(|old| old.id < id);
+        let is_replaced = |old: &&Entry| {
+            let newer = self.held(old.revision, &old.figures, None).filter(|newer| newer.id > old.id);
+            newest.figures.covers(&old.figures)
+                || missing(&old.figures, newer.map(|newer| &newer.figures)).is_empty()
+        };
+        older.filter(is_replaced).map(|old| old.id).collect()
     }
 
     /// The newest entries that hold figures of the key, none of which a newer one holds as well; and whether they hold all.
@@ -384,9 +363,9 @@ impl Table {
             Some(wanted) => (wanted, true),
             None => (self.numbering.known_figures(key), false),
         };
-        let mut left = vec![wanted];
+        let mut left = vec![wanted.clone()];
         let mut found = Vec::new();
-        for entry in self.newest_first(revision, key, fresh_at) {
+        for entry in self.held(revision, &wanted, fresh_at) {
             if left.iter().any(|left| left.meets(&entry.figures)) {
                 found.push(entry.id);
                 left = left.iter().flat_map(|left| missing(left, [&entry.figures])).collect();
@@ -395,20 +374,19 @@ impl Table {
         (found, all_known && left.iter().all(FigureBox::is_empty))
     }
 
-    /// Entries of that revision with a period of the key, the newest first; only those that will be believed at a moment.
-    fn newest_first(
-        &self,
-        revision: Revision,
-        key: &CellKey,
-        fresh_at: Option<DateTime<Utc>>,
-    ) -> Vec<&Entry> {
-        let sharing = self.sharing_periods(key).into_iter().rev().filter_map(|id| self.entries.get(&id));
-        sharing.filter(|entry| entry.is_held(revision, fresh_at)).collect()
+    /// Entries that share figures with the box, the newest first.
+    fn meeting(&self, figures: &FigureBox) -> impl Iterator<Item = &Entry> {
+        self.entries.values().rev().filter(|entry| entry.figures.meets(figures))
     }
 
-    /// Entries with a period of the key, the oldest first.
-    fn sharing_periods(&self, key: &CellKey) -> BTreeSet<EntryId> {
-        key.periods.iter().filter_map(|period| self.by_period.get(period)).flatten().copied().collect()
+    /// Those of one revision; only those that will be believed at a moment, if one is named.
+    fn held(
+        &self,
+        revision: Revision,
+        figures: &FigureBox,
+        fresh_at: Option<DateTime<Utc>>,
+    ) -> impl Iterator<Item = &Entry> {
+        self.meeting(figures).filter(move |entry| entry.is_held(revision, fresh_at))
     }
 
     /// The revision fetched last comes first: it is the newest even if the upstream's update date went backwards.
