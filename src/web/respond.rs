@@ -216,7 +216,7 @@ impl Reply {
         reply
     }
 
-    /// An answer that must not be cached, because it is not the state of a resource: that of a batch.
+    /// The answer to a batch. It has no entity tag, because it is not the state of a resource.
     #[must_use]
     pub fn unkept(version: Version, content_type: &str, applied: Option<&str>, body: Body) -> Self {
         let mut reply = Self::new(StatusCode::OK, version, body);
