@@ -53,6 +53,7 @@ use crate::upstream::retry::Retry;
 use crate::web::access_log::AccessLog;
 use crate::web::connections::{ConnectionLimits, Connections, Timeouts};
 use crate::web::descriptors;
+use crate::web::download::whole_files::WholeFiles;
 use crate::web::listen::listen;
 use crate::web::state::AppState;
 
@@ -147,6 +148,7 @@ const MEGABYTE: u64 = 1024 * 1024;
 /// Folders of the data folder.
 pub(crate) const CATALOGUE: &str = "catalogue";
 pub(crate) const CELLS: &str = "cells";
+const FILES: &str = "files";
 /// The smallest row: a period, an area and a measure.
 const LEAST_CELLS: u64 = 3;
 
@@ -175,11 +177,10 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
     let writer = DiskWriter::start().map_err(StartError::Thread)?;
     let revisions = RevisionLog::open(path.join("revisions.json"), writer.clone(), metrics.clone());
     let uses = UseLog::open(path.join("uses.json"), writer.clone(), clock.clone());
-    let learnt = Learnt::open(path.clone(), writer.clone());
-    let store = store(settings, &path, &origin, writer, &metrics);
+    let (learnt, updates) = (Learnt::open(path.clone(), writer.clone()), updates(&catalogue));
+    let (store, files) = store(settings, &path, &origin, writer, &metrics);
     let (budgets, connections) = (upstream_budgets(settings, &origin, &clock), connections(settings));
     let (workers, answers) = workers(options)?;
-    let updates = Arc::new(ListedUpdates(Arc::clone(&catalogue)));
     // What a probe found of the limit is taken into use at the next start: plans under way were made for the earlier one.
     let cell_limit = learnt.cell_limit(settings.cell_limit);
     let fetcher = Fetcher::new(
@@ -210,6 +211,7 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
         indicators: Arc::new(indicators),
         ahead: Arc::new(ahead),
         store,
+        files,
         revisions,
         metrics,
         reports,
@@ -221,6 +223,10 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
         connections,
     };
     Ok(Parts { state, client, learnt, _folder: folder })
+}
+
+fn updates(catalogue: &Arc<CatalogueKeeper>) -> Arc<ListedUpdates> {
+    Arc::new(ListedUpdates(Arc::clone(catalogue)))
 }
 
 /// The threads that answer, and the budget of their answers' memory.
@@ -272,11 +278,13 @@ fn store(
     origin: &Origin,
     writer: DiskWriter,
     metrics: &Arc<Metrics>,
-) -> Arc<dyn CellStore> {
+) -> (Arc<dyn CellStore>, Arc<WholeFiles>) {
     let bytes = |megabytes: u64| megabytes.saturating_mul(MEGABYTE);
     let memory_bytes = usize::try_from(bytes(settings.memory_mb as u64)).unwrap_or(usize::MAX);
     let (cells, disk_bytes) = (folder.join(CELLS), bytes(settings.disk_mb));
-    Arc::new(TieredStore::open(cells, &origin.name, memory_bytes, disk_bytes, writer, metrics.clone()))
+    let store = TieredStore::open(cells, &origin.name, memory_bytes, disk_bytes, writer, metrics.clone());
+    let files = WholeFiles::new(store.made_files(folder.join(FILES)), settings.file_mb);
+    (Arc::new(store), Arc::new(files))
 }
 
 fn answer_limits(settings: &BridgeSettings, cell_limit: u64) -> AnswerLimits {

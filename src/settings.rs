@@ -83,7 +83,16 @@ pub const DESCRIBED: &[Described] = &[
         default: "512",
         meaning: "megabytes of answers on their way, of all clients together",
     },
-    Described { variable: "BRIDGE_DISK_MB", default: "2048", meaning: "megabytes of cells kept on disk" },
+    Described {
+        variable: "BRIDGE_DISK_MB",
+        default: "2048",
+        meaning: "megabytes of cells and made files kept on disk",
+    },
+    Described {
+        variable: "BRIDGE_FILE_MB",
+        default: "256",
+        meaning: "largest file that is made whole before it is sent, at most a quarter of BRIDGE_DISK_MB, and largest answer over HTTP/1.0",
+    },
     Described {
         variable: "BRIDGE_CONNECTIONS",
         default: "4096",
@@ -188,6 +197,8 @@ pub struct BridgeSettings {
     pub answers_mb: u64,
     /// `BRIDGE_DISK_MB`, megabytes
     pub disk_mb: u64,
+    /// `BRIDGE_FILE_MB`, megabytes
+    pub file_mb: u64,
     /// `BRIDGE_CONNECTIONS`
     pub connections: usize,
     /// `BRIDGE_CONNECTIONS_PER_CLIENT`
@@ -229,6 +240,7 @@ impl Default for BridgeSettings {
             memory_mb: 512,
             answers_mb: 512,
             disk_mb: 2048,
+            file_mb: 256,
             connections: 4096,
             connections_per_client: 1024,
             upstream_calls_per_hour: None,
@@ -458,6 +470,7 @@ fn numbers(bridge: &BridgeSettings) -> Vec<(&'static str, u64, u64)> {
         ("BRIDGE_MEMORY_MB", bridge.memory_mb as u64, 1_000_000),
         ("BRIDGE_ANSWERS_MB", bridge.answers_mb, 1_000_000),
         ("BRIDGE_DISK_MB", bridge.disk_mb, MANY),
+        ("BRIDGE_FILE_MB", bridge.file_mb, 1_000_000),
         ("BRIDGE_CONNECTIONS", bridge.connections as u64, 1_000_000),
         ("BRIDGE_CONNECTIONS_PER_CLIENT", bridge.connections_per_client as u64, 1_000_000),
         ("BRIDGE_SERIES_LIMIT", bridge.series_limit as u64, MANY),

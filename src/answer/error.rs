@@ -1,5 +1,7 @@
 //! All errors that can end a request: those of the stages, and those that concern the request as a whole.
 
+use std::sync::Arc;
+
 use thiserror::Error;
 
 use crate::budget::Exhausted;
@@ -61,6 +63,19 @@ pub enum BridgeError {
     TooManyExpanded { limit: u64 },
     #[error("the upstream did not answer within {seconds} seconds; fetching goes on")]
     TooSlow { seconds: u64 },
+    #[error("the file was not made within {seconds} seconds; making it goes on")]
+    FileNotReady { seconds: u64 },
+    #[error(
+        "the answer may be larger than {megabytes} MB, and over HTTP/1.0 its length must be known; use HTTP/1.1"
+    )]
+    TooLargeForHttp10 { megabytes: u64 },
+    #[error("the range begins behind the end of the file, which has {bytes} bytes")]
+    NoSuchRange { bytes: u64 },
+    #[error("If-Match names another state of the file than the current one")]
+    NoMatch,
+    /// One error for several who waited for the same.
+    #[error(transparent)]
+    Shared(#[from] Arc<BridgeError>),
     #[error("there is no table '{table}' at {origin}")]
     UnknownTable { table: String, origin: String, suggestion: Option<String> },
     #[error("the metadata of table {table} cannot be used: {reason}")]
@@ -110,7 +125,11 @@ impl BridgeError {
     /// Whether the table was updated while the request was answered, so that it can be started again.
     #[must_use]
     pub fn is_moved(&self) -> bool {
-        matches!(self, Self::Fetch(FetchError::Moved { .. }))
+        match self {
+            Self::Fetch(FetchError::Moved { .. }) => true,
+            Self::Shared(error) => error.is_moved(),
+            _ => false,
+        }
     }
 }
 
@@ -124,6 +143,8 @@ pub struct Usage {
 
 /// The `Retry-After` for figures that are still being fetched.
 const PAUSE_SECONDS: u64 = 60;
+/// The `Retry-After` for a file that is being made.
+const FILE_SECONDS: u64 = 10;
 
 impl DescribeError for BridgeError {
     fn describe(&self) -> ErrorDescription {
@@ -185,6 +206,33 @@ impl DescribeError for BridgeError {
                 "Jobindsats svarer langsomt lige nu; tallene hentes stadig, så prøv igen om et minut.",
             )
             .again_after(PAUSE_SECONDS),
+            Self::FileNotReady { .. } => ErrorDescription::new(
+                503,
+                "FileNotReady",
+                "Filen er ikke færdig endnu, men laves stadig; prøv igen om lidt.",
+            )
+            .again_after(FILE_SECONDS),
+            Self::TooLargeForHttp10 { megabytes } => ErrorDescription::new(
+                400,
+                "TooLargeForHttp10",
+                format!(
+                    "Svaret kan fylde mere end {megabytes} MB og kan ikke sendes over HTTP/1.0; brug HTTP/1.1 (nginx: \
+                     proxy_http_version 1.1), eller afgræns med $filter."
+                ),
+            ),
+            Self::NoSuchRange { bytes } => ErrorDescription::new(
+                416,
+                "NoSuchRange",
+                format!("Filen har kun {bytes} bytes; hent den forfra, den kan være blevet opdateret."),
+            )
+            .on("Range"),
+            Self::NoMatch => ErrorDescription::new(
+                412,
+                "NoMatch",
+                "Filen er blevet opdateret, siden du begyndte på den; hent den forfra.",
+            )
+            .on("If-Match"),
+            Self::Shared(error) => error.describe(),
             Self::UnknownTable { table, suggestion, .. } => ErrorDescription::new(
                 404,
                 "UnknownTable",

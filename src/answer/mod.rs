@@ -8,6 +8,7 @@ mod expand;
 pub mod explain;
 mod lambda;
 mod origin;
+pub mod outlook;
 mod page;
 mod page_start;
 mod read;

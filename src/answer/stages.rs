@@ -53,7 +53,8 @@ pub struct Stages(Arc<Spent>);
 #[derive(Debug)]
 struct Spent {
     nanoseconds: [AtomicU64; Stage::ALL.len()],
-    metrics: Arc<Metrics>,
+    /// `None` for work that is no request of its own.
+    metrics: Option<Arc<Metrics>>,
     span: Span,
 }
 
@@ -61,7 +62,14 @@ impl Stages {
     /// Starts with nothing spent. The times are recorded in the current span.
     #[must_use]
     pub fn new(metrics: Arc<Metrics>) -> Self {
-        Self(Arc::new(Spent { nanoseconds: Default::default(), metrics, span: Span::current() }))
+        let (metrics, span) = (Some(metrics), Span::current());
+        Self(Arc::new(Spent { nanoseconds: Default::default(), metrics, span }))
+    }
+
+    /// The same for work that goes on behind a request and is not recorded.
+    #[must_use]
+    pub fn unrecorded() -> Self {
+        Self(Arc::new(Spent { nanoseconds: Default::default(), metrics: None, span: Span::none() }))
     }
 
     /// Runs a part of a stage and adds its time.
@@ -109,7 +117,9 @@ impl Spent {
 impl Drop for Spent {
     fn drop(&mut self) {
         for (stage, took) in self.taken() {
-            self.metrics.stage(stage.name(), took);
+            if let Some(metrics) = &self.metrics {
+                metrics.stage(stage.name(), took);
+            }
             self.span.record(stage.name(), took.as_secs_f64());
         }
     }

@@ -115,7 +115,7 @@ impl Metrics {
             cache_entries: make.gauge("cache_entries", "Blocks of figures in memory.")?,
             cache_size_bytes: make.gauge("cache_size_bytes", "Bytes of figures in memory.")?,
             disk_entries: make.gauge("disk_entries", "Blocks of figures on disk.")?,
-            disk_size_bytes: make.gauge("disk_size_bytes", "Bytes of figures on disk.")?,
+            disk_size_bytes: make.gauge("disk_size_bytes", "Bytes of figures on disk, and of files made of them.")?,
             disk_writable: make.gauge(
                 "disk_writable",
                 "Whether the last block of figures could be written to disk (1) or memory is all there is (0).",

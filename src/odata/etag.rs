@@ -16,6 +16,28 @@ pub fn matches(if_none_match: &str, current: &str) -> bool {
     false
 }
 
+/// Whether `If-Match` or `If-Range` names this strong tag. Weak tags never match, as HTTP prescribes for parts of a file.
+#[must_use]
+pub fn matches_strongly(listed: &str, current: &str) -> bool {
+    let mut rest = listed.trim();
+    if rest == "*" {
+        return true;
+    }
+    while let Some((tag, after)) = next_tag(rest) {
+        if tag == current && rest.starts_with('"') {
+            return true;
+        }
+        rest = after.trim_start_matches([',', ' ', '\t']);
+    }
+    false
+}
+
+/// A strong tag around an opaque text: one sequence of bytes.
+#[must_use]
+pub fn strong(opaque: &str) -> String {
+    format!("\"{opaque}\"")
+}
+
 /// A weak tag around an opaque text. Weak, because the same tag covers several formats and encodings with other bytes.
 #[must_use]
 pub fn weak(opaque: &str) -> String {
@@ -49,6 +71,16 @@ mod tests {
         {
             assert!(matches(list, "W/\"a\""), "{list}");
             assert!(matches(list, "\"a\""), "{list}");
+        }
+    }
+
+    #[test]
+    fn for_parts_of_a_file_only_a_strong_tag_matches() {
+        for list in ["*", "\"a\"", " \"x\", \"a\" ", "W/\"a\",\"a\""] {
+            assert!(matches_strongly(list, &strong("a")), "{list}");
+        }
+        for list in ["", "W/\"a\"", "\"b\"", "a", "Mon, 01 Sep 2026 08:00:00 GMT"] {
+            assert!(!matches_strongly(list, &strong("a")), "{list}");
         }
     }
 

@@ -17,6 +17,10 @@ use crate::odata::value::{PrimitiveType, Value};
 const SHORT_TEXT: u64 = 64;
 /// The most bytes of the id of an observation.
 const OBSERVATION_ID: u64 = 512;
+/// The usual bytes of these, and of other texts of which nothing is known.
+const USUAL_SHORT_TEXT: u64 = 4;
+const USUAL_ID: u64 = 48;
+const USUAL_TEXT: u64 = 16;
 /// How much longer a text can become in the other letter case: `ΐ` has two bytes, its capital letters have six.
 const LETTER_CASE: u64 = 3;
 /// No column of labels has more distinct texts. An expression over one such column is evaluated once for each.
@@ -124,30 +128,47 @@ fn size(expr: &BoundExpr, columns: &[u64]) -> Size {
     Size { longest, written: if writes(expr) { before.saturating_add(longest) } else { before } }
 }
 
-/// The longest text in a column of the set.
-fn longest_text(set: &Set, column: usize) -> u64 {
-    match (&set.rows, set.columns.get(column)) {
-        (RowSource::List(batch), _) => batch.columns().get(column).map_or(0, longest_in),
-        (RowSource::Cells(source), Some(column)) => longest_fact(source, column.fact),
-        (RowSource::Cells(_), None) => 0,
+/// The usual number of bytes of the texts in a column of the set.
+#[must_use]
+pub fn usual_text(set: &Set, column: usize) -> u64 {
+    let lengths = lengths(set, column);
+    match lengths.as_slice() {
+        [] => USUAL_TEXT,
+        [OBSERVATION_ID] => USUAL_ID,
+        [SHORT_TEXT] => USUAL_SHORT_TEXT,
+        several => several.iter().sum::<u64>() / several.len() as u64,
     }
 }
 
-fn longest_in(array: &ArrayRef) -> u64 {
-    let distinct = array.as_dictionary_opt::<Int32Type>().map_or(array, |dictionary| dictionary.values());
-    let texts: Option<&StringArray> = distinct.as_string_opt();
-    texts.into_iter().flatten().flatten().map(str::len).max().unwrap_or(0) as u64
+/// The longest text in a column of the set.
+fn longest_text(set: &Set, column: usize) -> u64 {
+    lengths(set, column).into_iter().max().unwrap_or(0)
 }
 
-fn longest_fact(source: &CellSource, fact: Fact) -> u64 {
+/// The lengths of the different texts in a column of the set.
+fn lengths(set: &Set, column: usize) -> Vec<u64> {
+    match (&set.rows, set.columns.get(column)) {
+        (RowSource::List(batch), _) => batch.columns().get(column).map(lengths_in).unwrap_or_default(),
+        (RowSource::Cells(source), Some(column)) => lengths_of(source, column.fact),
+        (RowSource::Cells(_), None) => Vec::new(),
+    }
+}
+
+fn lengths_in(array: &ArrayRef) -> Vec<u64> {
+    let distinct = array.as_dictionary_opt::<Int32Type>().map_or(array, |dictionary| dictionary.values());
+    let texts: Option<&StringArray> = distinct.as_string_opt();
+    texts.into_iter().flatten().flatten().map(|text| text.len() as u64).collect()
+}
+
+fn lengths_of(source: &CellSource, fact: Fact) -> Vec<u64> {
     let of = &source.measurement;
     let length = |value| if let Value::String(text) = value { text.len() as u64 } else { 0 };
     match facts::axis(fact) {
         Some(axis) => {
             let positions = 0..facts::axis_len(of, axis);
-            positions.map(|position| length(facts::value_at(of, fact, position))).max().unwrap_or(0)
+            positions.map(|position| length(facts::value_at(of, fact, position))).collect()
         }
-        None if fact == Fact::ObservationId => OBSERVATION_ID,
-        None => SHORT_TEXT,
+        None if fact == Fact::ObservationId => vec![OBSERVATION_ID],
+        None => vec![SHORT_TEXT],
     }
 }

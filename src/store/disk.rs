@@ -138,7 +138,7 @@ impl CellFolder {
 pub(super) fn remove(path: &Path) {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            tracing::warn!(file = %path.display(), %error, "stored cells cannot be removed");
+            tracing::warn!(file = %path.display(), %error, "a stored file cannot be removed");
         }
         _ => {}
     }
@@ -150,7 +150,7 @@ fn set_aside(path: &Path, error: &FileError) {
 }
 
 /// The files of a folder; none if it cannot be listed.
-fn files(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     entries.flatten().map(|entry| entry.path()).collect()
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 
@@ -21,12 +21,57 @@ const KEPT_REVISIONS: usize = 2;
 /// When a budget is exceeded, one part in so many of it is freed in addition, so that not every new block evicts another.
 const FREED: u64 = 16;
 
+/// The index, for all who use it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct SharedIndex(Arc<Mutex<Index>>);
+
+impl SharedIndex {
+    pub fn lock(&self) -> MutexGuard<'_, Index> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// All blocks by table.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     tables: HashMap<MeasurementId, Table>,
+    /// Files that were made of figures, by name.
+    files: HashMap<String, KeptFile>,
     uses: u64,
     size: StoreSize,
+}
+
+/// What is known of a file that was made of figures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileFacts {
+    pub bytes: u64,
+    /// A hash of the content.
+    pub tag: String,
+    pub rows: u64,
+    /// When the oldest of its figures was fetched; `None` if it has none.
+    pub fetched_at: Option<DateTime<Utc>>,
+}
+
+impl FileFacts {
+    /// Whether its figures need not be fetched again.
+    #[must_use]
+    pub fn is_fresh(&self, now: DateTime<Utc>) -> bool {
+        self.fetched_at.is_none_or(|at| is_believed(at, now))
+    }
+}
+
+/// Such a file, and where it is.
+#[derive(Debug)]
+struct KeptFile {
+    path: PathBuf,
+    facts: FileFacts,
+    last_use: u64,
+}
+
+/// What is to leave the disk.
+enum Leaving {
+    Block(MeasurementId, EntryId),
+    File(String),
 }
 
 /// The blocks of one table.
@@ -138,6 +183,7 @@ impl Entry {
             bytes: if held { self.memory_bytes } else { 0 },
             disk_blocks: (bytes > 0).into(),
             disk_bytes: bytes,
+            file_bytes: 0,
         }
     }
 }
@@ -238,6 +284,29 @@ impl Index {
         Some(entry)
     }
 
+    /// Adds a file that was made, in place of one of that name.
+    pub fn keep_file(&mut self, name: String, path: PathBuf, facts: FileFacts) {
+        self.remove_file(&name);
+        self.uses += 1;
+        self.size.file_bytes += facts.bytes;
+        self.files.insert(name, KeptFile { path, facts, last_use: self.uses });
+    }
+
+    /// The file of that name, which counts as used.
+    pub fn file_named(&mut self, name: &str) -> Option<(PathBuf, FileFacts)> {
+        let file = self.files.get_mut(name)?;
+        self.uses += 1;
+        file.last_use = self.uses;
+        Some((file.path.clone(), file.facts.clone()))
+    }
+
+    /// Removes a made file. Returns the path that it had.
+    pub fn remove_file(&mut self, name: &str) -> Option<PathBuf> {
+        let file = self.files.remove(name)?;
+        self.size.file_bytes -= file.facts.bytes;
+        Some(file.path)
+    }
+
     /// The revisions of the table, the one fetched last first.
     pub fn revisions(&self, table: &MeasurementId) -> Vec<Revision> {
         self.tables.get(table).map(Table::revisions).unwrap_or_default()
@@ -277,22 +346,36 @@ impl Index {
         evicted
     }
 
-    /// Evicts blocks from disk, and with it from memory, if the budget is exceeded: those of superseded revisions first, then the
-    /// least recently used. Returns the files to remove.
+    /// Evicts blocks from disk, and with it from memory, and made files, if the budget is exceeded: blocks of superseded revisions
+    /// first, then what was used least recently. Returns the files to remove.
     pub fn shrink_disk(&mut self, budget_bytes: u64) -> Vec<PathBuf> {
-        if self.size.disk_bytes <= budget_bytes {
+        if self.size.on_disk() <= budget_bytes {
             return Vec::new();
         }
-        let written = |entry: &&Entry| entry.file.bytes() > 0;
-        let turn = |entry: &Entry, newest: Option<Revision>| (Some(entry.revision) == newest, entry.last_use);
         let mut gone = Vec::new();
-        for (_, id, table) in self.by_use(written, turn) {
-            if self.size.disk_bytes <= room(budget_bytes) {
+        for leaving in self.by_turn() {
+            if self.size.on_disk() <= room(budget_bytes) {
                 break;
             }
-            gone.extend(self.remove(&table, id).and_then(|entry| entry.file.into_path()));
+            gone.extend(match leaving {
+                Leaving::Block(table, id) => self.remove(&table, id).and_then(|entry| entry.file.into_path()),
+                Leaving::File(name) => self.remove_file(&name),
+            });
         }
         gone
+    }
+
+    /// All that is on disk, in the order in which it is evicted.
+    fn by_turn(&self) -> Vec<Leaving> {
+        let written = |entry: &&Entry| entry.file.bytes() > 0;
+        let turn = |entry: &Entry, newest: Option<Revision>| (Some(entry.revision) == newest, entry.last_use);
+        let blocks = self.by_use(written, turn).into_iter();
+        let blocks = blocks.map(|(turn, id, table)| (turn, Leaving::Block(table, id)));
+        let files = self.files.iter();
+        let files = files.map(|(name, file)| ((true, file.last_use), Leaving::File(name.clone())));
+        let mut all: Vec<_> = blocks.chain(files).collect();
+        all.sort_by_key(|(turn, _)| *turn);
+        all.into_iter().map(|(_, leaving)| leaving).collect()
     }
 
     /// Entries in the order in which they are evicted.

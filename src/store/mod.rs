@@ -10,6 +10,7 @@ mod file;
 pub mod freshness;
 mod index;
 pub mod key;
+pub mod made_files;
 mod numbering;
 mod revised;
 pub mod revisions;
@@ -107,4 +108,14 @@ pub struct StoreSize {
     pub bytes: usize,
     pub disk_blocks: usize,
     pub disk_bytes: u64,
+    /// Files that were made of figures.
+    pub file_bytes: u64,
+}
+
+impl StoreSize {
+    /// All that counts towards the disk's budget.
+    #[must_use]
+    pub fn on_disk(&self) -> u64 {
+        self.disk_bytes + self.file_bytes
+    }
 }

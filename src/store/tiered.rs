@@ -14,8 +14,9 @@ use crate::catalogue::id::MeasurementId;
 use crate::observe::store_observer::StoreObserver;
 use crate::store::block::{CellBlock, Revision, SharedBlock};
 use crate::store::disk::{self, CellFolder};
-use crate::store::index::{Entry, EntryId, FileState, Index};
+use crate::store::index::{Entry, EntryId, FileState, Index, SharedIndex};
 use crate::store::key::CellKey;
+use crate::store::made_files::MadeFiles;
 use crate::store::writer::DiskWriter;
 use crate::store::{CellStore, StoreSize, StoredCells, StoredFigures};
 
@@ -30,7 +31,7 @@ pub struct TieredStore {
 
 #[derive(Debug)]
 struct Shared {
-    index: Mutex<Index>,
+    index: SharedIndex,
     folder: CellFolder,
     memory_bytes: usize,
     disk_bytes: u64,
@@ -61,25 +62,24 @@ impl TieredStore {
         let folder = CellFolder::new(folder, origin.to_owned());
         let (stored, damaged) = folder.scan();
         (0..damaged).for_each(|_| observer.damaged_file());
-        let mut index = Index::default();
+        let index = SharedIndex::default();
         let mut gone = Vec::new();
         for block in stored {
             let table = block.table.clone();
-            gone.extend(index.insert(&table, Entry::stored(block)).1);
+            gone.extend(index.lock().insert(&table, Entry::stored(block)).1);
         }
-        let shared = Shared {
-            index: Mutex::new(index),
-            folder,
-            memory_bytes,
-            disk_bytes,
-            observer,
-            problem: Mutex::default(),
-        };
+        let shared = Shared { index, folder, memory_bytes, disk_bytes, observer, problem: Mutex::default() };
         let shared = Arc::new(shared);
         shared.note(made.err().map(|error| error.to_string()).as_ref());
         gone.extend(shared.index().shrink_disk(shared.disk_bytes));
         writer.submit(move || gone.iter().for_each(|path| disk::remove(path)));
         Self { shared, writer, loading: AsyncMutex::default() }
+    }
+
+    /// The files that are made of the figures, in a folder of their own. They share the disk's budget with the blocks.
+    #[must_use]
+    pub fn made_files(&self, folder: PathBuf) -> MadeFiles {
+        MadeFiles::open(folder, self.shared.index.clone(), self.shared.disk_bytes)
     }
 
     /// Reads a block from disk into memory. `None` if the file cannot be used; its entry is removed.
@@ -223,7 +223,7 @@ impl CellStore for TieredStore {
 
 impl Shared {
     fn index(&self) -> MutexGuard<'_, Index> {
-        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+        self.index.lock()
     }
 
     fn shrink_memory(&self, index: &mut Index) {

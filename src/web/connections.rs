@@ -83,8 +83,6 @@ struct Activity {
     awaits_body: bool,
     /// When the client's turn began.
     waiting_since: Instant,
-    /// Whether the end of the connection is all that tells the client that its answer is complete.
-    ends_with_connection: bool,
 }
 
 /// Keeps a connection in the list of those that are open until it is dropped.
@@ -193,13 +191,8 @@ impl OpenConnection {
 
 impl Connection {
     fn new(client: Client, is_proxy: bool) -> Self {
-        let activity = Activity {
-            requests: 0,
-            answering: 0,
-            awaits_body: false,
-            waiting_since: Instant::now(),
-            ends_with_connection: false,
-        };
+        let activity =
+            Activity { requests: 0, answering: 0, awaits_body: false, waiting_since: Instant::now() };
         let (activity, is_closed, reader) =
             (Mutex::new(activity), AtomicBool::new(false), AtomicWaker::new());
         Self { client, is_proxy, activity, is_closed, reader }
@@ -221,17 +214,6 @@ impl Connection {
             activity.waiting_since = Instant::now();
         }
         activity.awaits_body = awaits;
-    }
-
-    /// Says that the answer ends where the connection does.
-    pub fn end_with_connection(&self) {
-        self.activity().ends_with_connection = true;
-    }
-
-    /// Whether the answer ends where the connection does.
-    #[must_use]
-    pub fn ends_with_connection(&self) -> bool {
-        self.activity().ends_with_connection
     }
 
     /// How many requests have begun, and whether one of them is being answered.

@@ -1,7 +1,9 @@
-//! Middleware around each request: marks the connection as being answered, and limits the time for the request's body.
+//! Middleware around each request: marks the connection as being answered, limits the time for the request's body, and gives answers
+//! over HTTP/1.0 a length.
 
+use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -16,8 +18,13 @@ use bytes::Bytes;
 use futures_util::Stream;
 
 use super::connections::{Answering, Connection, Timeouts};
+use super::respond;
+use super::state::AppState;
 use super::timed_stream::Patience;
 use crate::answer::error::BridgeError;
+use crate::budget::answers::Held;
+use crate::fetch::error::FetchError;
+use crate::odata::version::Version as ODataVersion;
 
 /// The most bytes that are handed to a connection at a time. It buffers what it is handed, so that a large body would be held twice.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -39,15 +46,64 @@ pub async fn frame<B: MessageBody + 'static>(
             request.set_payload(Payload::Stream { payload: Box::pin(body) });
         }
     }
-    let response = next.call(request).await?;
-    Ok(response.map_body(|_, body| {
-        if let Some(connection) =
-            connection.filter(|_| version < Version::HTTP_11 && body.size() == BodySize::Stream)
-        {
-            connection.end_with_connection();
-        }
-        AnswerBody { body: body.boxed(), rest: Bytes::new(), _answering: answering }
+    let state = request.app_data::<web::Data<AppState>>().cloned();
+    let mut response = next.call(request).await?.map_into_boxed_body();
+    let mut held = Held::default();
+    if let Some(state) = state
+        && version < Version::HTTP_11
+        && response.response().body().size() == BodySize::Stream
+    {
+        (response, held) = with_length(response, &state).await;
+    }
+    Ok(response.map_body(|_, body| AnswerBody {
+        body,
+        rest: Bytes::new(),
+        _answering: answering,
+        _held: held,
     }))
+}
+
+/// An answer whose body is read to its end first. HTTP/1.0 has no chunks, and a proxy takes a connection that breaks for the end of an
+/// answer.
+async fn with_length(response: ServiceResponse, state: &AppState) -> (ServiceResponse, Held) {
+    let (request, response) = response.into_parts();
+    let (response, body) = response.into_parts();
+    let (response, held) = match whole(body, state).await {
+        Ok((body, held)) => (response.set_body(body).map_into_boxed_body(), held),
+        Err(error) => (respond::refuse(ODataVersion::V4, &error), Held::default()),
+    };
+    (ServiceResponse::new(request, response), held)
+}
+
+/// A body as a whole, and the memory that is held for it.
+async fn whole(body: BoxBody, state: &AppState) -> Result<(Bytes, Held), BridgeError> {
+    let (mut body, mut whole) = (pin!(body), Vec::new());
+    let mut held = Held::default();
+    while let Some(piece) = poll_fn(|context| body.as_mut().poll_next(context)).await {
+        let piece = piece.map_err(reason)?;
+        let length = whole.len() + piece.len();
+        if length as u64 > state.files.largest_bytes {
+            return Err(state.files.too_large_for_http10());
+        }
+        if length > whole.capacity() {
+            let room = length.max(2 * whole.capacity());
+            held = state.workers.hold(room as u64)?;
+            whole.reserve_exact(room - whole.len());
+        }
+        whole.extend_from_slice(&piece);
+    }
+    Ok((whole.into(), held))
+}
+
+/// Why a body could not be made.
+fn reason(error: Box<dyn std::error::Error>) -> BridgeError {
+    match error.downcast::<BridgeError>() {
+        Ok(error) => *error,
+        Err(error) => {
+            tracing::error!(%error, "an answer could not be made");
+            FetchError::Interrupted.into()
+        }
+    }
 }
 
 /// The whole body of a request.
@@ -79,6 +135,8 @@ pub struct AnswerBody {
     /// What is left of a large piece.
     rest: Bytes,
     _answering: Option<Answering>,
+    /// The memory of a body that is in memory as a whole.
+    _held: Held,
 }
 
 impl MessageBody for AnswerBody {

@@ -6,7 +6,7 @@ mod compress;
 pub mod connections;
 mod departure;
 pub mod descriptors;
-mod download;
+pub mod download;
 mod exchange;
 mod health;
 mod links;

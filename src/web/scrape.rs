@@ -12,7 +12,7 @@ use crate::web::state::AppState;
 pub async fn process(state: web::Data<AppState>) -> HttpResponse {
     let size = state.store.size();
     state.metrics.cache_size(size.blocks, size.bytes);
-    state.metrics.disk_size(size.disk_blocks, size.disk_bytes);
+    state.metrics.disk_size(size.disk_blocks, size.on_disk());
     state.metrics.budgets(&state.budgets);
     state.metrics.work(state.workers.statistics());
     HttpResponse::Ok().insert_header((header::CONTENT_TYPE, EXPOSITION_TYPE)).body(state.metrics.render())

@@ -18,6 +18,7 @@ use crate::store::CellStore;
 use crate::store::revisions::RevisionLog;
 use crate::web::access_log::AccessLog;
 use crate::web::connections::Connections;
+use crate::web::download::whole_files::WholeFiles;
 
 /// The shared state, created once by `service.rs`.
 #[derive(Debug, Clone)]
@@ -30,6 +31,7 @@ pub struct AppState {
     pub indicators: Arc<Collector>,
     pub ahead: Arc<ReadAhead>,
     pub store: Arc<dyn CellStore>,
+    pub files: Arc<WholeFiles>,
     pub revisions: RevisionLog,
     pub metrics: Arc<Metrics>,
     pub reports: Arc<FailureReports>,

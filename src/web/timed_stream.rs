@@ -28,13 +28,12 @@ pub struct TimedStream {
     write: Patience,
     /// How many requests there were when `write` began.
     written_requests: u64,
-    is_shut_down: bool,
 }
 
 impl TimedStream {
     pub fn new(stream: TcpStream, open: OpenConnection, timeouts: Timeouts) -> Self {
         let write = Patience::new(timeouts.write);
-        Self { stream, open, timeouts, head: None, write, written_requests: 0, is_shut_down: false }
+        Self { stream, open, timeouts, head: None, write, written_requests: 0 }
     }
 
     /// What others know of the connection.
@@ -115,17 +114,7 @@ impl AsyncWrite for TimedStream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.is_shut_down = true;
         Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-}
-
-impl Drop for TimedStream {
-    /// An answer that has no other end than that of the connection would look complete if the connection were closed in its middle.
-    fn drop(&mut self) {
-        if !self.is_shut_down && self.connection().ends_with_connection() {
-            let _ = self.stream.set_zero_linger();
-        }
     }
 }
 

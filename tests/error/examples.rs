@@ -308,6 +308,16 @@ fn batch() -> Vec<Example> {
 fn files() -> Vec<Example> {
     vec![
         example(
+            "HEAD, a range or HTTP/1.0 wants a file that was not made within `BRIDGE_ANSWER_SECONDS`",
+            BridgeError::FileNotReady { seconds: 50 },
+        ),
+        example(
+            "an answer over HTTP/1.0 can be larger than `BRIDGE_FILE_MB`",
+            BridgeError::TooLargeForHttp10 { megabytes: 256 },
+        ),
+        example("a range begins behind the end of the file", BridgeError::NoSuchRange { bytes: 52_041 }),
+        example("`If-Match` names a file that was replaced", BridgeError::NoMatch),
+        example(
             "`dialekt` is neither `dansk` nor `standard`",
             ExportError::UnknownDialect { found: text("svensk") },
         ),

@@ -1,5 +1,7 @@
 //! Exported files over HTTP, compared with the OData answers to the same options.
 
+mod files;
+
 use std::io::Read as _;
 use std::time::Duration;
 
@@ -220,9 +222,10 @@ async fn headers_make_a_browser_save_the_file_under_a_safe_name() {
 }
 
 #[actix_web::test]
-async fn csv_is_zipped_for_those_who_take_it() {
-    let app = app_with_small_pages().await;
-    let path = "/export/y25i01/Kommuner.csv?$filter=Periode ge '2026M05'";
+async fn csv_that_is_sent_as_it_comes_is_zipped_for_those_who_take_it() {
+    let settings = BridgeSettings { file_mb: 1, ..AppOptions::default().settings };
+    let app = App::with(AppOptions { settings, ..AppOptions::default() }).await;
+    let path = "/export/y25i01/Kommuner.csv?$filter=Periode ge '2015M01'";
     let plain = app.get(path).await.body;
     let client = reqwest::Client::builder().no_proxy().no_gzip().build().unwrap();
     let ask = |path: &str| {
@@ -235,11 +238,11 @@ async fn csv_is_zipped_for_those_who_take_it() {
     let mut unzipped = Vec::new();
     flate2::read::GzDecoder::new(zipped.as_ref()).read_to_end(&mut unzipped).unwrap();
     assert_eq!(unzipped, plain);
-    let parquet = ask("/export/y25i01/Landet.parquet").await.unwrap();
-    assert!(
-        !parquet.headers().contains_key("content-encoding"),
-        "what is compressed is not compressed again"
-    );
+    for path in ["/export/y25i01/Landet.parquet", "/export/y25i01/Landet.csv"] {
+        assert_eq!(app.send("HEAD", path, &[]).await.status, 200);
+        let made = ask(path).await.unwrap();
+        assert!(!made.headers().contains_key("content-encoding"), "{path}: its length is that of its bytes");
+    }
 }
 
 #[actix_web::test]

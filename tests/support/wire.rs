@@ -53,6 +53,14 @@ impl Wire {
         self.send(&request).await
     }
 
+    /// A request over HTTP/1.0, with further header lines.
+    pub async fn http10(address: SocketAddr, request_line: &str, headers: &str, body: &str) -> WireAnswer {
+        let length =
+            if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
+        let request = format!("{request_line} HTTP/1.0\r\nHost: {address}\r\n{length}{headers}\r\n{body}");
+        Self::open(address).await.send(&request).await
+    }
+
     async fn read(&mut self, is_head: bool) -> WireAnswer {
         let status_line = self.line().await.unwrap_or_default();
         let mut headers = Vec::new();

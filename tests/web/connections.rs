@@ -189,14 +189,11 @@ async fn a_reader_that_takes_nothing_or_next_to_nothing_is_left() {
         }
         tokio::time::sleep(Duration::from_secs(if bytes == 0 { 5 } else { 1 })).await;
         is_served(&app).await;
-        let (read, end) = read_to_end(&mut stream).await;
+        let (read, _) = read_to_end(&mut stream).await;
         assert!(
-            !read.ends_with("\r\n0\r\n\r\n"),
+            !read.ends_with("\r\n0\r\n\r\n") && !read.ends_with("]}"),
             "{version}: the answer must not end as if it were complete"
         );
-        if version == "1.0" {
-            assert!(end.is_err(), "only a broken connection says that the answer is not complete");
-        }
     }
 }
 

@@ -5,6 +5,7 @@ mod batch;
 mod connections;
 mod hostile;
 mod http;
+mod http10;
 mod odata_clients;
 mod open;
 mod payload;

@@ -1,0 +1,164 @@
+//! What of a file a request asks for: conditions and ranges of bytes, as RFC 9110 has them (sections 13 and 14).
+//!
+//! One range is answered as such. Several, or one that cannot be understood, are answered with the whole file, as HTTP allows.
+
+use std::ops::Range;
+
+use actix_web::http::header::{self, HeaderMap};
+
+use crate::odata::etag;
+use crate::web::respond::joined;
+
+/// What is to be answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Wanted {
+    Whole,
+    Part(Range<u64>),
+    /// The range begins behind the end.
+    Nothing,
+    /// The client has the file already.
+    Held,
+    /// The client wants another state of the file, or none.
+    Other,
+}
+
+/// A range of bytes as it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ByteRange {
+    /// `500-999`, `500-`: the positions of the first and the last byte.
+    From(u64, Option<u64>),
+    /// `-500`: so many bytes at the end.
+    Last(u64),
+}
+
+impl Wanted {
+    /// What a GET wants of a file with that tag and so many bytes; a HEAD never wants a part.
+    pub fn of(headers: &HeaderMap, is_get: bool, tag: &str, bytes: u64) -> Self {
+        let value = |name| joined(headers, &name);
+        if value(header::IF_MATCH).is_some_and(|wanted| !etag::matches_strongly(&wanted, tag)) {
+            return Self::Other;
+        }
+        if value(header::IF_NONE_MATCH).is_some_and(|held| etag::matches(&held, tag)) {
+            return Self::Held;
+        }
+        // A date is no state of the file either: none is ever sent.
+        let is_replaced = value(header::IF_RANGE).is_some_and(|begun| begun.trim() != tag);
+        match ByteRange::of(headers) {
+            Some(range) if is_get && !is_replaced => range.within(bytes).map_or(Self::Nothing, Self::Part),
+            _ => Self::Whole,
+        }
+    }
+}
+
+impl ByteRange {
+    /// The range that a request asks for, if it asks for one that can be understood.
+    pub fn of(headers: &HeaderMap) -> Option<Self> {
+        Self::parse(&joined(headers, &header::RANGE)?)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let (unit, range) = text.split_once('=')?;
+        let (first, last) = range.trim().split_once('-')?;
+        if !unit.trim().eq_ignore_ascii_case("bytes") {
+            return None;
+        }
+        match (first.trim(), last.trim()) {
+            ("", last) => Some(Self::Last(position(last)?)),
+            (first, "") => Some(Self::From(position(first)?, None)),
+            (first, last) => {
+                let (first, last) = (position(first)?, position(last)?);
+                (first <= last).then_some(Self::From(first, Some(last)))
+            }
+        }
+    }
+
+    /// The bytes of a file with so many; `None` if there are none.
+    fn within(self, bytes: u64) -> Option<Range<u64>> {
+        let range = match self {
+            Self::From(first, last) => first..last.map_or(bytes, |last| last.saturating_add(1)).min(bytes),
+            Self::Last(count) => bytes.saturating_sub(count)..bytes,
+        };
+        (!range.is_empty()).then_some(range)
+    }
+}
+
+/// A number of any length; one that is too long is larger than any file.
+fn position(text: &str) -> Option<u64> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.parse().unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    const TAG: &str = "\"a\"";
+
+    fn wanted(headers: &[(HeaderName, &str)]) -> Wanted {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(name.clone(), HeaderValue::from_str(value).unwrap());
+        }
+        Wanted::of(&map, true, TAG, 1000)
+    }
+
+    #[test]
+    fn one_range_is_cut_to_the_file() {
+        for (range, part) in [
+            ("bytes=0-0", 0..1),
+            ("bytes=0-", 0..1000),
+            ("bytes=990-2000", 990..1000),
+            ("bytes=999-99999999999999999999999", 999..1000),
+            ("bytes=-1", 999..1000),
+            ("bytes=-5000", 0..1000),
+            ("Bytes = 5 - 9 ", 5..10),
+        ] {
+            assert_eq!(wanted(&[(header::RANGE, range)]), Wanted::Part(part), "{range}");
+        }
+        for range in ["bytes=1000-", "bytes=1000-2000", "bytes=-0", "bytes=99999999999999999999-"] {
+            assert_eq!(wanted(&[(header::RANGE, range)]), Wanted::Nothing, "{range}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_one_range_is_the_whole_file() {
+        for range in [
+            "",
+            "bytes",
+            "bytes=",
+            "bytes=-",
+            "bytes=5",
+            "bytes=9-5",
+            "bytes=a-b",
+            "bytes=+1-2",
+            "lines=1-2",
+            "bytes=0-1,5-9",
+        ] {
+            assert_eq!(wanted(&[(header::RANGE, range)]), Wanted::Whole, "{range}");
+        }
+        assert_eq!(wanted(&[(header::RANGE, "bytes=0-1"), (header::RANGE, "bytes=5-9")]), Wanted::Whole);
+        assert_eq!(wanted(&[]), Wanted::Whole);
+    }
+
+    #[test]
+    fn a_range_of_a_replaced_file_is_the_whole_new_one() {
+        let range = (header::RANGE, "bytes=0-1");
+        for other in ["\"b\"", "W/\"a\"", "Tue, 01 Sep 2026 08:00:00 GMT", "", "*"] {
+            assert_eq!(wanted(&[range.clone(), (header::IF_RANGE, other)]), Wanted::Whole, "{other}");
+        }
+        assert_eq!(wanted(&[range.clone(), (header::IF_RANGE, TAG)]), Wanted::Part(0..2));
+        let mut head = HeaderMap::new();
+        head.append(header::RANGE, HeaderValue::from_static("bytes=0-1"));
+        assert_eq!(Wanted::of(&head, false, TAG, 1000), Wanted::Whole);
+    }
+
+    #[test]
+    fn conditions_come_before_ranges() {
+        let range = (header::RANGE, "bytes=0-1");
+        assert_eq!(wanted(&[range.clone(), (header::IF_NONE_MATCH, "W/\"a\", \"c\"")]), Wanted::Held);
+        assert_eq!(wanted(&[range.clone(), (header::IF_MATCH, "\"b\"")]), Wanted::Other);
+        assert_eq!(wanted(&[range, (header::IF_MATCH, "\"b\", \"a\"")]), Wanted::Part(0..2));
+    }
+}

@@ -1,0 +1,97 @@
+//! Files that are made whole on disk: each once, for all who ask for it.
+//!
+//! A file is made by a task of its own, which ends when nobody waits for it any more; whoever was told to come back has it made to the
+//! end.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::future::{BoxFuture, FutureExt, Shared, WeakShared};
+use tokio::task::JoinSet;
+
+use crate::answer::error::BridgeError;
+use crate::fetch::error::FetchError;
+use crate::observe::request::inherited;
+use crate::store::made_files::{MadeFile, MadeFiles};
+
+const MEGABYTE: u64 = 1024 * 1024;
+
+/// What becomes of a file.
+pub(super) type Made = Result<Arc<MadeFile>, MakingError>;
+type MadeFuture = BoxFuture<'static, Made>;
+
+/// A file that somebody waits for.
+pub(super) type Making = Shared<MadeFuture>;
+
+/// Why a file was not made.
+#[derive(Debug, Clone)]
+pub(super) enum MakingError {
+    /// It cannot be kept; its rows may be had all the same.
+    Disk,
+    Rows(Arc<BridgeError>),
+}
+
+impl<E: Into<BridgeError>> From<E> for MakingError {
+    fn from(error: E) -> Self {
+        Self::Rows(Arc::new(error.into()))
+    }
+}
+
+/// The files that are made, and those that are being made.
+#[derive(Debug)]
+pub struct WholeFiles {
+    pub made: MadeFiles,
+    under_way: Mutex<HashMap<String, WeakShared<MadeFuture>>>,
+    /// How large a file may be that is made whole before it is sent, and an answer over HTTP/1.0.
+    pub largest_bytes: u64,
+}
+
+impl WholeFiles {
+    /// Files of at most so many megabytes.
+    #[must_use]
+    pub fn new(made: MadeFiles, largest_megabytes: u64) -> Self {
+        let largest_bytes = largest_megabytes.saturating_mul(MEGABYTE);
+        Self { made, under_way: Mutex::default(), largest_bytes }
+    }
+
+    /// Whether a file of about so many bytes is made whole.
+    #[must_use]
+    pub fn takes(&self, bytes: u64) -> bool {
+        bytes <= self.largest_bytes && self.made.has_place_for(bytes)
+    }
+
+    /// The refusal of an answer over HTTP/1.0 whose length cannot be found out, because it is too large.
+    #[must_use]
+    pub fn too_large_for_http10(&self) -> BridgeError {
+        BridgeError::TooLargeForHttp10 { megabytes: self.largest_bytes / MEGABYTE }
+    }
+
+    /// The making of the file of that name; begins it if nobody else has.
+    pub(super) fn join_or_make(
+        &self,
+        name: String,
+        make: impl Future<Output = Made> + Send + 'static,
+    ) -> Making {
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        let joined = under_way.get(&name).and_then(WeakShared::upgrade);
+        if let Some(making) = joined.filter(|making| making.peek().is_none()) {
+            return making;
+        }
+        let mut task = JoinSet::new();
+        task.spawn(inherited(make));
+        // The task ends with this, which ends with the last who waits for it.
+        let making = async move {
+            let made = task.join_next().await.and_then(Result::ok);
+            made.unwrap_or_else(|| Err(FetchError::Interrupted.into()))
+        };
+        let making = making.boxed().shared();
+        under_way.retain(|_, other| other.upgrade().is_some());
+        under_way.extend(making.downgrade().map(|making| (name, making)));
+        making
+    }
+}
+
+/// Lets a file be made to its end, also if nobody waits for it any more.
+pub(super) fn finish(making: Making) {
+    tokio::spawn(making);
+}
