@@ -68,6 +68,33 @@ async fn a_workbook_has_the_rows_of_the_feed_and_the_query_that_gives_them() {
 }
 
 #[actix_web::test]
+async fn the_sheet_of_sources_says_what_gives_the_same_figures_again() {
+    let app = App::start().await;
+    let feed = app.get(&format!("/odata/jobindsats/y25i01/Kommuner?{CHOSEN}")).await;
+    let file = app.get(&format!("/open/y25i01/Kommuner.xlsx?{CHOSEN}")).await;
+    let texts = part(&file, "xl/sharedStrings.xml");
+    let updated = app.get("/odata/Datasets('y25i01')?$select=Modified").await.json();
+    let day: Vec<&str> = updated["Modified"].as_str().unwrap()[..10].split('-').collect();
+    let revision = format!("<t>tal opdateret {}.{}.{} ({}.)</t>", day[2], day[1], day[0], day.join("-"));
+    for holds in [
+        "<t>Y25I01</t>",
+        "<t>Udvalg</t>",
+        "<t>Revision</t>",
+        &revision,
+        "<t>Hentet</t>",
+        "<t>Må ikke lægges sammen</t>",
+    ] {
+        assert!(texts.contains(holds), "{holds}: {texts}");
+    }
+    let (_, address) = texts.split_once("/odata/jobindsats/y25i01/Kommuner?").unwrap();
+    let address = address.split_once("</t>").unwrap().0.replace("&amp;", "&");
+    let again = app.get(&format!("/odata/jobindsats/y25i01/Kommuner?{address}")).await;
+    assert_eq!(again.rows(), feed.rows());
+    let source = part(&file, "xl/worksheets/sheet2.xml");
+    assert!(source.contains("ht=\"30\""), "rows of wrapped texts are as high as their lines: {source}");
+}
+
+#[actix_web::test]
 async fn a_hidden_figure_is_no_cell() {
     let app = App::start().await;
     let options =
@@ -115,6 +142,39 @@ async fn a_collection_has_a_sheet_a_query_and_a_table_for_each_choice() {
     let project = app.get(&format!("/open/samling.pbip.zip?{choices}")).await;
     let tables = parts(&project).iter().filter(|path| path.contains("/tables/")).count();
     assert_eq!(tables, 6, "three choices, areas, periods, days: {:?}", parts(&project));
+    let relations = parts(&project).into_iter().find(|path| path.ends_with("relationships.tmdl")).unwrap();
+    let relations = part(&project, &relations);
+    assert_eq!(relations.matches("toColumn: Områder.Områdekode").count(), 3, "{relations}");
+}
+
+/// The first page shows figures for several areas at once: a line and rows for each, and what a breakdown means.
+#[actix_web::test]
+async fn the_first_page_of_a_project_tells_areas_and_members_apart() {
+    let app = App::start().await;
+    let select = "$select=Område,Køn,Antal_ledige_personer&$filter=Områdekode in ('730','751')";
+    let project = app.get(&format!("/open/y25i01/Fordelt_på_Køn.pbip.zip?{select}")).await;
+    let visuals: Vec<String> =
+        parts(&project).into_iter().filter(|path| path.ends_with("visual.json")).collect();
+    let visuals: Vec<serde_json::Value> =
+        visuals.iter().map(|path| serde_json::from_str(&part(&project, path)).unwrap()).collect();
+    let of_type = |kind: &'static str| visuals.iter().filter(move |one| one["visual"]["visualType"] == kind);
+    let shown = |visual: &serde_json::Value, role: &str| {
+        let shown = visual["visual"]["query"]["queryState"][role]["projections"].as_array().unwrap().clone();
+        shown.iter().map(|one| one["queryRef"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let slicers: std::collections::BTreeSet<_> =
+        of_type("slicer").flat_map(|one| shown(one, "Values")).collect();
+    let table = "Y25I01 Fordelt på Køn";
+    let sexes = format!("{table}.Køn");
+    assert_eq!(slicers, ["Områder.Område".to_owned(), sexes.clone()].into());
+    let line = of_type("lineChart").next().unwrap();
+    assert_eq!(shown(line, "Series"), ["Områder.Område"]);
+    assert_eq!(shown(line, "Category"), ["Perioder.Fra"]);
+    let rows = shown(of_type("tableEx").next().unwrap(), "Values");
+    assert_eq!(rows[..3], ["Områder.Område".to_owned(), "Perioder.Periode".to_owned(), sexes]);
+    let page = parts(&project).into_iter().find(|path| path.ends_with("/page.json")).unwrap();
+    let page: serde_json::Value = serde_json::from_str(&part(&project, &page)).unwrap();
+    assert!(page["displayName"].as_str().unwrap().ends_with(" (vælg køn)"), "{page}");
 }
 
 #[actix_web::test]

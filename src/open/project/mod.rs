@@ -9,6 +9,8 @@ mod tmdl;
 use crate::export::FileColumn;
 use crate::open::{Choice, OpenError, mashup};
 
+pub use tmdl::KEYS;
+
 /// One choice as a table of the model.
 #[derive(Debug, Clone)]
 pub struct ModelTable {
@@ -16,6 +18,8 @@ pub struct ModelTable {
     /// What the table is about and where it comes from.
     pub description: String,
     pub figures: Vec<Figure>,
+    /// The columns with the members of breakdowns, which figures mean nothing without.
+    pub dimensions: Vec<String>,
 }
 
 /// A column of figures.
@@ -100,6 +104,7 @@ mod tests {
                 choice,
                 description: "Sygedagpenge.\nOpdigtede tal.".to_owned(),
                 figures: vec![figure.clone()],
+                dimensions: vec!["Køn".to_owned()],
             }
         };
         Project {

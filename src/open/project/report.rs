@@ -1,12 +1,14 @@
-//! The report of a project, and the JSON files around report and model. One page for the first table: a slicer by area, a line over
-//! time, and a table of rows.
+//! The report of a project, and the JSON files around report and model. One page for the first table: slicers by area and breakdown, a
+//! line over time for each area, and a table of rows.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::tmdl::{Names, PERIOD_KEY, TableNames};
+use super::tmdl::{AREAS, Names, PERIOD_KEY, PERIODS, TableNames};
 use super::{ModelTable, Project};
 
+/// The column of [`AREAS`] with their names.
+const AREA: &str = "Område";
 const SCHEMAS: &str = "https://developer.microsoft.com/json-schemas/fabric";
 
 /// The files of the project that are not part of the model, below its folder.
@@ -100,7 +102,6 @@ fn page(
 ) -> Vec<(String, String)> {
     let page = part_name(project, "page");
     let folder = format!("{definition}/pages/{page}");
-    let title = format!("{} (vælg et område)", project.title);
     let mut files = vec![
         (
             format!("{definition}/pages/pages.json"),
@@ -118,7 +119,7 @@ fn page(
                 "item/report/definition/page/2.0.0",
                 json!({
                     "name": page,
-                    "displayName": title.chars().take(80).collect::<String>(),
+                    "displayName": title(project, table),
                     "displayOption": "FitToPage",
                     "width": 1280,
                     "height": 720,
@@ -137,16 +138,24 @@ fn page(
     files
 }
 
+/// The title of the page. It says what to choose, for the line is blank where a breakdown is not narrowed to one member.
+fn title(project: &Project, table: &ModelTable) -> String {
+    const MAX_CHARS: usize = 80;
+    let names: Vec<String> =
+        table.dimensions.iter().map(|name| name.replace('_', " ").to_lowercase()).collect();
+    let hint = if names.is_empty() { String::new() } else { format!(" (vælg {})", names.join(" og ")) };
+    let hint = if hint.chars().count() < MAX_CHARS { hint } else { " (vælg i listerne)".to_owned() };
+    let room = MAX_CHARS - hint.chars().count();
+    project.title.chars().take(room).chain(hint.chars()).collect()
+}
+
 /// The visuals of the page, each with what it is called and its position.
 fn visuals(table: &ModelTable, names: &TableNames) -> Vec<(String, Value, Value)> {
-    let dimensions = slicers(table);
+    let dimensions = &table.dimensions;
     let height = 700.0 / (dimensions.len() + 1) as f64 - 10.0;
-    let mut visuals = vec![(
-        "slicer Område".to_owned(),
-        position(0, 10.0, 10.0, 250.0, height),
-        slicer("Områder", "Område"),
-    )];
-    for (number, dimension) in (1..).zip(&dimensions) {
+    let mut visuals =
+        vec![("slicer Område".to_owned(), position(0, 10.0, 10.0, 250.0, height), slicer(AREAS, AREA))];
+    for (number, dimension) in (1..).zip(dimensions) {
         let top = 10.0 + f64::from(number) * (height + 10.0);
         visuals.push((
             format!("slicer {dimension}"),
@@ -162,15 +171,9 @@ fn visuals(table: &ModelTable, names: &TableNames) -> Vec<(String, Value, Value)
             line(&names.table, &first.measure),
         ));
     }
-    visuals.push(("table".to_owned(), position(next + 1, 270.0, 360.0, 1000.0, 350.0), rows(names)));
+    let rows = rows(names, dimensions);
+    visuals.push(("table".to_owned(), position(next + 1, 270.0, 360.0, 1000.0, 350.0), rows));
     visuals
-}
-
-/// The dimensions of the table, which figures mean nothing without.
-fn slicers(table: &ModelTable) -> Vec<String> {
-    let names: Vec<&str> = table.choice.columns.iter().map(|column| column.name.as_str()).collect();
-    let is_dimension = |name: &&&str| names.contains(&format!("{name}_id").as_str()) && **name != "Område";
-    names.iter().filter(is_dimension).map(|name| (*name).to_owned()).collect()
 }
 
 fn position(order: u32, x: f64, y: f64, width: f64, height: f64) -> Value {
@@ -213,12 +216,13 @@ fn slicer(table: &str, name: &str) -> Value {
 }
 
 fn line(table: &str, measure: &str) -> Value {
-    let time = column("Perioder", "Fra");
+    let time = column(PERIODS, "Fra");
     json!({
         "visualType": "lineChart",
         "query": {
             "queryState": {
                 "Category": { "projections": [active(time.clone())] },
+                "Series": { "projections": [column(AREAS, AREA)] },
                 "Y": { "projections": [projection("Measure", table, measure)] },
             },
             "sortDefinition": { "sort": [{ "field": time["field"], "direction": "Ascending" }] },
@@ -227,8 +231,9 @@ fn line(table: &str, measure: &str) -> Value {
     })
 }
 
-fn rows(names: &TableNames) -> Value {
-    let mut projections = vec![column("Områder", "Område"), column("Perioder", PERIOD_KEY)];
+fn rows(names: &TableNames, dimensions: &[String]) -> Value {
+    let mut projections = vec![column(AREAS, AREA), column(PERIODS, PERIOD_KEY)];
+    projections.extend(dimensions.iter().map(|dimension| column(&names.table, dimension)));
     projections
         .extend(names.figures.iter().map(|figure| projection("Measure", &names.table, &figure.measure)));
     json!({

@@ -15,8 +15,10 @@ use crate::open::power_query::{Query, Typing};
 /// The column that relates figures to areas, and the one that relates them to periods.
 const AREA_KEY: &str = "Områdekode";
 pub(super) const PERIOD_KEY: &str = "Periode";
-const AREAS: &str = "Områder";
-const PERIODS: &str = "Perioder";
+/// The columns that a table's relationships need, whatever the choice shows.
+pub const KEYS: [&str; 2] = [AREA_KEY, PERIOD_KEY];
+pub(super) const AREAS: &str = "Områder";
+pub(super) const PERIODS: &str = "Perioder";
 const CALENDAR: &str = "Kalender";
 const DATE: &str = "Dato";
 /// The first day of the calendar: the databank's oldest periods begin later.

@@ -28,6 +28,10 @@ use crate::open::{Choice, OpenError};
 pub const MAX_ROWS: usize = 1_048_575;
 const MAX_SHEET_NAME_CHARS: usize = 31;
 const SOURCE_SHEET: &str = "Kilde";
+/// The width of the texts on it, in digits of the usual font.
+const SOURCE_WIDTH: u32 = 90;
+/// The height of a line of text, in points.
+const LINE_HEIGHT: u32 = 15;
 const DATE_FORMAT: u8 = 14;
 const INSTANT_FORMAT: u8 = 22;
 
@@ -245,23 +249,35 @@ fn serial(time: NaiveDateTime) -> f64 {
 /// The sheet that says where the figures come from.
 fn write_sources(page: &mut Worksheet, sheets: &[Sheet], names: &[Names]) -> Result<(), OpenError> {
     page.set_name(SOURCE_SHEET)?;
-    page.set_column_width(0, 18)?;
-    page.set_column_width(1, 110)?;
-    let (head, wrapped) =
-        (Format::new().set_bold(), Format::new().set_text_wrap().set_align(FormatAlign::Top));
+    page.set_column_width(0, 26)?;
+    page.set_column_width(1, SOURCE_WIDTH)?;
+    let wrapped = Format::new().set_text_wrap().set_align(FormatAlign::Top);
+    let head = wrapped.clone().set_bold();
     let mut row = 0;
     for (sheet, names) in sheets.iter().zip(names) {
-        page.write_string_with_format(row, 0, &names.sheet, &head)?;
-        page.write_string_with_format(row, 1, &sheet.choice.title, &head)?;
-        row += 1;
-        for (name, value) in &sheet.facts {
-            page.write_string_with_format(row, 0, name, &wrapped)?;
-            page.write_string_with_format(row, 1, value, &wrapped)?;
+        let title = (&names.sheet, &sheet.choice.title, &head);
+        let facts = sheet.facts.iter().map(|(name, value)| (name, value, &wrapped));
+        for (name, value, format) in std::iter::once(title).chain(facts) {
+            page.write_string_with_format(row, 0, name, format)?;
+            page.write_string_with_format(row, 1, value, format)?;
+            page.set_row_height(row, LINE_HEIGHT * line_count(name, value))?;
             row += 1;
         }
         row += 1;
     }
     Ok(())
+}
+
+/// How many lines a row of the sheet takes. Programs that do not measure wrapped texts themselves would write them over each other.
+fn line_count(name: &str, value: &str) -> u32 {
+    /// Words leave the end of a line empty, and other programs have wider fonts.
+    const USED: u32 = SOURCE_WIDTH * 4 / 5;
+    const MOST: u32 = 27;
+    let lines = |text: &str, width: u32| {
+        let of = |line: &str| u32::try_from(line.chars().count()).unwrap_or(u32::MAX).div_ceil(width).max(1);
+        text.split('\n').map(of).fold(0, u32::saturating_add)
+    };
+    lines(value, USED).max(lines(name, 24)).min(MOST)
 }
 
 #[cfg(test)]

@@ -5,11 +5,11 @@ use percent_encoding::percent_decode_str;
 use crate::answer::Resource;
 use crate::answer::error::BridgeError;
 use crate::budget::work::Work;
-use crate::feed::column::Fact;
+use crate::feed::column::{Fact, MemberFact};
 use crate::feed::{Feed, RowSource, Set};
 use crate::odata::edm::AnnotationValue;
 use crate::odata::uri;
-use crate::open::project::{Figure, ModelTable};
+use crate::open::project::{Figure, KEYS, ModelTable};
 use crate::open::{Choice, OpenError};
 use crate::query::BoundQuery;
 use crate::web::download::{self, FileSource};
@@ -68,8 +68,21 @@ impl Opener<'_> {
 }
 
 impl Chosen {
-    pub fn into_table(self) -> ModelTable {
-        ModelTable { choice: self.choice, description: self.description, figures: self.figures }
+    /// The choice as a table of a model, with the columns of its relationships even where they are not shown.
+    pub fn into_table(mut self) -> ModelTable {
+        let (feed, query) = (&self.source.feed, &self.query);
+        let result = query.result(feed);
+        let dimensions =
+            feed.sets.get(query.set).map(|set| dimensions(set, &self.choice)).unwrap_or_default();
+        for key in KEYS {
+            let columns = &mut self.choice.columns;
+            if columns.iter().all(|column| column.name != key) {
+                let added = result.columns.iter().position(|column| column.name == key);
+                columns.extend(added.and_then(|column| download::file_column(result, query, column)));
+            }
+        }
+        let Self { choice, description, figures, .. } = self;
+        ModelTable { choice, description, figures, dimensions }
     }
 }
 
@@ -105,6 +118,20 @@ fn figures(feed: &Feed, set: &Set, choice: &Choice) -> Vec<Figure> {
         })
     };
     choice.columns.iter().filter_map(|column| figure(&column.name)).collect()
+}
+
+/// The shown columns with the members of breakdowns.
+fn dimensions(set: &Set, choice: &Choice) -> Vec<String> {
+    let RowSource::Cells(source) = &set.rows else { return Vec::new() };
+    let is_breakdown = |name: &str| {
+        let column = set.columns.iter().find(|column| column.name == name);
+        let Some(Fact::Member(index, MemberFact::Label)) = column.map(|column| column.fact) else {
+            return false;
+        };
+        source.measurement.area() != Some(index)
+    };
+    let names = choice.columns.iter().map(|column| &column.name);
+    names.filter(|name| is_breakdown(name)).cloned().collect()
 }
 
 /// What the model says of a property.

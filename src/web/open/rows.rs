@@ -9,17 +9,19 @@ use crate::answer::error::BridgeError;
 use crate::budget::answers::Held;
 use crate::open::OpenError;
 use crate::open::workbook::{self, Sheet};
+use crate::store::block::Revision;
 use crate::web::download;
 use crate::web::respond::off_thread;
 
 /// How many cells a workbook may have, all sheets together: what a small computer opens, and what is held in memory while it is made.
 const MAX_CELLS: u64 = 3_000_000;
 
-/// The rows of a choice, and when they came from the upstream.
+/// The rows of a choice, of which revision they are, and when they came from the upstream.
 struct Rows {
     batches: Vec<RecordBatch>,
     /// Their memory.
     held: Vec<Held>,
+    revision: Option<Revision>,
     fetched_at: Option<DateTime<Utc>>,
 }
 
@@ -36,7 +38,7 @@ impl Opener<'_> {
             let count: usize = rows.batches.iter().map(RecordBatch::num_rows).sum();
             cells = cells.saturating_sub(columns * count as u64);
             made = made.max(rows.fetched_at.unwrap_or(DateTime::UNIX_EPOCH));
-            let facts = self.facts(&chosen, rows.fetched_at, count);
+            let facts = self.facts(&chosen, &rows, count);
             held.extend(rows.held);
             sheets.push(Sheet { choice: chosen.choice, facts, rows: rows.batches });
         }
@@ -49,12 +51,7 @@ impl Opener<'_> {
     }
 
     /// What the workbook says of where a choice comes from.
-    fn facts(
-        &self,
-        chosen: &Chosen,
-        fetched_at: Option<DateTime<Utc>>,
-        rows: usize,
-    ) -> Vec<(String, String)> {
+    fn facts(&self, chosen: &Chosen, rows: &Rows, count: usize) -> Vec<(String, String)> {
         let choice = &chosen.choice;
         let options = choice
             .options
@@ -62,13 +59,12 @@ impl Opener<'_> {
             .map(|(name, value)| format!("{name}={value}"))
             .collect::<Vec<_>>()
             .join(" & ");
-        let fetched =
-            fetched_at.map(|at| at.with_timezone(&Copenhagen).format("%d.%m.%Y kl. %H:%M").to_string());
         let mut facts = vec![
             ("Tabel", choice.table.clone()),
             ("Udvalg", if options.is_empty() { format!("{}: alle rækker", choice.set) } else { format!("{}: {options}", choice.set) }),
-            ("Rækker", rows.to_string()),
-            ("Hentet", fetched.unwrap_or_default()),
+            ("Rækker", count.to_string()),
+            ("Revision", rows.revision.map(in_words).unwrap_or_default()),
+            ("Hentet", rows.fetched_at.map(clock_time).unwrap_or_default()),
             ("Om tallene", chosen.description.clone()),
             ("Må ikke lægges sammen", "Summen af offentliggjorte tal er ikke det offentliggjorte tal for det hele: personer kan tælle med flere steder, og små tal er diskretioneret.".to_owned()),
             ("Diskretionerede tal", "Grå, tomme felter er tal, der er diskretioneret eller ikke offentliggjort; de er ikke nul.".to_owned()),
@@ -78,6 +74,19 @@ impl Opener<'_> {
         facts.retain(|(_, value)| !value.is_empty());
         facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
+}
+
+/// A revision for readers: the day of the figures, when one of them was first seen to change since, and its name elsewhere.
+fn in_words(revision: Revision) -> String {
+    let day = revision.update_latest.map(|day| format!("tal opdateret {}", day.format("%d.%m.%Y")));
+    let changed = revision.changed_at.map(|at| format!("ændring set {}", clock_time(at)));
+    let parts: Vec<String> = day.into_iter().chain(changed).collect();
+    format!("{} ({revision})", parts.join(", "))
+}
+
+/// A time on the clock of Copenhagen.
+fn clock_time(at: DateTime<Utc>) -> String {
+    at.with_timezone(&Copenhagen).format("%d.%m.%Y kl. %H:%M").to_string()
 }
 
 /// The address that gives the same figures again.
@@ -90,10 +99,11 @@ fn address(chosen: &Chosen) -> String {
 async fn read(chosen: &Chosen, limit: u64) -> Result<Rows, BridgeError> {
     let source = chosen.source.clone().limited_to(limit);
     let shown = chosen.query.shown(chosen.query.result(&source.feed));
-    let mut rows = Rows { batches: Vec::new(), held: Vec::new(), fetched_at: None };
+    let mut rows = Rows { batches: Vec::new(), held: Vec::new(), revision: None, fetched_at: None };
     let mut token = None;
     loop {
         let (_, page) = source.page(token, |_| Ok(())).await?;
+        rows.revision = rows.revision.or(page.provenance.revision);
         rows.fetched_at = page.provenance.fetched_at.into_iter().chain(rows.fetched_at).min();
         if let Some(frame) = page.rows {
             rows.batches.push(download::columns_of(&frame, &shown)?);
