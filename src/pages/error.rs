@@ -19,6 +19,18 @@ impl PageError {
         Self { status: 400, code, danish, english, retry_after_seconds: None }
     }
 
+    /// An address without a page. Programs are led to the services; a person begins at the front page.
+    fn unknown_page() -> Self {
+        Self {
+            status: 404,
+            ..Self::bad(
+                "NotFound",
+                "Adressen findes ikke; begynd på forsiden.".to_owned(),
+                "There is no such address; begin at the front page.".to_owned(),
+            )
+        }
+    }
+
     /// A municipality that there is not.
     pub fn municipality(found: &str, suggestion: Option<String>) -> Self {
         let found = excerpt(found);
@@ -65,7 +77,7 @@ impl PageError {
     pub fn too_many_breakdowns(limit: usize) -> Self {
         Self::bad(
             "TooManyBreakdowns",
-            format!("Der kan fordeles på højst {limit} opdelinger ad gangen; fjern nogle."),
+            format!("Der kan vælges højst {limit} fordelinger ad gangen; fjern nogle."),
             format!("At most {limit} breakdowns can be chosen at a time; remove some."),
         )
     }
@@ -115,6 +127,9 @@ impl PageError {
 
 impl From<&BridgeError> for PageError {
     fn from(error: &BridgeError) -> Self {
+        if let BridgeError::UnknownPath(_) = error {
+            return Self::unknown_page();
+        }
         let ErrorDescription { status, code, danish, retry_after_seconds, .. } = error.describe();
         Self { status, code, danish, english: in_english(error), retry_after_seconds }
     }

@@ -11,6 +11,7 @@ mod chart;
 mod error;
 pub mod failure;
 mod figures;
+mod files;
 pub mod find;
 pub mod language;
 mod layout;

@@ -120,7 +120,7 @@ await step('a misspelt word leads to chart, map, table and the rows behind them'
       lines.map((line) => line.querySelector('td').textContent.trim()),
     );
     const own = rows.filter((row) => row['Områdekode'] === '730');
-    const measure = Object.keys(own[0]).find((name) => !name.startsWith('@') && !['Periode', 'Områdekode'].includes(name));
+    const measure = Object.keys(own[0]).find((name) => !name.startsWith('@') && !['Periode', 'Område', 'Områdekode'].includes(name));
     const format = new Intl.NumberFormat('da-DK', { minimumFractionDigits: 1, maximumFractionDigits: 1 });
     const expected = own.map((row) => (row[measure] === null ? '–ikke offentliggjort' : format.format(row[measure])));
     assert.deepEqual(shown, expected.slice(0, shown.length));
@@ -208,10 +208,17 @@ await step('everything works without JavaScript', async () => {
 
 await step('phones, large text, dark and print', async () => {
   const isTooWide = () => document.documentElement.scrollWidth > document.documentElement.clientWidth;
+  const scrollsUnseen = () => {
+    const style = (part) => getComputedStyle(part);
+    const scrolls = (part) => style(part).overflowX === 'auto' && part.scrollWidth > part.clientWidth;
+    const parts = [...document.querySelectorAll('main *')].filter(scrolls);
+    return parts.filter((part) => !style(part).backgroundImage.includes('gradient')).map((part) => part.outerHTML.slice(0, 80));
+  };
   for (const path of PAGES) {
     await visiting({ viewport: { width: 360, height: 740 } }, async ({ page }) => {
       await page.goto(service + path);
       assert.ok(!(await page.evaluate(isTooWide)), `${path} is wider than a phone`);
+      assert.deepEqual(await page.evaluate(scrollsUnseen), [], `${path} has parts that scroll sideways and do not show it`);
     });
     await visiting({ colorScheme: 'dark', bypassCSP: true }, async ({ page }) => {
       await page.goto(service + path);

@@ -48,12 +48,17 @@ async fn every_file_and_text_is_of_the_choice() {
         .into_iter()
         .filter(|link| link.contains("/open/") || link.contains("/export/"))
         .collect();
-    assert_eq!(files.len(), 5, "{files:?}");
+    for ending in [".xlsx?", ".odc?", ".csv?", ".parquet?", ".m?", ".pbip.zip?", ".tmdl?", ".pbids?", ".mez"]
+    {
+        assert!(files.iter().any(|file| file.contains(ending)), "{ending}: {files:?}");
+    }
+    assert_eq!(files.len(), 9, "{files:?}");
     for file in files {
         let answer = app.get(&file.replace("../../", "/")).await;
         assert_eq!(answer.status, 200, "{file}: {}", answer.text());
         assert!(answer.body.len() > 100, "{file}");
     }
+    assert!(text(&page).contains("åbner hele målingen i Power BI Desktop; den kan ikke rumme et valg"));
     let m = copied(&page, "m");
     assert!(m.contains("Implementation=\"2.0\"") && m.contains("'730'"), "{m}");
     for id in ["curl", "python", "r", "duckdb"] {
@@ -65,6 +70,64 @@ async fn every_file_and_text_is_of_the_choice() {
             assert_eq!(answer.text().lines().count(), 13, "{id}");
         }
     }
+}
+
+/// A choice of several areas shows names only; the project has the codes that relate it to the areas nevertheless.
+#[actix_web::test]
+async fn a_project_has_the_columns_of_its_relations() {
+    let app = App::start().await;
+    let page = visit(&app, &format!("{SOME}&fordeling=K%C3%B8n"), "da").await;
+    let script = links(&page).into_iter().find(|link| link.contains(".tmdl?")).unwrap();
+    assert!(!script.split_once("$select=").unwrap().1.contains("kode"), "{script}");
+    let script = app.get(&script.replace("../../", "/")).await.text();
+    let (_, table) = script.split_once("table 'Y25I01 Fordelt på Køn'").unwrap();
+    let (table, _) = table.split_once("\n\ttable ").unwrap();
+    let columns: Vec<&str> = table.lines().filter_map(|line| line.trim().strip_prefix("column ")).collect();
+    assert_eq!(columns, ["Periode", "Område", "Køn", "Antal_ledige_personer", "Områdekode"]);
+    let (_, code) = table.split_once("column Områdekode").unwrap();
+    assert!(code.split_once("sourceColumn").unwrap().0.contains("isHidden"), "it was not chosen: {code}");
+    assert!(table.contains("\"Antal_ledige_personer\", \"Områdekode\"}"), "the query reads it: {table}");
+    for (column, related) in [("Områdekode", "Områder"), ("Periode", "Perioder")] {
+        let from = format!("fromColumn: 'Y25I01 Fordelt på Køn'.{column}");
+        assert!(
+            script.contains(&from) && script.contains(&format!("toColumn: {related}.{column}")),
+            "{script}"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn a_breakdown_is_narrowed_to_members() {
+    let app = App::start().await;
+    let narrowed = |members: &str| {
+        format!(
+            "/maaling/y25i01/byg?omraade=000&fra=2026M06&til=2026M06&fordeling=K%C3%B8n&maal=Antal_ledige_personer{members}"
+        )
+    };
+    let rows = async |path: &str| {
+        let page = visit(&app, path, "da").await;
+        assert_eq!(page.status, 200, "{}", text(&page));
+        let mut found: Vec<String> = Vec::new();
+        for row in app.all_rows(&copied(&page, "odata")).await {
+            found.push(row["Køn"].as_str().unwrap().to_owned());
+        }
+        (page, found)
+    };
+    let (page, both) = rows(&narrowed("")).await;
+    assert!(both.len() > 1, "{both:?}");
+    assert!(page.text().contains("name=\"Køn_id\" multiple"), "{}", page.text());
+    let (page, women) = rows(&narrowed("&K%C3%B8n_id=kvinder")).await;
+    assert_eq!(women, ["Kvinder"]);
+    assert!(page.text().contains(" selected>Kvinder</option>"), "the choice stays in the form");
+    let indicator = copied(&page, "indicator");
+    let definitions = Definitions::parse(&indicator, 20_000).unwrap();
+    let own = definitions.iter().last().unwrap();
+    assert_eq!(own.members.len(), 1, "one figure per area: {indicator}");
+    let (_, cube) = rows(&narrowed("&K%C3%B8n_id=kvinder&K%C3%B8n_id=M%C3%A6nd&fordeling=Herkomst")).await;
+    assert!(cube.len() > 2 && cube.iter().all(|label| label == "Kvinder" || label == "Mænd"), "{cube:?}");
+    let unknown = visit(&app, &narrowed("&K%C3%B8n_id=Kvindre"), "da").await;
+    assert_eq!(unknown.status, 400);
+    assert!(unknown.text().contains("&#39;Kvinder&#39;"), "{}", text(&unknown));
 }
 
 #[actix_web::test]
@@ -111,10 +174,12 @@ async fn choices_become_a_collection() {
     let page = visit(&app, SOME, "da").await;
     let add = links(&page).into_iter().find(|link| link.contains("&valg=")).unwrap();
     let page = visit(&app, &add.replace("../../", "/"), "da").await;
-    let workbook = links(&page).into_iter().find(|link| link.contains("samling.xlsx")).unwrap();
     assert!(text(&page).contains("projektmappe (1)"), "{}", text(&page));
-    let answer = app.get(&workbook.replace("../../", "/")).await;
-    assert_eq!(answer.status, 200, "{}", answer.text());
+    for name in ["samling.xlsx", "samling.pbip.zip"] {
+        let file = links(&page).into_iter().find(|link| link.contains(name)).unwrap();
+        let answer = app.get(&file.replace("../../", "/")).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
     assert!(
         !links(&page).iter().any(|link| link.matches("valg=").count() > 1),
         "the same is not added twice"

@@ -112,7 +112,10 @@ async fn an_address_that_does_not_exist_is_a_page_for_people_only() {
     assert_eq!(page.status, 404);
     assert!(text(&page).contains("Siden findes ikke"));
     assert!(!page.text().contains("<script>alert"));
+    assert!(text(&page).contains("Adressen findes ikke; begynd på forsiden."), "{}", text(&page));
     assert!(links(&page).contains(&"../../".to_owned()), "{:?}", links(&page));
+    let english = visit(&app, "/findes/ikke", "en").await;
+    assert!(text(&english).contains("begin at the front page"), "{}", text(&english));
     assert_eq!(app.get("/findes/ikke").await.code(), "NotFound");
 }
 

@@ -46,11 +46,19 @@ async fn the_figures_are_those_of_the_address_on_the_page() {
     let periods = rows.iter().filter(|row| row["Områdekode"] == "000").count();
     assert_eq!(shown, periods, "the table holds every period of the chart");
     assert!(text.contains("Sygedagpenge antal personer og fuldtidspersoner"));
-    let files: Vec<_> = links(&page).into_iter().filter(|link| link.contains("/Hovedtal.")).collect();
-    assert_eq!(files.len(), 4, "{files:?}");
+    let is_file = |link: &String| link.contains("/Hovedtal.") || link.ends_with(".mez");
+    let files: Vec<_> = links(&page).into_iter().filter(is_file).collect();
+    assert_eq!(files.len(), 9, "{files:?}");
     for file in files {
         let file = file.replace("../", "/").replace("&#39;", "'");
-        assert_eq!(app.get(&file).await.status, 200, "{file}");
+        let answer = app.get(&file).await;
+        assert_eq!(answer.status, 200, "{file}");
+        if file.contains(".csv?") {
+            let first =
+                answer.text().lines().next().map(|head| head.trim_start_matches('\u{feff}').to_owned());
+            assert!(first.unwrap().starts_with("Periode,Område,Områdekode,"), "{}", answer.text());
+            assert!(answer.text().contains(",Randers,730,"), "{file}");
+        }
     }
     for fact in [
         "Opdateret hos Jobindsats",

@@ -127,8 +127,18 @@ async fn coming_days_are_the_announced_ones() {
     let tables = values(&calendar, "URL");
     let written: BTreeSet<(String, String)> = tables.iter().zip(&days).map(table_and_day).collect();
     assert!(announced.is_subset(&written), "{announced:?} {written:?}");
-    let page = text(&visit(&app, "/nyt", "da").await);
+    let page = visit(&app, "/nyt", "da").await;
+    let soon = text(&page);
+    assert!(!soon.contains("11. oktober 2026"), "more than two weeks ahead: {soon}");
+    let html = page.text();
+    let places = ["kom", "rettet", "kommer"].map(|id| html.find(&format!("<h2 id=\"{id}\"")).unwrap());
+    assert!(places.is_sorted(), "what is new stands before what comes");
+    let all = links(&page).into_iter().find(|link| link.contains("kommer=alle")).unwrap();
+    let (all, place) = all.split_once('#').unwrap();
+    assert_eq!(place, "kommer");
+    let page = text(&visit(&app, &all.replace("./", "/"), "da").await);
     assert!(page.contains("11. oktober 2026"), "{page}");
+    assert!(!page.contains("Vis alle"), "{page}");
 }
 
 fn dated(row: &Value) -> (String, String) {

@@ -1,6 +1,6 @@
 //! What the address of the builder chooses: a set of the table with a filter and columns.
 
-use crate::catalogue::dimension::Dimension;
+use crate::catalogue::dimension::{Dimension, Member};
 use crate::catalogue::measurement::{Measurement, PeriodType};
 use crate::catalogue::period::Period;
 use crate::error::closest;
@@ -12,7 +12,7 @@ use crate::pages::figures::{SetQuery, one_of};
 use crate::pages::visit::{MUNICIPALITY, Visit};
 use crate::search::folded;
 
-/// Names of the options. The levels of a breakdown are under the name of their column.
+/// Names of the options. The levels and the members of a breakdown are under the names of their columns.
 pub(super) const AREA: &str = "omraade";
 pub(super) const AREA_LEVEL: &str = "niveau";
 pub(super) const PERIOD_TYPE: &str = "periodetype";
@@ -41,9 +41,17 @@ pub(super) struct Choice<'a> {
     pub until: Option<&'a Period>,
     pub areas: Vec<usize>,
     pub area_levels: Vec<String>,
-    /// With the levels that are chosen of each; none stand for all.
-    pub breakdowns: Vec<(usize, Vec<String>)>,
+    pub breakdowns: Vec<Breakdown>,
     pub measures: Vec<usize>,
+}
+
+/// A dimension that figures are broken down by.
+pub(super) struct Breakdown {
+    pub dimension: usize,
+    /// The chosen levels; none stand for all.
+    pub levels: Vec<String>,
+    /// The chosen members; none stand for all.
+    pub members: Vec<usize>,
 }
 
 impl<'a> Choice<'a> {
@@ -81,10 +89,7 @@ impl<'a> Choice<'a> {
             area_levels: levels(measurement, measurement.area(), visit, AREA_LEVEL)?,
             breakdowns: breakdowns
                 .into_iter()
-                .map(|index| {
-                    let option = column(cube, Fact::Member(index, MemberFact::Level));
-                    Ok((index, levels(measurement, Some(index), visit, option)?))
-                })
+                .map(|index| Breakdown::read(measurement, cube, index, visit))
                 .collect::<Result<_, PageError>>()?,
             measures: chosen(visit, MEASURE, &measures)?,
             measurement,
@@ -102,6 +107,11 @@ impl<'a> Choice<'a> {
     /// The name of the column with the levels of a dimension's members.
     pub fn level_column(&self, dimension: usize) -> &'a str {
         column(self.cube, Fact::Member(dimension, MemberFact::Level))
+    }
+
+    /// The name of the column with the ids of a dimension's members.
+    pub fn id_column(&self, dimension: usize) -> &'a str {
+        column(self.cube, Fact::Member(dimension, MemberFact::Id))
     }
 
     pub fn measure_column(&self, measure: usize) -> &'a str {
@@ -122,14 +132,13 @@ impl<'a> Choice<'a> {
         }
     }
 
-    /// Whether each area has one figure in each period: one measure, and no dimension but the area has several members.
+    /// Whether each area has one figure in each period: one measure, and one member of every other dimension.
     pub fn has_one_figure_per_area(&self) -> bool {
-        let is_fixed = |dimension: &Dimension| {
-            dimension.is_area() || dimension.total().is_some() || dimension.pinned.is_some()
+        let is_fixed = |(index, dimension): (usize, &Dimension)| match self.breakdown(index) {
+            Some(breakdown) => breakdown.members.len() == 1,
+            None => dimension.is_area() || dimension.total().is_some() || dimension.pinned.is_some(),
         };
-        self.breakdowns.is_empty()
-            && self.shown_measures().len() == 1
-            && self.measurement.dimensions.iter().all(is_fixed)
+        self.shown_measures().len() == 1 && self.measurement.dimensions.iter().enumerate().all(is_fixed)
     }
 
     /// The choice in the words of an address.
@@ -149,7 +158,7 @@ impl<'a> Choice<'a> {
         }
         for (index, dimension) in self.measurement.dimensions.iter().enumerate() {
             let varies = dimension.total().is_none() && dimension.pinned.is_none();
-            if !dimension.is_area() && (varies || self.is_broken_down(index)) {
+            if !dimension.is_area() && (varies || self.breakdown(index).is_some()) {
                 columns.push(self.label_column(index).to_owned());
             }
         }
@@ -157,8 +166,8 @@ impl<'a> Choice<'a> {
         columns
     }
 
-    fn is_broken_down(&self, dimension: usize) -> bool {
-        self.breakdowns.iter().any(|(index, _)| *index == dimension)
+    fn breakdown(&self, dimension: usize) -> Option<&Breakdown> {
+        self.breakdowns.iter().find(|breakdown| breakdown.dimension == dimension)
     }
 
     fn conditions(&self) -> Vec<String> {
@@ -201,11 +210,19 @@ impl<'a> Choice<'a> {
 
     /// Sets of their own have dimensions at their totals and breakdowns without them; of the whole cube both must be said.
     fn dimension_conditions(&self, index: usize, dimension: &Dimension) -> Vec<String> {
-        let id = column(self.cube, Fact::Member(index, MemberFact::Id));
+        let id = self.id_column(index);
         let is_cube = self.set.name == CUBE;
         let pinned = dimension.pinned.and_then(|pinned| dimension.members.get(pinned));
-        if let Some((_, levels)) = self.breakdowns.iter().find(|(broken, _)| *broken == index) {
-            let parts = (is_cube && dimension.total().is_some()).then(|| format!("{id} ne '{TOTAL}'"));
+        if let Some(Breakdown { levels, members, .. }) = self.breakdown(index) {
+            let members: Vec<&str> = members
+                .iter()
+                .filter_map(|member| dimension.members.get(*member))
+                .map(|member| member.id.as_str())
+                .collect();
+            let parts = match members.as_slice() {
+                [] => (is_cube && dimension.total().is_some()).then(|| format!("{id} ne '{TOTAL}'")),
+                some => Some(one_of(id, some.iter().copied())),
+            };
             return parts.into_iter().chain(one_of_levels(self.level_column(index), levels)).collect();
         }
         let member = match pinned {
@@ -214,6 +231,43 @@ impl<'a> Choice<'a> {
         };
         member.filter(|_| is_cube).map(|member| one_of(id, [member])).into_iter().collect()
     }
+}
+
+impl Breakdown {
+    /// Members are named by id or label.
+    fn read(
+        measurement: &Measurement,
+        cube: &Set,
+        dimension: usize,
+        visit: &Visit,
+    ) -> Result<Self, PageError> {
+        let levels = levels(
+            measurement,
+            Some(dimension),
+            visit,
+            column(cube, Fact::Member(dimension, MemberFact::Level)),
+        )?;
+        let option = column(cube, Fact::Member(dimension, MemberFact::Id));
+        let members = members(&measurement.dimensions[dimension], visit, option)?;
+        Ok(Self { dimension, levels, members })
+    }
+}
+
+/// The members that an option names by id, code or label.
+fn members(dimension: &Dimension, visit: &Visit, option: &str) -> Result<Vec<usize>, PageError> {
+    let members = &dimension.members;
+    let find = |name: &str| {
+        let wanted = folded(name);
+        let is_named = |member: &Member| member.id.as_str() == name || member.code == Some(name);
+        let position = members.iter().position(is_named);
+        position.or_else(|| members.iter().position(|member| folded(&member.label) == wanted)).ok_or_else(
+            || {
+                let labels = members.iter().map(|member| member.label.as_str());
+                PageError::choice(option, name, closest(name, labels))
+            },
+        )
+    };
+    visit.values(option).map(find).collect()
 }
 
 const PERIOD: Fact = Fact::Period(crate::feed::column::PeriodFact::Id);
@@ -264,22 +318,15 @@ fn span<'a>(
 fn areas(measurement: &Measurement, visit: &Visit) -> Result<Vec<usize>, PageError> {
     let Some(area) = measurement.area() else { return Ok(Vec::new()) };
     let members = &measurement.dimensions[area].members;
-    let named: Vec<&str> = visit.values(AREA).collect();
-    if named.is_empty() && visit.values(AREA_LEVEL).next().is_none() && visit.option(MUNICIPALITY).is_some() {
+    if visit.values(AREA).next().is_none()
+        && visit.values(AREA_LEVEL).next().is_none()
+        && visit.option(MUNICIPALITY).is_some()
+    {
         let municipality = visit.municipality()?;
         let here = members.iter().position(|member| member.code == municipality.map(|one| one.code));
         return Ok(here.into_iter().collect());
     }
-    let find = |name: &&str| {
-        let wanted = folded(name);
-        let is_it = |member: &crate::catalogue::dimension::Member| {
-            member.id.as_str() == *name || member.code == Some(*name) || folded(&member.label) == wanted
-        };
-        members.iter().position(is_it).ok_or_else(|| {
-            PageError::choice(AREA, name, closest(name, members.iter().map(|member| member.label.as_str())))
-        })
-    };
-    named.iter().map(find).collect()
+    self::members(&measurement.dimensions[area], visit, AREA)
 }
 
 /// The levels of a dimension, each once, in the order of its members.

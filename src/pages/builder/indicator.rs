@@ -1,11 +1,14 @@
 //! A choice of one figure per area as an indicator: a file for `BRIDGE_INDICATORS`, queries of its gauges, an alert rule.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use crate::catalogue::area::AreaKind;
+use crate::catalogue::dimension::{Dimension, Member};
 use crate::catalogue::measure::Unit;
 use crate::indicators::definition::{AreaLevel, Quantity};
-use crate::pages::builder::choice::Choice;
+use crate::pages::builder::choice::{Breakdown, Choice};
 use crate::pages::builder::texts::Text;
 use crate::pages::language::Language;
 use crate::search::folded;
@@ -23,7 +26,15 @@ pub(super) fn texts(choice: &Choice<'_>, title: &str, source: &str, l: Language)
     let (Some(measure), levels) = (measure, levels(choice)) else { return Vec::new() };
     let Some(&level) = levels.last() else { return Vec::new() };
     let quantity = quantity(measure.unit);
-    let id = id(choice.measurement.id.as_str(), &measure.heading);
+    let members = members(choice);
+    let with_members = |text: &str, between: &str| {
+        let labels = members.iter().map(|(_, member)| member.label.as_str());
+        std::iter::once(text).chain(labels).collect::<Vec<_>>().join(between)
+    };
+    let id = id(choice.measurement.id.as_str(), &with_members(&measure.heading, " "));
+    let title = with_members(title, ", ");
+    let members: BTreeMap<&str, &str> =
+        members.iter().map(|(dimension, member)| (dimension.id.as_str(), member.id.as_str())).collect();
     let file = json!({
         "built_in": true,
         "indicators": [{
@@ -33,6 +44,7 @@ pub(super) fn texts(choice: &Choice<'_>, title: &str, source: &str, l: Language)
             "measure": measure.heading,
             "period_type": choice.period_type.id.as_str(),
             "quantity": quantity.word(),
+            "members": members,
             "levels": levels.iter().map(|level| level.word()).collect::<Vec<_>>(),
         }],
     });
@@ -64,6 +76,15 @@ fn alert(id: &str, level: AreaLevel, change: &str) -> String {
         "groups:\n- name: {id}\n  rules:\n  - alert: {id}_stigning\n    expr: |-\n      {change} > 0.1\n    for: 15m\n    labels:\n      severity: warning\n    \
          annotations:\n      summary: '{area}: {{{{ humanizePercentage $value }}}} mere end året før'"
     )
+}
+
+/// The members that breakdowns are narrowed to, with their dimensions.
+fn members<'a>(choice: &Choice<'a>) -> Vec<(&'a Dimension, &'a Member)> {
+    let member = |breakdown: &Breakdown| {
+        let dimension = choice.measurement.dimensions.get(breakdown.dimension)?;
+        Some((dimension, dimension.members.get(*breakdown.members.first()?)?))
+    };
+    choice.breakdowns.iter().filter_map(member).collect()
 }
 
 /// The levels that the chosen areas are on; those of the table where no area is chosen.

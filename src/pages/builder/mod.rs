@@ -11,15 +11,17 @@ use futures_util::TryFutureExt;
 use crate::answer::error::BridgeError;
 use crate::answer::explain::Explanation;
 use crate::answer::retry_when_moved;
+use crate::catalogue::dimension::Dimension;
 use crate::catalogue::measurement::Heading;
 use crate::catalogue::period::Period;
 use crate::error::DescribeError;
 use crate::feed::Feed;
 use crate::open::{CHOICE_OPTION, COLLECTION, MAX_CHOICES};
-use crate::pages::builder::choice::{Choice, levels_of};
-use crate::pages::builder::texts::{Addresses, File, Text};
+use crate::pages::builder::choice::{Breakdown, Choice, levels_of};
+use crate::pages::builder::texts::{Addresses, Text};
 use crate::pages::error::{PageError, in_english};
 use crate::pages::figures::Rows;
+use crate::pages::files::Files;
 use crate::pages::language::Language;
 use crate::pages::layout::Layout;
 use crate::pages::visit::{LANGUAGE, MUNICIPALITY, Visit, address};
@@ -47,7 +49,7 @@ struct Page {
     plan: Option<Plan>,
     preview: Option<Preview>,
     texts: Vec<Text>,
-    files: Vec<File>,
+    files: Option<Files>,
     indicator: Vec<Text>,
     collection: Collection,
 }
@@ -85,18 +87,31 @@ struct Plan {
     more: u64,
 }
 
-/// The first rows; a figure that is not published is `None`.
+/// The first rows.
 struct Preview {
-    columns: Vec<String>,
-    rows: Vec<Vec<Option<String>>>,
+    columns: Vec<Column>,
+    rows: Vec<Vec<Cell>>,
 }
 
-/// Choices that become one workbook.
+struct Column {
+    name: String,
+    /// The decimals of its figures; `None` where it holds texts.
+    decimals: Option<u8>,
+}
+
+struct Cell {
+    /// `None` where a figure is not published.
+    text: Option<String>,
+    is_figure: bool,
+}
+
+/// Choices that become one workbook or project.
 struct Collection {
     number: usize,
     /// The address of this page with the choice added; `None` where it is full or has it already.
     add: Option<String>,
-    workbook: Option<String>,
+    workbook: String,
+    project: String,
     empty: String,
 }
 
@@ -149,7 +164,7 @@ async fn build(
         plan: looked_up.plan.as_ref().map(|plan| Plan::new(plan, &choice, l)),
         preview: looked_up.rows.as_ref().map(|rows| Preview::new(rows, &choice, l)),
         texts: if is_usable { texts::texts(&choice, &addresses, visit, l) } else { Vec::new() },
-        files: if is_usable { texts::files(&addresses, visit, l) } else { Vec::new() },
+        files: is_usable.then(|| Files::new(visit, |folder, ending| addresses.file(visit, folder, ending))),
         indicator: if is_usable { indicator::texts(&choice, &title, source, l) } else { Vec::new() },
         collection: Collection::new(visit, &addresses.part(), is_usable),
         heading,
@@ -232,15 +247,17 @@ impl Preview {
                 choice.shown_measures().into_iter().find(|index| choice.measure_column(*index) == name)?;
             Some(choice.measurement.measures.get(measure)?.unit.map_or(0, |unit| unit.decimals()))
         };
-        let decimals: Vec<Option<u8>> = columns.iter().map(|name| decimals(name)).collect();
-        let cell = |row: usize, name: &str, decimals: Option<u8>| match decimals {
-            Some(decimals) => rows.figure(row, name).map(|figure| l.number(figure, decimals)),
-            None => Some(rows.text(row, name)),
+        let columns: Vec<Column> =
+            columns.into_iter().map(|name| Column { decimals: decimals(&name), name }).collect();
+        let cell = |row: usize, Column { name, decimals }: &Column| match decimals {
+            Some(decimals) => {
+                let text = rows.figure(row, name).map(|figure| l.number(figure, *decimals));
+                Cell { text, is_figure: true }
+            }
+            None => Cell { text: Some(rows.text(row, name)), is_figure: false },
         };
-        let shown = (0..rows.len()).map(|row| {
-            columns.iter().zip(&decimals).map(|(name, decimals)| cell(row, name, *decimals)).collect()
-        });
-        Self { rows: shown.collect(), columns: columns.clone() }
+        let shown = (0..rows.len()).map(|row| columns.iter().map(|column| cell(row, column)).collect());
+        Self { rows: shown.collect(), columns }
     }
 }
 
@@ -249,12 +266,15 @@ impl Collection {
         let collected: Vec<&str> = visit.values(CHOICE_OPTION).collect();
         let can_add = is_usable && collected.len() < MAX_CHOICES && !collected.contains(&part);
         let more: Vec<_> = collected.iter().copied().chain([part]).map(|one| (CHOICE_OPTION, one)).collect();
-        let workbook = collected.iter().map(|one| (CHOICE_OPTION, *one)).collect::<Vec<_>>();
+        let file = |ending: &str| {
+            let choices = collected.iter().map(|one| (CHOICE_OPTION, *one));
+            address(&visit.file(&format!("open/{COLLECTION}.{ending}")), choices)
+        };
         Self {
             number: collected.len(),
             add: can_add.then(|| visit.here(&more)),
-            workbook: (!collected.is_empty())
-                .then(|| address(&visit.file(&format!("open/{COLLECTION}.xlsx")), workbook.into_iter())),
+            workbook: file("xlsx"),
+            project: file("pbip.zip"),
             empty: visit.here(&[(CHOICE_OPTION, "")]),
         }
     }
@@ -298,7 +318,7 @@ fn controls(choice: &Choice<'_>, l: Language) -> Vec<Control> {
     let first = l.text("den første", "the first").to_owned();
     from.push(Selectable { value: choice::FIRST.to_owned(), label: first, is_chosen: choice.from.is_none() });
     controls.push(Control::one(choice::FROM, l.text("Fra", "From"), None, from));
-    let newest = Some(l.text("den nyeste, også når der kommer flere", "the newest, also when more come"));
+    let newest = Some(l.text("altid den nyeste", "always the newest"));
     controls.push(Control::one(choice::UNTIL, l.text("Til", "Until"), newest, periods(choice.until)));
     controls.extend(breakdown_controls(choice, l));
     let measures = measurement.measures.iter().enumerate().map(|(index, measure)| Selectable {
@@ -310,14 +330,14 @@ fn controls(choice: &Choice<'_>, l: Language) -> Vec<Control> {
     controls
 }
 
-/// The breakdowns, and the levels of those that are chosen.
+/// The breakdowns, and the levels and members of those that are chosen.
 fn breakdown_controls(choice: &Choice<'_>, l: Language) -> Vec<Control> {
     let dimensions = choice.measurement.dimensions.iter().enumerate();
     let others =
         dimensions.filter(|(_, dimension)| !dimension.is_area()).map(|(index, dimension)| Selectable {
             value: choice.label_column(index).to_owned(),
             label: dimension.label.clone(),
-            is_chosen: choice.breakdowns.iter().any(|(chosen, _)| *chosen == index),
+            is_chosen: choice.breakdowns.iter().any(|chosen| chosen.dimension == index),
         });
     let others: Vec<_> = others.collect();
     let mut controls = Vec::new();
@@ -325,15 +345,42 @@ fn breakdown_controls(choice: &Choice<'_>, l: Language) -> Vec<Control> {
         let label = l.text("Fordelt på (højst to)", "Broken down by (at most two)");
         controls.push(Control::several(choice::BREAKDOWN, label, others));
     }
-    for (index, chosen) in &choice.breakdowns {
-        let levels = selectable(levels_of(choice.measurement, *index), chosen);
-        if levels.len() > 1 {
-            let label = &choice.measurement.dimensions[*index].label;
-            let label = format!("{}: {label}", l.text("Niveauer", "Levels"));
-            controls.push(Control::several(choice.level_column(*index), &label, levels));
+    for chosen in &choice.breakdowns {
+        let dimension = &choice.measurement.dimensions[chosen.dimension];
+        let levels = selectable(levels_of(choice.measurement, chosen.dimension), &chosen.levels);
+        let has_levels = levels.len() > 1;
+        if has_levels {
+            let label = format!("{}: {}", l.text("Niveauer", "Levels"), dimension.label);
+            controls.push(Control::several(choice.level_column(chosen.dimension), &label, levels));
         }
+        let label = if has_levels {
+            format!("{}: {}", l.text("Kun", "Only"), dimension.label)
+        } else {
+            dimension.label.clone()
+        };
+        let members = members(dimension, chosen, has_levels);
+        controls.push(Control::several(choice.id_column(chosen.dimension), &label, members));
     }
     controls
+}
+
+/// The members of a breakdown that are on its chosen levels, and those that are chosen anyhow.
+fn members(dimension: &Dimension, chosen: &Breakdown, has_levels: bool) -> Vec<Selectable> {
+    let names_levels = has_levels && chosen.levels.len() != 1;
+    let members = dimension.members.iter().enumerate().filter(|(index, member)| {
+        let is_listed = chosen.levels.is_empty() || chosen.levels.contains(&member.level);
+        !member.is_total() && (is_listed || chosen.members.contains(index))
+    });
+    let members = members.map(|(index, member)| Selectable {
+        value: member.id.to_string(),
+        label: if names_levels {
+            format!("{} ({})", member.label, member.level)
+        } else {
+            member.label.clone()
+        },
+        is_chosen: chosen.members.contains(&index),
+    });
+    members.collect()
 }
 
 fn selectable(known: Vec<&str>, chosen: &[String]) -> Vec<Selectable> {

@@ -29,12 +29,6 @@ pub(super) struct Text {
     pub text: String,
 }
 
-/// A file to be opened.
-pub(super) struct File {
-    pub title: String,
-    pub link: String,
-}
-
 /// A choice as addresses name it.
 pub(super) struct Addresses {
     table: String,
@@ -72,7 +66,7 @@ impl Addresses {
     }
 
     /// A file below the service's root, for a link.
-    fn file(&self, visit: &Visit, folder: &str, ending: &str) -> String {
+    pub fn file(&self, visit: &Visit, folder: &str, ending: &str) -> String {
         visit.file(&format!("{folder}/{}/{}.{ending}?{}", self.table, self.set, self.options))
     }
 
@@ -111,13 +105,13 @@ pub(super) fn texts(choice: &Choice<'_>, addresses: &Addresses, visit: &Visit, l
         text("curl", "curl", format!("curl --fail --output tal.csv '{csv}'")),
         text("python", "Python (pandas)", python(&parquet)),
         text("r", "R", r(choice, &csv)),
-        text("duckdb", "DuckDB", duckdb(&csv)),
+        text("duckdb", "DuckDB", duckdb(&parquet)),
     ]
 }
 
-/// Through curl: DuckDB itself reads an address only with an extension, which asks servers for ranges.
+/// DuckDB reads addresses with its extension httpfs, which it loads by itself. Parquet has types, so that ids stay texts.
 fn duckdb(address: &str) -> String {
-    format!("curl --fail --silent '{address}' | duckdb -c \"SELECT * FROM read_csv('/dev/stdin')\"")
+    format!("SELECT * FROM read_parquet('{address}');")
 }
 
 fn python(address: &str) -> String {
@@ -134,19 +128,4 @@ fn r(choice: &Choice<'_>, address: &str) -> String {
          for (navn in c({})) tal[[navn]] <- as.numeric(tal[[navn]])",
         measures.join(", ")
     )
-}
-
-/// Files that open the choice.
-pub(super) fn files(addresses: &Addresses, visit: &Visit, l: Language) -> Vec<File> {
-    let file = |title: &str, folder: &str, ending: &str| File {
-        title: title.to_owned(),
-        link: addresses.file(visit, folder, ending),
-    };
-    vec![
-        file(l.text("Excel-projektmappe", "Excel workbook"), "open", "xlsx"),
-        file(l.text("Forbindelse til Excel", "Connection for Excel"), "open", "odc"),
-        file(l.text("Power BI-projekt", "Power BI project"), "open", "pbip.zip"),
-        file("CSV", "export", "csv"),
-        file("Parquet", "export", "parquet"),
-    ]
 }

@@ -181,7 +181,7 @@ impl<'a> Choice<'a> {
     pub fn series(&self) -> SetQuery {
         let mut conditions = vec![one_of("Områdekode", self.places.iter().map(|place| place.code))];
         conditions.extend(self.since().map(|day| format!("Fra ge {day}")));
-        self.question("Hovedtal", conditions, None, &["Periode", "Områdekode"])
+        self.question("Hovedtal", conditions, None, &["Periode", "Område", "Områdekode"])
     }
 
     /// The figures of all municipalities in one period.

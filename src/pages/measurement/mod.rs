@@ -20,6 +20,7 @@ use crate::error::DescribeError;
 use crate::feed::Feed;
 use crate::pages::error::{PageError, in_english};
 use crate::pages::figures::{Rows, SetQuery, one_of};
+use crate::pages::files::Files;
 use crate::pages::language::Language;
 use crate::pages::layout::Layout;
 use crate::pages::measurement::choice::Choice;
@@ -55,8 +56,8 @@ struct Page {
     address: String,
     /// Where other rows of the table are chosen.
     builder: String,
-    /// The same as files: label and link.
-    files: Vec<(&'static str, String)>,
+    /// The same as files.
+    files: Files,
 }
 
 /// What can be chosen.
@@ -118,25 +119,13 @@ async fn show(sources: &Sources, visit: &Visit, table: &str) -> Result<Result<Ht
         facts: Facts::of(l, measurement, head, shown.fetched_at),
         address: format!("{}/odata/jobindsats/{}/{}", visit.service, head.id, question.address()),
         builder: visit.link(&format!("maaling/{}/byg", head.id), &[]),
-        files: files(visit, head, &question),
+        files: Files::new(visit, |folder, ending| {
+            visit.file(&format!("{folder}/{}/{}", head.id, question.file(ending)))
+        }),
         heading,
     };
     let html = Html::of(status, l, &page);
     Ok(Ok(Html { retry_after_seconds: shown.retry_after_seconds(), ..html }))
-}
-
-/// What is shown as files to work with.
-fn files(visit: &Visit, head: &MeasurementHead, question: &SetQuery) -> Vec<(&'static str, String)> {
-    let l = visit.language;
-    let file = |folder: &str, extension: &str| {
-        visit.file(&format!("{folder}/{}/{}", head.id, question.file(extension)))
-    };
-    vec![
-        (l.text("Excel-projektmappe", "Excel workbook"), file("open", "xlsx")),
-        ("CSV", file("export", "csv")),
-        ("Parquet", file("export", "parquet")),
-        (l.text("Power Query", "Power Query"), file("open", "m")),
-    ]
 }
 
 /// The figures that a page shows, as far as they could be had.

@@ -1,7 +1,7 @@
 //! The page of what is new.
 
 use askama::Template;
-use chrono::NaiveDate;
+use chrono::{NaiveDate, TimeDelta};
 
 use crate::pages::language::Language;
 use crate::pages::layout::Layout;
@@ -11,10 +11,14 @@ use crate::pages::news::interest::{SUBJECT, subjects};
 use crate::pages::visit::Visit;
 use crate::pages::{Html, Sources, failure};
 
-/// The most tables of a part that are shown.
+/// The most tables with new figures that are shown.
 const TABLES: usize = 120;
 /// The most changes that are shown.
 const CHANGES: usize = 40;
+/// How far ahead one looks, unless all coming days are asked for.
+const AHEAD: TimeDelta = TimeDelta::days(14);
+/// The option that asks for them, and its value.
+const COMING: (&str, &str) = ("kommer", "alle");
 
 #[derive(Template)]
 #[template(path = "news.html")]
@@ -30,8 +34,9 @@ struct Page {
     coming: Vec<Day>,
     arrived: Vec<Day>,
     changed: Vec<Changed>,
-    /// How many of each part are not shown.
-    more_coming: usize,
+    /// Where all coming days are shown, and how many tables more there are then.
+    later: Option<(String, usize)>,
+    /// How many of the other parts are not shown.
     more_arrived: usize,
     more_changed: usize,
     feed: String,
@@ -70,16 +75,19 @@ pub fn page(sources: &Sources, visit: Visit) -> Html {
     let l = visit.language;
     let subject = news.interest.subject.as_ref().map(|one| one.id.clone()).unwrap_or_default();
     let options = [(SUBJECT, subject.as_str())];
+    let has_all = visit.option(COMING.0) == Some(COMING.1);
+    let soon = news.coming.partition_point(|one| has_all || one.day <= news.today + AHEAD);
+    let (coming, later) = news.coming.split_at(soon);
     let page = Page {
         l,
         scope: news.scope(),
         municipality: news.interest.municipality,
         municipalities: municipality::all(),
         subjects: subjects(&news.catalogue).iter().map(|one| (one.id.clone(), one.label.clone())).collect(),
-        coming: days(&news.coming, &visit, Some(news.today)),
-        arrived: days(&news.arrived, &visit, None),
+        coming: days(coming, &visit, Some(news.today)),
+        later: (!later.is_empty()).then(|| (format!("{}#kommer", visit.here(&[COMING])), later.len())),
+        arrived: days(&news.arrived[..news.arrived.len().min(TABLES)], &visit, None),
         changed: changed(&news, &visit),
-        more_coming: news.coming.len().saturating_sub(TABLES),
         more_arrived: news.arrived.len().saturating_sub(TABLES),
         more_changed: news.changed.len().saturating_sub(CHANGES),
         feed: visit.link("nyt.atom", &options),
@@ -101,10 +109,9 @@ fn changed(news: &News, visit: &Visit) -> Vec<Changed> {
     shown.collect()
 }
 
-/// The first tables by their days; days before `awaited` are late.
+/// Tables by their days; days before `awaited` are late.
 fn days(dated: &[Dated], visit: &Visit, awaited: Option<NaiveDate>) -> Vec<Day> {
-    let shown = &dated[..dated.len().min(TABLES)];
-    let by_day = shown.chunk_by(|one, other| one.day == other.day);
+    let by_day = dated.chunk_by(|one, other| one.day == other.day);
     let days = by_day.filter_map(|tables| {
         let day = tables.first()?.day;
         Some(Day {

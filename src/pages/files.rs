@@ -1,0 +1,60 @@
+//! Files that open rows where people work, as links. Every page that has rows offers the same ones, in `templates/files.html`.
+
+use crate::pages::visit::Visit;
+
+/// The files of chosen rows.
+pub(super) struct Files {
+    pub rows: Vec<File>,
+    /// Files for Power BI, each with what it is for.
+    pub power_bi: Vec<(File, &'static str)>,
+}
+
+pub(super) struct File {
+    pub title: &'static str,
+    pub link: String,
+}
+
+impl Files {
+    /// `link` makes the address of the rows in a folder, `open` or `export`, with an ending.
+    pub fn new(visit: &Visit, link: impl Fn(&str, &str) -> String) -> Self {
+        let l = visit.language;
+        let file = |title, folder: &str, ending: &str| File { title, link: link(folder, ending) };
+        let connector = visit.file("open/JobindsatsBridge.mez");
+        Self {
+            rows: vec![
+                file(l.text("Excel-projektmappe", "Excel workbook"), "open", "xlsx"),
+                file(l.text("Forbindelse til Excel (.odc)", "Connection for Excel (.odc)"), "open", "odc"),
+                file("CSV", "export", "csv"),
+                file("Parquet", "export", "parquet"),
+                file("Power Query (.m)", "open", "m"),
+            ],
+            power_bi: vec![
+                (
+                    file(l.text("Power BI-projekt (.pbip.zip)", "Power BI project (.pbip.zip)"), "open", "pbip.zip"),
+                    l.text(
+                        "dette valg som model og første side; tallene kan ikke lægges sammen ved en fejl",
+                        "this choice as a model and a first page; figures cannot be added up by mistake",
+                    ),
+                ),
+                (
+                    file(l.text("TMDL-script (.tmdl)", "TMDL script (.tmdl)"), "open", "tmdl"),
+                    l.text("samme model til en rapport, du har i forvejen", "the same model for a report that you have already"),
+                ),
+                (
+                    file(l.text("Forbindelsesfil (.pbids)", "Connection file (.pbids)"), "open", "pbids"),
+                    l.text(
+                        "åbner hele målingen i Power BI Desktop; den kan ikke rumme et valg",
+                        "opens the whole measurement in Power BI Desktop; it can hold no choice",
+                    ),
+                ),
+                (
+                    File { title: "Connector (.mez)", link: connector },
+                    l.text(
+                        "viser alle målinger efter emne under »Hent data«; lægges i Power BI's mappe til connectorer",
+                        "lists all measurements by subject in “Get data”; belongs in Power BI's folder for connectors",
+                    ),
+                ),
+            ],
+        }
+    }
+}
