@@ -13,6 +13,9 @@ pub trait DescribeError: Error {
     fn describe(&self) -> ErrorDescription;
 }
 
+/// The usual `Retry-After`, in seconds.
+pub const PAUSE_SECONDS: u64 = 60;
+
 /// The description of an error for clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErrorDescription {

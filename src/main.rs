@@ -28,7 +28,7 @@ enum Command {
     Sync(run::SyncArguments),
     /// Validates settings, indicators and stored data
     Check(run::CheckArguments),
-    /// Asks the upstream at most 60 small questions that settle what is uncertain about it
+    /// Asks the upstream at most 60 small questions that show what is uncertain about it
     Probe(run::ProbeArguments),
     /// Asks /readyz on loopback, for containers
     Healthcheck,

@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::budget::Exhausted;
 use crate::budget::work::WorkError;
 use crate::catalogue::id::MeasurementId;
-use crate::error::{DescribeError, ErrorDescription, but_there_is};
+use crate::error::{DescribeError, ErrorDescription, PAUSE_SECONDS, but_there_is};
 use crate::export::ExportError;
 use crate::fetch::error::FetchError;
 use crate::frame::error::FrameError;
@@ -141,8 +141,6 @@ pub struct Usage {
     pub english: &'static str,
 }
 
-/// The `Retry-After` for figures that are still being fetched.
-const PAUSE_SECONDS: u64 = 60;
 /// The `Retry-After` for a file that is being made.
 const FILE_SECONDS: u64 = 10;
 

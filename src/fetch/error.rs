@@ -7,13 +7,10 @@ use thiserror::Error;
 
 use crate::budget::Exhausted;
 use crate::catalogue::id::MeasurementId;
-use crate::error::{DescribeError, ErrorDescription};
+use crate::error::{DescribeError, ErrorDescription, PAUSE_SECONDS};
 use crate::fetch::join::JoinError;
 use crate::plan::chunk::ChunkError;
 use crate::upstream::error::UpstreamError;
-
-/// When a table that is updated while it is read may be read again.
-const PAUSE_SECONDS: u64 = 60;
 
 /// A failed fetch. Cheap to clone: everyone who waited for the same chunk is told.
 #[derive(Debug, Clone, Error)]

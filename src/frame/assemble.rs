@@ -283,11 +283,11 @@ impl<'a> Rows<'a> {
 
     fn id(&self, axis: Axis, position: u32) -> &str {
         let measurement = self.assembly.of();
-        let stranger = || {
+        let unknown = || {
             let number = (position as usize).checked_sub(facts::axis_len(measurement, axis))?;
             self.with_unknown.get(&axis)?.unknown_labels.get(number).map(String::as_str)
         };
-        facts::id_at(measurement, axis, position as usize).or_else(stranger).unwrap_or_default()
+        facts::id_at(measurement, axis, position as usize).or_else(unknown).unwrap_or_default()
     }
 }
 

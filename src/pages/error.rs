@@ -1,7 +1,7 @@
 //! Why a page cannot show what its address asks for.
 
 use crate::answer::error::BridgeError;
-use crate::error::{DescribeError, ErrorDescription, but_there_is, did_you_mean, excerpt};
+use crate::error::{DescribeError, ErrorDescription, PAUSE_SECONDS, but_there_is, did_you_mean, excerpt};
 use crate::settings::redact::redact;
 
 /// What went wrong, in both languages.
@@ -101,7 +101,7 @@ impl PageError {
             code: "NotReady",
             danish: "Listen over målinger er ikke læst endnu; prøv igen om et minut.".to_owned(),
             english: "The list of measurements has not been read yet; try again in a minute.".to_owned(),
-            retry_after_seconds: Some(60),
+            retry_after_seconds: Some(PAUSE_SECONDS),
         }
     }
 

@@ -267,8 +267,8 @@ impl Run {
             self.read_shares(&data, 3);
             let column =
                 (1..3).max_by_key(|column| data.labels(*column).filter(|label| level.has(label)).count());
-            let is_stranger = |label: &&str| !level.has(label);
-            let brought = column.and_then(|column| data.labels(column).find(is_stranger)).map(str::to_owned);
+            let is_unknown = |label: &&str| !level.has(label);
+            let brought = column.and_then(|column| data.labels(column).find(is_unknown)).map(str::to_owned);
             let (in_level, listed) = (other.has_root_in_level(), other.has_root());
             let shown = brought.clone().unwrap_or_else(|| "only the level's members".to_owned());
             let comes = brought.is_some();

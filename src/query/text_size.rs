@@ -114,18 +114,29 @@ fn size(expr: &BoundExpr, columns: &[u64]) -> Size {
         }
         BoundExprKind::Column(column) => columns.get(*column).copied().unwrap_or(0),
         BoundExprKind::Lookup(_, table) => table.longest_text(),
-        BoundExprKind::Call(Function::Concat, _) => {
-            operands.iter().fold(0, |sum: u64, size| sum.saturating_add(size.longest))
-        }
-        BoundExprKind::Call(Function::ToLower | Function::ToUpper, _) => {
-            longest_operand.saturating_mul(LETTER_CASE)
-        }
+        BoundExprKind::Call(function, _) => longest_result(*function, &operands),
         BoundExprKind::Cast(..) => longest_operand.max(SHORT_TEXT),
-        // Parts of texts, and one of several.
+        // One of several texts.
         _ => longest_operand,
     };
     let before = operands.iter().fold(0, |sum: u64, size| sum.saturating_add(size.written));
     Size { longest, written: if writes(expr) { before.saturating_add(longest) } else { before } }
+}
+
+/// The longest text that a function writes.
+fn longest_result(function: Function, operands: &[Size]) -> u64 {
+    let longest = || operands.iter().map(|size| size.longest).max().unwrap_or(0);
+    match function {
+        Function::Concat => operands.iter().fold(0, |sum: u64, size| sum.saturating_add(size.longest)),
+        Function::ToLower | Function::ToUpper => longest().saturating_mul(LETTER_CASE),
+        Function::Substring | Function::Trim => longest(),
+        Function::Contains | Function::StartsWith | Function::EndsWith => 0,
+        Function::Length | Function::IndexOf => 0,
+        Function::Year | Function::Month | Function::Day | Function::Hour | Function::Minute => 0,
+        Function::Second | Function::FractionalSeconds | Function::TotalOffsetMinutes => 0,
+        Function::TotalSeconds | Function::Date | Function::Time => 0,
+        Function::Round | Function::Floor | Function::Ceiling => 0,
+    }
 }
 
 /// The usual number of bytes of the texts in a column of the set.
@@ -161,14 +172,17 @@ fn lengths_in(array: &ArrayRef) -> Vec<u64> {
 }
 
 fn lengths_of(source: &CellSource, fact: Fact) -> Vec<u64> {
-    let of = &source.measurement;
+    let measurement = &source.measurement;
     let length = |value| if let Value::String(text) = value { text.len() as u64 } else { 0 };
-    match facts::axis(fact) {
-        Some(axis) => {
-            let positions = 0..facts::axis_len(of, axis);
-            positions.map(|position| length(facts::value_at(of, fact, position))).collect()
-        }
-        None if fact == Fact::ObservationId => vec![OBSERVATION_ID],
-        None => vec![SHORT_TEXT],
+    if let Some(axis) = facts::axis(fact) {
+        let positions = 0..facts::axis_len(measurement, axis);
+        return positions.map(|at| length(facts::value_at(measurement, fact, at))).collect();
+    }
+    match fact {
+        Fact::ObservationId => vec![OBSERVATION_ID],
+        Fact::Status | Fact::ValueAttribute => vec![SHORT_TEXT],
+        Fact::Measure(_) | Fact::Value | Fact::Updated => Vec::new(),
+        // These stand on an axis, or in lists.
+        Fact::Period(_) | Fact::Member(..) | Fact::MeasureCode | Fact::Listed(_) => Vec::new(),
     }
 }

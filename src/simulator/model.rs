@@ -637,9 +637,9 @@ impl MeasureModel {
         let (index, (known, joint)) = nearest?;
         let dated = self.dated[0].iter().chain(&self.dated[joint.dimension]).map(|dated| dated.month);
         let beyond = |other: &u32| if month > *known { other > known } else { other < known };
-        let reach =
+        let span =
             dated.filter(beyond).map(|other| other.abs_diff(*known)).min().map_or(JOINT_MONTHS, f64::from);
-        let weight = 1.0 - f64::from(known.abs_diff(month)) / reach.min(JOINT_MONTHS);
+        let weight = 1.0 - f64::from(known.abs_diff(month)) / span.min(JOINT_MONTHS);
         (weight > 0.0).then_some((index, weight))
     }
 

@@ -5,12 +5,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::catalogue::id::MeasurementId;
-use crate::error::{DescribeError, ErrorDescription};
+use crate::error::{DescribeError, ErrorDescription, PAUSE_SECONDS};
 use crate::observe::upstream_observer::{Endpoint, FailureReason};
 use crate::upstream::decode::DecodeError;
 
-/// The usual `Retry-After`.
-const PAUSE_SECONDS: u64 = 60;
 /// `Retry-After` for the closed hour, including the minutes before it in which no call starts any more.
 const CLOSED_SECONDS: u64 = 3600 + 180;
 /// `Retry-After` for an update: longer than most updates take.

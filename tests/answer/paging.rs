@@ -144,6 +144,13 @@ async fn a_token_serves_its_own_query_alone() {
     let spelled =
         format!("{TABLE}/Kommuner?select=Periode&%24filter=Periode%20ge%20%272026M05%27&$skiptoken={token}");
     assert_eq!(app.get(&spelled).await.status, 200, "the same query in another spelling");
+    for name in ["$skiptoken", "%24skiptoken", "skiptoken", "$SkipToken", "$%73kiptoken"] {
+        let link = format!("{path}&{name}={token}");
+        let page = app.get_with(&link, &[("Prefer", "maxpagesize=5")]).await.json();
+        let next = page["@odata.nextLink"].as_str().unwrap_or_else(|| panic!("{link}: {page}"));
+        assert_eq!(next.to_lowercase().matches("kiptoken").count(), 1, "{next}");
+        assert!(next.contains("&$skiptoken=") && app.get(next).await.status == 200, "{next}");
+    }
     for (other, code) in [
         (format!("{TABLE}/Kommuner?$skiptoken={token}"), "SkipTokenOfAnotherQuery"),
         (

@@ -9,8 +9,8 @@ use syn::{ExprMatch, Pat};
 
 use crate::sources::sources;
 
-/// Enums that grow: what a column shows, why a call failed, what is asked for, what figures are in.
-const NAMED_IN_FULL: &[&str] = &["Fact", "PeriodFact", "MemberFact", "Failure", "Target", "Unit"];
+/// Enums that grow: what a column shows, why a call failed, what is asked for, what figures are in, what can be called.
+const NAMED_IN_FULL: &[&str] = &["Fact", "PeriodFact", "MemberFact", "Failure", "Target", "Unit", "Function"];
 
 #[derive(Default)]
 struct InPart(BTreeSet<String>);

@@ -42,6 +42,7 @@ mod terms;
 mod tree;
 
 pub use error::{Limit, SyntaxError, SyntaxErrorKind};
+pub use options::is_option;
 #[cfg(feature = "insides")]
 pub use parts::{parse_expression, parse_literal, parse_query_options};
 

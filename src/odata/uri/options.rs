@@ -189,6 +189,14 @@ pub(super) fn canonical(query: &str) -> Result<String, SyntaxError> {
     Ok(written.join("&"))
 }
 
+/// Whether a piece of a raw query is the system option of that name, however it is written.
+#[must_use]
+pub fn is_option(piece: &str, name: &str) -> bool {
+    let written = piece.split('=').next().unwrap_or_default();
+    let decoded = decode(written, "query", Plus::Blank).map(Text::into_string);
+    decoded.is_ok_and(|decoded| SystemOption::from_name(&decoded).is_some_and(|option| option.name() == name))
+}
+
 /// One `name=value` of the raw query.
 fn parse_piece(piece: &str, collected: &mut Collected, limits: &Limits) -> Result<(), SyntaxError> {
     let (raw_name, value) = match piece.split_once('=') {

@@ -21,8 +21,8 @@ const YEARS: usize = 6;
 pub(super) struct OverTime {
     pub measure: String,
     pub panels: Vec<Panel>,
-    /// Links to the other ways to show the same: label, address, whether it is shown now.
-    pub ways: Vec<(String, String, bool)>,
+    /// Links to other ways to show the same: label, address, whether it is shown now.
+    pub views: Vec<(String, String, bool)>,
     pub is_indexed: bool,
     /// Places that have no index, because they have no figure in the first period.
     pub without_index: Vec<String>,
@@ -66,7 +66,7 @@ impl OverTime {
         Some(Self {
             measure: drawn.subject.clone(),
             panels: drawn.panels(),
-            ways: ways(visit, choice),
+            views: views(visit, choice),
             is_indexed,
             without_index: without_index.map(|place| place.place.name.clone()).collect(),
             first_period: l.period(first),
@@ -85,19 +85,19 @@ fn row(l: Language, choice: &Choice<'_>, series: &Series<'_>, at: usize) -> Row 
     Row { period: l.period(series.periods[at]), figures: figures.collect() }
 }
 
-fn ways(visit: &Visit, choice: &Choice<'_>) -> Vec<(String, String, bool)> {
+fn views(visit: &Visit, choice: &Choice<'_>) -> Vec<(String, String, bool)> {
     let l = visit.language;
-    let way =
+    let view =
         |label: &str, change: (&str, &str), is_shown| (label.to_owned(), visit.here(&[change]), is_shown);
-    let mut ways = Vec::new();
+    let mut views = Vec::new();
     if choice.places.len() > 1 {
         let figures = l.text("Tal", "Figures");
-        ways.push(way(figures, (choice::SCALE, ""), !choice.is_indexed));
-        ways.push(way(l.text("Indeks", "Index"), (choice::SCALE, choice::INDEX), choice.is_indexed));
+        views.push(view(figures, (choice::SCALE, ""), !choice.is_indexed));
+        views.push(view(l.text("Indeks", "Index"), (choice::SCALE, choice::INDEX), choice.is_indexed));
     }
-    ways.push(way(l.text("10 år", "10 years"), (choice::YEARS, ""), !choice.all_years));
-    ways.push(way(l.text("Alle år", "All years"), (choice::YEARS, choice::ALL), choice.all_years));
-    ways
+    views.push(view(l.text("10 år", "10 years"), (choice::YEARS, ""), !choice.all_years));
+    views.push(view(l.text("Alle år", "All years"), (choice::YEARS, choice::ALL), choice.all_years));
+    views
 }
 
 /// The lines of the charts.

@@ -32,7 +32,7 @@ impl Totals<'_> {
         }
         let mut at_total = Vec::new();
         for dimension in 0..self.source.measurement.dimensions.len() {
-            if self.rests_at_total(dimension)? {
+            if self.is_at_total(dimension)? {
                 at_total.push(dimension);
             }
         }
@@ -63,7 +63,7 @@ impl Totals<'_> {
     }
 
     /// Whether the dimension must be at its total; if not, each group has one member.
-    fn rests_at_total(&self, dimension: usize) -> Result<bool, ApplyError> {
+    fn is_at_total(&self, dimension: usize) -> Result<bool, ApplyError> {
         let axis = Axis::Dimension(dimension);
         let summed = &self.source.measurement.dimensions[dimension];
         if self.groups(axis).values().all(|members| is_one(summed, members)) {

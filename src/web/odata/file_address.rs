@@ -4,6 +4,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::answer::error::BridgeError;
 use crate::odata::media_type::NegotiationError;
+use crate::odata::uri;
 use crate::query::error::{QueryError, QueryErrorKind};
 
 /// A request below `/odata/`, as far as an address of a file follows from it.
@@ -49,11 +50,9 @@ impl RequestAddress<'_> {
 
     /// The value of `$format`.
     fn format(&self) -> Option<String> {
-        let options = self.query.split('&').filter_map(|option| option.split_once('='));
-        let decoded = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
-        let mut options = options.map(|(name, value)| (decoded(name), decoded(value)));
-        let is_format = |name: &str| name.trim_start_matches('$').eq_ignore_ascii_case("format");
-        options.find(|(name, _)| is_format(name)).map(|(_, value)| value)
+        let piece = self.query.split('&').find(|piece| uri::is_option(piece, "$format"))?;
+        let (_, value) = piece.split_once('=')?;
+        Some(percent_decode_str(value).decode_utf8_lossy().into_owned())
     }
 
     fn address(&self, set: &str, ending: &str) -> Option<String> {

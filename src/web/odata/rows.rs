@@ -25,7 +25,7 @@ use crate::odata::context_url::{self, Resource, Shape};
 use crate::odata::media_type::{Format, Negotiated};
 use crate::odata::payload::{self, JsonContext, Message};
 use crate::odata::preference::Applied;
-use crate::odata::uri::literal_text;
+use crate::odata::uri::{self, literal_text};
 use crate::odata::value::Value;
 use crate::odata::version::Version;
 use crate::query::apply::BoundApply;
@@ -93,11 +93,8 @@ impl Call<'_> {
 
     /// The next link: the request's URL with the skip token of the next page.
     fn next_link(&self, service: &Service, path: &str, token: &str) -> String {
-        let is_token = |option: &&str| {
-            let name = option.split('=').next().unwrap_or_default();
-            name.trim_start_matches("%24").trim_start_matches('$').eq_ignore_ascii_case("skiptoken")
-        };
-        let kept = self.query.split('&').filter(|option| !option.is_empty() && !is_token(option));
+        let is_kept = |piece: &&str| !piece.is_empty() && !uri::is_option(piece, "$skiptoken");
+        let kept = self.query.split('&').filter(is_kept);
         let token = format!("$skiptoken={token}");
         let options: Vec<&str> = kept.chain([token.as_str()]).collect();
         format!("{}{}?{}", service.root, path.trim_matches('/'), options.join("&"))
