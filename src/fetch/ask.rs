@@ -113,21 +113,27 @@ struct Asking<'a> {
 impl Asking<'_> {
     /// The cells of a piece. If the upstream refuses a form that it is not known to accept, another form is tried, once.
     async fn piece(&self, piece: &Piece) -> Result<Vec<RecordBatch>, FetchError> {
-        let error = match self.call(&piece.chunk, &piece.request).await {
-            Ok(table) => return Ok(vec![self.cells(&piece.chunk, &table).await?]),
-            Err(error) => error,
-        };
-        let FetchError::Upstream(failed) = &error else { return Err(error) };
-        if failed.is_refusal() {
-            return self.refused(piece, error).await;
+        match self.answer(piece).await {
+            Ok(table) => Ok(vec![self.cells(&piece.chunk, &table).await?]),
+            Err(error) if error.is_refusal() => self.refused(piece, error).await,
+            Err(error) => Err(error),
         }
-        if failed.failure.may_be_too_much() && piece.request.is_divisible() {
-            return Err(self.too_much_or_down(&piece.chunk, Arc::clone(failed)).await);
-        }
-        Err(error)
     }
 
-    /// After a refusal: the metadata may be out of date; if it is not, the form was refused, and another is tried.
+    /// The answer to a piece. The error says whether the piece was too much for the upstream.
+    async fn answer(&self, piece: &Piece) -> Result<DataTable, FetchError> {
+        match self.call(&piece.chunk, &piece.request).await {
+            Err(FetchError::Upstream(failed))
+                if failed.failure.may_be_too_much() && piece.request.is_divisible() =>
+            {
+                Err(self.too_much_or_down(&piece.chunk, failed).await)
+            }
+            answer => answer,
+        }
+    }
+
+    /// After a refusal: the metadata may be out of date; if it is not, the form was refused, and another is tried. If that is refused
+    /// too, the form was not the reason, and the first refusal is the error. Any other error of the second try is returned as it is.
     async fn refused(&self, piece: &Piece, error: FetchError) -> Result<Vec<RecordBatch>, FetchError> {
         if self.asker.updates.has_changed(self.measurement).await {
             return Err(FetchError::Moved { table: self.measurement.id.clone() });
@@ -140,7 +146,10 @@ impl Asking<'_> {
         }
         let mut cells = Vec::new();
         for other in others {
-            let table = self.call(&other.chunk, &other.request).await.map_err(|_| error.clone())?;
+            let table = match self.answer(&other).await {
+                Err(second) if second.is_refusal() => return Err(error),
+                answer => answer?,
+            };
             cells.push(self.cells(&other.chunk, &table).await?);
         }
         tracing::warn!(table = %self.measurement.id, ?forms, "the upstream does not understand a form of selection; it is not used any more");

@@ -72,6 +72,12 @@ impl DescribeError for FetchError {
 }
 
 impl FetchError {
+    /// Whether the upstream understood the request and refused it.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Upstream(error) if error.is_refusal())
+    }
+
     /// Whether a smaller request may succeed.
     #[must_use]
     pub fn is_too_much(&self) -> bool {

@@ -402,9 +402,8 @@ impl Fetcher {
         let (key, wanted) = (CellKey::of(measurement, chunk), missing::figures_of(measurement, chunk));
         for _ in 0..ROUNDS {
             let awaited = self.ask_missing(measurement, chunk, revision, &blocks, wait).await?;
-            for fetched in try_join_all(awaited.into_iter().map(Awaited::result)).await? {
-                blocks.extend(fetched);
-            }
+            let results = awaited.into_iter().map(|awaited| awaited.result(self.requester));
+            blocks.extend(try_join_all(results).await?.into_iter().flatten());
             // Others may have brought the rest since the store was looked into.
             let found = self.inner.store.find(&measurement.id, revision, &key, Some(wait.until)).await;
             blocks.extend(found.blocks);

@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::{BoxFuture, FutureExt, Shared};
 
+use crate::budget::upstream::Requester;
+use crate::budget::{Exhausted, Share};
 use crate::catalogue::id::MeasurementId;
 use crate::catalogue::measurement::Measurement;
 use crate::fetch::error::FetchError;
@@ -87,7 +89,7 @@ impl UnderWay {
         });
         Awaited {
             brought,
-            _waiter: Waiter { under_way: self.clone(), table: measurement.id.clone(), caller },
+            waiter: Waiter { under_way: self.clone(), table: measurement.id.clone(), caller },
         }
     }
 
@@ -96,7 +98,7 @@ impl UnderWay {
         let (table, caller) = (request.measurement.id.clone(), request.caller.clone());
         caller.join().then(|| Awaited {
             brought: request.brought.clone(),
-            _waiter: Waiter { under_way: self.clone(), table, caller },
+            waiter: Waiter { under_way: self.clone(), table, caller },
         })
     }
 
@@ -126,13 +128,22 @@ impl UnderWay {
 /// A request, for one of those who wait for it.
 pub(super) struct Awaited {
     brought: Shared<BoxFuture<'static, Brought>>,
-    _waiter: Waiter,
+    waiter: Waiter,
 }
 
 impl Awaited {
-    /// What it brought.
-    pub async fn result(self) -> Brought {
-        self.brought.clone().await
+    /// What it brought for a requester; nothing where a budget that is not the requester's was exhausted.
+    pub async fn result(self, requester: Requester) -> Brought {
+        let brought = self.brought.clone().await;
+        match brought {
+            Err(FetchError::Budget(exhausted)) if self.is_anothers(&exhausted, requester) => Ok(Vec::new()),
+            brought => brought,
+        }
+    }
+
+    /// Whether the budget is one that only others pay from.
+    fn is_anothers(&self, exhausted: &Exhausted, requester: Requester) -> bool {
+        self.waiter.caller.requester != requester && exhausted.share != Share::Everybody
     }
 }
 

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use jobindsats_bridge::settings::BridgeSettings;
 use jobindsats_bridge::simulator::Faults;
 
-use crate::support::app::App;
+use crate::support::app::{App, AppOptions};
 
 const TABLE: &str = "/odata/jobindsats/y25i01";
 
@@ -60,4 +61,34 @@ async fn a_question_does_not_wait_for_figures_that_are_there() {
         early = app.get(&stuck) => panic!("the upstream does not answer: {}", early.text()),
         done = tokio::time::timeout(Duration::from_secs(20), answered) => done.expect("what is stored is answered"),
     }
+}
+
+#[actix_web::test]
+async fn who_waits_for_a_request_of_another_asks_again_where_the_others_budget_ends() {
+    let settings = BridgeSettings {
+        trusted_proxies: "127.0.0.1".parse().unwrap(),
+        client_calls_per_hour: Some(2),
+        ..AppOptions::default().settings
+    };
+    let app = App::with(AppOptions { settings, ..AppOptions::default() }).await;
+    let path = format!("{TABLE}/Kommuner?$filter=Periode eq '2026M06'");
+    let ask = async |client: &str| app.get_with(&path, &[("X-Forwarded-For", client)]).await;
+    // The request is too large, and the call for its first half is the last that the client may make.
+    let cells = app.get(&format!("{path}&explain=plan")).await.json()["cells"].as_u64().unwrap();
+    app.upstream().set_faults(Faults {
+        cell_limit: Some(cells * 3 / 4),
+        count_all_columns: Some(true),
+        delay_ms: 500,
+        ..Faults::default()
+    });
+    let later = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert_eq!(app.data_requests(), 1, "the first client's call is on its way");
+        ask("203.0.113.8").await
+    };
+    let (_, second) = tokio::join!(ask("203.0.113.7"), later);
+    let refusals = r#"jobindsats_bridge_budget_refusals_total{resource="upstream_calls",share="client"} 1"#;
+    assert!(app.get("/metrics").await.text().contains(refusals), "the first client's budget ended");
+    assert_eq!(second.status, 200, "{}", second.text());
+    assert_eq!(app.data_requests(), 3, "the second half is all that was left");
 }

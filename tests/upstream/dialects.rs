@@ -269,3 +269,29 @@ async fn a_form_that_is_refused_is_not_used_again() {
         requests.iter().map(|it| &it.target).collect::<Vec<_>>()
     );
 }
+
+/// The figures of a list with the root among its members, which is one request and is refused.
+const ROOT_IN_LIST: &str = "/odata/jobindsats/y25i01/Data?$filter=Periode lt '2012M01' and Område in ('Hele landet','Aarhus','Odense') \
+     and Alder_id ne 'T' and Køn_id eq 'T' and Herkomst_id eq 'T' and Ydelsesgrupper_id eq 'T' and A_kasse_id eq 'T'&$top=3000";
+
+#[actix_web::test]
+async fn what_fails_in_place_of_a_refused_form_is_what_the_client_is_told() {
+    let app_with = async |dialect: Dialect, calls: Option<u64>| {
+        let options = AppOptions::default();
+        let simulator = SimulatorOptions { dialect, ..options.simulator };
+        let settings = BridgeSettings { client_calls_per_hour: calls, ..options.settings };
+        App::with(AppOptions { simulator, settings, ..AppOptions::default() }).await
+    };
+    let refusing = Dialect::from([Variant::RootInListRefused]);
+    let failing = Dialect::from([Variant::RootInListRefused, Variant::Gateway504]).with_gateway_at(0);
+    for (dialect, calls, error) in
+        [(refusing, Some(1), (429, "ClientBudgetExhausted")), (failing, None, (503, "UpstreamAway"))]
+    {
+        let app = app_with(dialect, calls).await;
+        assert_eq!(app.get(&format!("{ROOT_IN_LIST}&explain=plan")).await.json()["requests"], 1);
+        let answer = app.get(ROOT_IN_LIST).await;
+        assert_eq!((answer.status, answer.code().as_str()), error, "{}", answer.text());
+        let first = &app.upstream().requests().requests[0].target;
+        assert!(first.contains("=%2F%2C"), "the root is in a list: {first}");
+    }
+}
