@@ -8,6 +8,7 @@
 //! table may have been updated while they were fetched.
 
 pub mod ask;
+mod asked;
 mod block_columns;
 pub mod error;
 mod form;
@@ -36,8 +37,9 @@ use crate::catalogue::id::{MeasurementId, PeriodId};
 use crate::catalogue::measurement::Measurement;
 use crate::clock::Clock;
 use crate::fetch::ask::Asker;
+use crate::fetch::asked::AskedFigures;
 use crate::fetch::error::FetchError;
-use crate::fetch::under_way::{AskedFigures, Awaited, UnderWay};
+use crate::fetch::under_way::{Awaited, UnderWay};
 use crate::observe::request::inherited;
 use crate::observe::store_observer::StoreObserver;
 use crate::plan::chunk::{Chunk, ChunkError};

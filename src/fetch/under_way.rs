@@ -3,7 +3,6 @@
 //! Each runs in a task of its own: it goes on when one of those who wait for it leaves, and ends when all have left.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::{BoxFuture, FutureExt, Shared};
@@ -15,7 +14,7 @@ use crate::catalogue::measurement::Measurement;
 use crate::fetch::error::FetchError;
 use crate::plan::chunk::Chunk;
 use crate::plan::figure_box::FigureBox;
-use crate::plan::missing::{Leeway, Requests, figures_of};
+use crate::plan::missing::figures_of;
 use crate::store::StoredFigures;
 use crate::store::block::Revision;
 use crate::store::key::CellKey;
@@ -159,40 +158,5 @@ impl Drop for Waiter {
         if self.caller.leave() {
             self.under_way.remove(&self.table, &self.caller);
         }
-    }
-}
-
-/// Of so many figures that are requested, one may be in store already.
-const PER_AGAIN: u64 = 64;
-/// For so many figures that are wanted, one may be requested that nobody wants.
-const PER_SPARE: u64 = 5;
-/// The most figures that nobody wants before any were asked for.
-const FIRST_SPARE: u64 = 20_000;
-
-/// How many figures were asked for, how many of them again, and how many that nobody wanted.
-#[derive(Debug, Default)]
-pub(super) struct AskedFigures {
-    all: AtomicU64,
-    again: AtomicU64,
-    spare: AtomicU64,
-}
-
-impl AskedFigures {
-    /// What a person's question may bring beside what is missing.
-    pub fn leeway(&self) -> Leeway {
-        let [all, again, spare] =
-            [&self.all, &self.again, &self.spare].map(|count| count.load(Ordering::Relaxed));
-        let wanted = all.saturating_sub(again + spare);
-        Leeway {
-            more_periods: true,
-            again: (all / PER_AGAIN).saturating_sub(again),
-            spare: (FIRST_SPARE + wanted / PER_SPARE).saturating_sub(spare),
-        }
-    }
-
-    pub fn count(&self, requests: &Requests) {
-        self.all.fetch_add(requests.figures, Ordering::Relaxed);
-        self.again.fetch_add(requests.again, Ordering::Relaxed);
-        self.spare.fetch_add(requests.spare, Ordering::Relaxed);
     }
 }
