@@ -134,8 +134,9 @@ struct Inner {
     revised: RevisionLog,
     /// Requests that somebody waits for.
     under_way: UnderWay,
-    /// Locked while requests are planned, so that two callers do not both request the same figures.
-    planning: AsyncMutex<()>,
+    /// For each table the lock that is held while its requests are planned, so that two callers do not both request the same
+    /// figures.
+    planning: Mutex<HashMap<MeasurementId, Arc<AsyncMutex<()>>>>,
     asked: AskedFigures,
     cell_limit: u64,
 }
@@ -177,7 +178,7 @@ impl Fetcher {
             states: Mutex::default(),
             revised,
             under_way: UnderWay::default(),
-            planning: AsyncMutex::default(),
+            planning: Mutex::default(),
             asked: AskedFigures::default(),
             cell_limit,
         };
@@ -339,7 +340,8 @@ impl Fetcher {
     /// Whether stored cells of a chunk will still be fresh at that moment. None is read for the answer, and none counts as used.
     pub async fn is_ready(&self, measurement: &Measurement, chunk: &Chunk, until: DateTime<Utc>) -> bool {
         let revision = self.current_revision(&measurement.id).await;
-        let held = self.inner.held(measurement, chunk, revision, Some(until)).await;
+        let key = CellKey::of(measurement, chunk);
+        let held = self.inner.held(measurement, &key, revision, Some(until)).await;
         figure_box::missing(&missing::figures_of(measurement, chunk), &held).is_empty()
     }
 
@@ -354,7 +356,8 @@ impl Fetcher {
         mode: RevisionMode,
     ) -> Result<Outlook, ChunkError> {
         let wanted = missing::figures_of(measurement, chunk);
-        let held = self.inner.held(measurement, chunk, mode.revision(), self.fresh_at(mode)).await;
+        let around = around(measurement, chunk);
+        let held = self.inner.held(measurement, &around, mode.revision(), self.fresh_at(mode)).await;
         let missing: u64 = figure_box::missing(&wanted, &held).iter().map(FigureBox::count).sum();
         let (limits, leeway) = (self.inner.limits(), self.inner.asked.leeway());
         let requests = missing::requests(measurement, &wanted, &held, &limits, leeway)?;
@@ -410,8 +413,10 @@ impl Fetcher {
             let found = self.inner.store.find(&measurement.id, revision, &key, Some(wait.until)).await;
             blocks.extend(found.blocks);
             blocks.sort_by_key(|(_, block)| Reverse(block.fetched_at));
-            if let Some(used) = sufficient(measurement, &wanted, &blocks) {
-                return Ok(used);
+            let figures = blocks.iter().map(|(key, _)| key.figures(measurement));
+            let (used, left) = figure_box::first_holding(&wanted, figures);
+            if left.is_empty() {
+                return Ok(used.into_iter().map(|at| blocks[at].clone()).collect());
             }
         }
         Err(FetchError::Interrupted)
@@ -428,10 +433,11 @@ impl Fetcher {
         Wait { until, leeway }: Wait,
     ) -> Result<Vec<Awaited>, FetchError> {
         let wanted = missing::figures_of(measurement, chunk);
-        let _one_plan_at_a_time = self.inner.planning.lock().await;
+        let _one_plan_at_a_time = self.inner.planning(&measurement.id).lock_owned().await;
         // Read before the store: what ends in between is in store.
         let pending = self.inner.under_way.of_table(&measurement.id);
-        let mut held = self.inner.held(measurement, chunk, revision, Some(until)).await;
+        let around = around(measurement, chunk);
+        let mut held = self.inner.held(measurement, &around, revision, Some(until)).await;
         held.extend(blocks.iter().map(|(key, _)| key.figures(measurement)));
         let mut awaited = Vec::new();
         for request in pending.iter().filter(|request| request.revision == revision) {
@@ -470,26 +476,20 @@ impl Inner {
         Limits { cells: self.cell_limit, forms: self.asker.forms() }
     }
 
-    /// What the store holds of a revision of all that a request for a chunk may bring: more periods of its type, all members of the
-    /// dimensions that it names, all measures.
+    fn planning(&self, table: &MeasurementId) -> Arc<AsyncMutex<()>> {
+        let mut tables = self.planning.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(tables.entry(table.clone()).or_default())
+    }
+
+    /// The stored blocks of a revision that share figures with the key.
     async fn held(
         &self,
         measurement: &Measurement,
-        chunk: &Chunk,
+        key: &CellKey,
         revision: Revision,
         fresh_at: Option<DateTime<Utc>>,
     ) -> Vec<FigureBox> {
-        let of_type = measurement.periods.iter().filter(|period| period.type_id == chunk.period_type);
-        let members = chunk.dimensions.iter().map(|part| {
-            let dimension = &measurement.dimensions[part.dimension];
-            (dimension.id.clone(), dimension.members.iter().map(|member| member.id.clone()).collect())
-        });
-        let around = CellKey {
-            periods: of_type.map(|period| period.id.clone()).collect(),
-            members: members.collect(),
-            measures: measurement.measures.iter().map(|measure| measure.id.clone()).collect(),
-        };
-        let keys = self.store.keys(&measurement.id, revision, &around, fresh_at).await;
+        let keys = self.store.keys(&measurement.id, revision, key, fresh_at).await;
         keys.iter().map(|key| key.figures(measurement)).collect()
     }
 
@@ -584,24 +584,19 @@ impl Halvings {
     }
 }
 
-/// Of blocks, those that hold all that is wanted together, the first of those that hold the same; `None` where some is missing.
-fn sufficient(
-    measurement: &Measurement,
-    wanted: &FigureBox,
-    blocks: &[StoredFigures],
-) -> Option<Vec<StoredFigures>> {
-    let (mut left, mut used) = (vec![wanted.clone()], Vec::new());
-    for stored in blocks {
-        let figures = stored.0.figures(measurement);
-        if left.iter().any(|left| left.meets(&figures)) {
-            used.push(stored.clone());
-            left = left
-                .iter()
-                .flat_map(|left| figure_box::missing(left, std::slice::from_ref(&figures)))
-                .collect();
-        }
+/// All cells that a request for a chunk may bring: more periods of its type, all members of the dimensions that it names, all
+/// measures.
+fn around(measurement: &Measurement, chunk: &Chunk) -> CellKey {
+    let of_type = measurement.periods.iter().filter(|period| period.type_id == chunk.period_type);
+    let members = chunk.dimensions.iter().map(|part| {
+        let dimension = &measurement.dimensions[part.dimension];
+        (dimension.id.clone(), dimension.members.iter().map(|member| member.id.clone()).collect())
+    });
+    CellKey {
+        periods: of_type.map(|period| period.id.clone()).collect(),
+        members: members.collect(),
+        measures: measurement.measures.iter().map(|measure| measure.id.clone()).collect(),
     }
-    left.is_empty().then_some(used)
 }
 
 /// A chunk's rows in their order, as the store puts them together.

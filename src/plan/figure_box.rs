@@ -3,6 +3,8 @@
 //! Every figure of a table has a position on each axis: its period, its member of each dimension, its measure. A box lists
 //! positions for each axis and holds all figures at their combinations. Pure arithmetic: the callers know what the positions mean.
 
+use std::borrow::Borrow;
+
 /// A set of positions on one axis, as bits; the last word is never zero.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Positions(Vec<u64>);
@@ -202,6 +204,26 @@ impl FigureBox {
     }
 }
 
+/// The indexes of those boxes that hold a wanted figure that no box before them holds; and what none of the boxes holds.
+#[must_use]
+pub fn first_holding(
+    wanted: &FigureBox,
+    boxes: impl IntoIterator<Item = impl Borrow<FigureBox>>,
+) -> (Vec<usize>, Vec<FigureBox>) {
+    let (mut used, mut left) = (Vec::new(), missing(wanted, []));
+    for (index, holding) in boxes.into_iter().enumerate() {
+        if left.is_empty() {
+            break;
+        }
+        let holding = holding.borrow();
+        if left.iter().any(|left| left.meets(holding)) {
+            used.push(index);
+            left = left.iter().flat_map(|left| missing(left, [holding])).collect();
+        }
+    }
+    (used, left)
+}
+
 /// The figures of a box that none of the others holds, in as few boxes as are easily found; they have none in common.
 #[must_use]
 pub fn missing<'a>(wanted: &FigureBox, held: impl IntoIterator<Item = &'a FigureBox>) -> Vec<FigureBox> {
@@ -291,6 +313,24 @@ mod tests {
             let around = a.around(&b);
             prop_assert!(around.covers(&a) && around.covers(&b));
         }
+    }
+
+    #[test]
+    fn of_several_boxes_the_first_that_hold_something_new_are_used() {
+        let of = |periods: std::ops::Range<usize>, members: std::ops::Range<usize>| {
+            FigureBox::new(vec![periods.collect(), members.collect()])
+        };
+        let wanted = of(0..4, 0..10);
+        let boxes = [of(5..9, 0..10), of(0..2, 0..10), of(0..2, 3..7), of(1..4, 0..9), of(3..4, 0..10)];
+        assert_eq!(first_holding(&wanted, &boxes[..3]), (vec![1], vec![of(2..4, 0..10)]));
+        assert_eq!(first_holding(&wanted, &boxes[..4]), (vec![1, 3], vec![of(2..4, 9..10)]));
+        let whole = [&boxes[..], &[of(2..3, 9..10), of(0..9, 0..10)]].concat();
+        assert_eq!(
+            first_holding(&wanted, &whole),
+            (vec![1, 3, 4, 5], vec![]),
+            "none is used once all is held"
+        );
+        assert_eq!(first_holding(&of(0..0, 0..10), &boxes), (vec![], vec![]));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, Utc};
 
 use crate::catalogue::id::MeasurementId;
-use crate::plan::figure_box::{FigureBox, missing};
+use crate::plan::figure_box::{FigureBox, first_holding, missing};
 use crate::store::block::{Revision, SharedBlock};
 use crate::store::freshness::is_believed;
 use crate::store::key::CellKey;
@@ -446,15 +446,9 @@ impl Table {
             Some(wanted) => (wanted, true),
             None => (self.numbering.known_figures(key), false),
         };
-        let mut left = vec![wanted.clone()];
-        let mut found = Vec::new();
-        for entry in self.held(revision, &wanted, fresh_at) {
-            if left.iter().any(|left| left.meets(&entry.figures)) {
-                found.push(entry.id);
-                left = left.iter().flat_map(|left| missing(left, [&entry.figures])).collect();
-            }
-        }
-        (found, all_known && left.iter().all(FigureBox::is_empty))
+        let held: Vec<&Entry> = self.held(revision, &wanted, fresh_at).collect();
+        let (found, left) = first_holding(&wanted, held.iter().map(|entry| &entry.figures));
+        (found.into_iter().map(|at| held[at].id).collect(), all_known && left.is_empty())
     }
 
     /// Entries that share figures with the box, the newest first.
