@@ -184,13 +184,12 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
     // What a probe found of the limit is taken into use at the next start: plans under way were made for the earlier one.
     let cell_limit = learnt.cell_limit(settings.cell_limit);
     let fetcher = Fetcher::new(
-        Asker::new(upstream, updates.clone(), learnt.clone(), budgets.clone()),
+        Asker::new(upstream, updates.clone(), learnt.clone(), budgets.clone(), cell_limit),
         Arc::clone(&store),
         updates,
         revisions.clone(),
         metrics.clone(),
         clock.clone(),
-        cell_limit,
     );
     let figures = FetchedFigures { catalogue: Arc::clone(&catalogue), fetcher: fetcher.clone(), cell_limit };
     let indicators = Collector::start(

@@ -21,11 +21,11 @@ use crate::fetch::join::{JoinError, Joined, join};
 use crate::fetch::learnt::Learnt;
 use crate::fetch::{Updates, request};
 use crate::plan::chunk::{Chunk, ChunkDimension};
+use crate::plan::missing::Limits;
 use crate::upstream::caller::Caller;
 use crate::upstream::client::Upstream;
 use crate::upstream::data::DataTable;
 use crate::upstream::error::UpstreamError;
-use crate::upstream::forms::KnownForms;
 use crate::upstream::request::DataRequest;
 
 /// Sends requests, with what was learnt from earlier answers.
@@ -35,20 +35,22 @@ pub struct Asker {
     updates: Arc<dyn Updates>,
     learnt: Learnt,
     budgets: UpstreamBudgets,
+    cell_limit: u64,
     /// Unknown headings that the log has already; each is logged once.
     told: Mutex<HashSet<(MeasurementId, String)>>,
 }
 
 impl Asker {
-    /// Asks that upstream.
+    /// Asks that upstream, for at most so many cells at a time.
     #[must_use]
     pub fn new(
         upstream: Arc<dyn Upstream>,
         updates: Arc<dyn Updates>,
         learnt: Learnt,
         budgets: UpstreamBudgets,
+        cell_limit: u64,
     ) -> Self {
-        Self { upstream, updates, learnt, budgets, told: Mutex::default() }
+        Self { upstream, updates, learnt, budgets, cell_limit, told: Mutex::default() }
     }
 
     /// Whether the upstream has room for a call that nobody waits for.
@@ -57,10 +59,10 @@ impl Asker {
         self.upstream.has_room()
     }
 
-    /// What is known of forms of selections.
+    /// What the upstream takes in one request.
     #[must_use]
-    pub fn forms(&self) -> KnownForms {
-        self.learnt.forms()
+    pub fn limits(&self) -> Limits {
+        Limits { cells: self.cell_limit, forms: self.learnt.forms() }
     }
 
     /// The cells of a chunk, in one answer or a few.
@@ -75,7 +77,7 @@ impl Asker {
     ) -> Result<Vec<RecordBatch>, FetchError> {
         let asking = Asking { asker: self, measurement, caller };
         let mut cells = Vec::new();
-        for piece in form::pieces(measurement, chunk, &self.forms()) {
+        for piece in form::pieces(measurement, chunk, &self.limits()) {
             cells.extend(asking.piece(&piece).await?);
         }
         Ok(cells)
@@ -139,8 +141,9 @@ impl Asking<'_> {
             return Err(FetchError::Moved { table: self.measurement.id.clone() });
         }
         let forms = piece.doubtful_forms(self.measurement);
-        let known = self.asker.learnt.forms().without(&forms);
-        let others = form::pieces(self.measurement, &piece.chunk, &known);
+        let limits = self.asker.limits();
+        let limits = Limits { forms: limits.forms.without(&forms), ..limits };
+        let others = form::pieces(self.measurement, &piece.chunk, &limits);
         if forms.is_empty() || others.iter().any(|other| other == piece) {
             return Err(error);
         }

@@ -7,8 +7,7 @@ use std::collections::BTreeSet;
 use crate::catalogue::measurement::Measurement;
 use crate::fetch::request::data_request;
 use crate::plan::chunk::{Chunk, ChunkDimension};
-use crate::plan::cut::with_others;
-use crate::plan::missing::CALL_CELLS;
+use crate::plan::missing::{Limits, cheap_whole};
 use crate::upstream::forms::{Form, KnownForms, PROVEN_ADDRESS, PROVEN_LIST};
 use crate::upstream::request::{DataRequest, HierarchySelection};
 
@@ -39,30 +38,24 @@ impl Piece {
 
 /// The requests that bring a chunk. No request of a chunk that asks for nothing.
 #[must_use]
-pub fn pieces(measurement: &Measurement, chunk: &Chunk, known: &KnownForms) -> Vec<Piece> {
+pub fn pieces(measurement: &Measurement, chunk: &Chunk, limits: &Limits) -> Vec<Piece> {
     let mut chunks = vec![chunk.clone()];
     for position in 0..chunk.dimensions.len() {
-        chunks = chunks.iter().flat_map(|chunk| in_known_form(measurement, chunk, position, known)).collect();
+        let in_form = |chunk| in_known_form(measurement, chunk, position, limits);
+        chunks = chunks.iter().flat_map(in_form).collect();
     }
-    chunks.iter().flat_map(|chunk| short_enough(measurement, chunk, known)).collect()
+    chunks.iter().flat_map(|chunk| short_enough(measurement, chunk, &limits.forms)).collect()
 }
 
 /// A chunk with one of its dimensions asked for in a form that was not refused.
-fn in_known_form(
-    measurement: &Measurement,
-    chunk: &Chunk,
-    position: usize,
-    known: &KnownForms,
-) -> Vec<Chunk> {
-    let part = &chunk.dimensions[position];
+fn in_known_form(measurement: &Measurement, chunk: &Chunk, position: usize, limits: &Limits) -> Vec<Chunk> {
+    let (part, known) = (&chunk.dimensions[position], &limits.forms);
     let forms = part.forms(measurement);
     if !forms.iter().any(|form| known.is_refused(*form)) {
         return vec![chunk.clone()];
     }
-    let most = chunk.cell_bound(measurement) + CALL_CELLS;
-    let all = with_others(measurement, chunk, position).filter(|all| all.cell_bound(measurement) <= most);
-    if let Some(all) = all {
-        return vec![all];
+    if let Some(whole) = cheap_whole(measurement, chunk, position, limits.cells) {
+        return vec![whole];
     }
     let dimension = &measurement.dimensions[part.dimension];
     let (root, others): (Vec<_>, Vec<_>) =
@@ -120,4 +113,30 @@ fn halved(measurement: &Measurement, chunk: &Chunk) -> Vec<Chunk> {
 
 fn is_long(request: &DataRequest) -> bool {
     request.path_and_query().len() + ROOT_CHARACTERS > PROVEN_ADDRESS
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::cut::cut;
+    use crate::plan::fixture::table;
+    use crate::plan::selection::{Members, Selection};
+
+    use super::*;
+
+    #[test]
+    fn all_members_are_asked_for_in_place_of_a_refused_list_only_within_the_limit() {
+        let table = table();
+        let named = [vec![0, 1, 2], vec![0], vec![0]].map(Members::Named).to_vec();
+        let selection = Selection { periods: vec![0], members: named, measures: vec![0] };
+        let chunk = cut(&table, &selection, u64::MAX).unwrap().get(0).unwrap();
+        let lists = |cells: u64| -> Vec<(Vec<usize>, bool)> {
+            let forms = KnownForms { refused: [Form::RootInList].into(), ..KnownForms::default() };
+            let pieces = pieces(&table, &chunk, &Limits { cells, forms });
+            let areas = pieces.iter().map(|piece| &piece.chunk.dimensions[0]);
+            areas.map(|areas| (areas.members.clone(), areas.with_others)).collect()
+        };
+        // Three places of five columns; all of them are five.
+        assert_eq!(lists(25), [(vec![0, 1, 2], true)]);
+        assert_eq!(lists(24), [(vec![0], false), (vec![1, 2], false)]);
+    }
 }

@@ -44,7 +44,7 @@ use crate::observe::request::inherited;
 use crate::observe::store_observer::StoreObserver;
 use crate::plan::chunk::{Chunk, ChunkError};
 use crate::plan::figure_box::{self, FigureBox};
-use crate::plan::missing::{self, Leeway, Limits};
+use crate::plan::missing::{self, Leeway};
 use crate::store::block::{CellBlock, PERIOD_COLUMN, Revision, SharedBlock};
 use crate::store::change::Changes;
 use crate::store::key::CellKey;
@@ -138,7 +138,6 @@ struct Inner {
     /// figures.
     planning: Mutex<HashMap<MeasurementId, Arc<AsyncMutex<()>>>>,
     asked: AskedFigures,
-    cell_limit: u64,
 }
 
 /// The state of a table's revision.
@@ -167,7 +166,6 @@ impl Fetcher {
         revised: RevisionLog,
         observer: Arc<dyn StoreObserver>,
         clock: Clock,
-        cell_limit: u64,
     ) -> Self {
         let inner = Inner {
             asker,
@@ -180,7 +178,6 @@ impl Fetcher {
             under_way: UnderWay::default(),
             planning: Mutex::default(),
             asked: AskedFigures::default(),
-            cell_limit,
         };
         Self { inner: Arc::new(inner), requester: Requester::Service, remaining_cells: None }
     }
@@ -359,7 +356,7 @@ impl Fetcher {
         let around = around(measurement, chunk);
         let held = self.inner.held(measurement, &around, mode.revision(), self.fresh_at(mode)).await;
         let missing: u64 = figure_box::missing(&wanted, &held).iter().map(FigureBox::count).sum();
-        let (limits, leeway) = (self.inner.limits(), self.inner.asked.leeway());
+        let (limits, leeway) = (self.inner.asker.limits(), self.inner.asked.leeway());
         let requests = missing::requests(measurement, &wanted, &held, &limits, leeway)?;
         Ok(Outlook { figures: wanted.count(), stored: wanted.count() - missing, requests: requests.chunks })
     }
@@ -448,7 +445,8 @@ impl Fetcher {
             }
             held.push(brings);
         }
-        let requests = missing::requests(measurement, &wanted, &held, &self.inner.limits(), leeway)?;
+        let limits = self.inner.asker.limits();
+        let requests = missing::requests(measurement, &wanted, &held, &limits, leeway)?;
         self.inner.asked.count(&requests);
         awaited.extend(requests.chunks.into_iter().map(|request| self.start(measurement, request, revision)));
         Ok(awaited)
@@ -472,10 +470,6 @@ impl Fetcher {
 }
 
 impl Inner {
-    fn limits(&self) -> Limits {
-        Limits { cells: self.cell_limit, forms: self.asker.forms() }
-    }
-
     fn planning(&self, table: &MeasurementId) -> Arc<AsyncMutex<()>> {
         let mut tables = self.planning.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(tables.entry(table.clone()).or_default())

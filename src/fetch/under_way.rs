@@ -86,10 +86,7 @@ impl UnderWay {
             brought: brought.clone(),
             caller: caller.clone(),
         });
-        Awaited {
-            brought,
-            waiter: Waiter { under_way: self.clone(), table: measurement.id.clone(), caller },
-        }
+        Awaited { brought, waiter: Waiter { under_way: self.clone(), table: measurement.id.clone(), caller } }
     }
 
     /// Waits for a request that somebody else started, unless it has ended.

@@ -4,6 +4,8 @@
 //! yet if that saves calls: all measures of few rows, and more periods of very few rows. It includes figures that are stored or on
 //! their way only where leaving them out would take many more calls. [`Leeway`] limits both.
 
+use std::cmp::Reverse;
+
 use crate::catalogue::dimension::Dimension;
 use crate::catalogue::measurement::Measurement;
 use crate::plan::chunk::{Chunk, ChunkError, LONGEST_PERIOD_LIST};
@@ -118,6 +120,21 @@ impl Cost {
     }
 }
 
+/// A box, and how many calls bring it.
+struct CountedBox {
+    figures: FigureBox,
+    calls: u64,
+}
+
+/// A box in place of several.
+struct Merger {
+    both: CountedBox,
+    /// How many calls fewer it takes.
+    saved: u64,
+    /// How many figures more it brings.
+    more: u64,
+}
+
 #[derive(Clone)]
 struct Planning<'a> {
     measurement: &'a Measurement,
@@ -135,7 +152,7 @@ impl Planning<'_> {
         let rows_held: Vec<FigureBox> = self.held.iter().map(|held| held.with(axis, all.clone())).collect();
         let mut boxes = Vec::new();
         let free = cover(missing(&whole, &rows_held), &rows_held);
-        for rows in self.merged(free, &mut leeway.again)? {
+        for rows in self.merged(free, &mut leeway.again) {
             // Of these rows no measure is held, except for the few figures that merging added.
             let one_by_one = self.measure_by_measure(&rows, &wanted.axes()[axis]);
             boxes.extend(if self.all_together(&one_by_one, &rows, &mut leeway)? {
@@ -148,7 +165,7 @@ impl Planning<'_> {
         self.held.extend(boxes.iter().cloned());
         for one in self.measure_by_measure(wanted, &wanted.axes()[axis]) {
             let rest = cover(missing(&one, &self.held), &self.held);
-            let rest = self.merged(rest, &mut leeway.again)?;
+            let rest = self.merged(rest, &mut leeway.again);
             self.held.extend(rest.iter().cloned());
             boxes.extend(rest);
         }
@@ -168,26 +185,46 @@ impl Planning<'_> {
 
     /// The same boxes with two made one, again and again the two that save most calls, as long as few figures are asked for again
     /// for each call that is saved.
-    fn merged(&self, mut boxes: Vec<FigureBox>, again: &mut u64) -> Result<Vec<FigureBox>, ChunkError> {
-        while *again > 0 && (2..=MOST_MERGED).contains(&boxes.len()) {
-            let mut best: Option<(u64, u64, FigureBox)> = None;
-            for (at, one) in boxes.iter().enumerate() {
-                for other in &boxes[at + 1..] {
-                    let both = one.around(other);
-                    let (saved, more) = self.saved(&both, &boxes)?;
-                    let is_better =
-                        best.as_ref().is_none_or(|(most, least, _)| (saved, *least) > (*most, more));
-                    if saved > 0 && more <= (*again).min(saved * MOST_AGAIN) && is_better {
-                        best = Some((saved, more, both));
-                    }
-                }
-            }
-            let Some((_, more, both)) = best else { break };
-            *again -= more;
-            boxes.retain(|one| !both.covers(one));
-            boxes.push(both);
+    fn merged(&self, boxes: Vec<FigureBox>, again: &mut u64) -> Vec<FigureBox> {
+        if *again == 0 || !(2..=MOST_MERGED).contains(&boxes.len()) {
+            return boxes;
         }
-        Ok(boxes)
+        // Counting the calls of a box means planning them, so it is done once for each box.
+        let mut counted: Vec<CountedBox> = boxes.into_iter().map(|figures| self.counted(figures)).collect();
+        while *again > 0 {
+            let pairs = counted.iter().enumerate();
+            let pairs = pairs.flat_map(|(at, one)| counted[at + 1..].iter().map(move |other| (one, other)));
+            let mergers = pairs
+                .filter_map(|(one, other)| self.merger(one.figures.around(&other.figures), &counted, *again));
+            let best = mergers.min_by_key(|merger| (Reverse(merger.saved), merger.more));
+            let Some(Merger { both, more, .. }) = best else { break };
+            *again -= more;
+            counted.retain(|one| !both.figures.covers(&one.figures));
+            counted.push(both);
+        }
+        counted.into_iter().map(|one| one.figures).collect()
+    }
+
+    /// A box and its calls. One that cannot be asked for has none, so that no merger saves them.
+    fn counted(&self, figures: FigureBox) -> CountedBox {
+        let calls = self.cost(&figures).map_or(0, |cost| cost.calls);
+        CountedBox { figures, calls }
+    }
+
+    /// A box in place of those inside it, if that saves calls and asks for few more figures for each.
+    fn merger(&self, both: FigureBox, boxes: &[CountedBox], again: u64) -> Option<Merger> {
+        let inside = || boxes.iter().filter(|one| both.covers(&one.figures));
+        let calls: u64 = inside().map(|one| one.calls).sum();
+        let figures: u64 = inside().map(|one| one.figures.count()).sum();
+        // Most pairs end here, before their calls are planned.
+        if both.count().saturating_sub(figures) > again.min(calls * MOST_AGAIN) {
+            return None;
+        }
+        // Boxes that were merged before may overlap, so the sum of their figures is not enough.
+        let more: u64 = missing(&both, inside().map(|one| &one.figures)).iter().map(FigureBox::count).sum();
+        let both = self.counted(both);
+        let saved = if both.calls == 0 { 0 } else { calls.saturating_sub(both.calls) };
+        (saved > 0 && more <= again.min(saved * MOST_AGAIN)).then_some(Merger { both, saved, more })
     }
 
     /// The same boxes with those of several measures made one of all measures, where few of its figures are held for each call that
@@ -222,16 +259,6 @@ impl Planning<'_> {
             }
         }
         Ok(boxes)
-    }
-
-    /// How many calls a box saves that is asked for in place of those inside it, and how many figures it brings besides.
-    fn saved(&self, both: &FigureBox, boxes: &[FigureBox]) -> Result<(u64, u64), ChunkError> {
-        let (mut calls, mut figures) = (0, 0);
-        for one in boxes.iter().filter(|one| both.covers(one)) {
-            calls += self.cost(one)?.calls;
-            figures += one.count();
-        }
-        Ok((u64::saturating_sub(calls, self.cost(both)?.calls), both.count() - figures))
     }
 
     /// Everything that is wanted in fewer requests, if that asks for no more than so many figures again, and for few of them for
@@ -278,7 +305,7 @@ impl Planning<'_> {
             chunks.iter().map(|chunk| figures_of(self.measurement, chunk)).collect();
         let mut requests = Vec::new();
         for (at, chunk) in chunks.iter().enumerate() {
-            let whole = self.in_proven_form(chunk).with_all_members(self.measurement);
+            let whole = self.without_doubtful_lists(chunk).with_all_members(self.measurement);
             let brings = figures_of(self.measurement, &whole);
             let mut others =
                 figures.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, other)| other);
@@ -298,13 +325,13 @@ impl Planning<'_> {
     }
 
     /// A chunk with all members of a hierarchy asked for where the form of their list is in doubt, if that costs little more.
-    fn in_proven_form(&self, chunk: &Chunk) -> Chunk {
-        let most = self.limits.cells.min(chunk.cell_bound(self.measurement).saturating_add(CALL_CELLS));
+    fn without_doubtful_lists(&self, chunk: &Chunk) -> Chunk {
         (0..chunk.dimensions.len()).fold(chunk.clone(), |chunk, position| {
             let forms = chunk.dimensions[position].forms(self.measurement);
             let is_in_doubt = forms.iter().any(|form| !self.limits.forms.is_proven(*form));
-            let whole = is_in_doubt.then(|| with_others(self.measurement, &chunk, position)).flatten();
-            whole.filter(|whole| whole.cell_bound(self.measurement) <= most).unwrap_or(chunk)
+            let whole =
+                is_in_doubt.then(|| cheap_whole(self.measurement, &chunk, position, self.limits.cells));
+            whole.flatten().unwrap_or(chunk)
         })
     }
 
@@ -387,6 +414,19 @@ impl Planning<'_> {
         let axis = self.measure_axis();
         measures.iter().map(|measure| figures.with(axis, [measure].into_iter().collect())).collect()
     }
+}
+
+/// A chunk with every member of a dimension's hierarchy asked for, a form that is in no doubt; `None` if that would double a label,
+/// go beyond the limit, or bring more cells in addition than a call costs.
+#[must_use]
+pub fn cheap_whole(
+    measurement: &Measurement,
+    chunk: &Chunk,
+    position: usize,
+    cell_limit: u64,
+) -> Option<Chunk> {
+    let most = cell_limit.min(chunk.cell_bound(measurement).saturating_add(CALL_CELLS));
+    with_others(measurement, chunk, position).filter(|whole| whole.cell_bound(measurement) <= most)
 }
 
 /// Boxes without anything that is held that together are what is missing, each as large as it easily gets.

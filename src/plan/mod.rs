@@ -4,7 +4,7 @@ pub mod chunk;
 pub mod cut;
 pub mod figure_box;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 pub mod missing;
 pub mod product;
 pub mod pushdown;

@@ -121,6 +121,19 @@ fn little_is_asked_for_with_all_measures_and_much_measure_by_measure() {
     assert_eq!(measures(&one, &[]), [1].into());
 }
 
+#[test]
+fn rows_that_are_too_wide_with_all_measures_are_asked_for_measure_by_measure() {
+    let TableSelection { table, .. } = one_table();
+    let of = |axes: [std::ops::Range<usize>; 3]| FigureBox::new(axes.map(|axis| axis.collect()).to_vec());
+    let (wanted, held) = (of([0..2, 0..2, 0..3]), of([0..1, 0..1, 0..3]));
+    let leeway = Leeway { more_periods: true, again: 1_000, spare: 1_000 };
+    // A row has a period, a place and one of three measures.
+    let planned = requests(&table, &wanted, std::slice::from_ref(&held), &limits(3), leeway).unwrap();
+    let boxes: Vec<FigureBox> = planned.chunks.iter().map(|chunk| figures_of(&table, chunk)).collect();
+    assert!(planned.chunks.iter().all(|chunk| chunk.cell_bound(&table) <= 3));
+    assert_eq!(figure_box::missing(&wanted, boxes.iter().chain([&held])), []);
+}
+
 /// A table of three measures and many rows.
 fn one_table() -> TableSelection {
     let mut table = cases().new_tree(&mut TestRunner::deterministic()).unwrap().current().table;
