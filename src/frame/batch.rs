@@ -19,6 +19,16 @@ pub(super) fn batch(
     )
 }
 
+/// The memory of the rows. Of a slice, only its own rows count, except that dictionaries count whole.
+pub(super) fn bytes(batch: &RecordBatch) -> u64 {
+    batch.columns().iter().map(array_bytes).sum()
+}
+
+/// The same of one column.
+pub(super) fn array_bytes(array: &ArrayRef) -> u64 {
+    array.to_data().get_slice_memory_size().unwrap_or_else(|_| array.get_array_memory_size()) as u64
+}
+
 /// The same rows with more columns at the end.
 pub(super) fn with_columns(
     batch: &RecordBatch,

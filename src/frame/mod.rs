@@ -82,10 +82,10 @@ impl Frame {
         Ok(Self { batch: with_columns(batch, [("row".to_owned(), numbers)])?, columns, sort_key, held })
     }
 
-    /// The bytes of the rows in memory.
+    /// The memory of the rows in bytes. Of a slice only its own rows are counted, not those of the frame that it is cut from.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.batch.get_array_memory_size() as u64
+        batch::bytes(&self.batch)
     }
 
     /// These rows, in this order.
@@ -94,8 +94,10 @@ impl Frame {
     /// When a row does not exist.
     pub fn take(&self, rows: &[u32]) -> Result<Self, FrameError> {
         let share = (rows.len() as f64 / self.row_count().max(1) as f64).min(1.0);
+        // An estimate until they are taken: rows may have texts of different lengths.
         let held = work::hold((self.bytes() as f64 * share) as u64)?;
         let batch = take_record_batch(&self.batch, &UInt32Array::from(rows.to_vec()))?;
+        held.resize(batch::bytes(&batch));
         Ok(self.with_batch(batch, vec![held]))
     }
 
@@ -148,6 +150,7 @@ impl Frame {
         }
         let held = work::hold(frames.iter().map(Self::bytes).sum())?;
         let batch = concat_batches(&first.batch.schema(), frames.iter().map(|frame| &frame.batch))?;
+        held.resize(batch::bytes(&batch));
         Ok(Some(first.with_batch(batch, vec![held])))
     }
 
@@ -190,5 +193,47 @@ impl Frame {
     #[must_use]
     pub fn row_count(&self) -> usize {
         self.batch.num_rows()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::StringArray;
+
+    use super::*;
+    use crate::budget::Budget;
+    use crate::budget::answers::AnswerMemory;
+    use crate::budget::work::{PROCESSOR_TIME, Workers};
+    use crate::frame::batch::batch;
+
+    /// A thousand rows of short texts, and behind them one of a thousand characters.
+    fn frame() -> Frame {
+        let texts = (0..1000).map(|_| "kort".to_owned()).chain(["lang".repeat(250)]);
+        let texts: ArrayRef = Arc::new(StringArray::from_iter_values(texts));
+        Frame::of_list(&batch([("tekst".to_owned(), texts)], 1001).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_slice_has_the_bytes_of_its_own_rows() {
+        let whole = frame();
+        // An offset and a number of four bytes each for a row, and the texts.
+        assert_eq!(whole.bytes(), 1001 * 8 + 4 + 5000);
+        assert_eq!(whole.slice(10, 5).bytes(), 5 * 8 + 4 + 20);
+        assert_eq!(whole.slice(0, 0).bytes(), 4);
+    }
+
+    #[tokio::test]
+    async fn what_is_held_for_chosen_and_joined_rows_is_what_they_take() {
+        let memory = Arc::new(AnswerMemory::new(1_000_000));
+        let workers = Workers::start(PROCESSOR_TIME, Arc::clone(&memory)).unwrap();
+        let held = move || Budget::used(&*memory);
+        let answer = async move {
+            let whole = frame();
+            let long = whole.take(&[1000]).unwrap();
+            assert_eq!((long.bytes(), held()), (8 + 4 + 1000, long.bytes()));
+            let joined = Frame::joined(&[whole.slice(0, 2), long.clone()]).unwrap().unwrap();
+            assert_eq!((joined.bytes(), held()), (3 * 8 + 4 + 1008, long.bytes() + joined.bytes()));
+        };
+        workers.run(&workers.work(), answer).await.expect("nothing panics");
     }
 }

@@ -29,8 +29,9 @@ pub fn narrowed(figures: &Decimal128Array) -> ArrayRef {
     let narrow = || {
         let scale = figures.iter().flatten().map(decimals).max().unwrap_or(0);
         let unit = 10_i128.pow(FIGURE_SCALE - scale);
-        let limit = 10_i64.pow(NARROW_PRECISION.into());
-        let fits = |figure: i128| i64::try_from(figure / unit).ok().filter(|figure| figure.abs() < limit);
+        let limit = 10_u64.pow(NARROW_PRECISION.into());
+        let fits =
+            |figure: i128| i64::try_from(figure / unit).ok().filter(|figure| figure.unsigned_abs() < limit);
         let narrow = |figure: Option<i128>| figure.map_or(Some(None), |figure| fits(figure).map(Some));
         let values: Option<Decimal64Array> =
             figures.iter().map(narrow).collect::<Option<Vec<_>>>().map(Decimal64Array::from);
@@ -80,6 +81,10 @@ mod tests {
             (vec![], DataType::Decimal64(18, 0)),
             (vec![Some(ONE * ONE)], DataType::Decimal128(38, 18)),
             (vec![Some(1), Some(ONE)], DataType::Decimal128(38, 18)),
+            // These have no absolute value in 64 bits, and one in 18 digits.
+            (vec![Some(i128::from(i64::MIN) * ONE)], DataType::Decimal128(38, 18)),
+            (vec![Some((1 - 10_i128.pow(18)) * ONE)], DataType::Decimal64(18, 0)),
+            (vec![Some(-(10_i128.pow(18)) * ONE)], DataType::Decimal128(38, 18)),
         ] {
             let figures = column(figures).unwrap();
             let stored = narrowed(&figures);
