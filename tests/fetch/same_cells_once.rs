@@ -6,26 +6,16 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use jobindsats_bridge::settings::BridgeSettings;
 use jobindsats_bridge::simulator::Faults;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use crate::support::app::{App, AppOptions};
+use crate::support::open_files::allow_open_files;
 use jobindsats_bridge::answer::Request;
 use jobindsats_bridge::answer::stages::Stages;
 
 /// How many clients open the same workbook at once.
 const USERS: u64 = 1000;
-
-/// Two ends of each connection are files of this process, beside those of tests that run at the same time.
-fn allow_open_files() {
-    let limit = getrlimit(Resource::Nofile);
-    let needed = 4 * USERS;
-    let allowed = limit.maximum.unwrap_or(u64::MAX);
-    assert!(allowed >= needed, "{needed} open files are needed, {allowed} allowed: raise ulimit -Hn");
-    let current = limit.current.unwrap_or(u64::MAX).max(needed);
-    setrlimit(Resource::Nofile, Rlimit { current: Some(current), ..limit }).unwrap();
-}
 
 /// The value of one of the process' own metrics.
 async fn metric(app: &App, name: &str) -> u64 {
@@ -36,7 +26,8 @@ async fn metric(app: &App, name: &str) -> u64 {
 
 #[actix_web::test]
 async fn a_thousand_cold_requests_for_the_same_rows_ask_for_each_chunk_once() {
-    allow_open_files();
+    // Two ends of each connection are files of this process, beside those of tests that run at the same time.
+    allow_open_files(4 * USERS);
     // No client times out before all have sent their request, however slow the machine is.
     let settings = BridgeSettings {
         cell_limit: 200,

@@ -1,6 +1,8 @@
 //! Kills the program while it writes to disk and figures are revised, and checks it after each restart. `KILL_CYCLES` is the number
 //! of kills; use 200 before a release.
 
+#[cfg(target_os = "linux")]
+mod open_files;
 pub mod process;
 
 use std::collections::HashSet;

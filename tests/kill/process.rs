@@ -53,9 +53,14 @@ impl Bridge {
 
     /// As [`Bridge::start`], where no file can grow beyond four kilobytes.
     pub async fn start_on_full_disk(folder: &Path) -> Self {
+        Self::start_limited(folder, "trap '' XFSZ; ulimit -f 8", &[]).await
+    }
+
+    /// As [`Bridge::start_with`], under limits that a shell sets first.
+    pub async fn start_limited(folder: &Path, limits: &str, settings: &[(&str, &str)]) -> Self {
         let mut command = command_of("sh", folder);
-        let limited = "trap '' XFSZ; ulimit -f 8; exec \"$0\"";
-        Self::ready(command.args(["-c", limited, PROGRAM])).await
+        command.args(["-c", &format!("{limits}; exec \"$0\""), PROGRAM]);
+        Self::ready(command.envs(settings.iter().copied())).await
     }
 
     async fn ready(command: &mut Command) -> Self {

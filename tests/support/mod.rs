@@ -4,4 +4,5 @@ pub mod app;
 pub mod canned;
 pub mod canned_app;
 pub mod log;
+pub mod open_files;
 pub mod wire;
