@@ -61,14 +61,14 @@ use crate::web::state::AppState;
 #[derive(Debug, Clone)]
 pub struct UpstreamChoice {
     pub origin: Origin,
-    /// The folder below `BRIDGE_DATA_DIR` that holds all that is stored from this origin. The simulator has one for each of
-    /// its editions, so that what an older one made up does not answer.
+    /// The folder below `BRIDGE_DATA_DIR` that has everything that is stored from this origin. Each edition of the simulator has
+    /// its own, because the figures that it makes up differ from those of other editions.
     pub folder: String,
     pub url: String,
     pub key: Option<ApiKey>,
-    /// The file that the key stands in, if it stands in one.
+    /// The file that the key is read from, if it is in one.
     pub key_file: Option<PathBuf>,
-    /// Whether it closes between 22 and 23.
+    /// Whether the upstream is closed from 22 to 23.
     pub closed_hour: bool,
     pub retry: Retry,
 }
@@ -122,7 +122,7 @@ pub enum StartError {
 pub struct Parts {
     pub state: AppState,
     pub client: Arc<HttpUpstream>,
-    /// What is known of the upstream's ways.
+    /// What answers and probes showed of the upstream beyond its metadata.
     pub learnt: Learnt,
     /// The lock on the data folder, held for as long as the process runs.
     _folder: Option<File>,
@@ -181,7 +181,7 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
     let (store, files) = store(settings, &path, &origin, writer, &metrics);
     let (budgets, connections) = (upstream_budgets(settings, &origin, &clock), connections(settings));
     let (workers, answers) = workers(options)?;
-    // What a probe found of the limit is taken into use at the next start: plans under way were made for the earlier one.
+    // If a probe finds another limit while the program runs, it counts from the next start on: all plans of a process have one limit.
     let cell_limit = learnt.cell_limit(settings.cell_limit);
     let fetcher = Fetcher::new(
         Asker::new(upstream, updates.clone(), learnt.clone(), budgets.clone(), cell_limit),
@@ -258,7 +258,7 @@ fn connections(settings: &BridgeSettings) -> Arc<Connections> {
     Arc::new(Connections::new(connection_limits(settings), settings.trusted_proxies.clone()))
 }
 
-/// Libraries that write dates panic before 1970.
+/// Refuses a clock that is before 1970: libraries that write dates panic there.
 fn check_clock(clock: &Clock) -> Result<(), StartError> {
     let now = clock.now();
     if now < DateTime::UNIX_EPOCH { Err(StartError::Clock { now }) } else { Ok(()) }
@@ -450,11 +450,11 @@ impl Service {
         self.settings.public_url.clone().unwrap_or_else(|| self.url())
     }
 
-    /// Reads the indicators' file again, and with it the file of the key and what a probe found. Indicators whose figures are the same as before keep their state. A file that cannot be
-    /// used changes nothing; the metrics show the failed reload.
+    /// Reads again what may change while the program runs: what a probe found, the file of the key, and the definitions of the
+    /// indicators. Indicators that ask for the same figures as before keep them. A file that cannot be used changes nothing.
     ///
     /// # Errors
-    /// When the file cannot be used.
+    /// When the definitions cannot be used; the metrics show that too.
     pub fn reload(&self) -> Result<(), DefinitionError> {
         self.learnt.read_dialect();
         if let Err(error) = self.client.reread_key() {

@@ -1,11 +1,12 @@
-//! Runs a plan chunk by chunk: cells come from the store if they are fresh, otherwise from the upstream.
+//! Gets the cells of a plan chunk by chunk: from the store if they are fresh there, otherwise from the upstream.
 //!
-//! Concurrent requests for the same cells share one fetch, which runs in a task of its own: it continues when one of the callers
-//! leaves, and ends when all have left. A chunk that is too large or too slow is halved. Answers with errors are never stored.
+//! Callers that need the same cells at the same time share one request. It runs in a task of its own, which goes on when one of them
+//! leaves and ends when all have left. What is too much for the upstream in one request is asked for in halves. An answer that does
+//! not fit its request is not stored.
 //!
-//! All cells of an answer belong to one revision. When a table's revision changes during an answer, what was read so far is discarded
-//! and [`Fetcher::in_one_revision`] reads again. Fetched cells are confirmed once the list of tables was read after them, because the
-//! table may have been updated while they were fetched.
+//! All cells of an answer belong to one revision of the table ([`Fetcher::in_one_revision`]). A table may be updated while its cells
+//! are fetched, so new cells are unconfirmed at first. They are confirmed when the list of tables, read after them, has the table's
+//! date unchanged; if the date has changed, they are removed.
 
 pub mod ask;
 mod asked;
@@ -56,16 +57,16 @@ use crate::upstream::caller::Caller;
 /// What is known about updates of tables.
 #[async_trait]
 pub trait Updates: Send + Sync + Debug {
-    /// The day that the upstream says the table was last updated; looked up anew only after a while.
+    /// The day on which the table was last updated, as the list of tables says. The list is read again only after a while.
     async fn update_latest(&self, table: &MeasurementId) -> Option<NaiveDate>;
 
-    /// Has it looked up now, for all tables; says whether that was to be had.
+    /// Reads the list of tables again now. False if it cannot be read.
     async fn look_up(&self) -> bool;
 
-    /// A label is not in the table's metadata, which is to be read again.
+    /// Has the table's metadata read again in the background, because an answer had a label that is not in it.
     fn outdated(&self, table: &MeasurementId);
 
-    /// Whether the table is no longer as it was known: its metadata is read again now, unless that has been done meanwhile.
+    /// Whether the table has changed since `known` was read. Its metadata is read again now, unless that was done meanwhile.
     async fn has_changed(&self, known: &Measurement) -> bool;
 }
 
@@ -95,15 +96,15 @@ const ATTEMPTS: usize = 2;
 /// than was planned.
 const ROUNDS: usize = 4;
 
-/// How somebody waits for what is missing.
+/// What a caller wants of the requests for missing cells.
 #[derive(Debug, Clone, Copy)]
 struct Wait {
-    /// Stored cells that are fresh at that moment are not asked for.
+    /// Only cells that are fresh at this moment count as stored.
     until: DateTime<Utc>,
     leeway: Leeway,
 }
 
-/// What of a chunk would come from where.
+/// Which figures of a chunk would come from the store, and which requests would bring the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outlook {
     pub figures: u64,
@@ -308,8 +309,8 @@ impl Fetcher {
         self.inner.asker.has_room()
     }
 
-    /// Fetches what is missing of a chunk before anybody asks for it, and what will not be fresh at that moment. Who asks
-    /// meanwhile shares the fetch.
+    /// Fetches the cells of a chunk that are not stored or will not be fresh at that moment, before a client asks for them. Clients
+    /// that ask meanwhile share the requests.
     ///
     /// # Errors
     /// When the upstream fails, or the table is updated while it is read.
@@ -334,7 +335,7 @@ impl Fetcher {
         self.in_one_revision(&measurement.id, None, read).await
     }
 
-    /// Whether stored cells of a chunk will still be fresh at that moment. None is read for the answer, and none counts as used.
+    /// Whether all cells of a chunk are stored and will be fresh at that moment. No block is read to find out, and none counts as used.
     pub async fn is_ready(&self, measurement: &Measurement, chunk: &Chunk, until: DateTime<Utc>) -> bool {
         let revision = self.current_revision(&measurement.id).await;
         let key = CellKey::of(measurement, chunk);
@@ -361,7 +362,7 @@ impl Fetcher {
         Ok(Outlook { figures: wanted.count(), stored: wanted.count() - missing, requests: requests.chunks })
     }
 
-    /// The moment at which stored cells must be fresh; none where only stored cells are to be had.
+    /// The moment at which stored cells must be fresh; `None` if none can be fetched, so that any will do.
     fn fresh_at(&self, mode: RevisionMode) -> Option<DateTime<Utc>> {
         matches!(mode, RevisionMode::Current(_)).then(|| self.inner.clock.now())
     }
@@ -391,8 +392,8 @@ impl Fetcher {
         Ok(window(measurement, chunk, &key).block(&blocks)?)
     }
 
-    /// Blocks that have all cells of a chunk between them: the given ones, and missing cells from the upstream. Requests for them
-    /// that are on their way already are waited for.
+    /// Blocks that together have all cells of a chunk: the given ones, and others from the upstream for what they lack. Where another
+    /// caller's request will bring a missing cell, that request is waited for.
     async fn missing(
         &self,
         measurement: &Arc<Measurement>,
@@ -431,7 +432,7 @@ impl Fetcher {
     ) -> Result<Vec<Awaited>, FetchError> {
         let wanted = missing::figures_of(measurement, chunk);
         let _one_plan_at_a_time = self.inner.planning(&measurement.id).lock_owned().await;
-        // Read before the store: what ends in between is in store.
+        // Listed before the store is looked into: a request that ends in between has put its figures there.
         let pending = self.inner.under_way.of_table(&measurement.id);
         let around = around(measurement, chunk);
         let mut held = self.inner.held(measurement, &around, revision, Some(until)).await;
@@ -452,7 +453,7 @@ impl Fetcher {
         Ok(awaited)
     }
 
-    /// Lets the fetches of a table that are under way run to their end, also if nobody waits for them any more.
+    /// Lets the requests of a table that are on their way run to their end, also if nobody waits for them any more.
     pub fn finish_under_way(&self, table: &MeasurementId) {
         self.inner.under_way.finish(table);
     }
@@ -560,10 +561,11 @@ impl Inner {
     }
 }
 
-/// A question that is too much for the upstream, though not above a limit that it names, is halved so often without a success.
+/// How often a request is halved without a success if the upstream fails at it and names no limit. Where it names one, there is no such
+/// bound.
 const MOST_HALVINGS: u32 = 4;
 
-/// How often a question was halved since a part of it was last answered.
+/// How often a request was halved since a part of it was last answered.
 #[derive(Debug, Default)]
 struct Halvings(AtomicU32);
 
@@ -611,7 +613,7 @@ fn window<'a>(measurement: &'a Measurement, chunk: &'a Chunk, key: &'a CellKey) 
 
 type Earlier = Vec<StoredFigures>;
 
-/// What differs from earlier blocks. Many cells take a while to compare: not on a thread that answers.
+/// What differs from earlier blocks. Comparing many cells takes a while, so it is not done on a thread that answers requests.
 async fn compared(
     block: CellBlock,
     key: CellKey,

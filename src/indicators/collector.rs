@@ -88,7 +88,7 @@ impl Collector {
         Arc::clone(&self.published.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Replaces the definitions; indicators whose figures are the same as before keep their state.
+    /// Replaces the definitions; indicators that ask for the same figures as before keep their state.
     pub fn redefine(&self, definitions: &Definitions) {
         self.publish(|snapshot| snapshot.redefined(definitions));
     }

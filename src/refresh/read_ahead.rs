@@ -1,10 +1,11 @@
-//! Reads ahead the chunks that are requested most. On working days from 5 to 17, chunks that clients request often are fetched
-//! again if they would not stay fresh until 17, the most used first, so that clients rarely have to wait for the upstream.
+//! Reads ahead: fetches chunks before clients ask for them, so that clients rarely wait for the upstream.
 //!
-//! The newest figures of chosen tables are kept fresh at any hour, whether or not somebody asks for them.
+//! At any hour, the newest figures of the tables in `BRIDGE_READY_TABLES` are kept fresh, whether or not anybody asks for them. On
+//! working days from 5 to 17, chunks that clients request often are fetched again if they would not stay fresh until 17, the most
+//! used first.
 //!
-//! Makes one call at a time, only while a call stays free for clients, and within a budget per day. Reading ahead does not count as
-//! use. After a try, successful or not, the same chunk is not tried again for half an hour.
+//! One chunk is fetched at a time, only while the upstream has room for a client's call too, and a day has a budget of requests and
+//! cells. After a try, successful or not, a chunk is not tried again for half an hour. Reading ahead does not count as use.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -94,7 +95,7 @@ struct Today {
     requests: u64,
     cells: u64,
     tried: HashMap<(MeasurementId, CellKey), DateTime<Utc>>,
-    /// Chosen tables that cannot be read, as far as the log says so.
+    /// Tables of `BRIDGE_READY_TABLES` that cannot be read. The log has each of them once.
     unreadable: HashSet<String>,
 }
 
@@ -201,7 +202,7 @@ impl ReadAhead {
         }
     }
 
-    /// The chunks of the chosen tables, in the order of the setting.
+    /// The newest figures of the tables in `BRIDGE_READY_TABLES`, in the order of the setting.
     async fn chosen(&self) -> Vec<Due> {
         let mut chosen = Vec::new();
         for table in &self.ready_tables {
@@ -232,7 +233,7 @@ impl ReadAhead {
         habitual
     }
 
-    /// Those of the wanted chunks that must be read to be fresh at that moment.
+    /// Those of the wanted chunks that are not stored, or will not be fresh at that moment.
     async fn due(&self, wanted: Vec<Due>, until: DateTime<Utc>) -> Vec<Due> {
         let (mut ready, mut all) = (0, Vec::new());
         for due in wanted {
@@ -245,7 +246,8 @@ impl ReadAhead {
         all
     }
 
-    /// Reserves a chunk: false if the day's budget is used up or the chunk was tried recently.
+    /// Takes what a chunk costs from the day's budget, and notes that it is tried. False, and nothing taken, if the budget does not
+    /// suffice or the chunk was tried in the last half hour.
     fn takes_on(&self, Due { measurement, chunk }: &Due) -> bool {
         let (now, key) = (self.clock.now(), (measurement.id.clone(), CellKey::of(measurement, chunk)));
         let mut today = self.today();
@@ -301,7 +303,8 @@ fn is_working_hour(at: &CopenhagenTime) -> bool {
     !matches!(at.weekday(), Weekday::Sat | Weekday::Sun) && HOURS.contains(&at.hour())
 }
 
-/// The chunks for a recorded use. If it had the then newest period, newer periods are added; one chunk if that is within the limit.
+/// The chunks that bring what was used, one if the limit allows. If the newest period of that time was among it, the periods that
+/// were published since are added.
 fn chunks(measurement: &Measurement, used: &Use, cell_limit: u64) -> Option<Vec<Chunk>> {
     let mut selection = used.key.selection(measurement)?;
     if used.reaches_newest {

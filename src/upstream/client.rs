@@ -1,7 +1,7 @@
-//! Calls the upstream: a limited number at the same time, in the order of `queue`, never into the closed hour, with retries where
-//! they can help, and no calls while the circuit is open.
+//! The HTTP client for the upstream. Only so many calls run at the same time; the others wait in the `queue`. No call is made while
+//! the circuit is open, or if it could run into the closed hour. A failed call is tried again where that can help.
 //!
-//! In charge of sending and of deciding whether a call succeeded; `decode` and `read` interpret the answers.
+//! Sends calls and decides whether they succeeded. What an answer means is read by `decode` and `read`.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -73,7 +73,7 @@ pub struct ClientOptions {
     pub timeout: Duration,
     /// The most calls at the same time.
     pub concurrency: usize,
-    /// Whether the upstream closes from 22 to 23; only a simulator may not.
+    /// Whether the upstream is closed from 22 to 23. The databank is, a simulator need not be.
     pub closed_hour: bool,
     pub retry: Retry,
     pub clock: Clock,
@@ -118,7 +118,7 @@ struct Call<'a> {
     is_divisible: bool,
 }
 
-/// A successful answer, with the data for a report if its body cannot be used.
+/// A successful answer. Its id is for the failure report in case the body cannot be used.
 struct Answer {
     body: Bytes,
     request_id: Option<String>,
@@ -162,7 +162,7 @@ impl Upstream for HttpUpstream {
         self.ask(&call, read).await
     }
 
-    /// With a concurrency of one, the single permit may be used while no client waits for it.
+    /// One permit stays free for clients. Where there is only one in all, it may be used while no client uses it.
     fn has_room(&self) -> bool {
         let kept_free = if self.concurrency > 1 { 1 } else { 0 };
         self.queue.free() > kept_free && !self.circuits.is_open() && self.is_open().is_ok()
@@ -269,7 +269,7 @@ impl HttpUpstream {
                 tracing::info!("the key was refused; its file holds another one, which is tried");
                 continue;
             }
-            // The earlier failure explains more than that the circuit is open.
+            // The circuit opened after an earlier try. How that try failed says more than that the circuit is open.
             if let (Failure::CircuitOpen { .. }, Some(earlier)) = (&failed.failure, earlier.take()) {
                 return Err(earlier);
             }

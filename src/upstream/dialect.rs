@@ -1,4 +1,5 @@
-//! What a probe found of the upstream, kept as `dialect.json` in the origin's folder and obeyed by the client.
+//! The dialect: how the upstream differs from its description, as far as a probe has found out. It is stored as `dialect.json` in the
+//! origin's folder, and requests are planned by it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,18 +17,19 @@ pub const DIALECT_FILE: &str = "dialect.json";
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Dialect {
+    /// When the probe asked.
     pub asked_at: Option<DateTime<Utc>>,
-    /// Names of the points that were seen.
+    /// Names of the points in which the upstream differs.
     pub seen: Vec<String>,
-    /// Forms of selections.
+    /// Which forms of selections the upstream answered, and which it refused.
     pub forms: KnownForms,
-    /// Cells that one request may ask for, where that is less than documented.
+    /// The most cells of one request, if that is less than documented.
     pub cell_limit: Option<u64>,
-    /// Units that figures suggest, by table and measure.
+    /// Units that the size of figures suggests, by table and measure.
     pub units: BTreeMap<String, BTreeMap<String, Unit>>,
 }
 
-/// The file is there and is no dialect.
+/// Why the file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DialectError {
     #[error("it cannot be read: {0}")]
@@ -37,7 +39,7 @@ pub enum DialectError {
 }
 
 impl Dialect {
-    /// The dialect in a folder; the usual one where none was written.
+    /// The dialect that is stored in a folder. Without a file, the upstream is taken to be as it is described.
     ///
     /// # Errors
     /// When a file is there that cannot be used.
