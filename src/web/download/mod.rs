@@ -115,9 +115,10 @@ impl Download<'_> {
         *self.request.method() == Method::GET
     }
 
-    /// Whether the client has to know the length of the file.
+    /// Whether the client has to know the length of the file, or which one it is.
     fn needs_length(&self) -> bool {
-        let seeks = ByteRange::of(self.request.headers()).is_some();
+        let headers = self.request.headers();
+        let seeks = ByteRange::of(headers).is_some() || headers.contains_key(header::IF_MATCH);
         !self.is_get() || seeks || self.request.version() < HttpVersion::HTTP_11
     }
 
