@@ -31,6 +31,19 @@ impl PageError {
         }
     }
 
+    /// A table that there is not, nor one of a similar name.
+    fn unknown_table(found: &str) -> Self {
+        let found = excerpt(found);
+        Self {
+            status: 404,
+            ..Self::bad(
+                "UnknownTable",
+                format!("Målingen '{found}' findes ikke; find en på forsiden."),
+                format!("There is no measurement '{found}'; find one on the front page."),
+            )
+        }
+    }
+
     /// A municipality that there is not.
     pub fn municipality(found: &str, suggestion: Option<String>) -> Self {
         let found = excerpt(found);
@@ -127,8 +140,10 @@ impl PageError {
 
 impl From<&BridgeError> for PageError {
     fn from(error: &BridgeError) -> Self {
-        if let BridgeError::UnknownPath(_) = error {
-            return Self::unknown_page();
+        match error {
+            BridgeError::UnknownPath(_) => return Self::unknown_page(),
+            BridgeError::UnknownTable { table, suggestion: None, .. } => return Self::unknown_table(table),
+            _ => {}
         }
         let ErrorDescription { status, code, danish, retry_after_seconds, .. } = error.describe();
         Self { status, code, danish, english: in_english(error), retry_after_seconds }

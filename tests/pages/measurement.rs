@@ -229,7 +229,7 @@ async fn bad_input_is_a_friendly_page_and_starts_nothing() {
     assert_eq!(app.get("/odata/jobindsats/y07a02/").await.status, 200);
     let many = (0..9).map(|index| municipality::all()[index].code).collect::<Vec<_>>().join(",");
     for (path, status, sentence) in [
-        ("/maaling/findes_ikke".to_owned(), 404, "findes ikke"),
+        ("/maaling/findes_ikke".to_owned(), 404, "findes ikke; find en på forsiden"),
         ("/maaling/y07a2".to_owned(), 404, "y07a02"),
         ("/maaling/%3Cscript%3Ealert(1)%3C%2Fscript%3E".to_owned(), 404, "findes ikke"),
         ("/maaling/y07a02?kommune=0".to_owned(), 400, "Kommunen"),
