@@ -14,8 +14,9 @@ use crate::catalogue::measure::Unit;
 
 /// The definitions that are built into the program.
 const BUILT_IN: &str = include_str!("../../metadata/indicators.json");
-/// Series per area: the value and its change from two baselines.
+/// Series per area: the value and its change from two baselines; of a share in two units.
 const SERIES_PER_AREA: usize = 3;
+const SERIES_PER_AREA_OF_A_SHARE: usize = 5;
 /// Series per indicator besides those of its areas.
 const SERIES_ABOUT: usize = 25;
 /// How many of the largest indicators an error names.
@@ -179,7 +180,12 @@ impl Definition {
     pub fn series_bound(&self) -> usize {
         let levels: &[AreaLevel] = if self.levels.is_empty() { &AreaLevel::ALL } else { &self.levels };
         let areas: usize = levels.iter().map(|level| level.area_count()).sum();
-        areas * SERIES_PER_AREA + SERIES_ABOUT
+        let of_area = if self.quantity.base() == BaseUnit::Ratio {
+            SERIES_PER_AREA_OF_A_SHARE
+        } else {
+            SERIES_PER_AREA
+        };
+        areas * of_area + SERIES_ABOUT
     }
 
     /// Whether both have the same figures; titles may differ.
@@ -563,7 +569,7 @@ mod tests {
     #[test]
     fn too_many_series_name_the_largest() {
         let error = Definitions::built_in(1000).unwrap_err().to_string();
-        assert!(error.contains("limit of 1000") && error.contains("dagpenge_personer (337)"), "{error}");
+        assert!(error.contains("limit of 1000") && error.contains("ledige_andel (545)"), "{error}");
         assert!(!error.contains("saesonkorrigeret"), "the smallest are not the largest: {error}");
         assert!(one(|it| it["levels"] = serde_json::json!(["country"])).is_ok());
     }

@@ -16,7 +16,7 @@ use crate::catalogue::id::MeasurementId;
 use crate::catalogue::period::{Period, PeriodKind};
 use crate::clock::start_of_day;
 use crate::indicators::definition::{AreaLevel, BaseUnit};
-use crate::indicators::figures::{Baseline, Figures};
+use crate::indicators::figures::{Baseline, ChangeUnit, Figures};
 use crate::indicators::resolve::Area;
 use crate::indicators::snapshot::{IndicatorState, Snapshot};
 use crate::observe::upstream_observer::FailureReason;
@@ -66,7 +66,9 @@ fn families(snapshot: &Snapshot, hints: &TableHints) -> Vec<MetricFamily> {
     let values = AreaLevel::ALL
         .into_iter()
         .flat_map(|level| BaseUnit::ALL.into_iter().map(move |unit| value_family(snapshot, level, unit)));
-    let changes = AreaLevel::ALL.into_iter().map(|level| change_family(snapshot, level));
+    let changes = AreaLevel::ALL
+        .into_iter()
+        .flat_map(|level| ChangeUnit::ALL.into_iter().map(move |unit| change_family(snapshot, level, unit)));
     let about = ABOUT.iter().map(|about| about.family(snapshot));
     let reasons = [failures_family(snapshot), breaks_family(snapshot, hints)];
     let all = values.chain(changes).chain(about).chain(reasons);
@@ -96,18 +98,27 @@ fn value_family(snapshot: &Snapshot, level: AreaLevel, unit: BaseUnit) -> Metric
     family(name, help, MetricType::GAUGE, samples)
 }
 
-fn change_family(snapshot: &Snapshot, level: AreaLevel) -> MetricFamily {
-    let name = format!("jobindsats_{}_change_ratio", level.word());
+fn change_family(snapshot: &Snapshot, level: AreaLevel, unit: ChangeUnit) -> MetricFamily {
+    let name = format!("jobindsats_{}_{}", level.word(), unit.suffix());
+    let measured = match unit {
+        ChangeUnit::Ratio => "as a share of the baseline",
+        ChangeUnit::Points => "in percentage points",
+    };
     let help = format!(
-        "Change of the newest published figure from the baseline, as a share of the baseline, {}.",
+        "Change of the newest published figure from the baseline, {measured}, {}.",
         level_help(level)
     );
     let mut samples = Vec::new();
     for (state, figures, newest) in current(snapshot) {
+        let quantity = state.definition.quantity;
+        if !unit.fits(quantity) {
+            continue;
+        }
         for baseline in Baseline::ALL {
             let Some(earlier) = figures.baselines(baseline)[newest] else { continue };
             for (index, area) in areas_of(figures, level) {
-                if let Some(change) = figures.change(index, newest, earlier).and_then(number) {
+                let change = figures.change(index, (newest, earlier), (unit, quantity));
+                if let Some(change) = change.and_then(number) {
                     let mut labels = value_labels(snapshot, state, area);
                     labels.push(label("baseline", baseline.word()));
                     samples.push(gauge(labels, change));

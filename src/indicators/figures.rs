@@ -13,7 +13,7 @@ use crate::catalogue::area::AREA_DIMENSION;
 use crate::catalogue::id::DimensionId;
 use crate::catalogue::period::Period;
 use crate::catalogue::value::{Figure, from_stored, to_stored};
-use crate::indicators::definition::Quantity;
+use crate::indicators::definition::{BaseUnit, Quantity};
 use crate::indicators::resolve::{Area, ResolvedIndicator};
 use crate::store::block::{CellBlock, PERIOD_COLUMN, SharedBlock};
 use crate::store::change::{Changes, FigureChange};
@@ -66,6 +66,34 @@ impl Baseline {
             Self::PreviousPeriod => Some(period.sequence()? - 1),
             Self::YearBefore => period.sequence_a_year_before(),
         }
+    }
+}
+
+/// How a change is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeUnit {
+    /// As a share of the earlier figure.
+    Ratio,
+    /// In percentage points, for shares: people say that 3.3 per cent are 0.3 points more than 3.0, not ten per cent.
+    Points,
+}
+
+impl ChangeUnit {
+    pub const ALL: [Self; 2] = [Self::Ratio, Self::Points];
+
+    /// The end of the metric's name.
+    #[must_use]
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Self::Ratio => "change_ratio",
+            Self::Points => "change_points",
+        }
+    }
+
+    /// Whether changes of such figures are measured so.
+    #[must_use]
+    pub fn fits(self, quantity: Quantity) -> bool {
+        self == Self::Ratio || quantity.base() == BaseUnit::Ratio
     }
 }
 
@@ -178,11 +206,20 @@ impl Figures {
         self.periods.iter().map(of).collect()
     }
 
-    /// The relative change of an area's figure; `None` where either figure is missing or the earlier one is zero.
+    /// The change of an area's figure; `None` where either figure is missing, and in a ratio where the earlier one is zero.
     #[must_use]
-    pub fn change(&self, area: usize, period: usize, baseline: usize) -> Option<Decimal> {
+    pub fn change(
+        &self,
+        area: usize,
+        (period, baseline): (usize, usize),
+        (unit, quantity): (ChangeUnit, Quantity),
+    ) -> Option<Decimal> {
         let (now, before) = (self.figure(area, period)?, self.figure(area, baseline)?);
-        now.checked_sub(before)?.checked_div(before)
+        let difference = now.checked_sub(before)?;
+        match unit {
+            ChangeUnit::Ratio => difference.checked_div(before),
+            ChangeUnit::Points => quantity.in_base_unit(difference).checked_mul(Decimal::ONE_HUNDRED),
+        }
     }
 
     /// What changed in the periods that had been published before.

@@ -96,6 +96,8 @@ fn figure_families() -> BTreeMap<String, Option<BaseUnit>> {
         }
         for history in ["", "history_"] {
             families.insert(format!("jobindsats_{history}{level}_change_ratio"), None);
+            let points = format!("jobindsats_{history}{level}_change_points");
+            families.insert(points, Some(BaseUnit::Ratio));
         }
     }
     families

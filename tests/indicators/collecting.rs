@@ -70,6 +70,22 @@ async fn a_change_needs_both_sides_and_a_baseline_that_is_not_zero() {
 }
 
 #[tokio::test]
+async fn a_share_changes_by_percentage_points_exactly() {
+    let folder = tempfile::tempdir().unwrap();
+    let share = fake::definition(json!({ "quantity": "percent", "measure": "m_1", "levels": ["country"] }));
+    let (source, _, collector) = fake::collector(&[share], folder.path());
+    for (period, percent) in [("2026M06", 3.2), ("2026M05", 2.9)] {
+        source.change(|databank| databank.cells.insert((COUNTRY, period), Some(percent)));
+    }
+    collector.refresh("personer").await;
+    let change = "jobindsats_country_change_points{source=\"simulator\",indicator=\"personer\",baseline=\"previous_period\"}";
+    assert_eq!(sample(&collector, change), 0.3);
+    let counts = fake::collector(&[fake::definition(json!({}))], tempfile::tempdir().unwrap().path()).2;
+    counts.refresh("personer").await;
+    assert_eq!(lines(&counts, "jobindsats_country_change_points"), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn a_gap_of_a_month_gives_no_change_from_the_month_before_it() {
     let folder = tempfile::tempdir().unwrap();
     let (source, _, collector) = fake::collector(&[fake::definition(json!({}))], folder.path());

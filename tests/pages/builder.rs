@@ -164,6 +164,10 @@ async fn one_figure_per_area_is_an_indicator() {
     assert_eq!(newest, expected);
     assert!(copied(&page, "alert").contains(&copied(&page, "change")));
     assert!(copied(&page, "history").contains("jobindsats_history_municipality_persons{"));
+    let share = "Ledige_fuldtidspersoner_i_pct_af_arbejdsstyrken_16_66_år";
+    let page = visit(&app, &format!("/maaling/y25i01/byg?niveau=Kommune&maal={share}"), "da").await;
+    assert!(copied(&page, "change").starts_with("jobindsats_municipality_change_points{"));
+    assert!(copied(&page, "alert").contains("procentpoint mere end året før"), "{}", copied(&page, "alert"));
     let two = visit(&app, "/maaling/y25i01/byg?niveau=Kommune", "da").await;
     assert_eq!(copied(&two, "indicator"), "", "several measures are no indicator");
 }

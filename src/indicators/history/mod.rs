@@ -14,9 +14,9 @@ use chrono::{Months, NaiveDate};
 use crate::catalogue::period::{Period, PeriodKind};
 use crate::clock::start_of_day;
 use crate::error::{DescribeError, ErrorDescription};
-use crate::indicators::definition::AreaLevel;
+use crate::indicators::definition::{AreaLevel, Quantity};
 use crate::indicators::exposition::number;
-use crate::indicators::figures::{Baseline, Figures};
+use crate::indicators::figures::{Baseline, ChangeUnit, Figures};
 use crate::indicators::resolve::Area;
 use crate::indicators::snapshot::{IndicatorState, Snapshot};
 
@@ -74,7 +74,7 @@ impl DescribeError for HistoryError {
             Self::TooManySamples => ErrorDescription::new(
                 400,
                 "TooManySamples",
-                "Svaret bliver for stort; vælg færre serier, et kortere tidsrum eller et længere trin.",
+                "Svaret bliver for stort; vælg færre tidsserier, et kortere tidsrum eller et længere trin.",
             ),
         }
     }
@@ -121,12 +121,16 @@ pub struct Sample {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SampleKind {
     Figure,
-    Change(Baseline),
+    Change(ChangeUnit, Baseline),
 }
 
 impl SampleKind {
-    const ALL: [Self; 3] =
-        [Self::Figure, Self::Change(Baseline::PreviousPeriod), Self::Change(Baseline::YearBefore)];
+    /// Those of figures of that kind.
+    fn all(quantity: Quantity) -> impl Iterator<Item = Self> {
+        let units = ChangeUnit::ALL.into_iter().filter(move |unit| unit.fits(quantity));
+        let changes = units.flat_map(|unit| Baseline::ALL.map(|baseline| Self::Change(unit, baseline)));
+        std::iter::once(Self::Figure).chain(changes)
+    }
 }
 
 /// A period's index, the time for which its value is shown, and the index of the period that its change is measured from.
@@ -165,7 +169,7 @@ fn series_of(
     budget: &mut usize,
 ) -> Result<Vec<Series>, HistoryError> {
     let mut series = Vec::new();
-    for shown in SampleKind::ALL {
+    for shown in SampleKind::all(state.definition.quantity) {
         let asked: Vec<_> = (0..figures.areas.len())
             .map(|area| (area, labels(origin, state, &figures.areas[area], shown)))
             .filter(|(_, labels)| query.matchers.iter().all(|matcher| matcher.accepts(labels)))
@@ -197,7 +201,7 @@ fn labels(
     let definition = &state.definition;
     let (unit, baseline) = match shown {
         SampleKind::Figure => (definition.quantity.base().suffix(), None),
-        SampleKind::Change(baseline) => ("change_ratio", Some(baseline.word())),
+        SampleKind::Change(unit, baseline) => (unit.suffix(), Some(baseline.word())),
     };
     let mut labels = vec![("__name__", format!("jobindsats_history_{}_{unit}", area.level.word()))];
     if area.level != AreaLevel::Country {
@@ -212,7 +216,7 @@ fn labels(
 fn held(figures: &Figures, shown: SampleKind) -> Vec<PeriodSpan> {
     let baselines = match shown {
         SampleKind::Figure => vec![None; figures.periods.len()],
-        SampleKind::Change(baseline) => figures.baselines(baseline),
+        SampleKind::Change(_, baseline) => figures.baselines(baseline),
     };
     let of = |(index, period): (usize, &Period)| {
         let instant = |day: NaiveDate| start_of_day(day).timestamp_millis();
@@ -233,7 +237,9 @@ fn value(
 ) -> Option<f64> {
     let value = match shown {
         SampleKind::Figure => state.definition.quantity.in_base_unit(figures.figure(area, held.period)?),
-        SampleKind::Change(_) => figures.change(area, held.period, held.baseline?)?,
+        SampleKind::Change(unit, _) => {
+            figures.change(area, (held.period, held.baseline?), (unit, state.definition.quantity))?
+        }
     };
     number(value)
 }

@@ -138,6 +138,22 @@ fn ratios_are_ratios_and_long_periods_are_shown_for_their_last_part() {
 }
 
 #[test]
+fn a_share_changes_by_percentage_points_too_and_a_count_does_not() {
+    let periods = ["2026M06", "2026M05"];
+    let indicators =
+        vec![state("andel", "M", &periods, "percent"), state("personer", "M", &periods, "persons")];
+    let snapshot = Snapshot { origin: "simulator".into(), indicators };
+    let query = range(ms("2026-06-10T00:00:00Z"), ms("2026-06-11T00:00:00Z"), DAY);
+    for (name, count) in [("change_points", 2), ("change_ratio", 3)] {
+        let name = format!("jobindsats_history_country_{name}");
+        let query = only(query.clone(), &[("__name__", &name), ("baseline", "previous_period")]);
+        let found = read(&snapshot, &query, &mut SAMPLE_LIMIT.clone()).unwrap();
+        assert_eq!(found.len() + 1, count, "{name}");
+        assert_eq!(seen(&found[0], ms("2026-06-10T00:00:00Z")), Some(-1.0), "from 1 to 0 per cent");
+    }
+}
+
+#[test]
 fn a_change_is_shown_for_the_later_period_and_is_missing_where_either_figure_is() {
     let snapshot = Snapshot {
         origin: "simulator".into(),

@@ -7,7 +7,8 @@ use serde_json::json;
 use crate::catalogue::area::AreaKind;
 use crate::catalogue::dimension::{Dimension, Member};
 use crate::catalogue::measure::Unit;
-use crate::indicators::definition::{AreaLevel, Quantity};
+use crate::indicators::definition::{AreaLevel, BaseUnit, Quantity};
+use crate::indicators::figures::ChangeUnit;
 use crate::pages::builder::choice::{Breakdown, Choice};
 use crate::pages::builder::texts::Text;
 use crate::pages::language::Language;
@@ -50,7 +51,8 @@ pub(super) fn texts(choice: &Choice<'_>, title: &str, source: &str, l: Language)
     });
     let (word, unit) = (level.word(), quantity.base().suffix());
     let labels = format!("source=\"{source}\",indicator=\"{id}\"");
-    let change = format!("jobindsats_{word}_change_ratio{{{labels},baseline=\"year_before\"}}");
+    let changed = if quantity.base() == BaseUnit::Ratio { ChangeUnit::Points } else { ChangeUnit::Ratio };
+    let change = format!("jobindsats_{word}_{}{{{labels},baseline=\"year_before\"}}", changed.suffix());
     let text = |id, title: &str, text: String| Text { id, title: title.to_owned(), text };
     vec![
         text("indicator", "BRIDGE_INDICATORS", format!("{file:#}")),
@@ -59,22 +61,35 @@ pub(super) fn texts(choice: &Choice<'_>, title: &str, source: &str, l: Language)
             l.text("PromQL: nyeste tal", "PromQL: newest figure"),
             format!("jobindsats_{word}_{unit}{{{labels}}}"),
         ),
-        text("change", l.text("PromQL: ændring på et år", "PromQL: change in a year"), change.clone()),
+        text("change", change_title(changed, l), change.clone()),
         text(
             "history",
             l.text("PromQL: udvikling", "PromQL: history"),
             format!("last_over_time(jobindsats_history_{word}_{unit}{{{labels}}}[400d])"),
         ),
-        text("alert", l.text("Prometheus: alarm", "Prometheus: alert"), alert(&id, level, &change)),
+        text("alert", l.text("Prometheus: alarm", "Prometheus: alert"), alert(&id, level, &change, changed)),
     ]
 }
 
-/// A rule for the change in a year. Series of the country have no label for the area.
-fn alert(id: &str, level: AreaLevel, change: &str) -> String {
+fn change_title(changed: ChangeUnit, l: Language) -> &'static str {
+    match changed {
+        ChangeUnit::Ratio => l.text("PromQL: ændring på et år", "PromQL: change in a year"),
+        ChangeUnit::Points => {
+            l.text("PromQL: ændring på et år i procentpoint", "PromQL: change in a year in percentage points")
+        }
+    }
+}
+
+/// A rule for the change in a year, of a share in percentage points. Series of the country have no label for the area.
+fn alert(id: &str, level: AreaLevel, change: &str, changed: ChangeUnit) -> String {
     let area = if level == AreaLevel::Country { "Hele landet" } else { "{{ $labels.area }}" };
+    let (threshold, more) = match changed {
+        ChangeUnit::Ratio => ("0.1", "{{ humanizePercentage $value }} mere"),
+        ChangeUnit::Points => ("1", "{{ printf \"%.1f\" $value }} procentpoint mere"),
+    };
     format!(
-        "groups:\n- name: {id}\n  rules:\n  - alert: {id}_stigning\n    expr: |-\n      {change} > 0.1\n    for: 15m\n    labels:\n      severity: warning\n    \
-         annotations:\n      summary: '{area}: {{{{ humanizePercentage $value }}}} mere end året før'"
+        "groups:\n- name: {id}\n  rules:\n  - alert: {id}_stigning\n    expr: |-\n      {change} > {threshold}\n    for: 15m\n    labels:\n      severity: warning\n    \
+         annotations:\n      summary: '{area}: {more} end året før'"
     )
 }
 
@@ -139,10 +154,17 @@ mod tests {
 
     #[test]
     fn an_alert_names_the_area_that_its_series_have() {
-        let country = alert("a", AreaLevel::Country, "x");
+        let country = alert("a", AreaLevel::Country, "x", ChangeUnit::Ratio);
         assert!(country.contains("summary: 'Hele landet: {{ humanizePercentage $value }} mere"), "{country}");
-        let municipality = alert("a", AreaLevel::Municipality, "x");
+        let municipality = alert("a", AreaLevel::Municipality, "x", ChangeUnit::Ratio);
         assert!(municipality.contains("summary: '{{ $labels.area }}: {{ humanize"), "{municipality}");
+    }
+
+    #[test]
+    fn a_share_has_risen_by_percentage_points() {
+        let share = alert("a", AreaLevel::Country, "x", ChangeUnit::Points);
+        assert!(share.contains("x > 1\n") && share.contains("$value }} procentpoint mere end"), "{share}");
+        assert!(!share.contains("Percentage"), "{share}");
     }
 
     #[test]
