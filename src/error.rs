@@ -46,7 +46,7 @@ impl ErrorDescription {
         ErrorDescription::new(
             500,
             "InternalError",
-            "Der er en fejl i tjenesten; prøv igen, og sig det til den, der driver tjenesten.",
+            "Der er en fejl i broen; prøv igen, og sig det til den, der driver den.",
         )
     }
 

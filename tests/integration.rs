@@ -4,6 +4,7 @@
 mod answer;
 mod budget;
 mod conformance;
+mod danish;
 mod error;
 mod export;
 mod feed;

@@ -166,8 +166,8 @@ impl DescribeError for BridgeError {
                 400,
                 "TooManyRows",
                 format!(
-                    "Svaret kan få op til {bound} rækker, men grænsen er {limit}; afgræns med $filter på Periode, område \
-                     eller en anden dimension."
+                    "Svaret kan få op til {bound} rækker, men grænsen er {limit}; afgræns med $filter på Periode, Område \
+                     eller en fordeling."
                 ),
             )
             .on("$filter"),
@@ -176,7 +176,7 @@ impl DescribeError for BridgeError {
                 "TooManyRows",
                 format!(
                     "any, all eller $count skal læse op til {bound} rækker tal, men grænsen er {limit}; skriv et filter \
-                     på Periode, område eller en anden dimension inde i udtrykket."
+                     på Periode, Område eller en fordeling inde i udtrykket."
                 ),
             )
             .on("$filter"),
@@ -185,7 +185,7 @@ impl DescribeError for BridgeError {
                 "TooMuchWork",
                 format!(
                     "Udtrykket er for langt til {rows} rækker; skriv det kortere, eller afgræns med $filter på Periode, \
-                     område eller en anden dimension."
+                     Område eller en fordeling."
                 ),
             )
             .on("$filter"),
@@ -330,7 +330,7 @@ impl DescribeError for BridgeError {
                 "Adressen findes ikke; begynd ved /odata/.",
             ),
             Self::NotOffered { what, .. } => {
-                ErrorDescription::new(501, "NotOffered", format!("{what} tilbydes ikke af tjenesten."))
+                ErrorDescription::new(501, "NotOffered", format!("{what} tilbydes ikke af broen."))
             }
         }
     }

@@ -130,14 +130,12 @@ impl Exhausted {
         };
         let what = match (self.resource, minutes, self.share) {
             (Resource::Connections, _, Share::Client) => "Der er for mange åbne forbindelser fra din adresse",
-            (Resource::Connections, ..) => "Tjenesten har så mange åbne forbindelser, som den må",
-            (Resource::AnswerBytes, None, _) => "Svaret fylder mere, end tjenesten har hukommelse til",
-            (Resource::AnswerBytes, ..) => {
-                "Tjenesten er ved at sende så mange svar, som den har hukommelse til"
-            }
+            (Resource::Connections, ..) => "Broen har så mange åbne forbindelser, som den må",
+            (Resource::AnswerBytes, None, _) => "Svaret fylder mere, end broen har hukommelse til",
+            (Resource::AnswerBytes, ..) => "Broen er ved at sende så mange svar, som den har hukommelse til",
             (_, None, _) => "Forespørgslen kræver mere, end der må hentes fra Jobindsats på en time",
             (_, _, Share::Client) => "Du har hentet så meget fra Jobindsats, som én bruger må på en time",
-            _ => "Der er hentet så meget fra Jobindsats, som tjenesten må på en time",
+            _ => "Der er hentet så meget fra Jobindsats, som broen må på en time",
         };
         format!("{what}; {again}")
     }

@@ -25,25 +25,76 @@ impl Measure {
         format!("{}: {}", self.group_label, self.label)
     }
 
-    /// Whether figures of parts may be summed to a total.
+    /// Why figures of parts may not be summed to a total.
     #[must_use]
-    pub fn additivity(&self) -> Additivity {
-        Additivity::OF_EVERY_MEASURE
+    pub fn additivity(&self) -> NotAdditive {
+        NotAdditive::of(self.unit, &self.heading)
     }
 }
 
-/// Whether a total may be computed from its parts. Where it may not, a total is a published figure like any other, and an
-/// aggregation is answered only where each of its groups is one published cell.
+/// Why a total may not be computed from its parts. No measure of this databank may be summed, so a total is a published figure like
+/// any other, and an aggregation is answered only where each of its groups is one published cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Additivity {
-    NotAdditive,
+pub enum NotAdditive {
+    /// A person is counted once in a total and may be counted in several parts; small counts are hidden.
+    Persons,
+    /// Small ones are hidden.
+    Amounts,
+    Shares,
+    Averages,
+    /// What the figures show is not known, or differs from one to the other.
+    Unknown,
 }
 
-impl Additivity {
-    /// No measure of this databank may be summed: small counts are hidden, persons are counted once in a total though they occur
-    /// in several parts, and shares are not additive at all.
-    pub const OF_EVERY_MEASURE: Self = Self::NotAdditive;
+impl NotAdditive {
+    fn of(unit: Option<Unit>, label: &str) -> Self {
+        match unit {
+            Some(Unit::Persons | Unit::FullTimePersons | Unit::Spells) => Self::Persons,
+            Some(Unit::Kroner | Unit::Count) => Self::Amounts,
+            Some(Unit::Percent | Unit::PercentagePoints | Unit::Fraction) => Self::Shares,
+            Some(Unit::Weeks) => Self::Averages,
+            Some(Unit::Hours) | None => Self::stated_by(label),
+        }
+    }
+
+    fn stated_by(label: &str) -> Self {
+        let label = label.to_lowercase();
+        let has = |words: &[&str]| words.iter().any(|word| label.contains(word));
+        if has(&AVERAGES) {
+            Self::Averages
+        } else if has(&SHARES) {
+            Self::Shares
+        } else {
+            Self::Unknown
+        }
+    }
+
+    /// The sentences for readers.
+    #[must_use]
+    pub fn danish(self) -> String {
+        let why = self.because().map(|why| format!(": {why}")).unwrap_or_default();
+        format!("Tallene må ikke lægges sammen{why}. Brug den offentliggjorte total.")
+    }
+
+    /// Why, as a clause.
+    #[must_use]
+    pub fn because(self) -> Option<&'static str> {
+        match self {
+            Self::Persons => Some("samme person kan tælle med flere steder, og små tal er diskretioneret"),
+            Self::Amounts => Some("små tal er diskretioneret, så delene giver ikke det hele"),
+            Self::Shares => Some("andelen for det hele er hverken summen eller gennemsnittet af delenes"),
+            Self::Averages => {
+                Some("gennemsnittet for det hele er hverken summen eller gennemsnittet af delenes")
+            }
+            Self::Unknown => None,
+        }
+    }
 }
+
+/// Words of labels that name shares.
+const SHARES: [&str; 6] = ["andel", "grad", "rate", "status efter", "kvote", "indeks"];
+/// Words of labels that name averages.
+const AVERAGES: [&str; 3] = ["gnsn", "gennemsnit", "varighed"];
 
 /// Words of labels that count persons.
 const COUNTED_PERSONS: [&str; 7] =
@@ -78,7 +129,7 @@ impl Unit {
             Some(Self::PercentagePoints)
         } else if has(&["pct.", "procent"]) || label.ends_with("pct") {
             Some(Self::Percent)
-        } else if has(&["andel", "grad", "rate", "status efter", "kvote", "indeks"]) {
+        } else if has(&SHARES) {
             None
         } else if has(&["varighed"]) && has(&["uger"]) {
             Some(Self::Weeks)
@@ -118,6 +169,19 @@ impl Unit {
         }
     }
 
+    /// Whether a label says the unit, so that it need not stand beside it.
+    #[must_use]
+    pub fn is_named_by(self, label: &str) -> bool {
+        let label = label.to_lowercase();
+        let words: &[&str] = match self {
+            Self::Percent => &["pct", "procent", "%"],
+            Self::PercentagePoints => &["pct. point", "procentpoint"],
+            Self::Hours => &["timer", "timetal"],
+            other => &[other.label()],
+        };
+        words.iter().any(|word| label.contains(word))
+    }
+
     /// How many decimals a reader is shown.
     #[must_use]
     pub fn decimals(self) -> u8 {
@@ -131,7 +195,7 @@ impl Unit {
 
 #[cfg(test)]
 mod tests {
-    use super::Unit;
+    use super::{NotAdditive, Unit};
 
     #[test]
     fn units_are_read_from_labels_that_state_them() {
@@ -147,6 +211,37 @@ mod tests {
         ];
         for (label, unit) in cases {
             assert_eq!(Unit::stated_by(label), unit, "{label}");
+        }
+    }
+
+    #[test]
+    fn why_figures_may_not_be_summed_fits_what_they_show() {
+        for (unit, label, why) in [
+            (Some(Unit::Persons), "Antal personer", NotAdditive::Persons),
+            (Some(Unit::Kroner), "Forsørgelsesudgifter", NotAdditive::Amounts),
+            (Some(Unit::Percent), "Aktiveringsgrad", NotAdditive::Shares),
+            (Some(Unit::Weeks), "Gnsn. varighed (uger)", NotAdditive::Averages),
+            (Some(Unit::Hours), "Gennemsnitligt timetal pr. person", NotAdditive::Averages),
+            (None, "Andel af arbejdsstyrken", NotAdditive::Shares),
+            (None, "Gnsn. antal sanktioner pr. sanktioneret ledig", NotAdditive::Averages),
+            (None, "Jobopslag", NotAdditive::Unknown),
+        ] {
+            assert_eq!(NotAdditive::of(unit, label), why, "{label}");
+            assert_eq!(why.danish().contains("person"), why == NotAdditive::Persons, "{}", why.danish());
+        }
+    }
+
+    #[test]
+    fn a_unit_is_not_said_twice() {
+        for (unit, label, is_named) in [
+            (Unit::Weeks, "Gnsn. varighed af afsluttede forløb (uger)", true),
+            (Unit::Percent, "Ledige i pct. af arbejdsstyrken", true),
+            (Unit::Percent, "Aktiveringsgrad", false),
+            (Unit::FullTimePersons, "Antal personer", false),
+            (Unit::Spells, "under 2 uger", false),
+            (Unit::Hours, "Antal ordinære timer", true),
+        ] {
+            assert_eq!(unit.is_named_by(label), is_named, "{label}");
         }
     }
 

@@ -101,13 +101,15 @@ impl fmt::Display for Heading {
     }
 }
 
-/// A text with a small first letter; abbreviations and `A-kasse` keep theirs.
+/// A text with a small first letter; abbreviations keep theirs.
 #[must_use]
 pub fn uncapitalised(text: &str) -> String {
     let mut letters = text.chars();
     let Some(first) = letters.next() else { return String::new() };
     match letters.clone().next() {
-        Some(second) if second.is_lowercase() => first.to_lowercase().chain(letters).collect(),
+        Some(second) if second.is_lowercase() || second == '-' => {
+            first.to_lowercase().chain(letters).collect()
+        }
         _ => text.to_owned(),
     }
 }
@@ -138,14 +140,15 @@ impl Caveats {
     /// The breaks in words, each after its day.
     #[must_use]
     pub fn break_texts(&self) -> Option<String> {
-        let texts: Vec<_> = self.breaks.iter().map(|it| format!("{}: {}", it.from, it.text)).collect();
+        let texts: Vec<_> =
+            self.breaks.iter().map(|it| format!("{}: {}", it.from, it.text.trim_end_matches('.'))).collect();
         (!texts.is_empty()).then(|| texts.join("; "))
     }
 
     /// All of it as sentences for the description of a set.
     #[must_use]
     pub fn sentences(&self) -> Option<String> {
-        let breaks = self.break_texts().map(|texts| format!("Brud i serien: {texts}."));
+        let breaks = self.break_texts().map(|texts| format!("Databrud: {texts}."));
         let sentences: Vec<_> = self.floor.iter().cloned().chain(breaks).collect();
         (!sentences.is_empty()).then(|| sentences.join(" "))
     }
@@ -210,8 +213,8 @@ mod tests {
             (
                 "A-kasser",
                 "Forsørgede (alle ydelser)",
-                "Forsørgede: A-kasser",
-                "Forsørgede: hovedtal, A-kasser",
+                "Forsørgede: a-kasser",
+                "Forsørgede: hovedtal, a-kasser",
             ),
             ("Tal", "", "Jobindsats: tal", "Jobindsats: hovedtal, tal"),
         ];

@@ -89,7 +89,7 @@ impl DescribeError for ExportError {
             Self::NoExpand => ErrorDescription::new(
                 501,
                 "NotOffered",
-                "En fil har ingen rækker inde i rækker; hent den anden tabel som en fil for sig.",
+                "En fil har ingen rækker inde i rækker; hent det andet sæt som en fil for sig.",
             )
             .on("$expand"),
             Self::NoOption { option } => ErrorDescription::new(

@@ -54,7 +54,7 @@ pub fn catalogue_feed(
     });
     let former = former.collect();
     definitions.extend(tables);
-    let description = origin.describe_feed("Tal for det danske arbejdsmarked");
+    let description = origin.describe_feed("Tal om det danske arbejdsmarked");
     let mut feed = Feed { left_out, former, ..assemble("Jobindsats".to_owned(), description, definitions) };
     if let Some(datasets) = feed.sets.iter_mut().find(|set| set.name == DATASETS) {
         datasets.index = Some(Arc::new(SearchIndex::new(catalogue)));
@@ -108,52 +108,50 @@ impl<'a> Dataset<'a> {
 fn datasets(catalogue: &Catalogue, tables: &[SetDefinition], origin: &Origin) -> SetDefinition {
     let rows: Vec<_> = catalogue.heads.values().map(|head| Dataset::new(head, tables, origin)).collect();
     Listing::of(&rows)
-        .key("Identifier", "Tabellens id.", |row| row.head.id.as_str())
-        .text("Title", "Tabellens titel.", |row| label_or_id(&row.head.title, row.head.id.as_str()))
+        .key("Identifier", "Målingens id.", |row| row.head.id.as_str())
+        .text("Title", "Målingens titel.", |row| label_or_id(&row.head.title, row.head.id.as_str()))
         .text("Catalog", "Katalog.", |_| CATALOG)
-        .text("Description", "Hvad tabellen viser.", |row| &row.description)
-        .optional_instant("Modified", "Hvornår tabellen sidst blev opdateret.", |row| {
+        .text("Description", "Hvad målingen viser.", |row| &row.description)
+        .optional_instant("Modified", "Hvornår målingen sidst blev opdateret.", |row| {
             published(row.head.update_latest)
         })
         .optional_instant("ObservationsModified", "Hvornår tallene sidst blev opdateret.", |row| {
             published(row.head.update_latest)
         })
-        .optional_count("ObservationCount", "Antal observationer; tom, så længe det ikke er kendt.", |_| {
-            None
-        })
+        .optional_count("ObservationCount", "Antal tal; tom, så længe det ikke er kendt.", |_| None)
         .text("Subject", "Emne.", |row| &row.head.subject)
         .optional_text("SubjectId", "Emnets id; se Subjects.", |row| row.head.subject_id.as_deref())
-        .text("Group", "Gruppe af tabeller.", |row| &row.head.group)
-        .text("PeriodTypes", "Tabellens periodetyper.", |row| &row.period_types)
+        .text("Group", "Gruppe af målinger.", |row| &row.head.group)
+        .text("PeriodTypes", "Målingens periodetyper.", |row| &row.period_types)
         .optional_text("FirstPeriod", "Første periode af den korteste type.", |row| {
             row.periods().map(|(first, _)| first)
         })
         .optional_text("LastPeriod", "Seneste periode af den korteste type.", |row| {
             row.periods().map(|(_, last)| last)
         })
-        .optional_date("NextUpdate", "Hvornår tabellen ventes opdateret.", |row| row.head.update_next)
-        .optional_text("UpdateFrequency", "Hvor ofte tabellen opdateres.", |row| {
+        .optional_date("NextUpdate", "Hvornår målingen ventes opdateret.", |row| row.head.update_next)
+        .optional_text("UpdateFrequency", "Hvor ofte målingen opdateres.", |row| {
             row.head.update_frequency.as_deref()
         })
-        .optional_text("Floor", "Hvad tabellens mindste tal står for, hvor det er et interval.", |row| {
+        .optional_text("Floor", "Hvad målingens mindste tal står for, hvor det er et interval.", |row| {
             row.head.caveats.floor.as_deref()
         })
-        .optional_text("Breaks", "Brud i tabellens serier: dag og årsag.", |row| row.breaks.as_deref())
-        .text("Address", "Adressen på tabellens egen tjeneste, regnet fra denne.", |row| &row.address)
-        .flag("Read", "Om tabellen er læst og kan hentes her.", |row| row.set.is_some())
-        .optional_text("Set", "Tabellens sæt i denne tjeneste.", |row| row.set)
-        .optional_text("Page", "Tabellens side hos Jobindsats.", |row| row.head.page_url.as_deref())
-        .definition(DATASETS, "Tabeller", "Alle tabeller i databanken, også dem der endnu ikke er læst.")
+        .optional_text("Breaks", "Databrud: dag og årsag.", |row| row.breaks.as_deref())
+        .text("Address", "Adressen på målingens egen tjeneste, regnet fra denne.", |row| &row.address)
+        .flag("Read", "Om målingen er læst og kan hentes her.", |row| row.set.is_some())
+        .optional_text("Set", "Målingens sæt i denne tjeneste.", |row| row.set)
+        .optional_text("Page", "Målingens side hos Jobindsats.", |row| row.head.page_url.as_deref())
+        .definition(DATASETS, "Målinger", "Alle målinger hos Jobindsats, også dem, der endnu ikke er læst.")
 }
 
 fn catalogs(origin: &Origin) -> SetDefinition {
-    let description = origin.describe("Tal for det danske arbejdsmarked");
+    let description = origin.describe("Tal om det danske arbejdsmarked");
     Listing::of(&[CATALOG])
         .key("Identifier", "Katalogets id.", |id| id)
         .text("Title", "Katalogets titel.", |_| "Jobindsats")
         .text("Description", "Hvad kataloget er.", |_| &description)
         .text("Publisher", "Hvor tallene kommer fra.", |_| origin.source())
-        .text("Origin", "Navnet på den kilde, som tjenesten henter fra.", |_| &origin.name)
+        .text("Origin", "Navnet på den kilde, som broen henter fra.", |_| &origin.name)
         .text("Language", "Sprog.", |_| LANGUAGE)
         .definition("Catalogs", "Kataloger", "Kataloger i denne tjeneste.")
 }
@@ -165,7 +163,7 @@ fn subjects(subjects: &[Subject]) -> SetDefinition {
         .key("Identifier", "Emnets id.", |subject| &subject.id)
         .text("Title", "Emnets titel.", |subject| label_or_id(&subject.label, &subject.id))
         .text("Group", "Overskriften, som emnet står under.", |subject| &subject.group)
-        .definition("Subjects", "Emner", "Emnerne i databankens menu.")
+        .definition("Subjects", "Emner", "Emnerne i menuen på Jobindsats.dk.")
 }
 
 /// The areas to relate measurements on: their ids differ from table to table, their official codes do not.
@@ -180,7 +178,7 @@ fn areas() -> SetDefinition {
             "Områder",
             "Områder",
             "Ét område pr. række: landet, regionerne og kommunerne. Saml flere målinger på Områdekode; Område_id er ikke den \
-             samme i alle tabeller.",
+             samme i alle målinger.",
         )
 }
 
@@ -211,14 +209,22 @@ fn periods(catalogue: &Catalogue) -> SetDefinition {
         .definition(
             "Perioder",
             "Perioder",
-            "Én periode pr. række, for alle tabeller, nyeste først i hver periodetype. Saml flere målinger på Periode.",
+            "Én periode pr. række, for alle målinger, nyeste først i hver periodetype. Saml flere målinger på Periode.",
         )
 }
 
 fn status_codes() -> SetDefinition {
     let statuses = [
-        (RowStatus::Partial, "Delvis", "Nogle af rækkens tal er skjult eller ikke offentliggjort."),
-        (RowStatus::Missing, "Mangler", "Ingen af rækkens tal er offentliggjort; de kan også være skjult."),
+        (
+            RowStatus::Partial,
+            "Delvis",
+            "Nogle af rækkens tal er ikke offentliggjort: diskretioneret eller endnu ikke opgjort.",
+        ),
+        (
+            RowStatus::Missing,
+            "Mangler",
+            "Ingen af rækkens tal er offentliggjort: diskretioneret eller endnu ikke opgjort.",
+        ),
     ];
     let rows: Vec<_> = statuses
         .iter()
@@ -234,15 +240,15 @@ fn status_codes() -> SetDefinition {
 fn revisions(revised: &[Arc<RevisedFigure>]) -> SetDefinition {
     Listing::of(revised)
         .key("Id", "Ændringens id.", |row| &row.id)
-        .text("Table", "Tabellens id.", |row| &row.table)
+        .text("Table", "Målingens id.", |row| &row.table)
         .text("Period", "Perioden, som tallet gælder.", |row| &row.period)
         .optional_text("Area", "Området, som tallet gælder.", |row| row.area.as_deref())
         .optional_text("AreaId", "Områdets id.", |row| row.area_id.as_deref())
-        .text("Measure", "Målet, som tallet er en værdi af.", |row| &row.measure)
+        .text("Measure", "Målet, som tallet hører til.", |row| &row.measure)
         .text("MeasureId", "Målets id.", |row| &row.measure_id)
         .optional_text(
             "Members",
-            "Andre opdelinger, som tallet gælder, hvor de ikke står ved deres total.",
+            "Fordelinger, som tallet gælder, hvor de ikke står på deres total.",
             |row| row.members.as_deref(),
         )
         .optional_figure("Before", "Tallet, som det var; tomt, hvis det ikke var offentliggjort.", |row| {
@@ -253,7 +259,7 @@ fn revisions(revised: &[Arc<RevisedFigure>]) -> SetDefinition {
             "Tallet, som det er nu; tomt, hvis det ikke længere er offentliggjort.",
             |row| row.after,
         )
-        .optional_instant("SeenAt", "Hvornår ændringen blev set her.", |row| Some(row.seen_at))
+        .optional_instant("SeenAt", "Hvornår ændringen blev konstateret.", |row| Some(row.seen_at))
         .definition(
             "Revisions",
             "Ændrede tal",

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use crate::catalogue::dimension::{Dimension, Member};
 use crate::catalogue::measure::{Measure, Unit};
+use crate::catalogue::measurement::uncapitalised;
 use crate::catalogue::period::Period;
 use crate::feed::figure_sets::{
     NamedMeasurement, OBSERVATIONS, PERIOD, label_or_id, measure_description, title_of,
@@ -12,7 +13,7 @@ use crate::feed::listing::Listing;
 use crate::feed::set_definition::{NavigationDefinition, SetDefinition};
 
 const TOTAL_DESCRIPTION: &str = "Den offentliggjorte total. Den er ikke nødvendigvis summen af delene.";
-const PINNED_DESCRIPTION: &str = "Tabellens øvrige sæt viser tal for denne værdi.";
+const PINNED_DESCRIPTION: &str = "Målingens øvrige sæt viser tal for denne værdi.";
 
 /// All lists of a table except `Properties`.
 pub(super) fn lists(named: &NamedMeasurement<'_>) -> Vec<SetDefinition> {
@@ -53,7 +54,7 @@ fn dimensions(named: &NamedMeasurement<'_>) -> SetDefinition {
     let period = DimensionRow {
         identifier: PERIOD,
         title: PERIOD,
-        description: "Perioder af alle tabellens periodetyper.".to_owned(),
+        description: "Perioder af alle målingens periodetyper.".to_owned(),
         kind: "TimeDimension",
         has_total: false,
         pinned_to: None,
@@ -64,15 +65,21 @@ fn dimensions(named: &NamedMeasurement<'_>) -> SetDefinition {
         .chain(dimensions.map(|(dimension, name)| dimension_row(dimension, name)))
         .collect();
     Listing::of(&rows)
-        .key("Identifier", "Opdelingens navn, som i Observations.", |row| row.identifier)
-        .text("Title", "Opdelingens titel.", |row| row.title)
-        .text("Description", "Hvad opdelingen er.", |row| &row.description)
-        .text("Kind", "TimeDimension, GeoDimension eller Dimension.", |row| row.kind)
-        .flag("ContainsGroups", "Om koderne er samlet i grupper.", |_| true)
-        .flag("HasTotal", "Om opdelingen har en offentliggjort total.", |row| row.has_total)
-        .optional_text("PinnedTo", "Koden, som de øvrige sæt står fast på.", |row| row.pinned_to)
-        .optional_text("SourceId", "Opdelingens id hos Jobindsats.", |row| row.source_id)
-        .definition("Dimensions", "Opdelinger", "Tabellens opdelinger.")
+        .key("Identifier", "Fordelingens navn, som i Observations.", |row| row.identifier)
+        .text("Title", "Fordelingens titel.", |row| row.title)
+        .text("Description", "Hvad fordelingen er.", |row| &row.description)
+        .text(
+            "Kind",
+            "Slags: TimeDimension for perioder, GeoDimension for områder, ellers Dimension.",
+            |row| row.kind,
+        )
+        .flag("ContainsGroups", "Om værdierne er samlet i grupper.", |_| true)
+        .flag("HasTotal", "Om fordelingen har en offentliggjort total.", |row| row.has_total)
+        .optional_text("PinnedTo", "Id for værdien, som de øvrige sæt står fast på.", |row| {
+            row.pinned_to
+        })
+        .optional_text("SourceId", "Fordelingens id hos Jobindsats.", |row| row.source_id)
+        .definition("Dimensions", "Fordelinger", "Målingens fordelinger, periode og område medregnet.")
 }
 
 fn dimension_row<'a>(dimension: &'a Dimension, name: &'a str) -> DimensionRow<'a> {
@@ -81,7 +88,10 @@ fn dimension_row<'a>(dimension: &'a Dimension, name: &'a str) -> DimensionRow<'a
     DimensionRow {
         identifier: name,
         title,
-        description: format!("Fordeling efter {title}.{total}"),
+        description: match dimension.is_area() {
+            true => format!("Målingens områder.{total}"),
+            false => format!("Fordeling på {}.{total}", uncapitalised(title)),
+        },
         kind: if dimension.is_area() { "GeoDimension" } else { "Dimension" },
         has_total: dimension.total().is_some(),
         pinned_to: dimension.pinned.and_then(|index| Some(dimension.members.get(index)?.id.as_str())),
@@ -110,7 +120,7 @@ fn measures(named: &NamedMeasurement<'_>) -> SetDefinition {
         })
         .collect();
     Listing::of(&rows)
-        .key("Identifier", "Målets kode, som i Observations.", |row| row.measure.id.as_str())
+        .key("Identifier", "Målets id, som i Observations.", |row| row.measure.id.as_str())
         .text("Title", "Målets titel.", |row| label_or_id(&row.measure.heading, row.measure.id.as_str()))
         .text("Description", "Hvad målet viser, og hvordan det må bruges.", |row| &row.description)
         .optional_text("Unit", "Enhed; tom, hvor den ikke er kendt.", |row| row.measure.unit.map(Unit::label))
@@ -121,7 +131,7 @@ fn measures(named: &NamedMeasurement<'_>) -> SetDefinition {
         .text("DataType", "Tallenes type.", |_| "Decimal")
         .number("Index", "Rækkefølge.", |row| row.index)
         .text("Column", "Kolonnen, som målet har i de brede sæt.", |row| row.column)
-        .definition("MeasureCodes", "Mål", "Tabellens mål med enhed og decimaler.")
+        .definition("MeasureCodes", "Mål", "Målingens mål med enhed og decimaler.")
 }
 
 fn measure_groups(named: &NamedMeasurement<'_>) -> SetDefinition {
@@ -160,7 +170,7 @@ fn periods(named: &NamedMeasurement<'_>) -> SetDefinition {
         .text("PeriodId", "Periodens kode, som i de brede sæt.", |row| row.period.id.as_str())
         .optional_date("FirstDay", "Periodens første dag.", |row| row.period.first_day())
         .optional_date("LastDay", "Periodens sidste dag.", |row| row.period.last_day())
-        .definition("PeriodeCodes", "Perioder", "Tabellens perioder, nyeste først.")
+        .definition("PeriodeCodes", "Perioder", "Målingens perioder, nyeste først.")
 }
 
 fn period_groups(named: &NamedMeasurement<'_>) -> SetDefinition {
@@ -211,24 +221,27 @@ fn members(dimension: &Dimension, name: &str) -> SetDefinition {
         })
         .collect();
     let mut listing = Listing::of(&rows)
-        .key("Identifier", "Værdiens kode, som i Observations.", |row| row.member.id.as_str())
+        .key("Identifier", "Værdiens id, som i Observations.", |row| row.member.id.as_str())
         .text("Title", "Værdiens tekst.", |row| label_or_id(&row.member.label, row.member.id.as_str()))
         .optional_text("Description", "Hvad der er særligt ved værdien.", MemberRow::description)
         .number("Index", "Rækkefølge.", |row| row.index)
         .text("DimensionGroupId", "Gruppen, som værdien hører til.", |row| &row.group)
         .flag("IsTotal", "Om værdien er den offentliggjorte total.", |row| row.member.is_total())
         .text("Level", "Niveau.", |row| &row.member.level)
-        .optional_text("ParentId", "Koden for værdien et niveau højere.", MemberRow::parent);
+        .optional_text("ParentId", "Id for værdien et niveau højere.", MemberRow::parent);
     if dimension.is_area() {
-        listing = listing.optional_text("Code", "Officiel kode for området; saml tabeller på den.", |row| {
-            row.member.code
-        });
+        listing =
+            listing.optional_text("Code", "Officiel kode for området; saml målinger på den.", |row| {
+                row.member.code
+            });
     }
     let label = title_of(dimension);
-    let title = format!("Koder: {label}");
-    let definition =
-        listing.definition(format!("{name}Codes"), title, &format!("Værdierne i opdelingen {label}."));
-    with_levels(definition, "Identifier")
+    let title = format!("Værdier: {label}");
+    let description = match dimension.is_area() {
+        true => "Målingens områder.".to_owned(),
+        false => format!("Værdierne i fordelingen {label}."),
+    };
+    with_levels(listing.definition(format!("{name}Codes"), title, &description), "Identifier")
 }
 
 /// Adds to a list the navigation properties `Parent` and `Children`.
@@ -289,8 +302,8 @@ struct Group {
 
 fn groups(rows: &[Group], name: &str, title: &str) -> SetDefinition {
     Listing::of(rows)
-        .key("Id", "Gruppens kode.", |row| &row.id)
-        .optional_text("ParentId", "Koden for gruppen et niveau højere.", |row| row.parent.as_deref())
+        .key("Id", "Gruppens id.", |row| &row.id)
+        .optional_text("ParentId", "Id for gruppen et niveau højere.", |row| row.parent.as_deref())
         .text("Title", "Gruppens titel.", |row| &row.title)
-        .definition(name, title, "Grupper, som koderne hører til.")
+        .definition(name, title, "Grupper, som værdierne hører til.")
 }

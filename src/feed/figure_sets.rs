@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::catalogue::area::AreaKind;
 use crate::catalogue::dimension::Dimension;
 use crate::catalogue::id::PeriodTypeId;
-use crate::catalogue::measure::{Additivity, Measure, Unit};
+use crate::catalogue::measure::{Measure, Unit};
 use crate::catalogue::measurement::{Heading, Measurement, MeasurementHead, uncapitalised};
 use crate::feed::column::{Fact, MemberFact, PeriodFact};
 use crate::feed::naming;
@@ -88,7 +88,7 @@ impl<'a> NamedMeasurement<'a> {
     /// `Hovedtal`: the main figures, with all dimensions but period and area at their totals.
     pub fn overview(&self, name: String, title: String) -> SetDefinition {
         let description = format!(
-            "Tal for hver periode og hvert af tabellens områder, på alle geografiske niveauer. {}",
+            "Tal for hver periode og hvert af målingens områder, på alle områdeniveauer. {}",
             self.other_dimensions(None)
         );
         self.wide(name, title, description, self.shortest(), self.at_total())
@@ -111,7 +111,7 @@ impl<'a> NamedMeasurement<'a> {
                     extents[area] = Extent::Areas(kind);
                     let title = self.heading.of(places);
                     let description =
-                        "Som Hovedtal, men kun ét geografisk niveau, så niveauerne ikke blandes.".to_owned();
+                        "Som Hovedtal, men kun ét områdeniveau, så niveauerne ikke blandes.".to_owned();
                     self.wide(name.to_owned(), title, description, self.shortest(), extents)
                 })
             })
@@ -138,7 +138,7 @@ impl<'a> NamedMeasurement<'a> {
         let title = format!("{} fordelt på {}", self.heading, uncapitalised(label));
         let mixed = self.mixed_levels(index, dimension, name);
         let description = format!(
-            "Tal for hvert område og hver værdi af {label}, uden dens total. {mixed}{} {MAY_NOT_ADD_UP}",
+            "Tal for hvert område og hver værdi i fordelingen {label}, uden dens total. {mixed}{} {MAY_NOT_ADD_UP}",
             self.other_dimensions(Some(index))
         );
         self.wide(format!("{BROKEN_DOWN}{name}"), title, description, self.shortest(), extents)
@@ -148,9 +148,10 @@ impl<'a> NamedMeasurement<'a> {
         let mut extents = self.at_total();
         extents[set.dimension] = Extent::Level { hierarchy: set.hierarchy, level: set.level };
         let (label, level) = (title_of(dimension), level_label(dimension, set.hierarchy, set.level));
-        let title = format!("{} fordelt på {}: {level}", self.heading, uncapitalised(label));
+        let title =
+            format!("{} fordelt på {}: {}", self.heading, uncapitalised(label), own_part(level, label));
         let description = format!(
-            "Tal for hvert område og hver værdi af {label} på niveauet {level}. {} {MAY_NOT_ADD_UP}",
+            "Tal for hvert område og hver værdi i fordelingen {label} på niveauet {level}. {} {MAY_NOT_ADD_UP}",
             self.other_dimensions(Some(set.dimension))
         );
         self.wide(set.name.clone(), title, description, self.shortest(), extents)
@@ -177,7 +178,7 @@ impl<'a> NamedMeasurement<'a> {
     pub fn cube(&self, name: String) -> SetDefinition {
         let title = self.heading.of("alle tal");
         let description = format!(
-            "Alle kombinationer af periode, område og opdelinger, med totaler og alle periodetyper. {MAY_NOT_ADD_UP}"
+            "Alle kombinationer af periode, område og fordelinger, med totaler og alle periodetyper. {MAY_NOT_ADD_UP}"
         );
         self.wide(name, title, description, None, self.whole())
     }
@@ -193,8 +194,8 @@ impl<'a> NamedMeasurement<'a> {
         SetDefinition {
             name: OBSERVATIONS.to_owned(),
             alias: None,
-            title: self.heading.of("observationer"),
-            description: format!("Ét tal pr. række, med koder i stedet for tekster. {MAY_NOT_ADD_UP}"),
+            title: self.heading.of("ét tal pr. række"),
+            description: format!("Ét tal pr. række, med koder og id i stedet for tekster. {MAY_NOT_ADD_UP}"),
             rows: RowSource::Cells(Arc::new(source)),
             columns: self.long_columns(),
             singleton: false,
@@ -248,7 +249,7 @@ impl<'a> NamedMeasurement<'a> {
 
     /// The part of a set's description about its other dimensions: at which member each is fixed.
     fn other_dimensions(&self, about: Option<usize>) -> String {
-        let mut text = "Øvrige opdelinger står på deres offentliggjorte total.".to_owned();
+        let mut text = "Øvrige fordelinger står på deres offentliggjorte total.".to_owned();
         for (index, dimension) in self.measurement.dimensions.iter().enumerate() {
             if dimension.is_area() || about == Some(index) {
                 continue;
@@ -309,9 +310,13 @@ impl<'a> NamedMeasurement<'a> {
             ColumnDefinition::new(name, PrimitiveType::String, fact, description)
         };
         let mut columns = vec![
-            text("Id", Fact::ObservationId, "Observationens nøgle: koderne for periode, mål og opdelinger.")
-                .key(),
-            text("Measure", Fact::MeasureCode, "Kode for målet; se MeasureCodes."),
+            text(
+                "Id",
+                Fact::ObservationId,
+                "Rækkens nøgle: periodens kode og id for mål, område og fordelinger.",
+            )
+            .key(),
+            text("Measure", Fact::MeasureCode, "Målets id; se MeasureCodes."),
             text(
                 "ValueAttribute",
                 Fact::ValueAttribute,
@@ -326,13 +331,13 @@ impl<'a> NamedMeasurement<'a> {
                 &format!("Tallet. {MAY_NOT_ADD_UP}"),
             )
             .nullable(),
-            text(PERIOD, Fact::Period(PeriodFact::CbsCode), "Kode for perioden; se PeriodeCodes."),
+            text(PERIOD, Fact::Period(PeriodFact::CbsCode), "Periodens kode; se PeriodeCodes."),
         ];
         columns.extend(self.dimensions.iter().enumerate().map(|(index, name)| {
             text(
                 name,
                 Fact::Member(index, MemberFact::Id),
-                &format!("Kode i opdelingen {name}; se {name}Codes."),
+                &format!("Id i fordelingen {name}; se {name}Codes."),
             )
         }));
         columns
@@ -407,18 +412,22 @@ fn former_names(
     of_measures.chain(of_dimensions).collect()
 }
 
-/// The sentence in the description of every measure and of every set with parts.
-pub(super) const MAY_NOT_ADD_UP: &str = "Tallene må ikke lægges sammen: samme person kan tælle med flere steder, små tal kan \
-                                         være skjult, og andele kan ikke summeres. Brug den offentliggjorte total.";
+/// The sentence in the description of every set with parts; why it is so depends on the measure.
+const MAY_NOT_ADD_UP: &str = "Tallene må ikke lægges sammen. Brug den offentliggjorte total.";
 
-/// The description of a measure.
+/// The description of a measure: its label, its unit where the label does not say it, and why its figures may not be summed.
 pub(super) fn measure_description(measure: &Measure) -> String {
     let label = label_or_id(&measure.heading, measure.id.as_str());
-    let Additivity::NotAdditive = measure.additivity();
-    match measure.unit {
-        Some(unit) => format!("{label} ({}). {MAY_NOT_ADD_UP}", unit.label()),
-        None => format!("{label}. {MAY_NOT_ADD_UP}"),
-    }
+    let unit = measure.unit.filter(|unit| !unit.is_named_by(label));
+    let unit = unit.map(|unit| format!(" ({})", unit.label())).unwrap_or_default();
+    let named = format!("{label}{unit}");
+    format!("{}. {}", named.trim_end_matches('.'), measure.additivity().danish())
+}
+
+/// What a level's label says beside that of its dimension: of `Alder, 5 års intervaller` in `Alder` the second part.
+fn own_part(level: &str, dimension: &str) -> String {
+    let own = level.strip_prefix(dimension).and_then(|rest| rest.strip_prefix(", "));
+    uncapitalised(own.unwrap_or(level))
 }
 
 /// The title of a dimension. The label of the area dimension differs from table to table, so it is not used.
@@ -460,11 +469,11 @@ fn area_columns(index: usize) -> [ColumnDefinition; 4] {
     };
     [
         column(AREA, MemberFact::Label, "Områdets navn."),
-        column("Område_id", MemberFact::Id, "Områdets kode i denne tabel; T er hele landet. Den er en anden i andre tabeller: saml tabeller på Områdekode.").key(),
+        column("Område_id", MemberFact::Id, "Områdets id i denne måling; T er hele landet. Det er et andet i andre målinger: saml målinger på Områdekode.").key(),
         column(
             "Områdekode",
             MemberFact::Code,
-            "Officiel kode: 000, regionens fire cifre eller kommunens tre. Det er den, tabeller samles på; den er tekst.",
+            "Officiel kode: 000, regionens fire cifre eller kommunens tre. Det er den, målinger samles på; den er tekst.",
         )
         .nullable()
         .max_length(AREA_CODE_LENGTH),
@@ -484,20 +493,25 @@ fn dimension_columns(index: usize, name: &str, label: &str) -> [ColumnDefinition
     };
     [
         column("", PrimitiveType::String, MemberFact::Label, label),
-        column("_id", PrimitiveType::String, MemberFact::Id, &format!("Kode for {label}; T er totalen."))
-            .key(),
+        column(
+            "_id",
+            PrimitiveType::String,
+            MemberFact::Id,
+            &format!("Id i fordelingen {label}; T er totalen."),
+        )
+        .key(),
         column(
             "_niveau",
             PrimitiveType::String,
             MemberFact::Level,
-            &format!("Niveau i {label}; totalens er I alt."),
+            &format!("Niveau i fordelingen {label}; totalens er I alt."),
         )
         .nullable(),
         column(
             "_nr",
             PrimitiveType::Int32,
             MemberFact::Number,
-            &format!("Rækkefølge i {label}, til sortering."),
+            &format!("Rækkefølge i fordelingen {label}, til sortering."),
         )
         .nullable(),
     ]
@@ -537,7 +551,7 @@ fn state_columns() -> [ColumnDefinition; 2] {
             "Opdateret",
             PrimitiveType::DateTimeOffset,
             Fact::Updated,
-            "Hvornår et tal for perioden sidst sås ændret; til trinvis opdatering.",
+            "Hvornår det sidst blev konstateret, at et tal for perioden var ændret; til trinvis opdatering.",
         ),
     ]
 }

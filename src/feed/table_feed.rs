@@ -61,28 +61,28 @@ fn properties(measurement: &Measurement, head: Option<&MeasurementHead>, origin:
     let description = head.map_or_else(|| origin.describe(title), |head| described(origin, head));
     let row = (measurement, head);
     let mut definition = Listing::of(&[row])
-        .key("Identifier", "Tabellens id.", |(measurement, _)| measurement.id.as_str())
-        .text("Title", "Tabellens titel.", |_| title)
-        .text("Description", "Hvad tabellen viser.", |_| &description)
+        .key("Identifier", "Målingens id.", |(measurement, _)| measurement.id.as_str())
+        .text("Title", "Målingens titel.", |_| title)
+        .text("Description", "Hvad målingen viser.", |_| &description)
         .text("Language", "Sprog.", |_| LANGUAGE)
         .text("Catalog", "Katalog.", |_| CATALOG)
         .text("Source", "Hvor tallene kommer fra.", |_| origin.source())
-        .text("Origin", "Navnet på den kilde, som tjenesten henter fra.", |_| &origin.name)
+        .text("Origin", "Navnet på den kilde, som broen henter fra.", |_| &origin.name)
         .optional_text("Subject", "Emne.", |(_, head)| head.map(|head| head.subject.as_str()))
-        .optional_text("Group", "Gruppe af tabeller.", |(_, head)| head.map(|head| head.group.as_str()))
-        .optional_instant("Modified", "Hvornår tabellen sidst blev opdateret.", |(_, head)| {
+        .optional_text("Group", "Gruppe af målinger.", |(_, head)| head.map(|head| head.group.as_str()))
+        .optional_instant("Modified", "Hvornår målingen sidst blev opdateret.", |(_, head)| {
             published(head.and_then(|head| head.update_latest))
         })
-        .optional_date("NextUpdate", "Hvornår tabellen ventes opdateret.", |(_, head)| {
+        .optional_date("NextUpdate", "Hvornår målingen ventes opdateret.", |(_, head)| {
             head.and_then(|head| head.update_next)
         })
-        .optional_text("UpdateFrequency", "Hvor ofte tabellen opdateres.", |(_, head)| {
+        .optional_text("UpdateFrequency", "Hvor ofte målingen opdateres.", |(_, head)| {
             head.and_then(|head| head.update_frequency.as_deref())
         })
-        .optional_text("Page", "Tabellens side hos Jobindsats.", |(_, head)| {
+        .optional_text("Page", "Målingens side hos Jobindsats.", |(_, head)| {
             head.and_then(|head| head.page_url.as_deref())
         })
-        .definition("Properties", "Om tabellen", "Tabellens titel, kilde og opdateringer.");
+        .definition("Properties", "Om målingen", "Målingens titel, kilde og opdateringer.");
     definition.singleton = true;
     definition
 }

@@ -47,7 +47,7 @@ impl DescribeError for FetchError {
             Self::TooMuch(_) => ErrorDescription::new(
                 502,
                 "UpstreamRefused",
-                "Jobindsats kan ikke svare på så store forespørgsler lige nu; afgræns den, eller prøv igen senere.",
+                "Jobindsats kan ikke svare på så store kald lige nu; afgræns forespørgslen, eller prøv igen senere.",
             ),
             Self::Plan(error) => error.describe(),
             Self::Join(_) => ErrorDescription::new(

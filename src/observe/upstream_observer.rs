@@ -118,10 +118,10 @@ impl FailureReason {
         match self {
             Self::Timeout => "Jobindsats svarede ikke i tide",
             Self::Connect => "der er ingen forbindelse til Jobindsats",
-            Self::Http4xx => "Jobindsats afviste forespørgslen",
+            Self::Http4xx => "Jobindsats afviste kaldet",
             Self::Http5xx => "Jobindsats har en fejl",
             Self::Unauthorized => "Jobindsats afviser nøglen",
-            Self::RateLimited => "der er spurgt for ofte",
+            Self::RateLimited => "der er kaldt for ofte",
             Self::Decode => "svaret kunne ikke læses",
             Self::Validation => "svaret passer ikke til nøgletallet",
             Self::CircuitOpen => "Jobindsats får en pause efter flere fejl",

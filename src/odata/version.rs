@@ -52,7 +52,7 @@ impl DescribeError for VersionError {
         ErrorDescription::new(
             400,
             "UnsupportedVersion",
-            "Tjenesten taler OData 4.0; bed om OData-MaxVersion 4.0 eller nyere.",
+            "Broen taler OData 4.0; bed om OData-MaxVersion 4.0 eller nyere.",
         )
         .on("OData-MaxVersion")
     }

@@ -94,20 +94,20 @@ impl DescribeError for OpenError {
             Self::NoChoice => ErrorDescription::new(
                 400,
                 "NoChoice",
-                "Der er ikke valgt noget; skriv valg= efterfulgt af tabel, sæt og filter, som forsiden gør det.",
+                "Der er ikke valgt noget; skriv valg= efterfulgt af måling, sæt og filter, som forsiden gør det.",
             )
             .on(CHOICE_OPTION),
             Self::TooManyChoices { most } => ErrorDescription::new(
                 400,
                 "TooManyChoices",
-                format!("En samling rummer højst {most} udvalg; del den i flere."),
+                format!("En samling rummer højst {most} udtræk; del den i flere."),
             )
             .on(CHOICE_OPTION),
             Self::TooManyRows { rows, most } => ErrorDescription::new(
                 400,
                 "TooManyRows",
                 format!(
-                    "Udvalget kan have op til {rows} rækker, og der er plads til {most} i et regneark; \
+                    "Udtrækket kan have op til {rows} rækker, og der er plads til {most} i et regneark; \
                      vælg færre rækker, eller hent dem som .csv eller .parquet."
                 ),
             )

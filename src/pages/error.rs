@@ -72,7 +72,10 @@ impl PageError {
         let found = excerpt(found);
         Self::bad(
             "UnknownChoice",
-            format!("Målingen har ikke {option}={found}{}; vælg på siden.", but_there_is(&suggestion)),
+            format!(
+                "Valget {option}={found} findes ikke i målingen{}; vælg på siden.",
+                but_there_is(&suggestion)
+            ),
             format!("The measurement has no {option}={found}{}", did_you_mean(&suggestion)),
         )
     }

@@ -170,7 +170,7 @@ impl Indicator {
     fn new(indicator: &IndicatorState, is_said_above: bool, l: Language) -> Self {
         let health = &indicator.health;
         let (state, problem) = match &health.last_failure {
-            None if health.last_success.is_none() => (l.text("ikke læst endnu", "not read yet"), None),
+            None if health.last_success.is_none() => (l.text("ikke hentet endnu", "not read yet"), None),
             None => (l.text("i orden", "in order"), None),
             Some(_) if is_said_above => (l.text("se øverst", "see above"), None),
             Some(error) => {

@@ -61,7 +61,7 @@ impl DescribeError for ChunkError {
             Self::LimitBelowOneRow { .. } => ErrorDescription::new(
                 500,
                 "CellLimitTooLow",
-                "Tjenestens grænse for celler er sat for lavt til denne måling; sig det til den, der driver tjenesten.",
+                "Broens grænse for celler er sat for lavt til denne måling; sig det til den, der driver broen.",
             ),
             Self::Unreachable { .. } => ErrorDescription::internal(),
         }

@@ -153,18 +153,18 @@ impl DescribeError for QueryErrorKind {
             Self::UnknownSet { name, suggestion } => ErrorDescription::new(
                 404,
                 "UnknownSet",
-                format!("Tabellen '{name}' findes ikke her{}.", but_there_is(suggestion)),
+                format!("Sættet '{name}' findes ikke her{}.", but_there_is(suggestion)),
             ),
             Self::UnknownBreakdown { name, breakdowns } => ErrorDescription::new(
                 404,
                 "UnknownSet",
                 match breakdowns.as_slice() {
                     [] => format!(
-                        "Tabellen '{name}' findes ikke her; målingen er ikke fordelt på andet end periode og område."
+                        "Sættet '{name}' findes ikke her; målingen er ikke fordelt på andet end periode og område."
                     ),
-                    [only] => format!("Tabellen '{name}' findes ikke her; målingens fordeling er {only}."),
+                    [only] => format!("Sættet '{name}' findes ikke her; målingens fordeling er {only}."),
                     several => format!(
-                        "Tabellen '{name}' findes ikke her; målingens fordelinger er {}.",
+                        "Sættet '{name}' findes ikke her; målingens fordelinger er {}.",
                         several.join(", ")
                     ),
                 },
@@ -245,7 +245,7 @@ impl DescribeError for QueryErrorKind {
             Self::TooManyExpansions { max } => ErrorDescription::new(
                 400,
                 "TooManyExpansions",
-                format!("Udfold højst {max} tabeller i $expand, alle niveauer talt med."),
+                format!("Udfold højst {max} sæt i $expand, alle niveauer talt med."),
             ),
             Self::Apply(error) => error.describe(),
             Self::NotOffered { construct, reason } => ErrorDescription::new(
@@ -313,7 +313,7 @@ impl Shape {
             Self::Positive => "et helt tal fra 1 og op",
             Self::Value => "en enkelt værdi",
             Self::List => "en liste i parentes",
-            Self::Entity => "en hel række af en anden tabel",
+            Self::Entity => "en hel række af et andet sæt",
             Self::Null => "null",
         }
     }
@@ -366,29 +366,29 @@ impl NotOfferedReason {
 
     fn danish(self) -> &'static str {
         match self {
-            Self::NotBuilt => "tjenesten understøtter det ikke, så prøv uden",
+            Self::NotBuilt => "broen understøtter det ikke, så prøv uden",
             Self::UnboundedCells => {
-                "det kræver alle tabellens tal, så spørg Observations direkte med et filter"
+                "det kræver alle målingens tal, så spørg Observations direkte med et filter"
             }
             Self::OuterRow => "et indre udtryk kan ikke se den ydre række, så skriv betingelsen udenfor",
             Self::NoCollections => "ingen kolonne indeholder en liste",
             Self::OneRow => "der er kun én række, så sammenlign direkte med en af dens kolonner",
             Self::NestedNavigation => "skriv det næste trin i parentes, som i $expand=A($expand=B)",
-            Self::NoOperations => "tjenesten har kun tabeller",
+            Self::NoOperations => "der er kun sæt",
             Self::NoStreams => "rækker har ingen fil, så spørg efter en kolonne",
             Self::NoSuchColumns => "en kolonne kan ikke vise en værdi af den slags",
-            Self::NoChanges => "hent tabellen igen, eller afgræns på Opdateret",
-            Self::NoProducts => "brug $expand fra den ene tabel til den anden",
-            Self::NoUnions => "hent én tabel ad gangen",
+            Self::NoChanges => "hent sættet igen, eller afgræns på Opdateret",
+            Self::NoProducts => "brug $expand fra det ene sæt til det andet",
+            Self::NoUnions => "hent ét sæt ad gangen",
             Self::Sums => {
                 "tal kan ikke lægges sammen, så brug topcount eller bottomcount med et antal rækker"
             }
             Self::Separately => "bed om delene hver for sig, eventuelt i en $batch",
             Self::Hierarchies => "følg Parent og Children i kodelisterne",
-            Self::ReadOnly => "tjenesten kan kun læses",
+            Self::ReadOnly => "broen kan kun læses",
             Self::NoEnumerations => "koder er almindelig tekst, så sammenlign med eq",
             Self::NoGeography => "områder er koder, ikke geometri",
-            Self::NoDerivedTypes => "tabellerne har kun simple kolonner",
+            Self::NoDerivedTypes => "sættene har kun simple kolonner",
             Self::UnboundedPattern => "skriv mønsteret uden lookaround og tilbagereferencer",
             Self::VaryingPattern => "skriv mønsteret som en fast tekst",
         }
@@ -400,7 +400,7 @@ fn target_in_danish(target: &str) -> &str {
         "a single entity" => "en enkelt række",
         "a property" => "en enkelt værdi",
         "references" => "henvisninger",
-        "a navigation property to another set" => "en vej til en anden tabel",
+        "a navigation property to another set" => "en vej til et andet sæt",
         other => other,
     }
 }

@@ -137,12 +137,12 @@ impl DescribeError for UpstreamError {
             Failure::Unauthorized => ErrorDescription::new(
                 502,
                 "UpstreamKeyRefused",
-                "Jobindsats afviser organisationens nøgle; sig det til den, der driver tjenesten.",
+                "Jobindsats afviser organisationens nøgle; sig det til den, der driver broen.",
             ),
             Failure::Refused { .. } | Failure::TooLarge { .. } => ErrorDescription::new(
                 502,
                 "UpstreamRefused",
-                "Jobindsats afviste forespørgslen; prøv igen senere, eller afgræns den.",
+                "Jobindsats afviste kaldet; prøv igen senere, eller afgræns forespørgslen.",
             ),
             Failure::Decode(_) => ErrorDescription::new(
                 502,

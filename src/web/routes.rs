@@ -12,13 +12,13 @@ use super::{download, health, odata, open, pages, remote_read, scrape, status};
 use crate::answer::error::{BridgeError, Usage};
 use crate::odata::version::Version;
 
-const LIVE: Usage = read_only("her spørges, om tjenesten kører", "tells whether the process runs");
-const READY: Usage = read_only("her spørges, om tjenesten er klar", "tells whether the service is ready");
-const METRICS: Usage = read_only("Prometheus henter tjenestens egne målinger her", "Prometheus scrapes here");
+const LIVE: Usage = read_only("her spørges, om broen kører", "tells whether the process runs");
+const READY: Usage = read_only("her spørges, om broen er klar", "tells whether the service is ready");
+const METRICS: Usage = read_only("Prometheus henter tal om broen selv her", "Prometheus scrapes here");
 const INDICATORS: Usage =
     read_only("Prometheus henter nøgletal her", "Prometheus scrapes the indicators here");
-const FRONT: Usage = read_only("her står, hvad tjenesten har", "lists what the service offers");
-const STATUS: Usage = read_only("her står, hvordan tjenesten har det", "shows the state of the service");
+const FRONT: Usage = read_only("her står, hvad broen har", "lists what the service offers");
+const STATUS: Usage = read_only("her står, hvordan broen har det", "shows the state of the service");
 const MEASUREMENT: Usage = read_only("her vises en måling", "shows a measurement");
 const BUILDER: Usage = read_only("her bygges et udtræk", "builds a query");
 const NEWS: Usage = read_only("her står, hvad der er nyt", "tells what is new");
@@ -26,7 +26,7 @@ const ASSETS: Usage =
     read_only("siderne henter deres udseende her", "holds the styles and scripts of the pages");
 const EXPORT: Usage = read_only("tal hentes her som en fil", "figures are downloaded here as a file");
 const OPEN: Usage =
-    read_only("udvalg hentes her til Excel og Power BI", "chosen rows are opened in Excel and Power BI");
+    read_only("udtræk hentes her til Excel og Power BI", "chosen rows are opened in Excel and Power BI");
 const REMOTE_READ: Usage = Usage {
     allow: ALLOW_POST,
     danish: "Prometheus sender sine forespørgsler (remote_read) hertil",

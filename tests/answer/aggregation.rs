@@ -321,9 +321,9 @@ const REFUSALS: &str = "
     Observations?$apply=groupby((Periode,Område),aggregate(Value)) | Measure
 501 NotOffered
     Hovedtal?$apply=groupby((Periode),aggregate({PERSONS},$count as N)) | hver for sig
-    Hovedtal?$apply=top(5)/groupby((Periode,Område_id),aggregate({PERSONS})) | tabellens egne rækker
-    Hovedtal?$apply=groupby((Periode,Område_id),aggregate({PERSONS}))/groupby((Periode),aggregate({PERSONS})) | tabellens egne rækker
-    Hovedtal?$apply=groupby(({PERSONS})) | opdelingerne
+    Hovedtal?$apply=top(5)/groupby((Periode,Område_id),aggregate({PERSONS})) | sættets egne rækker
+    Hovedtal?$apply=groupby((Periode,Område_id),aggregate({PERSONS}))/groupby((Periode),aggregate({PERSONS})) | sættets egne rækker
+    Hovedtal?$apply=groupby(({PERSONS})) | fordelingerne
     Hovedtal?$apply=aggregate(Fra with sum as S) | countdistinct
     Hovedtal?$apply=groupby((rollup(Periode,Område))) | rollup
     Hovedtal?$apply=concat(identity,groupby((Periode))) | concat
@@ -332,9 +332,9 @@ const REFUSALS: &str = "
     Hovedtal?$apply=nest(groupby((Periode)) as P) | $expand
     Hovedtal?$apply=join(Områder as O) | $expand
     OmrådeCodes?$apply=ancestors($root/OmrådeCodes,H,Identifier,identity) | Parent
-    Hovedtal?$apply=Model.Own() | tabeller
-    Hovedtal?$apply=compute({PERSONS} mul 2 as D)/groupby((D)) | opdelingerne
-    Hovedtal?$apply=compute({PERSONS} mul 2 as D)/groupby((Periode,Område_id),aggregate(D)) | tabellens egne
+    Hovedtal?$apply=Model.Own() | sæt
+    Hovedtal?$apply=compute({PERSONS} mul 2 as D)/groupby((D)) | fordelingerne
+    Hovedtal?$apply=compute({PERSONS} mul 2 as D)/groupby((Periode,Område_id),aggregate(D)) | sættets egne
     Hovedtal?$apply=groupby((Periode),top(1)) | groupby
 400 UnknownAggregate
     Hovedtal?$apply=aggregate(Periode) | {PERSONS}

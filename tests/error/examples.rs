@@ -6,6 +6,7 @@ use chrono::DateTime;
 use jobindsats_bridge::answer::error::{BridgeError, Usage};
 use jobindsats_bridge::budget::{Exhausted, Resource, Share};
 use jobindsats_bridge::catalogue::id::MeasurementId;
+use jobindsats_bridge::catalogue::measure::NotAdditive;
 use jobindsats_bridge::error::DescribeError;
 use jobindsats_bridge::export::ExportError;
 use jobindsats_bridge::fetch::error::FetchError;
@@ -169,7 +170,7 @@ fn apply() -> Vec<Example> {
     vec![
         example(
             "figures would have to be added up or computed with",
-            ApplyError::Computed { expression, method: text("sum"), measure },
+            ApplyError::Computed { expression, method: text("sum"), measure, why: NotAdditive::Persons },
         ),
         example(
             "a published total was asked for, and a column is neither grouped by nor pinned",

@@ -25,7 +25,7 @@ async fn a_result_tells_subject_newest_period_breakdowns_and_next_update() {
     let text = text(&page);
     let expected = "Sygedagpenge antal personer og fuldtidspersoner Seneste juli 2026 Næste 11. oktober 2026 Fordelt på køn, herkomst";
     assert!(text.contains(expected), "{text}");
-    assert!(text.contains("Tabel y07a02"));
+    assert!(text.contains("Id y07a02"));
     let english = visit(&app, "/?q=sick+leave&sprog=en", "da").await;
     assert!(crate::pages::text(&english).contains("Latest July 2026"));
 }

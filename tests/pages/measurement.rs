@@ -218,7 +218,7 @@ async fn revised_figures_name_their_members() {
     assert_eq!(told.matches("<li>").count(), 5, "{told}");
     assert!(told.contains(", Køn: Kvinder, ") || told.contains(", Køn: Mænd, "), "{told}");
     let status = app.get("/status").await.text();
-    assert!(status.contains("<th>Område</th><th>Opdeling</th><th>Mål</th>"), "{status}");
+    assert!(status.contains("<th>Område</th><th>Fordeling</th><th>Mål</th>"), "{status}");
     assert!(status.contains("<td>Køn: Kvinder</td>") || status.contains("<td>Køn: Mænd</td>"), "{status}");
     assert!(text(&visit(&app, "/nyt", "da").await).contains("største ændring fra"));
 }

@@ -15,12 +15,12 @@ async fn it_says_in_both_languages_how_fresh_each_measurement_is() {
     assert_eq!(app.data_requests(), before, "it asks nothing");
     assert_eq!(app.get(FIGURES).await.status, 200);
     let danish = visit(&app, "/status", "da").await;
-    for part in ["Tjenesten er klar", "Jobindsats er åben", "15. september 2026 kl. 09.00", "juli 2026"] {
+    for part in ["Broen er klar", "Jobindsats er åben", "15. september 2026 kl. 09.00", "juli 2026"] {
         assert!(text(&danish).contains(part), "{part}: {}", text(&danish));
     }
     assert!(danish.text().contains("href=\"./maaling/y07a02\""), "{}", danish.text());
     let english = text(&visit(&app, "/status?sprog=en", "da").await);
-    for part in ["The service is ready", "Jobindsats is open", "15 September 2026 09:00", "July 2026"] {
+    for part in ["The bridge is ready", "Jobindsats is open", "15 September 2026 09:00", "July 2026"] {
         assert!(english.contains(part), "{part}: {english}");
     }
 }
@@ -30,7 +30,7 @@ async fn it_says_until_when_the_upstream_is_closed() {
     let app = App::start().await;
     app.pass_until("2026-09-15T20:30:00Z").await;
     let danish = text(&visit(&app, "/status", "da").await);
-    assert!(danish.contains("er lukket for spørgsmål til 15. september 2026 kl. 23.00"), "{danish}");
+    assert!(danish.contains("er lukket for kald til 15. september 2026 kl. 23.00"), "{danish}");
     app.pass_until("2026-09-15T21:00:00Z").await;
     assert!(text(&visit(&app, "/status", "da").await).contains("er åben"));
 }

@@ -80,10 +80,10 @@ fn the_sentence_names_what_was_wrong_and_what_was_meant() {
         "Her skal stå en tekst i enkelte anførselstegn, men der står et helt tal ($filter, tegn 11)."
     );
     let unknown = ask("Hovedtall", "").unwrap_err();
-    assert_eq!(unknown.describe().danish, "Tabellen 'Hovedtall' findes ikke her, men det gør 'Hovedtal'.");
+    assert_eq!(unknown.describe().danish, "Sættet 'Hovedtall' findes ikke her, men det gør 'Hovedtal'.");
     assert_eq!(
         ask("Hovedtal", "$deltatoken=x").unwrap_err().describe().danish,
-        "$deltatoken kan ikke bruges her; hent tabellen igen, eller afgræns på Opdateret."
+        "$deltatoken kan ikke bruges her; hent sættet igen, eller afgræns på Opdateret."
     );
 }
 

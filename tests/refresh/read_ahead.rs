@@ -176,7 +176,7 @@ async fn what_is_used_most_comes_first_and_the_days_budget_ends_it() {
         app.pass_until("2026-09-15T07:00:00Z").await;
         assert_eq!(months_read(&app), [2, 4], "{budget:?}");
         let status = app.get("/status").await.text();
-        assert!(status.contains("2 er klar, 2 mangler; 2 læst på forhånd i dag"), "{status}");
+        assert!(status.contains("2 er klar, 2 mangler; 2 hentet på forhånd i dag"), "{status}");
         let metrics = app.get("/metrics").await.text();
         for line in ["ready 2", "left 2", "total{outcome=\"read\"} 2"] {
             assert!(metrics.contains(&format!("\njobindsats_bridge_read_ahead_{line}\n")), "{metrics}");

@@ -4,15 +4,15 @@ use crate::support::app::App;
 
 /// Every address that is read, with the word that its refusal of other methods must have.
 const READ: [(&str, &str); 12] = [
-    ("/", "tjenesten"),
-    ("/status", "tjenesten"),
+    ("/", "broen"),
+    ("/status", "broen"),
     ("/metrics", "Prometheus"),
     ("/metrics/indicators", "Prometheus"),
-    ("/healthz", "tjenesten"),
+    ("/healthz", "broen"),
     ("/readyz", "klar"),
     ("/odata/", "læses"),
     ("/export/y25i01/Landet.csv?$top=1", "fil"),
-    ("/open/y25i01/Landet.m", "udvalg"),
+    ("/open/y25i01/Landet.m", "udtræk"),
     ("/maaling/y25i01", "måling"),
     ("/maaling/y25i01/byg", "udtræk"),
     ("/nyt", "nyt"),

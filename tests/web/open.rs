@@ -78,7 +78,7 @@ async fn the_sheet_of_sources_says_what_gives_the_same_figures_again() {
     let revision = format!("<t>tal opdateret {}.{}.{} ({}.)</t>", day[2], day[1], day[0], day.join("-"));
     for holds in [
         "<t>Y25I01</t>",
-        "<t>Udvalg</t>",
+        "<t>Udtræk</t>",
         "<t>Revision</t>",
         &revision,
         "<t>Hentet</t>",

@@ -6,6 +6,7 @@
 mod report;
 mod tmdl;
 
+use crate::catalogue::measure::NotAdditive;
 use crate::export::FileColumn;
 use crate::open::{Choice, OpenError, mashup};
 
@@ -31,6 +32,8 @@ pub struct Figure {
     /// What is counted; empty where it is not known.
     pub unit: String,
     pub decimals: usize,
+    /// Why its figures may not be summed.
+    pub not_additive: NotAdditive,
 }
 
 /// A project of several choices from one bridge.
@@ -95,6 +98,7 @@ mod tests {
             description: "Må ikke lægges sammen.".to_owned(),
             unit: "personer".to_owned(),
             decimals: 1,
+            not_additive: NotAdditive::Persons,
         };
         let table = |set: &str| {
             let mut choice = Choice { set: set.to_owned(), ..choice(&[]) };

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use crate::catalogue::measure::NotAdditive;
 use crate::error::{DescribeError, ErrorDescription};
 
 /// An aggregation that cannot be answered.
@@ -10,7 +11,7 @@ pub enum ApplyError {
     #[error(
         "{method} over {expression} would compute with figures that are not additive; only published totals are answered"
     )]
-    Computed { expression: String, method: String, measure: String },
+    Computed { expression: String, method: String, measure: String, why: NotAdditive },
     #[error("several members of {dimension} would have to be added up, and figures are not additive")]
     PartsAddedUp { dimension: String },
     #[error("no total is published across {column}: it must be grouped by or pinned to one value")]
@@ -36,14 +37,17 @@ pub enum ApplyError {
 impl DescribeError for ApplyError {
     fn describe(&self) -> ErrorDescription {
         match self {
-            Self::Computed { expression, method, measure } => ErrorDescription::new(
-                501,
-                "NotAdditive",
-                format!(
-                    "Der kan ikke regnes med {method} på {expression}, for samme person kan tælle med flere steder, og \
-                     små tal er skjult; bed om den offentliggjorte total med aggregate({measure})."
-                ),
-            ),
+            Self::Computed { expression, method, measure, why } => {
+                let why = why.because().map(|why| format!(": {why}")).unwrap_or_default();
+                ErrorDescription::new(
+                    501,
+                    "NotAdditive",
+                    format!(
+                        "Der kan ikke regnes med {method} på {expression}{why}; bed om den offentliggjorte total med \
+                         aggregate({measure})."
+                    ),
+                )
+            }
             Self::PartsAddedUp { dimension } => ErrorDescription::new(
                 501,
                 "NotAdditive",
@@ -72,7 +76,7 @@ impl DescribeError for ApplyError {
                 501,
                 "NotOffered",
                 format!(
-                    "Den offentliggjorte total af {aggregate} findes kun for tabellens egne rækker; sæt \
+                    "Den offentliggjorte total af {aggregate} findes kun for sættets egne rækker; sæt \
                      aggregate({aggregate}) først, efter filter og før andre trin."
                 ),
             ),
@@ -100,7 +104,7 @@ impl DescribeError for ApplyError {
                 501,
                 "NotOffered",
                 format!(
-                    "Der kan ikke grupperes efter tallene i {column}; gruppér efter opdelingerne i stedet."
+                    "Der kan ikke grupperes efter tallene i {column}; gruppér efter fordelingerne i stedet."
                 ),
             ),
             Self::Method { method, expression } => ErrorDescription::new(

@@ -8,7 +8,7 @@ use arrow_schema::Schema;
 use super::error::ApplyError;
 use super::totals::Totals;
 use super::{Aggregate, Grouping, Line, Step};
-use crate::catalogue::measure::Additivity;
+use crate::catalogue::measure::{Measure, NotAdditive};
 use crate::error::excerpt;
 use crate::feed::column::{Column, Fact};
 use crate::feed::{RowSource, Set};
@@ -153,8 +153,8 @@ impl Line<'_> {
         let expression = read.iter().map(|&column| self.shape.columns[column].name.as_str());
         let expression = expression.collect::<Vec<_>>().join(", ");
         if let Some(measure) = figure {
-            let (method, measure) = (excerpt(method), measure.name.clone());
-            return Err(refused(expr.span.start, ApplyError::Computed { expression, method, measure }));
+            let (method, why, measure) = (excerpt(method), self.why_not(measure.fact), measure.name.clone());
+            return Err(refused(expr.span.start, ApplyError::Computed { expression, method, measure, why }));
         }
         let aggregate = match (&bound.kind, method) {
             (BoundExprKind::Column(column), "min") => Some((Aggregate::Least(*column), *column)),
@@ -168,6 +168,16 @@ impl Line<'_> {
             let method = excerpt(method);
             refused(expr.span.start, ApplyError::Method { method, expression })
         })
+    }
+
+    /// Why figures of that kind may not be summed.
+    fn why_not(&self, fact: Fact) -> NotAdditive {
+        match (&self.source.rows, fact) {
+            (RowSource::Cells(source), Fact::Measure(index)) => {
+                source.measurement.measures.get(index).map_or(NotAdditive::Unknown, Measure::additivity)
+            }
+            _ => NotAdditive::Unknown,
+        }
     }
 
     /// A custom aggregate: a measure's published total, or the status of the row's figures.
@@ -209,7 +219,6 @@ fn is_figure(column: &Column) -> bool {
 }
 
 pub(super) fn shows_figures(fact: Fact) -> bool {
-    let Additivity::NotAdditive = Additivity::OF_EVERY_MEASURE;
     matches!(fact, Fact::Measure(_) | Fact::Value)
 }
 

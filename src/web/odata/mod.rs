@@ -30,11 +30,8 @@ use raw_request::{OwnedRequest, ROOT, RawRequest};
 
 /// The most bytes of a request's body.
 const BODY_BYTES: usize = 1024 * 1024;
-const READING: Usage = Usage {
-    allow: ALLOW,
-    danish: "tjenesten kan kun læses, ikke ændres",
-    english: "the service is read-only",
-};
+const READING: Usage =
+    Usage { allow: ALLOW, danish: "broen kan kun læses, ikke ændres", english: "the service is read-only" };
 const BATCH: Usage = Usage {
     allow: ALLOW_POST,
     danish: "flere forespørgsler sendes hertil på én gang",

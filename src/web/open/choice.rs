@@ -115,6 +115,7 @@ fn figures(feed: &Feed, set: &Set, choice: &Choice) -> Vec<Figure> {
             description: description(feed, set, name),
             unit: measure.unit.map_or("", |unit| unit.label()).to_owned(),
             decimals: measure.unit.map_or(0, |unit| usize::from(unit.decimals())),
+            not_additive: measure.additivity(),
         })
     };
     choice.columns.iter().filter_map(|column| figure(&column.name)).collect()

@@ -7,7 +7,9 @@ use chrono_tz::Europe::Copenhagen;
 use super::choice::{Chosen, Opener};
 use crate::answer::error::BridgeError;
 use crate::budget::answers::Held;
+use crate::catalogue::measure::NotAdditive;
 use crate::open::OpenError;
+use crate::open::project::Figure;
 use crate::open::workbook::{self, Sheet};
 use crate::store::block::Revision;
 use crate::web::download;
@@ -60,13 +62,13 @@ impl Opener<'_> {
             .collect::<Vec<_>>()
             .join(" & ");
         let mut facts = vec![
-            ("Tabel", choice.table.clone()),
-            ("Udvalg", if options.is_empty() { format!("{}: alle rækker", choice.set) } else { format!("{}: {options}", choice.set) }),
+            ("Måling", choice.table.clone()),
+            ("Udtræk", if options.is_empty() { format!("{}: alle rækker", choice.set) } else { format!("{}: {options}", choice.set) }),
             ("Rækker", count.to_string()),
             ("Revision", rows.revision.map(in_words).unwrap_or_default()),
             ("Hentet", rows.fetched_at.map(clock_time).unwrap_or_default()),
             ("Om tallene", chosen.description.clone()),
-            ("Må ikke lægges sammen", "Summen af offentliggjorte tal er ikke det offentliggjorte tal for det hele: personer kan tælle med flere steder, og små tal er diskretioneret.".to_owned()),
+            ("Må ikke lægges sammen", not_additive(&chosen.figures)),
             ("Diskretionerede tal", "Grå, tomme felter er tal, der er diskretioneret eller ikke offentliggjort; de er ikke nul.".to_owned()),
             ("Adresse", address(chosen)),
             ("Opdatér", "Data > Opdater alle henter tallene igen fra adressen. Første gang: vælg Anonym, hvis du bliver spurgt.".to_owned()),
@@ -79,7 +81,7 @@ impl Opener<'_> {
 /// A revision for readers: the day of the figures, when one of them was first seen to change since, and its name elsewhere.
 fn in_words(revision: Revision) -> String {
     let day = revision.update_latest.map(|day| format!("tal opdateret {}", day.format("%d.%m.%Y")));
-    let changed = revision.changed_at.map(|at| format!("ændring set {}", clock_time(at)));
+    let changed = revision.changed_at.map(|at| format!("ændring konstateret {}", clock_time(at)));
     let parts: Vec<String> = day.into_iter().chain(changed).collect();
     format!("{} ({revision})", parts.join(", "))
 }
@@ -87,6 +89,26 @@ fn in_words(revision: Revision) -> String {
 /// A time on the clock of Copenhagen.
 fn clock_time(at: DateTime<Utc>) -> String {
     at.with_timezone(&Copenhagen).format("%d.%m.%Y kl. %H:%M").to_string()
+}
+
+/// Why the figures may not be summed, for all that it is so for the same reason.
+fn not_additive(figures: &[Figure]) -> String {
+    let mut reasons: Vec<NotAdditive> = Vec::new();
+    for figure in figures {
+        if !reasons.contains(&figure.not_additive) {
+            reasons.push(figure.not_additive);
+        }
+    }
+    let of_all = |reason: &NotAdditive| {
+        let titles = figures.iter().filter(|figure| figure.not_additive == *reason);
+        let titles: Vec<&str> = titles.map(|figure| figure.title.as_str()).collect();
+        format!("{}: {}", titles.join(", "), reason.danish())
+    };
+    match reasons.as_slice() {
+        [] => NotAdditive::Unknown.danish(),
+        [only] => only.danish(),
+        several => several.iter().map(of_all).collect::<Vec<_>>().join(" "),
+    }
 }
 
 /// The address that gives the same figures again.
