@@ -41,7 +41,9 @@ impl Binder<'_> {
             return Some(KnownValues::Table(table.entries().collect()));
         }
         let column = self.set.columns.get(column.as_column()?)?;
-        match &self.set.rows {
+        // Rows that `$apply` groups are no rows of the feed's, but their columns are.
+        let set = self.feed.sets.iter().find(|set| set.name == self.set.name)?;
+        match &set.rows {
             RowSource::Cells(source) => {
                 let axis = facts::axis(column.fact)?;
                 Some(KnownValues::Axis { measurement: &source.measurement, axis, fact: column.fact })

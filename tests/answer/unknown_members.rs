@@ -14,7 +14,7 @@ const ANNOTATED: [(&str, &str); 1] = [("Prefer", "odata.include-annotations=\"*\
 const TABLE: &str = "/odata/jobindsats/y25i01";
 
 /// Conditions below a table's service, where the value stands, and the end of the sentence about it.
-const UNKNOWN: [(&str, &str); 26] = [
+const UNKNOWN: [(&str, &str); 27] = [
     ("Hovedtal?$filter=Område eq 'Randers Kommune'", "Område, men det gør 'Randers' ($filter, tegn 11)."),
     (
         "Hovedtal?$filter=Område eq 'Københavns Kommune'",
@@ -41,6 +41,10 @@ const UNKNOWN: [(&str, &str); 26] = [
     ("Hovedtal/$filter(Område eq 'Rander')", "Område, men det gør 'Randers'."),
     ("Hovedtal/$count?$filter=Område eq 'Rander'", "Område, men det gør 'Randers' ($filter, tegn 11)."),
     ("Hovedtal?$apply=filter(Område eq 'Rander')", "Område, men det gør 'Randers' ($apply, tegn 18)."),
+    (
+        "Hovedtal?$apply=groupby((Periode,Område),aggregate(Antal_ledige_personer))&$filter=Område eq 'Rander'",
+        "Område, men det gør 'Randers' ($filter, tegn 11).",
+    ),
     (
         "Hovedtal?$compute=Område as Sted&$filter=Sted eq 'Rander'",
         "Område, men det gør 'Randers' ($filter, tegn 9).",
