@@ -131,7 +131,9 @@ pub fn find(name: &str) -> Option<&'static Signature> {
 /// The function that does what one of another language or an older version of OData does.
 #[must_use]
 pub fn by_meaning(name: &str) -> Option<&'static str> {
-    const MEANINGS: [(&str, &str); 18] = [
+    const MEANINGS: [(&str, &str); 20] = [
+        ("isnull", "eq null"),
+        ("isnotnull", "ne null"),
         ("substringof", "contains"),
         ("like", "contains"),
         ("includes", "contains"),

@@ -20,7 +20,7 @@ impl Binder<'_> {
         (left, first): (&Expr, BoundExpr),
         right: &Expr,
     ) -> Bound {
-        let second = self.bind(right)?;
+        let second = self.bind(right).map_err(|error| unquoted(&first, right, error))?;
         // The side that is to be converted is put second.
         let is_text = first.primitive == Some(PrimitiveType::String);
         let turned = first.as_literal().is_some() && (is_text || second.as_literal().is_none());
@@ -101,6 +101,18 @@ impl Binder<'_> {
             _ if decisive => self.fold_constants(expr, BoundExpr::boolean(BoundExprKind::Or(terms))),
             _ => self.fold_constants(expr, BoundExpr::boolean(BoundExprKind::And(terms))),
         }
+    }
+}
+
+/// A name that is no column beside a text is most likely a text without its quotes.
+fn unquoted(first: &BoundExpr, right: &Expr, error: QueryError) -> QueryError {
+    match error.kind {
+        QueryErrorKind::UnknownProperty { name, set, suggestion: None }
+            if first.primitive == Some(PrimitiveType::String) && matches!(right.kind, ExprKind::Path(_)) =>
+        {
+            QueryError { kind: QueryErrorKind::UnquotedText { name, set }, ..error }
+        }
+        kind => QueryError { kind, ..error },
     }
 }
 

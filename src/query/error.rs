@@ -33,6 +33,8 @@ pub enum QueryErrorKind {
     UnknownSegment { name: String, after: String, suggestion: Option<String> },
     #[error("{set} has no property {name:?}{}", did_you_mean(suggestion))]
     UnknownProperty { name: String, set: String, suggestion: Option<String> },
+    #[error("{set} has no property {name:?}; a text is written in single quotes")]
+    UnquotedText { name: String, set: String },
     #[error("{name} is a column of {set}, not a navigation property")]
     NotANavigation { name: String, set: String },
     #[error("there is no function {name:?}{}", did_you_mean(suggestion))]
@@ -178,6 +180,13 @@ impl DescribeError for QueryErrorKind {
                 400,
                 "UnknownProperty",
                 format!("Kolonnen '{name}' findes ikke i {set}{}.", but_there_is(suggestion)),
+            ),
+            Self::UnquotedText { name, set } => ErrorDescription::new(
+                400,
+                "UnknownProperty",
+                format!(
+                    "Kolonnen '{name}' findes ikke i {set}; skriv en tekst i enkelte anførselstegn: '{name}'."
+                ),
             ),
             Self::NotANavigation { name, set } => ErrorDescription::new(
                 400,

@@ -368,6 +368,8 @@ pub fn advice() -> Vec<(&'static str, Box<dyn DescribeError>)> {
     let unknown =
         QueryErrorKind::UnknownFunction { name: text("substringof"), suggestion: Some(text("contains")) };
     let function = QueryError { target: "$filter", position: Some(0), kind: unknown };
+    let kind = QueryErrorKind::UnquotedText { name: text("Randers"), set: text("Kommuner") };
+    let unquoted = QueryError { target: "$filter", position: Some(10), kind };
     let breakdowns = vec![text("Fordelt_på_Køn"), text("Fordelt_på_A_kasse")];
     let kind = QueryErrorKind::UnknownBreakdown { name: text("Fordelt_på_Alder"), breakdowns };
     let breakdown = QueryError { target: "path", position: None, kind };
@@ -379,6 +381,11 @@ pub fn advice() -> Vec<(&'static str, Box<dyn DescribeError>)> {
         syntax("$filter=Område='Randers'"),
         syntax("$filter=Antal_ledige_personer > 5"),
         syntax("$filter=Område like 'A%25'"),
+        syntax("$filter=Område eq \"Randers\""),
+        ("$filter=Område eq Randers", Box::new(unquoted)),
+        syntax("$filter=!(Område eq 'Randers')"),
+        syntax("$filter=Antal_ledige_personer gt 1,5"),
+        syntax("$select=Område;Periode"),
         syntax("$orderby=Område descending"),
         ("Fordelt_på_Alder", Box::new(breakdown)),
         ("Landet?$format=csv", Box::new(BridgeError::FormatElsewhere { address: address() })),

@@ -110,3 +110,21 @@ fn the_page_of_errors_has_a_row_for_each_code() {
     }
     assert_eq!(std::fs::read_to_string(path).unwrap_or_default(), page, "UPDATE_DOCS=1 writes it anew");
 }
+
+#[test]
+fn positions_are_the_same_number_in_both_languages() {
+    let number = |text: &str, before: &str| {
+        let digits = text.split_once(before)?.1;
+        digits.split(|letter: char| !letter.is_ascii_digit()).next().map(str::to_owned)
+    };
+    let mut placed = 0;
+    let advice = examples::advice().into_iter().map(|(_, error)| error);
+    for error in examples::examples().into_iter().map(|(_, error)| error).chain(advice) {
+        let danish = error.describe().danish;
+        if let Some(place) = number(&danish, "tegn ").filter(|place| !place.is_empty()) {
+            assert_eq!(number(&error.to_string(), "character "), Some(place), "{danish} / {error}");
+            placed += 1;
+        }
+    }
+    assert!(placed > 10, "{placed}");
+}

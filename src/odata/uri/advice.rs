@@ -2,7 +2,8 @@
 //! versions of OData. A fixed list, because their spelling is too different for suggestions by similarity.
 
 /// Options of older versions of OData and of other services, and what stands for them here.
-const OPTIONS: [(&str, &str); 14] = [
+const OPTIONS: [(&str, &str); 15] = [
+    ("explain", "explain=plan"),
     ("inlinecount", "$count=true"),
     ("where", "$filter=…"),
     ("query", "$filter=…"),
@@ -71,6 +72,25 @@ pub(super) fn operator(found: &str) -> Option<&'static str> {
     sign.or_else(|| WORDS.iter().find(|(word, _)| is_word(word))).map(|(_, instead)| *instead)
 }
 
+/// What stands here for the decimal comma of Danish, or the semicolon between terms.
+pub(super) fn separator(found: &str) -> Option<&'static str> {
+    let follows = |sign| found.strip_prefix(sign).and_then(|rest: &str| rest.chars().next());
+    match (follows(','), follows(';')) {
+        (Some(digit), _) if digit.is_ascii_digit() => Some("decimaltal med punktum, som 1.5"),
+        (_, Some(_)) => Some("komma imellem"),
+        _ => None,
+    }
+}
+
+/// What stands here for an expression that begins as in another language: a text in double quotes, or a negation.
+pub(super) fn expression(found: &str) -> Option<String> {
+    let quoted = found.strip_prefix('"').and_then(|rest| rest.split_once('"'));
+    match quoted {
+        Some((text, _)) => Some(format!("'{}'", text.replace('\'', "''"))),
+        None => found.starts_with('!').then(|| "not (…)".to_owned()),
+    }
+}
+
 /// `datetime'2026-08-11T00:00:00'` as `2026-08-11`: literals have no type in front and no quotes.
 pub(super) fn bare_literal(text: &str) -> Option<String> {
     let (prefix, quoted) = text.split_once('\'')?;
@@ -106,6 +126,19 @@ mod tests {
         ] {
             assert_eq!(operator(found), meaning, "{found}");
         }
+    }
+
+    #[test]
+    fn texts_negations_and_separators_of_elsewhere_are_known() {
+        for (found, instead) in
+            [("\"Randers\" and x", Some("'Randers'")), ("\"O'x\"", Some("'O''x'")), ("!(a", Some("not (…)"))]
+        {
+            assert_eq!(expression(found).as_deref(), instead, "{found}");
+        }
+        assert_eq!((expression("\"open"), expression("(")), (None, None));
+        assert_eq!(separator(",5"), Some("decimaltal med punktum, som 1.5"));
+        assert_eq!(separator(";Periode"), Some("komma imellem"));
+        assert_eq!((separator(",a"), separator("x"), separator("")), (None, None, None));
     }
 
     #[test]

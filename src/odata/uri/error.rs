@@ -170,7 +170,16 @@ impl SyntaxError {
     fn advice(&self) -> Option<String> {
         match &self.kind {
             SyntaxErrorKind::Unexpected { expected: Expected::Operator, found } => {
-                advice::operator(found).map(str::to_owned)
+                advice::operator(found).or_else(|| advice::separator(found)).map(str::to_owned)
+            }
+            SyntaxErrorKind::Unexpected { expected: Expected::Expression, found } => {
+                advice::expression(found)
+            }
+            SyntaxErrorKind::Unexpected { expected: Expected::End, found } => {
+                advice::separator(found).map(str::to_owned)
+            }
+            SyntaxErrorKind::Unexpected { expected: Expected::Segment, found } if self.option == "path" => {
+                found.starts_with('.').then(|| "navnet uden endelse".to_owned())
             }
             SyntaxErrorKind::UnknownOption { name } => advice::option(name).map(str::to_owned),
             SyntaxErrorKind::InvalidLiteral { text } => advice::bare_literal(text),
@@ -226,7 +235,9 @@ impl SyntaxError {
                 danish_range(*min, *max)
             ),
             Kind::BadEncoding => {
-                format!("Ret {option} ved tegn {place}: procentkodningen er ugyldig eller er ikke UTF-8.")
+                format!(
+                    "Ret {option} ved tegn {place}: procentkodningen er ugyldig eller er ikke UTF-8; skriv et procenttegn som %25."
+                )
             }
             Kind::ControlCharacter => {
                 format!("Fjern styretegnet i {option} ved tegn {place}: det må ikke bruges.")
