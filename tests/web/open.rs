@@ -95,6 +95,18 @@ async fn the_sheet_of_sources_says_what_gives_the_same_figures_again() {
 }
 
 #[actix_web::test]
+async fn the_sheet_of_sources_says_which_members_do_not_exist() {
+    let app = App::start().await;
+    let sheet = async |name: &str| {
+        let path = format!("/open/y25i01/Kommuner.xlsx?$filter=Periode eq '2026M06' and Område eq '{name}'");
+        part(&app.get(&path).await, "xl/sharedStrings.xml")
+    };
+    let unknown = sheet("Randers Kommune").await;
+    assert!(unknown.contains("findes ikke i Område, men det gør 'Randers'"), "{unknown}");
+    assert!(!sheet("Randers").await.contains("Findes ikke"));
+}
+
+#[actix_web::test]
 async fn a_hidden_figure_is_no_cell() {
     let app = App::start().await;
     let options =

@@ -8,9 +8,11 @@ use super::choice::{Chosen, Opener};
 use crate::answer::error::BridgeError;
 use crate::budget::answers::Held;
 use crate::catalogue::measure::NotAdditive;
+use crate::error::DescribeError;
 use crate::open::OpenError;
 use crate::open::project::Figure;
 use crate::open::workbook::{self, Sheet};
+use crate::query::BoundQuery;
 use crate::store::block::Revision;
 use crate::web::download;
 use crate::web::respond::off_thread;
@@ -64,6 +66,7 @@ impl Opener<'_> {
         let mut facts = vec![
             ("Måling", choice.table.clone()),
             ("Udtræk", if options.is_empty() { format!("{}: alle rækker", choice.set) } else { format!("{}: {options}", choice.set) }),
+            ("Findes ikke", unknown_members(&chosen.query)),
             ("Rækker", count.to_string()),
             ("Revision", rows.revision.map(in_words).unwrap_or_default()),
             ("Hentet", rows.fetched_at.map(clock_time).unwrap_or_default()),
@@ -76,6 +79,11 @@ impl Opener<'_> {
         facts.retain(|(_, value)| !value.is_empty());
         facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
+}
+
+/// What the conditions name that does not exist, one sentence for each.
+fn unknown_members(query: &BoundQuery) -> String {
+    query.unknown_members.iter().map(|unknown| unknown.describe().danish).collect::<Vec<_>>().join(" ")
 }
 
 /// A revision for readers: the day of the figures, when one of them was first seen to change since, and its name elsewhere.
