@@ -26,7 +26,7 @@ use crate::feed::column::{Column, Fact, MemberFact};
 use crate::feed::facts::{self, Axis};
 use crate::feed::{CellForm, CellSource};
 use crate::frame::Frame;
-use crate::frame::batch::{batch, bytes};
+use crate::frame::batch::{allocated, batch};
 use crate::frame::error::FrameError;
 use crate::frame::unknown_labels::{AxisPositions, unknown_label_numbers};
 use crate::odata::value::Value;
@@ -102,7 +102,7 @@ impl<'a> Assembly<'a> {
         let sort_key = self.needed.len()..self.needed.len() + axes;
         let columns_of_set = (0..self.columns.len()).map(at).collect();
         let batch = batch(columns, count)?;
-        held.resize(bytes(&batch));
+        held.resize(allocated(&batch));
         Frame { batch, columns: columns_of_set, sort_key, held: vec![held] }.in_place()
     }
 

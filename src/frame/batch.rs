@@ -19,14 +19,17 @@ pub(super) fn batch(
     )
 }
 
-/// The memory of the rows. Of a slice, only its own rows count, except that dictionaries count whole.
-pub(super) fn bytes(batch: &RecordBatch) -> u64 {
-    batch.columns().iter().map(array_bytes).sum()
+/// The memory that arrays which were just made take, with what they have allocated beyond their rows.
+pub(super) fn allocated(batch: &RecordBatch) -> u64 {
+    batch.get_array_memory_size() as u64
 }
 
-/// The same of one column.
-pub(super) fn array_bytes(array: &ArrayRef) -> u64 {
-    array.to_data().get_slice_memory_size().unwrap_or_else(|_| array.get_array_memory_size()) as u64
+/// The memory of the rows alone. Of a slice, only its own rows count, except that dictionaries count whole.
+pub(super) fn bytes(batch: &RecordBatch) -> u64 {
+    let of_array = |array: &ArrayRef| {
+        array.to_data().get_slice_memory_size().unwrap_or_else(|_| array.get_array_memory_size())
+    };
+    batch.columns().iter().map(of_array).sum::<usize>() as u64
 }
 
 /// The same rows with more columns at the end.

@@ -1,10 +1,10 @@
 //! `$compute` over a frame: adds a column per computed value.
 
-use arrow_array::ArrayRef;
+use arrow_array::{Array, ArrayRef};
 use rust_decimal::Decimal;
 
 use super::Frame;
-use super::batch::{array_bytes, with_columns};
+use super::batch::with_columns;
 use super::error::FrameError;
 use super::values::RowValues;
 use crate::budget::work;
@@ -45,8 +45,8 @@ impl Frame {
             columns.push(Some(self.batch.num_columns() + more.len()));
             more.push((computed.name.clone(), column(computed.column_type(), &values, rows.len())?));
         }
-        let bytes = more.iter().map(|(_, array)| array_bytes(array)).sum();
-        let held = self.held.iter().cloned().chain([work::hold(bytes)?]).collect();
+        let bytes: usize = more.iter().map(|(_, array)| array.get_array_memory_size()).sum();
+        let held = self.held.iter().cloned().chain([work::hold(bytes as u64)?]).collect();
         let batch = with_columns(&self.batch, more)?;
         Ok(Self { batch, columns, sort_key: self.sort_key.clone(), held })
     }

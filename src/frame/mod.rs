@@ -97,7 +97,7 @@ impl Frame {
         // An estimate until they are taken: rows may have texts of different lengths.
         let held = work::hold((self.bytes() as f64 * share) as u64)?;
         let batch = take_record_batch(&self.batch, &UInt32Array::from(rows.to_vec()))?;
-        held.resize(batch::bytes(&batch));
+        held.resize(batch::allocated(&batch));
         Ok(self.with_batch(batch, vec![held]))
     }
 
@@ -150,7 +150,7 @@ impl Frame {
         }
         let held = work::hold(frames.iter().map(Self::bytes).sum())?;
         let batch = concat_batches(&first.batch.schema(), frames.iter().map(|frame| &frame.batch))?;
-        held.resize(batch::bytes(&batch));
+        held.resize(batch::allocated(&batch));
         Ok(Some(first.with_batch(batch, vec![held])))
     }
 
@@ -230,9 +230,11 @@ mod tests {
         let answer = async move {
             let whole = frame();
             let long = whole.take(&[1000]).unwrap();
-            assert_eq!((long.bytes(), held()), (8 + 4 + 1000, long.bytes()));
+            let of_long = held();
+            assert_eq!((long.bytes(), of_long), (8 + 4 + 1000, batch::allocated(&long.batch)));
             let joined = Frame::joined(&[whole.slice(0, 2), long.clone()]).unwrap().unwrap();
-            assert_eq!((joined.bytes(), held()), (3 * 8 + 4 + 1008, long.bytes() + joined.bytes()));
+            let of_joined = batch::allocated(&joined.batch);
+            assert_eq!((joined.bytes(), held()), (3 * 8 + 4 + 1008, of_long + of_joined));
         };
         workers.run(&workers.work(), answer).await.expect("nothing panics");
     }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use chrono::{DateTime, Utc};
 
@@ -50,6 +51,8 @@ pub struct FileFacts {
     pub rows: u64,
     /// When the oldest of its figures was fetched; `None` if it has none.
     pub fetched_at: Option<DateTime<Utc>>,
+    /// When it was written: a file that was changed since is not sent under this tag.
+    pub written_at: SystemTime,
 }
 
 impl FileFacts {

@@ -6,7 +6,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -74,10 +74,10 @@ impl MadeFiles {
         let mut index = self.index.lock();
         let (path, facts) = index.file_named(name)?;
         // Opened while it is listed: nobody removes it before.
-        match File::open(&path) {
+        match unchanged(&path, &facts) {
             Ok(file) => Some(MadeFile { file, facts }),
             Err(error) => {
-                tracing::warn!(file = %path.display(), %error, "a made file is gone and is made again");
+                tracing::warn!(file = %path.display(), %error, "a made file cannot be used and is made again");
                 index.remove_file(name);
                 None
             }
@@ -100,6 +100,14 @@ impl MadeFiles {
         };
         tokio::task::spawn_blocking(create).await.map_err(io::Error::other)?
     }
+}
+
+/// A file as it was written.
+fn unchanged(path: &Path, facts: &FileFacts) -> io::Result<File> {
+    let file = File::open(path)?;
+    let found = file.metadata()?;
+    let is_unchanged = found.len() == facts.bytes && found.modified()? == facts.written_at;
+    if is_unchanged { Ok(file) } else { Err(io::Error::other("it was changed after it was written")) }
 }
 
 /// As megabytes, at least one.
@@ -135,7 +143,8 @@ impl NewFile {
         self.is_finished = true;
         let tag =
             self.hash.finalize_reset().iter().take(TAG_BYTES).map(|byte| format!("{byte:02x}")).collect();
-        let facts = FileFacts { bytes: self.bytes, tag, rows, fetched_at };
+        let written_at = file.metadata()?.modified()?;
+        let facts = FileFacts { bytes: self.bytes, tag, rows, fetched_at, written_at };
         let gone = {
             let mut index = self.files.index.lock();
             index.keep_file(name.to_owned(), path, facts.clone());

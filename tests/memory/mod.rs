@@ -43,8 +43,9 @@ async fn reading_more_than_the_budget_evicts_and_stays_within_bounds() {
     assert!(metric(&bridge, "jobindsats_bridge_cache_size_bytes").await <= BUDGET * MEGABYTE);
 }
 
-/// What ten batches of ten pages may take beside what one page takes, where whole bodies took 730 MB.
-const BATCHES: u64 = 250;
+/// What ten batches of ten pages may take beside what one page takes, where whole bodies took 730 MB: answers may have 128 MB, the
+/// store 64, and the same again is left to what allocations and compression add.
+const BATCHES: u64 = 300;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn batches_that_nobody_reads_take_no_more_than_what_is_being_written() {
