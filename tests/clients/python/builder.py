@@ -1,4 +1,4 @@
-"""The builder's ready texts, run as they are copied: curl, pandas, DuckDB; rules and queries by promtool, the indicator by the service."""
+"""The builder's ready texts, run as they are copied: curl, pandas, DuckDB, R; rules and queries by promtool, the indicator by the service."""
 
 import html
 import json
@@ -53,6 +53,9 @@ def run(texts: dict[str, str], folder: Path) -> None:
     exec(texts["python"], names)  # noqa: S102
     same_rows("Python", names["tal"], expected)
     same_rows("DuckDB", duckdb.sql(texts["duckdb"]).df(), expected)
+    (folder / "tal.R").write_text(texts["r"] + '\nwrite.csv(tal, "r.csv", row.names = FALSE, na = "")\n', encoding="utf-8")
+    subprocess.run(["Rscript", "tal.R"], check=True, cwd=folder, capture_output=True)
+    same_rows("R", pd.read_csv(folder / "r.csv", keep_default_na=False, na_values=[""]), expected)
 
 
 def indicator(texts: dict[str, str], folder: Path) -> None:
