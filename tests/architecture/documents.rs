@@ -69,3 +69,11 @@ fn every_file_that_the_architecture_names_is_there() {
     let missing: Vec<_> = named.into_iter().filter(|name| !exists(name)).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
+
+#[test]
+fn the_readme_begins_with_its_two_commands() {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let first = readme.split("```sh\n").nth(1).unwrap();
+    let commands: Vec<_> = first.lines().take(2).map(|line| line.split('#').next().unwrap().trim()).collect();
+    assert_eq!(commands, ["cargo run --release", "cargo test"]);
+}
