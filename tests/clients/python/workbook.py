@@ -1,93 +1,147 @@
-"""Workbooks as openpyxl and pyOpenVBA read them: the rows of the feed, cell by cell, and the query that gives them again."""
+"""Workbooks as openpyxl, pyOpenVBA and LibreOffice read them: the rows of the feed, cell by cell, and the query that gives them again."""
 
 import datetime
 import io
-import sys
+import subprocess
 import tempfile
-import urllib.parse
 import zoneinfo
+from itertools import chain
+from pathlib import Path
+from urllib.parse import quote
 
 import openpyxl
 import pyopenvba
 import requests
+from lxml import etree
 
-CHOICES = (
-    ("y25i01", "Kommuner", "$filter=Periode eq '2026M06'"),
-    ("y25i01", "Landet", ""),
-    ("y25i01", "Fordelt_på_Herkomst", "$filter=Periode eq '2026M06' and Område_id eq 'T'"),
-    ("y25i01", "Data", "$filter=Periode eq '2026M06' and Område_id eq 'T' and A_kasse_id eq 'T'"),
-    ("y25i01", "Observations", "$top=50"),
-    ("y25i01", "Hovedtal", "$apply=filter(Periode eq '2026M06')/groupby((Område,Periode))"),
-    ("y25i01", "Kommuner", "$compute=length(Område) as Bogstaver&$select=Område,Bogstaver&$top=9"),
-    ("y07a02", "Hovedtal", "$top=200&$orderby=Periode"),
-    ("y30r21", "Hovedtal", "$top=20"),
-    ("y25i01", "Kommuner", "$filter=Periode eq '1066M01'"),
-)
+from choices import CHOICES, NO_ROWS, Choice, feed, is_what_it_says
+from figures import root, same
+
+# A collection: two sheets of one name, and one without rows.
+COLLECTED = (CHOICES[2], CHOICES[3], CHOICES[3], NO_ROWS)
+INSTANT = "Opdateret"
+OFFICE = "urn:oasis:names:tc:opendocument:xmlns:office:1.0"
+TABLE = "urn:oasis:names:tc:opendocument:xmlns:table:1.0"
+CONDITIONS = "urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0"
 
 
-def feed(address: str, table: str, set_name: str, options: str) -> list:
-    url, rows = f"{address}/odata/jobindsats/{table}/{urllib.parse.quote(set_name)}?{options}", []
-    while url:
-        page = requests.get(url, timeout=60).json()
-        rows += page["value"]
-        url = page.get("@odata.nextLink")
-    return [{name: value for name, value in row.items() if "@" not in name} for row in rows]
-
-
-def cell(value):
-    """A value of the feed as the workbook holds it: instants without their zone, days as midnights."""
-    if isinstance(value, str):
-        for form, text in (("%Y-%m-%d", value), ("%Y-%m-%dT%H:%M:%S", value[:19])):
-            try:
-                return datetime.datetime.strptime(text, form)
-            except ValueError:
-                pass
+def cell(name: str, value):
+    """A value of the feed as a workbook holds it: instants on Copenhagen's clock, days as midnights."""
+    if isinstance(value, str) and name == INSTANT:
+        instant = datetime.datetime.fromisoformat(value)
+        return instant.astimezone(zoneinfo.ZoneInfo("Europe/Copenhagen")).replace(tzinfo=None)
+    if isinstance(value, str) and name in ("Fra", "Til"):
+        return datetime.datetime.fromisoformat(value)
     return value
 
 
-def copenhagen(text: str):
-    """Instants of the feed carry an offset; one in UTC is moved to the clock that workbooks show."""
-    instant = datetime.datetime.fromisoformat(text)
-    return instant.astimezone(zoneinfo.ZoneInfo("Europe/Copenhagen")).replace(tzinfo=None)
+def expected(rows: list[dict]) -> list[list]:
+    return [[*rows[0]], *([cell(name, value) for name, value in row.items()] for row in rows)]
 
 
-def same_rows(table: str, set_name: str, sheet, rows: list) -> None:
-    head, *found = sheet.iter_rows(values_only=True)
+def same_rows(what: str, found: list[list], rows: list[dict]) -> None:
+    """The cells are the feed's rows; a table without rows has an empty one."""
     if not rows:
-        assert found in ([], [(None,) * len(head)]), found
+        assert found[0] and {value for row in found[1:] for value in row} <= {None}, (what, found)
         return
-    assert list(head) == list(rows[0]), (table, set_name, head)
-    assert len(found) == len(rows), (table, set_name, len(found), len(rows))
-    for row, values in zip(rows, found, strict=True):
-        for (name, wanted), value in zip(row.items(), values, strict=True):
-            wanted = copenhagen(wanted) if name == "Opdateret" and wanted else cell(wanted)
-            assert value == wanted, (table, set_name, name, value, wanted)
+    wanted = expected(rows)
+    same(f"{what}, rows", len(found), len(wanted))
+    for number, (cells, row) in enumerate(zip(found, wanted, strict=True)):
+        same(f"{what}, row {number}", cells, row)
 
 
-def query_reads(section: str, address: str, table: str, set_name: str) -> None:
-    service = f"{address}/odata/jobindsats/{table}/"
-    assert f'OData.Feed("{service}' in section, section
-    assert set_name in section and "Table.SelectColumns(" in section, section
-
-
-def main(address: str) -> None:
-    for table, set_name, options in CHOICES:
-        answer = requests.get(f"{address}/open/{table}/{urllib.parse.quote(set_name)}.xlsx?{options}", timeout=120)
-        assert answer.status_code == 200, (table, set_name, answer.text)
-        book = openpyxl.load_workbook(io.BytesIO(answer.content))
-        sheet = book[book.sheetnames[0]]
-        assert book.sheetnames[-1] == "Kilde"
-        same_rows(table, set_name, sheet, feed(address, table, set_name, options))
+def openpyxl_reads(what: str, content: bytes, choices: list[Choice], rows: list[list[dict]]) -> None:
+    book = openpyxl.load_workbook(io.BytesIO(content))
+    same(f"sheets of {what}", (len(book.sheetnames), book.sheetnames[-1]), (len(choices) + 1, "Kilde"))
+    for sheet, wanted in zip(book.worksheets, rows, strict=False):
+        same_rows(f"openpyxl, {what}", [list(row) for row in sheet.iter_rows(values_only=True)], wanted)
         (name,) = sheet.tables
-        assert sheet.freeze_panes == "A2" and sheet.tables[name].tableType == "queryTable"
-        with tempfile.NamedTemporaryFile(suffix=".xlsx") as file:
-            file.write(answer.content)
-            file.flush()
-            report = pyopenvba.check_file(file.name)
-            assert report.complete and not report.issues, report
-            query_reads(pyopenvba.PowerQueryWorkbook(file.name).section_text(), address, table, set_name)
-    print(f"{len(CHOICES)} workbooks")
+        assert sheet.freeze_panes == "A2" and sheet.tables[name].tableType == "queryTable", name
+
+
+def pyopenvba_reads(service: str, file: Path, choices: list[Choice]) -> None:
+    report = pyopenvba.check_file(str(file))
+    assert report.complete and not report.issues, report
+    section = pyopenvba.PowerQueryWorkbook(str(file)).section_text()
+    for choice in choices:
+        assert f'OData.Feed("{service}/odata/jobindsats/{choice.table}/' in section, section
+        assert choice.set in section and "Table.SelectColumns(" in section, section
+
+
+def office_value(element):
+    """A cell of a flat OpenDocument file."""
+    kind = element.get(f"{{{OFFICE}}}value-type")
+    match kind:
+        case None:
+            return None
+        case "date":
+            return datetime.datetime.fromisoformat(element.get(f"{{{OFFICE}}}date-value"))
+        case "float" | "percentage":
+            return float(element.get(f"{{{OFFICE}}}value"))
+    assert kind == "string", kind
+    return "\n".join("".join(paragraph.itertext()) for paragraph in element)
+
+
+def office_rows(sheet) -> list[list]:
+    """The rows of a sheet up to its last cell with a value."""
+    rows = []
+    for row in sheet.iter(f"{{{TABLE}}}table-row"):
+        cells = []
+        for element in row.iter(f"{{{TABLE}}}table-cell"):
+            times = int(element.get(f"{{{TABLE}}}number-columns-repeated", 1))
+            # What reaches to the edge of the sheet is no part of the table.
+            cells += [office_value(element)] * (times if times < 1000 else 0)
+        rows += [cells] * min(int(row.get(f"{{{TABLE}}}number-rows-repeated", 1)), 1000)
+    while rows and set(rows[-1]) <= {None}:
+        rows.pop()
+    width = max(map(len, rows))
+    return [row + [None] * (width - len(row)) for row in rows]
+
+
+def to_open_document(folder: Path) -> None:
+    """All workbooks of the folder, as LibreOffice reads them, in its own format: one process for all of them."""
+    files = sorted(map(str, folder.glob("*.xlsx")))
+    command = ["soffice", "--headless", f"-env:UserInstallation=file://{folder}/office", "--convert-to", "fods", "--outdir", str(folder)]
+    done = subprocess.run([*command, *files], capture_output=True, text=True, timeout=300)
+    same("what LibreOffice has read", len(list(folder.glob("*.fods"))), len(files))
+    assert done.returncode == 0, done.stderr
+
+
+def libreoffice_reads(what: str, file: Path, rows: list[list[dict]]) -> None:
+    document = etree.parse(file, etree.XMLParser(huge_tree=True))
+    sheets = document.findall(f".//{{{OFFICE}}}spreadsheet/{{{TABLE}}}table")
+    same(f"sheets of {what} in LibreOffice", len(sheets), len(rows) + 1)
+    ranges = document.findall(f".//{{{TABLE}}}database-range")
+    same(f"tables of {what} in LibreOffice", len(ranges), len(rows))
+    for sheet, wanted in zip(sheets, rows, strict=False):
+        same_rows(f"LibreOffice, {what}", office_rows(sheet), wanted)
+        marks = [mark.get(f"{{{CONDITIONS}}}value") for mark in sheet.iter(f"{{{CONDITIONS}}}condition")]
+        assert marks or not any(row.get("Status") for row in wanted), f"{what}: hidden figures are not marked"
+
+
+def main() -> None:
+    service = root()
+    books = {choice.what: [choice] for choice in (*CHOICES, NO_ROWS)}
+    addresses = {what: f"{choices[0].path}.xlsx?{choices[0].query}" for what, choices in books.items()}
+    books["a collection"] = list(COLLECTED)
+    parts = (f"valg={quote(f'{choice.table}/{choice.set}?{choice.query}', safe='')}" for choice in COLLECTED)
+    addresses["a collection"] = f"samling.xlsx?{'&'.join(parts)}"
+    rows = {choice: feed(service, choice) for choice in set(chain(*books.values()))}
+    for choice in CHOICES:
+        is_what_it_says(choice, rows[choice])
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for what, choices in books.items():
+            answer = requests.get(f"{service}/open/{addresses[what]}", timeout=120)
+            assert answer.ok, (what, answer.text)
+            (folder / f"{what}.xlsx").write_bytes(answer.content)
+            openpyxl_reads(what, answer.content, choices, [rows[choice] for choice in choices])
+            pyopenvba_reads(service, folder / f"{what}.xlsx", choices)
+        to_open_document(folder)
+        for what, choices in books.items():
+            libreoffice_reads(what, folder / f"{what}.fods", [rows[choice] for choice in choices])
+    print(f"{len(books)} workbooks")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1].rstrip("/"))
+    main()
