@@ -1,105 +1,111 @@
-// Every text of Power Query that the bridge gives out, read by Microsoft's parser, and every JSON file of a project against
-// Microsoft's schemas.
+// Every text of Power Query that the bridge gives out, read by Microsoft's parser; every JSON file of a project against Microsoft's
+// schemas; and every report by Microsoft's checker of reports.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { inflateRawSync } from "node:zlib";
-import parser from "@microsoft/powerquery-parser";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import https from "node:https";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { Readable } from "node:stream";
 import Ajv from "ajv";
 import addFormats from "ajv-formats";
+import { address, CHOICES, download, mashup, SERVICE, unzipped } from "./choices.mjs";
+import { parsed } from "./m.mjs";
+import { partitions } from "./tmdl.mjs";
 
-const [, , address] = process.argv;
 const ADDRESSES = "https://developer.microsoft.com/json-schemas/";
 const FOLDER = new URL("../../schemas/powerbi/", import.meta.url);
-const CHOICES = [
-  "y25i01/Kommuner",
-  "y25i01/Kommuner?$filter=" + encodeURIComponent("Område eq 'O''Hara \"x\" ]]> #(lf)'"),
-  "y25i01/" + encodeURIComponent("Fordelt_på_Køn") + "?$select=" + encodeURIComponent("Periode,Område,Antal_ledige_personer"),
-  "y25i01/Data?$top=5&$orderby=Periode",
-  "y30r21/Hovedtal",
-];
+const QUOTED = { table: "y25i01", set: "Kommuner", options: { $filter: `Område eq 'O''Hara "x" ]]> #(lf)'` } };
+const ALL = [...CHOICES, QUOTED];
 
-async function get(path) {
-  const answer = await fetch(address + path);
-  assert.equal(answer.status, 200, `${path}: ${answer.status}`);
-  return Buffer.from(await answer.arrayBuffer());
-}
+/** The published schema of an address. */
+const schema = (uri) => readFileSync(new URL(uri.replace(ADDRESSES, "").replace(/#.*/, ""), FOLDER));
 
-async function parses(name, text) {
-  const task = await parser.TaskUtils.tryLexParse(parser.DefaultSettings, text.replace(/^\ufeff/, ""));
-  assert.ok(parser.TaskUtils.isParseStageOk(task), `${name}: ${task.error?.message}\n${text}`);
-}
+/** The checker fetches schemas itself: it is given the published ones that are kept here, and must not ask for others. */
+https.get = (uri, options, answer) => {
+  queueMicrotask(() => answer(Object.assign(Readable.from([schema(String(uri))]), { statusCode: 200, headers: {} })));
+  return { on: () => undefined };
+};
+const { getMetadataProvider, locateReport, runReportValidation } = await import("@microsoft/powerbi-report-authoring-cli");
 
-/** The files of a zip archive, from its central directory. */
-function unzipped(bytes) {
-  const files = new Map();
-  let at = bytes.readUInt32LE(bytes.length - 6);
-  while (bytes.readUInt32LE(at) === 0x02014b50) {
-    const [packed, nameLength, extra, comment] = [bytes.readUInt32LE(at + 20), ...[28, 30, 32].map((offset) => bytes.readUInt16LE(at + offset))];
-    const [local, name] = [bytes.readUInt32LE(at + 42), bytes.toString("utf8", at + 46, at + 46 + nameLength)];
-    const start = local + 30 + bytes.readUInt16LE(local + 26) + bytes.readUInt16LE(local + 28);
-    files.set(name, inflateRawSync(bytes.subarray(start, start + packed)).toString("utf8"));
-    at += 46 + nameLength + extra + comment;
-  }
-  return files;
-}
-
-/** The queries of a model: the lines of each partition and policy, without their indentation. */
-function partitions(model) {
-  const found = [];
-  const lines = model.split("\r\n");
-  lines.forEach((line, position) => {
-    if (!/^\t*(source|sourceExpression) =$/.test(line)) return;
-    const end = lines.findIndex((other, later) => later > position && other.trim() === "");
-    found.push(lines.slice(position + 1, end).join("\n"));
-  });
-  return found;
-}
-
-function schemas() {
-  const loadSchema = async (uri) => JSON.parse(readFileSync(new URL(uri.replace(ADDRESSES, "").replace(/#.*/, ""), FOLDER)));
-  const ajv = new Ajv({ strict: false, loadSchema });
+function validator() {
+  const ajv = new Ajv({ strict: false, loadSchema: async (uri) => JSON.parse(schema(uri)) });
   addFormats(ajv);
   return ajv;
 }
 
-async function project(path) {
-  const ajv = schemas();
+/** What the checker finds wrong with the project in a folder. */
+async function checked(folder) {
+  const { errorCount, warningCount, diagnostics } = await runReportValidation({ ...(await locateReport(folder)), provider: await getMetadataProvider() });
+  return { found: errorCount + warningCount, said: JSON.stringify(diagnostics) };
+}
+
+/** The project in a folder of its own. */
+function written(files) {
+  const folder = mkdtempSync(join(tmpdir(), "project-"));
+  for (const [name, bytes] of files) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), bytes);
+  }
+  return join(folder, [...files.keys()][0].split("/")[0]);
+}
+
+async function project(url) {
+  const ajv = validator();
+  const files = await unzipped(await download(url));
   let queries = 0;
-  for (const [name, text] of unzipped(await get(path))) {
+  for (const [name, bytes] of files) {
     if (name.endsWith(".tmdl")) {
-      for (const query of partitions(text)) {
-        await parses(name, query);
+      for (const query of partitions(bytes.toString())) {
+        await parsed(name, query);
         queries += 1;
       }
       continue;
     }
-    const content = JSON.parse(text);
+    const content = JSON.parse(bytes);
     const validate = await ajv.compileAsync({ $ref: content.$schema });
     assert.ok(validate(content), `${name}: ${JSON.stringify(validate.errors)}`);
   }
-  assert.ok(queries >= 4, `${queries} queries in ${path}`);
+  assert.ok(queries >= 4, `${queries} queries in ${url}`);
+  const folder = written(files);
+  const { found, said } = await checked(folder);
+  assert.equal(found, 0, `${url}: ${said}`);
+  return folder;
 }
 
-async function main() {
-  for (const choice of CHOICES) {
-    const [path, options] = choice.split("?");
-    const query = options ? `?${options}` : "";
-    await parses(choice, (await get(`/open/${path}.m${query}`)).toString());
-    const odc = (await get(`/open/${path}.odc${query}`)).toString();
-    const mashup = /<odc:PowerQueryMashupData>(.*?)<\/odc:PowerQueryMashupData>/s.exec(odc)[1];
-    const unescaped = mashup.replace(/&lt;/g, "<").replace(/&gt;/g, ">").replace(/&quot;/g, '"').replace(/&apos;/g, "'").replace(/&#13;/g, "\r").replace(/&amp;/g, "&");
-    await parses(`${choice}.odc`, /<!\[CDATA\[(.*?)\]\]>/s.exec(unescaped)[1]);
-    await project(`/open/${path}.pbip.zip${query}`);
-  }
-  await project("/open/y25i01/Kommuner.pbip.zip?trinvis=ja");
-  const valg = CHOICES.map((choice) => `valg=${encodeURIComponent(choice)}`).join("&");
-  await project(`/open/samling.pbip.zip?${valg}`);
-  const connector = unzipped(await get("/open/JobindsatsBridge.mez"));
-  await parses("the connector", connector.get("JobindsatsBridge.pq"));
-  const pbids = JSON.parse((await get("/open/y25i01/Kommuner.pbids")).toString());
-  assert.equal((await fetch(pbids.connections[0].details.address.url)).status, 200);
-  console.log(`${CHOICES.length} choices, the connector and two larger projects`);
+/** That the checker finds what is wrong: a field in a place that the visual does not have. */
+async function mistakesAreFound(folder, files) {
+  const [name] = [...files.keys()].filter((path) => path.endsWith("visual.json") && files.get(path).includes('"Category"'));
+  const path = join(dirname(folder), name);
+  writeFileSync(path, readFileSync(path, "utf8").replace('"Category"', '"Kategori"'));
+  const { found, said } = await checked(folder);
+  assert.ok(found > 0 && said.includes("Kategori"), said);
 }
 
-await main();
+async function texts(choice) {
+  await parsed(".m", (await download(address("/open", choice, ".m"))).toString());
+  const odc = (await download(address("/open", choice, ".odc"))).toString();
+  const part = /<odc:PowerQueryMashupData>(.*?)<\/odc:PowerQueryMashupData>/s.exec(odc)[1];
+  const unescaped = part.replace(/&lt;/g, "<").replace(/&gt;/g, ">").replace(/&quot;/g, '"').replace(/&apos;/g, "'").replace(/&#13;/g, "\r").replace(/&amp;/g, "&");
+  await parsed(".odc", /<!\[CDATA\[(.*?)\]\]>/s.exec(unescaped)[1]);
+  const book = await unzipped(await download(address("/open", choice, ".xlsx")));
+  await parsed(".xlsx", (await mashup(book.get("customXml/item1.xml"))).files.get("Formulas/Section1.m").toString());
+}
+
+for (const choice of ALL) {
+  await texts(choice);
+  const folder = await project(address("/open", choice, ".pbip.zip"));
+  rmSync(dirname(folder), { recursive: true });
+}
+const valg = ALL.map((choice) => `valg=${encodeURIComponent(address("", choice).slice(SERVICE.length + 1))}`).join("&");
+for (const larger of ["y25i01/Kommuner.pbip.zip?trinvis=ja", `samling.pbip.zip?${valg}`]) {
+  const url = `${SERVICE}/open/${larger}`;
+  const folder = await project(url);
+  await mistakesAreFound(folder, await unzipped(await download(url)));
+  rmSync(dirname(folder), { recursive: true });
+}
+const connector = await unzipped(await download(`${SERVICE}/open/JobindsatsBridge.mez`));
+await parsed("the connector", connector.get("JobindsatsBridge.pq").toString());
+const pbids = JSON.parse(await download(`${SERVICE}/open/y25i01/Kommuner.pbids`));
+assert.equal((await fetch(pbids.connections[0].details.address.url)).status, 200);
+console.log(`${ALL.length} choices, the connector and two larger projects`);
