@@ -92,11 +92,20 @@ pub fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     distances.min_by_key(|(distance, _)| *distance).map(|(_, candidate)| candidate.to_owned())
 }
 
-/// How far a name is from a candidate that may be meant by it; `None` if it is another name. A typing error is the nearer the fewer
-/// letters differ; behind all typing errors come names with a word too many or too few, as `Randers Kommune` for `Randers`.
+/// How far a name is from one that may be meant by it, the nearest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Distance {
+    /// A typing error, in which so many letters differ.
+    Letters(usize),
+    /// Words too many or too few, as `Randers Kommune` for `Randers`.
+    Words,
+}
+
+/// How far a name is from a candidate that may be meant by it; `None` if it is another name.
 #[must_use]
-pub fn distance(name: &str, candidate: &str) -> Option<usize> {
-    // Names have at most 128 characters; longer texts are not compared.
+pub fn distance(name: &str, candidate: &str) -> Option<Distance> {
+    // In bytes. Names have at most 128 characters; longer texts are not compared.
+    const LONGEST: usize = 512;
     if name.len() > LONGEST || candidate.len() > LONGEST {
         return None;
     }
@@ -107,14 +116,11 @@ pub fn distance(name: &str, candidate: &str) -> Option<usize> {
     if candidate.chars().count().abs_diff(letters) <= tolerated {
         let differing = strsim::osa_distance(&name, &candidate);
         if differing <= tolerated {
-            return Some(differing);
+            return Some(Distance::Letters(differing));
         }
     }
-    (has_words_of(&name, &candidate) || has_words_of(&candidate, &name)).then_some(LONGEST)
+    (has_words_of(&name, &candidate) || has_words_of(&candidate, &name)).then_some(Distance::Words)
 }
-
-/// The most bytes of a name that others are compared with.
-const LONGEST: usize = 512;
 
 /// Whether a text of several words begins or ends with all words of the other; a genitive's s does not count (`Københavns Kommune`).
 fn has_words_of(text: &str, other: &str) -> bool {
@@ -146,4 +152,32 @@ fn listed<'a>(names: impl IntoIterator<Item = &'a String>, quote: char, word: &s
     let quoted: Vec<String> = names.into_iter().map(|name| format!("{quote}{name}{quote}")).collect();
     let (last, others) = quoted.split_last()?;
     Some(if others.is_empty() { last.clone() } else { format!("{} {word} {last}", others.join(", ")) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_words_too_many_or_too_few_is_farther_than_any_typing_error() {
+        for (name, candidate, expected) in [
+            ("Randers", "Randers", Some(Distance::Letters(0))),
+            ("Rander", "Randers", Some(Distance::Letters(1))),
+            ("Randers Kommune", "Randers", Some(Distance::Words)),
+            ("Randers", "Randers Kommune", Some(Distance::Words)),
+            ("Region Nordjylland", "Nordjylland", Some(Distance::Words)),
+            ("Nordjylland", "Region Nordjylland", Some(Distance::Words)),
+            ("Københavns Kommune", "København", Some(Distance::Words)),
+            ("København", "Københavns Kommune", Some(Distance::Words)),
+            ("Randersegnen", "Randers", None),
+            ("Storrandersby", "Randers", None),
+            ("Kommune Randers by", "Randers", None),
+            ("x", "y", None),
+        ] {
+            assert_eq!(distance(name, candidate), expected, "{name}, {candidate}");
+        }
+        assert!(Distance::Letters(usize::MAX) < Distance::Words);
+        let long = "x".repeat(600);
+        assert_eq!(distance(&long, &long), None);
+    }
 }

@@ -91,7 +91,7 @@ impl Answerer {
             explanation.add(self.explain_scan(&scan, u64::MAX, here).await?);
         }
         explanation.unknown_members =
-            query.unknown_members.iter().map(|unknown| unknown.describe().danish).collect();
+            query.unknown_members.iter().map(|unknown| unknown.error().describe().danish).collect();
         Ok(explanation)
     }
 

@@ -173,7 +173,7 @@ impl Answerer {
             let checked = check(&Resource { kind, options: &text.syntax.options, query: None })?;
             return Ok((checked, Bound::Document(document)));
         }
-        let query = request.stages.time(Stage::Bind, || resource::bind(request, &text))?;
+        let query = request.stages.time(Stage::Bind, || self.bind_members(request, &text))?;
         let checked = check(&resource::of_rows(&text.syntax.options, &query))?;
         Ok((checked, Bound::Rows(Box::new(BoundRows { query, text }))))
     }
@@ -189,12 +189,14 @@ impl Answerer {
     ) -> Result<(F, Answer), BridgeError> {
         let (feed, stages) = (request.feed, request.stages);
         let (format, bound) = self.bind(request, negotiate)?;
-        let BoundRows { mut query, text } = match bound {
+        let BoundRows { query, text } = match bound {
             Bound::Document(document) => return Ok((format, document)),
             Bound::Rows(rows) => *rows,
         };
         let token = request.skip_token.or(text.syntax.options.skiptoken.as_deref());
-        self.report_unknown_members(request, &mut query, token.is_none())?;
+        if token.is_none() {
+            unknown_members::log(request.path, &query);
+        }
         let start = PageStart::read(token, &text.identity, request.max_page_size, request.all_pages)?;
         if !request.all_pages && explain::is_asked_for(&text.syntax.options.custom)? {
             return Ok((format, Answer::Plan(Box::new(self.explain(feed, &query, &start).await?))));

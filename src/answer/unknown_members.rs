@@ -1,40 +1,37 @@
 //! Conditions on members that do not exist: an error if the client prefers `handling=strict`; otherwise they are logged and stay in
 //! the query, so that the answer can name them.
 
+use super::resource::{self, RequestText};
 use super::{Answerer, Request};
 use crate::answer::error::BridgeError;
-use crate::catalogue::id::MeasurementId;
-use crate::feed::RowSource;
-use crate::query::BoundQuery;
-use crate::query::error::{QueryError, QueryErrorKind};
+use crate::query::{BoundQuery, UnknownMember};
 
 impl Answerer {
-    /// Refuses or logs conditions on members that do not exist. Labels that figures were published under exist, listed or not.
-    pub(super) fn report_unknown_members(
+    /// Binds the request, and refuses conditions on members that do not exist if the client prefers that. Labels that figures were
+    /// published under exist, listed or not.
+    pub(super) fn bind_members(
         &self,
         request: &Request<'_>,
-        query: &mut BoundQuery,
-        is_first_page: bool,
-    ) -> Result<(), BridgeError> {
-        if let RowSource::Cells(source) = &request.feed.sets[query.set].rows {
-            let table = &source.measurement.id;
-            query.unknown_members.retain(|unknown| !self.is_unlisted(table, unknown));
+        text: &RequestText,
+    ) -> Result<BoundQuery, BridgeError> {
+        let mut query = resource::bind(request, text)?;
+        query.unknown_members.retain(|unknown| !self.came_with_figures(unknown));
+        match query.unknown_members.first() {
+            Some(first) if request.strict => Err(first.error().into()),
+            _ => Ok(query),
         }
-        let Some(first) = query.unknown_members.first() else { return Ok(()) };
-        if request.strict {
-            return Err(first.clone().into());
-        }
-        if is_first_page {
-            let others = query.unknown_members.len() - 1;
-            tracing::info!(path = request.path, condition = %first, others, "a condition names a member that does not exist");
-        }
-        Ok(())
     }
 
-    fn is_unlisted(&self, table: &MeasurementId, unknown: &QueryError) -> bool {
-        match &unknown.kind {
-            QueryErrorKind::UnknownMember { value, .. } => self.fetcher.has_unlisted(table, value),
-            _ => false,
-        }
+    fn came_with_figures(&self, unknown: &UnknownMember) -> bool {
+        let label = unknown.unknown_label();
+        label.is_some_and(|(table, label)| self.fetcher.has_unknown_label(table, label))
+    }
+}
+
+/// Logs conditions on members that do not exist.
+pub(super) fn log(path: &str, query: &BoundQuery) {
+    if let Some((first, others)) = query.unknown_members.split_first() {
+        let (condition, others) = (first.error(), others.len());
+        tracing::info!(path, %condition, others, "a condition names a member that does not exist");
     }
 }

@@ -83,15 +83,16 @@ impl Asker {
         Ok(cells)
     }
 
-    pub fn has_unlisted(&self, table: &MeasurementId, named: &str) -> bool {
-        self.learnt.has_unlisted(table, named)
+    pub fn has_unknown_label(&self, table: &MeasurementId, label: &str) -> bool {
+        self.learnt.has_unknown_label(table, label)
     }
 
     fn report(&self, measurement: &Measurement, joined: &Joined) {
         let table = &measurement.id;
         if let Some(unknown) = joined.unknown.first() {
             tracing::warn!(%table, column = unknown.column, label = excerpt(&unknown.label), "label not in the table's metadata");
-            self.learnt.add_unlisted(table, joined.unknown.iter().map(|unknown| unknown.label.clone()));
+            let labels = joined.unknown.iter().map(|unknown| unknown.label.clone());
+            self.learnt.add_unknown_labels(table, labels);
             self.updates.outdated(table);
         }
         for (dimension, heading) in &joined.unfamiliar {

@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::dimension::is_unknown;
 use crate::catalogue::id::{HierarchyId, MeasurementId};
 use crate::disk;
 use crate::fetch::join::RootLabels;
@@ -42,8 +41,8 @@ struct Lessons {
     #[serde(default)]
     refused: BTreeSet<Form>,
     /// By table the labels of answers that the table's metadata did not list.
-    #[serde(default)]
-    unlisted: BTreeMap<String, BTreeSet<String>>,
+    #[serde(default, alias = "unlisted")]
+    unknown_labels: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Learnt {
@@ -106,18 +105,16 @@ impl Learnt {
         self.change(|lessons| lessons.refused.extend(forms));
     }
 
-    /// Whether an answer had a label that the table's metadata did not list; `named` is the label or the id made of it.
+    /// Whether an answer had that unknown label.
     #[must_use]
-    pub fn has_unlisted(&self, table: &MeasurementId, named: &str) -> bool {
-        let is_named =
-            |label: &String| label == named || (is_unknown(named) && named.ends_with(label.as_str()));
-        self.lessons().unlisted.get(table.as_str()).is_some_and(|labels| labels.iter().any(is_named))
+    pub fn has_unknown_label(&self, table: &MeasurementId, label: &str) -> bool {
+        self.lessons().unknown_labels.get(table.as_str()).is_some_and(|labels| labels.contains(label))
     }
 
     /// Notes labels that a table's metadata does not list.
-    pub fn add_unlisted(&self, table: &MeasurementId, labels: impl IntoIterator<Item = String>) {
+    pub fn add_unknown_labels(&self, table: &MeasurementId, labels: impl IntoIterator<Item = String>) {
         self.change(|lessons| {
-            let of_table = lessons.unlisted.entry(table.to_string()).or_default();
+            let of_table = lessons.unknown_labels.entry(table.to_string()).or_default();
             of_table.extend(labels);
         });
     }

@@ -269,8 +269,8 @@ impl Fetcher {
 
     /// Whether figures of the table came under a label that its metadata did not list.
     #[must_use]
-    pub fn has_unlisted(&self, table: &MeasurementId, named: &str) -> bool {
-        self.inner.asker.has_unlisted(table, named)
+    pub fn has_unknown_label(&self, table: &MeasurementId, label: &str) -> bool {
+        self.inner.asker.has_unknown_label(table, label)
     }
 
     /// Counts an answer that stored cells gave because the upstream could not.

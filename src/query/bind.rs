@@ -50,7 +50,7 @@ pub fn bind(feed: &Feed, request: &RequestSyntax, now: DateTime<Utc>) -> Result<
         (query.order, query.select, query.top, query.skip) = (Vec::new(), None, None, 0);
         (query.computed, query.expand) = (Vec::new(), Vec::new());
     }
-    query.unknown_members = unknown_members.into_errors();
+    query.unknown_members = unknown_members.noted();
     Ok(query)
 }
 

@@ -30,8 +30,8 @@ impl Binder<'_> {
             (comparison, (left, first), (right, second))
         };
         let (first, second) = self.aligned(first, at, second)?;
-        if matches!(comparison, Comparison::Eq | Comparison::Ne) {
-            self.note_unknown_member((column, &first), (at, &second));
+        if let (Comparison::Eq | Comparison::Ne, Some(value)) = (comparison, second.as_literal()) {
+            self.note_unknown_members((column, &first), &[(at.span.start, value.clone())]);
         }
         let kind = BoundExprKind::Compare(comparison, Box::new(first), Box::new(second));
         self.fold_constants(expr, BoundExpr::boolean(kind))

@@ -2,8 +2,7 @@
 //! evaluated at once, so that the rest depends on the row.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
-use std::rc::Rc;
+use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 
@@ -63,8 +62,6 @@ pub(super) struct Binder<'a> {
     pub(super) around: Vec<(Option<&'a str>, &'a Set)>,
     /// Lookup tables made so far, by set, key column and value column.
     pub(super) tables: RefCell<HashMap<(usize, usize, usize), LookupTable>>,
-    /// The texts of columns that conditions compare with texts, by the column's index.
-    pub(super) texts: RefCell<HashMap<usize, Rc<HashSet<String>>>>,
     depth: Cell<usize>,
 }
 
@@ -82,7 +79,6 @@ impl<'a> Binder<'a> {
             inner: false,
             around: Vec::new(),
             tables: RefCell::default(),
-            texts: RefCell::default(),
             depth: Cell::new(0),
         }
     }

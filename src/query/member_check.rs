@@ -1,44 +1,46 @@
-//! Looks up whether a column has the value that a condition compares it with.
+//! Looks up whether a column has the values that a condition compares it with.
 
-use std::collections::HashSet;
-use std::rc::Rc;
-
-use super::error::QueryErrorKind;
 use super::expr::Binder;
-use super::unknown_member::{KnownValues, text};
+use super::unknown_member::{KnownValues, UnknownMember, text};
 use super::{BoundExpr, BoundExprKind};
 use crate::error::excerpt;
 use crate::feed::RowSource;
 use crate::feed::facts;
 use crate::odata::uri::syntax::{Expr, ExprKind, MemberStep};
+use crate::odata::value::Value;
 
 impl Binder<'_> {
-    /// Notes a value that a column is compared with and never has. Both sides come with their text in the request.
-    pub(super) fn note_unknown_member(
+    /// Notes the values that a column is compared with and never has. The column comes with its text in the request, each value with
+    /// its position there.
+    pub(super) fn note_unknown_members(
         &self,
         (operand, column): (&Expr, &BoundExpr),
-        (at, value): (&Expr, &BoundExpr),
+        compared: &[(usize, Value)],
     ) {
-        let Some(value) = value.as_literal() else { return };
-        let Some(wanted) = text(value) else { return };
-        let Some(known) = self.known_values(column).filter(|_| !self.unknown_members().is_full()) else {
+        let noted = self.unknown_members();
+        if noted.is_full() || compared.iter().all(|(_, value)| text(value).is_none()) {
             return;
-        };
-        let has_value = match column.as_column() {
-            Some(index) => self.texts(index, &known).contains(&wanted),
-            None => known.has(value),
-        };
-        if !has_value {
-            let column = self.column_name(operand, column);
-            let nearest = known.nearest(&wanted);
-            let kind = QueryErrorKind::UnknownMember { column, value: excerpt(&wanted), nearest };
-            self.unknown_members().note(self.part.error(at.span.start, kind));
+        }
+        let Some(known) = self.known_values(column) else { return };
+        let texts = (compared.len() > 1).then(|| known.texts());
+        for (position, value) in compared {
+            let Some(wanted) = text(value).filter(|_| !noted.is_full()) else { continue };
+            let exists = texts.as_ref().map_or_else(|| known.has(value), |texts| texts.contains(&wanted));
+            if !exists {
+                noted.note(UnknownMember {
+                    part: self.part,
+                    position: *position,
+                    column: self.column_name(operand, column),
+                    value: wanted,
+                    known: known.clone(),
+                });
+            }
         }
     }
 
-    fn known_values<'e>(&'e self, column: &'e BoundExpr) -> Option<KnownValues<'e>> {
+    fn known_values(&self, column: &BoundExpr) -> Option<KnownValues> {
         if let BoundExprKind::Lookup(_, table) = &column.kind {
-            return Some(KnownValues::Table(table.entries().collect()));
+            return Some(KnownValues::Table(table.clone()));
         }
         let column = self.set.columns.get(column.as_column()?)?;
         // Rows that `$apply` groups are no rows of the feed's, but their columns are.
@@ -46,19 +48,15 @@ impl Binder<'_> {
         match &set.rows {
             RowSource::Cells(source) => {
                 let axis = facts::axis(column.fact)?;
-                Some(KnownValues::Axis { measurement: &source.measurement, axis, fact: column.fact })
+                let measurement = source.measurement.clone();
+                Some(KnownValues::Axis { measurement, axis, fact: column.fact })
             }
             // By its name, because columns of `$apply` are not all the list's own.
             RowSource::List(rows) => {
                 let column = rows.schema_ref().index_of(&column.name).ok()?;
-                Some(KnownValues::List { rows, column })
+                Some(KnownValues::List { rows: rows.clone(), column })
             }
         }
-    }
-
-    /// The texts of a column, looked up once for all values that it is compared with.
-    fn texts(&self, column: usize, known: &KnownValues<'_>) -> Rc<HashSet<String>> {
-        Rc::clone(self.texts.borrow_mut().entry(column).or_insert_with(|| Rc::new(known.texts())))
     }
 
     /// The column as the error names it: a path through navigation properties as it is written.

@@ -11,15 +11,16 @@ impl Binder<'_> {
     pub(super) fn membership(&self, expr: &Expr, operand: &Expr, list: &Expr) -> Bound {
         let bound = self.bind(operand)?;
         let size = bound.nodes().count();
-        let (mut values, mut others) = (Vec::new(), Vec::new());
+        let (mut constants, mut others) = (Vec::new(), Vec::new());
         self.each_element(list, &mut |at| {
             let element = self.bind(at)?;
             // Each comparison has a copy of the operand.
             self.charge(size)?;
             let (first, second) = self.aligned(bound.clone(), at, element)?;
-            self.note_unknown_member((operand, &first), (at, &second));
             match second.as_literal() {
-                Some(value) if first.primitive == bound.primitive => values.push(value.clone()),
+                Some(value) if first.primitive == bound.primitive => {
+                    constants.push((at.span.start, value.clone()));
+                }
                 _ => others.push(BoundExpr::boolean(BoundExprKind::Compare(
                     Comparison::Eq,
                     Box::new(first),
@@ -28,6 +29,8 @@ impl Binder<'_> {
             }
             Ok(())
         })?;
+        self.note_unknown_members((operand, &bound), &constants);
+        let values = constants.into_iter().map(|(_, value)| value).collect();
         let listed =
             self.fold_constants(expr, BoundExpr::boolean(BoundExprKind::In(Box::new(bound), values)))?;
         if others.is_empty() {

@@ -32,10 +32,10 @@ mod unknown_member;
 
 pub use lookup_table::LookupTable;
 pub use pattern::Pattern;
+pub use unknown_member::UnknownMember;
 
 use std::collections::BTreeSet;
 
-use self::error::QueryError;
 use self::lambda::LambdaAggregate;
 use crate::feed::{Feed, Navigation, Set};
 use crate::odata::functions::Function;
@@ -67,8 +67,8 @@ pub struct BoundQuery {
     pub references: bool,
     /// The row before the last navigation property of the path, if it has one.
     pub origin: Option<Box<Origin>>,
-    /// Conditions of the whole request on members that do not exist, as the errors that they are with `handling=strict`.
-    pub unknown_members: Vec<QueryError>,
+    /// Conditions of the whole request on members that do not exist.
+    pub unknown_members: Vec<UnknownMember>,
 }
 
 /// A single row of another set, and the navigation property from it.

@@ -3,7 +3,7 @@
 use super::error::{QueryError, QueryErrorKind};
 
 /// A part of the request: an option's name, or `path`.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct RequestPart(pub(super) &'static str);
 
 pub(super) const APPLY: RequestPart = RequestPart("$apply");

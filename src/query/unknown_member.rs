@@ -5,14 +5,18 @@
 
 use std::cell::RefCell;
 use std::collections::HashSet;
-use std::ops::Range;
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 
-use super::error::QueryError;
+use super::error::{QueryError, QueryErrorKind};
+use super::lookup_table::LookupTable;
+use super::request_part::RequestPart;
+use crate::catalogue::dimension::is_unknown;
+use crate::catalogue::id::MeasurementId;
 use crate::catalogue::measurement::Measurement;
-use crate::error::distance;
-use crate::feed::column::Fact;
+use crate::error::{Distance, distance, excerpt};
+use crate::feed::column::{Fact, MemberFact};
 use crate::feed::facts::{self, Axis};
 use crate::feed::list::ListRow;
 use crate::odata::value::Value;
@@ -24,20 +28,56 @@ const NOTED: usize = 20;
 /// How many members are named as what may be meant.
 const SUGGESTED: usize = 3;
 
+/// A condition on a member that does not exist.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UnknownMember {
+    pub(super) part: RequestPart,
+    pub(super) position: usize,
+    pub(super) column: String,
+    pub(super) value: String,
+    pub(super) known: KnownValues,
+}
+
+impl UnknownMember {
+    /// The error that it is with `handling=strict`, with the members that may be meant.
+    #[must_use]
+    pub fn error(&self) -> QueryError {
+        let Self { part, position, column, value, known } = self;
+        let nearest = known.nearest(value);
+        let kind = QueryErrorKind::UnknownMember { column: column.clone(), value: excerpt(value), nearest };
+        part.error(*position, kind)
+    }
+
+    /// The unknown label, and its table, that rows with this value have, if there are any: the member exists then.
+    #[must_use]
+    pub fn unknown_label(&self) -> Option<(&MeasurementId, &str)> {
+        let KnownValues::Axis { measurement, fact: Fact::Member(dimension, fact), .. } = &self.known else {
+            return None;
+        };
+        let dimension = measurement.dimensions.get(*dimension)?;
+        let label = match fact {
+            MemberFact::Label => Some(self.value.as_str()),
+            MemberFact::Id => is_unknown(&self.value).then(|| dimension.unknown_label(&self.value)),
+            MemberFact::Level | MemberFact::Number | MemberFact::Code => None,
+        };
+        Some((&measurement.id, label?))
+    }
+}
+
 /// The conditions of a request on members that do not exist.
 #[derive(Default)]
-pub(super) struct UnknownMembers(RefCell<Vec<QueryError>>);
+pub(super) struct UnknownMembers(RefCell<Vec<UnknownMember>>);
 
 impl UnknownMembers {
     pub(super) fn is_full(&self) -> bool {
         self.0.borrow().len() >= NOTED
     }
 
-    pub(super) fn note(&self, error: QueryError) {
-        self.0.borrow_mut().push(error);
+    pub(super) fn note(&self, unknown: UnknownMember) {
+        self.0.borrow_mut().push(unknown);
     }
 
-    pub(super) fn into_errors(self) -> Vec<QueryError> {
+    pub(super) fn noted(self) -> Vec<UnknownMember> {
         self.0.into_inner()
     }
 }
@@ -49,51 +89,59 @@ struct NamedMember {
 }
 
 /// The values of a column that are known without reading figures.
-pub(super) enum KnownValues<'a> {
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum KnownValues {
     /// Those of a fact that depends on one axis.
-    Axis { measurement: &'a Measurement, axis: Axis, fact: Fact },
+    Axis { measurement: Arc<Measurement>, axis: Axis, fact: Fact },
     /// Those of a column of a list.
-    List { rows: &'a RecordBatch, column: usize },
+    List { rows: RecordBatch, column: usize },
     /// Those that a navigation property leads to.
-    Table(Vec<(&'a str, &'a Value)>),
+    Table(LookupTable),
 }
 
-impl KnownValues<'_> {
-    fn positions(&self) -> Range<usize> {
-        0..match self {
-            Self::Axis { measurement, axis, .. } => facts::axis_len(measurement, *axis),
-            Self::List { rows, .. } => rows.num_rows(),
-            Self::Table(entries) => entries.len(),
-        }
-    }
-
-    fn value(&self, at: usize) -> Value {
+impl KnownValues {
+    fn values(&self) -> Box<dyn Iterator<Item = Value> + '_> {
         match self {
-            Self::Axis { measurement, fact, .. } => facts::value_at(measurement, *fact, at),
-            Self::List { rows, column } => ListRow { rows, row: at }.at(*column),
-            Self::Table(entries) => entries.get(at).map_or(Value::Null, |(_, value)| (*value).clone()),
-        }
-    }
-
-    /// What else the member is called that has the value.
-    fn other_names(&self, at: usize) -> Vec<String> {
-        match self {
-            Self::Axis { measurement, axis, .. } => facts::names_at(measurement, *axis, at),
-            Self::List { rows, .. } => {
-                let row = ListRow { rows, row: at };
-                (0..rows.num_columns()).filter_map(|column| text(&row.at(column))).collect()
+            Self::Axis { measurement, axis, fact } => {
+                let positions = 0..facts::axis_len(measurement, *axis);
+                Box::new(positions.map(|at| facts::value_at(measurement, *fact, at)))
             }
-            Self::Table(entries) => entries.get(at).map(|(key, _)| (*key).to_owned()).into_iter().collect(),
+            Self::List { rows, column } => {
+                Box::new((0..rows.num_rows()).map(|row| ListRow { rows, row }.at(*column)))
+            }
+            Self::Table(table) => Box::new(table.entries().map(|(_, value)| value.clone())),
         }
     }
 
     /// The values as texts.
     pub(super) fn texts(&self) -> HashSet<String> {
-        self.positions().filter_map(|at| text(&self.value(at))).collect()
+        self.values().filter_map(|value| text(&value)).collect()
     }
 
     pub(super) fn has(&self, value: &Value) -> bool {
-        self.positions().any(|at| self.value(at) == *value)
+        self.values().any(|known| known == *value)
+    }
+
+    /// Each member that has a value, with what else it is called.
+    fn members(&self) -> Vec<NamedMember> {
+        let others: Box<dyn Fn(usize) -> Vec<String>> = match self {
+            Self::Axis { measurement, axis, .. } => Box::new(|at| facts::names_at(measurement, *axis, at)),
+            Self::List { rows, .. } => Box::new(|row| {
+                let row = ListRow { rows, row };
+                (0..rows.num_columns()).filter_map(|column| text(&row.at(column))).collect()
+            }),
+            Self::Table(table) => {
+                let member = |(key, value)| {
+                    Some(NamedMember { value: text(value)?, others: vec![str::to_owned(key)] })
+                };
+                let mut members: Vec<_> = table.entries().filter_map(member).collect();
+                // The table has no order, but the same request is answered in the same words.
+                members.sort_unstable_by(|one, other| one.others.cmp(&other.others));
+                return members;
+            }
+        };
+        let member = |(at, value)| Some(NamedMember { value: text(&value)?, others: others(at) });
+        self.values().enumerate().filter_map(member).collect()
     }
 
     /// The values of the members that may be meant: those that another name of theirs names, else those that are written most alike,
@@ -103,20 +151,19 @@ impl KnownValues<'_> {
         let is_called = |name: &String| folded(name) == sought;
         let least_of = |names: &[String]| names.iter().filter_map(|name| distance(wanted, name)).min();
         let steps: [Step<'_>; 4] = [
-            &|member| is_called(&member.value).then_some(0),
-            &|member| member.others.iter().any(is_called).then_some(0),
+            &|member| is_called(&member.value).then_some(Distance::Letters(0)),
+            &|member| member.others.iter().any(is_called).then_some(Distance::Letters(0)),
             &|member| distance(wanted, &member.value),
             &|member| least_of(&member.others),
         ];
-        let member = |at| Some(NamedMember { value: text(&self.value(at))?, others: self.other_names(at) });
-        let members: Vec<NamedMember> = self.positions().filter_map(member).collect();
+        let members = self.members();
         let found = steps.into_iter().map(|step| least(&members, step));
         found.into_iter().find(|values| !values.is_empty()).unwrap_or_default()
     }
 }
 
 /// How far a member is from what is looked for; `None` if it is another.
-type Step<'a> = &'a dyn Fn(&NamedMember) -> Option<usize>;
+type Step<'a> = &'a dyn Fn(&NamedMember) -> Option<Distance>;
 
 /// The values of the members at the least distance.
 fn least(members: &[NamedMember], distance: Step<'_>) -> Vec<String> {

@@ -3,6 +3,7 @@
 use std::io::{Cursor, Read as _};
 
 use jobindsats_bridge::settings::BridgeSettings;
+use jobindsats_bridge::simulator::Faults;
 
 use crate::support::app::{Answer, App, AppOptions};
 
@@ -104,6 +105,10 @@ async fn the_sheet_of_sources_says_which_members_do_not_exist() {
     let unknown = sheet("Randers Kommune").await;
     assert!(unknown.contains("findes ikke i Område, men det gør 'Randers'"), "{unknown}");
     assert!(!sheet("Randers").await.contains("Findes ikke"));
+    // A label that no member has, but figures came under.
+    app.upstream().set_faults(Faults { unknown_label: 1, ..Faults::default() });
+    app.get("/odata/jobindsats/y25i01/Kommuner?$filter=Periode eq '2026M05'").await;
+    assert!(!sheet("Nyoprettet kategori").await.contains("Findes ikke"));
 }
 
 #[actix_web::test]

@@ -72,11 +72,10 @@ async fn file(request: &HttpRequest, state: &AppState) -> Result<HttpResponse, B
     let feed = state.feeds.table(&address.table).await?;
     let options = request.uri().query().unwrap_or_default();
     let preferences = Preferences::parse(&joined(request.headers(), &PREFER).unwrap_or_default());
-    let source =
-        FileSource::new(state, &state.workers.work(), feed, &address.set, options).strict(preferences.strict);
+    let source = FileSource::new(state, &state.workers.work(), feed, &address.set, options);
     let table = address.table.clone();
     let negotiate = move |resource: &Resource<'_>| Kind::read(&address, resource);
-    let (kind, outlook) = source.outlook(negotiate).await?;
+    let (kind, outlook) = source.outlook(preferences.strict, negotiate).await?;
     // The list of tables may just have been looked up: the rows of an updated table are other ones.
     if state.feeds.table(&table).await?.id != source.feed.id {
         return Err(FetchError::Moved { table: table.into() }.into());

@@ -29,7 +29,6 @@ pub(in crate::web) struct FileSource {
     pub options: String,
     /// What `now()` stands for: the minute that has begun, so that a file can be sought in for that long.
     pub now: DateTime<Utc>,
-    strict: bool,
     pub stages: Stages,
 }
 
@@ -43,14 +42,8 @@ impl FileSource {
             set: set.to_owned(),
             options: options.to_owned(),
             now: minute(state.clock.now()),
-            strict: false,
             stages: Stages::new(Arc::clone(&state.metrics)),
         }
-    }
-
-    /// The same, refused for conditions on members that do not exist if that is so.
-    pub fn strict(self, strict: bool) -> Self {
-        Self { strict, ..self }
     }
 
     /// The same with at most that many rows.
@@ -81,20 +74,24 @@ impl FileSource {
             options: &self.options,
             max_page_size: None,
             all_pages: true,
-            strict: self.strict,
+            strict: false,
             skip_token,
             now: self.now,
             stages: &self.stages,
         }
     }
 
-    /// What all pages would read.
+    /// What all pages would read. Strictness is a matter of the request alone: the pages are the same, and others get them too.
     pub async fn outlook<F: Send + 'static>(
         &self,
+        strict: bool,
         negotiate: impl FnOnce(&Resource<'_>) -> Result<F, BridgeError> + Send + 'static,
     ) -> Result<(F, Outlook), BridgeError> {
         let (source, workers) = (self.clone(), &self.workers);
-        let outlook = async move { source.answerer.outlook(&source.request(None), negotiate).await };
+        let outlook = async move {
+            let request = Request { strict, ..source.request(None) };
+            source.answerer.outlook(&request, negotiate).await
+        };
         workers.run(&workers.work(), inherited(outlook)).await.unwrap_or(Err(FetchError::Interrupted.into()))
     }
 

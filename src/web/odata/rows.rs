@@ -52,7 +52,9 @@ impl Call<'_> {
             self.preferences.applied(&self.applied(&service.feed, &page.query, &negotiated));
         let content_type = negotiated.content_type.clone();
         let messages = match self.preferences.asks_for_annotation(Message::TERM) {
-            true => page.query.unknown_members.iter().map(Message::warning).collect(),
+            true => {
+                page.query.unknown_members.iter().map(|unknown| Message::warning(&unknown.error())).collect()
+            }
             false => Vec::new(),
         };
         let writing = Writing {

@@ -83,7 +83,12 @@ impl Opener<'_> {
 
 /// What the conditions name that does not exist, one sentence for each.
 fn unknown_members(query: &BoundQuery) -> String {
-    query.unknown_members.iter().map(|unknown| unknown.describe().danish).collect::<Vec<_>>().join(" ")
+    query
+        .unknown_members
+        .iter()
+        .map(|unknown| unknown.error().describe().danish)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// A revision for readers: the day of the figures, when one of them was first seen to change since, and its name elsewhere.
