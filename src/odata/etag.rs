@@ -1,4 +1,12 @@
-//! Entity tags: whether a client's cached answer is still current.
+//! Entity tags: what they are made of, and whether a client's cached answer is still current.
+
+use sha2::{Digest, Sha256};
+
+/// The opaque text for a hash of what the tag stands for: twelve bytes of it, enough to distinguish the states of one URL.
+#[must_use]
+pub fn of_hash(hash: Sha256) -> String {
+    hash.finalize().iter().take(12).map(|byte| format!("{byte:02x}")).collect()
+}
 
 /// Whether `If-None-Match` names this tag, so that the answer is 304. Tags are compared weakly, as HTTP prescribes for GET.
 #[must_use]

@@ -467,10 +467,10 @@ fn interrupted(_: io::Error) -> BridgeError {
     crate::fetch::error::FetchError::Interrupted.into()
 }
 
-/// Twelve bytes of a hash: enough to distinguish states of one URL.
+/// The opaque text of a body's tag.
 #[must_use]
 pub fn digest(body: &[u8]) -> String {
-    Sha256::digest(body).iter().take(12).map(|byte| format!("{byte:02x}")).collect()
+    etag::of_hash(Sha256::new_with_prefix(body))
 }
 
 /// A header's values, joined by commas if it occurs several times.

@@ -22,6 +22,7 @@ use crate::frame::Frame;
 use crate::frame::error::FrameError;
 use crate::observe::request;
 use crate::odata::context_url::{self, Resource, Shape};
+use crate::odata::etag;
 use crate::odata::media_type::{Format, Negotiated};
 use crate::odata::payload::{self, JsonContext, Message};
 use crate::odata::preference::Applied;
@@ -139,7 +140,7 @@ impl Writing {
             hash.rows(rows)?;
         }
         hash.expansions(&self.page.expansions)?;
-        Ok(hash.0.finalize().iter().take(12).map(|byte| format!("{byte:02x}")).collect())
+        Ok(etag::of_hash(hash.0))
     }
 
     fn body(self) -> Result<Body, BridgeError> {
