@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use actix_http::Payload;
-use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::body::{BodySize, BoxBody, MessageBody, SizedStream};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::PayloadError;
 use actix_web::http::Version;
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, web};
 use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::{Stream, stream};
 
 use super::connections::{Answering, Connection, Timeouts};
 use super::respond;
@@ -28,6 +28,9 @@ use crate::odata::version::Version as ODataVersion;
 
 /// The most bytes that are handed to a connection at a time. It buffers what it is handed, so that a large body would be held twice.
 const PIECE_BYTES: usize = 64 * 1024;
+
+/// The most bytes by which the memory for an answer over HTTP/1.0 grows at a time; before that it doubles.
+const ROOM_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Answers a request within its frame.
 pub async fn frame<B: MessageBody + 'static>(
@@ -48,7 +51,7 @@ pub async fn frame<B: MessageBody + 'static>(
     }
     let state = request.app_data::<web::Data<AppState>>().cloned();
     let mut response = next.call(request).await?.map_into_boxed_body();
-    let mut held = Held::default();
+    let mut held = Vec::new();
     if let Some(state) = state
         && version < Version::HTTP_11
         && response.response().body().size() == BodySize::Stream
@@ -65,34 +68,37 @@ pub async fn frame<B: MessageBody + 'static>(
 
 /// An answer whose body is read to its end first. HTTP/1.0 has no chunks, and a proxy takes a connection that breaks for the end of an
 /// answer.
-async fn with_length(response: ServiceResponse, state: &AppState) -> (ServiceResponse, Held) {
+async fn with_length(response: ServiceResponse, state: &AppState) -> (ServiceResponse, Vec<Held>) {
     let (request, response) = response.into_parts();
     let (response, body) = response.into_parts();
     let (response, held) = match whole(body, state).await {
         Ok((body, held)) => (response.set_body(body).map_into_boxed_body(), held),
-        Err(error) => (respond::refuse(ODataVersion::V4, &error), Held::default()),
+        Err(error) => (respond::refuse(ODataVersion::V4, &error), Vec::new()),
     };
     (ServiceResponse::new(request, response), held)
 }
 
 /// A body as a whole, and the memory that is held for it.
-async fn whole(body: BoxBody, state: &AppState) -> Result<(Bytes, Held), BridgeError> {
-    let (mut body, mut whole) = (pin!(body), Vec::new());
-    let mut held = Held::default();
+async fn whole(
+    body: BoxBody,
+    state: &AppState,
+) -> Result<(impl MessageBody + use<>, Vec<Held>), BridgeError> {
+    let (mut body, mut pieces, mut held) = (pin!(body), Vec::new(), Vec::new());
+    let (mut length, mut room) = (0, 0);
     while let Some(piece) = poll_fn(|context| body.as_mut().poll_next(context)).await {
         let piece = piece.map_err(reason)?;
-        let length = whole.len() + piece.len();
-        if length as u64 > state.files.largest_bytes {
+        length += piece.len() as u64;
+        if length > state.files.largest_bytes {
             return Err(state.files.too_large_for_http10());
         }
-        if length > whole.capacity() {
-            let room = length.max(2 * whole.capacity());
-            held = state.workers.hold(room as u64)?;
-            whole.reserve_exact(room - whole.len());
+        if length > room {
+            let more = room.min(ROOM_BYTES).max(length - room);
+            held.push(state.workers.hold(more)?);
+            room += more;
         }
-        whole.extend_from_slice(&piece);
+        pieces.push(Ok::<_, BridgeError>(piece));
     }
-    Ok((whole.into(), held))
+    Ok((SizedStream::new(length, stream::iter(pieces)), held))
 }
 
 /// Why a body could not be made.
@@ -136,7 +142,7 @@ pub struct AnswerBody {
     rest: Bytes,
     _answering: Option<Answering>,
     /// The memory of a body that is in memory as a whole.
-    _held: Held,
+    _held: Vec<Held>,
 }
 
 impl MessageBody for AnswerBody {

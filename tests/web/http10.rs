@@ -82,6 +82,12 @@ async fn what_is_larger_than_its_length_can_be_found_out_is_refused_with_what_to
     let error = refused.json()["error"].clone();
     assert_eq!(error["code"], "TooLargeForHttp10");
     assert!(error["message"].as_str().unwrap().contains("proxy_http_version 1.1"), "{error}");
+    let parts: Vec<_> = (0..8)
+        .map(|id| json!({"id": id.to_string(), "method": "GET", "url": "Observations?$top=2000"}))
+        .collect();
+    let (body, json) = (json!({"requests": parts}).to_string(), "Content-Type: application/json\r\n");
+    let batch = Wire::http10(app.service.address, &format!("POST {SERVICE}/$batch"), json, &body).await;
+    assert_eq!((batch.status(), &batch.json()["error"]["code"]), (400, &"TooLargeForHttp10".into()));
     let small = format!("{SERVICE}/Observations?$top=2000");
     is_whole(&Wire::http10(app.service.address, &format!("GET {small}"), "", "").await, &small);
 }
@@ -90,9 +96,10 @@ async fn what_is_larger_than_its_length_can_be_found_out_is_refused_with_what_to
 async fn memory_for_the_length_is_that_of_answers_and_is_given_back() {
     let settings = BridgeSettings { answers_mb: 24, ..AppOptions::default().settings };
     let app = App::with(AppOptions { settings, ..AppOptions::default() }).await;
-    let large = format!("{SERVICE}/Observations?$top=20000");
+    let large = format!("{SERVICE}/Observations?$top=20000&$format=application/json;odata.metadata=full");
     assert_eq!(app.get(&large).await.status, 200);
-    let fits = format!("{SERVICE}/Observations?$top=5000");
+    // Its rows leave room for its text, but not for twice as much.
+    let fits = format!("{SERVICE}/Observations?$top=20000");
     for _ in 0..3 {
         let refused = Wire::http10(app.service.address, &format!("GET {large}"), "", "").await;
         assert_eq!((refused.status(), refused.header("Retry-After")), (503, "5"));
