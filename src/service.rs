@@ -40,8 +40,8 @@ use crate::refresh::read_ahead::{self, Budget, ReadAhead};
 use crate::refresh::sync::files::CatalogueFiles;
 use crate::refresh::sync::{self, keeper::CatalogueKeeper};
 use crate::refresh::updates::ListedUpdates;
-use crate::settings::BridgeSettings;
 use crate::settings::key::ApiKey;
+use crate::settings::{BridgeSettings, MEGABYTE};
 use crate::store::CellStore;
 use crate::store::revisions::RevisionLog;
 use crate::store::tiered::TieredStore;
@@ -142,8 +142,6 @@ pub struct Service {
     background: Vec<JoinHandle<()>>,
     _folder: Option<File>,
 }
-
-const MEGABYTE: u64 = 1024 * 1024;
 
 /// Folders of the data folder.
 pub(crate) const CATALOGUE: &str = "catalogue";
@@ -282,7 +280,7 @@ fn store(
     let memory_bytes = usize::try_from(bytes(settings.memory_mb as u64)).unwrap_or(usize::MAX);
     let (cells, disk_bytes) = (folder.join(CELLS), bytes(settings.disk_mb));
     let store = TieredStore::open(cells, &origin.name, memory_bytes, disk_bytes, writer, metrics.clone());
-    let files = WholeFiles::new(store.made_files(folder.join(FILES)), settings.file_mb);
+    let files = WholeFiles::new(store.made_files(folder.join(FILES)), bytes(settings.file_mb));
     (Arc::new(store), Arc::new(files))
 }
 

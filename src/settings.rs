@@ -19,6 +19,9 @@ use crate::budget::client::TrustedProxies;
 use crate::error::{closest, did_you_mean};
 use crate::settings::key::{ApiKey, InvalidKey, KeyFileError};
 
+/// The bytes of a megabyte: sizes are set in megabytes.
+pub const MEGABYTE: u64 = 1024 * 1024;
+
 /// What `--help` says of a setting.
 #[derive(Debug, Clone, Copy)]
 pub struct Described {

@@ -4,11 +4,11 @@
 //! a page belong to one revision. The next page starts at the row after it, in the same revision, or is refused.
 
 pub mod error;
+pub mod estimate;
 mod expand;
 pub mod explain;
 mod lambda;
 mod origin;
-pub mod outlook;
 mod page;
 mod page_start;
 mod read;

@@ -287,12 +287,13 @@ impl Index {
         Some(entry)
     }
 
-    /// Adds a file that was made, in place of one of that name.
-    pub fn keep_file(&mut self, name: String, path: PathBuf, facts: FileFacts) {
-        self.remove_file(&name);
+    /// Adds a file that was made, in place of one of that name. Returns the path of that one.
+    pub fn keep_file(&mut self, name: String, path: PathBuf, facts: FileFacts) -> Option<PathBuf> {
+        let replaced = self.remove_file(&name);
         self.uses += 1;
         self.size.file_bytes += facts.bytes;
         self.files.insert(name, KeptFile { path, facts, last_use: self.uses });
+        replaced
     }
 
     /// The file of that name, which counts as used.

@@ -15,15 +15,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 use crate::disk::UNFINISHED;
+use crate::odata::etag;
+use crate::settings::MEGABYTE;
 use crate::store::disk::{files, remove};
 pub use crate::store::index::FileFacts;
 use crate::store::index::SharedIndex;
 
-const MEGABYTE: u64 = 1024 * 1024;
 /// Files that are being made may take one part in so many of the disk's budget, in addition to it; and so may the largest one alone.
 const BEING_MADE: u64 = 4;
-/// Twelve bytes of a hash: enough to distinguish the states of one file.
-const TAG_BYTES: usize = 12;
 
 /// The made files. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -49,6 +48,7 @@ pub struct NewFile {
     file: File,
     path: PathBuf,
     bytes: u64,
+    largest_bytes: u64,
     hash: Sha256,
     is_finished: bool,
     _room: OwnedSemaphorePermit,
@@ -62,41 +62,50 @@ impl MadeFiles {
         Self { folder, index, disk_bytes, room }
     }
 
-    /// Whether a file of about so many bytes can be made.
+    /// The most bytes that a file may have.
     #[must_use]
-    pub fn has_place_for(&self, bytes: u64) -> bool {
-        bytes <= self.disk_bytes / BEING_MADE
+    pub fn largest_bytes(&self) -> u64 {
+        self.disk_bytes / BEING_MADE
     }
 
     /// The file of that name, which counts as used.
     #[must_use]
-    pub fn find(&self, name: &str) -> Option<MadeFile> {
-        let mut index = self.index.lock();
-        let (path, facts) = index.file_named(name)?;
-        // Opened while it is listed: nobody removes it before.
-        match unchanged(&path, &facts) {
-            Ok(file) => Some(MadeFile { file, facts }),
-            Err(error) => {
-                tracing::warn!(file = %path.display(), %error, "a made file cannot be used and is made again");
-                index.remove_file(name);
-                None
-            }
-        }
+    pub async fn find(&self, name: &str) -> Option<MadeFile> {
+        let (path, facts) = self.index.lock().file_named(name)?;
+        let (files, name) = (self.clone(), name.to_owned());
+        let open = move || files.open_file(&name, &path, facts);
+        tokio::task::spawn_blocking(open).await.ok().flatten()
     }
 
-    /// Begins a file of about so many bytes, once those that are being made leave room for it.
+    fn open_file(&self, name: &str, path: &Path, facts: FileFacts) -> Option<MadeFile> {
+        let error = match unchanged(path, &facts) {
+            Ok(file) => return Some(MadeFile { file, facts }),
+            Err(error) => error,
+        };
+        let mut index = self.index.lock();
+        // Otherwise it was evicted meanwhile, and perhaps made again.
+        if index.file_named(name).is_some_and(|(listed, _)| listed == path) {
+            tracing::warn!(file = %path.display(), %error, "a made file cannot be used and is made again");
+            index.remove_file(name);
+            drop(index);
+            remove(path);
+        }
+        None
+    }
+
+    /// Begins a file of about so many bytes and at most so many, once those that are being made leave room for it.
     ///
     /// # Errors
     /// When it cannot be created.
-    pub async fn begin(&self, about_bytes: u64) -> io::Result<NewFile> {
+    pub async fn begin(&self, about_bytes: u64, largest_bytes: u64) -> io::Result<NewFile> {
         let room = Arc::clone(&self.room).acquire_many_owned(megabytes(about_bytes)).await;
         let (files, room) = (self.clone(), room.map_err(io::Error::other)?);
         let create = move || {
             fs::create_dir_all(&files.folder)?;
             let path = files.folder.join(format!("{}.{UNFINISHED}", Uuid::new_v4().simple()));
             let file = File::options().read(true).write(true).create_new(true).open(&path)?;
-            let hash = Sha256::new();
-            Ok(NewFile { files, file, path, bytes: 0, hash, is_finished: false, _room: room })
+            let (hash, is_finished) = (Sha256::new(), false);
+            Ok(NewFile { files, file, path, bytes: 0, largest_bytes, hash, is_finished, _room: room })
         };
         tokio::task::spawn_blocking(create).await.map_err(io::Error::other)?
     }
@@ -119,18 +128,22 @@ impl NewFile {
     /// Adds bytes at the end.
     ///
     /// # Errors
-    /// When they cannot be written.
+    /// When they cannot be written; `FileTooLarge` when the file would have more than it may.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.bytes += bytes.len() as u64;
+        if self.bytes > self.largest_bytes {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
         self.file.write_all(bytes)?;
         self.hash.update(bytes);
-        self.bytes += bytes.len() as u64;
         Ok(())
     }
 
-    /// Keeps the file under a name. It need not survive a power cut: it is made again.
+    /// Keeps the file under a name. On disk it has one of its own, so that no other of that name is removed in its place. It need not
+    /// survive a power cut: it is made again.
     ///
     /// # Errors
-    /// When it cannot be given its name.
+    /// When it cannot be kept.
     pub fn finish(
         mut self,
         name: &str,
@@ -138,17 +151,16 @@ impl NewFile {
         fetched_at: Option<DateTime<Utc>>,
     ) -> io::Result<MadeFile> {
         let file = self.file.try_clone()?;
-        let path = self.files.folder.join(name);
+        let written_at = file.metadata()?.modified()?;
+        let path = self.path.with_extension("");
         fs::rename(&self.path, &path)?;
         self.is_finished = true;
-        let tag =
-            self.hash.finalize_reset().iter().take(TAG_BYTES).map(|byte| format!("{byte:02x}")).collect();
-        let written_at = file.metadata()?.modified()?;
+        let tag = etag::of_hash(self.hash.clone());
         let facts = FileFacts { bytes: self.bytes, tag, rows, fetched_at, written_at };
-        let gone = {
+        let gone: Vec<PathBuf> = {
             let mut index = self.files.index.lock();
-            index.keep_file(name.to_owned(), path, facts.clone());
-            index.shrink_disk(self.files.disk_bytes)
+            let replaced = index.keep_file(name.to_owned(), path, facts.clone());
+            replaced.into_iter().chain(index.shrink_disk(self.files.disk_bytes)).collect()
         };
         gone.iter().for_each(|path| remove(path));
         Ok(MadeFile { file, facts })
@@ -160,5 +172,46 @@ impl Drop for NewFile {
         if !self.is_finished {
             remove(&self.path);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opened(folder: &Path) -> (MadeFiles, SharedIndex) {
+        let index = SharedIndex::default();
+        (MadeFiles::open(folder.to_owned(), index.clone(), MEGABYTE), index)
+    }
+
+    async fn made(files: &MadeFiles) {
+        let mut new = files.begin(4, 4).await.unwrap();
+        new.write(b"rows").unwrap();
+        new.finish("name", 1, None).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_file_is_not_removed_with_an_earlier_one_of_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let (kept, index) = opened(folder.path());
+        made(&kept).await;
+        let evicted = index.lock().remove_file("name").unwrap();
+        made(&kept).await;
+        remove(&evicted);
+        assert!(kept.find("name").await.is_some());
+        made(&kept).await;
+        assert_eq!(files(folder.path()).len(), 1, "the one that it replaces is gone");
+        assert!(kept.find("name").await.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_file_has_no_more_bytes_than_it_may() {
+        let folder = tempfile::tempdir().unwrap();
+        let (kept, _) = opened(folder.path());
+        let mut new = kept.begin(4, 4).await.unwrap();
+        new.write(b"rows").unwrap();
+        assert_eq!(new.write(b"s").unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+        drop(new);
+        assert_eq!(files(folder.path()), [""; 0].map(PathBuf::from));
     }
 }

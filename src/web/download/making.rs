@@ -18,7 +18,6 @@ use crate::feed::FeedId;
 use crate::fetch::error::FetchError;
 use crate::store::block::Revision;
 use crate::store::freshness::is_believed;
-use crate::store::made_files::MadeFiles;
 use crate::web::compress::Coding;
 use crate::web::respond::digest;
 
@@ -38,10 +37,9 @@ impl FileKey {
     /// The name of the file with the figures of a revision.
     pub fn name(&self, revision: Option<Revision>) -> String {
         let Self { feed, identity, kind, now } = self;
-        // What may depend on the time is another file in the next minute.
-        let now = identity.to_ascii_lowercase().contains("now").then_some(now);
-        let text = format!("{feed:?} {identity} {kind:?} {now:?} {revision:?}");
-        format!("{}.{}", digest(text.as_bytes()), kind.extension())
+        // What calls `now()` is another file in the next minute. Identities are percent-encoded.
+        let now = identity.to_ascii_lowercase().contains("now%28").then_some(now);
+        digest(format!("{feed:?} {identity} {kind:?} {now:?} {revision:?}").as_bytes())
     }
 }
 
@@ -57,20 +55,28 @@ pub(super) struct NewMaking {
 
 impl NewMaking {
     /// Makes the file, unless somebody else does.
-    pub fn begin(self, files: &WholeFiles) -> Making {
-        let made = files.made.clone();
-        files.join_or_make(self.name.clone(), self.made(made))
+    pub fn begin(self, files: &Arc<WholeFiles>) -> Making {
+        let (name, whole_files) = (self.name.clone(), Arc::clone(files));
+        let made = async move {
+            let name = self.name.clone();
+            let made = self.made(&whole_files).await;
+            if let Err(MakingError::TooLarge) = made {
+                whole_files.refuse(name);
+            }
+            made
+        };
+        files.join_or_make(name, made)
     }
 
-    async fn made(self, files: MadeFiles) -> Made {
+    async fn made(self, files: &WholeFiles) -> Made {
         let Self { key, source, about_bytes, clock, .. } = self;
         let source = source.waiting(HASTE);
-        let mut new = files.begin(about_bytes).await.map_err(unkept)?;
+        let mut new = files.made.begin(about_bytes, files.most_bytes()).await.map_err(unkept)?;
         let (writing, first) = source.page(None, |_| Ok(work::hold(WRITING_BYTES)?)).await?;
         let name = key.name(first.provenance.revision);
         // The rows are stored ones that cannot be fetched again now. A file of that revision has the same.
         if first.provenance.fetched_at.is_some_and(|at| !is_believed(at, clock.now()))
-            && let Some(made) = files.find(&name)
+            && let Some(made) = files.made.find(&name).await
         {
             return Ok(Arc::new(made));
         }
@@ -93,6 +99,10 @@ async fn blocking<T: Send + 'static>(
 }
 
 fn unkept(error: io::Error) -> MakingError {
+    if error.kind() == io::ErrorKind::FileTooLarge {
+        tracing::info!("a file became larger than a made one may be; its rows are sent as they come");
+        return MakingError::TooLarge;
+    }
     tracing::warn!(%error, "a file cannot be made on disk; its rows are sent as they come");
     MakingError::Disk
 }

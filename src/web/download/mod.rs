@@ -19,7 +19,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use actix_web::body::SizedStream;
-use actix_web::http::header::HeaderName;
+use actix_web::http::header::{ContentRange, ContentRangeSpec, HeaderName, TryIntoHeaderValue};
 use actix_web::http::{Method, StatusCode, Version as HttpVersion, header};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use bytes::Bytes;
@@ -31,17 +31,18 @@ pub(super) use source::FileSource;
 pub(super) use stream::{columns_of, file_column};
 
 use crate::answer::error::BridgeError;
-use crate::answer::outlook::Outlook;
+use crate::answer::estimate::Estimate;
 use crate::answer::{Resource, retry_when_moved};
 use crate::budget::answers::WRITING_BYTES;
 use crate::budget::work;
 use crate::export::ExportError;
+use crate::feed::Feed;
 use crate::fetch::error::FetchError;
 use crate::observe::request;
 use crate::odata::etag;
 use crate::odata::preference::{Applied, Preferences};
 use crate::odata::version::Version;
-use crate::query::text_size;
+use crate::query::{BoundQuery, text_size};
 use crate::store::made_files::MadeFile;
 use crate::web::client;
 use crate::web::compress::Coding;
@@ -49,7 +50,7 @@ use crate::web::respond::{self, SERVER_TIMING, joined};
 use crate::web::state::AppState;
 use address::{FileAddress, Kind};
 use making::{FileKey, NewMaking};
-use ranges::{ByteRange, Wanted};
+use ranges::Wanted;
 use stream::FileStream;
 use whole_files::{MakingError, WholeFiles};
 
@@ -74,20 +75,46 @@ async fn file(request: &HttpRequest, state: &AppState) -> Result<HttpResponse, B
     let preferences = Preferences::parse(&joined(request.headers(), &PREFER).unwrap_or_default());
     let source = FileSource::new(state, &state.workers.work(), feed, &address.set, options);
     let table = address.table.clone();
-    let negotiate = move |resource: &Resource<'_>| Kind::read(&address, resource);
-    let (kind, outlook) = source.outlook(preferences.strict, negotiate).await?;
+    let of = Arc::clone(&source.feed);
+    let negotiate = move |resource: &Resource<'_>| {
+        let kind = Kind::read(&address, resource)?;
+        Ok((kind, resource.query.map_or(0, |query| row_bytes(kind, &of, query))))
+    };
+    let ((kind, row_bytes), estimate) = source.estimate(preferences.strict, negotiate).await?;
     // The list of tables may just have been looked up: the rows of an updated table are other ones.
     if state.feeds.table(&table).await?.id != source.feed.id {
         return Err(FetchError::Moved { table: table.into() }.into());
     }
-    let set = outlook.query.result(&source.feed);
+    let set = estimate.query.result(&source.feed);
     let name = file_name(state.feeds.origin().is_simulator, &table, &set.name, kind.extension());
+    let about_bytes = estimate.rows_at_most.saturating_mul(row_bytes);
     let download = Download { request, state, preferences, source, kind, name };
-    match download.about_bytes(&outlook) {
-        bytes if state.files.takes(bytes) => download.made_whole(&outlook, bytes).await,
-        _ if request.version() < HttpVersion::HTTP_11 => Err(state.files.too_large_for_http10()),
-        _ => download.streamed(None, Some("none")).await,
+    if download.is_http10() && about_bytes > state.files.largest_bytes {
+        return Err(state.files.too_large_for_http10());
     }
+    let new = download.making(&estimate, about_bytes);
+    match state.files.takes(&new.name, about_bytes) {
+        true => download.made_whole(new, estimate).await,
+        false => download.streamed(Afterwards::Nothing).await,
+    }
+}
+
+/// About how many bytes a row of the file has.
+fn row_bytes(kind: Kind, feed: &Feed, query: &BoundQuery) -> u64 {
+    let set = query.result(feed);
+    let column = |column| Some((file_column(set, query, column)?, text_size::usual_text(set, column)));
+    let columns: Vec<_> = query.shown(set).into_iter().filter_map(column).collect();
+    kind.row_bytes(&columns)
+}
+
+/// What follows a file that is sent as it comes.
+enum Afterwards {
+    /// It can never be sought in.
+    Nothing,
+    /// It is being made for those who come later.
+    UnderWay,
+    /// It is made for those who come later, once all of it is sent: its figures are stored then.
+    Making(Box<NewMaking>),
 }
 
 /// A file that is asked for.
@@ -102,12 +129,15 @@ struct Download<'a> {
 }
 
 impl Download<'_> {
-    /// About how large the file can be.
-    fn about_bytes(&self, outlook: &Outlook) -> u64 {
-        let (query, set) = (&outlook.query, outlook.query.result(&self.source.feed));
-        let column = |column| Some((file_column(set, query, column)?, text_size::usual_text(set, column)));
-        let columns: Vec<_> = query.shown(set).into_iter().filter_map(column).collect();
-        outlook.rows_at_most.saturating_mul(self.kind.row_bytes(&columns))
+    fn making(&self, estimate: &Estimate, about_bytes: u64) -> NewMaking {
+        let (source, kind, clock) = (self.source.clone(), self.kind, self.state.clock.clone());
+        let (feed, identity, now) = (source.feed.id, estimate.identity.clone(), source.now);
+        let key = FileKey { feed, identity, kind, now };
+        NewMaking { name: key.name(estimate.revision), key, source, about_bytes, clock }
+    }
+
+    fn is_http10(&self) -> bool {
+        self.request.version() < HttpVersion::HTTP_11
     }
 
     fn is_get(&self) -> bool {
@@ -117,60 +147,60 @@ impl Download<'_> {
     /// Whether the client has to know the length of the file, or which one it is.
     fn needs_length(&self) -> bool {
         let headers = self.request.headers();
-        let seeks = ByteRange::of(headers).is_some() || headers.contains_key(header::IF_MATCH);
-        !self.is_get() || seeks || self.request.version() < HttpVersion::HTTP_11
+        let seeks = ranges::range(headers).is_some() || headers.contains_key(header::IF_MATCH);
+        !self.is_get() || seeks || self.is_http10()
+    }
+
+    /// What is wanted of a file that is made.
+    fn wanted(&self, made: &MadeFile) -> Wanted {
+        Wanted::of(self.request.headers(), self.is_get(), &etag::strong(&made.facts.tag), made.facts.bytes)
     }
 
     /// The file from disk. If its figures have to be fetched first and nothing but its bytes is wanted, as it comes.
-    async fn made_whole(self, outlook: &Outlook, about_bytes: u64) -> Result<HttpResponse, BridgeError> {
-        let (state, source) = (self.state, self.source.clone());
-        let key = FileKey {
-            feed: source.feed.id,
-            identity: outlook.identity.clone(),
-            kind: self.kind,
-            now: source.now,
-        };
-        let name = key.name(outlook.revision);
-        let made = state.files.made.find(&name);
-        if let Some(made) = made.filter(|made| made.facts.is_fresh(state.clock.now())) {
-            return Ok(self.sent(Arc::new(made)));
+    async fn made_whole(self, new: NewMaking, estimate: Estimate) -> Result<HttpResponse, BridgeError> {
+        let (state, now) = (self.state, self.state.clock.now());
+        let made = state.files.made.find(&new.name).await.map(Arc::new);
+        if let Some(made) = made.as_ref().filter(|made| made.facts.is_fresh(now)) {
+            return Ok(self.sent(Arc::clone(made)));
         }
-        let new = NewMaking { name, key, source, about_bytes, clock: state.clock.clone() };
-        if !self.needs_length() && !self.source.has_all(outlook, state.clock.now()).await {
+        // Whoever has the file of figures that are too old most likely has that of the new ones.
+        let is_held = made.is_some_and(|made| self.wanted(&made) == Wanted::NotModified);
+        if !self.needs_length() && !is_held && !self.source.has_all(estimate, now).await {
             let later = NewMaking { source: new.source.unrecorded(), ..new };
-            return self.streamed(Some(later), None).await;
+            return self.streamed(Afterwards::Making(Box::new(later))).await;
         }
         let making = new.begin(&state.files);
         match tokio::time::timeout(state.answerer.limits.wait, making.clone()).await {
             Ok(Ok(made)) => return Ok(self.sent(made)),
-            Ok(Err(MakingError::Disk)) => return self.streamed(None, Some("none")).await,
+            Ok(Err(MakingError::Disk | MakingError::TooLarge)) => {
+                return self.streamed(Afterwards::Nothing).await;
+            }
             Ok(Err(MakingError::Rows(error))) => return Err(error.into()),
             // Who asks again should find the file then.
             Err(_) => whole_files::finish(making),
         }
         match self.needs_length() {
             true => Err(BridgeError::FileNotReady { seconds: state.answerer.limits.wait.as_secs() }),
-            false => self.streamed(None, None).await,
+            false => self.streamed(Afterwards::UnderWay).await,
         }
     }
 
     /// What is wanted of a file that is made.
     fn sent(&self, made: Arc<MadeFile>) -> HttpResponse {
         let (bytes, tag) = (made.facts.bytes, etag::strong(&made.facts.tag));
-        let (status, part) = match Wanted::of(self.request.headers(), self.is_get(), &tag, bytes) {
+        let (status, part) = match self.wanted(&made) {
             Wanted::Whole => (StatusCode::OK, 0..bytes),
             Wanted::Part(part) => (StatusCode::PARTIAL_CONTENT, part),
-            Wanted::Held => (StatusCode::NOT_MODIFIED, 0..0),
-            Wanted::Nothing => return no_such_range(bytes),
-            Wanted::Other => return respond::refuse(Version::V4, &BridgeError::NoMatch),
+            Wanted::NotModified => (StatusCode::NOT_MODIFIED, 0..0),
+            Wanted::NotSatisfiable => return no_such_range(bytes),
+            Wanted::PreconditionFailed => return respond::refuse(Version::V4, &BridgeError::NoMatch),
         };
         let mut response = self.begin(status, made.facts.fetched_at);
         response.insert_header((header::ACCEPT_RANGES, "bytes")).insert_header((header::ETAG, tag));
         match status {
             StatusCode::NOT_MODIFIED => return response.finish(),
             StatusCode::PARTIAL_CONTENT => {
-                let range = format!("bytes {}-{}/{bytes}", part.start, part.end - 1);
-                response.insert_header((header::CONTENT_RANGE, range));
+                response.insert_header(content_range(Some((part.start, part.end - 1)), bytes));
             }
             _ if self.is_get() => request::count_rows(usize::try_from(made.facts.rows).unwrap_or_default()),
             _ => {}
@@ -181,12 +211,8 @@ impl Download<'_> {
         response.body(SizedStream::new(length, content(made, read)))
     }
 
-    /// The file as it comes. Behind it another is made, for those who come later: all of its figures are stored then.
-    async fn streamed(
-        self,
-        later: Option<NewMaking>,
-        accept_ranges: Option<&'static str>,
-    ) -> Result<HttpResponse, BridgeError> {
+    /// The file as it comes.
+    async fn streamed(self, afterwards: Afterwards) -> Result<HttpResponse, BridgeError> {
         let (writing, first) = self.source.page(None, |_| Ok(work::hold(WRITING_BYTES)?)).await?;
         let coding = match self.kind {
             Kind::Csv(_) => {
@@ -196,18 +222,23 @@ impl Download<'_> {
             Kind::Parquet => Coding::Identity,
         };
         let mut response = self.begin(StatusCode::OK, first.provenance.fetched_at);
-        if let Some(accept_ranges) = accept_ranges {
-            response.insert_header((header::ACCEPT_RANGES, accept_ranges));
-        }
+        let later = match afterwards {
+            Afterwards::Nothing => {
+                response.insert_header((header::ACCEPT_RANGES, "none"));
+                None
+            }
+            Afterwards::UnderWay => None,
+            Afterwards::Making(later) => Some((*later, Arc::clone(&self.state.files))),
+        };
         if let Some(name) = coding.header() {
             response.insert_header((header::CONTENT_ENCODING, name));
         }
-        if !self.is_get() {
+        // Over HTTP/1.0 the length is found out by what comes.
+        if !self.is_get() && !self.is_http10() {
             return Ok(response.streaming(streams::empty::<Result<Bytes, BridgeError>>()));
         }
         let mut file = FileStream::begin(self.kind, coding, self.source, writing, &first.query)?;
         file.take(first)?;
-        let later = later.map(|later| (later, Arc::clone(&self.state.files)));
         Ok(response.streaming(pieces(file, later)))
     }
 
@@ -234,10 +265,14 @@ impl Download<'_> {
 
 fn no_such_range(bytes: u64) -> HttpResponse {
     let mut response = respond::refuse(Version::V4, &BridgeError::NoSuchRange { bytes });
-    if let Ok(range) = format!("bytes */{bytes}").parse() {
+    if let Ok(range) = content_range(None, bytes).try_into_value() {
         response.headers_mut().insert(header::CONTENT_RANGE, range);
     }
     response
+}
+
+fn content_range(range: Option<(u64, u64)>, bytes: u64) -> ContentRange {
+    ContentRange(ContentRangeSpec::Bytes { range, instance_length: Some(bytes) })
 }
 
 /// The bytes of a file that is being written, and a file that is made when they are read to their end.

@@ -2,9 +2,9 @@
 //!
 //! One range is answered as such. Several, or one that cannot be understood, are answered with the whole file, as HTTP allows.
 
-use std::ops::Range;
+use std::ops;
 
-use actix_web::http::header::{self, HeaderMap};
+use actix_web::http::header::{self, ByteRangeSpec, HeaderMap, Range};
 
 use crate::odata::etag;
 use crate::web::respond::joined;
@@ -13,22 +13,13 @@ use crate::web::respond::joined;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Wanted {
     Whole,
-    Part(Range<u64>),
+    Part(ops::Range<u64>),
     /// The range begins behind the end.
-    Nothing,
+    NotSatisfiable,
     /// The client has the file already.
-    Held,
+    NotModified,
     /// The client wants another state of the file, or none.
-    Other,
-}
-
-/// A range of bytes as it is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ByteRange {
-    /// `500-999`, `500-`: the positions of the first and the last byte.
-    From(u64, Option<u64>),
-    /// `-500`: so many bytes at the end.
-    Last(u64),
+    PreconditionFailed,
 }
 
 impl Wanted {
@@ -36,56 +27,27 @@ impl Wanted {
     pub fn of(headers: &HeaderMap, is_get: bool, tag: &str, bytes: u64) -> Self {
         let value = |name| joined(headers, &name);
         if value(header::IF_MATCH).is_some_and(|wanted| !etag::matches_strongly(&wanted, tag)) {
-            return Self::Other;
+            return Self::PreconditionFailed;
         }
         if value(header::IF_NONE_MATCH).is_some_and(|held| etag::matches(&held, tag)) {
-            return Self::Held;
+            return Self::NotModified;
         }
         // A date is no state of the file either: none is ever sent.
         let is_replaced = value(header::IF_RANGE).is_some_and(|begun| begun.trim() != tag);
-        match ByteRange::of(headers) {
-            Some(range) if is_get && !is_replaced => range.within(bytes).map_or(Self::Nothing, Self::Part),
-            _ => Self::Whole,
-        }
-    }
-}
-
-impl ByteRange {
-    /// The range that a request asks for, if it asks for one that can be understood.
-    pub fn of(headers: &HeaderMap) -> Option<Self> {
-        Self::parse(&joined(headers, &header::RANGE)?)
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        let (unit, range) = text.split_once('=')?;
-        let (first, last) = range.trim().split_once('-')?;
-        if !unit.trim().eq_ignore_ascii_case("bytes") {
-            return None;
-        }
-        match (first.trim(), last.trim()) {
-            ("", last) => Some(Self::Last(position(last)?)),
-            (first, "") => Some(Self::From(position(first)?, None)),
-            (first, last) => {
-                let (first, last) = (position(first)?, position(last)?);
-                (first <= last).then_some(Self::From(first, Some(last)))
+        match range(headers).filter(|_| is_get && !is_replaced) {
+            Some(range) => {
+                let part = range.to_satisfiable_range(bytes);
+                part.map_or(Self::NotSatisfiable, |(first, last)| Self::Part(first..last + 1))
             }
+            None => Self::Whole,
         }
-    }
-
-    /// The bytes of a file with so many; `None` if there are none.
-    fn within(self, bytes: u64) -> Option<Range<u64>> {
-        let range = match self {
-            Self::From(first, last) => first..last.map_or(bytes, |last| last.saturating_add(1)).min(bytes),
-            Self::Last(count) => bytes.saturating_sub(count)..bytes,
-        };
-        (!range.is_empty()).then_some(range)
     }
 }
 
-/// A number of any length; one that is too long is larger than any file.
-fn position(text: &str) -> Option<u64> {
-    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then(|| text.parse().unwrap_or(u64::MAX))
+/// The range that a request asks for, if it asks for one that can be understood.
+pub(super) fn range(headers: &HeaderMap) -> Option<ByteRangeSpec> {
+    let text = joined(headers, &header::RANGE).filter(|text| !text.contains(','))?;
+    if let Ok(Range::Bytes(ranges)) = text.parse() { ranges.into_iter().next() } else { None }
 }
 
 #[cfg(test)]
@@ -110,15 +72,15 @@ mod tests {
             ("bytes=0-0", 0..1),
             ("bytes=0-", 0..1000),
             ("bytes=990-2000", 990..1000),
-            ("bytes=999-99999999999999999999999", 999..1000),
+            ("bytes=999-18446744073709551615", 999..1000),
             ("bytes=-1", 999..1000),
             ("bytes=-5000", 0..1000),
-            ("Bytes = 5 - 9 ", 5..10),
+            ("bytes=5-9", 5..10),
         ] {
             assert_eq!(wanted(&[(header::RANGE, range)]), Wanted::Part(part), "{range}");
         }
-        for range in ["bytes=1000-", "bytes=1000-2000", "bytes=-0", "bytes=99999999999999999999-"] {
-            assert_eq!(wanted(&[(header::RANGE, range)]), Wanted::Nothing, "{range}");
+        for range in ["bytes=1000-", "bytes=1000-2000", "bytes=-0", "bytes=18446744073709551615-"] {
+            assert_eq!(wanted(&[(header::RANGE, range)]), Wanted::NotSatisfiable, "{range}");
         }
     }
 
@@ -132,9 +94,11 @@ mod tests {
             "bytes=5",
             "bytes=9-5",
             "bytes=a-b",
-            "bytes=+1-2",
+            "Bytes = 5 - 9",
+            "bytes=0-18446744073709551616",
             "lines=1-2",
             "bytes=0-1,5-9",
+            "bytes=0-1,x",
         ] {
             assert_eq!(wanted(&[(header::RANGE, range)]), Wanted::Whole, "{range}");
         }
@@ -157,8 +121,8 @@ mod tests {
     #[test]
     fn conditions_come_before_ranges() {
         let range = (header::RANGE, "bytes=0-1");
-        assert_eq!(wanted(&[range.clone(), (header::IF_NONE_MATCH, "W/\"a\", \"c\"")]), Wanted::Held);
-        assert_eq!(wanted(&[range.clone(), (header::IF_MATCH, "\"b\"")]), Wanted::Other);
+        assert_eq!(wanted(&[range.clone(), (header::IF_NONE_MATCH, "W/\"a\", \"c\"")]), Wanted::NotModified);
+        assert_eq!(wanted(&[range.clone(), (header::IF_MATCH, "\"b\"")]), Wanted::PreconditionFailed);
         assert_eq!(wanted(&[range, (header::IF_MATCH, "\"b\", \"a\"")]), Wanted::Part(0..2));
     }
 }

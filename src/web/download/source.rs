@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 
 use crate::answer::error::BridgeError;
-use crate::answer::outlook::Outlook;
+use crate::answer::estimate::Estimate;
 use crate::answer::stages::Stages;
 use crate::answer::{Answer, Answerer, Page, Request, Resource};
 use crate::budget::work::{Work, Workers};
@@ -82,23 +82,23 @@ impl FileSource {
     }
 
     /// What all pages would read. Strictness is a matter of the request alone: the pages are the same, and others get them too.
-    pub async fn outlook<F: Send + 'static>(
+    pub async fn estimate<F: Send + 'static>(
         &self,
         strict: bool,
         negotiate: impl FnOnce(&Resource<'_>) -> Result<F, BridgeError> + Send + 'static,
-    ) -> Result<(F, Outlook), BridgeError> {
+    ) -> Result<(F, Estimate), BridgeError> {
         let (source, workers) = (self.clone(), &self.workers);
-        let outlook = async move {
+        let estimate = async move {
             let request = Request { strict, ..source.request(None) };
-            source.answerer.outlook(&request, negotiate).await
+            source.answerer.estimate(&request, negotiate).await
         };
-        workers.run(&workers.work(), inherited(outlook)).await.unwrap_or(Err(FetchError::Interrupted.into()))
+        workers.run(&workers.work(), inherited(estimate)).await.unwrap_or(Err(FetchError::Interrupted.into()))
     }
 
     /// Whether all figures that the pages would read are stored, and fresh.
-    pub async fn has_all(&self, outlook: &Outlook, now: DateTime<Utc>) -> bool {
-        let (source, outlook, workers) = (self.clone(), outlook.clone(), &self.workers);
-        let has_all = async move { source.answerer.has_all(&source.feed, &outlook, now).await };
+    pub async fn has_all(&self, estimate: Estimate, now: DateTime<Utc>) -> bool {
+        let (answerer, workers) = (self.answerer.clone(), &self.workers);
+        let has_all = async move { answerer.has_all(&estimate, now).await };
         workers.run(&workers.work(), inherited(has_all)).await.unwrap_or(false)
     }
 

@@ -3,7 +3,7 @@
 //! A file is made by a task of its own, which ends when nobody waits for it any more; whoever was told to come back has it made to the
 //! end.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::{BoxFuture, FutureExt, Shared, WeakShared};
@@ -12,9 +12,11 @@ use tokio::task::JoinSet;
 use crate::answer::error::BridgeError;
 use crate::fetch::error::FetchError;
 use crate::observe::request::inherited;
+use crate::settings::MEGABYTE;
 use crate::store::made_files::{MadeFile, MadeFiles};
 
-const MEGABYTE: u64 = 1024 * 1024;
+/// How many refused names are remembered.
+const REMEMBERED: usize = 1000;
 
 /// What becomes of a file.
 pub(super) type Made = Result<Arc<MadeFile>, MakingError>;
@@ -28,6 +30,8 @@ pub(super) type Making = Shared<MadeFuture>;
 pub(super) enum MakingError {
     /// It cannot be kept; its rows may be had all the same.
     Disk,
+    /// It became larger than was expected, and than a file may be.
+    TooLarge,
     Rows(Arc<BridgeError>),
 }
 
@@ -42,22 +46,37 @@ impl<E: Into<BridgeError>> From<E> for MakingError {
 pub struct WholeFiles {
     pub made: MadeFiles,
     under_way: Mutex<HashMap<String, WeakShared<MadeFuture>>>,
-    /// How large a file may be that is made whole before it is sent, and an answer over HTTP/1.0.
+    /// Names of files that became too large.
+    too_large: Mutex<HashSet<String>>,
+    /// How large a file may be that is made whole before it is sent, where there is so much room on disk, and an answer over HTTP/1.0.
     pub largest_bytes: u64,
 }
 
 impl WholeFiles {
-    /// Files of at most so many megabytes.
+    /// Files of at most so many bytes.
     #[must_use]
-    pub fn new(made: MadeFiles, largest_megabytes: u64) -> Self {
-        let largest_bytes = largest_megabytes.saturating_mul(MEGABYTE);
-        Self { made, under_way: Mutex::default(), largest_bytes }
+    pub fn new(made: MadeFiles, largest_bytes: u64) -> Self {
+        Self { made, under_way: Mutex::default(), too_large: Mutex::default(), largest_bytes }
     }
 
-    /// Whether a file of about so many bytes is made whole.
-    #[must_use]
-    pub fn takes(&self, bytes: u64) -> bool {
-        bytes <= self.largest_bytes && self.made.has_place_for(bytes)
+    /// The most bytes of a file that is made whole.
+    pub(super) fn most_bytes(&self) -> u64 {
+        self.largest_bytes.min(self.made.largest_bytes())
+    }
+
+    /// Whether a file of that name and about so many bytes is made whole.
+    pub(super) fn takes(&self, name: &str, bytes: u64) -> bool {
+        let too_large = self.too_large.lock().unwrap_or_else(PoisonError::into_inner);
+        bytes <= self.most_bytes() && !too_large.contains(name)
+    }
+
+    /// Remembers that a file became too large, so that it is not made in vain again.
+    pub(super) fn refuse(&self, name: String) {
+        let mut too_large = self.too_large.lock().unwrap_or_else(PoisonError::into_inner);
+        if too_large.len() >= REMEMBERED {
+            too_large.clear();
+        }
+        too_large.insert(name);
     }
 
     /// The refusal of an answer over HTTP/1.0 whose length cannot be found out, because it is too large.
