@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 
 use crate::support::app::{App, AppOptions};
+use crate::support::patience::PATIENCE;
 
 const ROOT: &str = "/odata/jobindsats/y25i01";
 
@@ -87,10 +88,9 @@ async fn a_request_ends_when_it_has_used_its_processor_time() {
     let processor_time = Duration::from_millis(300);
     let app = App::with(AppOptions { processor_time, ..AppOptions::default() }).await;
     for pattern in [false, true] {
-        let started = Instant::now();
-        let answer = app.get(&dear(pattern)).await;
+        let dear = dear(pattern);
+        let answer = tokio::time::timeout(PATIENCE, app.get(&dear)).await.expect("it ends");
         assert_eq!((answer.status, answer.code().as_str()), (400, "TooMuchWork"), "{}", answer.text());
-        assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
     }
     let metrics = app.get("/metrics").await.text();
     assert!(metrics.contains("jobindsats_bridge_answers_too_much_work_total 2"), "{metrics}");
@@ -118,24 +118,27 @@ async fn nobody_waits_for_dear_requests() {
     let dear = dear(false);
     let dear = join_all((0..6).map(|_| app.get(&dear)));
     let innocent = async {
-        let mut slowest = (Duration::ZERO, Duration::ZERO);
-        for _ in 0..10 {
+        let (mut health, mut question) = (Vec::new(), Vec::new());
+        for _ in 0..11 {
             tokio::time::sleep(Duration::from_millis(100)).await;
-            let started = Instant::now();
-            assert_eq!(app.get("/healthz").await.status, 200);
-            slowest.0 = slowest.0.max(started.elapsed());
-            let started = Instant::now();
-            assert_eq!(app.get(&small).await.status, 200);
-            slowest.1 = slowest.1.max(started.elapsed());
+            for (path, times) in [("/healthz", &mut health), (small.as_str(), &mut question)] {
+                let started = Instant::now();
+                assert_eq!(app.get(path).await.status, 200);
+                times.push(started.elapsed());
+            }
         }
-        slowest
+        [health, question].map(|mut times| {
+            times.sort_unstable();
+            times[times.len() / 2]
+        })
     };
-    let (answers, (health, question)) = futures_util::future::join(dear, innocent).await;
+    let (answers, [health, question]) = futures_util::future::join(dear, innocent).await;
     assert!(
         answers.iter().all(|answer| answer.code() == "TooMuchWork"),
         "{:?}",
         answers.iter().map(|answer| answer.text()).collect::<Vec<_>>()
     );
+    // Medians: a single answer may be late because of what else the machine does.
     assert!(health < Duration::from_millis(500), "{health:?}");
-    assert!(question < Duration::from_secs(5), "{question:?}");
+    assert!(question < Duration::from_secs(2), "{question:?}");
 }

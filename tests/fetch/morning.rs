@@ -75,7 +75,7 @@ async fn morning(seed: u64) -> Morning {
     }
 }
 
-/// Calls that the commit before issue 12 needed, by seed: measured at c97a84f, into which `tests/fetch/{figures,morning,queries}.rs` were
+/// Calls that were needed while chunks were stored as they were asked for, by seed: measured at c97a84f, into which `tests/fetch/{figures,morning,queries}.rs` were
 /// copied, by `MORNING_SEEDS=1,2,3,4,5,6,7,8 cargo test --test integration fetch::morning -- --nocapture`.
 const CALLS_BEFORE: [(u64, u64); 8] =
     [(1, 168), (2, 169), (3, 132), (4, 143), (5, 157), (6, 162), (7, 138), (8, 169)];

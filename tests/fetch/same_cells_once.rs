@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use jobindsats_bridge::answer::Request;
+use jobindsats_bridge::answer::stages::Stages;
 use jobindsats_bridge::settings::BridgeSettings;
 use jobindsats_bridge::simulator::Faults;
 use tokio::io::AsyncWriteExt;
@@ -11,17 +13,41 @@ use tokio::net::TcpStream;
 
 use crate::support::app::{App, AppOptions};
 use crate::support::open_files::allow_open_files;
-use jobindsats_bridge::answer::Request;
-use jobindsats_bridge::answer::stages::Stages;
+use crate::support::patience::until;
 
 /// How many clients open the same workbook at once.
 const USERS: u64 = 1000;
+
+/// Longer than any test runs, in milliseconds: the upstream answers when the fault is taken back.
+const NEVER: u64 = 3_600_000;
 
 /// The value of one of the process' own metrics.
 async fn metric(app: &App, name: &str) -> u64 {
     let text = app.get("/metrics").await.text();
     let line = text.lines().find_map(|line| line.strip_prefix(&format!("jobindsats_bridge_{name} ")));
     line.unwrap_or_else(|| panic!("{name} is not in {text}")).parse().unwrap()
+}
+
+/// Asks for rows and leaves, without an answer, as soon as the condition holds.
+async fn leave(app: &App, set: &str, options: &str, holds: impl AsyncFnMut() -> bool) {
+    let state = &app.service.state;
+    let feed = state.feeds.table("y25i01").await.unwrap();
+    let request = Request {
+        feed: &feed,
+        root: "",
+        path: set,
+        options,
+        max_page_size: None,
+        all_pages: false,
+        strict: false,
+        skip_token: None,
+        now: state.clock.now(),
+        stages: &Stages::new(state.metrics.clone()),
+    };
+    tokio::select! {
+        early = state.answerer.answer(&request, |_| Ok(())) => panic!("the upstream does not answer: {early:?}"),
+        () = until("it is time to leave", holds) => {}
+    }
 }
 
 #[actix_web::test]
@@ -41,13 +67,14 @@ async fn a_thousand_cold_requests_for_the_same_rows_ask_for_each_chunk_once() {
     let plan = app.get(&format!("{path}&explain=plan")).await.json();
     let planned = plan["requests"].as_u64().unwrap();
     assert!((4..=8).contains(&planned), "{plan}");
-    app.upstream().set_faults(Faults { delay_ms: 3_600_000, ..Faults::default() });
+    app.upstream().set_faults(Faults { delay_ms: NEVER, ..Faults::default() });
     let all = join_all((0..USERS).map(|_| app.get(path)));
     // The upstream does not answer until every request has missed in the store.
     let speak = async {
-        while metric(&app, "cache_requests_total").await < USERS * planned {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+        until("all have looked into the store", async || {
+            metric(&app, "cache_requests_total").await >= USERS * planned
+        })
+        .await;
         app.upstream().reset_faults();
     };
     let both = tokio::time::timeout(Duration::from_secs(300), async { tokio::join!(all, speak) });
@@ -63,12 +90,17 @@ async fn a_thousand_cold_requests_for_the_same_rows_ask_for_each_chunk_once() {
 #[actix_web::test]
 async fn who_leaves_does_not_stop_what_others_wait_for() {
     let app = App::start().await;
-    let path = "/odata/jobindsats/y25i01/Landet?$filter=Periode eq '2026M06'";
+    let options = "$filter=Periode eq '2026M06'";
+    let path = format!("/odata/jobindsats/y25i01/Landet?{options}");
     app.get(&format!("{path}&explain=plan")).await;
-    app.upstream().set_faults(Faults { delay_ms: 300, ..Faults::default() });
-    let left = tokio::time::timeout(Duration::from_millis(100), app.get(path)).await;
-    assert!(left.is_err(), "the upstream is not that fast");
-    assert_eq!(app.get(path).await.status, 200);
+    app.upstream().set_faults(Faults { delay_ms: NEVER, ..Faults::default() });
+    let stays = app.get(&path);
+    let leaves = async {
+        leave(&app, "Landet", options, async || metric(&app, "cache_requests_total").await == 2).await;
+        app.upstream().reset_faults();
+    };
+    let (answer, ()) = tokio::join!(stays, leaves);
+    assert_eq!(answer.status, 200);
     assert_eq!(app.data_requests(), 1);
 }
 
@@ -81,26 +113,15 @@ async fn who_leaves_starts_no_more_calls_and_the_one_that_is_made_is_stored() {
     let path = format!("/odata/jobindsats/y25i01/Hovedtal?{options}");
     let planned = app.get(&format!("{path}&explain=plan")).await.json()["requests"].as_u64().unwrap();
     assert!(planned >= 4);
-    app.upstream().set_faults(Faults { delay_ms: 300, ..Faults::default() });
-    let state = &app.service.state;
-    let feed = state.feeds.table("y25i01").await.unwrap();
-    let request = Request {
-        feed: &feed,
-        root: "",
-        path: "Hovedtal",
-        options,
-        max_page_size: None,
-        all_pages: false,
-        strict: false,
-        skip_token: None,
-        now: state.clock.now(),
-        stages: &Stages::new(state.metrics.clone()),
-    };
-    let answer = state.answerer.answer(&request, |_| Ok(()));
-    assert!(tokio::time::timeout(Duration::from_millis(100), answer).await.is_err(), "it has left");
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    assert_eq!(app.data_requests(), 1, "the call that was being made");
+    app.upstream().set_faults(Faults { delay_ms: NEVER, ..Faults::default() });
+    leave(&app, "Hovedtal", options, async || app.data_requests() == 1).await;
     app.upstream().reset_faults();
+    until("the call that was being made ends", async || {
+        metric(&app, "upstream_in_flight_requests").await == 0
+    })
+    .await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(app.data_requests(), 1, "the call that was being made");
     assert_eq!(app.get(&path).await.status, 200);
     assert_eq!(app.data_requests(), planned, "its figures were stored");
 }
@@ -135,9 +156,7 @@ async fn a_client_that_closes_its_connection_has_left() {
     app.upstream().set_faults(Faults { delay_ms: 200, ..Faults::default() });
     let mut connection = TcpStream::connect(app.service.address).await.unwrap();
     connection.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await.unwrap();
-    while app.data_requests() < 2 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    until("the second call", async || app.data_requests() >= 2).await;
     drop(connection);
     tokio::time::sleep(Duration::from_secs(2)).await;
     let made = app.data_requests();

@@ -1,20 +1,21 @@
 //! Requests that are on their way: nobody asks for their figures again, and nobody waits for figures that are there.
 
-use std::time::Duration;
-
 use futures_util::future::join_all;
 use jobindsats_bridge::settings::BridgeSettings;
 use jobindsats_bridge::simulator::Faults;
 
 use crate::support::app::{App, AppOptions};
+use crate::support::patience::{PATIENCE, until};
 
+/// Longer than any test runs, in milliseconds: the upstream answers when the fault is taken back.
+const NEVER: u64 = 3_600_000;
 const TABLE: &str = "/odata/jobindsats/y25i01";
 
 #[actix_web::test]
 async fn a_part_of_what_is_on_its_way_is_waited_for_and_only_the_rest_is_asked_for() {
     let app = App::start().await;
     app.get(&format!("{TABLE}/Hovedtal?explain=plan")).await;
-    app.upstream().set_faults(Faults { delay_ms: 700, ..Faults::default() });
+    app.upstream().set_faults(Faults { delay_ms: NEVER, ..Faults::default() });
     let wide = format!("{TABLE}/Hovedtal?$filter=Periode eq '2026M06'");
     let parts = [
         format!(
@@ -25,8 +26,13 @@ async fn a_part_of_what_is_on_its_way_is_waited_for_and_only_the_rest_is_asked_f
         format!("{TABLE}/Hovedtal?$filter=Periode in ('2026M05','2026M06') and Område eq 'Odense'"),
     ];
     let later = async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        join_all(parts.iter().map(|path| app.get(path))).await
+        until("the first request", async || app.data_requests() == 1).await;
+        let others = join_all(parts.iter().map(|path| app.get(path)));
+        let speak = async {
+            until("the request for what is not on its way", async || app.data_requests() == 2).await;
+            app.upstream().reset_faults();
+        };
+        tokio::join!(others, speak).0
     };
     let (first, others) = tokio::join!(app.get(&wide), later);
     assert_eq!(first.rows().len(), 100);
@@ -42,7 +48,7 @@ async fn a_question_does_not_wait_for_figures_that_are_there() {
     let app = App::start().await;
     let stored = format!("{TABLE}/Hovedtal?$filter=Periode eq '2026M06'");
     app.get(&stored).await.rows();
-    app.upstream().set_faults(Faults { delay_ms: 600_000, ..Faults::default() });
+    app.upstream().set_faults(Faults { delay_ms: NEVER, ..Faults::default() });
     let stuck = format!("{TABLE}/Hovedtal?$filter=Periode in ('2026M05','2026M06')");
     let questions = [
         stored.clone(),
@@ -52,14 +58,14 @@ async fn a_question_does_not_wait_for_figures_that_are_there() {
         format!("{TABLE}/Kommuner?$filter=Periode eq '2026M06'&$orderby=Antal_ledige_personer desc&$top=3"),
     ];
     let answered = async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        until("the request that is stuck", async || app.data_requests() == 2).await;
         for path in &questions {
             assert_eq!(app.get(path).await.status, 200, "{path}");
         }
     };
     tokio::select! {
         early = app.get(&stuck) => panic!("the upstream does not answer: {}", early.text()),
-        done = tokio::time::timeout(Duration::from_secs(20), answered) => done.expect("what is stored is answered"),
+        done = tokio::time::timeout(PATIENCE, answered) => done.expect("what is stored is answered"),
     }
 }
 
@@ -75,16 +81,23 @@ async fn who_waits_for_a_request_of_another_asks_again_where_the_others_budget_e
     let ask = async |client: &str| app.get_with(&path, &[("X-Forwarded-For", client)]).await;
     // The request is too large, and the call for its first half is the last that the client may make.
     let cells = app.get(&format!("{path}&explain=plan")).await.json()["cells"].as_u64().unwrap();
-    app.upstream().set_faults(Faults {
+    let faults = |delay_ms| Faults {
         cell_limit: Some(cells * 3 / 4),
         count_all_columns: Some(true),
-        delay_ms: 500,
+        delay_ms,
         ..Faults::default()
-    });
+    };
+    app.upstream().set_faults(faults(NEVER));
     let later = async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        assert_eq!(app.data_requests(), 1, "the first client's call is on its way");
-        ask("203.0.113.8").await
+        until("the first client's call is on its way", async || app.data_requests() == 1).await;
+        let speak = async {
+            until("the second client waits for it", async || {
+                app.get("/metrics").await.text().contains("\njobindsats_bridge_cache_requests_total 2\n")
+            })
+            .await;
+            app.upstream().set_faults(faults(0));
+        };
+        tokio::join!(ask("203.0.113.8"), speak).0
     };
     let (_, second) = tokio::join!(ask("203.0.113.7"), later);
     let refusals = r#"jobindsats_bridge_budget_refusals_total{resource="upstream_calls",share="client"} 1"#;

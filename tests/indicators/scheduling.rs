@@ -10,18 +10,9 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use super::fake::{self, lines, sample};
+use crate::support::patience::{PATIENCE, until};
 
 const UP: &str = "jobindsats_indicator_up{indicator=\"personer\"}";
-
-async fn until(what: &str, condition: impl Fn() -> bool) {
-    for _ in 0..500 {
-        if condition() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("never happened: {what}");
-}
 
 #[tokio::test]
 async fn indicators_are_refreshed_until_the_program_stops_and_then_kept() {
@@ -35,14 +26,16 @@ async fn indicators_are_refreshed_until_the_program_stops_and_then_kept() {
     let background = tokio::spawn(run(Arc::clone(&collector), pace, Clock::System, stopped));
 
     let failed = "jobindsats_indicator_refresh_failures_total{indicator=\"personer\",reason=\"timeout\"}";
-    until("failures are tried again soon", || sample(&collector, failed) >= 2.0).await;
+    until("failures are tried again soon", async || sample(&collector, failed) >= 2.0).await;
     source.change(|databank| databank.fault = None);
-    until("both succeed", || lines(&collector, "jobindsats_country_persons").len() == 2).await;
+    until("both succeed", async || lines(&collector, "jobindsats_country_persons").len() == 2).await;
     clock.advance(Duration::from_secs(25 * 3600));
-    until("they are refreshed again", || source.change(|databank| databank.reads) >= 4).await;
+    until("they are refreshed again", async || source.change(|databank| databank.reads) >= 4).await;
     collector.redefine(&fake::definitions(&[fake::definition(json!({ "id": "later" }))]));
-    until("a later definition has its turn", || lines(&collector, "jobindsats_country_persons").len() == 1)
-        .await;
+    until("a later definition has its turn", async || {
+        lines(&collector, "jobindsats_country_persons").len() == 1
+    })
+    .await;
 
     stop.send(true).unwrap();
     tokio::time::timeout(Duration::from_secs(5), background).await.expect("it stops").unwrap();
@@ -58,9 +51,9 @@ async fn a_stop_does_not_wait_for_the_next_turn() {
     let collector = Arc::new(collector);
     let (stop, stopped) = watch::channel(false);
     let background = tokio::spawn(run(Arc::clone(&collector), Pace::default(), Clock::System, stopped));
-    until("the first refresh", || sample(&collector, UP) == 1.0).await;
+    until("the first refresh", async || sample(&collector, UP) == 1.0).await;
     drop(stop);
-    tokio::time::timeout(Duration::from_secs(2), background).await.expect("it stops").unwrap();
+    tokio::time::timeout(PATIENCE, background).await.expect("it stops").unwrap();
 }
 
 #[tokio::test]
@@ -71,8 +64,8 @@ async fn another_definition_under_the_same_id_does_not_wait_for_the_old_ones_tur
     let (_stop, stopped) = watch::channel(false);
     let pace = Pace { interval: Duration::from_secs(3600), retry: Duration::from_millis(20) };
     tokio::spawn(run(Arc::clone(&collector), pace, Clock::System, stopped));
-    until("the first refresh", || sample(&collector, UP) == 1.0).await;
+    until("the first refresh", async || sample(&collector, UP) == 1.0).await;
     let share = json!({ "measure": "Personer i pct. af arbejdsstyrken", "quantity": "percent" });
     collector.redefine(&fake::definitions(&[fake::definition(share)]));
-    until("the share is read", || lines(&collector, "jobindsats_country_ratio").len() == 1).await;
+    until("the share is read", async || lines(&collector, "jobindsats_country_ratio").len() == 1).await;
 }

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use self::process::Bridge;
 use crate::support::app::{App, AppOptions, one_indicator};
+use crate::support::patience::until;
 
 /// The default number of kills.
 const FEW: u64 = 5;
@@ -145,9 +146,7 @@ async fn a_full_disk_costs_no_answer_and_leaves_no_halves_behind() {
     let query = "/odata/jobindsats/y25i01/Kommuner?$filter=Periode ge '2024M01'";
     let answer = rows(&bridge, query).await;
     let full = async || bridge.get("/status").await.unwrap().1.contains("der kan ikke skrives");
-    while !full().await {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    until("the full disk is noticed", full).await;
     assert_eq!(rows(&bridge, query).await, answer, "from memory");
     drop(bridge);
     for ending in ["cells", "new", "damaged"] {

@@ -4,10 +4,11 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
+
+use crate::support::patience::{PATIENCE, until};
+use crate::support::wire::unread;
 
 /// A running process; killed when it is dropped.
 pub struct Bridge {
@@ -78,11 +79,9 @@ impl Bridge {
         };
         // The output is read to its end, because a full pipe would block the process.
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().unwrap();
+        let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
         let bridge = Self { child, url, client };
-        while bridge.get("/readyz").await.unwrap().0 != 200 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        until("the program is ready", async || bridge.get("/readyz").await.unwrap().0 == 200).await;
         bridge
     }
 
@@ -103,12 +102,7 @@ impl Bridge {
 
     /// Asks for something, and takes nothing of the answer.
     pub async fn ask_unread(&self, request: &[u8]) -> TcpStream {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.set_recv_buffer_size(16 * 1024).unwrap();
-        let address = self.url.strip_prefix("http://").unwrap().parse().unwrap();
-        let mut stream = socket.connect(address).await.unwrap();
-        stream.write_all(request).await.unwrap();
-        stream
+        unread(self.url.strip_prefix("http://").unwrap().parse().unwrap(), request).await
     }
 
     /// The status and the body of an answer.

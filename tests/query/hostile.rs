@@ -1,9 +1,10 @@
 //! Requests at and beyond the limits of the binder.
 
 use jobindsats_bridge::error::DescribeError;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::fixture::{answer, ask, filter};
+use crate::support::patience::within;
 
 #[test]
 fn deep_expressions_are_bound_and_evaluated_on_a_small_stack() {
@@ -24,42 +25,50 @@ fn deep_expressions_are_bound_and_evaluated_on_a_small_stack() {
 
 #[test]
 fn long_chains_and_lists_cost_what_they_are_long() {
-    let started = Instant::now();
-    let chain: Vec<_> = (0..1500).map(|n| format!("Periode eq '{n}'")).collect();
-    assert_eq!(answer(&format!("$filter={} or Periode eq '2026M07'", chain.join(" or "))).len(), 2);
-    let list: Vec<_> = (0..4000).map(|n| format!("'{n}'")).collect();
-    assert_eq!(answer(&format!("$filter=Periode in ({},'2026M07')", list.join(","))).len(), 2);
-    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    within(Duration::from_secs(2), || {
+        let chain: Vec<_> = (0..1500).map(|n| format!("Periode eq '{n}'")).collect();
+        assert_eq!(answer(&format!("$filter={} or Periode eq '2026M07'", chain.join(" or "))).len(), 2);
+        let list: Vec<_> = (0..4000).map(|n| format!("'{n}'")).collect();
+        assert_eq!(answer(&format!("$filter=Periode in ({},'2026M07')", list.join(","))).len(), 2);
+    });
 }
 
 #[test]
 fn aliases_cannot_multiply_an_expression_or_refer_to_themselves() {
-    let started = Instant::now();
-    let uses = |name: &str| vec![format!("@{name}"); 100].join(" add ");
-    let query =
-        format!("$filter=@a eq 1&@a={}&@b={}&@c={}&@d={}&@e=Nr", uses("b"), uses("c"), uses("d"), uses("e"));
-    assert_eq!(ask("Hovedtal", &query).unwrap_err().describe().code, "ExpressionTooLarge");
-    assert_eq!(
-        ask("Hovedtal", "$filter=@a eq 1&@a=@b&@b=@a").unwrap_err().describe().code,
-        "ExpressionTooLarge"
-    );
-    assert_eq!(ask("Hovedtal", "$filter=Nr in @a&@a=@a").unwrap_err().describe().code, "ExpressionTooLarge");
-    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    within(Duration::from_secs(2), || {
+        let uses = |name: &str| vec![format!("@{name}"); 100].join(" add ");
+        let query = format!(
+            "$filter=@a eq 1&@a={}&@b={}&@c={}&@d={}&@e=Nr",
+            uses("b"),
+            uses("c"),
+            uses("d"),
+            uses("e")
+        );
+        assert_eq!(ask("Hovedtal", &query).unwrap_err().describe().code, "ExpressionTooLarge");
+        assert_eq!(
+            ask("Hovedtal", "$filter=@a eq 1&@a=@b&@b=@a").unwrap_err().describe().code,
+            "ExpressionTooLarge"
+        );
+        assert_eq!(
+            ask("Hovedtal", "$filter=Nr in @a&@a=@a").unwrap_err().describe().code,
+            "ExpressionTooLarge"
+        );
+    });
 }
 
 #[test]
 fn small_requests_cannot_make_large_expressions() {
-    let started = Instant::now();
-    let text = "x".repeat(8_000);
-    let doubled: Vec<_> = (0..17).map(|n| format!("@a{n}=concat(@a{},@a{})", n + 1, n + 1)).collect();
-    let doubling = format!("$filter=Område eq @a0&{}&@a17='{text}'", doubled.join("&"));
-    let operand = vec!["Nr eq 1"; 300].join(" and ");
-    let crossed = format!("$filter=({operand} and Åben) in ({})", vec!["Åben"; 3000].join(","));
-    let patterns = vec!["matchesPattern(Område,'(a{50}){50}')"; 100].join(" or ");
-    for query in [doubling, crossed, format!("$filter={patterns}")] {
-        assert_eq!(ask("Hovedtal", &query).unwrap_err().describe().code, "ExpressionTooLarge");
-    }
-    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    within(Duration::from_secs(5), || {
+        let text = "x".repeat(8_000);
+        let doubled: Vec<_> = (0..17).map(|n| format!("@a{n}=concat(@a{},@a{})", n + 1, n + 1)).collect();
+        let doubling = format!("$filter=Område eq @a0&{}&@a17='{text}'", doubled.join("&"));
+        let operand = vec!["Nr eq 1"; 300].join(" and ");
+        let crossed = format!("$filter=({operand} and Åben) in ({})", vec!["Åben"; 3000].join(","));
+        let patterns = vec!["matchesPattern(Område,'(a{50}){50}')"; 100].join(" or ");
+        for query in [doubling, crossed, format!("$filter={patterns}")] {
+            assert_eq!(ask("Hovedtal", &query).unwrap_err().describe().code, "ExpressionTooLarge");
+        }
+    });
 }
 
 #[test]
@@ -75,8 +84,8 @@ fn an_order_has_a_limit() {
 
 #[test]
 fn a_pattern_takes_linear_time() {
-    let started = Instant::now();
-    let text = format!("matchesPattern('{}','^(a+)+$')", "a".repeat(5000) + "b");
-    assert!(filter(&text).unwrap().is_some());
-    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    within(Duration::from_secs(1), || {
+        let text = format!("matchesPattern('{}','^(a+)+$')", "a".repeat(5000) + "b");
+        assert!(filter(&text).unwrap().is_some());
+    });
 }

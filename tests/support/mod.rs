@@ -5,4 +5,5 @@ pub mod canned;
 pub mod canned_app;
 pub mod log;
 pub mod open_files;
+pub mod patience;
 pub mod wire;

@@ -2,19 +2,26 @@
 
 use std::io::Read;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use flate2::read::GzDecoder;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
-/// Longest wait for an answer.
-const PATIENCE: Duration = Duration::from_secs(30);
+use super::patience::PATIENCE;
 
 /// One connection, kept alive.
 pub struct Wire {
     stream: BufReader<TcpStream>,
     pub host: String,
+}
+
+/// Sends a request and takes as little of the answer as it can: the kernel has room for next to nothing.
+pub async fn unread(address: SocketAddr, request: &[u8]) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(16 * 1024).unwrap();
+    let mut stream = socket.connect(address).await.unwrap();
+    stream.write_all(request).await.unwrap();
+    stream
 }
 
 /// An answer as it came.

@@ -53,11 +53,10 @@ if [ $# -gt 0 ]; then
     [ -z "$lacking" ] || fail "the image lacks $lacking"
 fi
 
-if command -v nginx >/dev/null; then
-    openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=tal.example -keyout "$work/tls.key" -out "$work/tls.crt" 2>/dev/null
-    sed -e "s,/run/secrets/tls_certificate,$work/tls.crt,; s,/run/secrets/tls_key,$work/tls.key," \
-        -e 's/bridge:8080/127.0.0.1:8080/; s/grafana:3000/127.0.0.1:3000/' deploy/tls.conf >"$work/tls.conf"
-    printf 'pid %s/nginx.pid; error_log stderr; events {} http { access_log off; include %s/tls.conf; }\n' "$work" "$work" >"$work/nginx.conf"
-    nginx -q -t -c "$work/nginx.conf" || fail "nginx refuses deploy/tls.conf"
-fi
+command -v nginx >/dev/null || fail "nginx is needed to check deploy/tls.conf"
+openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=tal.example -keyout "$work/tls.key" -out "$work/tls.crt" 2>/dev/null
+sed -e "s,/run/secrets/tls_certificate,$work/tls.crt,; s,/run/secrets/tls_key,$work/tls.key," \
+    -e 's/bridge:8080/127.0.0.1:8080/; s/grafana:3000/127.0.0.1:3000/' deploy/tls.conf >"$work/tls.conf"
+printf 'pid %s/nginx.pid; error_log stderr; events {} http { access_log off; include %s/tls.conf; }\n' "$work" "$work" >"$work/nginx.conf"
+nginx -q -t -c "$work/nginx.conf" || fail "nginx refuses deploy/tls.conf"
 echo "compose files, Dockerfile and what the image is built from are as they should be"

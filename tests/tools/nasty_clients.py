@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Hundreds of clients at once that do what hurts most, while innocent ones are timed and the service's memory is watched.
 
-    tests/tools/nasty_clients.py target/release/jobindsats-bridge [--clients 300] [--seconds 60] [--limit-mb 1536] [--address-space]
+    tests/tools/nasty_clients.py target/release/jobindsats-bridge [--clients 300] [--seconds 60] [--limit-mb 1536] [--control-group]
 
-Starts a simulator and a service on free ports, both of the given program, with their default settings. Fails if the service ends, takes
-more memory than the limit, or keeps innocent clients waiting. --address-space sets the limit with `ulimit -v` as well. KINDS is the list
+Starts a simulator and a service on free ports, both of the given program, with their default settings. Fails if the service ends or takes
+more memory than the limit. --control-group makes the system enforce the limit, as it does for a container (needs root). KINDS is the list
 of what is tried.
 """
 
@@ -12,17 +12,16 @@ import argparse
 import collections
 import contextlib
 import json
-import os
 import random
-import resource
 import socket
-import subprocess
 import sys
-import tempfile
 import threading
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
+
+from service import Service, started
 
 QUOTED = urllib.parse.quote
 LARGE = "/odata/jobindsats/y01dia02/" + QUOTED("Fordelt_på_A_kasse")
@@ -134,11 +133,6 @@ KINDS: dict[str, tuple[bytes, int | None]] = {
 }
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
 def act(port: int, kind: str, until: float, statuses: collections.Counter) -> None:
     """Does the same again and again."""
     request, pace = KINDS[kind]
@@ -178,49 +172,33 @@ def innocent(url: str, until: float, waits: dict[str, list[float]], statuses: co
         time.sleep(0.1)
 
 
-def memory_mb(pid: int, name: str) -> int:
-    with open(f"/proc/{pid}/status", encoding="ascii") as status:
-        return next(int(line.split()[1]) // 1024 for line in status if line.startswith(name))
-
-
-def wait_until_ready(url: str) -> None:
-    for _ in range(300):
-        with contextlib.suppress(OSError), urllib.request.urlopen(url + "/readyz", timeout=10):
-            return
-        time.sleep(1)
-    raise SystemExit("the service did not become ready")
-
-
-def attack(service: subprocess.Popen, port: int, arguments: argparse.Namespace) -> bool:
-    url = f"http://127.0.0.1:{port}"
-    wait_until_ready(url)
+def attack(service: Service, arguments: argparse.Namespace) -> bool:
     for path in (LARGE, SMALL):
-        with urllib.request.urlopen(url + path, timeout=300) as answer:
-            answer.read()
-    print(f"idle: {memory_mb(service.pid, 'VmRSS')} MB", flush=True)
+        service.get(path)
+    print(f"idle: {service.memory_mb()} MB", flush=True)
     until = time.monotonic() + arguments.seconds
     statuses: collections.Counter = collections.Counter()
     waits: dict[str, list[float]] = {"/healthz": [], SMALL: []}
     kinds = [list(KINDS)[at % len(KINDS)] for at in range(arguments.clients)]
-    threads = [threading.Thread(target=act, args=(port, kind, until, statuses), daemon=True) for kind in kinds]
-    threads.append(threading.Thread(target=innocent, args=(url, until, waits, statuses), daemon=True))
+    threads = [threading.Thread(target=act, args=(service.port, kind, until, statuses), daemon=True) for kind in kinds]
+    threads.append(threading.Thread(target=innocent, args=(service.url, until, waits, statuses), daemon=True))
     for thread in threads:
         thread.start()
     threads[-1].join()
     for (kind, status), count in sorted(statuses.items()):
         print(f"{kind}: {status or 'no answer'} {count} times")
-    if service.poll() is not None:
-        print(f"the service ended with {service.returncode}")
+    if service.process.poll() is not None:
+        print(f"the service ended with {service.process.returncode}")
         return False
-    peak = memory_mb(service.pid, "VmHWM")
-    print(f"peak: {peak} MB; now {memory_mb(service.pid, 'VmRSS')} MB")
+    peak = service.memory_mb("VmHWM")
+    print(f"peak: {peak} MB; now {service.memory_mb()} MB")
     for path, times in waits.items():
         times.sort()
         print(f"{path}: median {times[len(times) // 2] * 1000:.0f} ms, longest {times[-1] * 1000:.0f} ms, {len(times)} times")
     for thread in threads:
         thread.join(5)
     time.sleep(arguments.later)
-    print(f"{arguments.later} s later: {memory_mb(service.pid, 'VmRSS')} MB")
+    print(f"{arguments.later} s later: {service.memory_mb()} MB")
     return peak <= arguments.limit_mb
 
 
@@ -231,23 +209,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--later", type=int, default=60)
     parser.add_argument("--limit-mb", type=int, default=1536)
-    parser.add_argument("--address-space", action="store_true")
+    parser.add_argument("--control-group", action="store_true")
     arguments = parser.parse_args()
-    upstream, own = free_port(), free_port()
-    limit = arguments.limit_mb * 1024 * 1024
-    narrow = (lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit))) if arguments.address_space else None
-    with tempfile.TemporaryDirectory() as folder:
-        settings = {"BRIDGE_DATA_DIR": folder, "BRIDGE_LISTEN": f"127.0.0.1:{own}", "BRIDGE_LOG": "error"}
-        simulator = subprocess.Popen([arguments.program, "simulator", "--listen", f"127.0.0.1:{upstream}"])
-        time.sleep(2)
-        serve = [arguments.program, "serve", "--simulator", f"http://127.0.0.1:{upstream}/v3"]
-        service = subprocess.Popen(serve, env=os.environ | settings, preexec_fn=narrow)
-        try:
-            held = attack(service, own, arguments)
-        finally:
-            for process in (service, simulator):
-                process.terminate()
-                process.wait()
+    with started(arguments.program, arguments.limit_mb if arguments.control_group else None) as service:
+        held = attack(service, arguments)
     sys.exit(0 if held else 1)
 
 
