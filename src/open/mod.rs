@@ -68,6 +68,8 @@ impl Choice {
 pub enum OpenError {
     #[error("there is no choice; expected `valg={{table}}/{{set}}?{{options}}`, percent-encoded")]
     NoChoice,
+    #[error("{set} has codes in place of labels, which relate to no other table of a model; use {instead}")]
+    OnlyCodes { set: String, instead: &'static str },
     #[error("a collection has at most {most} choices")]
     TooManyChoices { most: usize },
     #[error(
@@ -97,6 +99,15 @@ impl DescribeError for OpenError {
                 "Der er ikke valgt noget; skriv valg= efterfulgt af måling, sæt og filter, som forsiden gør det.",
             )
             .on(CHOICE_OPTION),
+            Self::OnlyCodes { set, instead } => ErrorDescription::new(
+                400,
+                "OnlyCodes",
+                format!(
+                    "Sættet '{set}' har koder i stedet for tekster og kan ikke stå i et Power BI-projekt; \
+                     vælg '{instead}', som har de samme tal."
+                ),
+            )
+            .on("path"),
             Self::TooManyChoices { most } => ErrorDescription::new(
                 400,
                 "TooManyChoices",

@@ -327,6 +327,10 @@ fn files() -> Vec<Example> {
             ExportError::NotASet { path: text("Hovedtal/$count") },
         ),
         example("a file to open holds no choice", OpenError::NoChoice),
+        example(
+            "a project is asked of a set that has codes alone",
+            OpenError::OnlyCodes { set: "Observations".to_owned(), instead: "Data" },
+        ),
         example("a collection has more choices than fit", OpenError::TooManyChoices { most: 20 }),
     ]
 }

@@ -195,11 +195,33 @@ async fn the_first_page_of_a_project_tells_areas_and_members_apart() {
 }
 
 #[actix_web::test]
+async fn what_is_computed_from_figures_is_hidden_and_guarded_in_a_project() {
+    let app = App::start().await;
+    let options = "$compute=Antal_ledige_personer mul 2 as Dobbelt&$select=Periode,Dobbelt&$top=5";
+    let script = app.get(&format!("/open/y25i01/Landet.tmdl?{options}")).await.text();
+    let column = script.split("column ").find(|column| column.starts_with("Dobbelt_kilde"));
+    assert!(column.is_some_and(|column| column.contains("isHidden")), "{script}");
+    assert!(script.contains("measure Dobbelt =") && script.contains("[Dobbelt_kilde])"), "{script}");
+}
+
+#[actix_web::test]
+async fn figures_have_the_decimals_of_their_unit() {
+    let app = App::start().await;
+    let styles = part(&app.get("/open/y25i01/Landet.xlsx?$top=5").await, "xl/styles.xml");
+    for format in ["#,##0", "#,##0.0"] {
+        assert!(styles.contains(&format!("formatCode=\"{format}\"")), "{format} in {styles}");
+    }
+    assert!(!styles.contains("0.#"), "Excel would end whole numbers with a comma: {styles}");
+}
+
+#[actix_web::test]
 async fn what_does_not_fit_is_refused_before_anything_is_asked() {
     let app = App::start().await;
     let many = "valg=y25i01%2FLandet&".repeat(21);
     for (path, status, code) in [
         ("/open/y25i01/Data.xlsx", 400, "TooManyRows"),
+        ("/open/y25i01/Observations.tmdl?$top=5", 400, "OnlyCodes"),
+        ("/open/samling.pbip.zip?valg=y25i01%2FObservations", 400, "OnlyCodes"),
         ("/open/samling.xlsx", 400, "NoChoice"),
         ("/open/samling.xlsx?valg=y25i01", 400, "NoChoice"),
         ("/open/samling.xlsx?valg=%ff", 400, "NoChoice"),

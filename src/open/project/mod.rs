@@ -6,7 +6,7 @@
 mod report;
 mod tmdl;
 
-use crate::catalogue::measure::NotAdditive;
+use crate::catalogue::measure::{NotAdditive, Unit};
 use crate::export::FileColumn;
 use crate::open::{Choice, OpenError, mashup};
 
@@ -29,11 +29,22 @@ pub struct Figure {
     pub column: String,
     pub title: String,
     pub description: String,
-    /// What is counted; empty where it is not known.
-    pub unit: String,
-    pub decimals: usize,
+    /// What is counted, where it is known and the same for all.
+    pub unit: Option<Unit>,
     /// Why its figures may not be summed.
     pub not_additive: NotAdditive,
+}
+
+impl Figure {
+    /// How the figures look in Excel and Power BI, which write thousands and decimals as the reader's country does; `None` where their
+    /// decimals are not known. A format with optional decimals would have Excel end whole numbers with a comma.
+    #[must_use]
+    pub fn number_format(&self) -> Option<String> {
+        Some(match usize::from(self.unit?.decimals()) {
+            0 => "#,##0".to_owned(),
+            decimals => format!("#,##0.{}", "0".repeat(decimals)),
+        })
+    }
 }
 
 /// A project of several choices from one bridge.
@@ -96,8 +107,7 @@ mod tests {
             column: "Antal".to_owned(),
             title: "Antal \"personer\"\n(uger)".to_owned(),
             description: "Må ikke lægges sammen.".to_owned(),
-            unit: "personer".to_owned(),
-            decimals: 1,
+            unit: Some(Unit::Weeks),
             not_additive: NotAdditive::Persons,
         };
         let table = |set: &str| {
@@ -172,7 +182,7 @@ mod tests {
         ] {
             assert!(script.contains(&format!("measure {name} =")), "{script}");
         }
-        assert!(script.contains("formatString: #,##0.0 \"personer\""), "{script}");
+        assert!(script.contains("formatString: #,##0.0 \"uger\""), "{script}");
     }
 
     #[test]
@@ -186,6 +196,19 @@ mod tests {
         );
         assert!(!script.contains("model Model"));
         assert!(script.contains("\n\t\tpartition Områder = m\n"));
+    }
+
+    #[test]
+    fn groups_without_days_are_refreshed_whole() {
+        let mut project = project();
+        project.refresh = Some(RefreshPolicy { years: 10, months: 24 });
+        let windows = |project: &Project| project.script().matches("[Fra] >= ").count();
+        assert!(windows(&project) > 0);
+        for table in &mut project.tables {
+            table.choice.options.push(("$apply".to_owned(), "groupby((Område))".to_owned()));
+            table.choice.columns.retain(|column| column.name != "Fra");
+        }
+        assert_eq!(windows(&project), 0);
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub(super) const AREAS: &str = "Områder";
 pub(super) const PERIODS: &str = "Perioder";
 const CALENDAR: &str = "Kalender";
 const DATE: &str = "Dato";
+/// How numbers look whose decimals are not known.
+const GENERAL_NUMBER: &str = "General Number";
 /// The first day of the calendar: the databank's oldest periods begin later.
 const FIRST_YEAR: u32 = 1990;
 
@@ -165,6 +167,7 @@ fn figure_table(table: &ModelTable, names: &TableNames, refresh: Option<RefreshP
     let name = quoted(&names.table);
     let mut text = described("", &table.description);
     let _ = writeln!(text, "table {name}");
+    let refresh = refresh.filter(|_| has_days(&table.choice));
     if let Some(policy) = refresh {
         text += &refresh_policy(table, policy);
     }
@@ -187,6 +190,12 @@ fn figure_table(table: &ModelTable, names: &TableNames, refresh: Option<RefreshP
         Query::of(&table.choice, Typing::Stated)
     };
     text + &partition(&name, &query.to_string())
+}
+
+/// Whether the rows that a choice is made of have the day by which a refresh picks its window: groups have only what they name.
+fn has_days(choice: &Choice) -> bool {
+    let is_grouped = choice.options.iter().any(|(name, _)| name == "$apply");
+    !is_grouped || choice.columns.iter().any(|column| column.name == "Fra")
 }
 
 /// Whether readers find the column in a related table. Places without an official code have no row there.
@@ -227,11 +236,10 @@ fn figure_column(column: &FileColumn, figure: &Figure, names: &FigureNames) -> S
 }
 
 fn format_string(figure: &Figure) -> String {
-    let decimals =
-        if figure.decimals == 0 { String::new() } else { format!(".{}", "0".repeat(figure.decimals)) };
-    let unit = clean(&figure.unit).replace(['"', '\\'], "");
-    let unit = if unit.is_empty() { unit } else { format!(" \"{unit}\"") };
-    format!("#,##0{decimals}{unit}")
+    match (figure.number_format(), figure.unit) {
+        (Some(format), Some(unit)) => format!("{format} \"{}\"", unit.label()),
+        _ => GENERAL_NUMBER.to_owned(),
+    }
 }
 
 struct ColumnRole {
@@ -242,7 +250,7 @@ struct ColumnRole {
 fn column(column: &FileColumn, role: &ColumnRole) -> String {
     let (data_type, format) = match column.primitive {
         PrimitiveType::Decimal | PrimitiveType::Double | PrimitiveType::Single => {
-            ("double", Some("#,##0.########"))
+            ("double", Some(GENERAL_NUMBER))
         }
         PrimitiveType::Int16
         | PrimitiveType::Int32

@@ -20,8 +20,9 @@ use rust_xlsxwriter::{
     TableStyle, Workbook, Worksheet,
 };
 
-use crate::export::parquet;
+use crate::export::{FileColumn, parquet};
 use crate::odata::value::PrimitiveType;
+use crate::open::project::Figure;
 use crate::open::{Choice, OpenError};
 
 /// The rows of a worksheet below the header.
@@ -39,6 +40,7 @@ const INSTANT_FORMAT: u8 = 22;
 #[derive(Debug)]
 pub struct Sheet {
     pub choice: Choice,
+    pub figures: Vec<Figure>,
     /// What the sheet [`SOURCE_SHEET`] says about the choice, as names and values.
     pub facts: Vec<(String, String)>,
     pub rows: Vec<RecordBatch>,
@@ -101,7 +103,7 @@ fn write_rows(page: &mut Worksheet, sheet: &Sheet, names: &Names) -> Result<(), 
     page.set_name(&names.sheet)?;
     page.set_freeze_panes(1, 0)?;
     let columns: Vec<ColumnStyle> =
-        sheet.choice.columns.iter().map(|column| ColumnStyle::of(column.primitive)).collect();
+        sheet.choice.columns.iter().map(|column| ColumnStyle::of(column, &sheet.figures)).collect();
     let heads = sheet.choice.columns.iter().zip(&columns);
     let heads =
         heads.map(|(column, style)| TableColumn::new().set_header(&column.name).set_format(&style.format));
@@ -152,12 +154,14 @@ struct ColumnStyle {
 }
 
 impl ColumnStyle {
-    fn of(primitive: PrimitiveType) -> Self {
-        let (format, width, is_figure) = match primitive {
+    fn of(column: &FileColumn, figures: &[Figure]) -> Self {
+        let (format, width, is_figure) = match column.primitive {
             PrimitiveType::Date => (Format::new().set_num_format_index(DATE_FORMAT), 10, false),
             PrimitiveType::DateTimeOffset => (Format::new().set_num_format_index(INSTANT_FORMAT), 15, false),
             PrimitiveType::Decimal | PrimitiveType::Double => {
-                (Format::new().set_num_format("#,##0.########"), 12, true)
+                let figure = figures.iter().find(|figure| figure.column == column.name);
+                let format = figure.and_then(Figure::number_format);
+                (format.map_or_else(Format::new, |format| Format::new().set_num_format(format)), 12, true)
             }
             _ => (Format::new(), 10, false),
         };
@@ -315,7 +319,7 @@ mod tests {
 
     fn sheet(rows: Vec<RecordBatch>) -> Sheet {
         let facts = vec![("Kilde".to_owned(), "Jobindsats.dk, =1+1".to_owned())];
-        Sheet { choice: choice(&[]), facts, rows }
+        Sheet { choice: choice(&[]), figures: Vec::new(), facts, rows }
     }
 
     fn part(bytes: &[u8], path: &str) -> String {

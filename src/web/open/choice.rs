@@ -5,10 +5,14 @@ use percent_encoding::percent_decode_str;
 use crate::answer::Resource;
 use crate::answer::error::BridgeError;
 use crate::budget::work::Work;
+use crate::catalogue::measure::NotAdditive;
+use crate::export::FileColumn;
 use crate::feed::column::{Fact, MemberFact};
+use crate::feed::table_feed::CUBE;
 use crate::feed::{Feed, RowSource, Set};
 use crate::odata::edm::AnnotationValue;
 use crate::odata::uri;
+use crate::odata::value::PrimitiveType;
 use crate::open::project::{Figure, KEYS, ModelTable};
 use crate::open::{Choice, OpenError};
 use crate::query::BoundQuery;
@@ -17,6 +21,8 @@ use crate::web::state::AppState;
 
 /// Options that have no part in a query that is sent again: the columns are pinned by a step of their own.
 const LEFT_OUT: [&str; 3] = ["$select", "$count", "$schemaversion"];
+
+const COMPUTED: &str = "Beregnet af broen af andre kolonner. Må ikke lægges sammen.";
 
 /// Makes files of choices for one request.
 pub(super) struct Opener<'a> {
@@ -69,11 +75,17 @@ impl Opener<'_> {
 
 impl Chosen {
     /// The choice as a table of a model, with the columns of its relationships even where they are not shown.
-    pub fn into_table(mut self) -> ModelTable {
+    ///
+    /// # Errors
+    /// When the set has other codes than the tables that it would relate to.
+    pub fn into_table(mut self) -> Result<ModelTable, OpenError> {
         let (feed, query) = (&self.source.feed, &self.query);
         let result = query.result(feed);
-        let dimensions =
-            feed.sets.get(query.set).map(|set| dimensions(set, &self.choice)).unwrap_or_default();
+        let set = feed.sets.get(query.set).unwrap_or(result);
+        if set.columns.iter().any(|column| column.fact == Fact::Value) {
+            return Err(OpenError::OnlyCodes { set: set.name.clone(), instead: CUBE });
+        }
+        let dimensions = dimensions(set, &self.choice);
         for key in KEYS {
             let columns = &mut self.choice.columns;
             if columns.iter().all(|column| column.name != key) {
@@ -82,7 +94,7 @@ impl Chosen {
             }
         }
         let Self { choice, description, figures, .. } = self;
-        ModelTable { choice, description, figures, dimensions }
+        Ok(ModelTable { choice, description, figures, dimensions })
     }
 }
 
@@ -102,23 +114,27 @@ fn kept_options(options: &str) -> Result<Vec<(String, String)>, BridgeError> {
     Ok(kept)
 }
 
-/// The shown columns that hold figures.
+/// The shown columns that hold figures, also of all measures at once and what is computed from figures.
 fn figures(feed: &Feed, set: &Set, choice: &Choice) -> Vec<Figure> {
     let RowSource::Cells(source) = &set.rows else { return Vec::new() };
     let figure = |name: &str| {
-        let column = set.columns.iter().find(|column| column.name == name)?;
-        let Fact::Measure(index) = column.fact else { return None };
-        let measure = source.measurement.measures.get(index)?;
-        Some(Figure {
+        let column = set.columns.iter().find(|column| column.name == name);
+        let measure = match column.map(|column| column.fact) {
+            Some(Fact::Measure(index)) => source.measurement.measures.get(index),
+            _ => None,
+        };
+        Figure {
             column: name.to_owned(),
-            title: measure.heading.clone(),
-            description: description(feed, set, name),
-            unit: measure.unit.map_or("", |unit| unit.label()).to_owned(),
-            decimals: measure.unit.map_or(0, |unit| usize::from(unit.decimals())),
-            not_additive: measure.additivity(),
-        })
+            title: measure.map_or(name, |measure| &measure.heading).to_owned(),
+            description: column.map_or(COMPUTED.to_owned(), |_| description(feed, set, name)),
+            unit: measure.and_then(|measure| measure.unit),
+            not_additive: measure.map_or(NotAdditive::Unknown, |measure| measure.additivity()),
+        }
     };
-    choice.columns.iter().filter_map(|column| figure(&column.name)).collect()
+    let fractional = |column: &&FileColumn| {
+        matches!(column.primitive, PrimitiveType::Decimal | PrimitiveType::Double | PrimitiveType::Single)
+    };
+    choice.columns.iter().filter(fractional).map(|column| figure(&column.name)).collect()
 }
 
 /// The shown columns with the members of breakdowns.

@@ -178,7 +178,7 @@ impl Opener<'_> {
             catalogue: format!("{}/odata/", self.root),
             areas: columns("Områder"),
             periods: columns("Perioder"),
-            tables: chosen.into_iter().map(Chosen::into_table).collect(),
+            tables: chosen.into_iter().map(Chosen::into_table).collect::<Result<_, _>>()?,
             refresh: is_incremental.then_some(INCREMENTAL),
         })
     }

@@ -44,7 +44,8 @@ impl Opener<'_> {
             made = made.max(rows.fetched_at.unwrap_or(DateTime::UNIX_EPOCH));
             let facts = self.facts(&chosen, &rows, count);
             held.extend(rows.held);
-            sheets.push(Sheet { choice: chosen.choice, facts, rows: rows.batches });
+            let Chosen { choice, figures, .. } = chosen;
+            sheets.push(Sheet { choice, figures, facts, rows: rows.batches });
         }
         let write = move || {
             let written = workbook::workbook(&sheets, made);

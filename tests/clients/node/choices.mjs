@@ -7,6 +7,9 @@ import JSZip from "jszip";
 export const SERVICE = process.argv[2].replace(/\/$/, "");
 export const CHOICES = JSON.parse(readFileSync(new URL("../choices.json", import.meta.url)));
 
+/** The choices that a Power BI project can hold: not the set that has codes alone. */
+export const MODELLED = CHOICES.filter((choice) => choice.set !== "Observations");
+
 /** The address of a choice below a path of the service, in the form of the ending. */
 export function address(root, { table, set, options }, ending = "") {
   const query = Object.entries(options).map(([name, value]) => `${name}=${encodeURIComponent(value)}`);
