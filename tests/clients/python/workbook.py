@@ -119,20 +119,19 @@ def libreoffice_reads(what: str, file: Path, rows: list[list[dict]]) -> None:
         assert marks or not any(row.get("Status") for row in wanted), f"{what}: hidden figures are not marked"
 
 
-def main() -> None:
-    service = root()
-    books = {choice.what: [choice] for choice in (*CHOICES, NO_ROWS)}
-    addresses = {what: f"{choices[0].path}.xlsx?{choices[0].query}" for what, choices in books.items()}
-    books["a collection"] = list(COLLECTED)
-    parts = (f"valg={quote(f'{choice.table}/{choice.set}?{choice.query}', safe='')}" for choice in COLLECTED)
-    addresses["a collection"] = f"samling.xlsx?{'&'.join(parts)}"
-    rows = {choice: feed(service, choice) for choice in set(chain(*books.values()))}
-    for choice in CHOICES:
-        is_what_it_says(choice, rows[choice])
+def address(choices: list[Choice]) -> str:
+    if len(choices) == 1:
+        return f"{choices[0].path}.xlsx?{choices[0].query}"
+    parts = (f"valg={quote(f'{choice.table}/{choice.set}?{choice.query}', safe='')}" for choice in choices)
+    return f"samling.xlsx?{'&'.join(parts)}"
+
+
+def read_by_all(service: str, books: dict[str, list[Choice]], rows: dict[Choice, list[dict]]) -> None:
+    """Every reader sees the feed's rows in these workbooks of one choice or several."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for what, choices in books.items():
-            answer = requests.get(f"{service}/open/{addresses[what]}", timeout=120)
+            answer = requests.get(f"{service}/open/{address(choices)}", timeout=120)
             assert answer.ok, (what, answer.text)
             (folder / f"{what}.xlsx").write_bytes(answer.content)
             openpyxl_reads(what, answer.content, choices, [rows[choice] for choice in choices])
@@ -140,6 +139,14 @@ def main() -> None:
         to_open_document(folder)
         for what, choices in books.items():
             libreoffice_reads(what, folder / f"{what}.fods", [rows[choice] for choice in choices])
+
+
+def main() -> None:
+    books = {choice.what: [choice] for choice in (*CHOICES, NO_ROWS)} | {"a collection": list(COLLECTED)}
+    rows = {choice: feed(root(), choice) for choice in set(chain(*books.values()))}
+    for choice in CHOICES:
+        is_what_it_says(choice, rows[choice])
+    read_by_all(root(), books, rows)
     print(f"{len(books)} workbooks")
 
 
