@@ -12,13 +12,19 @@ pub(super) struct Files {
 pub(super) struct File {
     pub title: &'static str,
     pub link: String,
+    /// Whether its text is pasted somewhere, and so worth a button that copies it.
+    pub is_pasted: bool,
 }
 
 impl Files {
     /// `link` makes the address of the rows in a folder, `open` or `export`, with an ending.
     pub fn new(visit: &Visit, link: impl Fn(&str, &str) -> String) -> Self {
         let l = visit.language;
-        let file = |title, folder: &str, ending: &str| File { title, link: link(folder, ending) };
+        let file = |title, folder: &str, ending: &str| File {
+            title,
+            link: link(folder, ending),
+            is_pasted: ending == "tmdl",
+        };
         let connector = visit.file("open/JobindsatsBridge.mez");
         Self {
             rows: vec![
@@ -48,7 +54,7 @@ impl Files {
                     ),
                 ),
                 (
-                    File { title: "Connector (.mez)", link: connector },
+                    File { title: "Connector (.mez)", link: connector, is_pasted: false },
                     l.text(
                         "viser alle målinger efter emne under »Hent data«; lægges i Power BI's mappe til connectorer",
                         "lists all measurements by subject in “Get data”; belongs in Power BI's folder for connectors",

@@ -107,8 +107,10 @@ await step('a misspelt word leads to chart, map, table and the rows behind them'
     await person.click(page.locator('.results .title').filter({ hasText: 'varighed af afsluttede forløb' }).first());
     await page.locator('svg.chart').first().waitFor();
     assert.equal(await page.locator('svg.map a').count(), 98);
-    await page.getByRole('button', { name: 'Kopiér' }).click();
+    await page.getByRole('button', { name: 'Kopiér', exact: true }).click();
     const address = await page.evaluate(() => navigator.clipboard.readText());
+    await page.getByRole('button', { name: 'Kopiér scriptet' }).click();
+    await page.waitForFunction(async () => (await navigator.clipboard.readText()).startsWith('createOrReplace'));
     const rows = [];
     for (let next = address; next; ) {
       const answer = await (await fetch(next)).json();

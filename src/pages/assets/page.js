@@ -33,14 +33,15 @@ for (const form of document.querySelectorAll("form[data-auto]")) {
   form.addEventListener("change", () => form.requestSubmit());
 }
 
-// Copy buttons.
+// Copy buttons: for a text on the page, or for the file that a link leads to.
 for (const button of document.querySelectorAll("button[data-copy]")) {
   const text = document.getElementById(button.dataset.copy);
   const label = button.textContent;
   if (!text || !navigator.clipboard) continue;
   button.hidden = false;
   button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(text.textContent.trim());
+    const copied = text.href ? await (await fetch(text.href)).text() : text.textContent.trim();
+    await navigator.clipboard.writeText(copied);
     button.textContent = document.documentElement.lang === "da" ? "Kopieret" : "Copied";
     setTimeout(() => (button.textContent = label), 2000);
   });
