@@ -77,3 +77,49 @@ fn the_readme_begins_with_its_two_commands() {
     let commands: Vec<_> = first.lines().take(2).map(|line| line.split('#').next().unwrap().trim()).collect();
     assert_eq!(commands, ["cargo run --release", "cargo test"]);
 }
+
+/// The Markdown files of the project.
+fn pages(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if path.is_dir() && !name.starts_with('.') && !["target", "node_modules"].contains(&name) {
+            pages(&path, found);
+        } else if name.ends_with(".md") {
+            found.push(path);
+        }
+    }
+}
+
+/// The anchors that headings have, as forges make them.
+fn anchors(page: &str) -> BTreeSet<String> {
+    let headings = page.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#'));
+    let letters = |heading: &str| -> String {
+        let kept =
+            heading.trim().chars().filter(|letter| letter.is_alphanumeric() || " -_".contains(*letter));
+        kept.map(|letter| if letter == ' ' { '-' } else { letter }).collect::<String>().to_lowercase()
+    };
+    headings.map(letters).collect()
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    let mut files = Vec::new();
+    pages(Path::new(env!("CARGO_MANIFEST_DIR")), &mut files);
+    let mut followed = 0;
+    for file in files {
+        let page = std::fs::read_to_string(&file).unwrap();
+        let targets = page.split("](").skip(1).filter_map(|rest| rest.split([')', ' ']).next());
+        for target in targets.filter(|target| !target.contains(":") && !target.starts_with('/')) {
+            let (path, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let linked = if path.is_empty() { file.clone() } else { file.parent().unwrap().join(path) };
+            assert!(linked.exists(), "{}: {target}", file.display());
+            if !anchor.is_empty() {
+                let has = anchors(&std::fs::read_to_string(&linked).unwrap()).contains(anchor);
+                assert!(has, "{}: {target}", file.display());
+            }
+            followed += 1;
+        }
+    }
+    assert!(followed > 30, "{followed} links");
+}
