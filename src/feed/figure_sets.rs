@@ -11,6 +11,7 @@ use crate::feed::column::{Fact, MemberFact, PeriodFact};
 use crate::feed::naming;
 use crate::feed::registry::{Kind, NameRegistry, Part};
 use crate::feed::set_definition::{ColumnDefinition, NavigationDefinition, SetDefinition};
+use crate::feed::set_names::{COUNTRY, MUNICIPALITIES, REGIONS, broken_down_by};
 use crate::feed::spelling::FormerNames;
 use crate::feed::{CellForm, CellSource, Extent, RowSource};
 use crate::odata::edm::AnnotationValue;
@@ -19,9 +20,6 @@ use crate::odata::value::PrimitiveType;
 pub(super) const PERIOD: &str = "Periode";
 pub(super) const AREA: &str = "Område";
 pub(super) const OBSERVATIONS: &str = "Observations";
-
-/// The prefix of the names of sets that are broken down by a dimension.
-pub(super) const BROKEN_DOWN: &str = "Fordelt_på_";
 
 /// The longest status code, `mangler`.
 const STATUS_LENGTH: u32 = 7;
@@ -97,9 +95,9 @@ impl<'a> NamedMeasurement<'a> {
     /// `Landet`, `Regioner` and `Kommuner`, those that the table has.
     pub fn levels(&self) -> Vec<SetDefinition> {
         let kinds = [
-            ("Landet", "hele landet", AreaKind::Country),
-            ("Regioner", "regionerne", AreaKind::Region),
-            ("Kommuner", "kommunerne", AreaKind::Municipality),
+            (COUNTRY, "hele landet", AreaKind::Country),
+            (REGIONS, "regionerne", AreaKind::Region),
+            (MUNICIPALITIES, "kommunerne", AreaKind::Municipality),
         ];
         kinds
             .into_iter()
@@ -141,7 +139,7 @@ impl<'a> NamedMeasurement<'a> {
             "Tal for hvert område og hver værdi i fordelingen {label}, uden dens total. {mixed}{} {MAY_NOT_ADD_UP}",
             self.other_dimensions(Some(index))
         );
-        self.wide(format!("{BROKEN_DOWN}{name}"), title, description, self.shortest(), extents)
+        self.wide(broken_down_by(name), title, description, self.shortest(), extents)
     }
 
     fn level(&self, dimension: &Dimension, set: &LevelSet) -> SetDefinition {
@@ -357,7 +355,7 @@ fn level_sets(measurement: &Measurement, dimensions: &[String], names: &mut Name
         if dimension.is_area() || levels.len() < 2 {
             continue;
         }
-        let group = format!("{BROKEN_DOWN}{name}");
+        let group = broken_down_by(name);
         let described: Vec<(String, String, String)> = levels
             .iter()
             .map(|&(hierarchy, level)| {
@@ -407,7 +405,7 @@ fn former_names(
         let same = |written: &dyn Fn(&str) -> String| (written(former), written(name));
         let endings = ["", "_id", "_niveau", "_nr", "Code", "Codes", "Groups"];
         let columns = endings.map(|ending| same(&|stem| format!("{stem}{ending}")));
-        columns.into_iter().chain([same(&|stem| format!("{BROKEN_DOWN}{stem}"))])
+        columns.into_iter().chain([same(&|stem| broken_down_by(stem))])
     });
     of_measures.chain(of_dimensions).collect()
 }

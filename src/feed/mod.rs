@@ -1,7 +1,8 @@
 //! A measurement as a typed OData service: sets, columns, names, types. Pure: describes what can be read, and fetches nothing.
 //!
-//! [`table_feed`] and [`catalogue_feed`] define the two kinds of service. `figure_sets` defines the sets of figures, `codes` the
-//! lists, `aggregation` the annotations for `$apply`; `set_definition` makes the feed and its schema from these definitions.
+//! [`table_feed`] and [`catalogue_feed`] define the two kinds of service. `figure_sets` defines the sets of figures, which [`set_names`]
+//! names, `codes` the lists, `aggregation` the annotations for `$apply`; `set_definition` makes the feed and its schema from these
+//! definitions.
 
 mod aggregation;
 pub mod arrays;
@@ -16,6 +17,7 @@ pub mod naming;
 pub mod origin;
 pub mod registry;
 mod set_definition;
+pub mod set_names;
 pub mod spelling;
 pub mod table_feed;
 
@@ -96,7 +98,7 @@ impl Feed {
     /// Whether the name begins like those of sets that are broken down by a dimension.
     #[must_use]
     pub fn is_breakdown(&self, name: &str) -> bool {
-        spelling::begins(name, figure_sets::BROKEN_DOWN)
+        spelling::begins(name, set_names::BROKEN_DOWN)
     }
 
     /// Whether the name is that of an entity type of the model, which a path could contain as a cast.

@@ -14,9 +14,7 @@ use crate::feed::naming;
 use crate::feed::origin::{CATALOG, LANGUAGE, Origin};
 use crate::feed::registry::NameRegistry;
 use crate::feed::set_definition::{SetDefinition, assemble};
-
-/// The name of the set of all figures, whose columns are every dimension and measure.
-pub const CUBE: &str = "Data";
+use crate::feed::set_names::{CUBE, OVERVIEW};
 
 /// A measurement as a service of its own. `head` is its entry in the list of tables, if it is listed.
 #[must_use]
@@ -28,7 +26,7 @@ pub fn table_feed(
 ) -> Feed {
     let named = NamedMeasurement::new(measurement, head, names);
     let title = named.heading.of("hovedtal");
-    let mut definitions = vec![named.overview("Hovedtal".to_owned(), title)];
+    let mut definitions = vec![named.overview(OVERVIEW.to_owned(), title)];
     definitions.extend(named.levels());
     definitions.extend(named.breakdowns());
     definitions.push(named.cube(CUBE.to_owned()));

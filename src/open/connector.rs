@@ -2,6 +2,9 @@
 
 use super::{OpenError, mashup, power_query};
 
+/// The name of the file.
+pub const FILE_NAME: &str = "JobindsatsBridge.mez";
+
 const SOURCE: &str = include_str!("connector.pq");
 
 /// The connector with the address of a catalogue service as the sample value.
@@ -19,17 +22,16 @@ fn source(catalogue: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Cursor, Read as _};
+    use std::io::Cursor;
 
     use super::*;
+    use crate::open::fixture::part;
 
     #[test]
     fn the_package_holds_one_source_with_the_address() {
         let bytes = mez("https://jobindsats.example/a\"b/odata/").unwrap();
-        let mut package = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
-        assert_eq!(package.len(), 1);
-        let mut text = String::new();
-        package.by_name("JobindsatsBridge.pq").unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(zip::ZipArchive::new(Cursor::new(&bytes)).unwrap().len(), 1);
+        let text = part(&bytes, "JobindsatsBridge.pq");
         assert!(text.starts_with("\u{feff}[Version = \"1.0.0\"]\r\nsection JobindsatsBridge;\r\n"), "{text}");
         assert!(text.contains("{\"https://jobindsats.example/a\"\"b/odata/\"}"), "{text}");
         assert!(!text.contains('@'), "{text}");

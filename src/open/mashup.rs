@@ -157,9 +157,8 @@ fn entries(query: &NamedQuery<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read as _;
 
-    use super::super::fixture::choice;
+    use super::super::fixture::{choice, part};
     use super::*;
 
     /// The next part of the binary.
@@ -186,11 +185,11 @@ mod tests {
         let bytes = decoded(&data_mashup(&queries).unwrap());
         let (version, mut rest) = bytes.split_at(4);
         assert_eq!(version, [0; 4]);
-        let mut package = zip::ZipArchive::new(Cursor::new(take(&mut rest).to_vec())).unwrap();
-        let names: Vec<_> = package.file_names().map(|name| name.unwrap().into_owned()).collect();
+        let package = take(&mut rest);
+        let archive = zip::ZipArchive::new(Cursor::new(package)).unwrap();
+        let names: Vec<_> = archive.file_names().map(|name| name.unwrap().into_owned()).collect();
         assert_eq!(names, ["Config/Package.xml", "[Content_Types].xml", "Formulas/Section1.m"]);
-        let mut section = String::new();
-        package.by_name("Formulas/Section1.m").unwrap().read_to_string(&mut section).unwrap();
+        let section = part(package, "Formulas/Section1.m");
         assert!(
             section.starts_with("section Section1;\r\n\r\nshared #\"Y07A02_Kommuner\" = let\r\n"),
             "{section}"

@@ -3,7 +3,9 @@
 
 pub mod connection;
 pub mod connector;
+pub mod format;
 pub mod mashup;
+mod names;
 pub mod power_query;
 pub mod project;
 pub mod workbook;
@@ -133,11 +135,22 @@ impl DescribeError for OpenError {
 
 #[cfg(test)]
 pub(crate) mod fixture {
-    //! A choice for tests.
+    //! A choice for tests, and how they look into what was made of it.
+
+    use std::io::{Cursor, Read as _};
 
     use super::Choice;
     use crate::export::FileColumn;
     use crate::odata::value::PrimitiveType;
+
+    /// A text in a package.
+    pub fn part(package: &[u8], path: &str) -> String {
+        let mut package = zip::ZipArchive::new(Cursor::new(package)).unwrap();
+        let mut text = String::new();
+        let found = package.by_name(path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        { found }.read_to_string(&mut text).unwrap();
+        text
+    }
 
     pub fn choice(options: &[(&str, &str)]) -> Choice {
         let column = |name: &str, primitive| FileColumn::new(name, primitive);

@@ -1,5 +1,7 @@
 //! Files that open rows where people work, as links. Every page that has rows offers the same ones, in `templates/files.html`.
 
+use crate::open::connector;
+use crate::open::format::Format;
 use crate::pages::visit::Visit;
 
 /// The files of chosen rows.
@@ -20,34 +22,35 @@ impl Files {
     /// `link` makes the address of the rows in a folder, `open` or `export`, with an ending.
     pub fn new(visit: &Visit, link: impl Fn(&str, &str) -> String) -> Self {
         let l = visit.language;
-        let file = |title, folder: &str, ending: &str| File {
+        let export = |title, ending| File { title, link: link("export", ending), is_pasted: false };
+        let file = |title, format: Format| File {
             title,
-            link: link(folder, ending),
-            is_pasted: ending == "tmdl",
+            link: link("open", format.ending()),
+            is_pasted: format == Format::ModelScript,
         };
-        let connector = visit.file("open/JobindsatsBridge.mez");
+        let connector = visit.file(&format!("open/{}", connector::FILE_NAME));
         Self {
             rows: vec![
-                file(l.text("Excel-projektmappe", "Excel workbook"), "open", "xlsx"),
-                file(l.text("Forbindelse til Excel (.odc)", "Connection for Excel (.odc)"), "open", "odc"),
-                file("CSV", "export", "csv"),
-                file("Parquet", "export", "parquet"),
-                file("Power Query (.m)", "open", "m"),
+                file(l.text("Excel-projektmappe", "Excel workbook"), Format::Workbook),
+                file(l.text("Forbindelse til Excel (.odc)", "Connection for Excel (.odc)"), Format::ExcelConnection),
+                export("CSV", "csv"),
+                export("Parquet", "parquet"),
+                file("Power Query (.m)", Format::PowerQuery),
             ],
             power_bi: vec![
                 (
-                    file(l.text("Power BI-projekt (.pbip.zip)", "Power BI project (.pbip.zip)"), "open", "pbip.zip"),
+                    file(l.text("Power BI-projekt (.pbip.zip)", "Power BI project (.pbip.zip)"), Format::PowerBiProject),
                     l.text(
                         "dette valg som model og første side; tallene kan ikke lægges sammen ved en fejl",
                         "this choice as a model and a first page; figures cannot be added up by mistake",
                     ),
                 ),
                 (
-                    file(l.text("TMDL-script (.tmdl)", "TMDL script (.tmdl)"), "open", "tmdl"),
+                    file(l.text("TMDL-script (.tmdl)", "TMDL script (.tmdl)"), Format::ModelScript),
                     l.text("samme model til en rapport, du har i forvejen", "the same model for a report that you have already"),
                 ),
                 (
-                    file(l.text("Forbindelsesfil (.pbids)", "Connection file (.pbids)"), "open", "pbids"),
+                    file(l.text("Forbindelsesfil (.pbids)", "Connection file (.pbids)"), Format::PowerBiConnection),
                     l.text(
                         "åbner hele målingen i Power BI Desktop; den kan ikke rumme et valg",
                         "opens the whole measurement in Power BI Desktop; it can hold no choice",

@@ -7,6 +7,7 @@ use chrono::Months;
 
 use crate::answer::error::BridgeError;
 use crate::catalogue::measurement::Measurement;
+use crate::feed::set_names::{COUNTRY, MUNICIPALITIES, OVERVIEW, REGIONS};
 use crate::feed::{CellSource, RowSource};
 use crate::plan::chunk::{Chunk, ChunkError};
 use crate::plan::cut;
@@ -15,7 +16,7 @@ use crate::refresh::feeds::FeedKeeper;
 use crate::store::key::CellKey;
 
 /// The main sets, the one with all areas first.
-const SETS: [&str; 4] = ["Hovedtal", "Landet", "Regioner", "Kommuner"];
+const SETS: [&str; 4] = [OVERVIEW, COUNTRY, REGIONS, MUNICIPALITIES];
 /// How far back the newest figures reach: to the same period of the year before.
 const REACH: Months = Months::new(12);
 

@@ -1,24 +1,18 @@
 //! Files that open chosen rows in Excel and Power BI, over HTTP: they hold the rows of the feed, and the query that gives them again.
 
-use std::io::{Cursor, Read as _};
+use std::io::Cursor;
 
 use jobindsats_bridge::settings::BridgeSettings;
 use jobindsats_bridge::simulator::Faults;
 
 use crate::support::app::{Answer, App, AppOptions};
+use crate::support::zip_part;
 
 const CHOSEN: &str =
     "$filter=Periode eq '2026M06' and startswith(Område,'A')&$select=Område,Antal_ledige_personer,Opdateret";
 
 fn part(file: &Answer, path: &str) -> String {
-    let mut archive = zip::ZipArchive::new(Cursor::new(&file.body[..])).unwrap();
-    let mut text = String::new();
-    archive
-        .by_name(path)
-        .unwrap_or_else(|error| panic!("{path}: {error}"))
-        .read_to_string(&mut text)
-        .unwrap();
-    text
+    String::from_utf8(zip_part(&file.body, path)).unwrap()
 }
 
 fn parts(file: &Answer) -> Vec<String> {
@@ -29,18 +23,13 @@ fn parts(file: &Answer) -> Vec<String> {
 /// The text of a package inside the workbook: the queries of all sheets.
 fn queries(file: &Answer) -> String {
     use base64::Engine as _;
-    let mut archive = zip::ZipArchive::new(Cursor::new(&file.body[..])).unwrap();
-    let mut bytes = Vec::new();
-    archive.by_name("customXml/item1.xml").unwrap().read_to_end(&mut bytes).unwrap();
+    let bytes = zip_part(&file.body, "customXml/item1.xml");
     let units: Vec<u16> = bytes[2..].chunks(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]])).collect();
     let xml = String::from_utf16(&units).unwrap();
     let text = xml.split_once("DataMashup\">").unwrap().1.strip_suffix("</DataMashup>").unwrap();
     let bytes = base64::engine::general_purpose::STANDARD.decode(text).unwrap();
     let length = u32::from_le_bytes(bytes[4..8].try_into().unwrap()) as usize;
-    let mut package = zip::ZipArchive::new(Cursor::new(&bytes[8..8 + length])).unwrap();
-    let mut section = String::new();
-    package.by_name("Formulas/Section1.m").unwrap().read_to_string(&mut section).unwrap();
-    section
+    String::from_utf8(zip_part(&bytes[8..8 + length], "Formulas/Section1.m")).unwrap()
 }
 
 #[actix_web::test]

@@ -8,8 +8,10 @@ use std::fmt::Write as _;
 
 use super::{Figure, ModelTable, Project, RefreshPolicy};
 use crate::export::FileColumn;
+use crate::feed::set_names::{COUNTRY, MUNICIPALITIES, REGIONS};
 use crate::odata::value::PrimitiveType;
 use crate::open::Choice;
+use crate::open::names::unique;
 use crate::open::power_query::{Query, Typing};
 
 /// The column that relates figures to areas, and the one that relates them to periods.
@@ -55,7 +57,7 @@ impl Names {
             titles.iter().filter(|other| other.to_lowercase() == title.to_lowercase()).count() > 1
         };
         let named = |table: &ModelTable| {
-            let name = unique(&mut tables, &table_name(&table.choice));
+            let name = numbered(&mut tables, &table_name(&table.choice));
             let figures = table.figures.iter().map(|figure| {
                 let title = clean(&figure.title);
                 let title = if shared(&title) { format!("{title}, {name}") } else { title };
@@ -67,7 +69,7 @@ impl Names {
                         .any(|column| column.name.to_lowercase() == taken && column.name != figure.column)
                 };
                 let title = if others(&title.to_lowercase()) { format!("{title} (tal)") } else { title };
-                let measure = unique(&mut measures, &title);
+                let measure = numbered(&mut measures, &title);
                 let clashes = measure.to_lowercase() == figure.column.to_lowercase();
                 let column = if clashes { format!("{}_kilde", figure.column) } else { figure.column.clone() };
                 FigureNames { measure, column }
@@ -84,9 +86,8 @@ fn measure_titles(table: &ModelTable) -> Vec<String> {
 }
 
 /// The name, with a number behind it if it is taken.
-fn unique(taken: &mut HashSet<String>, name: &str) -> String {
-    let numbered = |number: usize| if number == 1 { name.to_owned() } else { format!("{name} ({number})") };
-    (1..).map(numbered).find(|name| taken.insert(name.to_lowercase())).unwrap_or_default()
+fn numbered(taken: &mut HashSet<String>, name: &str) -> String {
+    unique(taken, |number| number.map_or_else(|| name.to_owned(), |number| format!("{name} ({number})")))
 }
 
 /// Letters, digits and blanks: Desktop refuses dots and quotes in names of tables.
@@ -200,7 +201,7 @@ fn has_days(choice: &Choice) -> bool {
 
 /// Whether readers find the column in a related table. Places without an official code have no row there.
 fn is_elsewhere(table: &ModelTable, column: &FileColumn) -> bool {
-    let by_level = ["Landet", "Regioner", "Kommuner"].contains(&table.choice.set.as_str());
+    let by_level = [COUNTRY, REGIONS, MUNICIPALITIES].contains(&table.choice.set.as_str());
     let has_all_areas_coded = by_level && column.name == "Område";
     has_all_areas_coded
         || column.name.ends_with("_id")

@@ -22,6 +22,7 @@ use rust_xlsxwriter::{
 
 use crate::export::{FileColumn, parquet};
 use crate::odata::value::PrimitiveType;
+use crate::open::names::unique;
 use crate::open::project::Figure;
 use crate::open::{Choice, OpenError};
 
@@ -31,6 +32,7 @@ const MAX_SHEET_NAME_CHARS: usize = 31;
 const SOURCE_SHEET: &str = "Kilde";
 /// The width of the texts on it, in digits of the usual font.
 const SOURCE_WIDTH: u32 = 90;
+const NAME_WIDTH: u32 = 26;
 /// The height of a line of text, in points.
 const LINE_HEIGHT: u32 = 15;
 const DATE_FORMAT: u8 = 14;
@@ -72,21 +74,20 @@ fn unique_names(sheets: &[Sheet]) -> Vec<Names> {
     let mut queries = HashSet::new();
     let mut pages = HashSet::from([SOURCE_SHEET.to_lowercase()]);
     let named = |sheet: &Sheet| {
-        let query = unique(&mut queries, &sheet.choice.name(), Choice::MAX_NAME_CHARS);
-        let sheet = unique(&mut pages, &query, MAX_SHEET_NAME_CHARS);
+        let query = cut_to(&mut queries, &sheet.choice.name(), Choice::MAX_NAME_CHARS);
+        let sheet = cut_to(&mut pages, &query, MAX_SHEET_NAME_CHARS);
         Names { query, sheet }
     };
     sheets.iter().map(named).collect()
 }
 
-/// The name, cut to the length and with a number behind it if it is taken, whatever its case.
-fn unique(taken: &mut HashSet<String>, name: &str, most: usize) -> String {
-    let numbered = |number: usize| {
-        let suffix = if number == 1 { String::new() } else { format!("_{number}") };
+/// The name, cut to the length and with a number behind it if it is taken.
+fn cut_to(taken: &mut HashSet<String>, name: &str, most: usize) -> String {
+    unique(taken, |number| {
+        let suffix = number.map(|number| format!("_{number}")).unwrap_or_default();
         let kept: String = name.chars().take(most - suffix.len()).collect();
-        format!("{kept}{suffix}")
-    };
-    (1..).map(numbered).find(|name| taken.insert(name.to_lowercase())).unwrap_or_default()
+        kept + &suffix
+    })
 }
 
 fn properties(sheets: &[Sheet], made: DateTime<Utc>) -> Result<DocProperties, OpenError> {
@@ -253,7 +254,7 @@ fn serial(time: NaiveDateTime) -> f64 {
 /// The sheet that says where the figures come from.
 fn write_sources(page: &mut Worksheet, sheets: &[Sheet], names: &[Names]) -> Result<(), OpenError> {
     page.set_name(SOURCE_SHEET)?;
-    page.set_column_width(0, 26)?;
+    page.set_column_width(0, NAME_WIDTH)?;
     page.set_column_width(1, SOURCE_WIDTH)?;
     let wrapped = Format::new().set_text_wrap().set_align(FormatAlign::Top);
     let head = wrapped.clone().set_bold();
@@ -274,29 +275,27 @@ fn write_sources(page: &mut Worksheet, sheets: &[Sheet], names: &[Names]) -> Res
 
 /// How many lines a row of the sheet takes. Programs that do not measure wrapped texts themselves would write them over each other.
 fn line_count(name: &str, value: &str) -> u32 {
-    /// Words leave the end of a line empty, and other programs have wider fonts.
-    const USED: u32 = SOURCE_WIDTH * 4 / 5;
-    const MOST: u32 = 27;
+    /// No row is higher.
+    const MAX_ROW_HEIGHT: u32 = 409;
     let lines = |text: &str, width: u32| {
-        let of = |line: &str| u32::try_from(line.chars().count()).unwrap_or(u32::MAX).div_ceil(width).max(1);
+        // Words leave the end of a line empty, and other programs have wider fonts.
+        let used = width * 4 / 5;
+        let of = |line: &str| u32::try_from(line.chars().count()).unwrap_or(u32::MAX).div_ceil(used).max(1);
         text.split('\n').map(of).fold(0, u32::saturating_add)
     };
-    lines(value, USED).max(lines(name, 24)).min(MOST)
+    lines(value, SOURCE_WIDTH).max(lines(name, NAME_WIDTH)).min(MAX_ROW_HEIGHT / LINE_HEIGHT)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Cursor, Read as _};
     use std::sync::Arc;
 
     use arrow_array::{
         Date32Array, Decimal128Array, DictionaryArray, StringArray, TimestampMillisecondArray,
     };
 
-    use zip::ZipArchive;
-
     use super::*;
-    use crate::open::fixture::choice;
+    use crate::open::fixture::{choice, part};
 
     fn batch(labels: &[Option<&str>]) -> RecordBatch {
         let count = labels.len();
@@ -320,17 +319,6 @@ mod tests {
     fn sheet(rows: Vec<RecordBatch>) -> Sheet {
         let facts = vec![("Kilde".to_owned(), "Jobindsats.dk, =1+1".to_owned())];
         Sheet { choice: choice(&[]), figures: Vec::new(), facts, rows }
-    }
-
-    fn part(bytes: &[u8], path: &str) -> String {
-        let mut archive = ZipArchive::new(Cursor::new(bytes)).unwrap();
-        let mut text = String::new();
-        archive
-            .by_name(path)
-            .unwrap_or_else(|error| panic!("{path}: {error}"))
-            .read_to_string(&mut text)
-            .unwrap();
-        text
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::catalogue::measurement::{Measurement, PeriodType};
 use crate::catalogue::period::Period;
 use crate::error::closest;
 use crate::feed::column::{Fact, MemberFact};
-use crate::feed::table_feed::CUBE;
+use crate::feed::set_names::{CUBE, OVERVIEW, broken_down_by};
 use crate::feed::{Feed, Set};
 use crate::pages::error::PageError;
 use crate::pages::figures::{SetQuery, one_of};
@@ -74,8 +74,8 @@ impl<'a> Choice<'a> {
         }
         let own = match breakdowns.as_slice() {
             _ if !is_shortest => None,
-            [] => set("Hovedtal"),
-            [one] => set(&format!("Fordelt_på_{}", label_column(cube, *one))),
+            [] => set(OVERVIEW),
+            [one] => set(&broken_down_by(label_column(cube, *one))),
             _ => None,
         };
         let measures: Vec<&str> =

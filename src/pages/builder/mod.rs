@@ -16,6 +16,7 @@ use crate::catalogue::measurement::Heading;
 use crate::catalogue::period::Period;
 use crate::error::DescribeError;
 use crate::feed::Feed;
+use crate::open::format::Format;
 use crate::open::{CHOICE_OPTION, COLLECTION, MAX_CHOICES};
 use crate::pages::builder::choice::{Breakdown, Choice, levels_of};
 use crate::pages::builder::texts::{Addresses, Text};
@@ -266,15 +267,15 @@ impl Collection {
         let collected: Vec<&str> = visit.values(CHOICE_OPTION).collect();
         let can_add = is_usable && collected.len() < MAX_CHOICES && !collected.contains(&part);
         let more: Vec<_> = collected.iter().copied().chain([part]).map(|one| (CHOICE_OPTION, one)).collect();
-        let file = |ending: &str| {
+        let file = |format: Format| {
             let choices = collected.iter().map(|one| (CHOICE_OPTION, *one));
-            address(&visit.file(&format!("open/{COLLECTION}.{ending}")), choices)
+            address(&visit.file(&format!("open/{COLLECTION}.{}", format.ending())), choices)
         };
         Self {
             number: collected.len(),
             add: can_add.then(|| visit.here(&more)),
-            workbook: file("xlsx"),
-            project: file("pbip.zip"),
+            workbook: file(Format::Workbook),
+            project: file(Format::PowerBiProject),
             empty: visit.here(&[(CHOICE_OPTION, "")]),
         }
     }

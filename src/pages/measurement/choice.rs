@@ -3,13 +3,13 @@
 use chrono::{Months, NaiveDate};
 
 use crate::catalogue::area::{AreaKind, COUNTRY_CODE, official_places};
-use crate::catalogue::dimension::Dimension;
+use crate::catalogue::dimension::{Dimension, TOTAL_ID};
 use crate::catalogue::measure::{Measure, Unit};
 use crate::catalogue::measurement::{Measurement, PeriodType};
 use crate::catalogue::period::Period;
 use crate::error::closest;
 use crate::feed::column::{Fact, MemberFact};
-use crate::feed::table_feed::CUBE;
+use crate::feed::set_names::{CUBE, MUNICIPALITIES, OVERVIEW, broken_down_by};
 use crate::feed::{Feed, Set};
 use crate::pages::error::PageError;
 use crate::pages::figures::{SetQuery, one_of};
@@ -181,7 +181,7 @@ impl<'a> Choice<'a> {
     pub fn series(&self) -> SetQuery {
         let mut conditions = vec![one_of("Områdekode", self.places.iter().map(|place| place.code))];
         conditions.extend(self.since().map(|day| format!("Fra ge {day}")));
-        self.question("Hovedtal", conditions, None, &["Periode", "Område", "Områdekode"])
+        self.question(OVERVIEW, conditions, None, &["Periode", "Område", "Områdekode"])
     }
 
     /// The figures of all municipalities in one period.
@@ -190,13 +190,13 @@ impl<'a> Choice<'a> {
         if !self.is_shortest {
             conditions.push("Områdeniveau eq 'Kommune'".to_owned());
         }
-        self.question("Kommuner", conditions, None, &["Områdekode"])
+        self.question(MUNICIPALITIES, conditions, None, &["Områdekode"])
     }
 
     /// The figures of the members of a dimension in one period, for these places.
     pub fn parts(&self, dimension: usize, period: &Period, places: &[&ShownArea]) -> SetQuery {
         let name = self.dimension_column(dimension);
-        let set = format!("Fordelt_på_{name}");
+        let set = broken_down_by(name);
         let conditions = vec![
             one_of("Periode", [period.id.as_str()]),
             one_of("Områdekode", places.iter().map(|place| place.code)),
@@ -206,8 +206,8 @@ impl<'a> Choice<'a> {
         self.question(&set, conditions, Some(dimension), &columns)
     }
 
-    /// A query for the chosen measure, broken down by a dimension if one is given. Sets hold the shortest period type with all other dimensions at their totals; of other
-    /// types the same figures are asked of the whole cube.
+    /// A query for the chosen measure, broken down by a dimension if one is given. Sets hold the shortest period type with all other
+    /// dimensions at their totals; of other types the same figures are asked of the whole cube.
     fn question(
         &self,
         set: &str,
@@ -225,11 +225,11 @@ impl<'a> Choice<'a> {
             match member {
                 _ if dimension.is_area() => {}
                 _ if broken_down == Some(index) && !self.is_shortest => {
-                    conditions.push(format!("{column} ne 'T'"))
+                    conditions.push(format!("{column} ne '{TOTAL_ID}'"))
                 }
                 _ if broken_down == Some(index) => {}
                 Some(member) => conditions.push(one_of(&column, [member.id.as_str()])),
-                None if !self.is_shortest => conditions.push(one_of(&column, ["T"])),
+                None if !self.is_shortest => conditions.push(one_of(&column, [TOTAL_ID])),
                 None => {}
             }
         }

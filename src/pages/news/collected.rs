@@ -14,7 +14,7 @@ use crate::pages::news::interest::Interest;
 use crate::pages::visit::Visit;
 
 /// How long figures count as new.
-const NEW_FOR: TimeDelta = TimeDelta::days(62);
+pub(super) const NEW_FOR_DAYS: i64 = 62;
 /// How long a measurement that did not come on its day is still awaited.
 const AWAITED_FOR: TimeDelta = TimeDelta::days(31);
 
@@ -51,7 +51,7 @@ impl News {
         let (mut arrived, mut coming) = (Vec::new(), Vec::new());
         for head in heads {
             let dated = |day| Dated { head: Arc::clone(head), day };
-            let is_new = |day: &NaiveDate| *day <= today && today - *day < NEW_FOR;
+            let is_new = |day: &NaiveDate| *day <= today && today - *day < TimeDelta::days(NEW_FOR_DAYS);
             arrived.extend(head.update_latest.filter(is_new).map(dated));
             let is_awaited = |day: &NaiveDate| {
                 today - *day < AWAITED_FOR && head.update_latest.is_none_or(|latest| latest < *day)

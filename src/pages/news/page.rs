@@ -6,7 +6,7 @@ use chrono::{NaiveDate, TimeDelta};
 use crate::pages::language::Language;
 use crate::pages::layout::Layout;
 use crate::pages::municipality::{self, Municipality};
-use crate::pages::news::collected::{Dated, News};
+use crate::pages::news::collected::{self, Dated, News};
 use crate::pages::news::interest::{SUBJECT, subjects};
 use crate::pages::visit::Visit;
 use crate::pages::{Html, Sources, failure};
@@ -16,7 +16,7 @@ const TABLES: usize = 120;
 /// The most changes that are shown.
 const CHANGES: usize = 40;
 /// How far ahead one looks, unless all coming days are asked for.
-const AHEAD: TimeDelta = TimeDelta::days(14);
+const AHEAD_DAYS: i64 = 14;
 /// The option that asks for them, and its value.
 const COMING: (&str, &str) = ("kommer", "alle");
 
@@ -76,7 +76,8 @@ pub fn page(sources: &Sources, visit: Visit) -> Html {
     let subject = news.interest.subject.as_ref().map(|one| one.id.clone()).unwrap_or_default();
     let options = [(SUBJECT, subject.as_str())];
     let has_all = visit.option(COMING.0) == Some(COMING.1);
-    let soon = news.coming.partition_point(|one| has_all || one.day <= news.today + AHEAD);
+    let soon =
+        news.coming.partition_point(|one| has_all || one.day <= news.today + TimeDelta::days(AHEAD_DAYS));
     let (coming, later) = news.coming.split_at(soon);
     let page = Page {
         l,

@@ -3,6 +3,7 @@
 use percent_encoding::percent_decode_str;
 
 use crate::answer::error::BridgeError;
+use crate::feed::set_names::OVERVIEW;
 use crate::odata::media_type::NegotiationError;
 use crate::odata::uri;
 use crate::query::error::{QueryError, QueryErrorKind};
@@ -58,7 +59,7 @@ impl RequestAddress<'_> {
     fn address(&self, set: &str, ending: &str) -> Option<String> {
         // In the catalogue a set has its table's id in front, and is the table's `Hovedtal`.
         let id = set.split('_').next().unwrap_or_default().to_lowercase();
-        let (table, set) = self.table.map_or((id.as_str(), "Hovedtal"), |table| (table, set));
+        let (table, set) = self.table.map_or((id.as_str(), OVERVIEW), |table| (table, set));
         let is_plain = |text: &str| {
             !text.is_empty() && text.chars().all(|letter| letter.is_alphanumeric() || letter == '_')
         };

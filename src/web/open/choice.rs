@@ -8,7 +8,7 @@ use crate::budget::work::Work;
 use crate::catalogue::measure::NotAdditive;
 use crate::export::FileColumn;
 use crate::feed::column::{Fact, MemberFact};
-use crate::feed::table_feed::CUBE;
+use crate::feed::set_names::CUBE;
 use crate::feed::{Feed, RowSource, Set};
 use crate::odata::edm::AnnotationValue;
 use crate::odata::uri;

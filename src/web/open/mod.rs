@@ -14,6 +14,7 @@ use crate::answer::error::BridgeError;
 use crate::answer::retry_when_moved;
 use crate::feed::Set;
 use crate::odata::version::Version;
+use crate::open::format::Format;
 use crate::open::power_query::{Query, Typing};
 use crate::open::project::{Project, RefreshPolicy};
 use crate::open::{CHOICE_OPTION, COLLECTION, MAX_CHOICES, OpenError, connection, connector};
@@ -22,7 +23,6 @@ use crate::web::respond;
 use crate::web::state::AppState;
 use crate::web::{client, download};
 
-const CONNECTOR: &str = "JobindsatsBridge.mez";
 /// The query option that asks for an incremental refresh.
 const INCREMENTAL_OPTION: &str = "trinvis";
 /// Ten years are kept; two years are read again, for figures are revised.
@@ -50,66 +50,14 @@ struct OpenFile {
     bytes: Vec<u8>,
 }
 
-/// The kinds of files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
-    Workbook,
-    ExcelConnection,
-    PowerBiConnection,
-    PowerBiProject,
-    ModelScript,
-    PowerQuery,
-    Connector,
-}
-
-impl Format {
-    const ALL: [(Self, &'static str); 7] = [
-        (Self::Workbook, "xlsx"),
-        (Self::ExcelConnection, "odc"),
-        (Self::PowerBiConnection, "pbids"),
-        (Self::PowerBiProject, "pbip.zip"),
-        (Self::ModelScript, "tmdl"),
-        (Self::PowerQuery, "m"),
-        (Self::Connector, "mez"),
-    ];
-
-    /// The name of a file without its ending, and its format.
-    fn split(file: &str) -> Option<(&str, Self)> {
-        Self::ALL.into_iter().find_map(|(format, ending)| {
-            let stem = file.strip_suffix(ending)?.strip_suffix('.')?;
-            (!stem.is_empty()).then_some((stem, format))
-        })
-    }
-
-    fn ending(self) -> &'static str {
-        Self::ALL.into_iter().find(|(format, _)| *format == self).map_or("", |(_, ending)| ending)
-    }
-
-    fn content_type(self) -> &'static str {
-        match self {
-            Self::Workbook => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-            Self::ExcelConnection => "text/x-ms-odc; charset=utf-8",
-            Self::PowerBiConnection => "application/json; charset=utf-8",
-            Self::PowerBiProject => "application/zip",
-            Self::ModelScript | Self::PowerQuery => "text/plain; charset=utf-8",
-            Self::Connector => "application/octet-stream",
-        }
-    }
-
-    /// Whether a file of the format can hold several choices.
-    fn holds_several(self) -> bool {
-        matches!(self, Self::Workbook | Self::PowerBiProject | Self::ModelScript)
-    }
-}
-
 async fn file(request: &HttpRequest, state: &AppState) -> Result<OpenFile, BridgeError> {
     let nothing = || BridgeError::UnknownPath(request.path().to_owned());
     let path = request.uri().path().trim_start_matches('/').split_once('/').map_or("", |(_, path)| path);
     let options = request.uri().query().unwrap_or_default();
     let root = links::base(request, state.public_url.as_deref());
-    if path == CONNECTOR {
+    if path == connector::FILE_NAME {
         let bytes = connector::mez(&format!("{root}/odata/"))?;
-        return Ok(OpenFile { format: Format::Connector, name: CONNECTOR.to_owned(), bytes });
+        return Ok(OpenFile { format: Format::Connector, name: connector::FILE_NAME.to_owned(), bytes });
     }
     let opener = Opener { state, root: &root, work: state.workers.work() };
     let (stem, format) = Format::split(path).ok_or_else(nothing)?;
@@ -157,7 +105,7 @@ impl Opener<'_> {
             Format::PowerQuery => Query::of(first, Typing::Declared).to_string().into_bytes(),
             Format::PowerBiProject => self.project(chosen, options)?.zip()?,
             Format::ModelScript => self.project(chosen, options)?.script().into_bytes(),
-            Format::Connector => return Err(BridgeError::UnknownPath(CONNECTOR.to_owned())),
+            Format::Connector => return Err(BridgeError::UnknownPath(connector::FILE_NAME.to_owned())),
         })
     }
 
