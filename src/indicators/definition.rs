@@ -41,7 +41,10 @@ pub enum DefinitionError {
     TooManySeries { series: usize, limit: usize, largest: String },
 }
 
-/// An indicator's id: a small letter, then at most 62 small letters, digits and underscores.
+/// The longest id of an indicator.
+pub const MAX_ID_CHARS: usize = 63;
+
+/// An indicator's id: a small letter, then small letters, digits and underscores, at most [`MAX_ID_CHARS`] together.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct IndicatorId(Arc<str>);
@@ -60,10 +63,11 @@ impl TryFrom<String> for IndicatorId {
     fn try_from(text: String) -> Result<Self, String> {
         let starts = text.starts_with(|first: char| first.is_ascii_lowercase());
         let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-        if starts && text.len() <= 63 && text.bytes().all(letter) {
+        if starts && text.len() <= MAX_ID_CHARS && text.bytes().all(letter) {
             Ok(Self(text.into()))
         } else {
-            Err(format!("the id `{text}` is not of the form [a-z][a-z0-9_]{{0,62}}"))
+            let others = MAX_ID_CHARS - 1;
+            Err(format!("the id `{text}` is not of the form [a-z][a-z0-9_]{{0,{others}}}"))
         }
     }
 }

@@ -131,6 +131,23 @@ fn every_metric_that_is_named_exists_and_holds_the_indicator_that_is_asked_of_it
     assert!(named.len() > 8, "the queries were not read: {named:?}");
 }
 
+/// Indicators of the operator's own may have other areas and units than the built-in ones.
+#[test]
+fn the_areas_to_choose_from_are_those_of_the_chosen_indicator() {
+    let (_, query) =
+        queries().into_iter().find(|(place, _)| place == "indicator.json, \"area_code\"").unwrap();
+    let (_, pattern) = query.split_once("__name__=~\"").unwrap();
+    let (pattern, others) = pattern.split_once('"').unwrap();
+    assert_eq!(others, ",source=\"$source\",indicator=\"$indicator\"}))");
+    let pattern = regex::Regex::new(&format!("^(?:{pattern})$")).unwrap();
+    for unit in BaseUnit::ALL {
+        for level in [AreaLevel::Region, AreaLevel::Municipality] {
+            let family = format!("jobindsats_{}_{}", level.word(), unit.suffix());
+            assert!(pattern.is_match(&family), "{family}");
+        }
+    }
+}
+
 #[test]
 fn dashboards_are_fixed_and_found_by_a_name_of_their_own() {
     let all = dashboards();

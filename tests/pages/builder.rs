@@ -1,7 +1,9 @@
 //! `/maaling/{table}/byg`: rows are chosen, and taken along as ready texts.
 
-use jobindsats_bridge::indicators::definition::Definitions;
+use jobindsats_bridge::indicators::definition::{AreaLevel, Definitions};
+use jobindsats_bridge::pages::language::Language;
 use jobindsats_bridge::settings::BridgeSettings;
+use serde_json::Value;
 
 use crate::pages::{links, text, visit};
 use crate::support::app::{Answer, App, AppOptions};
@@ -18,6 +20,25 @@ fn copied(page: &Answer, id: &str) -> String {
     decoded.iter().fold(text.to_owned(), |text, (escaped, letter)| text.replace(escaped, letter))
 }
 
+/// The cells of the preview, row by row.
+fn preview(page: &Answer) -> Vec<Vec<String>> {
+    let html = page.text();
+    let (_, section) = html.split_once("aria-labelledby=\"eksempel\"").unwrap();
+    let body = section.split_once("<tbody>").unwrap().1.split_once("</tbody>").unwrap().0;
+    let cell = |cell: &str| cell.split_once('>').unwrap().1.split_once("</td>").unwrap().0.to_owned();
+    let row = |row: &str| row.split("<td").skip(1).map(cell).collect();
+    body.split("<tr>").skip(1).map(row).collect()
+}
+
+/// Rows of a feed as a Danish page writes them: texts and whole numbers.
+fn written(rows: &[Value], columns: &[&str]) -> Vec<Vec<String>> {
+    let cell = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        figure => Language::Danish.number(figure.to_string().parse().unwrap(), 0),
+    };
+    rows.iter().map(|row| columns.iter().map(|name| cell(&row[name])).collect()).collect()
+}
+
 #[actix_web::test]
 async fn the_address_gives_the_rows_of_the_preview() {
     let app = App::start().await;
@@ -29,13 +50,12 @@ async fn the_address_gives_the_rows_of_the_preview() {
     assert!(address.starts_with(&app.service.url()) && address.is_ascii(), "{address}");
     let rows = app.all_rows(&address).await;
     assert_eq!(rows.len(), 12, "{address}");
-    for row in &rows[..8] {
-        assert_eq!(row.as_object().unwrap().keys().filter(|key| !key.starts_with('@')).count(), 3, "{row}");
-        assert!(
-            shown.contains(row["Område"].as_str().unwrap())
-                && shown.contains(row["Periode"].as_str().unwrap())
-        );
-    }
+    assert_eq!(preview(&page), written(&rows[..8], &["Periode", "Område", "Antal_ledige_personer"]));
+    assert_eq!(
+        rows[0].as_object().unwrap().keys().filter(|key| !key.starts_with('@')).count(),
+        3,
+        "{rows:?}"
+    );
     let again = visit(&app, SOME, "da").await;
     assert!(text(&again).contains("Det hele er gemt her"), "{}", text(&again));
 }
@@ -116,7 +136,7 @@ async fn a_breakdown_is_narrowed_to_members() {
     let (page, both) = rows(&narrowed("")).await;
     assert!(both.len() > 1, "{both:?}");
     assert!(page.text().contains("name=\"Køn_id\" multiple"), "{}", page.text());
-    let (page, women) = rows(&narrowed("&K%C3%B8n_id=kvinder")).await;
+    let (page, women) = rows(&narrowed("&K%C3%B8n_id=kvinder&K%C3%B8n_id=Kvinder")).await;
     assert_eq!(women, ["Kvinder"]);
     assert!(page.text().contains(" selected>Kvinder</option>"), "the choice stays in the form");
     let indicator = copied(&page, "indicator");
@@ -131,6 +151,29 @@ async fn a_breakdown_is_narrowed_to_members() {
 }
 
 #[actix_web::test]
+async fn areas_and_members_that_are_named_count_and_not_levels() {
+    let app = App::start().await;
+    let path = "/maaling/y11c02/byg?fra=2026M06&til=2026M06&maal=Antal_aktiverede&omraade=000&omraade=Hele+landet&niveau=Kommune\
+                &fordeling=Tilbud&Tilbud_niveau=Tilbud,+hovedgrupper&Tilbud_id=Almen+voksenuddannelse+(AVU)";
+    let page = visit(&app, path, "da").await;
+    assert_eq!(page.status, 200, "{}", text(&page));
+    assert!(text(&page).contains("Valgte områder og værdier gælder frem for niveauer"));
+    let rows = app.all_rows(&copied(&page, "odata")).await;
+    let places: Vec<_> = rows.iter().map(|row| (row["Område"].as_str(), row["Tilbud"].as_str())).collect();
+    assert_eq!(
+        places,
+        [(Some("Hele landet"), Some("Almen voksenuddannelse (AVU)"))],
+        "{}",
+        copied(&page, "odata")
+    );
+    let definitions = Definitions::parse(&copied(&page, "indicator"), 20_000).unwrap();
+    assert_eq!(definitions.iter().last().unwrap().levels, [AreaLevel::Country]);
+    let levels = visit(&app, &path[..path.rfind("&Tilbud_id").unwrap()], "da").await;
+    let rows = app.all_rows(&copied(&levels, "odata")).await;
+    assert_eq!(rows.len(), 4, "without members, the level counts: {rows:?}");
+}
+
+#[actix_web::test]
 async fn two_breakdowns_at_a_time_are_without_their_totals() {
     let app = App::start().await;
     let path = "/maaling/y25i01/byg?omraade=000&fra=2026M06&til=2026M06&fordeling=K%C3%B8n&fordeling=Herkomst&maal=Antal_ledige_personer";
@@ -138,6 +181,8 @@ async fn two_breakdowns_at_a_time_are_without_their_totals() {
     assert_eq!(page.status, 200, "{}", text(&page));
     let rows = app.all_rows(&copied(&page, "odata")).await;
     assert!(rows.len() >= 4, "{rows:?}");
+    let columns = ["Periode", "Område", "Køn", "Herkomst", "Antal_ledige_personer"];
+    assert_eq!(preview(&page), written(&rows[..rows.len().min(8)], &columns));
     for row in &rows {
         assert_ne!(row["Køn"], "I alt", "{row}");
         assert_ne!(row["Herkomst"], "I alt", "{row}");
@@ -164,6 +209,21 @@ async fn one_figure_per_area_is_an_indicator() {
     assert_eq!(newest, expected);
     assert!(copied(&page, "alert").contains(&copied(&page, "change")));
     assert!(copied(&page, "history").contains("jobindsats_history_municipality_persons{"));
+    let some = visit(
+        &app,
+        "/maaling/y25i01/byg?omraade=730&omraade=000&omraade=751&maal=Antal_ledige_personer",
+        "da",
+    )
+    .await;
+    for text in ["newest", "change", "history", "alert"] {
+        assert!(copied(&some, text).contains(",area_code=~\"730|751\""), "{}", copied(&some, text));
+    }
+    let country = visit(&app, "/maaling/y25i01/byg?omraade=000&maal=Antal_ledige_personer", "da").await;
+    assert!(
+        copied(&country, "newest").ends_with(&format!("indicator=\"{}\"}}", own.id)),
+        "{}",
+        copied(&country, "newest")
+    );
     let share = "Ledige_fuldtidspersoner_i_pct_af_arbejdsstyrken_16_66_år";
     let page = visit(&app, &format!("/maaling/y25i01/byg?niveau=Kommune&maal={share}"), "da").await;
     assert!(copied(&page, "change").starts_with("jobindsats_municipality_change_points{"));

@@ -1,6 +1,6 @@
 //! What the address of the builder chooses: a set of the table with a filter and columns.
 
-use crate::catalogue::dimension::{Dimension, Member};
+use crate::catalogue::dimension::{Dimension, Member, TOTAL_ID};
 use crate::catalogue::measurement::{Measurement, PeriodType};
 use crate::catalogue::period::Period;
 use crate::error::closest;
@@ -26,8 +26,6 @@ pub(super) const FIRST: &str = "alle";
 const MOST_BREAKDOWNS: usize = 2;
 /// How many periods are chosen at first.
 const FIRST_PERIODS: usize = 13;
-/// The id of totals.
-const TOTAL: &str = "T";
 
 /// What is chosen. Dimensions, members and measures are indexes.
 pub(super) struct Choice<'a> {
@@ -40,6 +38,7 @@ pub(super) struct Choice<'a> {
     pub from: Option<&'a Period>,
     pub until: Option<&'a Period>,
     pub areas: Vec<usize>,
+    /// The levels whose areas are chosen, unless areas are named.
     pub area_levels: Vec<String>,
     pub breakdowns: Vec<Breakdown>,
     pub measures: Vec<usize>,
@@ -48,7 +47,7 @@ pub(super) struct Choice<'a> {
 /// A dimension that figures are broken down by.
 pub(super) struct Breakdown {
     pub dimension: usize,
-    /// The chosen levels; none stand for all.
+    /// The chosen levels, which count unless members are named; none stand for all.
     pub levels: Vec<String>,
     /// The chosen members; none stand for all.
     pub members: Vec<usize>,
@@ -141,6 +140,13 @@ impl<'a> Choice<'a> {
         self.shown_measures().len() == 1 && self.measurement.dimensions.iter().enumerate().all(is_fixed)
     }
 
+    /// The areas that are named.
+    pub fn chosen_areas(&self) -> impl Iterator<Item = &'a Member> {
+        let members =
+            self.measurement.area().map_or(&[][..], |area| &self.measurement.dimensions[area].members);
+        self.areas.iter().filter_map(move |area| members.get(*area))
+    }
+
     /// The choice in the words of an address.
     pub fn question(&self) -> SetQuery {
         SetQuery {
@@ -179,8 +185,8 @@ impl<'a> Choice<'a> {
         conditions.extend(self.from.map(|from| format!("{period} ge '{}'", from.id)));
         conditions.extend(self.until.map(|until| format!("{period} le '{}'", until.id)));
         if let Some(area) = self.measurement.area() {
-            conditions.extend(self.area_condition(area));
-            conditions.extend(one_of_levels(self.level_column(area), &self.area_levels));
+            let of_levels = || one_of_levels(self.level_column(area), &self.area_levels);
+            conditions.extend(self.area_condition(area).or_else(of_levels));
         }
         for (index, dimension) in self.measurement.dimensions.iter().enumerate() {
             if !dimension.is_area() {
@@ -192,9 +198,7 @@ impl<'a> Choice<'a> {
 
     /// Areas by their official codes, where all have one.
     fn area_condition(&self, area: usize) -> Option<String> {
-        let members =
-            self.areas.iter().filter_map(|member| self.measurement.dimensions[area].members.get(*member));
-        let members: Vec<_> = members.collect();
+        let members: Vec<&Member> = self.chosen_areas().collect();
         if members.is_empty() {
             return None;
         }
@@ -214,20 +218,16 @@ impl<'a> Choice<'a> {
         let is_cube = self.set.name == CUBE;
         let pinned = dimension.pinned.and_then(|pinned| dimension.members.get(pinned));
         if let Some(Breakdown { levels, members, .. }) = self.breakdown(index) {
-            let members: Vec<&str> = members
-                .iter()
-                .filter_map(|member| dimension.members.get(*member))
-                .map(|member| member.id.as_str())
-                .collect();
-            let parts = match members.as_slice() {
-                [] => (is_cube && dimension.total().is_some()).then(|| format!("{id} ne '{TOTAL}'")),
-                some => Some(one_of(id, some.iter().copied())),
-            };
+            if !members.is_empty() {
+                let members = members.iter().filter_map(|member| dimension.members.get(*member));
+                return vec![one_of(id, members.map(|member| member.id.as_str()))];
+            }
+            let parts = (is_cube && dimension.total().is_some()).then(|| format!("{id} ne '{TOTAL_ID}'"));
             return parts.into_iter().chain(one_of_levels(self.level_column(index), levels)).collect();
         }
         let member = match pinned {
             Some(member) => Some(member.id.as_str()),
-            None => dimension.total().map(|_| TOTAL),
+            None => dimension.total().map(|_| TOTAL_ID),
         };
         member.filter(|_| is_cube).map(|member| one_of(id, [member])).into_iter().collect()
     }
@@ -253,7 +253,7 @@ impl Breakdown {
     }
 }
 
-/// The members that an option names by id, code or label.
+/// The members that an option names by id, code or label, each once.
 fn members(dimension: &Dimension, visit: &Visit, option: &str) -> Result<Vec<usize>, PageError> {
     let members = &dimension.members;
     let find = |name: &str| {
@@ -267,7 +267,7 @@ fn members(dimension: &Dimension, visit: &Visit, option: &str) -> Result<Vec<usi
             },
         )
     };
-    visit.values(option).map(find).collect()
+    each_once(visit.values(option).map(find))
 }
 
 const PERIOD: Fact = Fact::Period(crate::feed::column::PeriodFact::Id);
@@ -355,14 +355,21 @@ fn levels(
 
 /// The values of an option as indexes of what there is, each once.
 fn chosen(visit: &Visit, option: &str, known: &[&str]) -> Result<Vec<usize>, PageError> {
-    let mut found = Vec::new();
-    for value in visit.values(option) {
+    let find = |value: &str| {
         let wanted = folded(value);
         let index = known.iter().position(|name| !name.is_empty() && folded(name) == wanted);
-        let Some(index) = index else {
+        index.ok_or_else(|| {
             let names = known.iter().copied().filter(|name| !name.is_empty());
-            return Err(PageError::choice(option, value, closest(value, names)));
-        };
+            PageError::choice(option, value, closest(value, names))
+        })
+    };
+    each_once(visit.values(option).map(find))
+}
+
+fn each_once(indexes: impl Iterator<Item = Result<usize, PageError>>) -> Result<Vec<usize>, PageError> {
+    let mut found = Vec::new();
+    for index in indexes {
+        let index = index?;
         if !found.contains(&index) {
             found.push(index);
         }

@@ -1,7 +1,8 @@
-"""The builder's ready texts, run as they are copied: curl, pandas, DuckDB, R; rules and queries by promtool, the indicator by the service."""
+"""The builder's ready texts, run as they are copied: curl, pandas, DuckDB, R; rules and queries by promtool, the indicator by the program's `check`."""
 
 import html
 import json
+import os
 import re
 import subprocess
 import tempfile
@@ -16,8 +17,12 @@ from duckdb_extensions import import_extension
 import figures
 from figures import same
 
+# The program whose `check` reads the indicators.
+BINARY = os.environ.get("BINARY", "target/debug/jobindsats-bridge")
 COLUMN = figures.PERSONS_COLUMN
 CHOICE = f"/maaling/y25i01/byg?niveau=Kommune&fra={figures.PERIOD}&til={figures.PERIOD}&maal={COLUMN}"
+SHARE = f"/maaling/y25i01/byg?omraade=730&omraade=751&maal={quote('Ledige_fuldtidspersoner_i_pct_af_arbejdsstyrken_16_66_år')}"
+MEMBER = f"{CHOICE}&fordeling={quote('Køn')}&{quote('Køn_id')}=Kvinder"
 BREAKDOWNS = f"{CHOICE}&fordeling={quote('Køn')}&fordeling=Herkomst"
 
 
@@ -58,14 +63,24 @@ def run(texts: dict[str, str], folder: Path) -> None:
     same_rows("R", pd.read_csv(folder / "r.csv", keep_default_na=False, na_values=[""]), expected)
 
 
-def indicator(texts: dict[str, str], folder: Path) -> None:
-    added = json.loads(texts["indicator"])
-    same("the built-in indicators stay", added["built_in"], True)
+def indicator(texts: dict[str, str], folder: Path) -> dict:
+    """Promtool reads the queries and the alert; the indicator is given back."""
     queries = [{"record": f"query:{name}", "expr": texts[name]} for name in ("newest", "change", "history")]
     (folder / "queries.yml").write_text(json.dumps({"groups": [{"name": "queries", "rules": queries}]}))
     (folder / "alert.yml").write_text(texts["alert"])
     for rules in ("queries.yml", "alert.yml"):
         subprocess.run(["promtool", "check", "rules", folder / rules], check=True, capture_output=True)
+    return json.loads(texts["indicator"])
+
+
+def check(file: dict, folder: Path) -> None:
+    """`jobindsats-bridge check` finds the tables, measures and members of the indicators, beside those that are built in."""
+    same("the built-in indicators stay", file["built_in"], True)
+    (folder / "indicators.json").write_text(json.dumps(file))
+    own = {name: value for name, value in os.environ.items() if not name.startswith("JOBINDSATS_")}
+    settings = {"BRIDGE_INDICATORS": str(folder / "indicators.json"), "BRIDGE_DATA_DIR": str(folder / "data")}
+    found = subprocess.run([BINARY, "check"], env=own | settings, capture_output=True, text=True)
+    assert found.returncode == 0 and "indicators: ok" in found.stdout, found.stdout + found.stderr
 
 
 if __name__ == "__main__":
@@ -74,4 +89,5 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name:
         run(copied(CHOICE), Path(name))
         run(copied(BREAKDOWNS), Path(name))
-        indicator(copied(CHOICE), Path(name))
+        count, share, member = (indicator(copied(choice), Path(name)) for choice in (CHOICE, SHARE, MEMBER))
+        check(count | {"indicators": [one["indicators"][0] for one in (count, share, member)]}, Path(name))
