@@ -134,10 +134,10 @@ impl FailureReason {
         match self {
             Self::Timeout => "Jobindsats did not answer in time",
             Self::Connect => "there is no connection to Jobindsats",
-            Self::Http4xx => "Jobindsats refused the question",
+            Self::Http4xx => "Jobindsats refused the request",
             Self::Http5xx => "Jobindsats has an error",
             Self::Unauthorized => "Jobindsats refuses the key",
-            Self::RateLimited => "questions were asked too often",
+            Self::RateLimited => "requests were sent too often",
             Self::Decode => "the answer could not be read",
             Self::Validation => "the answer does not fit the indicator",
             Self::CircuitOpen => "Jobindsats is given a rest after several errors",

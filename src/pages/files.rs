@@ -41,7 +41,7 @@ impl Files {
                 (
                     file(l.text("Power BI-projekt (.pbip.zip)", "Power BI project (.pbip.zip)"), Format::PowerBiProject),
                     l.text(
-                        "dette valg som model og første side; tallene kan ikke lægges sammen ved en fejl",
+                        "dette udtræk som model og første side; tallene kan ikke lægges sammen ved en fejl",
                         "this choice as a model and a first page; figures cannot be added up by mistake",
                     ),
                 ),
@@ -52,7 +52,7 @@ impl Files {
                 (
                     file(l.text("Forbindelsesfil (.pbids)", "Connection file (.pbids)"), Format::PowerBiConnection),
                     l.text(
-                        "åbner hele målingen i Power BI Desktop; den kan ikke rumme et valg",
+                        "åbner hele målingen i Power BI Desktop; den kan ikke rumme et udtræk",
                         "opens the whole measurement in Power BI Desktop; it can hold no choice",
                     ),
                 ),

@@ -18,6 +18,7 @@ mod layout;
 pub mod measurement;
 pub mod municipality;
 pub mod news;
+mod revised;
 pub mod status;
 mod tile_map;
 pub mod visit;

@@ -8,18 +8,18 @@ use chrono::{DateTime, NaiveDate, Utc};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::catalogue::id::MeasurementId;
-use crate::catalogue::revised::{self, RevisedFigure};
-use crate::catalogue::value::Figure;
+use crate::catalogue::revised::RevisedFigure;
 use crate::indicators::snapshot::{IndicatorState, Snapshot};
 use crate::observe::reports::{MAIL_SUBJECT, MAIL_TO};
 use crate::observe::upstream_observer::{FailedCall, FailureReason};
 use crate::pages::language::Language;
 use crate::pages::layout::Layout;
+use crate::pages::revised::Revised;
 use crate::pages::visit::Visit;
 use crate::pages::{Html, Sources};
 use crate::refresh::read_ahead::Progress;
 use crate::store::StoreSize;
-use crate::upstream::opening::Closed;
+use crate::upstream::opening::{self, Closed};
 
 /// How many revised figures are listed.
 const REVISIONS: usize = 20;
@@ -88,20 +88,15 @@ struct Failure {
     link: String,
 }
 
-struct Revised {
-    seen: String,
-    figure: Arc<RevisedFigure>,
-    members: String,
-    before: String,
-    after: String,
-}
-
 /// `/status`.
 #[must_use]
 pub fn page(sources: &Sources, visit: Visit, state: ServiceState) -> Html {
     let l = visit.language;
     let catalogue = sources.catalogue.current();
     let revised = sources.revisions.figures();
+    let in_words = |figure: &Arc<RevisedFigure>| {
+        Revised::new(figure, catalogue.measurement(&figure.table).map(|table| &**table), l)
+    };
     let is_empty = sources.catalogue.why_empty().is_some();
     let indicators = state.indicators.indicators.iter();
     let page = Page {
@@ -117,7 +112,7 @@ pub fn page(sources: &Sources, visit: Visit, state: ServiceState) -> Html {
         indicators: indicators.map(|indicator| Indicator::new(indicator, is_empty, l)).collect(),
         left_out: left_out(sources),
         failures: state.failed.iter().map(|failed| Failure::new(failed, l)).collect(),
-        revised: revised.iter().take(REVISIONS).map(|figure| Revised::new(figure, sources, l)).collect(),
+        revised: revised.iter().take(REVISIONS).map(in_words).collect(),
         revised_count: revised.len(),
         layout: Layout::new(sources, visit, "Status".to_owned()),
         state,
@@ -170,7 +165,7 @@ impl Indicator {
     fn new(indicator: &IndicatorState, is_said_above: bool, l: Language) -> Self {
         let health = &indicator.health;
         let (state, problem) = match &health.last_failure {
-            None if health.last_success.is_none() => (l.text("ikke hentet endnu", "not read yet"), None),
+            None if health.last_success.is_none() => (l.text("ikke hentet endnu", "not fetched yet"), None),
             None => (l.text("i orden", "in order"), None),
             Some(_) if is_said_above => (l.text("se øverst", "see above"), None),
             Some(error) => {
@@ -193,21 +188,6 @@ impl Failure {
             problem: failed.problem.clone(),
             link: format!("mailto:{MAIL_TO}?subject={}&body={}", encoded(MAIL_SUBJECT), encoded(&text)),
             mail: format!("Emne: {MAIL_SUBJECT}\n\n{text}"),
-        }
-    }
-}
-
-impl Revised {
-    fn new(figure: &Arc<RevisedFigure>, sources: &Sources, l: Language) -> Self {
-        let catalogue = sources.catalogue.current();
-        let table = catalogue.measurement(&figure.table).map(|table| &**table);
-        let written = |figure: Figure| figure.map_or_else(|| "–".to_owned(), |figure| figure.to_string());
-        Self {
-            seen: l.instant(figure.seen_at),
-            members: revised::in_words(figure.members.as_deref().unwrap_or_default(), table),
-            before: written(figure.before),
-            after: written(figure.after),
-            figure: figure.clone(),
         }
     }
 }

@@ -7,8 +7,8 @@ use chrono_tz::Europe::Copenhagen;
 
 use crate::clock::at_hour;
 
-const CLOSES: u32 = 22;
-const OPENS: u32 = 23;
+pub const CLOSES: u32 = 22;
+pub const OPENS: u32 = 23;
 
 /// The upstream is closed, or would close before a call is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -78,7 +78,7 @@ async fn every_file_and_text_is_of_the_choice() {
         assert_eq!(answer.status, 200, "{file}: {}", answer.text());
         assert!(answer.body.len() > 100, "{file}");
     }
-    assert!(text(&page).contains("åbner hele målingen i Power BI Desktop; den kan ikke rumme et valg"));
+    assert!(text(&page).contains("åbner hele målingen i Power BI Desktop; den kan ikke rumme et udtræk"));
     let m = copied(&page, "m");
     assert!(m.contains("Implementation=\"2.0\"") && m.contains("'730'"), "{m}");
     for id in ["curl", "python", "r", "duckdb"] {

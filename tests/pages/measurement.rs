@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use jobindsats_bridge::pages::language::Language;
 use jobindsats_bridge::pages::municipality;
 use jobindsats_bridge::simulator::Publish;
+use serde_json::Value;
 
 use crate::pages::{links, text, visit};
 use crate::support::app::{App, AppOptions};
@@ -198,6 +200,28 @@ async fn regions_and_the_country_are_compared_by_name() {
     );
 }
 
+/// Screen readers pronounce a text in the language that it is marked with.
+#[actix_web::test]
+async fn an_english_page_marks_what_is_danish_and_nothing_else() {
+    let app = App::start().await;
+    let page = visit(&app, "/maaling/y01h01?sprog=en&aar=alle", "en").await;
+    assert_eq!(page.status, 200, "{}", text(&page));
+    let html = page.text();
+    let day = "Break in the series 1 January 2021: <span lang=\"da\">Sanktioner opgøres";
+    assert_eq!(html.matches(day).count(), 2, "below the chart and among the facts: {html}");
+    let marked = html.split(" lang=\"da\"").skip(1).map(|rest| rest.split_once('>').unwrap().1);
+    for danish in marked.map(|rest| rest.split_once("</").unwrap().0) {
+        assert!(
+            !danish.contains("(per") && !danish.contains("more") && !danish.contains("Break"),
+            "{danish}"
+        );
+    }
+    assert!(
+        html.contains("</span> <span class=\"small\">(%)</span>"),
+        "a unit is not part of the name: {html}"
+    );
+}
+
 #[actix_web::test]
 async fn revised_figures_name_their_members() {
     let app = App::start().await;
@@ -206,8 +230,8 @@ async fn revised_figures_name_their_members() {
     app.upstream().publish(&Publish { table: "y25i09".to_owned(), ..Publish::default() }).unwrap();
     app.clock.advance(Duration::from_secs(16 * 60));
     app.all_rows(rows).await;
-    let revised = app.get("/odata/Revisions?$filter=Members ne null&$top=1").await.rows();
-    assert_eq!(revised.len(), 1);
+    let revised = app.get("/odata/Revisions?$top=20").await.rows();
+    assert!(revised.iter().any(|row| !row["Members"].is_null()), "{revised:?}");
     let page = visit(&app, "/maaling/y25i09", "da").await;
     let (_, told) = page
         .text()
@@ -217,8 +241,28 @@ async fn revised_figures_name_their_members() {
     let told = told.split_once("</ul>").unwrap().0;
     assert_eq!(told.matches("<li>").count(), 5, "{told}");
     assert!(told.contains(", Køn: Kvinder, ") || told.contains(", Køn: Mænd, "), "{told}");
-    let status = app.get("/status").await.text();
-    assert!(status.contains("<th>Område</th><th>Fordeling</th><th>Mål</th>"), "{status}");
+    let status = visit(&app, "/status", "da").await.text();
+    let (_, table) = status.split_once("<th scope=\"col\">Konstateret</th>").unwrap();
+    let lines: Vec<&str> = table.split_once("</table>").unwrap().0.split("<tr>").skip(1).collect();
+    assert_eq!(lines.len(), revised.len());
+    let mut shares = 0;
+    for (line, row) in lines.iter().zip(&revised) {
+        let is_share = row["Measure"].as_str().unwrap().starts_with("Andel");
+        shares += usize::from(is_share);
+        let written = |name: &str| match &row[name] {
+            Value::Null => "ikke offentliggjort".to_owned(),
+            figure => Language::Danish.number(figure.to_string().parse().unwrap(), u8::from(is_share)),
+        };
+        for name in ["Before", "After"] {
+            let cell = format!("<td class=\"number\">{}</td>", written(name));
+            assert!(line.contains(&cell), "{cell}: {line}");
+        }
+        for cell in [row["Area"].as_str().unwrap(), row["Measure"].as_str().unwrap()] {
+            assert!(line.contains(&format!("<td>{cell}</td>")), "{cell}: {line}");
+        }
+        assert!(line.contains(" 2026</td>"), "the period is in words: {line}");
+    }
+    assert!(0 < shares && shares < revised.len(), "both kinds of figures: {revised:?}");
     assert!(status.contains("<td>Køn: Kvinder</td>") || status.contains("<td>Køn: Mænd</td>"), "{status}");
     assert!(text(&visit(&app, "/nyt", "da").await).contains("største ændring fra"));
 }

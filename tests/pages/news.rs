@@ -82,7 +82,7 @@ async fn changed_figures_are_counted_with_the_largest_change() {
     );
     assert!(page.contains(&sentence), "{sentence}: {page}");
     let english = text(&visit(&app, "/nyt?sprog=en", "da").await);
-    assert!(english.contains(&format!("{} figures were changed in ", revised.len())), "{english}");
+    assert!(english.contains(&format!("{} figures were revised in ", revised.len())), "{english}");
 }
 
 #[actix_web::test]

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::catalogue::dimension::Dimension;
-use crate::catalogue::measurement::{Measurement, MeasurementHead};
+use crate::catalogue::measurement::{Measurement, MeasurementHead, SeriesBreak};
 use crate::catalogue::period::Period;
 use crate::pages::language::Language;
 
@@ -16,7 +16,19 @@ pub(super) struct Facts {
     pub breakdowns: Vec<Breakdown>,
     pub agency_page: Option<String>,
     pub floor: Option<String>,
-    pub breaks: Vec<String>,
+    pub breaks: Vec<BreakText>,
+}
+
+/// A break in the series: the day in the page's language, the text in Danish.
+pub(super) struct BreakText {
+    pub day: String,
+    pub text: String,
+}
+
+impl BreakText {
+    pub fn of(l: Language, one: &SeriesBreak) -> Self {
+        Self { day: l.day(one.from), text: one.text.clone() }
+    }
 }
 
 /// A dimension with its members, level by level.
@@ -48,12 +60,7 @@ impl Facts {
                 .clone()
                 .filter(|url| url.starts_with("https://") || url.starts_with("http://")),
             floor: head.caveats.floor.clone(),
-            breaks: head
-                .caveats
-                .breaks
-                .iter()
-                .map(|one| format!("{}: {}", l.day(one.from), one.text))
-                .collect(),
+            breaks: head.caveats.breaks.iter().map(|one| BreakText::of(l, one)).collect(),
         }
     }
 }
@@ -65,7 +72,7 @@ fn rows(
     fetched_at: Option<DateTime<Utc>>,
 ) -> Vec<(String, String)> {
     let mut rows = vec![
-        (l.text("Tabel", "Table").to_owned(), head.id.to_string()),
+        ("Id".to_owned(), head.id.to_string()),
         (l.text("Emne", "Subject").to_owned(), head.subject.clone()),
         (l.text("Gruppe", "Group").to_owned(), head.group.clone()),
     ];

@@ -8,18 +8,20 @@ mod over_time;
 mod parts;
 mod series;
 
+use std::sync::Arc;
+
 use askama::Template;
 use futures_util::join;
 
 use crate::answer::error::BridgeError;
 use crate::answer::retry_when_moved;
-use crate::catalogue::measurement::{Heading, Measurement, MeasurementHead};
+use crate::catalogue::measurement::{Heading, Measurement};
 use crate::catalogue::period::Period;
-use crate::catalogue::revised;
+use crate::catalogue::revised::RevisedFigure;
 use crate::error::DescribeError;
 use crate::feed::Feed;
 use crate::pages::error::{PageError, in_english};
-use crate::pages::figures::{Rows, SetQuery, one_of};
+use crate::pages::figures::Rows;
 use crate::pages::files::Files;
 use crate::pages::language::Language;
 use crate::pages::layout::Layout;
@@ -30,11 +32,12 @@ use crate::pages::measurement::over_time::OverTime;
 use crate::pages::measurement::parts::Parts;
 use crate::pages::measurement::series::{Headline, Series};
 use crate::pages::municipality::{self, Municipality};
+use crate::pages::revised::Revised;
 use crate::pages::visit::Visit;
 use crate::pages::{Html, Sources, failure};
 
 /// How many revised figures are shown.
-const REVISIONS: u64 = 5;
+const REVISIONS: usize = 5;
 
 #[derive(Template)]
 #[template(path = "measurement.html")]
@@ -115,7 +118,7 @@ async fn show(sources: &Sources, visit: &Visit, table: &str) -> Result<Result<Ht
         over_time: shown.series.as_ref().and_then(|series| OverTime::new(visit, &choice, head, series)),
         map,
         parts,
-        revisions: revisions(sources, measurement, head, l).await,
+        revisions: revisions(sources, measurement, l),
         facts: Facts::of(l, measurement, head, shown.fetched_at),
         address: format!("{}/odata/jobindsats/{}/{}", visit.service, head.id, question.address()),
         builder: visit.link(&format!("maaling/{}/byg", head.id), &[]),
@@ -211,35 +214,15 @@ fn kept(
 }
 
 /// The figures of the table that were changed last, each in a sentence.
-async fn revisions(
-    sources: &Sources,
-    measurement: &Measurement,
-    head: &MeasurementHead,
-    l: Language,
-) -> Vec<String> {
-    let question = SetQuery {
-        set: "Revisions".to_owned(),
-        filter: one_of("Table", [head.id.as_str()]),
-        select: "Period,Area,Members,Measure,Before,After".to_owned(),
+fn revisions(sources: &Sources, measurement: &Measurement, l: Language) -> Vec<String> {
+    let figures = sources.revisions.figures();
+    let own = figures.iter().filter(|figure| figure.table == measurement.id.as_str()).take(REVISIONS);
+    let sentence = |figure: &Arc<RevisedFigure>| {
+        let one = Revised::new(figure, Some(measurement), l);
+        let cell = Revised::joined(&[&one.period, &one.area, &one.members, &one.measure]);
+        format!("{cell}: {} → {}", one.before, one.after)
     };
-    let Ok(rows) = sources.first(&sources.feeds.catalogue(), &question, REVISIONS).await else {
-        return Vec::new();
-    };
-    let hidden = || l.text("ikke offentliggjort", "not published").to_owned();
-    let sentence = |row: usize| {
-        let label = rows.text(row, "Measure");
-        let measure = measurement.measures.iter().find(|measure| measure.heading == label);
-        let decimals = measure.and_then(|measure| measure.unit).map_or(0, |unit| unit.decimals());
-        let figure =
-            |column| rows.figure(row, column).map_or_else(hidden, |figure| l.number(figure, decimals));
-        let period = measurement.periods.iter().find(|period| period.id.as_str() == rows.text(row, "Period"));
-        let period = period.map_or_else(|| rows.text(row, "Period"), |period| l.period(period));
-        let members = revised::in_words(&rows.text(row, "Members"), Some(measurement));
-        let mut cell = vec![period, rows.text(row, "Area"), members, label.clone()];
-        cell.retain(|part| !part.is_empty());
-        format!("{}: {} → {}", cell.join(", "), figure("Before"), figure("After"))
-    };
-    (0..rows.len()).map(sentence).collect()
+    own.map(sentence).collect()
 }
 
 impl Controls {

@@ -10,6 +10,7 @@ use crate::catalogue::period::Period;
 use crate::pages::chart::{Drawing, LineChart};
 use crate::pages::language::Language;
 use crate::pages::measurement::choice::{self, Choice};
+use crate::pages::measurement::facts::BreakText;
 use crate::pages::measurement::series::Series;
 use crate::pages::visit::Visit;
 
@@ -27,7 +28,7 @@ pub(super) struct OverTime {
     /// Places that have no index, because they have no figure in the first period.
     pub without_index: Vec<String>,
     pub first_period: String,
-    pub breaks: Vec<String>,
+    pub breaks: Vec<BreakText>,
     pub columns: Vec<String>,
     pub rows: Vec<Row>,
     pub older: Vec<Row>,
@@ -110,7 +111,7 @@ struct Drawn<'a> {
     decimals: u8,
     subject: String,
     breaks: Vec<usize>,
-    break_texts: Vec<String>,
+    break_texts: Vec<BreakText>,
 }
 
 impl<'a> Drawn<'a> {
@@ -128,7 +129,7 @@ impl<'a> Drawn<'a> {
                 .periods
                 .iter()
                 .position(|period| period.first_day().is_some_and(|day| day >= one.from))?;
-            (at > 0).then(|| (at, format!("{}: {}", l.day(one.from), one.text)))
+            (at > 0).then(|| (at, BreakText::of(l, one)))
         });
         let (breaks, break_texts) = shown.unzip();
         Self {

@@ -147,17 +147,18 @@ fn changed(
         let (danish, english) = if is_more { more } else { less };
         l.text(danish, english)
     };
-    let amount = l.number(difference.abs(), decimals);
+    let amount = if unit == Some(Unit::Fraction) {
+        l.number(difference.abs() * Decimal::ONE_HUNDRED, decimals.saturating_sub(2))
+    } else {
+        l.number(difference.abs(), decimals)
+    };
     match unit {
-        Some(Unit::Percent | Unit::PercentagePoints) => {
+        Some(Unit::Percent | Unit::PercentagePoints | Unit::Fraction) => {
             let word = pick(
                 ("procentpoint højere", "percentage points higher"),
                 ("procentpoint lavere", "percentage points lower"),
             );
             than(&format!("{amount} {word}"))
-        }
-        Some(Unit::Fraction) => {
-            than(&format!("{amount} {}", pick(("højere", "higher"), ("lavere", "lower"))))
         }
         Some(Unit::Weeks) => than(&format!(
             "{amount} {}",
@@ -207,6 +208,6 @@ mod tests {
         }
         let english =
             changed(Language::English, Some(Unit::Fraction), 3, figure("0.12"), figure("0.2"), "Q2 2025");
-        assert_eq!(english, "0.080 lower than in Q2 2025");
+        assert_eq!(english, "8.0 percentage points lower than in Q2 2025");
     }
 }

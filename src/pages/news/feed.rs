@@ -124,7 +124,7 @@ impl Entry {
         let sentences = std::iter::once(change.summary(l)).chain(change.largest(l));
         Self {
             id: id(sources, &format!("changed|{}|{}", head.id, change.day)),
-            title: format!("{}: {}", l.text("Ændrede tal", "Changed figures"), head.heading()),
+            title: format!("{}: {}", l.text("Ændrede tal", "Revised figures"), head.heading()),
             at: change.seen_at,
             link: visit.absolute(&format!("maaling/{}", head.id), &[]),
             category: head.subject.clone(),
