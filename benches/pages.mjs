@@ -34,8 +34,21 @@ const [simulatorPort, proxyPort, port] = [base, base + 1, base + 2];
 const folder = mkdtempSync(join(tmpdir(), 'pages-'));
 const children = [];
 
-const start = (args, settings = {}) =>
-  children.push(spawn(bridge, args, { env: { ...process.env, ...settings }, stdio: 'ignore' }));
+/** Starts a program of the bridge. That it ended is kept, since a program tells it only once. */
+const start = (args, settings = {}) => {
+  const child = spawn(bridge, args, { env: { ...process.env, ...settings }, stdio: 'ignore' });
+  const started = { child, hasEnded: false };
+  started.end = new Promise((resolve) => {
+    for (const event of ['exit', 'error']) child.once(event, () => resolve((started.hasEnded = true)));
+  });
+  children.push(started);
+};
+
+/** Waits, unless a program has ended. */
+const wait = async (milliseconds) => {
+  if (children.some(({ hasEnded }) => hasEnded)) throw new Error(`${bridge} ended by itself`);
+  await new Promise((resolve) => setTimeout(resolve, milliseconds));
+};
 
 /** The answer of a server on this machine. */
 const get = (port, path, headers = {}, agent = undefined) =>
@@ -52,7 +65,7 @@ const ready = async (port, path) => {
   for (let tries = 0; tries < 300; tries += 1) {
     const answer = await get(port, path).catch(() => undefined);
     if (answer && answer.status < 500) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await wait(100);
   }
   throw new Error(`nothing answers on port ${port}`);
 };
@@ -128,7 +141,7 @@ try {
   for (let tries = 0; tables < TABLES && tries < 600; tries += 1) {
     const state = (await get(port, '/status?sprog=en')).body.toString();
     tables = Number(state.match(/in detail: (\d+)/)?.[1] ?? 0);
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await wait(200);
   }
   console.log(`${tables} tables read`);
   const browser = await open();
@@ -148,9 +161,8 @@ try {
     process.exitCode = 1;
   }
 } finally {
-  const ended = children.map((child) => new Promise((resolve) => child.once('exit', resolve)));
-  for (const child of children) child.kill();
-  await Promise.all(ended);
+  for (const { child } of children) child.kill();
+  await Promise.all(children.map(({ end }) => end));
   proxy.close();
   rmSync(folder, { recursive: true, force: true });
 }

@@ -3,6 +3,7 @@
 // The service must have read its tables. The first thing that does not hold ends the run.
 
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import process from 'node:process';
 
 import axe from 'axe-core';
@@ -19,6 +20,8 @@ const PAGES = [
   `/maaling/y25i09?kommune=730&sammenlign=751,851&maal=${SHARE}`,
   '/maaling/y25i09?kommune=825&skala=indeks',
   '/maaling/y25i09/byg?kommune=730',
+  `/maaling/y25i01/byg?kommune=730&maal=Antal_ledige_personer&fordeling=${encodeURIComponent('Køn')}&${encodeURIComponent('Køn_id')}=Kvinder`,
+  `/maaling/y25i09/byg?kommune=730&valg=${encodeURIComponent("y25i09/Hovedtal?$filter=Periode eq '2026M07'")}`,
   '/nyt?kommune=730',
   '/status',
   '/maaling/findes_ikke',
@@ -42,7 +45,12 @@ async function visiting(options, visit) {
     if (message.type() === 'error' && !isStatus) faults.push(message.text());
   });
   let clicks = 0;
-  const person = { page, context, click: (locator) => ((clicks += 1), locator.click()), clicks: () => clicks };
+  const person = {
+    page,
+    click: (locator) => ((clicks += 1), locator.click()),
+    choose: (locator, label) => ((clicks += 1), locator.selectOption({ label })),
+    clicks: () => clicks,
+  };
   await visit(person);
   assert.deepEqual(faults, []);
   await context.close();
@@ -111,64 +119,120 @@ await step('a misspelt word leads to chart, map, table and the rows behind them'
     const address = await page.evaluate(() => navigator.clipboard.readText());
     await page.getByRole('button', { name: 'Kopiér scriptet' }).click();
     await page.waitForFunction(async () => (await navigator.clipboard.readText()).startsWith('createOrReplace'));
-    const rows = [];
-    for (let next = address; next; ) {
-      const answer = await (await fetch(next)).json();
-      rows.push(...answer.value);
-      next = answer['@odata.nextLink'];
-    }
+    const rows = await rowsOf(address);
     await page.evaluate(() => document.querySelectorAll('details').forEach((it) => (it.open = true)));
     const shown = await page.locator('section[aria-labelledby=tal] tbody tr').evaluateAll((lines) =>
       lines.map((line) => line.querySelector('td').textContent.trim()),
     );
     const own = rows.filter((row) => row['Områdekode'] === '730');
     const measure = Object.keys(own[0]).find((name) => !name.startsWith('@') && !['Periode', 'Område', 'Områdekode'].includes(name));
-    const format = new Intl.NumberFormat('da-DK', { minimumFractionDigits: 1, maximumFractionDigits: 1 });
-    const expected = own.map((row) => (row[measure] === null ? '–ikke offentliggjort' : format.format(row[measure])));
+    const expected = own.map((row) => (row[measure] === null ? '–' : '') + written(row[measure], 1));
     assert.deepEqual(shown, expected.slice(0, shown.length));
     assert.ok(shown.length > 12);
   });
 });
 
+// All rows of an address of the service.
+async function rowsOf(path) {
+  const rows = [];
+  for (let next = path; next; ) {
+    const answer = await (await fetch(new URL(next, service))).json();
+    rows.push(...answer.value);
+    next = answer['@odata.nextLink'];
+  }
+  return rows;
+}
+
+// A figure as a Danish page writes it.
+function written(figure, decimals) {
+  const format = new Intl.NumberFormat('da-DK', { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+  return figure === null ? 'ikke offentliggjort' : format.format(figure);
+}
+
+// The headline of each place on the page, held to the newest period of the feed.
+async function headlinesAreThoseOf(page, decimals, places) {
+  await page.locator('.headline').first().waitFor();
+  const measure = (await page.locator('#adresse').textContent()).split(',').at(-1);
+  const shown = await page.locator('.headline').evaluateAll((all) =>
+    all.map((one) => ['.place', '.figure'].map((part) => one.querySelector(part).textContent)),
+  );
+  const [, table] = page.url().match(/maaling\/([a-z0-9]+)/);
+  const filter = `Område in (${places.map((place) => `'${place}'`).join(',')})`;
+  const address = `/odata/jobindsats/${table}/Hovedtal?$filter=${encodeURIComponent(filter)}&$select=Periode,Område,${measure}`;
+  const rows = (await rowsOf(address)).filter((row) => row[measure] !== null);
+  const newest = rows.map((row) => row.Periode).sort().at(-1);
+  const expected = places.map((place) => {
+    const row = rows.find((row) => row.Periode === newest && row['Område'] === place);
+    return [place, written(row ? row[measure] : null, decimals)];
+  });
+  assert.deepEqual(shown, expected);
+}
+
+// The rows of a breakdown on the page, held to the set of the feed.
+async function partsAreThoseOf(page, set, label) {
+  await page.locator('table.parts tbody tr').first().waitFor();
+  const shown = await page.locator('table.parts tbody th').allTextContents();
+  const [, table] = page.url().match(/maaling\/([a-z0-9]+)/);
+  const rows = await rowsOf(`/odata/jobindsats/${table}/${encodeURIComponent(set)}?$apply=groupby((${encodeURIComponent(label)}))`);
+  assert.deepEqual(shown.toSorted(), rows.map((row) => row[label]).toSorted());
+}
+
 await step('the questions are answered within four clicks', async () => {
-  const ask = (answer) => visiting({}, async (person) => {
+  const ask = (most, answer) => visiting({}, async (person) => {
     await answer(person, person.page);
-    assert.ok(person.clicks() <= 4, `${person.clicks()} clicks`);
+    assert.equal(person.clicks(), most, 'clicks and choices');
   });
-  await ask(async (person, page) => {
+  await ask(1, async (person, page) => {
     await found(person, 'langtidsledige i Randers', 'antal langtidsledige personer');
-    for (const place of ['Randers', 'Region Midtjylland', 'Hele landet']) {
-      await page.locator('.headline .place').getByText(place, { exact: true }).waitFor();
-    }
+    await headlinesAreThoseOf(page, 0, ['Randers', 'Region Midtjylland', 'Hele landet']);
   });
-  await ask(async (person, page) => {
+  await ask(1, async (person, page) => {
     await found(person, 'sygedagpenge i Randers', 'antal personer og fuldtidspersoner');
-    await page.locator('.headline .place').getByText('Randers', { exact: true }).waitFor();
+    await headlinesAreThoseOf(page, 0, ['Randers', 'Hele landet']);
   });
   for (const part of ['Køn', 'Alder']) {
-    await ask(async (person, page) => {
+    await ask(3, async (person, page) => {
       await found(person, 'kontanthjælp', 'antal personer og fuldtidspersoner');
-      const field = page.getByLabel('Fordeling');
-      await field.selectOption({ label: part });
+      await person.choose(page.getByLabel('Fordeling'), part);
       await person.click(page.getByRole('button', { name: 'Vis' }).first());
-      await page.locator('table.parts tbody tr').first().waitFor();
+      await partsAreThoseOf(page, `Fordelt_på_${part}`, part);
     });
   }
-  await ask(async (person, page) => {
+  await ask(3, async (person, page) => {
     await found(person, 'ledige akasse', 'faktiske antal ledige');
-    await page.getByLabel('Fordeling').selectOption({ label: 'A-kasse' });
+    await person.choose(page.getByLabel('Fordeling'), 'A-kasse');
     await person.click(page.getByRole('button', { name: 'Vis' }).first());
-    assert.ok((await page.locator('table.parts tbody tr').count()) > 15);
+    await partsAreThoseOf(page, 'Fordelt_på_A_kasse', 'A_kasse');
   });
-  await ask(async (person, page) => {
+  await ask(1, async (person, page) => {
     await found(person, 'gennemsnitlig varighed sygedagpenge', 'varighed af afsluttede forløb');
-    await page.locator('.headline .unit').getByText('uger').first().waitFor();
+    await headlinesAreThoseOf(page, 1, ['Hele landet']);
+    assert.equal(await page.locator('.headline .unit').textContent(), 'uger');
   });
-  await ask(async (person, page) => {
+  await ask(1, async (person, page) => {
     await page.goto(`${service}/?kommune=730`);
     await person.click(page.getByRole('link', { name: 'Nyt', exact: true }));
     await page.waitForURL(/\/nyt\?kommune=730/);
-    await page.locator('main h2').first().waitFor();
+    const shown = await page.locator('section[aria-labelledby=kom] li a').count();
+    assert.ok(shown > 0, 'figures that came');
+  });
+  await ask(4, async (person, page) => {
+    await found(person, 'ledige akasse', 'faktiske antal ledige');
+    await person.click(page.getByRole('link', { name: 'Byg et udtræk' }));
+    const links = { csv: page.getByRole('link', { name: 'CSV' }), xlsx: page.getByRole('link', { name: 'Excel-projektmappe', exact: true }) };
+    const bytes = {};
+    for (const [ending, link] of Object.entries(links)) {
+      const [download] = await Promise.all([page.waitForEvent('download'), person.click(link)]);
+      assert.ok(download.suggestedFilename().endsWith(`.${ending}`), download.suggestedFilename());
+      bytes[ending] = await readFile(await download.path());
+    }
+    const rows = await rowsOf(await page.locator('#odata').textContent());
+    const [head, ...lines] = bytes.csv.toString().replace('\ufeff', '').trimEnd().split('\r\n');
+    assert.equal(head, Object.keys(rows[0]).filter((name) => !name.startsWith('@')).join(','));
+    assert.equal(lines.length, rows.length);
+    assert.ok(lines[0].startsWith(`${rows[0].Periode},${rows[0]['Område']},`), lines[0]);
+    assert.equal(bytes.xlsx.subarray(0, 4).toString('latin1'), 'PK\x03\x04');
+    assert.ok(bytes.xlsx.includes('xl/worksheets/sheet1.xml'), 'a workbook');
   });
 });
 
