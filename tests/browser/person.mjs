@@ -72,6 +72,14 @@ async function found(person, words, title) {
   await person.click(result);
 }
 
+// Saves the workbook that the page offers, and counts the click.
+async function workbook(person) {
+  const link = person.page.getByRole('link', { name: 'Excel-projektmappe', exact: true });
+  const [download] = await Promise.all([person.page.waitForEvent('download'), person.click(link)]);
+  const bytes = await readFile(await download.path());
+  assert.equal(bytes.subarray(0, 4).toString('latin1'), 'PK\x03\x04', download.suggestedFilename());
+}
+
 await step('axe-core finds nothing, in both languages, light and dark', async () => {
   const found = [];
   for (const colorScheme of ['light', 'dark']) {
@@ -182,13 +190,15 @@ await step('the questions are answered within four clicks', async () => {
     await answer(person, person.page);
     assert.equal(person.clicks(), most, 'clicks and choices');
   });
-  await ask(1, async (person, page) => {
+  await ask(2, async (person, page) => {
     await found(person, 'langtidsledige i Randers', 'antal langtidsledige personer');
     await headlinesAreThoseOf(page, 0, ['Randers', 'Region Midtjylland', 'Hele landet']);
+    await workbook(person);
   });
-  await ask(1, async (person, page) => {
+  await ask(2, async (person, page) => {
     await found(person, 'sygedagpenge i Randers', 'antal personer og fuldtidspersoner');
     await headlinesAreThoseOf(page, 0, ['Randers', 'Hele landet']);
+    await workbook(person);
   });
   for (const part of ['Køn', 'Alder']) {
     await ask(3, async (person, page) => {
@@ -204,17 +214,22 @@ await step('the questions are answered within four clicks', async () => {
     await person.click(page.getByRole('button', { name: 'Vis' }).first());
     await partsAreThoseOf(page, 'Fordelt_på_A_kasse', 'A_kasse');
   });
-  await ask(1, async (person, page) => {
+  await ask(2, async (person, page) => {
     await found(person, 'gennemsnitlig varighed sygedagpenge', 'varighed af afsluttede forløb');
     await headlinesAreThoseOf(page, 1, ['Hele landet']);
     assert.equal(await page.locator('.headline .unit').textContent(), 'uger');
+    await workbook(person);
   });
-  await ask(1, async (person, page) => {
+  await ask(2, async (person, page) => {
     await page.goto(`${service}/?kommune=730`);
     await person.click(page.getByRole('link', { name: 'Nyt', exact: true }));
     await page.waitForURL(/\/nyt\?kommune=730/);
     const shown = await page.locator('section[aria-labelledby=kom] li a').count();
     assert.ok(shown > 0, 'figures that came');
+    const isFeed = (answer) => answer.url().includes('/nyt.atom?kommune=730');
+    const link = page.getByRole('link', { name: 'nyt som Atom-feed' });
+    const [feed] = await Promise.all([page.waitForResponse(isFeed), person.click(link)]);
+    assert.match(await feed.text(), /<entry>/);
   });
   await ask(4, async (person, page) => {
     await found(person, 'ledige akasse', 'faktiske antal ledige');

@@ -4,6 +4,7 @@ import html
 import io
 import re
 import zipfile
+from datetime import datetime
 from pathlib import Path
 
 import openpyxl
@@ -15,6 +16,7 @@ from figures import same
 FOLDER = Path(__file__).parents[3] / "docs" / "vejledning"
 WRITTEN_ADDRESS = "http://127.0.0.1:8080"
 GUIDES = ("excel.md", "powerbi.md")
+INSTANT = re.compile(r"\d{4}-\d\d-\d\dT")
 
 
 def addresses(guide: str) -> list[str]:
@@ -36,15 +38,32 @@ def rows(address: str) -> list[dict]:
     return [{name: value for name, value in row.items() if "@" not in name} for row in page["value"]]
 
 
-def workbook(page: requests.Response) -> None:
+def built(page: requests.Response) -> None:
     """The workbook of a page that builds a query has the rows of the address that the page shows."""
     (link,) = re.findall(r'href="[./]*(open/[^"]*\.xlsx[^"]*)"', page.text)
     (feed,) = re.findall(r'<code id="odata">(.*?)</code>', page.text)
-    expected = rows(html.unescape(feed))
-    book = openpyxl.load_workbook(io.BytesIO(get(f"{figures.root()}/{html.unescape(link)}").content))
+    workbook(get(f"{figures.root()}/{html.unescape(link)}"), html.unescape(feed))
+
+
+def workbook(answer: requests.Response, feed: str) -> None:
+    """A workbook has the columns and the rows of an address of the feed; days and instants are compared as days."""
+    expected = rows(feed)
+    book = openpyxl.load_workbook(io.BytesIO(answer.content))
     head, *found = book[book.sheetnames[0]].iter_rows(values_only=True)
-    same(f"columns of {page.url}", list(head), list(expected[0]))
-    same(f"rows of {page.url}", [list(row) for row in found], [list(row.values()) for row in expected])
+    same(f"columns of {feed}", list(head), list(expected[0]))
+    same(f"rows of {feed}", [[day(cell) for cell in row] for row in found], [[day(cell) for cell in row.values()] for row in expected])
+
+
+def day(cell: object) -> object:
+    if isinstance(cell, datetime):
+        return cell.date().isoformat()
+    return cell[:10] if isinstance(cell, str) and INSTANT.match(cell) else cell
+
+
+def collection(address: str, answer: requests.Response) -> None:
+    """A collection has a sheet for each choice, and one with its sources."""
+    book = openpyxl.load_workbook(io.BytesIO(answer.content), read_only=True)
+    same(f"sheets of {address}", len(book.sheetnames), address.count("valg=") + 1)
 
 
 def project(address: str, answer: requests.Response) -> None:
@@ -65,7 +84,11 @@ if __name__ == "__main__":
         for address in named:
             answer = get(address)
             if "/byg?" in address:
-                workbook(answer)
+                built(answer)
+            elif "/samling.xlsx" in address:
+                collection(address, answer)
+            elif ".xlsx" in address:
+                workbook(answer, address.replace("/open/", "/odata/jobindsats/").replace(".xlsx", ""))
             elif ".pbip.zip" in address:
                 project(address, answer)
         print(f"{guide}: {len(named)} addresses")
