@@ -321,7 +321,7 @@ impl Section {
             }
             // Those who have the memory may need a turn to give it back.
             self.turn = None;
-            tokio::task::block_in_place(|| spent.memory.wait(MEMORY_LOOK));
+            at_length(|| spent.memory.wait(MEMORY_LOOK));
         }
     }
 
@@ -329,8 +329,7 @@ impl Section {
     fn take_turn(&mut self) {
         self.turn = None;
         let turns = Arc::clone(&self.work.0.turns);
-        // Other requests go on meanwhile, on another thread.
-        let turn = tokio::task::block_in_place(|| Handle::current().block_on(turns.acquire_owned()));
+        let turn = at_length(|| Handle::current().block_on(turns.acquire_owned()));
         self.turn = turn.ok().map(|turn| (turn, Instant::now()));
     }
 }
@@ -341,6 +340,12 @@ impl Section {
 /// When the request has used its processor time, or its client has left.
 pub fn check() -> Result<(), WorkError> {
     SECTION.with_borrow_mut(|section| section.as_mut().map_or(Ok(()), Section::check))
+}
+
+/// Computes what may take longer than a moment and does not look whether it may go on. Other requests go on meanwhile, on another
+/// thread.
+pub fn at_length<T>(compute: impl FnOnce() -> T) -> T {
+    tokio::task::block_in_place(compute)
 }
 
 /// Holds memory for rows of this thread's section. Nothing without a section.

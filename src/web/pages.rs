@@ -13,7 +13,7 @@ use crate::odata::etag;
 use crate::odata::version::Version;
 use crate::pages::visit::{Target, Visit};
 use crate::pages::{File, Html, Sources, assets, builder, failure, find, measurement, news};
-use crate::web::compress::{self, Coding};
+use crate::web::compress;
 use crate::web::state::AppState;
 use crate::web::{client, links, odata, respond};
 
@@ -203,7 +203,7 @@ async fn packed(
     mut response: actix_web::HttpResponseBuilder,
     body: Vec<u8>,
 ) -> HttpResponse {
-    let coding = Coding::choose(respond::joined(request.headers(), &header::ACCEPT_ENCODING).as_deref());
+    let coding = respond::coding(request);
     let Some(name) = coding.header().filter(|_| body.len() > compress::WORTH_BYTES) else {
         return response.body(body);
     };

@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 
 use crate::answer::error::BridgeError;
 use crate::answer::stages::{Stage, Stages};
+use crate::budget::work::at_length;
 use crate::error::{DescribeError, ErrorDescription};
 use crate::observe::request;
 use crate::odata::etag;
@@ -120,7 +121,7 @@ impl Document {
             Coding::Gzip => &self.gzip,
             Coding::Brotli => &self.brotli,
         };
-        kept.get_or_init(|| compress::packed_once(&self.plain, coding).into()).clone()
+        kept.get_or_init(|| at_length(|| compress::packed_once(&self.plain, coding).into())).clone()
     }
 }
 
@@ -244,6 +245,34 @@ impl Reply {
         reply
     }
 
+    /// Begins the body in that coding, on the thread that answers the request: a small answer takes no other.
+    ///
+    /// # Errors
+    /// When the first piece cannot be written.
+    pub fn begin(self, coding: Coding) -> Result<Begun, BridgeError> {
+        let Self { status, headers, body, stages } = self;
+        let pieces: Box<dyn Pieces> = match body {
+            Body::Empty => Box::new(Once(None)),
+            Body::Kept(document) => {
+                let body = BegunBody::Whole(document.coded(coding));
+                return Ok(Begun { status, headers, coding, body });
+            }
+            Body::Stream(PieceStream(pieces)) => {
+                let body = BegunBody::Pieces(compressed(pieces, coding).boxed());
+                return Ok(Begun { status, headers, coding, body });
+            }
+            Body::Whole(body) => Box::new(Once(Some(body))),
+            Body::Pieces(pieces) => pieces,
+        };
+        let measured = stages.clone();
+        let (coding, begun, rest) = timed(measured.as_ref(), || first(pieces, coding, stages))?;
+        let body = match rest {
+            Some(rest) => BegunBody::Pieces(continued(begun, rest).boxed()),
+            None => BegunBody::Whole(begun),
+        };
+        Ok(Begun { status, headers, coding, body })
+    }
+
     /// The pieces of the uncompressed body, and its length where it is known.
     #[must_use]
     pub fn into_pieces(self) -> (Box<dyn Pieces>, Option<usize>) {
@@ -269,58 +298,51 @@ impl Reply {
     }
 }
 
-/// Sends a reply in the best coding that the client accepts.
-pub async fn send(request: &HttpRequest, version: Version, reply: Reply) -> HttpResponse {
-    let coding = Coding::choose(joined(request.headers(), &header::ACCEPT_ENCODING).as_deref());
-    let Reply { status, headers, body, stages } = reply;
-    let mut response = HttpResponse::build(status);
-    for header in headers {
-        response.append_header(header);
+/// A reply whose body has begun: small ones are complete, of others the first piece is written and packed.
+pub struct Begun {
+    status: StatusCode,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    coding: Coding,
+    body: BegunBody,
+}
+
+enum BegunBody {
+    Whole(Bytes),
+    Pieces(BoxStream<'static, Result<Bytes, BridgeError>>),
+}
+
+impl Begun {
+    /// An error, also one in a body before any of it was sent.
+    #[must_use]
+    pub fn refusal(version: Version, error: &BridgeError) -> Self {
+        let mut reply = Reply::refusal(version, error);
+        let (status, headers) = (reply.status, mem::take(&mut reply.headers));
+        let body = BegunBody::Whole(reply.into_bytes().into());
+        Self { status, headers, coding: Coding::Identity, body }
     }
-    let pieces: Box<dyn Pieces> = match body {
-        Body::Empty => return response.finish(),
-        Body::Kept(document) => {
-            return match off_thread(move || Ok(document.coded(coding))).await {
-                Ok(body) => {
-                    coded(&mut response, coding);
-                    response.body(body)
-                }
-                Err(error) => refuse(version, &error),
-            };
+
+    /// Sends it.
+    #[must_use]
+    pub fn send(self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status);
+        for header in self.headers {
+            response.append_header(header);
         }
-        Body::Stream(PieceStream(pieces)) => {
-            coded(&mut response, coding);
-            return response.body(BodyStream::new(compressed(pieces, coding)));
+        if let Some(name) = self.coding.header() {
+            response.insert_header((header::CONTENT_ENCODING, name));
         }
-        Body::Whole(body) => Box::new(Once(Some(body))),
-        Body::Pieces(pieces) => pieces,
-    };
-    let (coding, begun, rest) = match first(pieces, coding, stages).await {
-        Ok(begun) => begun,
-        Err(error) => return refuse(version, &error),
-    };
-    coded(&mut response, coding);
-    match rest {
-        Some(rest) => response.body(BodyStream::new(continued(begun, rest))),
-        None => response.body(begun),
+        match self.body {
+            BegunBody::Whole(body) if body.is_empty() => response.finish(),
+            BegunBody::Whole(body) => response.body(body),
+            BegunBody::Pieces(pieces) => response.body(BodyStream::new(pieces)),
+        }
     }
 }
 
-fn coded(response: &mut actix_web::HttpResponseBuilder, coding: Coding) {
-    if let Some(name) = coding.header() {
-        response.insert_header((header::CONTENT_ENCODING, name));
-    }
-}
-
-/// The response for an error, also for one in a body before any of it was sent.
+/// The response for an error.
 #[must_use]
 pub fn refuse(version: Version, error: &BridgeError) -> HttpResponse {
-    let reply = Reply::refusal(version, error);
-    let mut response = HttpResponse::build(reply.status);
-    for header in reply.headers.iter().cloned() {
-        response.append_header(header);
-    }
-    response.body(reply.into_bytes())
+    Begun::refusal(version, error).send()
 }
 
 /// An error as the bytes of a whole response, for a connection that is closed behind it.
@@ -374,33 +396,30 @@ fn timed<T>(stages: Option<&Stages>, write: impl FnOnce() -> T) -> T {
 }
 
 /// The first piece of a body, its coding, and the rest if there is more. A small body is not compressed.
-async fn first(
+fn first(
     mut pieces: Box<dyn Pieces>,
     coding: Coding,
     stages: Option<Stages>,
 ) -> Result<(Coding, Bytes, Option<Packing>), BridgeError> {
-    let measured = stages.clone();
-    let begin = move || {
-        let mut begun = Vec::new();
-        let mut more = true;
-        while more && begun.len() < PIECE_BYTES {
-            match pieces.next()? {
-                Some(piece) => begun.extend(piece),
-                None => more = false,
-            }
+    let mut begun = Vec::new();
+    let mut more = true;
+    while more && begun.len() < PIECE_BYTES {
+        match pieces.next()? {
+            Some(piece) if begun.is_empty() => begun = piece,
+            Some(piece) => begun.extend(piece),
+            None => more = false,
         }
-        if !more && begun.len() < compress::WORTH_BYTES {
-            return Ok((Coding::Identity, begun.into(), None));
-        }
-        let mut packing = Packing { pieces, packer: Packer::streaming(coding), stages };
-        let mut packed = packing.packer.pack(&begun).map_err(interrupted)?;
-        if more {
-            return Ok((coding, packed.into(), Some(packing)));
-        }
-        packed.extend(packing.packer.finish().map_err(interrupted)?);
-        Ok((coding, packed.into(), None))
-    };
-    off_thread(move || timed(measured.as_ref(), begin)).await
+    }
+    if !more && begun.len() < compress::WORTH_BYTES {
+        return Ok((Coding::Identity, begun.into(), None));
+    }
+    let mut packing = Packing { pieces, packer: Packer::streaming(coding), stages };
+    let mut packed = packing.packer.pack(&begun).map_err(interrupted)?;
+    if more {
+        return Ok((coding, packed.into(), Some(packing)));
+    }
+    packed.extend(packing.packer.finish().map_err(interrupted)?);
+    Ok((coding, packed.into(), None))
 }
 
 /// A body as a stream, in no coding of HTTP.
@@ -473,6 +492,12 @@ pub fn digest(body: &[u8]) -> String {
     etag::of_hash(Sha256::new_with_prefix(body))
 }
 
+/// The coding that the client likes best.
+#[must_use]
+pub fn coding(request: &HttpRequest) -> Coding {
+    Coding::choose(joined(request.headers(), &header::ACCEPT_ENCODING).as_deref())
+}
+
 /// A header's values, joined by commas if it occurs several times.
 #[must_use]
 pub fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
@@ -504,7 +529,8 @@ mod tests {
         let sound = request.path().trim_start_matches('/').parse().unwrap();
         let body = Body::Pieces(Box::new(Breaking(sound)));
         let answer = Answered { body, ..Answered::whole("application/json".to_owned(), Vec::new()) };
-        send(&request, Version::V4, Reply::of(Version::V4, answer, None)).await
+        let begun = Reply::of(Version::V4, answer, None).begin(coding(&request));
+        begun.unwrap_or_else(|error| Begun::refusal(Version::V4, &error)).send()
     }
 
     /// The whole answer as it came over the connection, until that was closed.

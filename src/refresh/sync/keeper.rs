@@ -160,11 +160,19 @@ impl CatalogueKeeper {
     /// If the list is older and cannot be read; the catalogue stays as it was.
     pub async fn fresh_list(&self) -> Result<Arc<Catalogue>, CatalogueError> {
         let mut failed = self.list.lock().await;
-        let (now, current) = (self.clock.now(), self.current());
-        if current.read_at.is_some_and(|read_at| freshness::is_looked_up(read_at, now)) {
-            return Ok(current);
+        match self.current_if_fresh() {
+            Some(current) => Ok(current),
+            None => {
+                self.read_list_unless_failing(&mut failed, self.clock.now()).await.map(|()| self.current())
+            }
         }
-        self.read_list_unless_failing(&mut failed, now).await.map(|()| self.current())
+    }
+
+    /// The catalogue, if its list of tables was read so recently that it is not read again.
+    #[must_use]
+    pub fn current_if_fresh(&self) -> Option<Arc<Catalogue>> {
+        let (now, current) = (self.clock.now(), self.current());
+        current.read_at.is_some_and(|read_at| freshness::is_looked_up(read_at, now)).then_some(current)
     }
 
     /// Reads the list of tables. Callers that arrive while it is being read share that answer.

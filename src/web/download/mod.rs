@@ -215,9 +215,7 @@ impl Download<'_> {
     async fn streamed(self, afterwards: Afterwards) -> Result<HttpResponse, BridgeError> {
         let (writing, first) = self.source.page(None, |_| Ok(work::hold(WRITING_BYTES)?)).await?;
         let coding = match self.kind {
-            Kind::Csv(_) => {
-                Coding::choose(joined(self.request.headers(), &header::ACCEPT_ENCODING).as_deref())
-            }
+            Kind::Csv(_) => respond::coding(self.request),
             // Parquet is compressed already.
             Kind::Parquet => Coding::Identity,
         };

@@ -101,14 +101,14 @@ impl<'a> Call<'a> {
         let (negotiated, answer) = self.state.answerer.answer(&request, negotiate).await?;
         match answer {
             Answer::ServiceDocument => Ok(self.service_document(&service, negotiated)),
-            Answer::Metadata => self.metadata(&service, negotiated).await,
+            Answer::Metadata => self.metadata(&service, negotiated),
             Answer::Plan(plan) => {
                 let body = serde_json::to_vec_pretty(&plan).unwrap_or_default();
                 let applied = Applied { strict: true, ..Applied::default() };
                 let preference_applied = self.preferences.applied(&applied);
                 Ok(Answered { preference_applied, ..Answered::whole("application/json".to_owned(), body) })
             }
-            Answer::Page(page) => self.page(&service, path, *page, negotiated, stages).await,
+            Answer::Page(page) => self.page(&service, path, *page, negotiated, stages),
         }
     }
 

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use actix_web::web;
 use cached::macros::cached;
 
 use super::call::{Call, Service};
 use crate::answer::error::BridgeError;
+use crate::budget::work::at_length;
 use crate::feed::{Feed, FeedId};
-use crate::fetch::error::FetchError;
 use crate::odata::context_url::{self, Resource, Shape};
 use crate::odata::csdl;
+use crate::odata::edm::Schema;
 use crate::odata::media_type::{Format, Negotiated};
 use crate::odata::payload;
 use crate::odata::preference::{Applied, Preferences};
@@ -29,19 +29,17 @@ impl Call<'_> {
         Answered::whole(negotiated.content_type, body)
     }
 
-    pub(super) async fn metadata(
+    pub(super) fn metadata(
         &self,
         service: &Service,
         negotiated: Negotiated,
     ) -> Result<Answered, BridgeError> {
         let applied = Applied { include_annotations: true, ..Applied::default() };
         let preference_applied = self.preferences.applied(&applied);
-        let (feed, preferences) = (Arc::clone(&service.feed), self.preferences.clone());
-        let document = web::block(move || match preferences.include_annotations {
-            None => rendered(&feed, negotiated.format),
-            Some(_) => filtered(&feed, negotiated.format, &preferences).map(Arc::new),
-        });
-        let document = document.await.map_err(|_| FetchError::Interrupted)??;
+        let document = match self.preferences.include_annotations {
+            None => rendered(&service.feed, negotiated.format)?,
+            Some(_) => Arc::new(filtered(&service.feed, negotiated.format, &self.preferences)?),
+        };
         let (content_type, body) = (negotiated.content_type, Body::Kept(document));
         Ok(Answered { content_type, body, tag: None, age_seconds: None, preference_applied })
     }
@@ -55,11 +53,7 @@ impl Call<'_> {
     convert = r#"{ (feed.id, format == Format::Json) }"#
 )]
 fn rendered(feed: &Feed, format: Format) -> Result<Arc<Document>, BridgeError> {
-    let body = match format {
-        Format::Json => csdl::json::write(&feed.schema, true)?,
-        Format::Xml | Format::Text => csdl::xml::write(&feed.schema, true)?,
-    };
-    Ok(Arc::new(Document::new(body)))
+    Ok(Arc::new(written(&feed.schema, format, true)?))
 }
 
 /// The metadata with the annotations that a client prefers. Rarely requested, so not cached.
@@ -67,9 +61,13 @@ fn filtered(feed: &Feed, format: Format, preferences: &Preferences) -> Result<Do
     let mut schema = feed.schema.clone();
     schema.retain_annotations(|term| preferences.wants_annotation(term));
     let wanted = preferences.wants_annotations();
-    let body = match format {
-        Format::Json => csdl::json::write(&schema, wanted)?,
-        Format::Xml | Format::Text => csdl::xml::write(&schema, wanted)?,
-    };
-    Ok(Document::new(body))
+    written(&schema, format, wanted)
+}
+
+fn written(schema: &Schema, format: Format, annotated: bool) -> Result<Document, BridgeError> {
+    let body = at_length(|| match format {
+        Format::Json => csdl::json::write(schema, annotated),
+        Format::Xml | Format::Text => csdl::xml::write(schema, annotated),
+    });
+    Ok(Document::new(body?))
 }

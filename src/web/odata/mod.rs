@@ -23,7 +23,7 @@ use crate::odata::version::Version;
 use crate::web::client;
 use crate::web::exchange;
 use crate::web::links;
-use crate::web::respond::{self, ALLOW, ALLOW_POST, Reply};
+use crate::web::respond::{self, ALLOW, ALLOW_POST, Begun, Reply};
 use crate::web::state::AppState;
 use call::read;
 use raw_request::{OwnedRequest, ROOT, RawRequest};
@@ -55,21 +55,23 @@ pub async fn answer(request: HttpRequest, body: web::Payload, state: web::Data<A
         headers: request.headers().clone(),
         base,
     });
-    let version = owned.raw().version();
-    let result = match exchange::body(body, BODY_BYTES).await {
-        Ok(body) => {
-            let workers = Arc::clone(&state.workers);
-            let work = workers.work();
-            let own = work.clone();
-            let answer = async move { reply(&owned, &body, &state, &own).await };
-            workers.run(&work, inherited(answer)).await.unwrap_or(Err(FetchError::Interrupted.into()))
-        }
-        Err(error) => Err(error),
-    };
     // If no version is acceptable, the error is written in the oldest one.
-    let version = version.unwrap_or(Version::V4);
-    let reply = result.unwrap_or_else(|error| Reply::refusal(version, &error));
-    respond::send(&request, version, reply).await
+    let version = owned.raw().version().unwrap_or(Version::V4);
+    let refusal = move |error: BridgeError| Begun::refusal(version, &error);
+    let body = match exchange::body(body, BODY_BYTES).await {
+        Ok(body) => body,
+        Err(error) => return refusal(error).send(),
+    };
+    let (workers, coding) = (Arc::clone(&state.workers), respond::coding(&request));
+    let work = workers.work();
+    let own = work.clone();
+    let answer = async move {
+        let reply = reply(&owned, &body, &state, &own).await;
+        let reply = reply.unwrap_or_else(|error| Reply::refusal(version, &error));
+        reply.begin(coding).unwrap_or_else(refusal)
+    };
+    let begun = workers.run(&work, inherited(answer)).await;
+    begun.unwrap_or_else(|| refusal(FetchError::Interrupted.into())).send()
 }
 
 async fn reply(

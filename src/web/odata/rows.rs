@@ -4,7 +4,9 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use actix_web::web;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int32Type;
+use arrow_array::{Array, DictionaryArray};
 use arrow_ipc::writer::StreamWriter;
 use sha2::{Digest, Sha256};
 
@@ -14,10 +16,9 @@ use crate::answer::error::BridgeError;
 use crate::answer::stages::{Stage, Stages};
 use crate::answer::{Expanded, Expansion, Page};
 use crate::budget::answers::{Held, WRITING_BYTES};
-use crate::budget::work;
+use crate::budget::work::{self, at_length};
 use crate::feed::arrays::value_at;
 use crate::feed::{Feed, RowSource, Set};
-use crate::fetch::error::FetchError;
 use crate::frame::Frame;
 use crate::frame::error::FrameError;
 use crate::observe::request;
@@ -31,14 +32,17 @@ use crate::odata::value::Value;
 use crate::odata::version::Version;
 use crate::query::apply::BoundApply;
 use crate::query::{BoundQuery, Target};
+use crate::store::block;
 use crate::web::respond::{Answered, Body, Pieces};
 
 /// How many rows are written at a time.
 const PIECE_ROWS: usize = 500;
+/// The tag of a page with so many rows is computed in a moment.
+const FEW_ROWS: usize = 5_000;
 
 impl Call<'_> {
-    /// A page as an answer. The tag is computed and the rows are written on blocking threads, not on the server's workers.
-    pub(super) async fn page(
+    /// A page as an answer, with its tag; the rows are written when the body begins.
+    pub(super) fn page(
         &self,
         service: &Service,
         path: &str,
@@ -46,7 +50,8 @@ impl Call<'_> {
         negotiated: Negotiated,
         stages: &Stages,
     ) -> Result<Answered, BridgeError> {
-        request::count_rows(page.rows.as_ref().map_or(0, |rows| rows.batch.num_rows()));
+        let rows = page.rows.as_ref().map_or(0, Frame::row_count);
+        request::count_rows(rows);
         let next_link = page.next.as_ref().map(|token| self.next_link(service, path, &token.encode()));
         let age_seconds = page.provenance.fetched_at.map(|at| (self.state.clock.now() - at).num_seconds());
         let preference_applied =
@@ -69,11 +74,8 @@ impl Call<'_> {
             messages,
             _held: work::hold(WRITING_BYTES)?,
         };
-        let stages = stages.clone();
-        let made = web::block(move || {
-            stages.time(Stage::Write, || Ok::<_, BridgeError>((writing.tag()?, writing.body()?)))
-        });
-        let (tag, body) = made.await.map_err(|_| FetchError::Interrupted)??;
+        let made = || stages.time(Stage::Write, || Ok::<_, BridgeError>((writing.tag()?, writing.body()?)));
+        let (tag, body) = if rows > FEW_ROWS { at_length(made) } else { made() }?;
         Ok(Answered { content_type, body, tag: Some(tag), age_seconds, preference_applied })
     }
 
@@ -338,10 +340,32 @@ impl Hashing {
 
     /// Adds the columns of the set; the sort key is not included.
     fn rows(&mut self, frame: &Frame) -> Result<(), FrameError> {
-        let columns: Vec<usize> = frame.columns.iter().copied().flatten().collect();
-        let batch = frame.batch.project(&columns)?;
+        let columns = frame.columns.iter().copied().flatten();
+        let labels = |&column: &usize| frame.batch.column(column).as_dictionary_opt::<Int32Type>();
+        let (coded, others): (Vec<usize>, Vec<usize>) = columns.partition(|column| labels(column).is_some());
+        coded.iter().filter_map(labels).for_each(|labels| self.labels(labels));
+        let batch = frame.batch.project(&others)?;
         let mut writer = StreamWriter::try_new(&mut *self, &batch.schema())?;
         Ok(writer.write(&batch)?)
+    }
+
+    /// Adds a column of labels: each label once, where it comes first, and its number in every row. The dictionary may have many more.
+    fn labels(&mut self, column: &DictionaryArray<Int32Type>) {
+        let mut numbers = vec![0_u32; column.values().len()];
+        let (mut met, mut rows) = (0, Vec::with_capacity(column.len() * size_of::<u32>()));
+        for row in 0..column.len() {
+            let number = column.key(row).and_then(|key| numbers.get_mut(key));
+            let number = number.map_or(0, |number| {
+                if *number == 0 {
+                    met += 1;
+                    *number = met;
+                    self.text(block::text_at(column, row).unwrap_or_default());
+                }
+                *number
+            });
+            rows.extend(number.to_le_bytes());
+        }
+        self.0.update(rows);
     }
 
     fn expansions(&mut self, expansions: &[Expansion]) -> Result<(), FrameError> {
