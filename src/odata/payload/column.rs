@@ -93,6 +93,15 @@ impl<'a> ColumnValues<'a> {
         matches!(self, Self::Double(array) if array.value(row).is_finite())
     }
 
+    /// The number of a day or an instant.
+    pub(super) fn moment(&self, row: usize) -> Option<i64> {
+        match self {
+            Self::Date(days) => Some(days.value(row).into()),
+            Self::Timestamp(instants, _) => Some(instants.value(row)),
+            _ => None,
+        }
+    }
+
     /// The cell as a JSON value; `quoted` numbers are strings.
     pub(super) fn write_json(&self, out: &mut Vec<u8>, row: usize, quoted: bool) -> Result<(), PayloadError> {
         if self.is_null(row) {
@@ -173,7 +182,7 @@ fn write_list(
 }
 
 /// The index of a dictionary-encoded text among the values; arrow guarantees that a key that is not null is valid.
-fn code(keys: &Int32Array, row: usize) -> usize {
+pub(super) fn code(keys: &Int32Array, row: usize) -> usize {
     keys.value(row) as usize
 }
 

@@ -1,9 +1,10 @@
-//! Writes entities: control information, properties and expanded navigation properties. Names and types are prepared once per
-//! batch; each row then only copies bytes.
+//! Writes entities: control information, properties and expanded navigation properties. Names and types, and with them the values of
+//! dictionaries, are prepared once per batch; each row then only copies bytes.
 
+use arrow_array::Array;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::column::{ColumnValues, no_such_row};
+use super::column::{ColumnValues, code, no_such_row};
 use super::control::{write_context, write_control_name, write_count};
 use super::documents::write_messages;
 use super::{
@@ -27,11 +28,21 @@ pub(super) struct EntityWriter<'a> {
 }
 
 struct PropertyWriter<'a> {
-    /// `"Name":`
+    /// `,"Name":`
     name: Vec<u8>,
     type_annotation: Option<TypeAnnotation>,
     cells: ColumnValues<'a>,
     quoted: bool,
+    ready: ReadyMembers,
+}
+
+/// Members that are written for many rows: `,"Name":"value"`.
+enum ReadyMembers {
+    None,
+    /// For each value of a dictionary.
+    Coded(Vec<Vec<u8>>),
+    /// Of the day or instant that was written last: the rows of a period have the same one.
+    Last(i64, Vec<u8>),
 }
 
 /// `"Name@odata.type":"#Decimal"`, where the type does not follow from the JSON value.
@@ -62,7 +73,12 @@ struct IdentityWriter<'a> {
 }
 
 impl<'a> EntityWriter<'a> {
-    pub(super) fn new(context: &'a JsonContext<'a>, output: &'a Output<'a>) -> Result<Self, PayloadError> {
+    /// A writer that will write so many rows.
+    pub(super) fn new(
+        context: &'a JsonContext<'a>,
+        output: &'a Output<'a>,
+        rows: usize,
+    ) -> Result<Self, PayloadError> {
         let said =
             |identity: &Identity<'_>| if output.references { Said::Id } else { said(context, identity) };
         let identity = output
@@ -80,7 +96,7 @@ impl<'a> EntityWriter<'a> {
             context,
             rows: output.batch.num_rows(),
             properties: properties
-                .map(|property| PropertyWriter::new(context, output, property))
+                .map(|property| PropertyWriter::new(context, output, property, rows))
                 .collect::<Result<_, _>>()?,
             expands: expands.map(|expand| ExpandWriter::new(context, expand)).collect::<Result<_, _>>()?,
             identity,
@@ -89,7 +105,7 @@ impl<'a> EntityWriter<'a> {
     }
 
     /// Writes the entity of a row, with the context URL when it is the whole answer.
-    pub(super) fn write(&self, out: &mut Vec<u8>, row: usize, whole: bool) -> Result<(), PayloadError> {
+    pub(super) fn write(&mut self, out: &mut Vec<u8>, row: usize, whole: bool) -> Result<(), PayloadError> {
         if row >= self.rows {
             return Err(no_such_row(row, self.rows));
         }
@@ -108,23 +124,11 @@ impl<'a> EntityWriter<'a> {
         Ok(())
     }
 
-    fn write_members(&self, out: &mut Vec<u8>, row: usize) -> Result<(), PayloadError> {
-        for property in &self.properties {
-            let null = property.cells.is_null(row);
-            if null && self.context.omit_nulls {
-                continue;
-            }
-            if let Some(annotation) = &property.type_annotation
-                && annotation.is_needed(&property.cells, row)
-            {
-                scalar::separate(out);
-                out.extend_from_slice(&annotation.text);
-            }
-            scalar::separate(out);
-            out.extend_from_slice(&property.name);
-            property.cells.write_json(out, row, property.quoted)?;
+    fn write_members(&mut self, out: &mut Vec<u8>, row: usize) -> Result<(), PayloadError> {
+        for property in &mut self.properties {
+            property.write(out, self.context, row)?;
         }
-        for expand in &self.expands {
+        for expand in &mut self.expands {
             expand.write(out, self.context, row)?;
         }
         Ok(())
@@ -136,27 +140,100 @@ impl<'a> PropertyWriter<'a> {
         context: &JsonContext<'_>,
         output: &'a Output<'a>,
         property: &OutputProperty<'_>,
+        rows: usize,
     ) -> Result<Self, PayloadError> {
-        let mut name = Vec::new();
+        let mut name = vec![b','];
         scalar::write_string(&mut name, property.name);
         name.push(b':');
         let cells = ColumnValues::of(output.batch, property)?;
         Ok(Self {
-            name,
             type_annotation: TypeAnnotation::of(context, property.name, property, &cells),
-            cells,
             quoted: is_quoted(context, property.primitive),
+            ready: ReadyMembers::of(&name, &cells, rows),
+            cells,
+            name,
         })
     }
+
+    fn write(
+        &mut self,
+        out: &mut Vec<u8>,
+        context: &JsonContext<'_>,
+        row: usize,
+    ) -> Result<(), PayloadError> {
+        let is_null = self.cells.is_null(row);
+        if is_null && context.omit_nulls {
+            return Ok(());
+        }
+        if let Some(annotation) = &self.type_annotation
+            && annotation.is_needed(&self.cells, row)
+        {
+            scalar::separate(out);
+            out.extend_from_slice(&annotation.text);
+        }
+        match (&mut self.ready, &self.cells) {
+            _ if is_null => {
+                write_member(out, &self.name);
+                out.extend_from_slice(b"null");
+            }
+            (ReadyMembers::Coded(members), ColumnValues::Coded(keys, _)) => {
+                write_member(out, at(members, code(keys, row))?);
+            }
+            (ReadyMembers::Last(last, member), cells) => {
+                if let Some(value) = cells.moment(row)
+                    && (*last != value || member.is_empty())
+                {
+                    *last = value;
+                    member.clone_from(&self.name);
+                    cells.write_json(member, row, self.quoted)?;
+                }
+                write_member(out, member);
+            }
+            _ => {
+                write_member(out, &self.name);
+                self.cells.write_json(out, row, self.quoted)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl ReadyMembers {
+    /// Of a dictionary only where it has fewer values than rows are written.
+    fn of(name: &[u8], cells: &ColumnValues<'_>, rows: usize) -> Self {
+        match cells {
+            ColumnValues::Coded(_, values) if values.len() <= rows => {
+                let member = |value: Option<&str>| {
+                    let mut member = name.to_vec();
+                    scalar::write_string(&mut member, value.unwrap_or_default());
+                    member
+                };
+                Self::Coded(values.iter().map(member).collect())
+            }
+            ColumnValues::Date(_) | ColumnValues::Timestamp(..) => Self::Last(0, Vec::new()),
+            _ => Self::None,
+        }
+    }
+}
+
+/// Appends a member that begins with a comma, which the first one of an object does not have.
+fn write_member(out: &mut Vec<u8>, member: &[u8]) {
+    let is_first = out.last() == Some(&b'{');
+    out.extend_from_slice(member.get(usize::from(is_first)..).unwrap_or_default());
 }
 
 impl<'a> ExpandWriter<'a> {
     fn new(context: &'a JsonContext<'a>, expand: &'a OutputExpand<'a>) -> Result<Self, PayloadError> {
-        let target = EntityWriter::new(context, expand.target)?;
+        let target = EntityWriter::new(context, expand.target, expand.target.batch.num_rows())?;
         Ok(Self { expand, target })
     }
 
-    fn write(&self, out: &mut Vec<u8>, context: &JsonContext<'_>, row: usize) -> Result<(), PayloadError> {
+    fn write(
+        &mut self,
+        out: &mut Vec<u8>,
+        context: &JsonContext<'_>,
+        row: usize,
+    ) -> Result<(), PayloadError> {
         match self.expand.rows {
             ExpandedRows::One(rows) => match *at(rows, row)? {
                 None if context.omit_nulls => Ok(()),
@@ -185,7 +262,7 @@ impl<'a> ExpandWriter<'a> {
         }
     }
 
-    fn write_many(&self, out: &mut Vec<u8>, rows: &[usize]) -> Result<(), PayloadError> {
+    fn write_many(&mut self, out: &mut Vec<u8>, rows: &[usize]) -> Result<(), PayloadError> {
         out.push(b'[');
         for (index, row) in rows.iter().enumerate() {
             if index > 0 {

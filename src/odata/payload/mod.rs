@@ -174,7 +174,7 @@ pub fn write_rows(
     rows: Range<usize>,
     first: bool,
 ) -> Result<(), PayloadError> {
-    let writer = EntityWriter::new(context, output)?;
+    let mut writer = EntityWriter::new(context, output, rows.len())?;
     for row in rows.clone() {
         if !first || row != rows.start {
             out.push(b',');
@@ -202,7 +202,7 @@ pub fn write_entity(
     output: &Output<'_>,
     row: usize,
 ) -> Result<(), PayloadError> {
-    EntityWriter::new(context, output)?.write(out, row, true)
+    EntityWriter::new(context, output, 1)?.write(out, row, true)
 }
 
 /// One property as a whole answer. A null property has no body: check [`is_null`] first and answer 204.

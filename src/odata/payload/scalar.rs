@@ -54,6 +54,17 @@ fn write_special(out: &mut Vec<u8>, byte: u8) {
     }
 }
 
+/// The numbers below a hundred in two digits each.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[0; 2]; 100];
+    let mut number = 0;
+    while number < 100 {
+        pairs[number] = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
+        number += 1;
+    }
+    pairs
+};
+
 /// The digits of a number.
 pub(super) fn write_digits(out: &mut Vec<u8>, number: u128) {
     write_padded(out, number, 1);
@@ -71,6 +82,11 @@ fn write_padded(out: &mut Vec<u8>, number: u128, width: usize) {
         rest /= 10;
     }
     let mut rest = rest as u64;
+    while rest >= 100 {
+        start -= 2;
+        digits[start..start + 2].copy_from_slice(&PAIRS[(rest % 100) as usize]);
+        rest /= 100;
+    }
     while rest > 0 {
         start -= 1;
         digits[start] = b'0' + (rest % 10) as u8;
