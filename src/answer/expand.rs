@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, FutureExt};
 
-use super::scan::{Provenance, RowSink, is_evaluated_here};
+use super::scan::{Provenance, RowSink};
 use super::stages::{Stage, Stages};
 use super::{Answerer, Page};
 use crate::answer::error::BridgeError;
@@ -172,8 +172,7 @@ impl Answerer {
         let among = among(set, navigation.to_column, &keys);
         let filter = BoundExpr::all(query.condition(set).into_iter().chain([among]));
         let needed = query.columns(set).into_iter().chain(set.key.iter().copied());
-        let needs_all = rows.enough.is_none() || is_evaluated_here(set, &filter);
-        let looks_at = if needs_all { u64::MAX } else { 0 };
+        let looks_at = |is_open| if is_open || rows.enough.is_none() { u64::MAX } else { 0 };
         let scan = stages.time(Stage::Plan, || self.plan(set, Some(filter), needed, looks_at))?;
         let (rows, found) = self.scan(stages, &scan, read.provenance.revision, &rows).await?;
         read.provenance = read.provenance.and(found);

@@ -160,7 +160,7 @@ impl Explanation {
 fn evaluated_here(scan: &Scan<'_>, order: &[OrderKey], skips: bool, counts: bool) -> Vec<EvaluatedHere> {
     let PlannedRows::Cells(plan) = &scan.rows else { return Vec::new() };
     let set = scan.set;
-    let scope = AxisScope { measurement: &plan.source.measurement, columns: &set.columns };
+    let scope = AxisScope { source: &plan.source, columns: &set.columns };
     let terms = scan.filter.iter().flat_map(|filter| mixed_terms(filter, &scope));
     let part = |option, expr: &BoundExpr| EvaluatedHere { option, columns: names(set, expr) };
     let alone = |option| EvaluatedHere { option, columns: Vec::new() };

@@ -75,7 +75,7 @@ impl Answerer {
         feed: &'a Feed,
         lambda: &LambdaAggregate,
     ) -> Result<Scan<'a>, BridgeError> {
-        self.plan(&feed.sets[lambda.set], Some(lambda.condition.clone()), [lambda.key], 0)
+        self.plan(&feed.sets[lambda.set], Some(lambda.condition.clone()), [lambda.key], |_| 0)
     }
 }
 

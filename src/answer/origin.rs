@@ -42,7 +42,7 @@ impl Answerer {
             let set = &feed.sets[origin.query.set];
             let condition = BoundExpr::all(resolved.query.condition(set).into_iter().chain(outer));
             let needed = [origin.navigation.from_column];
-            let scan = stages.time(Stage::Plan, || self.plan(set, Some(condition), needed, 0))?;
+            let scan = stages.time(Stage::Plan, || self.plan(set, Some(condition), needed, |_| 0))?;
             let (first, _) = self.scan(stages, &scan, resolved.provenance.revision, &FirstRow(None)).await?;
             let row = first.0.ok_or(BridgeError::NoSuchRow)?;
             let target = &feed.sets[origin.navigation.target];

@@ -5,7 +5,7 @@
 //! The skip token contains the key of the first row that did not fit, so that the next page is read from the chunk with that row.
 
 use super::page_start::{PageStart, key_of};
-use super::scan::{PlannedRows, Provenance, RowSink, Scan, is_evaluated_here};
+use super::scan::{PlannedRows, Provenance, RowSink, Scan};
 use super::{Answerer, Page, rows};
 use crate::answer::error::BridgeError;
 use crate::budget::work;
@@ -52,13 +52,15 @@ impl Answerer {
             PageRows::new(query, start, source.filter(|_| query.apply.is_none()), set.columns.len())?;
         page.room = page.room.min(self.page_rows(query, start, source.is_some()));
         let mut scan = match &query.apply {
-            Some(apply) => self.plan(set, apply.filter.clone(), apply.needed.iter().copied(), u64::MAX)?,
+            Some(apply) => {
+                let needed = apply.needed.iter().copied();
+                self.plan(set, apply.filter.clone(), needed, |_| u64::MAX)?
+            }
             None => {
                 let conditions = query.condition(set).into_iter().chain(condition);
                 let condition = conditions.reduce(|all, next| BoundExpr::all([all, next]));
-                let is_open = condition.as_ref().is_some_and(|condition| is_evaluated_here(set, condition));
                 let needed = query.columns(set).into_iter().chain(set.key.iter().copied());
-                self.plan(set, condition, needed, page.looks_at(is_open))?
+                self.plan(set, condition, needed, |is_open| page.looks_at(is_open))?
             }
         };
         check_text(query, &feed.sets[query.set], &scan, &page)?;
@@ -71,6 +73,8 @@ impl Answerer {
             scan.from.clone_from(first);
         }
         page.end_at_top(&mut scan);
+        let last_row = page.last_row().filter(|_| query.apply.is_none() && query.target != Target::Count);
+        scan.first = last_row.map(|last| (query.order.as_slice(), last));
         Ok((scan, page))
     }
 
@@ -285,8 +289,7 @@ impl<'a> PageRows<'a> {
 
     /// Reads no further than `$top` where it is known how many rows that takes.
     fn end_at_top(&self, scan: &mut Scan<'_>) {
-        let is_open = scan.filter.as_ref().is_some_and(|filter| is_evaluated_here(scan.set, filter));
-        let Some(top) = self.query.top.filter(|_| !self.needs_all() && !is_open) else { return };
+        let Some(top) = self.query.top.filter(|_| !self.needs_all() && !scan.is_open) else { return };
         if let PlannedRows::Cells(plan) = &mut scan.rows {
             let rows = self.to_skip.saturating_add(top.saturating_sub(self.start.delivered()));
             plan.end_after(plan.rows_before(&scan.from).saturating_add(rows));

@@ -93,6 +93,7 @@ async fn read_rows<S: RowSink>(
     {
         sink.take(frame)?;
     }
+    sink.count(rows.left_out());
     if sink.counts() {
         sink.count(rows.count().await?);
     }

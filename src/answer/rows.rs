@@ -12,6 +12,7 @@ use super::Answerer;
 use super::scan::Scan;
 use super::stages::{Stage, Stages};
 use crate::answer::error::BridgeError;
+use crate::feed::CellForm;
 use crate::feed::column::Column;
 use crate::fetch::RevisionMode;
 use crate::fetch::error::FetchError;
@@ -21,19 +22,18 @@ use crate::frame::error::FrameError;
 use crate::frame::merge::Merge;
 use crate::plan::product::ChunkWalk;
 use crate::plan::{RowPlace, UpstreamPlan};
-use crate::query::BoundExpr;
-use crate::query::axis_filter::{AxisScope, mixed_terms};
+use crate::query::{BoundExpr, OrderKey};
 use crate::store::block::{CellBlock, SharedBlock};
 
 /// The most terms that are evaluated for one answer, all rows together, so that one request cannot occupy a core for minutes.
 pub(super) const WORK_LIMIT: u64 = 1_000_000_000;
 
-/// A block that was fetched.
+/// A chunk that was fetched.
 struct Fetched {
-    block: SharedBlock,
+    blocks: Vec<SharedBlock>,
     /// The last requested position of each axis.
     last: RowPlace,
-    /// The position of the next block's first row: before it, this block and the earlier ones have all rows. `None` for the last block.
+    /// The position of the next chunk's first row: before it, this chunk and the earlier ones have all rows. `None` for the last chunk.
     until: Option<RowPlace>,
 }
 
@@ -43,7 +43,12 @@ pub(super) struct RowReader<'a> {
     stages: &'a Stages,
     scan: &'a Scan<'a>,
     plan: &'a UpstreamPlan,
-    assembly: Assembly<'a>,
+    /// Makes the rows that are wanted.
+    assembly: Option<Assembly<'a>>,
+    /// The columns that decide which rows are wanted.
+    decisive: BTreeSet<usize>,
+    /// Rows that meet the condition and are not among the first of the order.
+    left_out: u64,
     mode: RevisionMode,
     chunks: Peekable<ChunkWalk<'a>>,
     coming: FuturesOrdered<BoxFuture<'a, Result<Fetched, FetchError>>>,
@@ -69,7 +74,9 @@ impl<'a> RowReader<'a> {
             stages,
             scan,
             plan,
-            assembly: assembly(plan, &scan.set.columns, &scan.needed),
+            assembly: None,
+            decisive: scan.decisive(),
+            left_out: 0,
             mode,
             chunks: plan.chunks_from(&scan.from).peekable(),
             coming: FuturesOrdered::new(),
@@ -97,43 +104,93 @@ impl<'a> RowReader<'a> {
         Ok(None)
     }
 
-    /// The matching rows of a block, merged with those that waited for it.
-    fn assembled(&mut self, fetched: &Fetched) -> Result<Option<Frame>, FrameError> {
-        let rows = self.assembly.rows(fetched.block.as_ref(), &fetched.last)?;
-        self.merge.add(self.scan.filter.iter().try_fold(rows, Frame::filter)?);
-        self.merge.before(fetched.until.as_deref())
+    /// How many rows meet the condition that were left out, because they are not among the first of the order.
+    pub(super) fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
+    /// The wanted rows of a chunk, merged with those that waited for it.
+    fn assembled(&mut self, Fetched { blocks, last, until }: &Fetched) -> Result<Option<Frame>, FrameError> {
+        let (plan, scan) = (self.plan, self.scan);
+        for block in blocks {
+            let chosen = self.chosen(block, last)?;
+            let assembly = || assembly(plan, &scan.set.columns, &scan.needed);
+            let assembly = self.assembly.get_or_insert_with(assembly);
+            self.merge.add(match chosen {
+                Some(chosen) => assembly.rows(&chosen, last)?,
+                None => scan.filter.iter().try_fold(assembly.rows(block.as_ref(), last)?, Frame::filter)?,
+            });
+        }
+        self.merge.before(until.as_deref())
+    }
+
+    /// The wanted rows alone, where they are found by few of the columns; `None` if all are assembled to find them.
+    fn chosen(&mut self, block: &CellBlock, last: &[u32]) -> Result<Option<CellBlock>, FrameError> {
+        let (plan, scan) = (self.plan, self.scan);
+        let is_few =
+            |(keys, count): &(&[OrderKey], usize)| !keys.is_empty() || *count < block.row_count() / 2;
+        let first = scan.first.filter(is_few);
+        let is_choice = scan.is_open || first.is_some();
+        // The number of an unknown label depends on the other rows of its block.
+        let may_choose = plan.source.form == CellForm::Wide && !block.holds_unknown();
+        if !is_choice || !may_choose || self.decisive.len() == scan.needed.len() {
+            return Ok(None);
+        }
+        let mut left_out = 0;
+        let choose = |rows: Frame| {
+            let mut rows = scan.filter.iter().try_fold(rows, Frame::filter)?;
+            if first.is_some() && !scan.from.is_empty() {
+                let begin = rows.first_at(&scan.from);
+                rows = rows.slice(begin, rows.row_count() - begin);
+            }
+            match first.filter(|(_, count)| *count < rows.row_count()) {
+                Some((keys, count)) => {
+                    left_out = rows.row_count() - count;
+                    if keys.is_empty() { Ok(rows.slice(0, count)) } else { rows.first(keys, count) }
+                }
+                None => Ok(rows),
+            }
+        };
+        let assembly = assembly(plan, &scan.set.columns, &self.decisive);
+        let assembly = if first.is_some() { assembly } else { assembly.unsorted() };
+        let rows = assembly.chosen(block, last, choose)?;
+        self.left_out += left_out as u64;
+        Ok(Some(block.with_rows(&rows)?))
     }
 
     /// How many of the remaining rows match. Rows are assembled only if a condition has to be evaluated on them.
     pub(super) async fn count(&mut self) -> Result<u64, BridgeError> {
         let (stages, scan) = (self.stages, self.scan);
-        let looked_at: BTreeSet<usize> = scan.filter.iter().flat_map(BoundExpr::columns).collect();
-        let assembly = assembly(self.plan, &scan.set.columns, &looked_at);
-        let scope = AxisScope { measurement: &self.plan.source.measurement, columns: &scan.set.columns };
-        let remaining = scan.filter.as_ref().filter(|filter| !is_decided_by_the_request(filter, &scope));
+        let looked_at = self.decisive.clone();
+        let assembly = assembly(self.plan, &scan.set.columns, &looked_at).unsorted();
+        // Otherwise every requested row meets the condition, and evaluating it cannot fail.
+        let remaining = scan.filter.as_ref().filter(|filter| scan.is_open || filter.can_fail());
         let mut count = self.merge.row_count() as u64;
         while let Some(fetched) = self.fetched(u64::MAX).await? {
-            let unknown = || scan.filter.as_ref().filter(|_| fetched.block.holds_unknown());
-            count += stages.time(Stage::Assemble, || match remaining.or_else(unknown) {
-                Some(filter) => assembly.rows(fetched.block.as_ref(), &fetched.last)?.count(filter),
-                None => Ok(self.rows_of(&fetched.block)),
-            })?;
+            for block in &fetched.blocks {
+                let unknown = || scan.filter.as_ref().filter(|_| block.holds_unknown());
+                count += stages.time(Stage::Assemble, || match remaining.or_else(unknown) {
+                    Some(filter) => assembly.rows(block.as_ref(), &fetched.last)?.count(filter),
+                    None => Ok(self.rows_of(block)),
+                })?;
+            }
         }
         Ok(count)
     }
 
-    /// The next block; `None` at the end.
+    /// The next chunk; `None` at the end.
     async fn fetched(&mut self, wanted: u64) -> Result<Option<Fetched>, BridgeError> {
         // Blocks from the store are available at once, so this task yields to others after each.
         tokio::task::yield_now().await;
         self.fetch_ahead(wanted);
         let fetched = self.stages.wait(Stage::Fetch, self.coming.next()).await.transpose()?;
         let Some(fetched) = fetched else { return Ok(None) };
-        self.fetched_at = self.fetched_at.into_iter().chain([fetched.block.fetched_at]).min();
+        let fetched_at = fetched.blocks.iter().map(|block| block.fetched_at);
+        self.fetched_at = self.fetched_at.into_iter().chain(fetched_at).min();
         if let Some(until) = &fetched.until {
             self.rows_before = self.plan.rows_before(until);
         }
-        self.scanned += self.rows_of(&fetched.block);
+        self.scanned += fetched.blocks.iter().map(|block| self.rows_of(block)).sum::<u64>();
         let limit = self.answerer.limits.max_rows;
         if self.scanned > limit {
             return Err(BridgeError::TooManyRows { bound: self.plan.row_bound(), limit });
@@ -161,17 +218,12 @@ impl<'a> RowReader<'a> {
             let until = self.chunks.peek().map(|next| self.plan.first_place(next));
             let last = self.plan.last_place(&chunk);
             let fetching = async move {
-                let block = fetcher.chunk(measurement, &chunk, mode).await?;
-                Ok(Fetched { block, last, until })
+                let blocks = fetcher.chunk(measurement, &chunk, mode).await?;
+                Ok(Fetched { blocks, last, until })
             };
             self.coming.push_back(fetching.boxed());
         }
     }
-}
-
-/// Whether every requested row meets the condition, and evaluating it cannot fail.
-fn is_decided_by_the_request(filter: &BoundExpr, scope: &AxisScope<'_>) -> bool {
-    !filter.can_fail() && mixed_terms(filter, scope).is_empty()
 }
 
 fn assembly<'a>(plan: &'a UpstreamPlan, columns: &'a [Column], needed: &'a BTreeSet<usize>) -> Assembly<'a> {

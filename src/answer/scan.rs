@@ -10,8 +10,8 @@ use crate::answer::error::BridgeError;
 use crate::feed::{RowSource, Set};
 use crate::frame::Frame;
 use crate::plan::{UpstreamPlan, Wanted, plan};
-use crate::query::BoundExpr;
 use crate::query::axis_filter::{AxisScope, mixed_terms};
+use crate::query::{BoundExpr, OrderKey};
 use crate::store::block::Revision;
 use arrow_array::RecordBatch;
 use chrono::{DateTime, Utc};
@@ -21,8 +21,12 @@ pub(super) struct Scan<'a> {
     pub(super) set: &'a Set,
     /// The condition that rows must meet.
     pub(super) filter: Option<BoundExpr>,
+    /// Only the first so many rows of an order are wanted, without a key of the order of the set from `from` on.
+    pub(super) first: Option<(&'a [OrderKey], usize)>,
     /// Indexes of the columns that are read.
     pub(super) needed: BTreeSet<usize>,
+    /// Whether the condition cannot be left to the upstream: how many rows must be read to find those that match is not known before.
+    pub(super) is_open: bool,
     pub(super) rows: PlannedRows<'a>,
     /// The sort key of the row to start at; empty for the first row.
     pub(super) from: Vec<u32>,
@@ -74,22 +78,20 @@ pub(super) trait RowSink: Clone + Send + Sync {
 }
 
 impl Scan<'_> {
+    /// The columns that decide which rows are wanted.
+    pub(super) fn decisive(&self) -> BTreeSet<usize> {
+        let order = self.first.iter().flat_map(|(keys, _)| keys.iter()).map(|key| &key.expr);
+        self.filter.iter().chain(order).flat_map(BoundExpr::columns).collect()
+    }
+
     /// The most rows that are read from cells.
     pub(super) fn row_bound(&self) -> u64 {
         if let PlannedRows::Cells(plan) = &self.rows { plan.row_bound() } else { 0 }
     }
 }
 
-/// Whether a condition on the rows of a set cannot be left to the upstream: how many rows must be read to find those that match is
-/// not known before.
-pub(super) fn is_evaluated_here(set: &Set, condition: &BoundExpr) -> bool {
-    let RowSource::Cells(source) = &set.rows else { return false };
-    let scope = AxisScope { measurement: &source.measurement, columns: &set.columns };
-    !mixed_terms(condition, &scope).is_empty()
-}
-
 impl Answerer {
-    /// Plans a scan that reads up to `looks_at` rows.
+    /// Plans a scan. `looks_at` says how many rows it reads at most, where the condition is open and where it is not.
     ///
     /// # Errors
     /// When it may read more rows than the limit.
@@ -98,20 +100,22 @@ impl Answerer {
         set: &'a Set,
         filter: Option<BoundExpr>,
         needed: impl IntoIterator<Item = usize>,
-        looks_at: u64,
+        looks_at: impl FnOnce(bool) -> u64,
     ) -> Result<Scan<'a>, BridgeError> {
         let needed = needed.into_iter().chain(filter.iter().flat_map(BoundExpr::columns)).collect();
-        let rows = match &set.rows {
-            RowSource::List(batch) => PlannedRows::List(batch),
+        let (rows, is_open) = match &set.rows {
+            RowSource::List(batch) => (PlannedRows::List(batch), false),
             RowSource::Cells(source) => {
-                let wanted =
-                    Wanted { source, columns: &set.columns, needed: &needed, filter: filter.as_ref() };
-                PlannedRows::Cells(plan(&wanted, self.limits.cell_limit)?)
+                let columns = &set.columns;
+                let wanted = Wanted { source, columns, needed: &needed, filter: filter.as_ref() };
+                let scope = AxisScope { source, columns };
+                let is_open = filter.as_ref().is_some_and(|filter| !mixed_terms(filter, &scope).is_empty());
+                (PlannedRows::Cells(plan(&wanted, self.limits.cell_limit)?), is_open)
             }
         };
-        let scan = Scan { set, filter, needed, rows, from: Vec::new() };
+        let scan = Scan { set, filter, first: None, needed, is_open, rows, from: Vec::new() };
         let (bound, limit) = (scan.row_bound(), self.limits.max_rows);
-        match bound.min(looks_at) > limit {
+        match bound.min(looks_at(is_open)) > limit {
             true => Err(BridgeError::TooManyRows { bound, limit }),
             false => Ok(scan),
         }

@@ -7,6 +7,7 @@ use crate::catalogue::dimension::Dimension;
 use crate::catalogue::id::PeriodTypeId;
 use crate::catalogue::measure::{Measure, Unit};
 use crate::catalogue::measurement::{Heading, Measurement, MeasurementHead, uncapitalised};
+use crate::feed::axis_columns::AxisColumns;
 use crate::feed::column::{Fact, MemberFact, PeriodFact};
 use crate::feed::naming;
 use crate::feed::registry::{Kind, NameRegistry, Part};
@@ -38,6 +39,8 @@ pub(super) struct NamedMeasurement<'a> {
     pub levels: Vec<LevelSet>,
     /// Names that columns, navigation properties and sets were given before.
     pub former: FormerNames,
+    /// For all of its sets.
+    axis_columns: AxisColumns,
 }
 
 /// A set of the members of one level of a dimension.
@@ -80,7 +83,8 @@ impl<'a> NamedMeasurement<'a> {
         let levels = level_sets(measurement, &dimensions, names);
         let unlisted = || Heading::new(label_or_id(&measurement.title, measurement.id.as_str()), "");
         let heading = head.map_or_else(unlisted, MeasurementHead::heading);
-        Self { measurement, heading, dimensions, measures, levels, former }
+        let axis_columns = AxisColumns::default();
+        Self { measurement, heading, dimensions, measures, levels, former, axis_columns }
     }
 
     /// `Hovedtal`: the main figures, with all dimensions but period and area at their totals.
@@ -188,6 +192,7 @@ impl<'a> NamedMeasurement<'a> {
             form: CellForm::Long,
             period_type: None,
             extents: self.whole(),
+            axis_columns: self.axis_columns.clone(),
         };
         SetDefinition {
             name: OBSERVATIONS.to_owned(),
@@ -231,6 +236,7 @@ impl<'a> NamedMeasurement<'a> {
             form: CellForm::Wide,
             period_type,
             extents,
+            axis_columns: self.axis_columns.clone(),
         };
         SetDefinition {
             name,

@@ -6,6 +6,7 @@
 
 mod aggregation;
 pub mod arrays;
+pub mod axis_columns;
 pub mod catalogue_feed;
 mod codes;
 pub mod column;
@@ -25,11 +26,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow_array::RecordBatch;
+use arrow_array::{ArrayRef, RecordBatch};
 
 use crate::catalogue::area::AreaKind;
 use crate::catalogue::id::{MeasurementId, PeriodTypeId};
 use crate::catalogue::measurement::Measurement;
+use crate::feed::axis_columns::AxisColumns;
 use crate::feed::column::Column;
 use crate::feed::spelling::FormerNames;
 use crate::odata::edm::{EntityType, Schema};
@@ -202,6 +204,8 @@ pub struct CellSource {
     pub period_type: Option<PeriodTypeId>,
     /// What the set takes of each dimension of the measurement, in the measurement's order.
     pub extents: Vec<Extent>,
+    /// Shared by all sets of the measurement.
+    pub axis_columns: AxisColumns,
 }
 
 /// How cells are arranged in rows.
@@ -231,6 +235,12 @@ pub enum Extent {
 }
 
 impl CellSource {
+    /// The values of a column at all positions of its axis; `None` if it does not depend on one axis alone.
+    #[must_use]
+    pub fn axis_column(&self, column: &Column) -> Option<ArrayRef> {
+        self.axis_columns.column(&self.measurement, column)
+    }
+
     /// The same cells, with these dimensions at their totals.
     #[must_use]
     pub fn at_totals(&self, dimensions: &[usize]) -> Self {

@@ -21,13 +21,18 @@ pub mod learnt;
 pub mod request;
 mod under_way;
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{self, AtomicU32};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int32Type;
+use arrow_array::{RecordBatch, UInt32Array};
+use arrow_schema::ArrowError;
 use arrow_select::concat::concat_batches;
+use arrow_select::take::take_record_batch;
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 use futures_util::future::{BoxFuture, FutureExt, try_join_all};
@@ -367,7 +372,7 @@ impl Fetcher {
         matches!(mode, RevisionMode::Current(_)).then(|| self.inner.clock.now())
     }
 
-    /// The cells of a chunk in the mode's revision: stored ones, and missing ones from the upstream.
+    /// The cells of a chunk in the mode's revision, each in one of the blocks: stored ones, and missing ones from the upstream.
     ///
     /// # Errors
     /// When they are available neither from the store nor from the upstream, or the table was updated.
@@ -376,7 +381,7 @@ impl Fetcher {
         measurement: &Arc<Measurement>,
         chunk: &Chunk,
         mode: RevisionMode,
-    ) -> Result<SharedBlock, FetchError> {
+    ) -> Result<Vec<SharedBlock>, FetchError> {
         let (key, revision) = (CellKey::of(measurement, chunk), mode.revision());
         let fresh_at = self.fresh_at(mode);
         let found = self.inner.store.find(&measurement.id, revision, &key, fresh_at).await;
@@ -389,7 +394,7 @@ impl Fetcher {
                 self.missing(measurement, chunk, revision, found.blocks, wait).await?
             }
         };
-        Ok(window(measurement, chunk, &key).block(&blocks)?)
+        Ok(window(measurement, chunk, &key).blocks(&blocks)?)
     }
 
     /// Blocks that together have all cells of a chunk: the given ones, and others from the upstream for what they lack. Where another
@@ -523,7 +528,7 @@ impl Inner {
     ) -> Result<CellBlock, FetchError> {
         let cells = self.asker.ask(measurement, chunk, caller).await?;
         let schema = cells.first().ok_or(FetchError::Interrupted)?.schema();
-        let cells = concat_batches(&schema, &cells)?;
+        let cells = in_order(measurement, &concat_batches(&schema, &cells)?)?;
         let (fetched_at, updated) = (self.clock.now(), BTreeMap::new());
         Ok(CellBlock { cells, revision, fetched_at, updated }.narrowed()?)
     }
@@ -572,11 +577,11 @@ struct Halvings(AtomicU32);
 impl Halvings {
     fn may_halve(&self, error: &FetchError) -> bool {
         let is_limit = !matches!(error, FetchError::TooMuch(_));
-        is_limit || self.0.fetch_add(1, Ordering::Relaxed) < MOST_HALVINGS
+        is_limit || self.0.fetch_add(1, atomic::Ordering::Relaxed) < MOST_HALVINGS
     }
 
     fn succeeded(&self) {
-        self.0.store(0, Ordering::Relaxed);
+        self.0.store(0, atomic::Ordering::Relaxed);
     }
 }
 
@@ -609,6 +614,30 @@ fn window<'a>(measurement: &'a Measurement, chunk: &'a Chunk, key: &'a CellKey) 
         axes: [period].into_iter().chain(dimensions).collect(),
         measures: chunk.measures.iter().map(|&at| measurement.measures[at].id.as_str()).collect(),
     }
+}
+
+/// The cells in the order of rows: by period, then by the members of each dimension, unknown labels last. Sorted once here, they need
+/// not be sorted for every answer.
+fn in_order(measurement: &Measurement, cells: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let mut axes = Vec::new();
+    for (field, column) in cells.schema_ref().fields().iter().zip(cells.columns()) {
+        let Some(ids) = column.as_dictionary_opt::<Int32Type>() else { continue };
+        let dimension = measurement.dimensions.iter().find(|dimension| dimension.id.as_str() == field.name());
+        let position = |id: &str| match dimension {
+            Some(dimension) => dimension.member_index(id),
+            None => measurement.periods.iter().position(|period| period.id.as_str() == id),
+        };
+        let position = |id: Option<&str>| id.and_then(position).unwrap_or(usize::MAX);
+        let positions: Vec<usize> = ids.values().as_string::<i32>().iter().map(position).collect();
+        let of_row = |key: &i32| usize::try_from(*key).ok().and_then(|key| positions.get(key)).copied();
+        axes.push(ids.keys().values().iter().map(of_row).collect::<Vec<_>>());
+    }
+    let mut rows: Vec<u32> = (0..).take(cells.num_rows()).collect();
+    rows.sort_by(|&a, &b| {
+        let compared = axes.iter().map(|axis| axis[a as usize].cmp(&axis[b as usize]));
+        compared.into_iter().find(|ordering| ordering.is_ne()).unwrap_or(Ordering::Equal)
+    });
+    take_record_batch(cells, &UInt32Array::from(rows))
 }
 
 type Earlier = Vec<StoredFigures>;

@@ -4,6 +4,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int32Type;
 use arrow_array::{Array, ArrayRef, StringArray, UInt32Array};
 use arrow_row::{RowConverter, Rows, SortField};
 use arrow_select::take::take;
@@ -18,9 +20,13 @@ use crate::catalogue::value::{FIGURE_SCALE, RowStatus};
 use crate::feed::arrays::{self, value_at};
 use crate::feed::column::Column;
 use crate::odata::value::Value;
-use crate::query::OrderKey;
 use crate::query::apply::{Aggregate, Grouping, Step};
 use crate::query::eval::Rows as _;
+
+/// Rows that are grouped without looking whether the request may go on.
+const RUN_ROWS: u32 = 16_384;
+/// Groups are looked up in a list of all combinations of labels, if there are no more.
+const MOST_CODES: usize = 1 << 20;
 
 /// Applies the steps. The result has row numbers as sort keys.
 ///
@@ -66,20 +72,10 @@ fn step(frame: Frame, step: &Step) -> Result<Frame, FrameError> {
         Step::Order(keys) => frame.order(keys, None),
         Step::Top(top) => Ok(frame.slice(0, at_most(*top))),
         Step::Skip(skip) => Ok(frame.slice(at_most(*skip), rows - at_most(*skip))),
-        Step::Extremes(count, key) => extremes(&frame, at_most(*count), key),
+        Step::Extremes(count, key) => frame.first(std::slice::from_ref(key), at_most(*count)),
         Step::Compute(width, computed) => frame.with_values(*width, computed, |_| true),
         Step::Group(grouping) => group(&frame, grouping),
     }
-}
-
-/// The first rows by an order key, in their earlier order. Of equal rows the earlier ones are taken.
-fn extremes(frame: &Frame, count: usize, key: &OrderKey) -> Result<Frame, FrameError> {
-    let _working = work::hold(frame.bytes())?;
-    let cells = RowValues::new(&frame.batch, &frame.columns)?;
-    let first = order::order(cells, std::slice::from_ref(key), Some(count))?;
-    let mut rows = first.values().to_vec();
-    rows.sort_unstable();
-    frame.take(&rows)
 }
 
 fn group(frame: &Frame, grouping: &Grouping) -> Result<Frame, FrameError> {
@@ -115,13 +111,27 @@ impl Groups {
             let first = (rows > 0).then_some(0);
             return Ok(Self { of_row: vec![0; cells.len()], first_rows: vec![first] });
         }
-        let keys = comparable(cells, by)?;
-        let (mut numbers, mut first_rows) = (HashMap::new(), Vec::new());
-        let mut of_row = Vec::with_capacity(cells.len());
-        for (row, key) in (0..rows).zip(keys.iter()) {
-            work::check()?;
+        match codes(cells, by)? {
+            Some((codes, count)) => {
+                let mut numbers = vec![None; count];
+                Self::numbered(rows, |row, next| *numbers[codes[row]].get_or_insert(next))
+            }
+            None => {
+                let (keys, mut numbers) = (comparable(cells, by)?, HashMap::new());
+                Self::numbered(rows, |row, next| *numbers.entry(keys.row(row)).or_insert(next))
+            }
+        }
+    }
+
+    /// Groups of rows by a function that knows the group of a row, or gives it the next number.
+    fn numbered(rows: u32, mut group_of: impl FnMut(usize, u32) -> u32) -> Result<Self, FrameError> {
+        let (mut of_row, mut first_rows) = (Vec::with_capacity(rows as usize), Vec::new());
+        for row in 0..rows {
+            if row % RUN_ROWS == 0 {
+                work::check()?;
+            }
             let next = u32::try_from(first_rows.len()).unwrap_or(u32::MAX);
-            let group = *numbers.entry(key).or_insert(next);
+            let group = group_of(row as usize, next);
             if group == next {
                 first_rows.push(Some(row));
             }
@@ -175,8 +185,10 @@ impl Groups {
         let array = cells.array(column)?;
         let values = comparable(cells, &[column])?;
         let mut best: Vec<Option<u32>> = vec![None; self.first_rows.len()];
-        for (group, row) in self.valued(array) {
-            work::check()?;
+        for (at, (group, row)) in self.valued(array).enumerate() {
+            if at % RUN_ROWS as usize == 0 {
+                work::check()?;
+            }
             let held = best[group as usize].map(|held| values.row(held as usize));
             if held.is_none_or(|held| is_better(values.row(row).as_ref(), held.as_ref())) {
                 best[group as usize] = u32::try_from(row).ok();
@@ -191,6 +203,22 @@ impl Groups {
         let rows = self.of_row.iter().copied().zip(0..);
         rows.filter(move |(_, row)| nulls.as_ref().is_none_or(|nulls| nulls.is_valid(*row)))
     }
+}
+
+/// For each row a number for its values in columns of labels, and how many such numbers there can be; `None` for other columns, and
+/// where there are too many.
+fn codes(cells: RowValues<'_>, by: &[usize]) -> Result<Option<(Vec<usize>, usize)>, FrameError> {
+    let (mut codes, mut count) = (vec![0; cells.len()], 1_usize);
+    for &column in by {
+        let Some(labels) = cells.array(column)?.as_dictionary_opt::<Int32Type>() else { return Ok(None) };
+        let ranks = labels.values().len() + 1;
+        count = match count.checked_mul(ranks).filter(|count| *count <= MOST_CODES) {
+            Some(count) => count,
+            None => return Ok(None),
+        };
+        codes.iter_mut().zip(order::ranks(labels)).for_each(|(code, rank)| *code = *code * ranks + rank);
+    }
+    Ok(Some((codes, count)))
 }
 
 /// The values of columns as bytes with the same equality and order.

@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use arrow_array::builder::StringBuilder;
 use arrow_array::cast::AsArray;
-use arrow_array::types::Int32Type;
+use arrow_array::types::{Int32Type, UInt32Type};
 use arrow_array::{
     Array, ArrayRef, Decimal128Array, DictionaryArray, Int32Array, StringArray, TimestampMillisecondArray,
     UInt32Array,
 };
+use arrow_buffer::{NullBuffer, ScalarBuffer};
 use arrow_select::concat::concat;
 use arrow_select::take::take;
 use chrono::{DateTime, Utc};
@@ -22,6 +23,7 @@ use crate::catalogue::id::PeriodId;
 use crate::catalogue::measurement::Measurement;
 use crate::catalogue::value::RowStatus;
 use crate::feed::arrays;
+use crate::feed::axis_columns::Numbers;
 use crate::feed::column::{Column, Fact, MemberFact};
 use crate::feed::facts::{self, Axis};
 use crate::feed::{CellForm, CellSource};
@@ -50,10 +52,20 @@ pub struct Assembly<'a> {
     columns: &'a [Column],
     needed: &'a BTreeSet<usize>,
     measures: &'a [usize],
-    /// The axes of the sort key, each with the position of every id: the period, then the dimensions that are columns.
-    axes: Vec<(Axis, HashMap<&'a str, u32>)>,
+    /// The period, then the dimensions that are columns: the axes of the sort key.
+    axes: Vec<AssembledAxis>,
+    /// Whether the rows have a sort key and are in its order. If not, only the axes are read that the columns need.
+    is_sorted: bool,
     /// For each needed column that depends on one axis its values at all positions.
     shown: HashMap<usize, ArrayRef>,
+}
+
+/// An axis of the rows, with the position of every id.
+#[derive(Debug)]
+struct AssembledAxis {
+    axis: Axis,
+    numbers: Arc<Numbers>,
+    is_read: bool,
 }
 
 impl<'a> Assembly<'a> {
@@ -68,16 +80,30 @@ impl<'a> Assembly<'a> {
     ) -> Self {
         let measurement: &Measurement = &source.measurement;
         let axes = [Axis::Period].into_iter().chain(named.iter().copied().map(Axis::Dimension));
-        let axes = axes.map(|axis| (axis, known_positions(measurement, axis))).collect();
-        let shown = |&index: &usize| {
-            let column = columns.get(index)?;
-            let axis = facts::axis(column.fact)?;
-            let values = (0..facts::axis_len(measurement, axis))
-                .map(|at| facts::value_at(measurement, column.fact, at));
-            Some((index, arrays::array(column.primitive, values)))
-        };
+        let axes = axes.map(|axis| {
+            let numbers = source.axis_columns.numbers(measurement, axis);
+            AssembledAxis { axis, numbers, is_read: true }
+        });
+        let axes = axes.collect();
+        let shown = |&index: &usize| Some((index, source.axis_column(columns.get(index)?)?));
         let shown = needed.iter().filter_map(shown).collect();
-        Self { source, columns, needed, measures, axes, shown }
+        Self { source, columns, needed, measures, axes, is_sorted: true, shown }
+    }
+
+    /// The same rows in the order of the block, without a sort key.
+    #[must_use]
+    pub fn unsorted(mut self) -> Self {
+        self.is_sorted = false;
+        for axis in &mut self.axes {
+            axis.is_read =
+                self.needed.iter().any(|&index| match self.columns.get(index).map(|column| column.fact) {
+                    Some(Fact::ObservationId) => true,
+                    Some(Fact::Updated) => axis.axis == Axis::Period,
+                    Some(fact) => facts::axis(fact) == Some(axis.axis),
+                    None => false,
+                });
+        }
+        self
     }
 
     /// The rows of a block. `last` is the last requested position on each axis; on a dimension that the block does not have, rows are at
@@ -86,6 +112,28 @@ impl<'a> Assembly<'a> {
     /// # Errors
     /// When the block lacks a needed column.
     pub fn rows(&self, block: &dyn Block, last: &[u32]) -> Result<Frame, FrameError> {
+        self.frame(block, last, false)
+    }
+
+    /// The numbers of the block's rows that choosing leaves of a frame, in the order that it leaves them in. Only for the wide form, in
+    /// which a row of the block is one row.
+    ///
+    /// # Errors
+    /// When the block lacks a needed column, and those of choosing.
+    pub fn chosen(
+        &self,
+        block: &dyn Block,
+        last: &[u32],
+        choose: impl FnOnce(Frame) -> Result<Frame, FrameError>,
+    ) -> Result<UInt32Array, FrameError> {
+        let chosen = choose(self.frame(block, last, true)?)?;
+        let numbers =
+            chosen.batch.columns().last().and_then(|column| column.as_primitive_opt::<UInt32Type>());
+        Ok(numbers.cloned().unwrap_or_else(|| UInt32Array::from(Vec::<u32>::new())))
+    }
+
+    /// The rows of a block, which may have their numbers in the block as the last column of the batch.
+    fn frame(&self, block: &dyn Block, last: &[u32], numbered: bool) -> Result<Frame, FrameError> {
         let held = work::hold(self.estimated_bytes(block))?;
         let mut rows = Rows::read(self, block, last)?;
         if self.source.form == CellForm::Long {
@@ -95,9 +143,11 @@ impl<'a> Assembly<'a> {
         for &index in self.needed {
             columns.push((self.columns[index].name.clone(), rows.column(index, block)?));
         }
-        let (count, axes) = (rows.row_count(), rows.sort_keys.len());
-        let key = |positions: Vec<u32>| (String::new(), Arc::new(UInt32Array::from(positions)) as ArrayRef);
-        columns.extend(rows.sort_keys.into_iter().map(key));
+        let (count, sort_keys) = (rows.count, if self.is_sorted { rows.sort_keys } else { Vec::new() });
+        let axes = sort_keys.len();
+        let key = |positions: UInt32Array| (String::new(), Arc::new(positions) as ArrayRef);
+        columns.extend(sort_keys.into_iter().map(key));
+        columns.extend(numbered.then(|| key(UInt32Array::from_iter_values((0..).take(count)))));
         let at = |column: usize| self.needed.contains(&column).then(|| self.needed.range(..column).count());
         let sort_key = self.needed.len()..self.needed.len() + axes;
         let columns_of_set = (0..self.columns.len()).map(at).collect();
@@ -115,6 +165,14 @@ impl<'a> Assembly<'a> {
         (rows * (self.needed.len() + self.axes.len()) * size_of::<i128>()) as u64
     }
 
+    /// Whether a column is made of figures. Rows of the wide form may show none.
+    fn reads_figures(&self) -> bool {
+        let mut facts =
+            self.needed.iter().filter_map(|&index| self.columns.get(index)).map(|column| column.fact);
+        self.source.form == CellForm::Long
+            || facts.any(|fact| matches!(fact, Fact::Measure(_) | Fact::Status))
+    }
+
     fn of(&self) -> &'a Measurement {
         &self.source.measurement
     }
@@ -123,7 +181,7 @@ impl<'a> Assembly<'a> {
         &self,
         block: &dyn Block,
         axis: Axis,
-        known: &HashMap<&str, u32>,
+        known: &Numbers,
         last: u32,
     ) -> Result<AxisPositions, FrameError> {
         match (block.ids(axis, self.of()), total_position(self.of(), axis)) {
@@ -138,15 +196,22 @@ impl<'a> Assembly<'a> {
     }
 }
 
+/// An axis with unknown labels: the positions of rows, in which they have the numbers after the members', and the labels.
+struct UnknownLabels {
+    positions: UInt32Array,
+    labels: Vec<String>,
+}
+
 /// The rows of one block, while they are assembled.
 struct Rows<'a> {
     assembly: &'a Assembly<'a>,
     /// The axis of each part of the sort key; `None` for the number of unknown labels.
     axes: Vec<Option<Axis>>,
     /// Each part of the sort key for all rows.
-    sort_keys: Vec<Vec<u32>>,
+    sort_keys: Vec<UInt32Array>,
+    count: usize,
     /// The positions on axes with unknown labels.
-    with_unknown: HashMap<Axis, AxisPositions>,
+    with_unknown: HashMap<Axis, UnknownLabels>,
     /// In the order of the measures.
     figures: Vec<Decimal128Array>,
     /// In the long form, one figure per row.
@@ -156,37 +221,46 @@ struct Rows<'a> {
 impl<'a> Rows<'a> {
     fn read(assembly: &'a Assembly<'a>, block: &dyn Block, last: &[u32]) -> Result<Self, FrameError> {
         let mut axis_positions = Vec::new();
-        for ((axis, known), last) in assembly.axes.iter().zip(last) {
-            axis_positions.push(assembly.axis_positions(block, *axis, known, *last)?);
+        let is_read = |(axis, _): &(&'a AssembledAxis, _)| axis.is_read;
+        for (axis, last) in assembly.axes.iter().zip(last).filter(is_read) {
+            axis_positions.push(assembly.axis_positions(block, axis.axis, &axis.numbers, *last)?);
         }
-        let figures = assembly.measures.iter().map(|&measure| {
+        let measures = if assembly.reads_figures() { assembly.measures } else { &[] };
+        let figures = measures.iter().map(|&measure| {
             let lacking = || assembly.missing(assembly.of().measures[measure].id.as_str());
             block.figures(measure, assembly.of()).ok_or_else(lacking)
         });
         let figures = figures.collect::<Result<_, _>>()?;
-        let mut sort_keys: Vec<_> = axis_positions.iter().map(|axis| axis.positions.clone()).collect();
-        sort_keys.push(unknown_label_numbers(&axis_positions, block.row_count()));
-        let axes = assembly.axes.iter().map(|(axis, _)| *axis);
-        let with_unknown =
-            axes.clone().zip(axis_positions).filter(|(_, axis)| !axis.unknown_labels.is_empty()).collect();
-        let axes = axes.map(Some).chain([None]).collect();
-        Ok(Self { assembly, axes, sort_keys, with_unknown, figures, value: None })
-    }
-
-    fn row_count(&self) -> usize {
-        self.sort_keys.first().map_or(0, Vec::len)
+        let count = block.row_count();
+        let numbers = unknown_label_numbers(&axis_positions, count);
+        let mut axes: Vec<_> =
+            assembly.axes.iter().filter(|axis| axis.is_read).map(|axis| Some(axis.axis)).collect();
+        let (mut sort_keys, mut with_unknown) = (Vec::new(), HashMap::new());
+        for (axis, found) in axes.iter().flatten().zip(axis_positions) {
+            sort_keys.push(UInt32Array::from(found.positions));
+            if !found.unknown_labels.is_empty() {
+                let positions = UInt32Array::from(found.shown);
+                with_unknown.insert(*axis, UnknownLabels { positions, labels: found.unknown_labels });
+            }
+        }
+        sort_keys.push(UInt32Array::from(numbers));
+        axes.push(None);
+        Ok(Self { assembly, axes, sort_keys, count, with_unknown, figures, value: None })
     }
 
     /// Converts one column per measure to one row per measure.
     fn spread(&mut self) {
-        let (count, measures) = (self.row_count(), self.assembly.measures);
-        let spread = |positions: &mut Vec<u32>| {
-            *positions = positions.iter().flat_map(|&at| std::iter::repeat_n(at, measures.len())).collect();
+        let (count, measures) = (self.count, self.assembly.measures);
+        let spread = |positions: &mut UInt32Array| {
+            let places = positions.values().iter();
+            let spread = places.flat_map(|&at| std::iter::repeat_n(at, measures.len())).collect::<Vec<_>>();
+            *positions = UInt32Array::from(spread);
         };
         self.sort_keys.iter_mut().for_each(spread);
-        self.with_unknown.values_mut().for_each(|axis| spread(&mut axis.shown));
+        self.with_unknown.values_mut().for_each(|axis| spread(&mut axis.positions));
         let numbers = measures.iter().map(|&measure| u32::try_from(measure).unwrap_or(u32::MAX));
-        self.sort_keys.push(std::iter::repeat_n(numbers, count).flatten().collect());
+        self.sort_keys.push(UInt32Array::from_iter_values(std::iter::repeat_n(numbers, count).flatten()));
+        self.count = count * measures.len();
         self.axes.push(Some(Axis::Measure));
         let figure = |row: usize| {
             self.figures.iter().map(move |figures| figures.is_valid(row).then(|| figures.value(row)))
@@ -195,9 +269,9 @@ impl<'a> Rows<'a> {
     }
 
     /// The positions of rows on an axis; unknown labels have the numbers after the members'.
-    fn positions(&self, axis: Axis) -> Option<&[u32]> {
+    fn positions(&self, axis: Axis) -> Option<&UInt32Array> {
         let sort_keys = || self.sort_keys.get(self.axes.iter().position(|&other| other == Some(axis))?);
-        self.with_unknown.get(&axis).map(|axis| &axis.shown).or_else(sort_keys).map(Vec::as_slice)
+        self.with_unknown.get(&axis).map(|axis| &axis.positions).or_else(sort_keys)
     }
 
     fn column(&self, index: usize, block: &dyn Block) -> Result<ArrayRef, FrameError> {
@@ -216,13 +290,13 @@ impl<'a> Rows<'a> {
             Fact::Measure(measure) => {
                 let at = self.assembly.measures.iter().position(|&other| other == measure);
                 let figures = at.map(|at| self.figures[at].clone());
-                Ok(Arc::new(figures.unwrap_or_else(|| arrays::figures(vec![None; self.row_count()]))))
+                Ok(Arc::new(figures.unwrap_or_else(|| arrays::figures(vec![None; self.count]))))
             }
             Fact::Value => Ok(Arc::new(self.value.clone().ok_or_else(lacking)?)),
             Fact::Status => Ok(Arc::new(self.statuses()?)),
             Fact::ValueAttribute => {
                 let value = self.value.as_ref().ok_or_else(lacking)?;
-                Ok(Arc::new(statuses(&[value], self.row_count())?))
+                Ok(Arc::new(statuses(&[value], self.count)?))
             }
             Fact::Updated => Ok(Arc::new(self.updated(block).ok_or_else(lacking)?)),
             Fact::ObservationId => self.observation_ids(),
@@ -231,7 +305,7 @@ impl<'a> Rows<'a> {
     }
 
     /// The values of a column for unknown labels: their text or their id.
-    fn unknown_label_values(&self, column: &Column, axis: &AxisPositions) -> ArrayRef {
+    fn unknown_label_values(&self, column: &Column, axis: &UnknownLabels) -> ArrayRef {
         let measurement = self.assembly.of();
         let value = |id: &String| match column.fact {
             Fact::Member(dimension, MemberFact::Label) => {
@@ -244,17 +318,17 @@ impl<'a> Rows<'a> {
             }
             Fact::Updated | Fact::ObservationId | Fact::Listed(_) => Value::Null,
         };
-        arrays::array(column.primitive, axis.unknown_labels.iter().map(value))
+        arrays::array(column.primitive, axis.labels.iter().map(value))
     }
 
     fn statuses(&self) -> Result<DictionaryArray<Int32Type>, FrameError> {
-        statuses(&self.figures.iter().collect::<Vec<_>>(), self.row_count())
+        statuses(&self.figures.iter().collect::<Vec<_>>(), self.count)
     }
 
     fn updated(&self, block: &dyn Block) -> Option<TimestampMillisecondArray> {
         let periods = &self.assembly.of().periods;
         let updated: Vec<_> = periods.iter().map(|period| block.updated(&period.id)).collect();
-        let positions = self.positions(Axis::Period)?.iter();
+        let positions = self.positions(Axis::Period)?.values().iter();
         let found = positions.map(|&position| updated.get(position as usize).copied().flatten());
         Some(arrays::instants(found))
     }
@@ -268,13 +342,13 @@ impl<'a> Rows<'a> {
         let lists = order.iter().map(|&axis| self.positions(axis)).collect::<Option<Vec<_>>>();
         let lists = lists.ok_or_else(|| self.assembly.missing("Id"))?;
         let mut text = String::new();
-        for row in 0..self.row_count() {
+        for row in 0..self.count {
             text.clear();
             for (axis, list) in order.iter().zip(&lists) {
                 if !text.is_empty() {
                     text.push('|');
                 }
-                text.push_str(self.id(*axis, list[row]));
+                text.push_str(self.id(*axis, list.value(row)));
             }
             ids.append_value(&text);
         }
@@ -285,7 +359,7 @@ impl<'a> Rows<'a> {
         let measurement = self.assembly.of();
         let unknown = || {
             let number = (position as usize).checked_sub(facts::axis_len(measurement, axis))?;
-            self.with_unknown.get(&axis)?.unknown_labels.get(number).map(String::as_str)
+            self.with_unknown.get(&axis)?.labels.get(number).map(String::as_str)
         };
         facts::id_at(measurement, axis, position as usize).or_else(unknown).unwrap_or_default()
     }
@@ -308,20 +382,16 @@ fn total_position(measurement: &Measurement, axis: Axis) -> Option<u32> {
     measurement.dimensions.get(dimension)?.total().and_then(|total| u32::try_from(total).ok())
 }
 
-fn known_positions(measurement: &Measurement, axis: Axis) -> HashMap<&str, u32> {
-    let ids = (0..facts::axis_len(measurement, axis))
-        .filter_map(|index| Some((facts::id_at(measurement, axis, index)?, u32::try_from(index).ok()?)));
-    ids.collect()
-}
-
-/// The values at the rows' positions: texts as a dictionary, others copied.
-fn gather(values: &dyn Array, positions: &[u32]) -> Result<ArrayRef, FrameError> {
+/// The values at the rows' positions: texts as a dictionary whose keys are the positions, others copied.
+fn gather(values: &dyn Array, positions: &UInt32Array) -> Result<ArrayRef, FrameError> {
     let Some(texts) = values.as_string_opt::<i32>() else {
-        return Ok(take(values, &UInt32Array::from(positions.to_vec()), None)?);
+        return Ok(take(values, positions, None)?);
     };
-    let key = |&position: &u32| {
-        texts.is_valid(position as usize).then(|| i32::try_from(position).unwrap_or(i32::MAX))
+    let is_valid = |nulls: &NullBuffer| {
+        let valid = positions.values().iter().map(|&at| nulls.is_valid(at as usize));
+        valid.collect::<NullBuffer>()
     };
-    let keys: Int32Array = positions.iter().map(key).collect();
+    let keys = ScalarBuffer::new(positions.values().inner().clone(), 0, positions.len());
+    let keys = Int32Array::new(keys, texts.nulls().map(is_valid));
     Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(keys, Arc::new(texts.clone()))?))
 }

@@ -39,10 +39,11 @@ impl Merge {
             }
         }
         if ready.len() < 2 {
-            Ok(ready.pop())
-        } else {
-            Frame::joined(&ready)?.map(Frame::in_place).transpose()
+            return Ok(ready.pop());
         }
+        // Often no rows of one come between those of another.
+        ready.sort_by_cached_key(|rows| rows.sort_keys().at(0));
+        Frame::joined(&ready)?.map(Frame::in_place).transpose()
     }
 }
 

@@ -110,9 +110,8 @@ impl Frame {
         if mask.true_count() == self.row_count() {
             return Ok(self);
         }
-        let kept = |row: &u32| mask.is_valid(*row as usize) && mask.value(*row as usize);
-        let rows: Vec<u32> = (0..u32::try_from(self.row_count()).unwrap_or(u32::MAX)).filter(kept).collect();
-        self.take(&rows)
+        let kept = mask.nulls().map_or_else(|| mask.values().clone(), |known| mask.values() & known.inner());
+        self.take(&kept.set_indices_u32().collect::<Vec<_>>())
     }
 
     /// For how many rows the condition is true.
@@ -131,6 +130,18 @@ impl Frame {
         let _working = work::hold(self.bytes())?;
         let rows = order::order(RowValues::new(&self.batch, &self.columns)?, keys, limit)?;
         self.take(rows.values())
+    }
+
+    /// The first rows of an order, in their earlier order. Of equal rows the earlier ones are taken.
+    ///
+    /// # Errors
+    /// When an order term has no value for a row.
+    pub fn first(&self, keys: &[OrderKey], count: usize) -> Result<Self, FrameError> {
+        let _working = work::hold(self.bytes())?;
+        let first = order::order(RowValues::new(&self.batch, &self.columns)?, keys, Some(count))?;
+        let mut rows = first.values().to_vec();
+        rows.sort_unstable();
+        self.take(&rows)
     }
 
     /// A run of rows.

@@ -125,7 +125,7 @@ fn comparator(values: RowValues<'_>, key: &OrderKey) -> Result<DynComparator, Fr
 }
 
 /// For each row the rank of its value among the distinct values, from one; null has rank zero.
-fn ranks(dictionary: &DictionaryArray<Int32Type>) -> Vec<usize> {
+pub(super) fn ranks(dictionary: &DictionaryArray<Int32Type>) -> Vec<usize> {
     let values = dictionary.values().as_string::<i32>();
     let mut sorted: Vec<&str> = values.iter().flatten().collect();
     sorted.sort_unstable();

@@ -4,11 +4,13 @@
 //! unknown labels are sorted directly after the last member that their block requested, and are distinguished by a number. No other
 //! block has rows there, so the next page continues from them as from any other row.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use arrow_array::DictionaryArray;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
+
+use crate::feed::axis_columns::Numbers;
 
 /// The positions of a block's rows on one axis.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -29,7 +31,7 @@ impl AxisPositions {
     }
 
     /// The positions of rows by their ids; `last` is the last requested member.
-    pub(super) fn of(ids: &DictionaryArray<Int32Type>, known: &HashMap<&str, u32>, last: u32) -> Self {
+    pub(super) fn of(ids: &DictionaryArray<Int32Type>, known: &Numbers, last: u32) -> Self {
         let values: Vec<&str> = ids
             .values()
             .as_string_opt::<i32>()
@@ -39,13 +41,13 @@ impl AxisPositions {
             .collect();
         let members = u32::try_from(known.len()).unwrap_or(u32::MAX);
         let keys = || ids.keys().values().iter().map(|&key| usize::try_from(key).unwrap_or(usize::MAX));
-        let all_known: Option<Vec<u32>> = values.iter().map(|id| known.get(id).copied()).collect();
+        let all_known: Option<Vec<u32>> = values.iter().map(|id| known.get(*id).copied()).collect();
         let position = |of_value: &[u32], key: usize| of_value.get(key).copied().unwrap_or(last);
         if let Some(of_value) = all_known {
             let positions = keys().map(|key| position(&of_value, key)).collect();
             return Self { positions, ..Self::default() };
         }
-        let unknown = |key: usize| values.get(key).copied().filter(|id| !known.contains_key(id));
+        let unknown = |key: usize| values.get(key).copied().filter(|id| !known.contains_key(*id));
         let unknown_labels: BTreeSet<&str> = keys().filter_map(unknown).collect();
         let unknown_labels: Vec<&str> = unknown_labels.into_iter().collect();
         let behind = |id: &&str| {
@@ -54,7 +56,7 @@ impl AxisPositions {
             members.saturating_add(number)
         };
         let shown_of: Vec<u32> =
-            values.iter().map(|id| known.get(id).copied().unwrap_or_else(|| behind(id))).collect();
+            values.iter().map(|id| known.get(*id).copied().unwrap_or_else(|| behind(id))).collect();
         let shown: Vec<u32> = keys().map(|key| position(&shown_of, key)).collect();
         let positions = shown.iter().map(|&at| if at < members { at } else { last }).collect();
         Self {
@@ -92,7 +94,7 @@ mod tests {
     use super::*;
 
     fn axis(ids: &[&str], last: u32) -> AxisPositions {
-        let known = HashMap::from([("a", 0), ("b", 1), ("c", 2)]);
+        let known = Numbers::from([("a".into(), 0), ("b".into(), 1), ("c".into(), 2)]);
         AxisPositions::of(&ids.iter().map(|id| Some(*id)).collect(), &known, last)
     }
 

@@ -134,7 +134,7 @@ pub fn plan(wanted: &Wanted<'_>, cell_limit: u64) -> Result<UpstreamPlan, ChunkE
     let measurement = &wanted.source.measurement;
     let mut selection = Selection::of_set(wanted.source);
     if let Some(filter) = wanted.filter {
-        let scope = AxisScope { measurement, columns: wanted.columns };
+        let scope = AxisScope { source: wanted.source, columns: wanted.columns };
         pushdown::restrict(&mut selection, filter, &scope);
     }
     if wanted.source.form == CellForm::Wide {
@@ -165,6 +165,7 @@ fn needed_measures(wanted: &Wanted<'_>) -> BTreeSet<usize> {
 mod tests {
     use super::*;
     use crate::feed::Extent;
+    use crate::feed::axis_columns::AxisColumns;
 
     fn planned(form: CellForm, cell_limit: u64) -> UpstreamPlan {
         let (measurement, mut selection) = (Arc::new(fixture::table()), fixture::everything());
@@ -172,7 +173,8 @@ mod tests {
         selection.put_at_totals(&measurement);
         let chunks = cut::cut(&measurement, &selection, cell_limit).unwrap();
         let extents = vec![Extent::Whole; 3];
-        let source = Arc::new(CellSource { measurement, form, period_type: None, extents });
+        let axis_columns = AxisColumns::default();
+        let source = Arc::new(CellSource { measurement, form, period_type: None, extents, axis_columns });
         UpstreamPlan { source, selection, chunks }
     }
 

@@ -4,19 +4,20 @@
 use crate::feed::facts::Axis;
 use crate::plan::selection::Selection;
 use crate::query::BoundExpr;
-use crate::query::axis_filter::{AxisScope, possible_positions};
+use crate::query::axis_filter::{AxisScope, Possible};
 
 /// Restricts a selection to the periods, members and measures that can satisfy the filter.
 pub fn restrict(selection: &mut Selection, filter: &BoundExpr, scope: &AxisScope<'_>) {
-    if let Some(kept) = possible_positions(filter, Axis::Period, scope) {
-        selection.restrict_periods(&kept);
+    let possible = Possible::of(filter, scope);
+    if let Some(kept) = possible.on(Axis::Period) {
+        selection.restrict_periods(kept);
     }
-    for dimension in 0..scope.measurement.dimensions.len() {
-        if let Some(kept) = possible_positions(filter, Axis::Dimension(dimension), scope) {
-            selection.restrict_members(dimension, &kept);
+    for dimension in 0..scope.source.measurement.dimensions.len() {
+        if let Some(kept) = possible.on(Axis::Dimension(dimension)) {
+            selection.restrict_members(dimension, kept);
         }
     }
-    if let Some(kept) = possible_positions(filter, Axis::Measure, scope) {
-        selection.restrict_measures(&kept);
+    if let Some(kept) = possible.on(Axis::Measure) {
+        selection.restrict_measures(kept);
     }
 }

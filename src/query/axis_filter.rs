@@ -4,31 +4,76 @@
 //! of dates, functions, negations. For an `or` of several axes the positions of all sides are kept. The id of an observation names a
 //! position on every axis.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use crate::catalogue::measurement::Measurement;
+use crate::feed::CellSource;
 use crate::feed::column::{Column, Fact};
 use crate::feed::facts::{self, Axis};
 use crate::odata::value::Value;
 use crate::query::eval::{ColumnarValue, EvalError, Rows, evaluate};
 use crate::query::{BoundExpr, BoundExprKind, Comparison};
 
-/// The measurement and the columns that a filter refers to.
+/// The cells and the columns that a filter refers to.
 #[derive(Debug, Clone, Copy)]
 pub struct AxisScope<'a> {
-    pub measurement: &'a Measurement,
+    pub source: &'a CellSource,
     pub columns: &'a [Column],
 }
 
-/// The positions of an axis where the condition can be true; `None` if the condition does not restrict the axis.
-#[must_use]
-pub fn possible_positions(
-    condition: &BoundExpr,
-    axis: Axis,
-    scope: &AxisScope<'_>,
-) -> Option<BTreeSet<usize>> {
-    possible(condition, axis, scope, true)
+/// Where a condition can be true: the positions on each axis that it restricts; `None` if it can be true nowhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Possible(Option<BTreeMap<Axis, BTreeSet<usize>>>);
+
+impl Possible {
+    /// Where the condition can be true.
+    #[must_use]
+    pub fn of(condition: &BoundExpr, scope: &AxisScope<'_>) -> Self {
+        possible(condition, scope, true)
+    }
+
+    /// The positions on an axis; `None` if the condition does not restrict it.
+    #[must_use]
+    pub fn on(&self, axis: Axis) -> Option<&BTreeSet<usize>> {
+        const NONE: &BTreeSet<usize> = &BTreeSet::new();
+        self.0.as_ref().map_or(Some(NONE), |axes| axes.get(&axis))
+    }
+
+    fn everywhere() -> Self {
+        Self(Some(BTreeMap::new()))
+    }
+
+    /// Only at these positions of an axis.
+    fn at(axis: Axis, positions: BTreeSet<usize>) -> Self {
+        Self((!positions.is_empty()).then(|| BTreeMap::from([(axis, positions)])))
+    }
+
+    fn and(self, other: Self) -> Self {
+        let (Some(mut all), Some(other)) = (self.0, other.0) else { return Self(None) };
+        for (axis, positions) in other {
+            let both = match all.get(&axis) {
+                Some(own) => own.intersection(&positions).copied().collect(),
+                None => positions,
+            };
+            all.insert(axis, both);
+        }
+        Self(all.values().all(|positions| !positions.is_empty()).then_some(all))
+    }
+
+    fn or(self, other: Self) -> Self {
+        let (mut any, mut other) = match (self.0, other.0) {
+            (Some(any), Some(other)) => (any, other),
+            (one, other) => return Self(one.or(other)),
+        };
+        any.retain(|axis, positions| match other.remove(axis) {
+            Some(more) => {
+                positions.extend(more);
+                true
+            }
+            None => false,
+        });
+        Self(Some(any))
+    }
 }
 
 /// The terms of a condition that cannot be decided by single axes, because they depend on several axes or on figures.
@@ -41,42 +86,34 @@ pub fn mixed_terms<'a>(condition: &'a BoundExpr, scope: &AxisScope<'_>) -> Vec<&
     if axes(condition, scope).is_some_and(is_exact) { Vec::new() } else { vec![condition] }
 }
 
-/// The positions of an axis where the expression can be `wanted` (true or false); `None` if it does not restrict the axis.
-fn possible(expr: &BoundExpr, axis: Axis, scope: &AxisScope<'_>, wanted: bool) -> Option<BTreeSet<usize>> {
-    match axes(expr, scope) {
-        Some(only) if only.iter().all(|&other| other == axis) => {
-            return Some(matching_positions(expr, axis, scope, wanted));
-        }
-        Some(others) if !others.contains(&axis) => return impossible(expr, &others, scope, wanted),
-        _ => {}
+/// Where the expression can be `wanted`, true or false.
+fn possible(expr: &BoundExpr, scope: &AxisScope<'_>, wanted: bool) -> Possible {
+    if let Some(axes) = axes(expr, scope).filter(|axes| axes.len() <= 1) {
+        return match axes.first() {
+            Some(&axis) => {
+                let count = facts::axis_len(&scope.source.measurement, axis);
+                Possible::at(axis, matching_positions(expr, count, scope, wanted))
+            }
+            None if matching_positions(expr, 1, scope, wanted).is_empty() => Possible(None),
+            None => Possible::everywhere(),
+        };
     }
     if let Some(ids) = observation_ids(expr, scope).filter(|_| wanted) {
-        return Some(named_positions(&ids, axis, scope));
+        return named(&ids, scope);
     }
     match &expr.kind {
-        BoundExprKind::Not(inner) => possible(inner, axis, scope, !wanted),
+        BoundExprKind::Not(inner) => possible(inner, scope, !wanted),
         BoundExprKind::And(terms) | BoundExprKind::Or(terms) => {
             let all_needed = matches!(expr.kind, BoundExprKind::And(_)) == wanted;
-            let mut of_terms = terms.iter().map(|term| possible(term, axis, scope, wanted));
+            let of_terms = terms.iter().map(|term| possible(term, scope, wanted));
             if all_needed {
-                of_terms.fold(None, intersection)
+                of_terms.fold(Possible::everywhere(), Possible::and)
             } else {
-                of_terms.try_fold(BTreeSet::new(), |all, term| Some(all.union(&term?).copied().collect()))
+                of_terms.fold(Possible(None), Possible::or)
             }
         }
-        _ => None,
+        _ => Possible::everywhere(),
     }
-}
-
-/// No position, if the expression can be `wanted` nowhere on the only axis that it depends on; otherwise `None`.
-fn impossible(
-    expr: &BoundExpr,
-    axes: &BTreeSet<Axis>,
-    scope: &AxisScope<'_>,
-    wanted: bool,
-) -> Option<BTreeSet<usize>> {
-    let only = axes.first().filter(|_| axes.len() == 1)?;
-    matching_positions(expr, *only, scope, wanted).is_empty().then(BTreeSet::new)
 }
 
 /// The ids of observations that the expression lists: each names a position on every axis.
@@ -90,32 +127,31 @@ fn observation_ids<'a>(expr: &'a BoundExpr, scope: &AxisScope<'_>) -> Option<Vec
     (scope.columns.get(column)?.fact == Fact::ObservationId).then_some(values)
 }
 
-/// The positions of an axis that ids of observations name.
-fn named_positions(ids: &[&Value], axis: Axis, scope: &AxisScope<'_>) -> BTreeSet<usize> {
-    let part = match axis {
-        Axis::Period => 0,
-        Axis::Measure => 1,
-        Axis::Dimension(dimension) => 2 + dimension,
+/// The positions that ids of observations name.
+fn named(ids: &[&Value], scope: &AxisScope<'_>) -> Possible {
+    let dimensions = (0..scope.source.measurement.dimensions.len()).map(Axis::Dimension);
+    let axes = [Axis::Period, Axis::Measure].into_iter().chain(dimensions);
+    let on_axis = |(part, axis): (usize, Axis)| {
+        let part = |id: &&Value| {
+            if let Value::String(id) = id { id.split('|').nth(part).map(str::to_owned) } else { None }
+        };
+        let parts: BTreeSet<String> = ids.iter().filter_map(part).collect();
+        let named = |&at: &usize| {
+            facts::id_at(&scope.source.measurement, axis, at).is_some_and(|id| parts.contains(id))
+        };
+        Possible::at(axis, (0..facts::axis_len(&scope.source.measurement, axis)).filter(named).collect())
     };
-    let part = |id: &&Value| {
-        if let Value::String(id) = id { id.split('|').nth(part).map(str::to_owned) } else { None }
-    };
-    let parts: BTreeSet<String> = ids.iter().filter_map(part).collect();
-    let named = |&at: &usize| facts::id_at(scope.measurement, axis, at).is_some_and(|id| parts.contains(id));
-    (0..facts::axis_len(scope.measurement, axis)).filter(named).collect()
+    axes.enumerate().map(on_axis).fold(Possible::everywhere(), Possible::and)
 }
 
-fn intersection(left: Option<BTreeSet<usize>>, right: Option<BTreeSet<usize>>) -> Option<BTreeSet<usize>> {
-    match (left, right) {
-        (Some(left), Some(right)) => Some(left.intersection(&right).copied().collect()),
-        (one, None) | (None, one) => one,
-    }
-}
-
-/// The positions where the expression, which depends on this axis only, is `wanted`. Positions where evaluating it fails are kept, so
-/// that the row reports the error.
-fn matching_positions(expr: &BoundExpr, axis: Axis, scope: &AxisScope<'_>, wanted: bool) -> BTreeSet<usize> {
-    let count = facts::axis_len(scope.measurement, axis);
+/// The positions where the expression, which depends on one axis with so many positions only, is `wanted`. Positions where evaluating it
+/// fails are kept, so that the row reports the error.
+fn matching_positions(
+    expr: &BoundExpr,
+    count: usize,
+    scope: &AxisScope<'_>,
+    wanted: bool,
+) -> BTreeSet<usize> {
     let truths = |positions: Range<usize>| {
         let count = positions.len();
         evaluate(expr, &AxisRows { positions, scope }).and_then(|column| column.truths(count))
@@ -152,10 +188,9 @@ impl Rows for AxisRows<'_> {
     }
 
     fn column(&self, column: usize) -> Result<ColumnarValue, EvalError> {
-        let Some(Column { fact, .. }) = self.scope.columns.get(column) else {
-            return Ok(ColumnarValue::Scalar(Value::Null));
-        };
-        let value = |index| facts::value_at(self.scope.measurement, *fact, index);
-        Ok(ColumnarValue::Values(self.positions.clone().map(value).collect()))
+        let values = self.scope.columns.get(column).and_then(|column| self.scope.source.axis_column(column));
+        Ok(values.map_or(ColumnarValue::Scalar(Value::Null), |values| {
+            ColumnarValue::Array(values.slice(self.positions.start, self.positions.len()))
+        }))
     }
 }

@@ -47,7 +47,7 @@ impl FigureSource for FetchedFigures {
         let read = |mode| async move {
             let mut blocks = Vec::new();
             for chunk in chunks.iter() {
-                blocks.push(self.fetcher.chunk(measurement, &chunk, mode).await?);
+                blocks.extend(self.fetcher.chunk(measurement, &chunk, mode).await?);
             }
             Ok(blocks)
         };

@@ -10,9 +10,12 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Int32Type};
-use arrow_array::{Array, ArrayRef, BooleanArray, Decimal128Array, DictionaryArray, RecordBatch};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, Decimal128Array, DictionaryArray, RecordBatch, UInt32Array,
+};
 use arrow_schema::{ArrowError, Field, Schema};
 use arrow_select::filter::filter_record_batch;
+use arrow_select::take::take_record_batch;
 use chrono::{DateTime, NaiveDate, SubsecRound, TimeDelta, Utc};
 use thiserror::Error;
 
@@ -100,6 +103,14 @@ impl CellBlock {
             .collect();
         self.cells = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
         Ok(self)
+    }
+
+    /// The block with these rows only, in this order.
+    ///
+    /// # Errors
+    /// When a row does not exist.
+    pub fn with_rows(&self, rows: &UInt32Array) -> Result<Self, ArrowError> {
+        Ok(Self { cells: take_record_batch(&self.cells, rows)?, updated: self.updated.clone(), ..*self })
     }
 
     /// The rows of the key, out of a block that holds some of it. A dimension that either does not name stands at its total there.
@@ -217,8 +228,9 @@ fn mark(keep: &mut [bool], column: Option<&DictionaryArray<Int32Type>>, wanted: 
     if wanted.iter().all(|&wanted| wanted) {
         return;
     }
-    for (row, keep) in keep.iter_mut().enumerate() {
-        *keep &= column.key(row).is_some_and(|key| wanted.get(key).copied().unwrap_or_default());
+    // Ids are never null.
+    for (keep, &key) in keep.iter_mut().zip(column.keys().values()) {
+        *keep &= wanted.get(key as usize).copied().unwrap_or_default();
     }
 }
 

@@ -1,7 +1,7 @@
 //! Puts the wanted rows and measures together from several stored blocks. A block may have some of the measures, periods or members
 //! only, and others that are not wanted.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -10,6 +10,7 @@ use arrow_array::{Array, ArrayRef, Decimal128Array, DictionaryArray, Int32Array,
 use arrow_schema::{ArrowError, Field, Schema};
 
 use crate::catalogue::dimension::{TOTAL_ID, is_unknown};
+use crate::catalogue::id::PeriodId;
 use crate::store::StoredFigures;
 use crate::store::block::{CellBlock, PERIOD_COLUMN, SharedBlock};
 use crate::store::figure_column;
@@ -36,21 +37,42 @@ pub struct WindowAxis<'a> {
 const NO_ROW: u32 = u32::MAX;
 
 impl Window<'_> {
-    /// The wanted rows and measures as one block. If several blocks have a figure, that of the first is taken.
+    /// The wanted rows and measures: as parts of the blocks if each period is whole in one of them, else put together as one block.
     ///
     /// # Errors
     /// When the columns are not those of blocks, or there is no block.
-    pub fn block(&self, blocks: &[StoredFigures]) -> Result<SharedBlock, ArrowError> {
-        let Some((first_key, first)) = blocks.first() else {
+    pub fn blocks(&self, blocks: &[StoredFigures]) -> Result<Vec<SharedBlock>, ArrowError> {
+        match self.parts(blocks) {
+            Some(parts) => parts.into_iter().map(|(key, block)| block.restricted(&key)).collect(),
+            None => Ok(vec![self.block(blocks)?]),
+        }
+    }
+
+    /// The parts of blocks that together have everything; `None` unless each period is whole in one of them, and no block has rows with
+    /// unknown labels, which belong to no part.
+    fn parts<'b>(&self, blocks: &'b [StoredFigures]) -> Option<Vec<(CellKey, &'b SharedBlock)>> {
+        let mut left: BTreeSet<&PeriodId> = self.key.periods.iter().collect();
+        let mut parts = Vec::with_capacity(blocks.len());
+        for (key, block) in blocks {
+            if **key != *self.key && block.holds_unknown() {
+                return None;
+            }
+            let periods = left.iter().filter(|period| key.periods.contains(**period));
+            let part = CellKey { periods: periods.copied().cloned().collect(), ..self.key.clone() };
+            let names_all = self.axes.iter().all(|axis| block.ids(axis.name).is_some());
+            if names_all && !part.periods.is_empty() && key.covers(&part) {
+                left.retain(|period| !part.periods.contains(*period));
+                parts.push((part, block));
+            }
+        }
+        (left.is_empty() && !parts.is_empty()).then_some(parts)
+    }
+
+    /// The wanted rows and measures as one block. If several blocks have a figure, that of the first is taken.
+    fn block(&self, blocks: &[StoredFigures]) -> Result<SharedBlock, ArrowError> {
+        let Some((_, first)) = blocks.first() else {
             return Err(ArrowError::InvalidArgumentError("no blocks".to_owned()));
         };
-        if let [_] = blocks
-            && first_key.covers(self.key)
-            && (**first_key == *self.key || !first.holds_unknown())
-            && self.axes.iter().all(|axis| first.ids(axis.name).is_some())
-        {
-            return first.restricted(self.key);
-        }
         let mut rows = WindowRows::of(self);
         for (key, block) in blocks {
             rows.add(key, block);

@@ -13,7 +13,7 @@ use crate::feed::facts::{self, Axis};
 use crate::feed::{CellForm, CellSource};
 use crate::odata::uri::literal_text;
 use crate::query::BoundExpr;
-use crate::query::axis_filter::{AxisScope, possible_positions};
+use crate::query::axis_filter::{AxisScope, Possible};
 
 /// The filtered and grouped rows of figures.
 pub(super) struct Totals<'a> {
@@ -102,8 +102,9 @@ impl Totals<'_> {
 
     fn places(&self, axis: Axis) -> Vec<usize> {
         let measurement = &self.source.measurement;
-        let scope = AxisScope { measurement, columns: self.columns };
-        let possible = self.filter.and_then(|filter| possible_positions(filter, axis, &scope));
+        let scope = AxisScope { source: self.source, columns: self.columns };
+        let possible = self.filter.map(|filter| Possible::of(filter, &scope));
+        let possible = possible.as_ref().and_then(|possible| possible.on(axis));
         let is_in_set = |place: usize| match axis {
             Axis::Period => self
                 .source
@@ -114,9 +115,7 @@ impl Totals<'_> {
             Axis::Measure => true,
         };
         (0..facts::axis_len(measurement, axis))
-            .filter(|&place| {
-                is_in_set(place) && possible.as_ref().is_none_or(|possible| possible.contains(&place))
-            })
+            .filter(|&place| is_in_set(place) && possible.is_none_or(|possible| possible.contains(&place)))
             .collect()
     }
 
