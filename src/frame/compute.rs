@@ -42,6 +42,9 @@ impl Frame {
                 continue;
             }
             let values = rows.evaluate(&computed.expr)?;
+            if !computed.expr.writes_text() {
+                work::write_text(values.text_bytes(rows.len())).map_err(EvalError::from)?;
+            }
             columns.push(Some(self.batch.num_columns() + more.len()));
             more.push((computed.name.clone(), column(computed.column_type(), &values, rows.len())?));
         }

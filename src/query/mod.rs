@@ -382,6 +382,13 @@ impl BoundExpr {
         columns.all(|column| column == first).then_some(first)
     }
 
+    /// Whether it gives each row a text that is written for that row: every text but a constant and what stands in a column.
+    #[must_use]
+    pub fn writes_text(&self) -> bool {
+        let is_there = matches!(self.kind, BoundExprKind::Literal(_) | BoundExprKind::Column(_));
+        self.primitive == Some(PrimitiveType::String) && !is_there
+    }
+
     /// The columns that the expression reads, ascending.
     #[must_use]
     pub fn columns(&self) -> Vec<usize> {

@@ -44,7 +44,7 @@ pub fn written(query: &BoundQuery, set: &Set, rows: u64, shown: u64) -> u64 {
     let computed = || query.computed.iter().map(|computed| &computed.expr);
     let filter = || query.apply.iter().flat_map(|apply| &apply.filter);
     let mut all = steps().flat_map(Step::expressions).chain(filter()).chain(own()).chain(computed());
-    if !all.any(|expr| expr.nodes().any(writes)) {
+    if !all.any(|expr| expr.nodes().any(|node| node.writes_text() || node.as_literal().is_some())) {
         return 0;
     }
     let source = query.apply.as_ref().map_or(set, |apply| &apply.source);
@@ -52,12 +52,13 @@ pub fn written(query: &BoundQuery, set: &Set, rows: u64, shown: u64) -> u64 {
         (0..source.columns.len()).map(|column| longest_text(source, column)).collect();
     let mut bytes: u64 = filter().map(|filter| over_rows(filter, &columns, rows)).sum();
     for step in steps() {
-        let of_step = step.expressions().into_iter().map(|expr| over_rows(expr, &columns, rows));
+        let size = if matches!(step, Step::Compute(..)) { as_column } else { over_rows };
+        let of_step = step.expressions().into_iter().map(|expr| size(expr, &columns, rows));
         bytes = of_step.fold(bytes, u64::saturating_add);
         columns = after(step, columns);
     }
     let own = own().map(|expr| over_rows(expr, &columns, rows));
-    let computed = computed().map(|expr| over_rows(expr, &columns, rows.min(shown)));
+    let computed = computed().map(|expr| as_column(expr, &columns, rows.min(shown)));
     own.chain(computed).fold(bytes, u64::saturating_add)
 }
 
@@ -87,17 +88,22 @@ fn over_rows(expr: &BoundExpr, columns: &[u64], rows: u64) -> u64 {
             terms.iter().map(|term| over_rows(term, columns, rows)).fold(0, u64::saturating_add)
         }
         _ => {
+            let Size { longest, written } = size(expr, columns);
             let is_looked_up = expr.only_column().is_some() && !expr.can_fail();
-            let rows = if is_looked_up { rows.min(DISTINCT) } else { rows };
-            size(expr, columns).written.saturating_mul(rows)
+            if is_looked_up && expr.writes_text() {
+                // Evaluated once for each distinct text, then copied to the rows.
+                written.saturating_mul(rows.min(DISTINCT)).saturating_add(longest.saturating_mul(rows))
+            } else {
+                written.saturating_mul(if is_looked_up { rows.min(DISTINCT) } else { rows })
+            }
         }
     }
 }
 
-/// Whether the expression writes a new text.
-fn writes(expr: &BoundExpr) -> bool {
-    let is_text = expr.primitive == Some(PrimitiveType::String);
-    is_text && matches!(expr.kind, BoundExprKind::Call(..) | BoundExprKind::Cast(..))
+/// The bytes that an expression writes for so many rows if its values become a column: texts that are there already are copied.
+fn as_column(expr: &BoundExpr, columns: &[u64], rows: u64) -> u64 {
+    let copied = if expr.writes_text() { 0 } else { size(expr, columns).longest };
+    over_rows(expr, columns, rows).saturating_add(copied.saturating_mul(rows))
 }
 
 fn size(expr: &BoundExpr, columns: &[u64]) -> Size {
@@ -120,7 +126,7 @@ fn size(expr: &BoundExpr, columns: &[u64]) -> Size {
         _ => longest_operand,
     };
     let before = operands.iter().fold(0, |sum: u64, size| sum.saturating_add(size.written));
-    Size { longest, written: if writes(expr) { before.saturating_add(longest) } else { before } }
+    Size { longest, written: if expr.writes_text() { before.saturating_add(longest) } else { before } }
 }
 
 /// The longest text that a function writes.

@@ -1,7 +1,7 @@
 //! Takes keys out of text that people will see: causes of failures, excerpts, log lines. Metadata and figures are never searched.
 //!
-//! An upstream may repeat the key that it was sent, and not as it was sent: escaped as in JSON or HTML, percent-encoded, as Base64 or in
-//! hexadecimal digits, in other case, or several of these around each other. All of them are found.
+//! An upstream may repeat the key that it was sent, and not as it was sent: escaped as in JSON or HTML, percent-encoded, as Base64, in
+//! hexadecimal digits or as a list of bytes, in other case, or several of these around each other. All of them are found.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -15,6 +15,8 @@ use secrecy::{ExposeSecret, SecretString};
 pub(super) const REDACTED: &str = "[redacted]";
 /// Codings around each other that are looked through.
 const LAYERS: usize = 4;
+/// The most characters that stand for one.
+const LONGEST_SEQUENCE: usize = 24;
 /// Characters of HTML's names for those that a key may have.
 const ENTITIES: &[(&str, char)] = &[
     ("amp", '&'),
@@ -78,14 +80,17 @@ pub fn redact(text: &str) -> Cow<'_, str> {
 
 /// The text without this key; `None` if it does not hold it.
 fn without(key: &str, text: &str) -> Option<String> {
-    let mut found = encoded(key, text);
+    let encoded = Encoded::of(key);
+    let mut found = Vec::new();
     let mut letters: Vec<Letter> = text
         .char_indices()
-        .map(|(at, letter)| Letter { letter, source: at..at + letter.len_utf8() })
+        .map(|(at, letter)| Letter { letter: narrow(letter), source: at..at + letter.len_utf8() })
+        .filter(|of| is_visible(of.letter))
         .collect();
     let key: Vec<char> = key.chars().map(|letter| letter.to_ascii_lowercase()).collect();
     for _ in 0..=LAYERS {
         found.extend(occurrences(&key, &letters));
+        found.extend(encoded.occurrences(&letters));
         let decoded = decoded(&letters);
         if decoded.len() == letters.len() {
             break;
@@ -100,6 +105,17 @@ fn without(key: &str, text: &str) -> Option<String> {
 struct Letter {
     letter: char,
     source: Range<usize>,
+}
+
+/// Whether a person sees the character. A key that is broken into lines, has zero bytes as in UTF-16 or marks without width is one.
+fn is_visible(letter: char) -> bool {
+    !letter.is_control() && !matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
+}
+
+/// The ASCII character for one of full width.
+fn narrow(letter: char) -> char {
+    let ascii = u32::from(letter).checked_sub(0xfee0).filter(|code| (0x21..0x7f).contains(code));
+    ascii.and_then(char::from_u32).unwrap_or(letter)
 }
 
 fn occurrences(key: &[char], letters: &[Letter]) -> Vec<Range<usize>> {
@@ -117,7 +133,9 @@ fn decoded(letters: &[Letter]) -> Vec<Letter> {
     while let Some((first, rest)) = left.split_first() {
         let (letter, length) = sequence(left).unwrap_or((first.letter, 1));
         let end = left[length - 1].source.end;
-        decoded.push(Letter { letter, source: first.source.start..end });
+        if is_visible(letter) {
+            decoded.push(Letter { letter, source: first.source.start..end });
+        }
         left = if length == 1 { rest } else { &left[length..] };
     }
     decoded
@@ -126,7 +144,7 @@ fn decoded(letters: &[Letter]) -> Vec<Letter> {
 /// The character that the sequence at the beginning stands for, and the sequence's length.
 fn sequence(letters: &[Letter]) -> Option<(char, usize)> {
     letters.first().filter(|first| matches!(first.letter, '%' | '\\' | '&'))?;
-    let text: String = letters.iter().take(12).map(|letter| letter.letter).collect();
+    let text: String = letters.iter().take(LONGEST_SEQUENCE).map(|letter| letter.letter).collect();
     let code = |digits: &str, radix| char::from_u32(u32::from_str_radix(digits, radix).ok()?);
     let fixed = |start: usize, digits: usize| {
         let digits = text
@@ -136,7 +154,13 @@ fn sequence(letters: &[Letter]) -> Option<(char, usize)> {
     };
     match text.as_bytes() {
         [b'%', ..] => fixed(1, 2),
+        [b'\\', b'n' | b'r' | b't', ..] => Some(('\n', 2)),
+        [b'\\', b'u' | b'x', b'{', ..] => {
+            let end = text.find('}')?;
+            Some((code(text.get(3..end)?, 16)?, end + 1))
+        }
         [b'\\', b'u', ..] => fixed(2, 4),
+        [b'\\', b'U', ..] => fixed(2, 8),
         [b'\\', b'x', ..] => fixed(2, 2),
         [b'\\', b'/' | b'\\' | b'"' | b'\'', ..] => Some((char::from(text.as_bytes()[1]), 2)),
         [b'&', ..] => {
@@ -155,23 +179,86 @@ fn sequence(letters: &[Letter]) -> Option<(char, usize)> {
     }
 }
 
-/// Where the key stands as Base64 or in hexadecimal digits, each with all that belongs to the same word.
-fn encoded(key: &str, text: &str) -> Vec<Range<usize>> {
-    let hexadecimal: String = key.bytes().map(|byte| format!("{byte:02x}")).collect();
-    let lower = text.to_ascii_lowercase();
-    let in_digits = lower.match_indices(&hexadecimal).map(|(at, found)| at..at + found.len());
-    let mut found: Vec<Range<usize>> = in_digits.collect();
-    for core in base64_cores(key) {
-        found.extend(text.match_indices(&core).map(|(at, core)| whole_word(text, at..at + core.len())));
+/// What becomes of a key's bytes when they are written in digits.
+struct Encoded {
+    bytes: Vec<u8>,
+    hexadecimal: Vec<Vec<char>>,
+    base64: Vec<Vec<char>>,
+}
+
+impl Encoded {
+    fn of(key: &str) -> Self {
+        let little_endian = key.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let big_endian = key.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        let spellings: [Vec<u8>; 3] = [key.as_bytes().to_vec(), little_endian, big_endian];
+        let digits = |bytes: &Vec<u8>| bytes.iter().flat_map(|byte| hexadecimal_digits(*byte)).collect();
+        let cores = |bytes: &Vec<u8>| base64_cores(bytes).into_iter().map(|core| core.chars().collect());
+        Self {
+            bytes: key.to_ascii_lowercase().into_bytes(),
+            hexadecimal: spellings.iter().map(digits).collect(),
+            base64: spellings.iter().flat_map(cores).collect(),
+        }
     }
-    found
+
+    /// Where the key stands in digits, each with all that belongs to the same word of Base64.
+    fn occurrences(&self, letters: &[Letter]) -> Vec<Range<usize>> {
+        let mut found: Vec<_> = self.hexadecimal.iter().flat_map(|key| occurrences(key, letters)).collect();
+        for core in &self.base64 {
+            let is_core = |window: &[Letter]| window.iter().zip(core).all(|(of, digit)| of.letter == *digit);
+            let starts =
+                (0..letters.len()).filter(|at| letters.get(*at..at + core.len()).is_some_and(is_core));
+            found.extend(starts.map(|at| whole_word(letters, at..at + core.len())));
+        }
+        for byte in [hexadecimal_byte, decimal_byte, octal_byte] {
+            found.extend(self.listed(letters, byte));
+        }
+        found
+    }
+
+    /// Where the bytes stand one by one, each a word of its own, as in `[97, 98]` and `0x61:0x62`.
+    fn listed(&self, letters: &[Letter], byte: fn(&str) -> Option<u8>) -> Vec<Range<usize>> {
+        let words = letters.split(|of| !of.letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+        let read = |word: &[Letter]| {
+            // No byte takes more digits than `0x61` does.
+            let text: String = word.iter().take(5).map(|of| of.letter).collect();
+            Some((byte(&text)?.to_ascii_lowercase(), word.first()?.source.start..word.last()?.source.end))
+        };
+        let bytes: Vec<Option<(u8, Range<usize>)>> = words.map(read).collect();
+        let is_key = |window: &&[Option<(u8, Range<usize>)>]| {
+            window
+                .iter()
+                .zip(&self.bytes)
+                .all(|(read, byte)| read.as_ref().is_some_and(|read| read.0 == *byte))
+        };
+        let range = |window: &[Option<(u8, Range<usize>)>]| {
+            Some(window.first()?.as_ref()?.1.start..window.last()?.as_ref()?.1.end)
+        };
+        bytes.windows(self.bytes.len()).filter(is_key).filter_map(range).collect()
+    }
+}
+
+fn hexadecimal_digits(byte: u8) -> [char; 2] {
+    [byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16).unwrap_or('0'))
+}
+
+fn hexadecimal_byte(word: &str) -> Option<u8> {
+    let digits = word.strip_prefix("0x").or_else(|| word.strip_prefix("0X")).unwrap_or(word);
+    u8::from_str_radix(digits, 16).ok().filter(|_| digits.len() == 2)
+}
+
+fn decimal_byte(word: &str) -> Option<u8> {
+    word.parse().ok()
+}
+
+fn octal_byte(word: &str) -> Option<u8> {
+    u8::from_str_radix(word, 8).ok()
 }
 
 /// What Base64 makes of the key wherever it stands in what is encoded: the first and last digits depend on its neighbours.
-fn base64_cores(key: &str) -> Vec<String> {
+fn base64_cores(key: &[u8]) -> Vec<String> {
     let mut cores = Vec::new();
     for before in 0..3 {
-        let bytes = [&[0; 3][..before], key.as_bytes()].concat();
+        let bytes = [&[0; 3][..before], key].concat();
         let whole = bytes.len() / 3 * 4;
         let begin = if before == 0 { 0 } else { 4 };
         for digits in [STANDARD_NO_PAD.encode(&bytes), URL_SAFE_NO_PAD.encode(&bytes)] {
@@ -182,12 +269,13 @@ fn base64_cores(key: &str) -> Vec<String> {
     cores
 }
 
-fn whole_word(text: &str, found: Range<usize>) -> Range<usize> {
-    let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/-_=".contains(byte);
-    let bytes = text.as_bytes();
-    let before = bytes[..found.start].iter().rev().take_while(|byte| is_digit(byte)).count();
-    let behind = bytes[found.end..].iter().take_while(|byte| is_digit(byte)).count();
-    found.start - before..found.end + behind
+/// The place of everything that belongs to the same word of Base64.
+fn whole_word(letters: &[Letter], found: Range<usize>) -> Range<usize> {
+    let is_digit = |of: &&Letter| of.letter.is_ascii_alphanumeric() || "+/-_=".contains(of.letter);
+    let before = letters[..found.start].iter().rev().take_while(is_digit).count();
+    let behind = letters[found.end..].iter().take_while(is_digit).count();
+    let word = &letters[found.start - before..found.end + behind];
+    word.first().map_or(0, |of| of.source.start)..word.last().map_or(0, |of| of.source.end)
 }
 
 fn cut_out(text: &str, mut found: Vec<Range<usize>>) -> String {
@@ -216,7 +304,9 @@ mod tests {
         let in_json = |text: &str| serde_json::to_string(text).unwrap().trim_matches('"').to_owned();
         let json = in_json(KEY);
         let escaped: String = KEY.chars().map(|letter| format!("\\u{:04X}", letter as u32)).collect();
-        let bytes = |form: fn(u8) -> String| KEY.bytes().map(form).collect::<String>();
+        let listed =
+            |form: fn(u8) -> String, between: &str| KEY.bytes().map(form).collect::<Vec<_>>().join(between);
+        let bytes = |form: fn(u8) -> String| listed(form, "");
         vec![
             KEY.to_owned(),
             KEY.to_uppercase(),
@@ -240,6 +330,32 @@ mod tests {
             STANDARD_NO_PAD.encode(KEY),
             base64::engine::general_purpose::STANDARD.encode(format!("Bearer {KEY}")),
             URL_SAFE_NO_PAD.encode(format!("x{KEY}yz")),
+            STANDARD_NO_PAD.encode(KEY).replace('/', "\\/").replace('+', "%2B"),
+            STANDARD_NO_PAD
+                .encode(KEY)
+                .as_bytes()
+                .chunks(7)
+                .map(String::from_utf8_lossy)
+                .collect::<Vec<_>>()
+                .join("\r\n"),
+            bytes(|byte| format!("\\u{{{byte:x}}}")),
+            bytes(|byte| format!("\\U{byte:08x}")),
+            bytes(|byte| format!("&#x000000{byte:02x};")),
+            format!("{}\r\n{}", &KEY[..5], &KEY[5..]),
+            format!("{}\\n{}", &KEY[..5], &KEY[5..]),
+            KEY.chars()
+                .flat_map(|letter| [letter, '\0'])
+                .collect::<String>()
+                .trim_end_matches('\0')
+                .to_owned(),
+            listed(|byte| char::from(byte).to_string(), "\u{200b}"),
+            KEY.chars().filter_map(|letter| char::from_u32(u32::from(letter) + 0xfee0)).collect(),
+            STANDARD_NO_PAD.encode(KEY.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>()),
+            listed(|byte| format!("{byte:02x}"), " "),
+            listed(|byte| format!("0x{byte:02X}"), ", "),
+            listed(|byte| format!("{byte:02X}"), ":"),
+            listed(|byte| byte.to_string(), ", "),
+            listed(|byte| format!("{byte:03o}"), " "),
         ]
     }
 

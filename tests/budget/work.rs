@@ -64,6 +64,46 @@ async fn texts_that_grow_with_every_step_are_refused_before_anything_is_fetched(
 }
 
 #[actix_web::test]
+async fn texts_that_are_long_from_the_start_are_refused_before_anything_is_fetched() {
+    let app = App::start().await;
+    let long = format!("'{}'", "x".repeat(30_000));
+    let half = format!("'{}'", "x".repeat(9_000));
+    let copies: Vec<String> = (0..15).map(|copy| format!("c0 as d{copy}")).collect();
+    for case in [
+        format!("Hovedtal?$compute={long} as c0"),
+        format!("Hovedtal?$compute=@a as c0,@a as c1&@a={long}"),
+        format!("Hovedtal?$compute=case(Periode gt '2':{long},true:'x') as c0"),
+        format!("Hovedtal?$apply=compute({long} as c0)/groupby((c0,Periode))"),
+        format!("Hovedtal?$apply=compute({half} as c0)/compute({})/aggregate($count as n)", copies.join(",")),
+        format!("Hovedtal?$orderby=concat(Område,{long})&$top=1"),
+        format!("Hovedtal?$filter=case(Antal_ledige_personer gt 1:@a,true:'x') ne Periode&$top=1&@a={long}"),
+        format!("Data?$compute={long} as c0"),
+    ] {
+        let answer = app.get(&format!("{ROOT}/{case}")).await;
+        let short = &case[..40];
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (400, "TooMuchWork"),
+            "{short}: {}",
+            answer.text()
+        );
+        assert_eq!(app.data_requests(), 0, "{short}");
+    }
+}
+
+#[actix_web::test]
+async fn long_texts_of_expanded_rows_are_refused_before_they_are_copied() {
+    let app = App::start().await;
+    let long = "x".repeat(60_000);
+    let case = format!(
+        "{ROOT}/OmrådeCodes?$expand=Observations($filter=Periode ge '2026MM01' and Periode le '2026MM09' and Ydelsesgrupper eq 'T' and Køn eq 'T' and Alder eq 'T' and Herkomst eq 'T' and A_kasse eq 'T';$compute='{long}' as c)"
+    );
+    let answer = app.get(&case).await;
+    assert_eq!(answer.status, 400, "{}", answer.text());
+    assert!(["TooMuchWork", "BeyondBudget"].contains(&answer.code().as_str()), "{}", answer.text());
+}
+
+#[actix_web::test]
 async fn texts_of_ordinary_length_are_written() {
     let app = App::start().await;
     for case in [

@@ -10,7 +10,7 @@ use arrow_select::filter::filter;
 use arrow_select::take::take;
 
 use super::EvalError;
-use crate::budget::work::WorkError;
+use crate::budget::work::{self, WorkError};
 use crate::feed::arrays::value_at;
 use crate::odata::value::Value;
 
@@ -127,8 +127,23 @@ impl ColumnarValue {
         })
     }
 
-    /// These rows, in this order.
+    /// The bytes of all texts of so many rows.
+    #[must_use]
+    pub fn text_bytes(&self, rows: usize) -> usize {
+        let texts = Texts::of(self);
+        let length = |row| texts.get(row).map_or(0, str::len);
+        match texts {
+            Texts::Scalar(_) => length(0).saturating_mul(rows),
+            _ => (0..rows).map(length).sum(),
+        }
+    }
+
+    /// These rows, in this order. Their texts count towards what the request may write.
     pub(super) fn take(&self, rows: &Int32Array) -> Result<Self, EvalError> {
+        let texts = Texts::of(self);
+        let length =
+            |&row: &i32| usize::try_from(row).ok().and_then(|row| texts.get(row)).map_or(0, str::len);
+        work::write_text(rows.values().iter().map(length).sum())?;
         Ok(match self {
             Self::Scalar(value) => Self::Scalar(value.clone()),
             Self::Array(array) => Self::Array(take(array, rows, None)?),
@@ -192,6 +207,12 @@ impl<'a> Texts<'a> {
             Self::Values(values) => values.get(row).and_then(text),
         }
     }
+}
+
+/// A value for one row. A text counts towards what the request may write.
+pub(super) fn written(value: Value) -> Result<Value, EvalError> {
+    text(&value).map_or(Ok(()), |text| work::write_text(text.len()))?;
+    Ok(value)
 }
 
 /// The text, if the value is one.

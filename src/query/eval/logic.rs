@@ -3,7 +3,7 @@
 use arrow_arith::boolean;
 use arrow_array::{Array, BooleanArray};
 
-use super::column::ColumnarValue;
+use super::column::{ColumnarValue, written};
 use super::rows::{Rows, Selection};
 use super::{EvalError, Evaluator};
 use crate::odata::value::Value;
@@ -58,7 +58,7 @@ impl Evaluator {
             let selection = Selection { rows, selected: &met };
             let found = self.evaluate(value, &selection)?;
             for (row, value) in met.values().set_indices().zip(found.values(selection.len())) {
-                values[row] = value;
+                values[row] = written(value)?;
             }
             open = boolean::and(&open, &boolean::not(&met)?)?;
         }

@@ -25,6 +25,7 @@ use thiserror::Error;
 pub use column::ColumnarValue;
 pub use rows::{NoColumns, Rows};
 
+use self::column::written;
 use self::rows::{DistinctValues, Slice};
 use super::{BoundExpr, BoundExprKind, cast};
 use crate::budget::work::{self, WorkError};
@@ -194,8 +195,8 @@ fn apply(expr: &BoundExpr, operands: &[ColumnarValue], count: usize) -> Result<C
             let matches = |text: &str| work::check().map(|()| pattern.matches(text));
             Ok(operand(0)?.truths_of_texts(count, matches)?.into())
         }
-        Kind::Cast(to, _) => operand(0)?.map(count, |value| Ok(cast::cast(value, *to))),
-        Kind::Lookup(_, table) => operand(0)?.map(count, |key| Ok(table.value(key).clone())),
+        Kind::Cast(to, _) => operand(0)?.map(count, |value| written(cast::cast(value, *to))),
+        Kind::Lookup(_, table) => operand(0)?.map(count, |key| written(table.value(key).clone())),
         Kind::ContainsWords(_, words) => Ok(compare::contains_words(operand(0)?, words, count)?.into()),
         // Evaluated by the caller, or replaced by a lookup table before.
         Kind::Literal(_) | Kind::Column(_) | Kind::And(_) | Kind::Or(_) | Kind::Case(_) => Err(undefined),
