@@ -2,6 +2,7 @@
 
 use crate::error::DescribeError;
 use crate::fetch::error::FetchError;
+use crate::open::format::Format;
 use crate::pages::assets;
 use crate::pages::language::Language;
 use crate::pages::visit::{LANGUAGE, Visit};
@@ -35,6 +36,12 @@ impl Layout {
 
     pub fn link(&self, path: &str) -> String {
         self.visit.link(path, &[])
+    }
+
+    /// How many choices the collection has, and the address of its workbook.
+    pub fn collection(&self) -> Option<(usize, String)> {
+        let number = self.visit.collected().count();
+        (number > 0).then(|| (number, self.visit.collection(Format::Workbook)))
     }
 
     pub fn asset(&self, name: &str) -> String {

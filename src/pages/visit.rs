@@ -2,6 +2,8 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
+use crate::open::format::Format;
+use crate::open::{CHOICE_OPTION, COLLECTION};
 use crate::pages::error::PageError;
 use crate::pages::language::Language;
 use crate::pages::municipality::{self, Municipality};
@@ -10,8 +12,8 @@ use crate::pages::municipality::{self, Municipality};
 pub const LANGUAGE: &str = "sprog";
 /// The option with the municipality that all pages are seen from.
 pub const MUNICIPALITY: &str = "kommune";
-/// Options that every link keeps.
-const KEPT: [&str; 2] = [MUNICIPALITY, LANGUAGE];
+/// Options that every link to a page keeps.
+const KEPT: [&str; 3] = [MUNICIPALITY, LANGUAGE, CHOICE_OPTION];
 /// What need not be encoded in the value of an option.
 const VALUE: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b',').remove(b'/');
@@ -74,21 +76,33 @@ impl Visit {
         municipality::find(named).map(Some).map_err(|nearest| PageError::municipality(named, nearest))
     }
 
-    /// A link to another page, with the language and the municipality.
+    /// The choices that were put into the collection.
+    pub fn collected(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.values(CHOICE_OPTION).map(|choice| (CHOICE_OPTION, choice))
+    }
+
+    /// The address of the collection as a file.
+    #[must_use]
+    pub fn collection(&self, format: Format) -> String {
+        address(&self.file(&format!("open/{COLLECTION}.{}", format.ending())), self.collected())
+    }
+
+    /// A link to another page, with the language, the municipality and the collection.
     #[must_use]
     pub fn link(&self, path: &str, options: &[(&str, &str)]) -> String {
         address(&format!("{}{path}", self.root), self.kept(options).into_iter())
     }
 
-    /// The same as an absolute address, for what is read outside of the page.
+    /// The same without the collection, as an absolute address, for what is read outside of the page.
     #[must_use]
     pub fn absolute(&self, path: &str, options: &[(&str, &str)]) -> String {
-        address(&format!("{}/{path}", self.service), self.kept(options).into_iter())
+        let options = self.kept(options).into_iter().filter(|(name, _)| *name != CHOICE_OPTION);
+        address(&format!("{}/{path}", self.service), options)
     }
 
     /// Options of a link, and those that every link keeps.
     fn kept<'a>(&'a self, options: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
-        let kept = KEPT.iter().filter_map(|name| Some((*name, self.option(name)?)));
+        let kept = KEPT.iter().flat_map(|name| self.values(name).map(move |value| (*name, value)));
         let kept = kept.filter(|(name, _)| options.iter().all(|(other, _)| other != name));
         options.iter().copied().chain(kept).collect()
     }
@@ -169,6 +183,15 @@ mod tests {
             "../maaling/y07a02?kommune=730&maal=Antal%20%26%20mere"
         );
         assert_eq!(visit.hidden(&["kommune", "maal"]), [("sprog", "en")]);
+    }
+
+    #[test]
+    fn links_to_pages_keep_the_whole_collection() {
+        let visit = visit("/maaling/y07a02/byg", "valg=a%2Fb&kommune=730&valg=c&maal=x");
+        assert_eq!(visit.link("nyt", &[]), "../../nyt?kommune=730&valg=a/b&valg=c");
+        assert_eq!(visit.absolute("nyt", &[]), "http://x/nyt?kommune=730");
+        assert_eq!(visit.collection(Format::Workbook), "../../open/samling.xlsx?valg=a/b&valg=c");
+        assert_eq!(visit.here(&[("valg", "")]), "../../maaling/y07a02/byg?kommune=730&maal=x");
     }
 
     #[test]

@@ -69,6 +69,11 @@ pub async fn news_calendar(request: HttpRequest, state: web::Data<AppState>) -> 
     file(&request, &state, |sources, visit| async move { news::calendar(&sources, visit) }).await
 }
 
+/// `/nyt.csv`: what came and what was changed as a table.
+pub async fn news_table(request: HttpRequest, state: web::Data<AppState>) -> HttpResponse {
+    file(&request, &state, |sources, visit| async move { news::table(&sources, visit) }).await
+}
+
 /// A file of the pages. Its address changes with what is in it.
 pub async fn asset(request: HttpRequest, file: web::Path<String>) -> HttpResponse {
     let Some(asset) = assets::find(&file) else {

@@ -49,6 +49,7 @@ pub fn routes(config: &mut ServiceConfig) {
     read(config, "/nyt", &NEWS, pages::news);
     read(config, "/nyt.atom", &NEWS, pages::news_feed);
     read(config, "/nyt.ics", &NEWS, pages::news_calendar);
+    read(config, "/nyt.csv", &NEWS, pages::news_table);
     let remote_read = web::resource("/api/v1/read").route(web::post().to(remote_read::answer));
     config
         .service(web::resource("/api/v1/read/").to(unslashed))

@@ -239,6 +239,14 @@ async fn choices_become_a_collection() {
     let add = links(&page).into_iter().find(|link| link.contains("&valg=")).unwrap();
     let page = visit(&app, &add.replace("../../", "/"), "da").await;
     assert!(text(&page).contains("projektmappe (1)"), "{}", text(&page));
+    let find = links(&page).into_iter().find(|link| link.contains("nyt?")).unwrap();
+    let news = visit(&app, &format!("/{}", find.trim_start_matches("../")), "da").await;
+    let elsewhere = links(&news);
+    assert!(elsewhere.iter().any(|link| link.contains("samling.xlsx?valg=")), "{elsewhere:?}");
+    let other = elsewhere.iter().find(|link| link.contains("maaling/")).unwrap();
+    assert!(other.contains("valg="), "{other}");
+    let feeds: Vec<_> = elsewhere.iter().filter(|link| link.contains("nyt.")).collect();
+    assert!(feeds.len() >= 3 && feeds.iter().all(|link| !link.contains("valg=")), "{feeds:?}");
     for name in ["samling.xlsx", "samling.pbip.zip"] {
         let file = links(&page).into_iter().find(|link| link.contains(name)).unwrap();
         let answer = app.get(&file.replace("../../", "/")).await;

@@ -60,6 +60,37 @@ fn elements(xml: &str, tag: &str) -> Vec<String> {
 }
 
 #[actix_web::test]
+async fn the_table_has_every_table_that_came_and_every_changed_figure() {
+    let (app, revised) = after_a_change().await;
+    let page = visit(&app, "/nyt", "da").await;
+    let link = links(&page).into_iter().find(|link| link.contains("nyt.csv")).unwrap();
+    let file = app.get(&format!("/{}", link.trim_start_matches("./"))).await;
+    assert_eq!((file.status, file.header("Content-Type")), (200, "text/csv; charset=utf-8"));
+    let text = file.text();
+    let text = text.strip_prefix('\u{feff}').expect("what Excel knows UTF-8 by");
+    let mut reader = csv::ReaderBuilder::new().delimiter(b';').from_reader(text.as_bytes());
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let of = |what: &'static str| rows.iter().filter(move |row| &row[0] == what);
+    let tables = app.get("/odata/Datasets?$select=Identifier,Modified").await.rows();
+    assert!(of("Nye tal").count() > 0);
+    for row in of("Nye tal") {
+        let table = tables.iter().find(|table| table["Identifier"] == row[2]).unwrap();
+        assert_eq!(table["Modified"].as_str().unwrap()[..10], row[1], "{row:?}");
+    }
+    assert_eq!(of("Ændret tal").count(), revised.len());
+    let number = |cell: &str| cell.replace(',', ".").parse::<f64>().ok();
+    let mut figures: Vec<_> = of("Ændret tal").map(|row| (number(&row[8]), number(&row[9]))).collect();
+    let mut expected: Vec<_> =
+        revised.iter().map(|row| (row["Before"].as_f64(), row["After"].as_f64())).collect();
+    figures.sort_by(|one, other| one.partial_cmp(other).unwrap());
+    expected.sort_by(|one, other| one.partial_cmp(other).unwrap());
+    assert_eq!(figures, expected);
+    let elsewhere = app.get("/nyt.csv?kommune=707").await.text();
+    assert!(elsewhere.lines().count() < text.lines().count(), "only one municipality's");
+    assert_eq!(app.get("/nyt.csv?emne=findes-ikke").await.status, 400);
+}
+
+#[actix_web::test]
 async fn changed_figures_are_counted_with_the_largest_change() {
     let (app, revised) = after_a_change().await;
     let page = text(&visit(&app, "/nyt", "da").await);

@@ -99,6 +99,7 @@ async fn a_slash_behind_an_address_leads_to_it() {
         "/maaling/y25i01/byg",
         "/nyt",
         "/nyt.atom",
+        "/nyt.csv",
     ] {
         for query in ["", "?kommune=730&q=a%20b%2F", "?"] {
             for method in ["GET", "HEAD"] {

@@ -65,7 +65,7 @@ async fn the_sheet_of_sources_says_what_gives_the_same_figures_again() {
     let texts = part(&file, "xl/sharedStrings.xml");
     let updated = app.get("/odata/Datasets('y25i01')?$select=Modified").await.json();
     let day: Vec<&str> = updated["Modified"].as_str().unwrap()[..10].split('-').collect();
-    let revision = format!("<t>tal opdateret {}.{}.{} ({}.)</t>", day[2], day[1], day[0], day.join("-"));
+    let revision = format!("<t>tal opdateret {}.{}.{}</t>", day[2], day[1], day[0]);
     for holds in [
         "<t>Y25I01</t>",
         "<t>Udtræk</t>",

@@ -17,7 +17,7 @@ use crate::catalogue::period::Period;
 use crate::error::DescribeError;
 use crate::feed::Feed;
 use crate::open::format::Format;
-use crate::open::{CHOICE_OPTION, COLLECTION, MAX_CHOICES};
+use crate::open::{CHOICE_OPTION, MAX_CHOICES};
 use crate::pages::builder::choice::{Breakdown, Choice, levels_of};
 use crate::pages::builder::texts::{Addresses, Text};
 use crate::pages::error::{PageError, in_english};
@@ -25,7 +25,7 @@ use crate::pages::figures::Rows;
 use crate::pages::files::Files;
 use crate::pages::language::Language;
 use crate::pages::layout::Layout;
-use crate::pages::visit::{LANGUAGE, MUNICIPALITY, Visit, address};
+use crate::pages::visit::{LANGUAGE, MUNICIPALITY, Visit};
 use crate::pages::{Html, Sources, failure};
 
 /// How many rows are shown.
@@ -264,18 +264,15 @@ impl Preview {
 
 impl Collection {
     fn new(visit: &Visit, part: &str, is_usable: bool) -> Self {
-        let collected: Vec<&str> = visit.values(CHOICE_OPTION).collect();
-        let can_add = is_usable && collected.len() < MAX_CHOICES && !collected.contains(&part);
-        let more: Vec<_> = collected.iter().copied().chain([part]).map(|one| (CHOICE_OPTION, one)).collect();
-        let file = |format: Format| {
-            let choices = collected.iter().map(|one| (CHOICE_OPTION, *one));
-            address(&visit.file(&format!("open/{COLLECTION}.{}", format.ending())), choices)
-        };
+        let part = (CHOICE_OPTION, part);
+        let number = visit.collected().count();
+        let can_add = is_usable && number < MAX_CHOICES && visit.collected().all(|one| one != part);
+        let more: Vec<_> = visit.collected().chain([part]).collect();
         Self {
-            number: collected.len(),
+            number,
             add: can_add.then(|| visit.here(&more)),
-            workbook: file(Format::Workbook),
-            project: file(Format::PowerBiProject),
+            workbook: visit.collection(Format::Workbook),
+            project: visit.collection(Format::PowerBiProject),
             empty: visit.here(&[(CHOICE_OPTION, "")]),
         }
     }

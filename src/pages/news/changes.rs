@@ -45,9 +45,8 @@ pub(super) fn grouped(
     figures: &[Arc<RevisedFigure>],
 ) -> Vec<Change> {
     let mut changes: BTreeMap<(NaiveDate, &str), Change> = BTreeMap::new();
-    for figure in figures.iter().filter(|figure| interest.has_figure(figure)) {
-        let Some(head) = catalogue.head(&figure.table) else { continue };
-        let day = figure.seen_at.with_timezone(&Copenhagen).date_naive();
+    for (head, figure) in wanted(catalogue, interest, figures) {
+        let day = day(figure);
         let change = changes.entry((day, &figure.table)).or_insert_with(|| Change {
             head: Arc::clone(head),
             measurement: catalogue.measurement(&figure.table).cloned(),
@@ -61,8 +60,23 @@ pub(super) fn grouped(
         });
         change.add(figure);
     }
-    let is_wanted = |change: &Change| interest.has_table(catalogue, &change.head);
-    changes.into_values().rev().filter(is_wanted).collect()
+    changes.into_values().rev().collect()
+}
+
+/// The changed figures that somebody wants to hear of, with their tables.
+pub(super) fn wanted<'a>(
+    catalogue: &'a Catalogue,
+    interest: &'a Interest,
+    figures: &'a [Arc<RevisedFigure>],
+) -> impl Iterator<Item = (&'a Arc<MeasurementHead>, &'a Arc<RevisedFigure>)> {
+    let figures = figures.iter().filter(|figure| interest.has_figure(figure));
+    let of_tables = figures.filter_map(|figure| Some((catalogue.head(&figure.table)?, figure)));
+    of_tables.filter(|(head, _)| interest.has_table(catalogue, head))
+}
+
+/// The day in Denmark on which a change was seen.
+pub(super) fn day(figure: &RevisedFigure) -> NaiveDate {
+    figure.seen_at.with_timezone(&Copenhagen).date_naive()
 }
 
 /// How much a figure changed; `None` where it was not published before, or is no longer.

@@ -3,6 +3,7 @@
 use askama::Template;
 use chrono::{NaiveDate, TimeDelta};
 
+use crate::open::CHOICE_OPTION;
 use crate::pages::language::Language;
 use crate::pages::layout::Layout;
 use crate::pages::municipality::{self, Municipality};
@@ -41,6 +42,7 @@ struct Page {
     more_changed: usize,
     feed: String,
     calendar: String,
+    table: String,
 }
 
 /// The tables of one day.
@@ -74,7 +76,8 @@ pub fn page(sources: &Sources, visit: Visit) -> Html {
     };
     let l = visit.language;
     let subject = news.interest.subject.as_ref().map(|one| one.id.clone()).unwrap_or_default();
-    let options = [(SUBJECT, subject.as_str())];
+    // Who follows the news takes no collection along.
+    let options = [(SUBJECT, subject.as_str()), (CHOICE_OPTION, "")];
     let has_all = visit.option(COMING.0) == Some(COMING.1);
     let soon =
         news.coming.partition_point(|one| has_all || one.day <= news.today + TimeDelta::days(AHEAD_DAYS));
@@ -93,6 +96,7 @@ pub fn page(sources: &Sources, visit: Visit) -> Html {
         more_changed: news.changed.len().saturating_sub(CHANGES),
         feed: visit.link("nyt.atom", &options),
         calendar: visit.link("nyt.ics", &options),
+        table: visit.link("nyt.csv", &options),
         layout: Layout::new(sources, visit, l.text("Nyt", "What is new").to_owned()),
         subject,
     };

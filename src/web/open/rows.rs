@@ -92,12 +92,12 @@ fn unknown_members(query: &BoundQuery) -> String {
         .join(" ")
 }
 
-/// A revision for readers: the day of the figures, when one of them was first seen to change since, and its name elsewhere.
+/// A revision for readers: the day of the figures, and when one of them was first seen to change since.
 fn in_words(revision: Revision) -> String {
     let day = revision.update_latest.map(|day| format!("tal opdateret {}", day.format("%d.%m.%Y")));
     let changed = revision.changed_at.map(|at| format!("ændring konstateret {}", clock_time(at)));
     let parts: Vec<String> = day.into_iter().chain(changed).collect();
-    format!("{} ({revision})", parts.join(", "))
+    parts.join(", ")
 }
 
 /// A time on the clock of Copenhagen.
