@@ -147,6 +147,8 @@ fn say(message: &str) {
 
 /// Runs the service until a signal stops it.
 pub async fn serve(arguments: ServeArguments) -> Outcome {
+    // Before anything else: without it, a SIGHUP while the service starts would end the program.
+    let mut hung_up = signal(SignalKind::hangup())?;
     let settings = Settings::from_env()?;
     log(&settings.bridge.log)?;
     let (upstream, simulator) = choose_upstream(&settings, arguments.simulator).await?;
@@ -167,7 +169,6 @@ pub async fn serve(arguments: ServeArguments) -> Outcome {
     tracing::info!(%address, origin, "serving; paste {public}/odata/ into Excel");
     let (mut terminated, mut interrupted) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let mut hung_up = signal(SignalKind::hangup())?;
     loop {
         tokio::select! {
             ended = service.until_end() => { ended?; break }

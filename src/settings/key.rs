@@ -2,6 +2,8 @@
 //! texts are searched for it before they are logged.
 
 use std::fmt;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use reqwest::header::HeaderValue;
@@ -13,6 +15,10 @@ use crate::settings::redact;
 const SCHEME: &str = "Bearer";
 /// A shorter key would be found by chance in text that has nothing to do with it.
 const LEAST_LENGTH: usize = 8;
+/// A longer one fits in no header that servers accept.
+const MOST_LENGTH: usize = 2048;
+/// The most bytes of a key file that are read: more than the longest key as it may be pasted.
+const FILE_BYTES: u64 = 2 * MOST_LENGTH as u64;
 
 /// A key to the upstream.
 #[derive(Clone)]
@@ -25,6 +31,8 @@ pub enum InvalidKey {
     NotOneWord,
     #[error("a key has at least {LEAST_LENGTH} characters")]
     TooShort,
+    #[error("a key has at most {MOST_LENGTH} characters")]
+    TooLong,
 }
 
 /// A file holds no key.
@@ -49,7 +57,14 @@ impl ApiKey {
     pub fn read_file(path: &Path) -> Result<Self, KeyFileError> {
         let unreadable =
             |error: std::io::Error| KeyFileError::Unreadable { reason: error.kind().to_string() };
-        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        // A pipe may never end, and a device never does.
+        if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+            return Err(unreadable(ErrorKind::InvalidInput.into()));
+        }
+        let mut text = String::new();
+        File::open(path)
+            .and_then(|file| file.take(FILE_BYTES).read_to_string(&mut text))
+            .map_err(unreadable)?;
         if text.trim().is_empty() { Err(KeyFileError::Empty) } else { Ok(Self::new(&text)?) }
     }
 
@@ -58,13 +73,13 @@ impl ApiKey {
         self.0.expose_secret() == other.0.expose_secret()
     }
 
-    /// Reads a key as it is pasted: with space around it, or with the word `Bearer` in front. From now on it is taken out of foreign
+    /// Reads a key as it is pasted: with space around it, behind a byte-order mark, or with the word `Bearer` in front. From now on it is taken out of foreign
     /// text.
     ///
     /// # Errors
     /// If what is left is not one word of visible ASCII, or too short.
     pub fn new(text: &str) -> Result<Self, InvalidKey> {
-        let text = text.trim();
+        let text = text.trim_start_matches('\u{feff}').trim();
         let key = match text.split_once(char::is_whitespace) {
             Some((SCHEME, key)) => key.trim_start(),
             _ => text,
@@ -74,6 +89,9 @@ impl ApiKey {
         }
         if key.len() < LEAST_LENGTH {
             return Err(InvalidKey::TooShort);
+        }
+        if key.len() > MOST_LENGTH {
+            return Err(InvalidKey::TooLong);
         }
         let key = SecretString::from(key);
         redact::remember(&key);
@@ -116,8 +134,14 @@ mod tests {
 
     #[test]
     fn a_pasted_key_is_sent_with_the_word_bearer_once() {
-        for pasted in ["abc-4567", " abc-4567\n", "Bearer abc-4567", " Bearer  abc-4567 ", "Bearer\tabc-4567"]
-        {
+        for pasted in [
+            "abc-4567",
+            " abc-4567\n",
+            "Bearer abc-4567",
+            " Bearer  abc-4567 ",
+            "Bearer\tabc-4567",
+            "\u{feff}abc-4567\r\n",
+        ] {
             assert_eq!(ApiKey::new(pasted).unwrap().header().unwrap(), "Bearer abc-4567", "{pasted:?}");
         }
     }
@@ -136,5 +160,19 @@ mod tests {
             let error = ApiKey::new(short).unwrap_err();
             assert_eq!(error.to_string(), "a key has at least 8 characters", "{short:?}");
         }
+        assert_eq!(ApiKey::new(&"k".repeat(MOST_LENGTH + 1)).unwrap_err(), InvalidKey::TooLong);
+    }
+
+    #[test]
+    fn only_a_file_of_the_length_of_a_key_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in [Path::new("/dev/zero"), Path::new("/dev/null"), folder.path(), &folder.path().join("x")]
+        {
+            let error = ApiKey::read_file(path).unwrap_err();
+            assert!(matches!(error, KeyFileError::Unreadable { .. }), "{path:?}: {error}");
+        }
+        let long = folder.path().join("long");
+        std::fs::write(&long, "k".repeat(5_000_000)).unwrap();
+        assert_eq!(ApiKey::read_file(&long).unwrap_err(), InvalidKey::TooLong.into());
     }
 }
