@@ -34,8 +34,7 @@ impl<'a> SortKeys<'a> {
 
     fn compare(&self, a: u32, b: u32) -> Ordering {
         let (a, b) = (a as usize, b as usize);
-        let differs = self.0.iter().map(|column| column[a].cmp(&column[b])).find(|ordering| ordering.is_ne());
-        differs.unwrap_or(Ordering::Equal)
+        self.0.iter().fold(Ordering::Equal, |before, column| before.then_with(|| column[a].cmp(&column[b])))
     }
 
     /// The row numbers in order; `None` if the rows are sorted already.

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -110,7 +111,7 @@ impl CellBlock {
     /// # Errors
     /// When a row does not exist.
     pub fn with_rows(&self, rows: &UInt32Array) -> Result<Self, ArrowError> {
-        Ok(Self { cells: take_record_batch(&self.cells, rows)?, updated: self.updated.clone(), ..*self })
+        Ok(self.with_cells(take_record_batch(&self.cells, rows)?))
     }
 
     /// The rows of the key, out of a block that holds some of it. A dimension that either does not name stands at its total there.
@@ -118,23 +119,46 @@ impl CellBlock {
     /// # Errors
     /// When the record batch does not have the columns of a block.
     pub fn restricted(self: &Arc<Self>, key: &CellKey) -> Result<Arc<Self>, ArrowError> {
-        let mut keep = vec![true; self.row_count()];
         let periods: BTreeSet<&str> = key.periods.iter().map(PeriodId::as_str).collect();
-        mark(&mut keep, self.periods(), &periods);
+        let rows = self.rows_around(&periods);
+        let part = match rows.len() == self.row_count() {
+            true => Arc::clone(self),
+            false => Arc::new(self.with_cells(self.cells.slice(rows.start, rows.len()))),
+        };
+        let mut keep = vec![true; part.row_count()];
+        mark(&mut keep, part.periods(), &periods);
         for (dimension, members) in &key.members {
             let members: BTreeSet<&str> = members.iter().map(|member| member.as_str()).collect();
-            mark(&mut keep, self.members(dimension), &members);
+            mark(&mut keep, part.members(dimension), &members);
         }
-        for name in self.id_columns().into_iter().skip(1) {
+        for name in part.id_columns().into_iter().skip(1) {
             if !key.members.contains_key(name) {
-                mark(&mut keep, self.ids(name), &BTreeSet::from([TOTAL_ID]));
+                mark(&mut keep, part.ids(name), &BTreeSet::from([TOTAL_ID]));
             }
         }
         if keep.iter().all(|&keep| keep) {
-            return Ok(Arc::clone(self));
+            return Ok(part);
         }
-        let cells = filter_record_batch(&self.cells, &BooleanArray::from(keep))?;
-        Ok(Arc::new(Self { cells, updated: self.updated.clone(), ..**self }))
+        Ok(Arc::new(part.with_cells(filter_record_batch(&part.cells, &BooleanArray::from(keep))?)))
+    }
+
+    /// The rows from the first of these periods to the last. Rows are in the order of their periods, so that few others are between.
+    fn rows_around(&self, periods: &BTreeSet<&str>) -> Range<usize> {
+        let Some((ids, values)) =
+            self.periods().and_then(|ids| Some((ids, ids.values().as_string_opt::<i32>()?)))
+        else {
+            return 0..self.row_count();
+        };
+        let wanted: Vec<bool> = values.iter().map(|id| id.is_some_and(|id| periods.contains(id))).collect();
+        let is_wanted = |&key: &i32| wanted.get(key as usize).copied().unwrap_or_default();
+        let keys = ids.keys().values();
+        let first = keys.iter().position(is_wanted).unwrap_or(keys.len());
+        first..keys.iter().rposition(is_wanted).map_or(first, |last| last + 1)
+    }
+
+    /// The same block with other rows.
+    fn with_cells(&self, cells: RecordBatch) -> Self {
+        Self { cells, updated: self.updated.clone(), ..*self }
     }
 
     /// Whether there are rows with unknown labels.
