@@ -1,10 +1,11 @@
 //! Figures for pages: asked of `answer` in the words of an OData address, which a page can show as the address of what it shows.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::answer::error::BridgeError;
 use crate::answer::explain::Explanation;
 use crate::answer::{Answer, Request};
+use crate::catalogue::measurement::Measurement;
 use crate::catalogue::value::Figure;
 use crate::feed::arrays::value_at;
 use crate::feed::{Feed, Set};
@@ -81,6 +82,15 @@ pub(super) fn one_of<'a>(column: &str, values: impl IntoIterator<Item = &'a str>
     }
 }
 
+/// What an address may call the breakdowns of a table: first the names of their columns, then, in the same order, the ids of their
+/// dimensions, which are known before the table's names are. The area, which is none, has no name.
+pub(super) fn breakdown_names<'a>(measurement: &'a Measurement, columns: &[&'a str]) -> Vec<&'a str> {
+    let ids = measurement.dimensions.iter().map(|dimension| dimension.id.as_str());
+    let names = columns.iter().copied().chain(ids).enumerate();
+    let is_area = |index: usize| measurement.area() == Some(index % columns.len());
+    names.map(|(index, name)| if is_area(index) { "" } else { name }).collect()
+}
+
 /// The rows that a query was answered with.
 #[derive(Debug)]
 pub(super) struct Rows {
@@ -101,6 +111,14 @@ impl Rows {
         match self.value(row, column) {
             Value::String(text) => text.to_string(),
             _ => String::new(),
+        }
+    }
+
+    /// The day in a column, if it has one.
+    pub fn day(&self, row: usize, column: &str) -> Option<NaiveDate> {
+        match self.value(row, column) {
+            Value::Date(day) => Some(day),
+            _ => None,
         }
     }
 

@@ -19,10 +19,14 @@ pub(super) struct File {
 }
 
 impl Files {
-    /// `link` makes the address of the rows in a folder, `open` or `export`, with an ending.
+    /// `link` makes the address of the rows in a folder, `open` or `export`, with an ending. The address has options.
     pub fn new(visit: &Visit, link: impl Fn(&str, &str) -> String) -> Self {
         let l = visit.language;
-        let export = |title, ending| File { title, link: link("export", ending), is_pasted: false };
+        let export = |title, ending, dialect| File {
+            title,
+            link: format!("{}{dialect}", link("export", ending)),
+            is_pasted: false,
+        };
         let file = |title, format: Format| File {
             title,
             link: link("open", format.ending()),
@@ -33,8 +37,9 @@ impl Files {
             rows: vec![
                 file(l.text("Excel-projektmappe", "Excel workbook"), Format::Workbook),
                 file(l.text("Forbindelse til Excel (.odc)", "Connection for Excel (.odc)"), Format::ExcelConnection),
-                export("CSV", "csv"),
-                export("Parquet", "parquet"),
+                export(l.text("CSV til dansk Excel", "CSV for Danish Excel"), "csv", "&dialekt=dansk"),
+                export("CSV", "csv", ""),
+                export("Parquet", "parquet", ""),
                 file("Power Query (.m)", Format::PowerQuery),
             ],
             power_bi: vec![

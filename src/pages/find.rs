@@ -3,6 +3,8 @@
 use askama::Template;
 
 use crate::catalogue::Catalogue;
+use crate::catalogue::area::COUNTRY_CODE;
+use crate::catalogue::dimension::Dimension;
 use crate::catalogue::measurement::{Measurement, MeasurementHead};
 use crate::feed::catalogue_feed::DATASETS;
 use crate::pages::error::PageError;
@@ -10,7 +12,7 @@ use crate::pages::language::Language;
 use crate::pages::layout::Layout;
 use crate::pages::municipality::{self, Municipality};
 use crate::pages::visit::{MUNICIPALITY, Visit};
-use crate::pages::{Html, Sources, failure};
+use crate::pages::{Html, Sources, builder, failure};
 use crate::search::{MAX_CHARS, SearchIndex, mentions};
 
 /// The option with the search text.
@@ -59,7 +61,17 @@ struct Entry {
     content: String,
     newest: Option<String>,
     next: Option<String>,
-    breakdowns: Option<String>,
+    breakdowns: Option<Breakdowns>,
+}
+
+/// The breakdowns of a table, those that the search names first.
+struct Breakdowns {
+    /// Name and link to the table broken down by it.
+    listed: Vec<(String, String)>,
+    /// How many are not listed.
+    more: usize,
+    /// The builder with the two that the search names.
+    together: Option<(String, String)>,
 }
 
 /// A group of the menu.
@@ -117,7 +129,7 @@ fn search(catalogue: &Catalogue, index: &SearchIndex, visit: &Visit, query: &str
     let named = named.max_by_key(|one| one.name.len()).filter(|_| !chosen);
     let hits = index.search(query);
     let heads = hits.iter().filter_map(|hit| catalogue.heads.get(&hit.table));
-    let shown = heads.take(RESULTS).map(|head| Entry::new(catalogue, head, visit, named)).collect();
+    let shown = heads.take(RESULTS).map(|head| Entry::new(catalogue, head, visit, query, named)).collect();
     SearchResult { number: hits.len(), shown, named }
 }
 
@@ -132,7 +144,7 @@ fn menu(catalogue: &Catalogue, visit: &Visit) -> Vec<Group> {
         let known = catalogue.subjects.iter().find(|subject| subject.lists(head));
         let label = known.map_or(&head.subject, |subject| &subject.label);
         let group = known.map_or(other, |subject| &subject.group);
-        add(&mut groups, group, label).tables.push(Entry::new(catalogue, head, visit, None));
+        add(&mut groups, group, label).tables.push(Entry::new(catalogue, head, visit, "", None));
     }
     for group in &mut groups {
         group.subjects.retain(|subject| !subject.tables.is_empty());
@@ -160,6 +172,7 @@ impl Entry {
         catalogue: &Catalogue,
         head: &MeasurementHead,
         visit: &Visit,
+        query: &str,
         named: Option<&Municipality>,
     ) -> Self {
         let (l, heading) = (visit.language, head.heading());
@@ -172,22 +185,41 @@ impl Entry {
             content: heading.content,
             newest: head.newest_period().map(|period| l.period(&period)),
             next: head.update_next.map(|day| l.day(day)),
-            breakdowns: measurement
-                .map(|measurement| breakdowns(measurement, l))
-                .filter(|text| !text.is_empty()),
+            breakdowns: measurement.and_then(|table| Breakdowns::new(table, visit, query, &options)),
         }
     }
 }
 
-/// The names of a table's breakdowns, the first of many.
-fn breakdowns(measurement: &Measurement, l: Language) -> String {
-    let labels = measurement.dimensions.iter().filter(|dimension| !dimension.is_area());
-    let labels: Vec<String> = labels.map(|dimension| dimension.label.to_lowercase()).collect();
-    match labels.len().checked_sub(BREAKDOWNS) {
-        Some(more @ 1..) => {
-            let and = l.text("og", "and");
-            format!("{} {and} {more} {}", labels[..BREAKDOWNS].join(", "), l.text("flere", "more"))
-        }
-        _ => labels.join(", "),
+impl Breakdowns {
+    /// `options` are those of the links to the table.
+    fn new(table: &Measurement, visit: &Visit, query: &str, options: &[(&str, &str)]) -> Option<Self> {
+        let mut others: Vec<&Dimension> =
+            table.dimensions.iter().filter(|dimension| !dimension.is_area()).collect();
+        let is_named = |dimension: &&Dimension| mentions(query, &dimension.label);
+        others.sort_by_key(|dimension| !is_named(dimension));
+        let name = |dimension: &Dimension| dimension.label.to_lowercase();
+        let link = |dimension: &Dimension| {
+            let options = [options, &[(builder::BREAKDOWN, dimension.id.as_str())]].concat();
+            visit.link(&format!("maaling/{}", table.id), &options)
+        };
+        let together = |one: &Dimension, other: &Dimension| {
+            let breakdowns = [one, other].map(|dimension| (builder::BREAKDOWN, dimension.id.as_str()));
+            // Without a place the two would be those of every area.
+            let has_place = visit.option(MUNICIPALITY).is_some() || !options.is_empty();
+            let area = table.area().and_then(|area| table.dimensions.get(area));
+            let country = area
+                .filter(|_| !has_place)
+                .and_then(|area| area.members.iter().find(|one| one.code == Some(COUNTRY_CODE)));
+            let country = country.map(|_| (builder::AREA, COUNTRY_CODE));
+            let options: Vec<_> = options.iter().copied().chain(country).chain(breakdowns).collect();
+            let title = format!("{} {} {}", name(one), visit.language.text("og", "and"), name(other));
+            (title, visit.link(&builder::path(&table.id), &options))
+        };
+        let named: Vec<&Dimension> = others.iter().copied().filter(is_named).collect();
+        (!others.is_empty()).then(|| Self {
+            listed: others.iter().take(BREAKDOWNS).map(|one| (name(one), link(one))).collect(),
+            more: others.len().saturating_sub(BREAKDOWNS),
+            together: if let [one, other] = named.as_slice() { Some(together(one, other)) } else { None },
+        })
     }
 }

@@ -179,11 +179,14 @@ impl SearchIndex {
     }
 }
 
-/// Whether a text contains a name as whole words, however its letters are written.
+/// Whether a text contains a name as whole words, however its letters are written, and with its hyphens or without.
 #[must_use]
 pub fn mentions(text: &str, name: &str) -> bool {
-    let [text, name] = [text, name].map(|text| split(text).collect::<Vec<_>>().join(" "));
-    !name.is_empty() && phrase_in(&text, &name)
+    let is_in = |text: Vec<String>, name: Vec<String>| {
+        !name.is_empty() && phrase_in(&text.join(" "), &name.join(" "))
+    };
+    is_in(split(text).collect(), split(name).collect())
+        || is_in(tokens(text).collect(), tokens(name).collect())
 }
 
 /// Whether a text contains a phrase between the ends of words.

@@ -62,22 +62,44 @@ const step = async (name, work) => {
   process.stdout.write(`${String(Math.round(performance.now() - started)).padStart(7)} ms  ${name}\n`);
 };
 
-// Searches for the words, opens the measurement of that name, and counts the clicks since the front page.
-async function found(person, words, title) {
+// Searches for the words, follows the result of that title, or a link of it, and counts the clicks since the front page.
+async function found(person, words, title, link) {
   const { page } = person;
   await page.goto(`${service}/`);
   await page.getByRole('searchbox').fill(words);
-  const result = page.locator('.results .title').filter({ hasText: title }).first();
+  const result = page.locator('.results li').filter({ has: page.locator('.title', { hasText: title }) }).first();
   await result.waitFor();
-  await person.click(result);
+  await person.click(link ? result.getByRole('link', { name: link, exact: true }) : result.locator('.title'));
+}
+
+// Saves a file that the page offers, and counts the click.
+async function saved(person, name) {
+  const link = person.page.getByRole('link', { name, exact: true });
+  const [download] = await Promise.all([person.page.waitForEvent('download'), person.click(link)]);
+  return { name: download.suggestedFilename(), bytes: await readFile(await download.path()) };
 }
 
 // Saves the workbook that the page offers, and counts the click.
 async function workbook(person) {
-  const link = person.page.getByRole('link', { name: 'Excel-projektmappe', exact: true });
-  const [download] = await Promise.all([person.page.waitForEvent('download'), person.click(link)]);
-  const bytes = await readFile(await download.path());
-  assert.equal(bytes.subarray(0, 4).toString('latin1'), 'PK\x03\x04', download.suggestedFilename());
+  const { name, bytes } = await saved(person, 'Excel-projektmappe');
+  assert.ok(name.endsWith('.xlsx'), name);
+  assert.equal(bytes.subarray(0, 4).toString('latin1'), 'PK\x03\x04', name);
+  assert.ok(bytes.includes('xl/worksheets/sheet1.xml'), 'a workbook');
+}
+
+// Saves the CSV for a Danish Excel, counts the click, and holds it to rows of the feed with these columns.
+async function danishCsv(person, rows, columns) {
+  const { name, bytes } = await saved(person, 'CSV til dansk Excel');
+  assert.ok(name.endsWith('.csv'), name);
+  const [head, ...lines] = bytes.toString().replace('\ufeff', '').trimEnd().split('\r\n');
+  const names = head.split(';');
+  for (const column of columns) assert.ok(names.includes(column), `${column}: ${head}`);
+  const texts = columns.filter((column) => typeof rows[0][column] === 'string' && column !== 'Fra');
+  const shown = (cell) => texts.map(cell).join(' · ');
+  assert.deepEqual(
+    lines.map((line) => shown((column) => line.split(';')[names.indexOf(column)].replaceAll('"', ''))),
+    rows.map((row) => shown((column) => row[column])),
+  );
 }
 
 await step('axe-core finds nothing, in both languages, light and dark', async () => {
@@ -133,7 +155,7 @@ await step('a misspelt word leads to chart, map, table and the rows behind them'
       lines.map((line) => line.querySelector('td').textContent.trim()),
     );
     const own = rows.filter((row) => row['Områdekode'] === '730');
-    const measure = Object.keys(own[0]).find((name) => !name.startsWith('@') && !['Periode', 'Område', 'Områdekode'].includes(name));
+    const measure = Object.keys(own[0]).find((name) => !name.startsWith('@') && !['Periode', 'Fra', 'Område', 'Områdekode'].includes(name));
     const expected = own.map((row) => (row[measure] === null ? '–' : '') + written(row[measure], 1));
     assert.deepEqual(shown, expected.slice(0, shown.length));
     assert.ok(shown.length > 12);
@@ -185,10 +207,11 @@ async function partsAreThoseOf(page, set, label) {
   assert.deepEqual(shown.toSorted(), rows.map((row) => row[label]).toSorted());
 }
 
-await step('the questions are answered within four clicks', async () => {
-  const ask = (most, answer) => visiting({}, async (person) => {
+await step('the questions are answered within four clicks and end in a file', async () => {
+  const ask = (clicks, answer) => visiting({}, async (person) => {
     await answer(person, person.page);
-    assert.equal(person.clicks(), most, 'clicks and choices');
+    assert.equal(person.clicks(), clicks, 'clicks and choices');
+    assert.ok(clicks <= 4, 'clicks and choices');
   });
   await ask(2, async (person, page) => {
     await found(person, 'langtidsledige i Randers', 'antal langtidsledige personer');
@@ -201,18 +224,27 @@ await step('the questions are answered within four clicks', async () => {
     await workbook(person);
   });
   for (const part of ['Køn', 'Alder']) {
-    await ask(3, async (person, page) => {
+    await ask(4, async (person, page) => {
       await found(person, 'kontanthjælp', 'antal personer og fuldtidspersoner');
       await person.choose(page.getByLabel('Fordeling'), part);
       await person.click(page.getByRole('button', { name: 'Vis' }).first());
       await partsAreThoseOf(page, `Fordelt_på_${part}`, part);
+      await danishCsv(person, await rowsOf(await page.locator('#adresse').textContent()), ['Fra', 'Områdekode', part]);
     });
   }
   await ask(3, async (person, page) => {
-    await found(person, 'ledige akasse', 'faktiske antal ledige');
-    await person.choose(page.getByLabel('Fordeling'), 'A-kasse');
-    await person.click(page.getByRole('button', { name: 'Vis' }).first());
+    await found(person, 'kontanthjælp køn alder', 'antal personer og fuldtidspersoner', 'køn og alder');
+    await person.click(page.locator('.notice').filter({ hasText: 'Alder står på flere niveauer' }).getByRole('link').last());
+    assert.equal(await page.getByText('står på flere niveauer').count(), 0);
+    const rows = await rowsOf(await page.locator('#odata').textContent());
+    const combinations = new Set(rows.map((row) => `${row.Periode} ${row['Køn']} ${row.Alder}`));
+    assert.ok(rows.length > 100 && combinations.size === rows.length, `${combinations.size} of ${rows.length}`);
+    await danishCsv(person, rows, ['Fra', 'Områdekode', 'Køn', 'Alder', 'Status']);
+  });
+  await ask(2, async (person, page) => {
+    await found(person, 'ledige akasse', 'faktiske antal ledige', 'a-kasse');
     await partsAreThoseOf(page, 'Fordelt_på_A_kasse', 'A_kasse');
+    await danishCsv(person, await rowsOf(await page.locator('#adresse').textContent()), ['Fra', 'Områdekode', 'A_kasse']);
   });
   await ask(2, async (person, page) => {
     await found(person, 'gennemsnitlig varighed sygedagpenge', 'varighed af afsluttede forløb');
@@ -232,22 +264,18 @@ await step('the questions are answered within four clicks', async () => {
     assert.match(await feed.text(), /<entry>/);
   });
   await ask(4, async (person, page) => {
-    await found(person, 'ledige akasse', 'faktiske antal ledige');
+    await found(person, 'ledige akasse', 'faktiske antal ledige', 'a-kasse');
     await person.click(page.getByRole('link', { name: 'Byg et udtræk' }));
-    const links = { csv: page.getByRole('link', { name: 'CSV' }), xlsx: page.getByRole('link', { name: 'Excel-projektmappe', exact: true }) };
-    const bytes = {};
-    for (const [ending, link] of Object.entries(links)) {
-      const [download] = await Promise.all([page.waitForEvent('download'), person.click(link)]);
-      assert.ok(download.suggestedFilename().endsWith(`.${ending}`), download.suggestedFilename());
-      bytes[ending] = await readFile(await download.path());
-    }
+    const { name, bytes } = await saved(person, 'CSV');
+    assert.ok(name.endsWith('.csv'), name);
     const rows = await rowsOf(await page.locator('#odata').textContent());
-    const [head, ...lines] = bytes.csv.toString().replace('\ufeff', '').trimEnd().split('\r\n');
+    const [head, ...lines] = bytes.toString().replace('\ufeff', '').trimEnd().split('\r\n');
     assert.equal(head, Object.keys(rows[0]).filter((name) => !name.startsWith('@')).join(','));
+    assert.ok(head.startsWith('Periode,Fra,Område,Områdekode,A_kasse,'), head);
     assert.equal(lines.length, rows.length);
-    assert.ok(lines[0].startsWith(`${rows[0].Periode},${rows[0]['Område']},`), lines[0]);
-    assert.equal(bytes.xlsx.subarray(0, 4).toString('latin1'), 'PK\x03\x04');
-    assert.ok(bytes.xlsx.includes('xl/worksheets/sheet1.xml'), 'a workbook');
+    const { Periode, Fra, 'Område': place, 'Områdekode': code } = rows[0];
+    assert.ok(lines[0].startsWith(`${Periode},${Fra},${place},${code},`), lines[0]);
+    await workbook(person);
   });
 });
 

@@ -30,13 +30,22 @@ fn preview(page: &Answer) -> Vec<Vec<String>> {
     body.split("<tr>").skip(1).map(row).collect()
 }
 
-/// Rows of a feed as a Danish page writes them: texts and whole numbers.
+/// Rows of a feed as a Danish page writes them: texts, days and whole numbers.
 fn written(rows: &[Value], columns: &[&str]) -> Vec<Vec<String>> {
     let cell = |value: &Value| match value {
-        Value::String(text) => text.clone(),
+        Value::String(text) => match text.parse() {
+            Ok(day) => Language::Danish.day(day),
+            Err(_) => text.clone(),
+        },
+        Value::Null => String::new(),
         figure => Language::Danish.number(figure.to_string().parse().unwrap(), 0),
     };
     rows.iter().map(|row| columns.iter().map(|name| cell(&row[name])).collect()).collect()
+}
+
+/// The columns of a row without annotations, in the order of their names.
+fn own_columns(row: &Value) -> Vec<&str> {
+    row.as_object().unwrap().keys().map(String::as_str).filter(|key| !key.contains('@')).collect()
 }
 
 #[actix_web::test]
@@ -50,12 +59,10 @@ async fn the_address_gives_the_rows_of_the_preview() {
     assert!(address.starts_with(&app.service.url()) && address.is_ascii(), "{address}");
     let rows = app.all_rows(&address).await;
     assert_eq!(rows.len(), 12, "{address}");
-    assert_eq!(preview(&page), written(&rows[..8], &["Periode", "Område", "Antal_ledige_personer"]));
-    assert_eq!(
-        rows[0].as_object().unwrap().keys().filter(|key| !key.starts_with('@')).count(),
-        3,
-        "{rows:?}"
-    );
+    let columns = ["Periode", "Fra", "Område", "Områdekode", "Antal_ledige_personer"];
+    assert_eq!(preview(&page), written(&rows[..8], &columns));
+    let sorted = ["Antal_ledige_personer", "Fra", "Område", "Områdekode", "Periode"];
+    assert_eq!(own_columns(&rows[0]), sorted, "Status would be that of the other measures too");
     let again = visit(&app, SOME, "da").await;
     assert!(text(&again).contains("Det hele er gemt her"), "{}", text(&again));
 }
@@ -72,12 +79,18 @@ async fn every_file_and_text_is_of_the_choice() {
     {
         assert!(files.iter().any(|file| file.contains(ending)), "{ending}: {files:?}");
     }
-    assert_eq!(files.len(), 9, "{files:?}");
+    assert_eq!(files.len(), 10, "{files:?}");
     for file in files {
         let answer = app.get(&file.replace("../../", "/")).await;
         assert_eq!(answer.status, 200, "{file}: {}", answer.text());
         assert!(answer.body.len() > 100, "{file}");
+        if file.contains(".csv?") {
+            let separator = if file.ends_with("&dialekt=dansk") { ";" } else { "," };
+            let head = ["Periode", "Fra", "Område", "Områdekode", "Antal_ledige_personer"].join(separator);
+            assert_eq!(answer.text().lines().next().unwrap().trim_start_matches('\u{feff}'), head, "{file}");
+        }
     }
+    assert!(text(&page).contains("CSV til dansk Excel"), "{}", text(&page));
     assert!(text(&page).contains("åbner hele målingen i Power BI Desktop; den kan ikke rumme et udtræk"));
     let m = copied(&page, "m");
     assert!(m.contains("Implementation=\"2.0\"") && m.contains("'730'"), "{m}");
@@ -92,13 +105,55 @@ async fn every_file_and_text_is_of_the_choice() {
     }
 }
 
-/// A choice of several areas shows names only; the project has the codes that relate it to the areas nevertheless.
+/// Where all measures are chosen, the status of a row costs nothing and tells which of them are hidden.
+#[actix_web::test]
+async fn all_measures_have_a_status() {
+    let app = App::start().await;
+    let hidden = "/odata/jobindsats/y25i09/Kommuner?$filter=Status ne null&$top=1";
+    let row = app.get(hidden).await.rows().remove(0);
+    let (period, code) = (row["Periode"].as_str().unwrap(), row["Områdekode"].as_str().unwrap());
+    let page =
+        visit(&app, &format!("/maaling/y25i09/byg?omraade={code}&fra={period}&til={period}"), "da").await;
+    let rows = app.all_rows(&copied(&page, "odata")).await;
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    assert!(own_columns(&rows[0]).contains(&"Status"), "{rows:?}");
+    assert_eq!(rows[0]["Status"], row["Status"]);
+    assert_eq!(preview(&page)[0].last().unwrap(), row["Status"].as_str().unwrap());
+}
+
+#[actix_web::test]
+async fn levels_that_are_mixed_are_told_and_offered_alone() {
+    let app = App::start().await;
+    let path = "/maaling/y60a02/byg?omraade=000&fordeling=Alder&maal=Antal_personer&fra=2026M06&til=2026M06";
+    let page = visit(&app, path, "da").await;
+    assert_eq!(page.status, 200, "{}", text(&page));
+    assert!(text(&page).contains("Alder står på flere niveauer"), "{}", text(&page));
+    let alone: Vec<String> = links(&page).into_iter().filter(|link| link.contains("Alder_niveau=")).collect();
+    assert!(alone.len() > 1, "{alone:?}");
+    let all = app.all_rows(&copied(&page, "odata")).await.len();
+    let mut sum = 0;
+    for link in alone {
+        let level = visit(&app, &link.replace("../../", "/"), "da").await;
+        assert!(!text(&level).contains("står på flere niveauer"), "{link}");
+        let rows = app.all_rows(&copied(&level, "odata")).await.len();
+        assert!(0 < rows && rows < all, "{link}: {rows} of {all}");
+        sum += rows;
+    }
+    assert_eq!(sum, all, "every row is on one level");
+    let sex = visit(&app, &path.replace("Alder", "K%C3%B8n"), "da").await;
+    assert!(!text(&sex).contains("står på flere niveauer"), "{}", text(&sex));
+    assert!(text(&sex).contains("Hold Ctrl nede"), "{}", text(&sex));
+}
+
+/// Who leaves the codes out has them in the project nevertheless, which relates them to the areas.
 #[actix_web::test]
 async fn a_project_has_the_columns_of_its_relations() {
     let app = App::start().await;
     let page = visit(&app, &format!("{SOME}&fordeling=K%C3%B8n"), "da").await;
     let script = links(&page).into_iter().find(|link| link.contains(".tmdl?")).unwrap();
-    assert!(!script.split_once("$select=").unwrap().1.contains("kode"), "{script}");
+    let without = script.replace("Fra%2C", "").replace("Fra,", "").replace("Omr%C3%A5dekode,", "");
+    assert!(!without.split_once("$select=").unwrap().1.contains("kode"), "{without}");
+    let script = without;
     let script = app.get(&script.replace("../../", "/")).await.text();
     let (_, table) = script.split_once("table 'Y25I01 Fordelt på Køn'").unwrap();
     let (table, _) = table.split_once("\n\ttable ").unwrap();
@@ -181,7 +236,7 @@ async fn two_breakdowns_at_a_time_are_without_their_totals() {
     assert_eq!(page.status, 200, "{}", text(&page));
     let rows = app.all_rows(&copied(&page, "odata")).await;
     assert!(rows.len() >= 4, "{rows:?}");
-    let columns = ["Periode", "Område", "Køn", "Herkomst", "Antal_ledige_personer"];
+    let columns = ["Periode", "Fra", "Område", "Områdekode", "Køn", "Herkomst", "Antal_ledige_personer"];
     assert_eq!(preview(&page), written(&rows[..rows.len().min(8)], &columns));
     for row in &rows {
         assert_ne!(row["Køn"], "I alt", "{row}");

@@ -23,7 +23,7 @@ async fn a_result_tells_subject_newest_period_breakdowns_and_next_update() {
     let app = App::with(AppOptions { sync: true, ..AppOptions::default() }).await;
     let page = visit(&app, "/?q=sygedagpnege", "da").await;
     let text = text(&page);
-    let expected = "Sygedagpenge antal personer og fuldtidspersoner Seneste juli 2026 Næste 11. oktober 2026 Fordelt på køn, herkomst";
+    let expected = "Sygedagpenge antal personer og fuldtidspersoner Seneste juli 2026 Næste 11. oktober 2026 Fordelt på køn , herkomst";
     assert!(text.contains(expected), "{text}");
     assert!(text.contains("Id y07a02"));
     let english = visit(&app, "/?q=sick+leave&sprog=en", "da").await;
@@ -49,6 +49,33 @@ async fn the_first_link_of_a_search_is_what_people_mean() {
         links(&chosen).iter().any(|link| link.ends_with("maaling/y07a02?kommune=751")),
         "what is chosen stays"
     );
+}
+
+#[actix_web::test]
+async fn a_result_leads_to_its_breakdowns_and_to_the_two_that_are_named() {
+    let app = App::with(AppOptions { sync: true, ..AppOptions::default() }).await;
+    let found = visit(&app, "/?q=ledige+akasse+i+Randers", "da").await;
+    let link =
+        links(&found).into_iter().find(|link| link.contains("y25i01") && link.contains("akasse")).unwrap();
+    assert!(link.contains("kommune=730"), "{link}");
+    assert!(!links(&found).iter().any(|link| link.contains("/byg?")), "one breakdown is named");
+    let page = visit(&app, link.trim_start_matches('.'), "da").await;
+    assert!(text(&page).contains("Fordelt på a-kasse , "), "{}", text(&page));
+    for (query, place) in
+        [("kontanthj%C3%A6lp+k%C3%B8n+alder", "000"), ("kontanthj%C3%A6lp+Randers+k%C3%B8n+og+alder", "730")]
+    {
+        let found = visit(&app, &format!("/?q={query}"), "da").await;
+        let link = links(&found).into_iter().find(|link| link.contains("/byg?")).unwrap();
+        assert!(link.starts_with("./maaling/y60a02/byg?"), "{link}");
+        let page = visit(&app, link.trim_start_matches('.'), "da").await;
+        assert_eq!(page.status, 200, "{link}: {}", text(&page));
+        let file = links(&page).into_iter().find(|link| link.contains(".csv?")).unwrap();
+        let file = app.get(&file.replace("../../", "/")).await.text();
+        let mut lines = file.trim_start_matches('\u{feff}').lines();
+        assert!(lines.next().unwrap().starts_with("Periode;Fra;Område;Områdekode;Køn;Alder;"), "{file}");
+        assert!(lines.clone().count() > 100, "{file}");
+        assert!(lines.all(|line| line.split(';').nth(3) == Some(place)), "{place}: {file}");
+    }
 }
 
 #[actix_web::test]

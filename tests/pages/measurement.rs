@@ -50,7 +50,7 @@ async fn the_figures_are_those_of_the_address_on_the_page() {
     assert!(text.contains("Sygedagpenge antal personer og fuldtidspersoner"));
     let is_file = |link: &String| link.contains("/Hovedtal.") || link.ends_with(".mez");
     let files: Vec<_> = links(&page).into_iter().filter(is_file).collect();
-    assert_eq!(files.len(), 9, "{files:?}");
+    assert_eq!(files.len(), 10, "{files:?}");
     for file in files {
         let file = file.replace("../", "/").replace("&#39;", "'");
         let answer = app.get(&file).await;
@@ -58,8 +58,10 @@ async fn the_figures_are_those_of_the_address_on_the_page() {
         if file.contains(".csv?") {
             let first =
                 answer.text().lines().next().map(|head| head.trim_start_matches('\u{feff}').to_owned());
-            assert!(first.unwrap().starts_with("Periode,Område,Områdekode,"), "{}", answer.text());
-            assert!(answer.text().contains(",Randers,730,"), "{file}");
+            let separator = if file.ends_with("&dialekt=dansk") { ";" } else { "," };
+            let head = ["Periode", "Fra", "Område", "Områdekode", ""].join(separator);
+            assert!(first.unwrap().starts_with(&head), "{}", answer.text());
+            assert!(answer.text().contains(&["", "Randers", "730", ""].join(separator)), "{file}");
         }
     }
     for fact in [
@@ -71,6 +73,52 @@ async fn the_figures_are_those_of_the_address_on_the_page() {
     ] {
         assert!(text.contains(fact), "{fact}: {text}");
     }
+}
+
+#[actix_web::test]
+async fn a_breakdown_that_is_shown_is_what_is_taken_along() {
+    let app = App::start().await;
+    let path = "/maaling/y25i01?kommune=730&fordeling=A_kasse&maal=Antal_ledige_fuldtidspersoner";
+    let page = visit(&app, path, "da").await;
+    assert_eq!(page.status, 200, "{}", text(&page));
+    let html = page.text();
+    let (_, parts) = html.split_once("<table class=\"parts\">").unwrap();
+    let shown = parts.split_once("</table>").unwrap().0.matches("<th scope=\"row\"").count();
+    let rows = app.all_rows(&address(&html)).await;
+    let own: Vec<_> = rows.iter().filter(|row| row["Områdekode"] == "730").collect();
+    assert!(shown > 10 && own.len() == shown, "{shown} shown, {} in {}", own.len(), address(&html));
+    assert!(own.iter().all(|row| row["A_kasse"].is_string() && row["Fra"] == own[0]["Fra"]), "{own:?}");
+    let files: Vec<_> = links(&page).into_iter().filter(|link| link.contains("/y25i01/")).collect();
+    let is_breakdown = |link: &&String| link.contains("Fordelt_på_A_kasse.");
+    assert_eq!(files.iter().filter(is_breakdown).count(), 9, "{files:?}");
+    assert!(!files.iter().any(|link| link.contains("/Hovedtal.")), "{files:?}");
+    let csv = files.iter().find(|link| link.contains(".csv?") && !link.contains("dialekt")).unwrap();
+    let csv = app.get(&csv.replace("../", "/").replace("&#39;", "'")).await.text();
+    assert_eq!(csv.lines().count(), rows.len() + 1, "{csv}");
+    assert!(csv.starts_with("Periode,Fra,Område,Områdekode,A_kasse,"), "{csv}");
+    assert!(links(&page).iter().any(|link| link.ends_with("#hent") && !link.contains("fordeling")));
+}
+
+#[actix_web::test]
+async fn the_builder_opens_with_what_is_chosen() {
+    let app = App::start().await;
+    let measure = "Andel_langtidsledige_personer_ift_bruttoledige_personer";
+    let path = format!("/maaling/y25i09?kommune=730&sammenlign=751&fordeling=K%C3%B8n&maal={measure}");
+    let page = visit(&app, &path, "da").await;
+    let builder = links(&page).into_iter().find(|link| link.contains("/byg?")).unwrap();
+    let builder = visit(&app, &builder.replace("../", "/"), "da").await;
+    assert_eq!(builder.status, 200, "{}", text(&builder));
+    let html = builder.text();
+    let chosen: Vec<&str> =
+        html.split(" selected>").skip(1).map(|rest| rest.split_once('<').unwrap().0).collect();
+    for expected in ["Randers", "Aarhus", "Region Midtjylland", "Hele landet", "Køn"] {
+        assert!(chosen.contains(&expected), "{expected}: {chosen:?}");
+    }
+    let measures = chosen.iter().filter(|label| label.contains("ledige")).count();
+    assert_eq!(measures, 1, "{chosen:?}");
+    let plain = visit(&app, "/maaling/y25i09", "da").await;
+    let builder = links(&plain).into_iter().find(|link| link.contains("/byg?")).unwrap();
+    assert!(builder.ends_with("/byg?omraade=000"), "{builder}");
 }
 
 #[actix_web::test]

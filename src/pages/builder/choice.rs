@@ -4,22 +4,22 @@ use crate::catalogue::dimension::{Dimension, Member, TOTAL_ID};
 use crate::catalogue::measurement::{Measurement, PeriodType};
 use crate::catalogue::period::Period;
 use crate::error::closest;
-use crate::feed::column::{Fact, MemberFact};
+use crate::feed::column::{Fact, MemberFact, PeriodFact};
 use crate::feed::set_names::{CUBE, OVERVIEW, broken_down_by};
 use crate::feed::{Feed, Set};
 use crate::pages::error::PageError;
-use crate::pages::figures::{SetQuery, one_of};
+use crate::pages::figures::{SetQuery, breakdown_names, one_of};
 use crate::pages::visit::{MUNICIPALITY, Visit};
 use crate::search::folded;
 
 /// Names of the options. The levels and the members of a breakdown are under the names of their columns.
-pub(super) const AREA: &str = "omraade";
+pub(in crate::pages) const AREA: &str = "omraade";
 pub(super) const AREA_LEVEL: &str = "niveau";
-pub(super) const PERIOD_TYPE: &str = "periodetype";
+pub(in crate::pages) const PERIOD_TYPE: &str = "periodetype";
 pub(super) const FROM: &str = "fra";
 pub(super) const UNTIL: &str = "til";
-pub(super) const BREAKDOWN: &str = "fordeling";
-pub(super) const MEASURE: &str = "maal";
+pub(in crate::pages) const BREAKDOWN: &str = "fordeling";
+pub(in crate::pages) const MEASURE: &str = "maal";
 /// The value of [`FROM`] for the first period that there is.
 pub(super) const FIRST: &str = "alle";
 /// The most breakdowns at a time.
@@ -64,10 +64,10 @@ impl<'a> Choice<'a> {
         let period_type = chosen_type.and_then(|index| measurement.period_types.get(index)).or(shortest);
         let Some(period_type) = period_type else { return Err(PageError::no_periods()) };
         let is_shortest = shortest == Some(period_type);
-        let names: Vec<&str> = (0..measurement.dimensions.len())
-            .map(|index| if is_area(measurement, index) { "" } else { label_column(cube, index) })
-            .collect();
-        let breakdowns = chosen(visit, BREAKDOWN, &names)?;
+        let columns: Vec<&str> =
+            (0..measurement.dimensions.len()).map(|index| label_column(cube, index)).collect();
+        let breakdowns = chosen(visit, BREAKDOWN, &breakdown_names(measurement, &columns))?;
+        let breakdowns = each_once(breakdowns.into_iter().map(|index| Ok(index % columns.len())))?;
         if breakdowns.len() > MOST_BREAKDOWNS {
             return Err(PageError::too_many_breakdowns(MOST_BREAKDOWNS));
         }
@@ -156,11 +156,15 @@ impl<'a> Choice<'a> {
         }
     }
 
-    /// The columns that are shown.
+    /// The columns that are shown: with real dates, with the codes that measurements are joined on, and with the status where it says
+    /// something of these figures only. Of some of the measures it would be that of the others too, which would have to be fetched.
     pub fn columns(&self) -> Vec<String> {
-        let mut columns = vec![column(self.cube, PERIOD).to_owned()];
+        let measures = self.shown_measures();
+        let has_all_measures = measures.len() == self.measurement.measures.len();
+        let mut columns = vec![column(self.cube, PERIOD).to_owned(), column(self.cube, FIRST_DAY).to_owned()];
         if let Some(area) = self.measurement.area() {
-            columns.push(self.label_column(area).to_owned());
+            let code = column(self.cube, Fact::Member(area, MemberFact::Code));
+            columns.extend([self.label_column(area), code].map(str::to_owned));
         }
         for (index, dimension) in self.measurement.dimensions.iter().enumerate() {
             let varies = dimension.total().is_none() && dimension.pinned.is_none();
@@ -168,8 +172,21 @@ impl<'a> Choice<'a> {
                 columns.push(self.label_column(index).to_owned());
             }
         }
-        columns.extend(self.shown_measures().into_iter().map(|index| self.measure_column(index).to_owned()));
+        columns.extend(measures.into_iter().map(|index| self.measure_column(index).to_owned()));
+        columns.extend(has_all_measures.then(|| column(self.cube, Fact::Status).to_owned()));
         columns
+    }
+
+    /// The levels that the rows of a breakdown are on, in the order of its members.
+    pub fn shown_levels(&self, breakdown: &Breakdown) -> Vec<&'a str> {
+        let Some(dimension) = self.measurement.dimensions.get(breakdown.dimension) else { return Vec::new() };
+        let is_shown = |level: &str| match breakdown.members.as_slice() {
+            [] => breakdown.levels.is_empty() || breakdown.levels.iter().any(|chosen| chosen == level),
+            members => {
+                members.iter().filter_map(|index| dimension.members.get(*index)).any(|one| one.level == level)
+            }
+        };
+        levels_of(self.measurement, breakdown.dimension).into_iter().filter(|level| is_shown(level)).collect()
     }
 
     fn breakdown(&self, dimension: usize) -> Option<&Breakdown> {
@@ -270,8 +287,9 @@ fn members(dimension: &Dimension, visit: &Visit, option: &str) -> Result<Vec<usi
     each_once(visit.values(option).map(find))
 }
 
-const PERIOD: Fact = Fact::Period(crate::feed::column::PeriodFact::Id);
-const PERIOD_TYPE_FACT: Fact = Fact::Period(crate::feed::column::PeriodFact::Type);
+const PERIOD: Fact = Fact::Period(PeriodFact::Id);
+const PERIOD_TYPE_FACT: Fact = Fact::Period(PeriodFact::Type);
+const FIRST_DAY: Fact = Fact::Period(PeriodFact::FirstDay);
 
 /// The name of the column with that fact; empty where the set has none.
 fn column(set: &Set, fact: Fact) -> &str {
@@ -280,10 +298,6 @@ fn column(set: &Set, fact: Fact) -> &str {
 
 fn label_column(set: &Set, dimension: usize) -> &str {
     column(set, Fact::Member(dimension, MemberFact::Label))
-}
-
-fn is_area(measurement: &Measurement, dimension: usize) -> bool {
-    measurement.area() == Some(dimension)
 }
 
 fn one_of_levels(column: &str, levels: &[String]) -> Option<String> {

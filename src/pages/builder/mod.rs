@@ -12,12 +12,14 @@ use crate::answer::error::BridgeError;
 use crate::answer::explain::Explanation;
 use crate::answer::retry_when_moved;
 use crate::catalogue::dimension::Dimension;
+use crate::catalogue::id::MeasurementId;
 use crate::catalogue::measurement::Heading;
 use crate::catalogue::period::Period;
 use crate::error::DescribeError;
 use crate::feed::Feed;
 use crate::open::format::Format;
 use crate::open::{CHOICE_OPTION, MAX_CHOICES};
+pub(super) use crate::pages::builder::choice::{AREA, BREAKDOWN, MEASURE, PERIOD_TYPE};
 use crate::pages::builder::choice::{Breakdown, Choice, levels_of};
 use crate::pages::builder::texts::{Addresses, Text};
 use crate::pages::error::{PageError, in_english};
@@ -48,6 +50,7 @@ struct Page {
     /// Why the choice cannot be shown or taken along.
     trouble: Vec<String>,
     plan: Option<Plan>,
+    mixed: Vec<Mixed>,
     preview: Option<Preview>,
     texts: Vec<Text>,
     files: Option<Files>,
@@ -106,6 +109,13 @@ struct Cell {
     is_figure: bool,
 }
 
+/// A breakdown whose rows are on several levels, so that the same persons are in several of them.
+struct Mixed {
+    label: String,
+    /// Each level, with the address of this page that has it alone.
+    levels: Vec<(String, String)>,
+}
+
 /// Choices that become one workbook or project.
 struct Collection {
     number: usize,
@@ -114,6 +124,11 @@ struct Collection {
     workbook: String,
     project: String,
     empty: String,
+}
+
+/// Where the builder of a table is.
+pub(super) fn path(table: &MeasurementId) -> String {
+    format!("maaling/{table}/byg")
 }
 
 /// The page of a table.
@@ -156,6 +171,7 @@ async fn build(
         l,
         measurement: visit.link(&format!("maaling/{}", head.id), &[]),
         controls: controls(&choice, l),
+        mixed: choice.breakdowns.iter().filter_map(|one| Mixed::new(one, &choice, visit)).collect(),
         kept: kept(visit),
         trouble: looked_up
             .errors
@@ -255,10 +271,24 @@ impl Preview {
                 let text = rows.figure(row, name).map(|figure| l.number(figure, *decimals));
                 Cell { text, is_figure: true }
             }
-            None => Cell { text: Some(rows.text(row, name)), is_figure: false },
+            None => {
+                let day = rows.day(row, name).map(|day| l.day(day));
+                Cell { text: Some(day.unwrap_or_else(|| rows.text(row, name))), is_figure: false }
+            }
         };
         let shown = (0..rows.len()).map(|row| columns.iter().map(|column| cell(row, column)).collect());
         Self { rows: shown.collect(), columns }
+    }
+}
+
+impl Mixed {
+    fn new(breakdown: &Breakdown, choice: &Choice<'_>, visit: &Visit) -> Option<Self> {
+        let dimension = choice.measurement.dimensions.get(breakdown.dimension)?;
+        let (level, id) = (choice.level_column(breakdown.dimension), choice.id_column(breakdown.dimension));
+        let shown = choice.shown_levels(breakdown);
+        let alone = |name: &str| (name.to_owned(), visit.here(&[(level, name), (id, "")]));
+        (shown.len() > 1)
+            .then(|| Self { label: dimension.label.clone(), levels: shown.into_iter().map(alone).collect() })
     }
 }
 

@@ -11,17 +11,15 @@ use crate::error::closest;
 use crate::feed::column::{Fact, MemberFact};
 use crate::feed::set_names::{CUBE, MUNICIPALITIES, OVERVIEW, broken_down_by};
 use crate::feed::{Feed, Set};
+use crate::pages::builder::{BREAKDOWN, MEASURE, PERIOD_TYPE};
 use crate::pages::error::PageError;
-use crate::pages::figures::{SetQuery, one_of};
+use crate::pages::figures::{SetQuery, breakdown_names, one_of};
 use crate::pages::municipality::Municipality;
 use crate::pages::visit::Visit;
 use crate::search::folded;
 
-/// Names of the options.
-pub(super) const MEASURE: &str = "maal";
-pub(super) const PERIOD_TYPE: &str = "periodetype";
+/// Names of the options that the builder has not too.
 pub(super) const COMPARED: &str = "sammenlign";
-pub(super) const BREAKDOWN: &str = "fordeling";
 pub(super) const SCALE: &str = "skala";
 pub(super) const INDEX: &str = "indeks";
 pub(super) const YEARS: &str = "aar";
@@ -29,6 +27,8 @@ pub(super) const ALL: &str = "alle";
 pub(super) const MAP_PERIOD: &str = "periode";
 /// The most places that are compared.
 const COMPARED_LIMIT: usize = 8;
+/// The columns by which rows that are taken along are told apart and joined.
+const SHOWN: [&str; 4] = ["Periode", "Fra", "Område", "Områdekode"];
 /// How many years are shown unless all are asked for.
 const YEARS_SHOWN: u32 = 10;
 
@@ -87,21 +87,18 @@ impl<'a> Choice<'a> {
     /// Reads the options of an address.
     pub fn read(measurement: &'a Measurement, feed: &Feed, visit: &Visit) -> Result<Self, PageError> {
         let names = Names::of(measurement, feed);
-        let measure = chosen(visit, MEASURE, &names.measures)?.unwrap_or(0);
+        let measures: Vec<&str> = names.measures.iter().map(String::as_str).collect();
+        let measure = chosen(visit, MEASURE, &measures)?.unwrap_or(0);
         let shortest = measurement.shortest_period_type();
-        let types: Vec<String> = measurement.period_types.iter().map(|kind| kind.id.to_string()).collect();
+        let types: Vec<&str> = measurement.period_types.iter().map(|kind| kind.id.as_str()).collect();
         let period_type =
             chosen(visit, PERIOD_TYPE, &types)?.and_then(|index| measurement.period_types.get(index));
         let Some(period_type) = period_type.or(shortest) else { return Err(PageError::no_periods()) };
-        let others: Vec<String> = measurement
-            .dimensions
-            .iter()
-            .zip(&names.dimensions)
-            .map(|(dimension, name)| if dimension.is_area() { String::new() } else { name.clone() })
-            .collect();
-        let breakdown = chosen(visit, BREAKDOWN, &others)?;
+        let columns: Vec<&str> = names.dimensions.iter().map(String::as_str).collect();
+        let breakdown = chosen(visit, BREAKDOWN, &breakdown_names(measurement, &columns))?;
+        let breakdown = breakdown.map(|index| index % columns.len());
         let periods: Vec<&Period> = periods_of(measurement, period_type).collect();
-        let ids: Vec<String> = periods.iter().map(|period| period.id.to_string()).collect();
+        let ids: Vec<&str> = periods.iter().map(|period| period.id.as_str()).collect();
         let map_period = chosen(visit, MAP_PERIOD, &ids)?.and_then(|index| periods.get(index).copied());
         let municipality = visit.municipality()?;
         Ok(Self {
@@ -181,7 +178,16 @@ impl<'a> Choice<'a> {
     pub fn series(&self) -> SetQuery {
         let mut conditions = vec![one_of("Områdekode", self.places.iter().map(|place| place.code))];
         conditions.extend(self.since().map(|day| format!("Fra ge {day}")));
-        self.question(OVERVIEW, conditions, None, &["Periode", "Område", "Områdekode"])
+        self.question(OVERVIEW, conditions, None, &SHOWN)
+    }
+
+    /// The figures that are taken along: those of the breakdown where one is shown, else those over time.
+    pub fn shown(&self, period: Option<&Period>) -> SetQuery {
+        let parts = self.breakdown.zip(period);
+        parts.map_or_else(
+            || self.series(),
+            |(dimension, period)| self.parts(dimension, period, &self.main_places()),
+        )
     }
 
     /// The figures of all municipalities in one period.
@@ -202,7 +208,7 @@ impl<'a> Choice<'a> {
             one_of("Områdekode", places.iter().map(|place| place.code)),
         ];
         let columns = [name.to_owned(), format!("{name}_id"), format!("{name}_niveau")];
-        let columns: Vec<&str> = columns.iter().map(String::as_str).chain(["Områdekode"]).collect();
+        let columns: Vec<&str> = SHOWN.into_iter().chain(columns.iter().map(String::as_str)).collect();
         self.question(&set, conditions, Some(dimension), &columns)
     }
 
@@ -249,11 +255,11 @@ fn periods_of<'a>(
 }
 
 /// The index of the value of an option among those that there are.
-fn chosen(visit: &Visit, option: &str, values: &[String]) -> Result<Option<usize>, PageError> {
+fn chosen(visit: &Visit, option: &str, values: &[&str]) -> Result<Option<usize>, PageError> {
     let Some(wanted) = visit.option(option) else { return Ok(None) };
     let found = values.iter().position(|value| !value.is_empty() && folded(value) == folded(wanted));
     found.map(Some).ok_or_else(|| {
-        let values = values.iter().map(String::as_str).filter(|value| !value.is_empty());
+        let values = values.iter().copied().filter(|value| !value.is_empty());
         PageError::choice(option, wanted, closest(wanted, values))
     })
 }

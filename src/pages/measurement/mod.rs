@@ -20,6 +20,7 @@ use crate::catalogue::period::Period;
 use crate::catalogue::revised::RevisedFigure;
 use crate::error::DescribeError;
 use crate::feed::Feed;
+use crate::pages::builder;
 use crate::pages::error::{PageError, in_english};
 use crate::pages::figures::Rows;
 use crate::pages::files::Files;
@@ -57,6 +58,8 @@ struct Page {
     facts: Facts,
     /// The address of what is shown, for Excel and others.
     address: String,
+    /// Where the figures over time are taken along, while those of a breakdown are.
+    over_time_files: Option<String>,
     /// Where other rows of the table are chosen.
     builder: String,
     /// The same as files.
@@ -104,7 +107,7 @@ async fn show(sources: &Sources, visit: &Visit, table: &str) -> Result<Result<Ht
     let shown = Figures::read(sources, &feed, &choice).await?;
     let l = visit.language;
     let status = shown.status();
-    let question = choice.series();
+    let question = choice.shown(shown.period);
     let heading = head.heading();
     let map = shown.map.as_ref().and_then(|(period, rows)| MapView::new(visit, &choice, period, rows));
     let parts = shown.parts.as_ref().map(|(period, rows)| Parts::new(visit, &choice, period, rows));
@@ -121,7 +124,8 @@ async fn show(sources: &Sources, visit: &Visit, table: &str) -> Result<Result<Ht
         revisions: revisions(sources, measurement, l),
         facts: Facts::of(l, measurement, head, shown.fetched_at),
         address: format!("{}/odata/jobindsats/{}/{}", visit.service, head.id, question.address()),
-        builder: visit.link(&format!("maaling/{}/byg", head.id), &[]),
+        builder: builder(visit, &choice),
+        over_time_files: choice.breakdown.map(|_| visit.here(&[(builder::BREAKDOWN, "")])),
         files: Files::new(visit, |folder, ending| {
             visit.file(&format!("{folder}/{}/{}", head.id, question.file(ending)))
         }),
@@ -131,8 +135,19 @@ async fn show(sources: &Sources, visit: &Visit, table: &str) -> Result<Result<Ht
     Ok(Ok(Html { retry_after_seconds: shown.retry_after_seconds(), ..html }))
 }
 
+/// The builder with what is chosen here.
+fn builder(visit: &Visit, choice: &Choice<'_>) -> String {
+    let same = [builder::BREAKDOWN, builder::MEASURE, builder::PERIOD_TYPE];
+    let same = same.into_iter().filter_map(|name| Some((name, visit.option(name)?)));
+    let areas = choice.places.iter().map(|place| (builder::AREA, place.code));
+    let options: Vec<_> = areas.chain(same).collect();
+    visit.link(&builder::path(&choice.measurement.id), &options)
+}
+
 /// The figures that a page shows, as far as they could be had.
 struct Figures<'a> {
+    /// The period of the map and of the breakdown.
+    period: Option<&'a Period>,
     series: Option<Series<'a>>,
     map: Option<(&'a Period, Rows)>,
     parts: Option<(&'a Period, Rows)>,
@@ -152,9 +167,9 @@ impl<'a> Figures<'a> {
         let fetched_at = rows.as_ref().and_then(|rows| rows.fetched_at);
         let series = rows.as_ref().map(|rows| Series::new(choice, rows));
         let newest = series.as_ref().and_then(|series| Some(series.periods[series.newest()?]));
-        let period = choice.map_period.or(newest).filter(|_| errors.is_empty());
+        let period = choice.map_period.or(newest);
         let (mut map, mut parts) = (None, None);
-        if let Some(period) = period {
+        if let Some(period) = period.filter(|_| errors.is_empty()) {
             let of_map = async {
                 let has_map = choice.has_municipalities();
                 if has_map { Some(sources.ask(feed, &choice.map(period)).await) } else { None }
@@ -175,7 +190,8 @@ impl<'a> Figures<'a> {
                 parts = kept(answer, &mut errors)?.map(|rows| (period, rows));
             }
         }
-        Ok(Self { series, map, parts, fetched_at, errors })
+        let period = period.or_else(|| choice.periods().next());
+        Ok(Self { period, series, map, parts, fetched_at, errors })
     }
 
     /// The status of the first error, for without figures the page is not what was asked for.
