@@ -34,7 +34,7 @@ fn preview(page: &Answer) -> Vec<Vec<String>> {
 fn written(rows: &[Value], columns: &[&str]) -> Vec<Vec<String>> {
     let cell = |value: &Value| match value {
         Value::String(text) => match text.parse() {
-            Ok(day) => Language::Danish.day(day),
+            Ok(day) => Language::Danish.day(day).replace(' ', "\u{a0}"),
             Err(_) => text.clone(),
         },
         Value::Null => String::new(),

@@ -272,7 +272,8 @@ impl Preview {
                 Cell { text, is_figure: true }
             }
             None => {
-                let day = rows.day(row, name).map(|day| l.day(day));
+                // Unbroken, since a narrow column would make three lines of it.
+                let day = rows.day(row, name).map(|day| l.day(day).replace(' ', "\u{a0}"));
                 Cell { text: Some(day.unwrap_or_else(|| rows.text(row, name))), is_figure: false }
             }
         };
