@@ -67,7 +67,7 @@ def every_set(service: Service) -> list[str]:
     for table in tables:
         root = f"/odata/jobindsats/{table}"
         entries = json.loads(service.get(f"{root}/"))["value"]
-        sets += [f"{root}/{urllib.parse.quote(one['url'])}" for one in entries if one.get("kind", "EntitySet") == "EntitySet"]
+        sets += [f"{root}/{one['url']}" for one in entries if one.get("kind", "EntitySet") == "EntitySet"]
     return sets
 
 
