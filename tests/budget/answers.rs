@@ -97,8 +97,14 @@ async fn a_workbook_holds_all_of_its_pages() {
     let sheet = |set: &str| format!("/open/{}", set.replace(".x", ".xlsx"));
     let csv = app.get(&format!("/export/{}", decade.replace(".x", ".csv"))).await;
     assert!(csv.status == 200 && csv.text().lines().count() > 10_000, "{}", csv.status);
-    let refused = app.get(&sheet(decade)).await;
-    assert_eq!((refused.status, refused.code().as_str()), (400, "BeyondBudget"), "{}", refused.text());
+    // The file is made for those who come later; meanwhile there is no room for now.
+    until("the workbook can never fit", async || {
+        let refused = app.get(&sheet(decade)).await;
+        assert!(refused.status == 503 || refused.status == 400, "{}", refused.text());
+        refused.code() == "BeyondBudget"
+    })
+    .await;
+    until_nothing_is_held(&app).await;
     assert_eq!(app.get(&sheet(year)).await.status, 200);
     let collection = "valg=y25i01%2FKommuner%3F%24filter%3DPeriode%20ge%20'2025M01'&".repeat(20);
     let refused = app.get(&format!("/open/samling.xlsx?{collection}")).await;
