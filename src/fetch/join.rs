@@ -131,10 +131,10 @@ impl<'a> PlaceCodes<'a> {
         let mut codes = Self { ids: Vec::new(), of_value: Vec::new(), column };
         for (meaning, label) in meanings.iter().zip(&column.values) {
             codes.add(match meaning {
-                Meaning::Asked(members) => {
+                Meaning::Requested(members) => {
                     members.iter().map(|&member| dimension.members[member].id.to_string()).collect()
                 }
-                Meaning::Unasked => Vec::new(),
+                Meaning::Unrequested => Vec::new(),
                 Meaning::Unknown => vec![dimension.unknown_id(hierarchy, label)],
             });
         }

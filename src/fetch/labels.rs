@@ -13,9 +13,9 @@ use crate::upstream::data::LabelColumn;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Meaning {
     /// Members that were asked for: one, or a parent and its only child of the same label.
-    Asked(Vec<usize>),
+    Requested(Vec<usize>),
     /// A member that came along unasked.
-    Unasked,
+    Unrequested,
     /// No member's label.
     Unknown,
 }
@@ -87,7 +87,7 @@ impl<'a> Labels<'a> {
     pub fn meanings(&self, column: &LabelColumn) -> Vec<Meaning> {
         let mut meanings: Vec<Meaning> = column.values.iter().map(|label| self.listed(label)).collect();
         if let Some(only) = self.only_unlisted(&meanings) {
-            meanings[only.0] = Meaning::Asked(vec![only.1]);
+            meanings[only.0] = Meaning::Requested(vec![only.1]);
         }
         meanings
     }
@@ -112,17 +112,17 @@ impl<'a> Labels<'a> {
     fn listed(&self, label: &str) -> Meaning {
         let alike = comparable(label);
         if let Some(members) = self.asked.exact.get(label) {
-            return Meaning::Asked(members.clone());
+            return Meaning::Requested(members.clone());
         }
         if self.all.exact.contains_key(label) {
-            return Meaning::Unasked;
+            return Meaning::Unrequested;
         }
         if let Some(root) = self.root.as_ref().filter(|root| root.seen.as_ref() == Some(&alike)) {
-            return if root.is_asked { Meaning::Asked(vec![root.member]) } else { Meaning::Unasked };
+            return if root.is_asked { Meaning::Requested(vec![root.member]) } else { Meaning::Unrequested };
         }
         match self.asked.comparable.get(alike.as_str()) {
-            Some(members) => Meaning::Asked(members.clone()),
-            None if self.all.comparable.contains_key(alike.as_str()) => Meaning::Unasked,
+            Some(members) => Meaning::Requested(members.clone()),
+            None if self.all.comparable.contains_key(alike.as_str()) => Meaning::Unrequested,
             None => Meaning::Unknown,
         }
     }
@@ -135,8 +135,7 @@ impl<'a> Labels<'a> {
         if root.is_alone && meanings.len() == 1 {
             return Some((0, root.member));
         }
-        let is_there =
-            |meaning: &Meaning| matches!(meaning, Meaning::Asked(members) if members.contains(&root.member));
+        let is_there = |meaning: &Meaning| matches!(meaning, Meaning::Requested(members) if members.contains(&root.member));
         if meanings.iter().any(is_there) {
             return None;
         }

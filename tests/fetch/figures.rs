@@ -6,12 +6,12 @@ use jobindsats_bridge::catalogue::measurement::Measurement;
 
 /// Figures of one table as numbers, each with how often it was asked for.
 #[derive(Debug, Default)]
-pub struct Asked {
+pub struct RequestedFigures {
     pub times: HashMap<u64, u32>,
     pub calls: u64,
 }
 
-impl Asked {
+impl RequestedFigures {
     /// Figures asked for, those asked for twice counted twice.
     pub fn total(&self) -> u64 {
         self.times.values().map(|times| u64::from(*times)).sum()

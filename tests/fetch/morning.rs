@@ -6,7 +6,7 @@ use std::io::Write as _;
 use fastrand::Rng;
 use jobindsats_bridge::feed::{Extent, RowSource, Set};
 
-use super::figures::{Asked, figures};
+use super::figures::{RequestedFigures, figures};
 use super::queries::{Query, query};
 use crate::support::app::App;
 
@@ -52,7 +52,7 @@ async fn morning(seed: u64) -> Morning {
         assert_eq!(answer.status, 200, "seed {seed}, query {number}: {}: {}", query.path, answer.text());
         needed_figures.entry(table).or_default().extend(needed(&query));
     }
-    let mut asked: BTreeMap<&str, Asked> = BTreeMap::new();
+    let mut asked: BTreeMap<&str, RequestedFigures> = BTreeMap::new();
     let log = app.upstream().requests();
     assert_eq!(log.data, log.requests.len() as u64);
     for table in TABLES {
@@ -69,7 +69,7 @@ async fn morning(seed: u64) -> Morning {
     }
     Morning {
         calls: log.data,
-        asked: asked.values().map(Asked::total).sum(),
+        asked: asked.values().map(RequestedFigures::total).sum(),
         distinct: asked.values().map(|asked| asked.times.len() as u64).sum(),
         needed: needed_figures.values().map(|figures| figures.len() as u64).sum(),
     }
