@@ -198,6 +198,9 @@ def attack(service: Service, arguments: argparse.Namespace) -> bool:
     for thread in threads:
         thread.join(5)
     time.sleep(arguments.later)
+    if service.process.poll() is not None:
+        print(f"the service ended with {service.process.returncode}")
+        return False
     print(f"{arguments.later} s later: {service.memory_mb()} MB")
     return peak <= arguments.limit_mb
 
