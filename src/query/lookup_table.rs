@@ -24,6 +24,11 @@ impl LookupTable {
         Self(Arc::new(Table { values, otherwise }))
     }
 
+    /// Whether both are clones of one table.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The bytes of the longest text among the values.
     #[must_use]
     pub fn longest_text(&self) -> u64 {

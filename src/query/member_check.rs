@@ -18,15 +18,10 @@ impl Binder<'_> {
         compared: &[(usize, Value)],
     ) {
         let noted = self.unknown_members();
-        if noted.is_full() || compared.iter().all(|(_, value)| text(value).is_none()) {
-            return;
-        }
         let Some(known) = self.known_values(column) else { return };
-        let texts = (compared.len() > 1).then(|| known.texts());
         for (position, value) in compared {
             let Some(wanted) = text(value).filter(|_| !noted.is_full()) else { continue };
-            let exists = texts.as_ref().map_or_else(|| known.has(value), |texts| texts.contains(&wanted));
-            if !exists {
+            if !noted.is_known(&known, value, &wanted) {
                 noted.note(UnknownMember {
                     part: self.part,
                     position: *position,

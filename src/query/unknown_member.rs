@@ -66,19 +66,35 @@ impl UnknownMember {
 
 /// The conditions of a request on members that do not exist.
 #[derive(Default)]
-pub(super) struct UnknownMembers(RefCell<Vec<UnknownMember>>);
+pub(super) struct UnknownMembers {
+    noted: RefCell<Vec<UnknownMember>>,
+    /// The columns that were looked into, with their texts if that was more than once.
+    columns: RefCell<Vec<(KnownValues, Option<HashSet<String>>)>>,
+}
 
 impl UnknownMembers {
     pub(super) fn is_full(&self) -> bool {
-        self.0.borrow().len() >= NOTED
+        self.noted.borrow().len() >= NOTED
     }
 
     pub(super) fn note(&self, unknown: UnknownMember) {
-        self.0.borrow_mut().push(unknown);
+        self.noted.borrow_mut().push(unknown);
     }
 
     pub(super) fn noted(self) -> Vec<UnknownMember> {
-        self.0.into_inner()
+        self.noted.into_inner()
+    }
+
+    /// Whether a column has a value, given with its text. Many conditions on a column do not cost as many walks through its values.
+    pub(super) fn is_known(&self, column: &KnownValues, value: &Value, text: &str) -> bool {
+        let mut columns = self.columns.borrow_mut();
+        match columns.iter_mut().find(|(known, _)| known.is_same(column)) {
+            Some((known, texts)) => texts.get_or_insert_with(|| known.texts()).contains(text),
+            None => {
+                columns.push((column.clone(), None));
+                column.has(value)
+            }
+        }
     }
 }
 
@@ -113,12 +129,26 @@ impl KnownValues {
         }
     }
 
+    /// Whether both are the same column, not only alike.
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Axis { measurement: one, fact, .. }, Self::Axis { measurement: two, fact: of, .. }) => {
+                Arc::ptr_eq(one, two) && fact == of
+            }
+            (Self::List { rows: one, column }, Self::List { rows: two, column: of }) => {
+                Arc::ptr_eq(one.column(*column), two.column(*of))
+            }
+            (Self::Table(one), Self::Table(two)) => one.is_same(two),
+            _ => false,
+        }
+    }
+
     /// The values as texts.
-    pub(super) fn texts(&self) -> HashSet<String> {
+    fn texts(&self) -> HashSet<String> {
         self.values().filter_map(|value| text(&value)).collect()
     }
 
-    pub(super) fn has(&self, value: &Value) -> bool {
+    fn has(&self, value: &Value) -> bool {
         self.values().any(|known| known == *value)
     }
 

@@ -1,9 +1,16 @@
 //! Requests at and beyond the limits of the binder.
 
-use jobindsats_bridge::error::DescribeError;
+use std::iter;
 use std::time::Duration;
 
-use super::fixture::{answer, ask, filter};
+use arrow_array::UInt32Array;
+use arrow_select::take::take_record_batch;
+use jobindsats_bridge::error::DescribeError;
+use jobindsats_bridge::feed::RowSource;
+use jobindsats_bridge::odata::uri::{Limits, parse_request};
+use jobindsats_bridge::query::bind::bind;
+
+use super::fixture::{answer, ask, feed, filter, now, rows};
 use crate::support::patience::within;
 
 #[test]
@@ -31,6 +38,23 @@ fn long_chains_and_lists_cost_what_they_are_long() {
         let list: Vec<_> = (0..4000).map(|n| format!("'{n}'")).collect();
         assert_eq!(answer(&format!("$filter=Periode in ({},'2026M07')", list.join(","))).len(), 2);
     });
+}
+
+/// Each comparison is looked up among thousands of rows, of which only the last has the value.
+#[test]
+fn many_comparisons_do_not_walk_through_a_long_list_each() {
+    let places: UInt32Array = iter::repeat_n(0, 30_000).chain([5]).collect();
+    let mut feed = feed();
+    for set in &mut feed.sets {
+        set.rows = RowSource::List(take_record_batch(&rows(), &places).unwrap());
+    }
+    let ask = |column: &str| {
+        let chain = vec![format!("{column} eq '2.4'"); 1_500].join(" or ");
+        let request = parse_request("Hovedtal", &format!("$filter={chain}"), &Limits::default()).unwrap();
+        bind(&feed, &request, now()).unwrap().unknown_members.len()
+    };
+    within(Duration::from_secs(3), || assert_eq!(ask("Område_id"), 0));
+    within(Duration::from_secs(3), || assert_eq!(ask("Kode/Område_id"), 0));
 }
 
 #[test]
