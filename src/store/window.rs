@@ -49,12 +49,12 @@ impl Window<'_> {
     }
 
     /// The parts of blocks that together have everything; `None` unless each period is whole in one of them, and no block has rows with
-    /// unknown labels, which belong to no part.
+    /// unknown labels, which belong to no part, unless it is the only one and has what is wanted.
     fn parts<'b>(&self, blocks: &'b [StoredFigures]) -> Option<Vec<(CellKey, &'b SharedBlock)>> {
         let mut left: BTreeSet<&PeriodId> = self.key.periods.iter().collect();
         let mut parts = Vec::with_capacity(blocks.len());
         for (key, block) in blocks {
-            if **key != *self.key && block.holds_unknown() {
+            if block.holds_unknown() && (**key != *self.key || blocks.len() > 1) {
                 return None;
             }
             let periods = left.iter().filter(|period| key.periods.contains(**period));

@@ -7,3 +7,4 @@ mod damage;
 mod folder;
 mod properties;
 mod revisions;
+mod window;
