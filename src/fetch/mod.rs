@@ -18,21 +18,17 @@ pub mod join;
 mod join_error;
 mod labels;
 pub mod learnt;
+mod order;
 pub mod request;
 mod under_way;
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 use std::sync::atomic::{self, AtomicU32};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::Int32Type;
-use arrow_array::{RecordBatch, UInt32Array};
-use arrow_schema::ArrowError;
 use arrow_select::concat::concat_batches;
-use arrow_select::take::take_record_batch;
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 use futures_util::future::{BoxFuture, FutureExt, try_join_all};
@@ -521,16 +517,19 @@ impl Inner {
 
     async fn ask(
         &self,
-        measurement: &Measurement,
+        measurement: &Arc<Measurement>,
         chunk: &Chunk,
         revision: Revision,
         caller: &Caller,
     ) -> Result<CellBlock, FetchError> {
         let cells = self.asker.ask(measurement, chunk, caller).await?;
-        let schema = cells.first().ok_or(FetchError::Interrupted)?.schema();
-        let cells = in_order(measurement, &concat_batches(&schema, &cells)?)?;
-        let (fetched_at, updated) = (self.clock.now(), BTreeMap::new());
-        Ok(CellBlock { cells, revision, fetched_at, updated }.narrowed()?)
+        let (measurement, fetched_at) = (Arc::clone(measurement), self.clock.now());
+        aside(move || {
+            let schema = cells.first().ok_or(FetchError::Interrupted)?.schema();
+            let cells = order::in_order(&measurement, concat_batches(&schema, &cells)?)?;
+            Ok(CellBlock { cells, revision, fetched_at, updated: BTreeMap::new() }.narrowed()?)
+        })
+        .await
     }
 
     /// Puts a block in store. Where it differs from what was read before under the same date, it begins a revision of its own.
@@ -616,33 +615,16 @@ fn window<'a>(measurement: &'a Measurement, chunk: &'a Chunk, key: &'a CellKey) 
     }
 }
 
-/// The cells in the order of rows: by period, then by the members of each dimension, unknown labels last. Sorted once here, they need
-/// not be sorted for every answer.
-fn in_order(measurement: &Measurement, cells: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-    let mut axes = Vec::new();
-    for (field, column) in cells.schema_ref().fields().iter().zip(cells.columns()) {
-        let Some(ids) = column.as_dictionary_opt::<Int32Type>() else { continue };
-        let dimension = measurement.dimensions.iter().find(|dimension| dimension.id.as_str() == field.name());
-        let position = |id: &str| match dimension {
-            Some(dimension) => dimension.member_index(id),
-            None => measurement.periods.iter().position(|period| period.id.as_str() == id),
-        };
-        let position = |id: Option<&str>| id.and_then(position).unwrap_or(usize::MAX);
-        let positions: Vec<usize> = ids.values().as_string::<i32>().iter().map(position).collect();
-        let of_row = |key: &i32| usize::try_from(*key).ok().and_then(|key| positions.get(key)).copied();
-        axes.push(ids.keys().values().iter().map(of_row).collect::<Vec<_>>());
-    }
-    let mut rows: Vec<u32> = (0..).take(cells.num_rows()).collect();
-    rows.sort_by(|&a, &b| {
-        let compared = axes.iter().map(|axis| axis[a as usize].cmp(&axis[b as usize]));
-        compared.into_iter().find(|ordering| ordering.is_ne()).unwrap_or(Ordering::Equal)
-    });
-    take_record_batch(cells, &UInt32Array::from(rows))
-}
-
 type Earlier = Vec<StoredFigures>;
 
-/// What differs from earlier blocks. Comparing many cells takes a while, so it is not done on a thread that answers requests.
+/// Works through many cells. That takes a while, so it is not done on a thread that answers requests.
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, FetchError> + Send + 'static,
+) -> Result<T, FetchError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(FetchError::Interrupted))
+}
+
+/// What differs from earlier blocks.
 async fn compared(
     block: CellBlock,
     key: CellKey,
@@ -651,11 +633,11 @@ async fn compared(
     if earlier.is_empty() {
         return Ok((Changes::default(), earlier));
     }
-    let compare = move || {
+    aside(move || {
         let changes = Changes::between(&Arc::new(block), &key, &earlier)?;
         Ok((changes, earlier))
-    };
-    tokio::task::spawn_blocking(compare).await.unwrap_or(Err(FetchError::Interrupted))
+    })
+    .await
 }
 
 /// When a figure of each period was last seen to change: with this revision, or as earlier blocks say.
