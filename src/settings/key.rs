@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::{self, Read};
 use std::path::Path;
 
 use reqwest::header::HeaderValue;
@@ -15,7 +15,7 @@ use crate::settings::redact;
 const SCHEME: &str = "Bearer";
 /// A shorter key would be found by chance in text that has nothing to do with it.
 const LEAST_LENGTH: usize = 8;
-/// A longer one fits in no header that servers accept.
+/// A limit of ours, far above what keys have: what is longer is another text, put there by mistake.
 const MOST_LENGTH: usize = 2048;
 /// The most bytes of a key file that are read: more than the longest key as it may be pasted.
 const FILE_BYTES: u64 = 2 * MOST_LENGTH as u64;
@@ -55,17 +55,16 @@ impl ApiKey {
     /// # Errors
     /// If the file cannot be read or holds no key.
     pub fn read_file(path: &Path) -> Result<Self, KeyFileError> {
-        let unreadable =
-            |error: std::io::Error| KeyFileError::Unreadable { reason: error.kind().to_string() };
+        let unreadable = |error: io::Error| KeyFileError::Unreadable { reason: error.kind().to_string() };
         // A pipe may never end, and a device never does.
         if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
-            return Err(unreadable(ErrorKind::InvalidInput.into()));
+            return Err(KeyFileError::Unreadable { reason: "not a regular file".to_owned() });
         }
         let mut text = String::new();
         File::open(path)
             .and_then(|file| file.take(FILE_BYTES).read_to_string(&mut text))
             .map_err(unreadable)?;
-        if text.trim().is_empty() { Err(KeyFileError::Empty) } else { Ok(Self::new(&text)?) }
+        if unframed(&text).is_empty() { Err(KeyFileError::Empty) } else { Ok(Self::new(&text)?) }
     }
 
     /// Whether both are the same key.
@@ -73,13 +72,13 @@ impl ApiKey {
         self.0.expose_secret() == other.0.expose_secret()
     }
 
-    /// Reads a key as it is pasted: with space around it, behind a byte-order mark, or with the word `Bearer` in front. From now on it is taken out of foreign
-    /// text.
+    /// Reads a key as it is pasted: with space around it, behind a byte-order mark, or with the word `Bearer` in front. From now on
+    /// it is taken out of foreign text.
     ///
     /// # Errors
-    /// If what is left is not one word of visible ASCII, or too short.
+    /// If what is left is not one word of visible ASCII, too short or too long.
     pub fn new(text: &str) -> Result<Self, InvalidKey> {
-        let text = text.trim_start_matches('\u{feff}').trim();
+        let text = unframed(text);
         let key = match text.split_once(char::is_whitespace) {
             Some((SCHEME, key)) => key.trim_start(),
             _ => text,
@@ -111,6 +110,11 @@ impl ApiKey {
         header.set_sensitive(true);
         Ok(header)
     }
+}
+
+/// The text without a byte-order mark and the space around it.
+fn unframed(text: &str) -> &str {
+    text.trim_start_matches('\u{feff}').trim()
 }
 
 impl fmt::Debug for ApiKey {
@@ -166,10 +170,20 @@ mod tests {
     #[test]
     fn only_a_file_of_the_length_of_a_key_is_read() {
         let folder = tempfile::tempdir().unwrap();
-        for path in [Path::new("/dev/zero"), Path::new("/dev/null"), folder.path(), &folder.path().join("x")]
-        {
-            let error = ApiKey::read_file(path).unwrap_err();
-            assert!(matches!(error, KeyFileError::Unreadable { .. }), "{path:?}: {error}");
+        let missing = folder.path().join("x");
+        for (path, said) in [
+            (Path::new("/dev/zero"), "not a regular file"),
+            (Path::new("/dev/null"), "not a regular file"),
+            (folder.path(), "not a regular file"),
+            (&missing, "entity not found"),
+        ] {
+            let reason = said.to_owned();
+            assert_eq!(ApiKey::read_file(path).unwrap_err(), KeyFileError::Unreadable { reason }, "{path:?}");
+        }
+        let empty = folder.path().join("empty");
+        for text in ["", " \n", "\u{feff}", "\u{feff}\r\n"] {
+            std::fs::write(&empty, text).unwrap();
+            assert_eq!(ApiKey::read_file(&empty).unwrap_err(), KeyFileError::Empty, "{text:?}");
         }
         let long = folder.path().join("long");
         std::fs::write(&long, "k".repeat(5_000_000)).unwrap();
