@@ -58,13 +58,28 @@ const ENTITIES: &[(&str, char)] = &[
 ];
 
 /// The keys that are known to this process.
-static KEYS: RwLock<Vec<SecretString>> = RwLock::new(Vec::new());
+static KEYS: RwLock<Vec<KnownKey>> = RwLock::new(Vec::new());
+
+/// A key with its spellings. They are as secret as the key itself, so there is no `Debug`.
+struct KnownKey {
+    key: SecretString,
+    lowercase: Vec<char>,
+    encoded: Encoded,
+}
+
+impl KnownKey {
+    fn of(key: &SecretString) -> Self {
+        let text = key.expose_secret();
+        let lowercase = text.chars().map(|letter| letter.to_ascii_lowercase()).collect();
+        Self { key: key.clone(), lowercase, encoded: Encoded::of(text) }
+    }
+}
 
 /// Remembers a key, so that it is taken out of text from now on.
 pub(super) fn remember(key: &SecretString) {
     let mut keys = KEYS.write().unwrap_or_else(PoisonError::into_inner);
-    if !keys.iter().any(|known| known.expose_secret() == key.expose_secret()) {
-        keys.push(key.clone());
+    if !keys.iter().any(|known| known.key.expose_secret() == key.expose_secret()) {
+        keys.push(KnownKey::of(key));
     }
 }
 
@@ -72,24 +87,22 @@ pub(super) fn remember(key: &SecretString) {
 #[must_use]
 pub fn redact(text: &str) -> Cow<'_, str> {
     let keys = KEYS.read().unwrap_or_else(PoisonError::into_inner);
-    keys.iter().fold(Cow::Borrowed(text), |text, key| match without(key.expose_secret(), &text) {
+    keys.iter().fold(Cow::Borrowed(text), |text, key| match without(key, &text) {
         Some(redacted) => Cow::Owned(redacted),
         None => text,
     })
 }
 
 /// The text without this key; `None` if it does not hold it.
-fn without(key: &str, text: &str) -> Option<String> {
-    let encoded = Encoded::of(key);
+fn without(KnownKey { lowercase, encoded, .. }: &KnownKey, text: &str) -> Option<String> {
     let mut found = Vec::new();
     let mut letters: Vec<Letter> = text
         .char_indices()
         .map(|(at, letter)| Letter { letter: narrow(letter), source: at..at + letter.len_utf8() })
         .filter(|of| is_visible(of.letter))
         .collect();
-    let key: Vec<char> = key.chars().map(|letter| letter.to_ascii_lowercase()).collect();
     for _ in 0..=LAYERS {
-        found.extend(occurrences(&key, &letters));
+        found.extend(occurrences(lowercase, &letters));
         found.extend(encoded.occurrences(&letters));
         let decoded = decoded(&letters);
         if decoded.len() == letters.len() {
@@ -297,6 +310,10 @@ mod tests {
     use super::*;
 
     const KEY: &str = "aB+c/d=\"e\\f&g0123";
+
+    fn without(key: &str, text: &str) -> Option<String> {
+        super::without(&KnownKey::of(&SecretString::from(key)), text)
+    }
 
     fn spellings() -> Vec<String> {
         let percent =
