@@ -12,9 +12,9 @@ use crate::upstream::data::LabelColumn;
 /// What a label stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Meaning {
-    /// Members that were asked for: one, or a parent and its only child of the same label.
+    /// Members that were requested: one, or a parent and its only child of the same label.
     Requested(Vec<usize>),
-    /// A member that came along unasked.
+    /// A member that came along without a request.
     Unrequested,
     /// No member's label.
     Unknown,
@@ -24,7 +24,7 @@ pub enum Meaning {
 #[derive(Debug)]
 pub struct Labels<'a> {
     dimension: &'a Dimension,
-    asked: Lookup<'a>,
+    requested: Lookup<'a>,
     all: Lookup<'a>,
     root: Option<Root>,
 }
@@ -33,8 +33,8 @@ pub struct Labels<'a> {
 #[derive(Debug)]
 struct Root {
     member: usize,
-    is_asked: bool,
-    /// Whether nothing else was asked for.
+    is_requested: bool,
+    /// Whether nothing else was requested.
     is_alone: bool,
     /// Its label in answers, where that was seen; comparable.
     seen: Option<String>,
@@ -59,14 +59,14 @@ impl<'a> Lookup<'a> {
 }
 
 impl<'a> Labels<'a> {
-    /// The labels of what was asked for. `seen_root` is the label that an answer to the root alone bore.
+    /// The labels of what was requested. `seen_root` is the label that an answer to the root alone bore.
     #[must_use]
     pub fn of(dimension: &'a Dimension, part: &ChunkDimension, seen_root: Option<&str>) -> Self {
         // The label of a total that no hierarchy lists is made up for readers: it stands for nothing in an answer.
         let has_label = |member: usize| dimension.lists_total || !dimension.members[member].is_total();
-        let (mut asked, mut all) = (Lookup::default(), Lookup::default());
+        let (mut requested, mut all) = (Lookup::default(), Lookup::default());
         for &member in part.members.iter().filter(|&&member| has_label(member)) {
-            asked.add(dimension, member);
+            requested.add(dimension, member);
         }
         let nodes = &dimension.hierarchies[part.hierarchy].nodes;
         for node in nodes.iter().filter(|node| has_label(node.member)) {
@@ -75,11 +75,11 @@ impl<'a> Labels<'a> {
         let is_root = |node: &&Node| dimension.members[node.member].is_total();
         let root = nodes.iter().find(is_root).map(|node| Root {
             member: node.member,
-            is_asked: part.members.contains(&node.member),
+            is_requested: part.members.contains(&node.member),
             is_alone: part.members == [node.member],
             seen: seen_root.map(comparable),
         });
-        Self { dimension, asked, all, root }
+        Self { dimension, requested, all, root }
     }
 
     /// What each different label of a column stands for.
@@ -100,7 +100,7 @@ impl<'a> Labels<'a> {
     }
 
     /// Whether every label of a column is a member's. One may be that of a total whose label is not known: beside members, or where
-    /// the total alone was asked for.
+    /// the total alone was requested.
     #[must_use]
     pub fn are_in(&self, column: &LabelColumn) -> bool {
         let unknown = column.values.iter().filter(|label| self.listed(label) == Meaning::Unknown).count();
@@ -111,26 +111,30 @@ impl<'a> Labels<'a> {
     /// A label that is spelt exactly as a member's is that member's, before all that are spelt alike.
     fn listed(&self, label: &str) -> Meaning {
         let alike = comparable(label);
-        if let Some(members) = self.asked.exact.get(label) {
+        if let Some(members) = self.requested.exact.get(label) {
             return Meaning::Requested(members.clone());
         }
         if self.all.exact.contains_key(label) {
             return Meaning::Unrequested;
         }
         if let Some(root) = self.root.as_ref().filter(|root| root.seen.as_ref() == Some(&alike)) {
-            return if root.is_asked { Meaning::Requested(vec![root.member]) } else { Meaning::Unrequested };
+            return if root.is_requested {
+                Meaning::Requested(vec![root.member])
+            } else {
+                Meaning::Unrequested
+            };
         }
-        match self.asked.comparable.get(alike.as_str()) {
+        match self.requested.comparable.get(alike.as_str()) {
             Some(members) => Meaning::Requested(members.clone()),
             None if self.all.comparable.contains_key(alike.as_str()) => Meaning::Unrequested,
             None => Meaning::Unknown,
         }
     }
 
-    /// The only label that no member has is the total's, where the total was asked for and no other label is its. Beside others it
+    /// The only label that no member has is the total's, where the total was requested and no other label is its. Beside others it
     /// may as well be a new member's where the total's label is known.
     fn only_unlisted(&self, meanings: &[Meaning]) -> Option<(usize, usize)> {
-        let may_be = |root: &&Root| root.is_alone || root.is_asked && !self.dimension.lists_total;
+        let may_be = |root: &&Root| root.is_alone || root.is_requested && !self.dimension.lists_total;
         let root = self.root.as_ref().filter(may_be)?;
         if root.is_alone && meanings.len() == 1 {
             return Some((0, root.member));
