@@ -25,11 +25,9 @@ pub struct Estimate {
     plan: Option<UpstreamPlan>,
 }
 
-impl Estimate {
-    /// Whether what is read depends on rows that are read before.
-    fn is_open(&self) -> bool {
-        self.query.origin.is_some() || !self.query.lambda_aggregates().is_empty()
-    }
+/// Whether what is read depends on rows that are read before.
+fn is_open(query: &BoundQuery) -> bool {
+    query.origin.is_some() || !query.lambda_aggregates().is_empty()
 }
 
 impl Answerer {
@@ -51,21 +49,22 @@ impl Answerer {
         let of_lambdas = query.lambda_aggregates().into_iter().map(|lambda| lambda.set);
         let read: Vec<_> = [query.set].into_iter().chain(of_lambdas).collect();
         let identity = text.identity;
-        let mut estimate = Estimate { query, identity, revision: None, rows_at_most: 0, plan: None };
-        request.stages.time(Stage::Plan, || self.estimate_rows(feed, &mut estimate))?;
+        let plan = || self.estimate_rows(feed, &query, &identity);
+        let (rows_at_most, plan) = request.stages.time(Stage::Plan, plan)?;
+        let mut revision = None;
         // All figures of a feed are of one table.
         for set in read {
             if let RowSource::Cells(source) = &feed.sets[set].rows {
-                estimate.revision = Some(self.fetcher.open(&source.measurement.id, None).await?.revision());
+                revision = Some(self.fetcher.open(&source.measurement.id, None).await?.revision());
                 break;
             }
         }
-        Ok((format, estimate))
+        Ok((format, Estimate { query, identity, revision, rows_at_most, plan }))
     }
 
     /// Whether all figures that would be read are stored, and fresh.
     pub async fn has_all(&self, estimate: &Estimate, now: DateTime<Utc>) -> bool {
-        let Some(plan) = &estimate.plan else { return !estimate.is_open() };
+        let Some(plan) = &estimate.plan else { return !is_open(&estimate.query) };
         for chunk in plan.chunks.iter() {
             if !self.fetcher.is_ready(&plan.source.measurement, &chunk, now).await {
                 return false;
@@ -74,19 +73,22 @@ impl Answerer {
         true
     }
 
-    fn estimate_rows(&self, feed: &Feed, estimate: &mut Estimate) -> Result<(), BridgeError> {
-        let start = PageStart::read(None, &estimate.identity, None, true)?;
-        let query = lambda::narrowed(feed, &estimate.query);
-        let (read, plan) = match self.plan_page(feed, &query, None, &start) {
+    /// How many rows there are at most, and the requests for their figures.
+    fn estimate_rows(
+        &self,
+        feed: &Feed,
+        query: &BoundQuery,
+        identity: &str,
+    ) -> Result<(u64, Option<UpstreamPlan>), BridgeError> {
+        let start = PageStart::read(None, identity, None, true)?;
+        let (narrowed, is_open) = (lambda::narrowed(feed, query), is_open(query));
+        let (rows, plan) = match self.plan_page(feed, &narrowed, None, &start) {
             Ok((Scan { rows: PlannedRows::List(batch), .. }, _)) => (batch.num_rows() as u64, None),
             Ok((Scan { rows: PlannedRows::Cells(plan), .. }, _)) => (plan.row_bound(), Some(plan)),
             // Fewer may be left when it is known what it depends on.
-            Err(_) if estimate.is_open() => (self.limits.max_rows, None),
+            Err(_) if is_open => (self.limits.max_rows, None),
             Err(error) => return Err(error),
         };
-        let is_open = estimate.is_open();
-        estimate.plan = plan.filter(|_| !is_open);
-        estimate.rows_at_most = estimate.query.top.map_or(read, |top| read.min(top));
-        Ok(())
+        Ok((query.top.map_or(rows, |top| rows.min(top)), plan.filter(|_| !is_open)))
     }
 }

@@ -28,6 +28,7 @@ pub(super) struct EntityWriter<'a> {
 }
 
 struct PropertyWriter<'a> {
+    omit_nulls: bool,
     /// `,"Name":`
     name: Vec<u8>,
     type_annotation: Option<TypeAnnotation>,
@@ -41,8 +42,8 @@ enum ReadyMembers {
     None,
     /// For each value of a dictionary.
     Coded(Vec<Vec<u8>>),
-    /// Of the day or instant that was written last: the rows of a period have the same one.
-    Last(i64, Vec<u8>),
+    /// Of the day or instant that was written last, if one was: the rows of a period have the same one.
+    Last(Option<i64>, Vec<u8>),
 }
 
 /// `"Name@odata.type":"#Decimal"`, where the type does not follow from the JSON value.
@@ -67,6 +68,7 @@ struct ExpandWriter<'a> {
 }
 
 struct IdentityWriter<'a> {
+    context: &'a JsonContext<'a>,
     identity: Identity<'a>,
     said: Said,
     key: Vec<ColumnValues<'a>>,
@@ -85,7 +87,7 @@ impl<'a> EntityWriter<'a> {
             .identity
             .map(|identity| (identity, said(&identity)))
             .filter(|(_, said)| *said != Said::Nothing)
-            .map(|(identity, said)| IdentityWriter::new(output, identity, said))
+            .map(|(identity, said)| IdentityWriter::new(context, output, identity, said))
             .transpose()?;
         if output.references && identity.is_none() {
             return Err(PayloadError::NoIdentity);
@@ -115,7 +117,7 @@ impl<'a> EntityWriter<'a> {
             write_messages(out, self.context.messages);
         }
         if let Some(identity) = &self.identity {
-            identity.write(out, self.context, row)?;
+            identity.write(out, row)?;
         }
         if !self.references {
             self.write_members(out, row)?;
@@ -126,10 +128,10 @@ impl<'a> EntityWriter<'a> {
 
     fn write_members(&mut self, out: &mut Vec<u8>, row: usize) -> Result<(), PayloadError> {
         for property in &mut self.properties {
-            property.write(out, self.context, row)?;
+            property.write(out, row)?;
         }
         for expand in &mut self.expands {
-            expand.write(out, self.context, row)?;
+            expand.write(out, row)?;
         }
         Ok(())
     }
@@ -147,6 +149,7 @@ impl<'a> PropertyWriter<'a> {
         name.push(b':');
         let cells = ColumnValues::of(output.batch, property)?;
         Ok(Self {
+            omit_nulls: context.omit_nulls,
             type_annotation: TypeAnnotation::of(context, property.name, property, &cells),
             quoted: is_quoted(context, property.primitive),
             ready: ReadyMembers::of(&name, &cells, rows),
@@ -155,14 +158,9 @@ impl<'a> PropertyWriter<'a> {
         })
     }
 
-    fn write(
-        &mut self,
-        out: &mut Vec<u8>,
-        context: &JsonContext<'_>,
-        row: usize,
-    ) -> Result<(), PayloadError> {
+    fn write(&mut self, out: &mut Vec<u8>, row: usize) -> Result<(), PayloadError> {
         let is_null = self.cells.is_null(row);
-        if is_null && context.omit_nulls {
+        if is_null && self.omit_nulls {
             return Ok(());
         }
         if let Some(annotation) = &self.type_annotation
@@ -181,9 +179,9 @@ impl<'a> PropertyWriter<'a> {
             }
             (ReadyMembers::Last(last, member), cells) => {
                 if let Some(value) = cells.moment(row)
-                    && (*last != value || member.is_empty())
+                    && *last != Some(value)
                 {
-                    *last = value;
+                    *last = Some(value);
                     member.clone_from(&self.name);
                     cells.write_json(member, row, self.quoted)?;
                 }
@@ -210,7 +208,7 @@ impl ReadyMembers {
                 };
                 Self::Coded(values.iter().map(member).collect())
             }
-            ColumnValues::Date(_) | ColumnValues::Timestamp(..) => Self::Last(0, Vec::new()),
+            ColumnValues::Date(_) | ColumnValues::Timestamp(..) => Self::Last(None, Vec::new()),
             _ => Self::None,
         }
     }
@@ -228,15 +226,10 @@ impl<'a> ExpandWriter<'a> {
         Ok(Self { expand, target })
     }
 
-    fn write(
-        &mut self,
-        out: &mut Vec<u8>,
-        context: &JsonContext<'_>,
-        row: usize,
-    ) -> Result<(), PayloadError> {
+    fn write(&mut self, out: &mut Vec<u8>, row: usize) -> Result<(), PayloadError> {
         match self.expand.rows {
             ExpandedRows::One(rows) => match *at(rows, row)? {
-                None if context.omit_nulls => Ok(()),
+                None if self.target.context.omit_nulls => Ok(()),
                 target => {
                     self.write_name(out);
                     match target {
@@ -250,13 +243,13 @@ impl<'a> ExpandWriter<'a> {
             },
             ExpandedRows::Many { rows, counts } => {
                 if let Some(counts) = counts {
-                    self.write_count(out, context, *at(counts, row)?);
+                    self.write_count(out, *at(counts, row)?);
                 }
                 self.write_name(out);
                 self.write_many(out, at(rows, row)?)
             }
             ExpandedRows::Count(counts) => {
-                self.write_count(out, context, *at(counts, row)?);
+                self.write_count(out, *at(counts, row)?);
                 Ok(())
             }
         }
@@ -280,7 +273,8 @@ impl<'a> ExpandWriter<'a> {
         out.push(b':');
     }
 
-    fn write_count(&self, out: &mut Vec<u8>, context: &JsonContext<'_>, count: u64) {
+    fn write_count(&self, out: &mut Vec<u8>, count: u64) {
+        let context = self.target.context;
         scalar::separate(out);
         write_control_name(out, context, self.expand.name, "count");
         write_count(out, context, count);
@@ -288,14 +282,20 @@ impl<'a> ExpandWriter<'a> {
 }
 
 impl<'a> IdentityWriter<'a> {
-    fn new(output: &'a Output<'a>, identity: Identity<'a>, said: Said) -> Result<Self, PayloadError> {
+    fn new(
+        context: &'a JsonContext<'a>,
+        output: &'a Output<'a>,
+        identity: Identity<'a>,
+        said: Said,
+    ) -> Result<Self, PayloadError> {
         let key = identity.key.iter();
         let key = key.map(|property| ColumnValues::of(output.batch, property)).collect::<Result<_, _>>()?;
-        Ok(Self { identity, said, key })
+        Ok(Self { context, identity, said, key })
     }
 
     /// What is said of the entity. There are no edit links, because the service is read-only.
-    fn write(&self, out: &mut Vec<u8>, context: &JsonContext<'_>, row: usize) -> Result<(), PayloadError> {
+    fn write(&self, out: &mut Vec<u8>, row: usize) -> Result<(), PayloadError> {
+        let context = self.context;
         if self.identity.is_transient() {
             scalar::separate(out);
             write_control_name(out, context, "", "id");

@@ -94,7 +94,7 @@ impl Line<'_> {
         let (Some((_, term)), RowSource::Cells(source)) = (published, &self.source.rows) else {
             return Ok(());
         };
-        let totals = Totals { columns: &self.source.columns, source, filter: self.filter.as_ref(), by };
+        let totals = Totals::of(&self.source.columns, source, self.filter.as_ref(), by);
         let at_total = totals.dimensions().map_err(|error| refused(term.span.start, error))?;
         if let Some(&dimension) = at_total.first()
             && aggregates.iter().any(|aggregate| !aggregate.is_published())

@@ -17,13 +17,25 @@ use crate::query::axis_filter::{AxisScope, Possible};
 
 /// The filtered and grouped rows of figures.
 pub(super) struct Totals<'a> {
-    pub(super) columns: &'a [Column],
-    pub(super) source: &'a CellSource,
-    pub(super) filter: Option<&'a BoundExpr>,
-    pub(super) by: &'a [usize],
+    columns: &'a [Column],
+    source: &'a CellSource,
+    filter: Option<&'a BoundExpr>,
+    /// Where the filter can be true.
+    possible: Option<Possible>,
+    by: &'a [usize],
 }
 
-impl Totals<'_> {
+impl<'a> Totals<'a> {
+    pub(super) fn of(
+        columns: &'a [Column],
+        source: &'a CellSource,
+        filter: Option<&'a BoundExpr>,
+        by: &'a [usize],
+    ) -> Self {
+        let possible = filter.map(|filter| Possible::of(filter, &AxisScope { source, columns }));
+        Self { columns, source, filter, possible, by }
+    }
+
     /// The dimensions that must be at their totals for every group to be one published cell.
     pub(super) fn dimensions(&self) -> Result<Vec<usize>, ApplyError> {
         self.check_one_place(Axis::Period)?;
@@ -102,9 +114,7 @@ impl Totals<'_> {
 
     fn places(&self, axis: Axis) -> Vec<usize> {
         let measurement = &self.source.measurement;
-        let scope = AxisScope { source: self.source, columns: self.columns };
-        let possible = self.filter.map(|filter| Possible::of(filter, &scope));
-        let possible = possible.as_ref().and_then(|possible| possible.on(axis));
+        let possible = self.possible.as_ref().and_then(|possible| possible.on(axis));
         let is_in_set = |place: usize| match axis {
             Axis::Period => self
                 .source
