@@ -26,8 +26,7 @@ struct Made {
 
 impl AxisColumns {
     /// The values of a column at all positions of its axis; `None` if it does not depend on one axis alone.
-    #[must_use]
-    pub fn column(&self, measurement: &Measurement, column: &Column) -> Option<ArrayRef> {
+    pub(super) fn column(&self, measurement: &Measurement, column: &Column) -> Option<ArrayRef> {
         let axis = facts::axis(column.fact)?;
         let make = || {
             let positions = 0..facts::axis_len(measurement, axis);
@@ -38,8 +37,7 @@ impl AxisColumns {
     }
 
     /// The positions of an axis by their ids.
-    #[must_use]
-    pub fn numbers(&self, measurement: &Measurement, axis: Axis) -> Arc<Numbers> {
+    pub(super) fn numbers(&self, measurement: &Measurement, axis: Axis) -> Arc<Numbers> {
         let make = || {
             let positions = 0..facts::axis_len(measurement, axis);
             let number = |at| Some((facts::id_at(measurement, axis, at)?.into(), u32::try_from(at).ok()?));

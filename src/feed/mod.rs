@@ -31,8 +31,9 @@ use arrow_array::{ArrayRef, RecordBatch};
 use crate::catalogue::area::AreaKind;
 use crate::catalogue::id::{MeasurementId, PeriodTypeId};
 use crate::catalogue::measurement::Measurement;
-use crate::feed::axis_columns::AxisColumns;
+use crate::feed::axis_columns::{AxisColumns, Numbers};
 use crate::feed::column::Column;
+use crate::feed::facts::Axis;
 use crate::feed::spelling::FormerNames;
 use crate::odata::edm::{EntityType, Schema};
 use crate::search::SearchIndex;
@@ -205,7 +206,7 @@ pub struct CellSource {
     /// What the set takes of each dimension of the measurement, in the measurement's order.
     pub extents: Vec<Extent>,
     /// Shared by all sets of the measurement.
-    pub axis_columns: AxisColumns,
+    pub(super) axis_columns: AxisColumns,
 }
 
 /// How cells are arranged in rows.
@@ -239,6 +240,12 @@ impl CellSource {
     #[must_use]
     pub fn axis_column(&self, column: &Column) -> Option<ArrayRef> {
         self.axis_columns.column(&self.measurement, column)
+    }
+
+    /// The positions of an axis by their ids.
+    #[must_use]
+    pub fn axis_numbers(&self, axis: Axis) -> Arc<Numbers> {
+        self.axis_columns.numbers(&self.measurement, axis)
     }
 
     /// The same cells, with these dimensions at their totals.

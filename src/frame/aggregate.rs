@@ -13,7 +13,7 @@ use arrow_select::take::take;
 use super::Frame;
 use super::batch::batch;
 use super::error::FrameError;
-use super::order;
+use super::order::{self, RUN_ROWS};
 use super::values::RowValues;
 use crate::budget::work;
 use crate::catalogue::value::{FIGURE_SCALE, RowStatus};
@@ -23,9 +23,7 @@ use crate::odata::value::Value;
 use crate::query::apply::{Aggregate, Grouping, Step};
 use crate::query::eval::Rows as _;
 
-/// Rows that are grouped without looking whether the request may go on.
-const RUN_ROWS: u32 = 16_384;
-/// Groups are looked up in a list of all combinations of labels, if there are no more.
+/// Groups are looked up in a list of all combinations of labels, if there are no more, and not many more than rows.
 const MOST_CODES: usize = 1 << 20;
 
 /// Applies the steps. The result has row numbers as sort keys.
@@ -127,7 +125,7 @@ impl Groups {
     fn numbered(rows: u32, mut group_of: impl FnMut(usize, u32) -> u32) -> Result<Self, FrameError> {
         let (mut of_row, mut first_rows) = (Vec::with_capacity(rows as usize), Vec::new());
         for row in 0..rows {
-            if row % RUN_ROWS == 0 {
+            if (row as usize).is_multiple_of(RUN_ROWS) {
                 work::check()?;
             }
             let next = u32::try_from(first_rows.len()).unwrap_or(u32::MAX);
@@ -186,7 +184,7 @@ impl Groups {
         let values = comparable(cells, &[column])?;
         let mut best: Vec<Option<u32>> = vec![None; self.first_rows.len()];
         for (at, (group, row)) in self.valued(array).enumerate() {
-            if at % RUN_ROWS as usize == 0 {
+            if at % RUN_ROWS == 0 {
                 work::check()?;
             }
             let held = best[group as usize].map(|held| values.row(held as usize));
@@ -208,11 +206,12 @@ impl Groups {
 /// For each row a number for its values in columns of labels, and how many such numbers there can be; `None` for other columns, and
 /// where there are too many.
 fn codes(cells: RowValues<'_>, by: &[usize]) -> Result<Option<(Vec<usize>, usize)>, FrameError> {
+    let most = MOST_CODES.min(16 * cells.len().max(64));
     let (mut codes, mut count) = (vec![0; cells.len()], 1_usize);
     for &column in by {
         let Some(labels) = cells.array(column)?.as_dictionary_opt::<Int32Type>() else { return Ok(None) };
         let ranks = labels.values().len() + 1;
-        count = match count.checked_mul(ranks).filter(|count| *count <= MOST_CODES) {
+        count = match count.checked_mul(ranks).filter(|count| *count <= most) {
             Some(count) => count,
             None => return Ok(None),
         };

@@ -78,10 +78,9 @@ impl<'a> Assembly<'a> {
         named: &[usize],
         measures: &'a [usize],
     ) -> Self {
-        let measurement: &Measurement = &source.measurement;
         let axes = [Axis::Period].into_iter().chain(named.iter().copied().map(Axis::Dimension));
         let axes = axes.map(|axis| {
-            let numbers = source.axis_columns.numbers(measurement, axis);
+            let numbers = source.axis_numbers(axis);
             AssembledAxis { axis, numbers, is_read: true }
         });
         let axes = axes.collect();

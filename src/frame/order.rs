@@ -15,8 +15,8 @@ use crate::odata::value::Value;
 use crate::query::OrderKey;
 use crate::query::eval::{ColumnarValue, Rows};
 
-/// Rows that are sorted without looking whether the request may go on.
-const RUN_ROWS: usize = 16_384;
+/// Rows that are sorted or grouped without looking whether the request may go on.
+pub(super) const RUN_ROWS: usize = 16_384;
 
 /// The row numbers in the new order: all, or the first `limit`. Nulls come first in ascending order and last in descending order.
 ///

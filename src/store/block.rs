@@ -142,7 +142,8 @@ impl CellBlock {
         Ok(Arc::new(part.with_cells(filter_record_batch(&part.cells, &BooleanArray::from(keep))?)))
     }
 
-    /// The rows from the first of these periods to the last. Rows are in the order of their periods, so that few others are between.
+    /// The rows from the first of these periods to the last. Rows of blocks that this version writes are in the order of their
+    /// periods, so that few others are between.
     fn rows_around(&self, periods: &BTreeSet<&str>) -> Range<usize> {
         let Some((ids, values)) =
             self.periods().and_then(|ids| Some((ids, ids.values().as_string_opt::<i32>()?)))
