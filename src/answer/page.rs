@@ -74,7 +74,9 @@ impl Answerer {
         }
         page.end_at_top(&mut scan);
         let last_row = page.last_row().filter(|_| query.apply.is_none() && query.target != Target::Count);
-        scan.first = last_row.map(|last| (query.order.as_slice(), last));
+        if let Some(last) = last_row {
+            scan.end_after(&query.order, last);
+        }
         Ok((scan, page))
     }
 
@@ -197,7 +199,11 @@ impl<'a> PageRows<'a> {
 
     /// How many rows of the order the page and what comes before it have, with one that shows whether a page follows.
     fn last_row(&self) -> Option<usize> {
-        let before = self.query.skip.saturating_add(self.start.delivered());
+        // In the order of the set, the rows before a skip token are not read.
+        let before = match self.query.order.is_empty() {
+            true => self.to_skip,
+            false => self.query.skip.saturating_add(self.start.delivered()),
+        };
         usize::try_from(before.saturating_add(self.room).saturating_add(1)).ok()
     }
 

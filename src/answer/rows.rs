@@ -1,5 +1,6 @@
 //! Reads the rows of a plan chunk by chunk, in the order of the set.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::iter::Peekable;
 
@@ -45,8 +46,6 @@ pub(super) struct RowReader<'a> {
     plan: &'a UpstreamPlan,
     /// Makes the rows that are wanted.
     assembly: Option<Assembly<'a>>,
-    /// The columns that decide which rows are wanted.
-    decisive: BTreeSet<usize>,
     /// Rows that meet the condition and are not among the first of the order.
     left_out: u64,
     mode: RevisionMode,
@@ -75,7 +74,6 @@ impl<'a> RowReader<'a> {
             scan,
             plan,
             assembly: None,
-            decisive: scan.decisive(),
             left_out: 0,
             mode,
             chunks: plan.chunks_from(&scan.from).peekable(),
@@ -117,7 +115,7 @@ impl<'a> RowReader<'a> {
             let assembly = || assembly(plan, &scan.set.columns, &scan.needed);
             let assembly = self.assembly.get_or_insert_with(assembly);
             self.merge.add(match chosen {
-                Some(chosen) => assembly.rows(&chosen, last)?,
+                Some(chosen) => assembly.rows(chosen.as_ref(), last)?,
                 None => scan.filter.iter().try_fold(assembly.rows(block.as_ref(), last)?, Frame::filter)?,
             });
         }
@@ -125,15 +123,20 @@ impl<'a> RowReader<'a> {
     }
 
     /// The wanted rows alone, where they are found by few of the columns; `None` if all are assembled to find them.
-    fn chosen(&mut self, block: &CellBlock, last: &[u32]) -> Result<Option<CellBlock>, FrameError> {
+    fn chosen<'b>(
+        &mut self,
+        block: &'b CellBlock,
+        last: &[u32],
+    ) -> Result<Option<Cow<'b, CellBlock>>, FrameError> {
         let (plan, scan) = (self.plan, self.scan);
-        let is_few =
-            |(keys, count): &(&[OrderKey], usize)| !keys.is_empty() || *count < block.row_count() / 2;
+        let is_few = |(keys, count): &(&[OrderKey], usize)| {
+            *count < if keys.is_empty() { block.row_count() / 2 } else { block.row_count() }
+        };
         let first = scan.first.filter(is_few);
         let is_choice = scan.is_open || first.is_some();
         // The number of an unknown label depends on the other rows of its block.
         let may_choose = plan.source.form == CellForm::Wide && !block.holds_unknown();
-        if !is_choice || !may_choose || self.decisive.len() == scan.needed.len() {
+        if !is_choice || !may_choose || scan.decisive.len() == scan.needed.len() {
             return Ok(None);
         }
         let mut left_out = 0;
@@ -151,18 +154,20 @@ impl<'a> RowReader<'a> {
                 None => Ok(rows),
             }
         };
-        let assembly = assembly(plan, &scan.set.columns, &self.decisive);
+        let assembly = assembly(plan, &scan.set.columns, &scan.decisive);
         let assembly = if first.is_some() { assembly } else { assembly.unsorted() };
         let rows = assembly.chosen(block, last, choose)?;
         self.left_out += left_out as u64;
-        Ok(Some(block.with_rows(&rows)?))
+        Ok(Some(match rows.len() == block.row_count() {
+            true => Cow::Borrowed(block),
+            false => Cow::Owned(block.with_rows(&rows)?),
+        }))
     }
 
     /// How many of the remaining rows match. Rows are assembled only if a condition has to be evaluated on them.
     pub(super) async fn count(&mut self) -> Result<u64, BridgeError> {
         let (stages, scan) = (self.stages, self.scan);
-        let looked_at = self.decisive.clone();
-        let assembly = assembly(self.plan, &scan.set.columns, &looked_at).unsorted();
+        let assembly = assembly(self.plan, &scan.set.columns, &scan.decisive).unsorted();
         // Otherwise every requested row meets the condition, and evaluating it cannot fail.
         let remaining = scan.filter.as_ref().filter(|filter| scan.is_open || filter.can_fail());
         let mut count = self.merge.row_count() as u64;

@@ -21,8 +21,10 @@ pub(super) struct Scan<'a> {
     pub(super) set: &'a Set,
     /// The condition that rows must meet.
     pub(super) filter: Option<BoundExpr>,
-    /// Only the first so many rows of an order are wanted, without a key of the order of the set from `from` on.
+    /// The first so many rows by these order keys; without keys, in the order of the set, from `from` on.
     pub(super) first: Option<(&'a [OrderKey], usize)>,
+    /// Indexes of the columns that decide which rows are wanted.
+    pub(super) decisive: BTreeSet<usize>,
     /// Indexes of the columns that are read.
     pub(super) needed: BTreeSet<usize>,
     /// Whether the condition cannot be left to the upstream: how many rows must be read to find those that match is not known before.
@@ -77,11 +79,11 @@ pub(super) trait RowSink: Clone + Send + Sync {
     fn count(&mut self, _rows: u64) {}
 }
 
-impl Scan<'_> {
-    /// The columns that decide which rows are wanted.
-    pub(super) fn decisive(&self) -> BTreeSet<usize> {
-        let order = self.first.iter().flat_map(|(keys, _)| keys.iter()).map(|key| &key.expr);
-        self.filter.iter().chain(order).flat_map(BoundExpr::columns).collect()
+impl<'a> Scan<'a> {
+    /// Only the first so many rows by these order keys are wanted.
+    pub(super) fn end_after(&mut self, keys: &'a [OrderKey], count: usize) {
+        self.first = Some((keys, count));
+        self.decisive.extend(keys.iter().flat_map(|key| key.expr.columns()));
     }
 
     /// The most rows that are read from cells.
@@ -102,7 +104,8 @@ impl Answerer {
         needed: impl IntoIterator<Item = usize>,
         looks_at: impl FnOnce(bool) -> u64,
     ) -> Result<Scan<'a>, BridgeError> {
-        let needed = needed.into_iter().chain(filter.iter().flat_map(BoundExpr::columns)).collect();
+        let decisive: BTreeSet<_> = filter.iter().flat_map(BoundExpr::columns).collect();
+        let needed = needed.into_iter().chain(decisive.iter().copied()).collect();
         let (rows, is_open) = match &set.rows {
             RowSource::List(batch) => (PlannedRows::List(batch), false),
             RowSource::Cells(source) => {
@@ -113,7 +116,7 @@ impl Answerer {
                 (PlannedRows::Cells(plan(&wanted, self.limits.cell_limit)?), is_open)
             }
         };
-        let scan = Scan { set, filter, first: None, needed, is_open, rows, from: Vec::new() };
+        let scan = Scan { set, filter, first: None, decisive, needed, is_open, rows, from: Vec::new() };
         let (bound, limit) = (scan.row_bound(), self.limits.max_rows);
         match bound.min(looks_at(is_open)) > limit {
             true => Err(BridgeError::TooManyRows { bound, limit }),
