@@ -173,7 +173,7 @@ impl Answerer {
             let checked = check(&Resource { kind, options: &text.syntax.options, query: None })?;
             return Ok((checked, Bound::Document(document)));
         }
-        let query = request.stages.time(Stage::Bind, || self.bind_members(request, &text))?;
+        let query = request.stages.time(Stage::Bind, || self.bind_checked(request, &text))?;
         let checked = check(&resource::of_rows(&text.syntax.options, &query))?;
         Ok((checked, Bound::Rows(Box::new(BoundRows { query, text }))))
     }

@@ -1,5 +1,5 @@
-//! Conditions on members that do not exist: an error if the client prefers `handling=strict`; otherwise they are logged and stay in
-//! the query, so that the answer can name them.
+//! Binds requests, and checks their conditions on members that do not exist: an error if the client prefers `handling=strict`;
+//! otherwise they are logged and stay in the query, so that the answer can name them.
 
 use super::resource::{self, RequestText};
 use super::{Answerer, Request};
@@ -9,7 +9,7 @@ use crate::query::{BoundQuery, UnknownMember};
 impl Answerer {
     /// Binds the request, and refuses conditions on members that do not exist if the client prefers that. Labels that figures were
     /// published under exist, listed or not.
-    pub(super) fn bind_members(
+    pub(super) fn bind_checked(
         &self,
         request: &Request<'_>,
         text: &RequestText,

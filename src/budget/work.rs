@@ -321,7 +321,7 @@ impl Section {
             }
             // Those who have the memory may need a turn to give it back.
             self.turn = None;
-            at_length(|| spent.memory.wait(MEMORY_LOOK));
+            blocking(|| spent.memory.wait(MEMORY_LOOK));
         }
     }
 
@@ -329,7 +329,7 @@ impl Section {
     fn take_turn(&mut self) {
         self.turn = None;
         let turns = Arc::clone(&self.work.0.turns);
-        let turn = at_length(|| Handle::current().block_on(turns.acquire_owned()));
+        let turn = blocking(|| Handle::current().block_on(turns.acquire_owned()));
         self.turn = turn.ok().map(|turn| (turn, Instant::now()));
     }
 }
@@ -342,9 +342,8 @@ pub fn check() -> Result<(), WorkError> {
     SECTION.with_borrow_mut(|section| section.as_mut().map_or(Ok(()), Section::check))
 }
 
-/// Computes what may take longer than a moment and does not look whether it may go on. Other requests go on meanwhile, on another
-/// thread.
-pub fn at_length<T>(compute: impl FnOnce() -> T) -> T {
+/// Runs what blocks or computes long; other tasks of this worker move to another thread. Only on the threads of [`Workers`].
+pub fn blocking<T>(compute: impl FnOnce() -> T) -> T {
     tokio::task::block_in_place(compute)
 }
 

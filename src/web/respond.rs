@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use crate::answer::error::BridgeError;
 use crate::answer::stages::{Stage, Stages};
-use crate::budget::work::at_length;
+use crate::budget::work::blocking;
 use crate::error::{DescribeError, ErrorDescription};
 use crate::observe::request;
 use crate::odata::etag;
@@ -121,7 +121,7 @@ impl Document {
             Coding::Gzip => &self.gzip,
             Coding::Brotli => &self.brotli,
         };
-        kept.get_or_init(|| at_length(|| compress::packed_once(&self.plain, coding).into())).clone()
+        kept.get_or_init(|| blocking(|| compress::packed_once(&self.plain, coding).into())).clone()
     }
 }
 

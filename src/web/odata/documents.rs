@@ -6,7 +6,7 @@ use cached::macros::cached;
 
 use super::call::{Call, Service};
 use crate::answer::error::BridgeError;
-use crate::budget::work::at_length;
+use crate::budget::work::blocking;
 use crate::feed::{Feed, FeedId};
 use crate::odata::context_url::{self, Resource, Shape};
 use crate::odata::csdl;
@@ -65,7 +65,7 @@ fn filtered(feed: &Feed, format: Format, preferences: &Preferences) -> Result<Do
 }
 
 fn written(schema: &Schema, format: Format, annotated: bool) -> Result<Document, BridgeError> {
-    let body = at_length(|| match format {
+    let body = blocking(|| match format {
         Format::Json => csdl::json::write(schema, annotated),
         Format::Xml | Format::Text => csdl::xml::write(schema, annotated),
     });

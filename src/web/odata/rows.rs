@@ -16,7 +16,7 @@ use crate::answer::error::BridgeError;
 use crate::answer::stages::{Stage, Stages};
 use crate::answer::{Expanded, Expansion, Page};
 use crate::budget::answers::{Held, WRITING_BYTES};
-use crate::budget::work::{self, at_length};
+use crate::budget::work::{self, blocking};
 use crate::feed::arrays::value_at;
 use crate::feed::{Feed, RowSource, Set};
 use crate::frame::Frame;
@@ -75,7 +75,7 @@ impl Call<'_> {
             _held: work::hold(WRITING_BYTES)?,
         };
         let made = || stages.time(Stage::Write, || Ok::<_, BridgeError>((writing.tag()?, writing.body()?)));
-        let (tag, body) = if rows > FEW_ROWS { at_length(made) } else { made() }?;
+        let (tag, body) = if rows > FEW_ROWS { blocking(made) } else { made() }?;
         Ok(Answered { content_type, body, tag: Some(tag), age_seconds, preference_applied })
     }
 
