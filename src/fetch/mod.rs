@@ -11,6 +11,7 @@
 pub mod ask;
 mod asked;
 mod block_columns;
+mod bring;
 pub mod error;
 mod form;
 mod headings;
@@ -23,19 +24,17 @@ pub mod request;
 mod under_way;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt::Debug;
-use std::sync::atomic::{self, AtomicU32};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arrow_select::concat::concat_batches;
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
-use futures_util::future::{BoxFuture, FutureExt, try_join_all};
+use futures_util::future::try_join_all;
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::budget::upstream::Requester;
-use crate::catalogue::id::{MeasurementId, PeriodId};
+use crate::catalogue::id::MeasurementId;
 use crate::catalogue::measurement::Measurement;
 use crate::clock::Clock;
 use crate::fetch::ask::Asker;
@@ -47,8 +46,7 @@ use crate::observe::store_observer::StoreObserver;
 use crate::plan::chunk::{Chunk, ChunkError};
 use crate::plan::figure_box::{self, FigureBox};
 use crate::plan::missing::{self, Leeway};
-use crate::store::block::{CellBlock, PERIOD_COLUMN, Revision, SharedBlock};
-use crate::store::change::Changes;
+use crate::store::block::{PERIOD_COLUMN, Revision, SharedBlock};
 use crate::store::key::CellKey;
 use crate::store::revisions::RevisionLog;
 use crate::store::window::{Window, WindowAxis};
@@ -464,9 +462,7 @@ impl Fetcher {
         let caller = Caller::new(self.requester, cells);
         let (inner, of_task) = (Arc::clone(&self.inner), Arc::clone(measurement));
         let (asked, calling) = (chunk.clone(), caller.clone());
-        let bring = inherited(async move {
-            inner.fetch(&of_task, &asked, revision, &calling, &Halvings::default()).await
-        });
+        let bring = inherited(async move { inner.bring(&of_task, &asked, revision, &calling).await });
         self.inner.under_way.start(measurement, &chunk, revision, caller, bring)
     }
 }
@@ -489,98 +485,8 @@ impl Inner {
         keys.iter().map(|key| key.figures(measurement)).collect()
     }
 
-    /// Asks the upstream for a chunk, in halves where it is too much, and keeps what comes.
-    fn fetch<'a>(
-        &'a self,
-        measurement: &'a Arc<Measurement>,
-        chunk: &'a Chunk,
-        revision: Revision,
-        caller: &'a Caller,
-        halvings: &'a Halvings,
-    ) -> BoxFuture<'a, Result<Vec<StoredFigures>, FetchError>> {
-        async move {
-            let block = match self.ask(measurement, chunk, revision, caller).await {
-                Err(error) if error.is_too_much() && halvings.may_halve(&error) => {
-                    let mut parts = Vec::new();
-                    for smaller in chunk.smaller(measurement) {
-                        parts.extend(self.fetch(measurement, &smaller, revision, caller, halvings).await?);
-                    }
-                    return if parts.is_empty() { Err(error) } else { Ok(parts) };
-                }
-                answer => answer?,
-            };
-            halvings.succeeded();
-            Ok(vec![self.keep(measurement, CellKey::of(measurement, chunk), block).await?])
-        }
-        .boxed()
-    }
-
-    async fn ask(
-        &self,
-        measurement: &Arc<Measurement>,
-        chunk: &Chunk,
-        revision: Revision,
-        caller: &Caller,
-    ) -> Result<CellBlock, FetchError> {
-        let cells = self.asker.ask(measurement, chunk, caller).await?;
-        let (measurement, fetched_at) = (Arc::clone(measurement), self.clock.now());
-        aside(move || {
-            let schema = cells.first().ok_or(FetchError::Interrupted)?.schema();
-            let cells = order::in_order(&measurement, concat_batches(&schema, &cells)?)?;
-            Ok(CellBlock { cells, revision, fetched_at, updated: BTreeMap::new() }.narrowed()?)
-        })
-        .await
-    }
-
-    /// Puts a block in store. Where it differs from what was read before under the same date, it begins a revision of its own.
-    async fn keep(
-        &self,
-        measurement: &Measurement,
-        key: CellKey,
-        mut block: CellBlock,
-    ) -> Result<StoredFigures, FetchError> {
-        let earlier = self.store.overlapping(&measurement.id, &key).await;
-        let (changes, earlier) = compared(block.clone(), key.clone(), earlier).await?;
-        let mut tables = self.states();
-        let state = tables.entry(measurement.id.clone()).or_insert(RevisionState::of(block.revision));
-        if state.revision != block.revision {
-            return Err(FetchError::Moved { table: measurement.id.clone() });
-        }
-        if changes.within_revision {
-            state.revision = state.revision.next(block.fetched_at);
-            block.revision = state.revision;
-        }
-        block.updated = updated(&key, &block, &changes, &earlier);
-        state.stored_count += 1;
-        state.unconfirmed.push((state.stored_count, block.revision, key.clone()));
-        let seen_at = block.fetched_at;
-        let stored = self.store.insert(&measurement.id, key, block);
-        drop(tables);
-        self.revised.note(measurement, &changes, seen_at);
-        Ok(stored)
-    }
-
     fn states(&self) -> MutexGuard<'_, HashMap<MeasurementId, RevisionState>> {
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// How often a request is halved without a success if the upstream fails at it and names no limit. Where it names one, there is no such
-/// bound.
-const MOST_HALVINGS: u32 = 4;
-
-/// How often a request was halved since a part of it was last answered.
-#[derive(Debug, Default)]
-struct Halvings(AtomicU32);
-
-impl Halvings {
-    fn may_halve(&self, error: &FetchError) -> bool {
-        let is_limit = !matches!(error, FetchError::TooMuch(_));
-        is_limit || self.0.fetch_add(1, atomic::Ordering::Relaxed) < MOST_HALVINGS
-    }
-
-    fn succeeded(&self) {
-        self.0.store(0, atomic::Ordering::Relaxed);
     }
 }
 
@@ -613,46 +519,4 @@ fn window<'a>(measurement: &'a Measurement, chunk: &'a Chunk, key: &'a CellKey) 
         axes: [period].into_iter().chain(dimensions).collect(),
         measures: chunk.measures.iter().map(|&at| measurement.measures[at].id.as_str()).collect(),
     }
-}
-
-type Earlier = Vec<StoredFigures>;
-
-/// Works through many cells. That takes a while, so it is not done on a thread that answers requests.
-async fn aside<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, FetchError> + Send + 'static,
-) -> Result<T, FetchError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or(Err(FetchError::Interrupted))
-}
-
-/// What differs from earlier blocks.
-async fn compared(
-    block: CellBlock,
-    key: CellKey,
-    earlier: Earlier,
-) -> Result<(Changes, Earlier), FetchError> {
-    if earlier.is_empty() {
-        return Ok((Changes::default(), earlier));
-    }
-    aside(move || {
-        let changes = Changes::between(&Arc::new(block), &key, &earlier)?;
-        Ok((changes, earlier))
-    })
-    .await
-}
-
-/// When a figure of each period was last seen to change: with this revision, or as earlier blocks say.
-fn updated(
-    key: &CellKey,
-    block: &CellBlock,
-    changes: &Changes,
-    earlier: &[StoredFigures],
-) -> BTreeMap<PeriodId, DateTime<Utc>> {
-    let now = block.revision.instant().unwrap_or(block.fetched_at);
-    let before =
-        |period: &PeriodId| earlier.iter().filter_map(|(_, block)| block.updated.get(period)).max().copied();
-    let at = |period: &PeriodId| match changes.periods.contains_key(period) {
-        true => now,
-        false => before(period).unwrap_or(now),
-    };
-    key.periods.iter().map(|period| (period.clone(), at(period))).collect()
 }

@@ -1,0 +1,166 @@
+//! Brings cells from the upstream: asks for them, in halves where that is too much, and puts them in store.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{self, AtomicU32};
+
+use arrow_select::concat::concat_batches;
+use chrono::{DateTime, Utc};
+use futures_util::future::{BoxFuture, FutureExt};
+
+use super::{Inner, RevisionState};
+use crate::catalogue::id::PeriodId;
+use crate::catalogue::measurement::Measurement;
+use crate::fetch::error::FetchError;
+use crate::fetch::order::in_order;
+use crate::plan::chunk::Chunk;
+use crate::store::StoredFigures;
+use crate::store::block::{CellBlock, Revision};
+use crate::store::change::Changes;
+use crate::store::key::CellKey;
+use crate::upstream::caller::Caller;
+
+impl Inner {
+    /// Asks the upstream for a chunk and keeps what comes.
+    pub(super) async fn bring(
+        &self,
+        measurement: &Arc<Measurement>,
+        chunk: &Chunk,
+        revision: Revision,
+        caller: &Caller,
+    ) -> Result<Vec<StoredFigures>, FetchError> {
+        self.fetch(measurement, chunk, revision, caller, &Halvings::default()).await
+    }
+
+    /// Asks the upstream for a chunk, in halves where it is too much, and keeps what comes.
+    fn fetch<'a>(
+        &'a self,
+        measurement: &'a Arc<Measurement>,
+        chunk: &'a Chunk,
+        revision: Revision,
+        caller: &'a Caller,
+        halvings: &'a Halvings,
+    ) -> BoxFuture<'a, Result<Vec<StoredFigures>, FetchError>> {
+        async move {
+            let block = match self.ask(measurement, chunk, revision, caller).await {
+                Err(error) if error.is_too_much() && halvings.may_halve(&error) => {
+                    let mut parts = Vec::new();
+                    for smaller in chunk.smaller(measurement) {
+                        parts.extend(self.fetch(measurement, &smaller, revision, caller, halvings).await?);
+                    }
+                    return if parts.is_empty() { Err(error) } else { Ok(parts) };
+                }
+                answer => answer?,
+            };
+            halvings.succeeded();
+            Ok(vec![self.keep(measurement, CellKey::of(measurement, chunk), block).await?])
+        }
+        .boxed()
+    }
+
+    async fn ask(
+        &self,
+        measurement: &Arc<Measurement>,
+        chunk: &Chunk,
+        revision: Revision,
+        caller: &Caller,
+    ) -> Result<CellBlock, FetchError> {
+        let cells = self.asker.ask(measurement, chunk, caller).await?;
+        let (measurement, fetched_at) = (Arc::clone(measurement), self.clock.now());
+        aside(move || {
+            let schema = cells.first().ok_or(FetchError::Interrupted)?.schema();
+            let cells = in_order(&measurement, concat_batches(&schema, &cells)?)?;
+            Ok(CellBlock { cells, revision, fetched_at, updated: BTreeMap::new() }.narrowed()?)
+        })
+        .await
+    }
+
+    /// Puts a block in store. Where it differs from what was read before under the same date, it begins a revision of its own.
+    async fn keep(
+        &self,
+        measurement: &Measurement,
+        key: CellKey,
+        mut block: CellBlock,
+    ) -> Result<StoredFigures, FetchError> {
+        let earlier = self.store.overlapping(&measurement.id, &key).await;
+        let (changes, earlier) = compared(block.clone(), key.clone(), earlier).await?;
+        let mut tables = self.states();
+        let state = tables.entry(measurement.id.clone()).or_insert(RevisionState::of(block.revision));
+        if state.revision != block.revision {
+            return Err(FetchError::Moved { table: measurement.id.clone() });
+        }
+        if changes.within_revision {
+            state.revision = state.revision.next(block.fetched_at);
+            block.revision = state.revision;
+        }
+        block.updated = updated(&key, &block, &changes, &earlier);
+        state.stored_count += 1;
+        state.unconfirmed.push((state.stored_count, block.revision, key.clone()));
+        let seen_at = block.fetched_at;
+        let stored = self.store.insert(&measurement.id, key, block);
+        drop(tables);
+        self.revised.note(measurement, &changes, seen_at);
+        Ok(stored)
+    }
+}
+
+/// How often a request is halved without a success if the upstream fails at it and names no limit. Where it names one, there is no such
+/// bound.
+const MOST_HALVINGS: u32 = 4;
+
+/// How often a request was halved since a part of it was last answered.
+#[derive(Debug, Default)]
+struct Halvings(AtomicU32);
+
+impl Halvings {
+    fn may_halve(&self, error: &FetchError) -> bool {
+        let is_limit = !matches!(error, FetchError::TooMuch(_));
+        is_limit || self.0.fetch_add(1, atomic::Ordering::Relaxed) < MOST_HALVINGS
+    }
+
+    fn succeeded(&self) {
+        self.0.store(0, atomic::Ordering::Relaxed);
+    }
+}
+
+type Earlier = Vec<StoredFigures>;
+
+/// Works through many cells. That takes a while, so it is not done on a thread that answers requests.
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, FetchError> + Send + 'static,
+) -> Result<T, FetchError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(FetchError::Interrupted))
+}
+
+/// What differs from earlier blocks.
+async fn compared(
+    block: CellBlock,
+    key: CellKey,
+    earlier: Earlier,
+) -> Result<(Changes, Earlier), FetchError> {
+    if earlier.is_empty() {
+        return Ok((Changes::default(), earlier));
+    }
+    aside(move || {
+        let changes = Changes::between(&Arc::new(block), &key, &earlier)?;
+        Ok((changes, earlier))
+    })
+    .await
+}
+
+/// When a figure of each period was last seen to change: with this revision, or as earlier blocks say.
+fn updated(
+    key: &CellKey,
+    block: &CellBlock,
+    changes: &Changes,
+    earlier: &[StoredFigures],
+) -> BTreeMap<PeriodId, DateTime<Utc>> {
+    let now = block.revision.instant().unwrap_or(block.fetched_at);
+    let before =
+        |period: &PeriodId| earlier.iter().filter_map(|(_, block)| block.updated.get(period)).max().copied();
+    let at = |period: &PeriodId| match changes.periods.contains_key(period) {
+        true => now,
+        false => before(period).unwrap_or(now),
+    };
+    key.periods.iter().map(|period| (period.clone(), at(period))).collect()
+}
