@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Times two builds against each other: compare.py BASE NEW [--rounds 300] [--seconds 20] [--seed 7] [--only KIND,...] [--coding gzip]
+[--new-env NAME=VALUE]
 
 Both run on their built-in simulator with data folders of their own, and read the same set whole before. The same requests, made from the
 seed and each different from the one before, go to both in turn on one connection that stays open. Printed for each kind: medians in
@@ -7,11 +8,13 @@ milliseconds and base/new (above 1: new is faster), and the same of processor ti
 """
 
 import argparse
+import contextlib
 import http.client
 import json
 import os
 import random
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -30,12 +33,13 @@ def free_port():
 
 
 class Service:
-    def __init__(self, binary):
+    def __init__(self, ends, binary, settings={}):
         self.folder, self.port = tempfile.mkdtemp(prefix="compare-"), free_port()
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("BRIDGE_", "JOBINDSATS_"))}
-        environment |= {"BRIDGE_LISTEN": f"127.0.0.1:{self.port}", "BRIDGE_DATA_DIR": self.folder, "BRIDGE_LOG": "error"}
+        environment |= settings | {"BRIDGE_LISTEN": f"127.0.0.1:{self.port}", "BRIDGE_DATA_DIR": self.folder, "BRIDGE_LOG": "error"}
         self.process = subprocess.Popen([binary, "serve"], env=environment, cwd=self.folder,
                                         stdout=open(self.folder + "/log", "w"), stderr=subprocess.STDOUT)
+        ends.callback(self.stop)
         self.connection = None
         until = time.time() + 120
         while time.time() < until:
@@ -116,11 +120,14 @@ def main():
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--only", default="")
     parser.add_argument("--coding", default="")
+    parser.add_argument("--new-env", action="append", default=[], help="a setting of NEW alone, to compare one build with itself")
     options = parser.parse_args()
     rng = random.Random(options.seed)
     headers = {"Accept-Encoding": options.coding} if options.coding else {}
-    base, new = Service(options.base), Service(options.new)
-    try:
+    settings = dict(one.split("=", 1) for one in options.new_env)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    with contextlib.ExitStack() as ends:
+        base, new = Service(ends, options.base), Service(ends, options.new, settings)
         new.everything(f"/odata/jobindsats/{TABLE}/{SET}")
         made = kinds(base, rng)
         for kind, make in made.items():
@@ -153,8 +160,6 @@ def main():
             b, n = (statistics.median(side) * 1000 for side in took)
             note = f"  ({differs} answers differ)" if differs else ""
             print(f"{kind:28} base {b:9.3f} ms   new {n:9.3f} ms   base/new {b / n:5.2f}   processor {used[0]:8.3f} {used[1]:8.3f} {used[0] / max(used[1], 0.001):5.2f}   {len(took[0])} pairs, {size} bytes{note}", flush=True)
-    finally:
-        base.stop(), new.stop()
 
 
 main()

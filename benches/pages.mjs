@@ -36,7 +36,9 @@ const children = [];
 
 /** Starts a program of the bridge. That it ended is kept, since a program tells it only once. */
 const start = (args, settings = {}) => {
-  const child = spawn(bridge, args, { env: { ...process.env, ...settings }, stdio: 'ignore' });
+  // No setting and no key of the caller's.
+  const own = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(BRIDGE|JOBINDSATS)_/.test(name)));
+  const child = spawn(bridge, args, { env: { ...own, ...settings }, stdio: 'ignore' });
   const started = { child, hasEnded: false };
   started.end = new Promise((resolve) => {
     for (const event of ['exit', 'error']) child.once(event, () => resolve((started.hasEnded = true)));

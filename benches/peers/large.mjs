@@ -64,8 +64,10 @@ export const largeTable = async () => {
 };
 
 const firstAnswer = async (program, url) => {
+  const until = performance.now() + 60_000;
   for (;;) {
     if (program.hasEnded) throw new Error('the bridge ended by itself');
+    if (performance.now() > until) throw new Error(`nothing answers at ${url}`);
     if (await ask(url).catch(() => undefined)) return;
     await new Promise((resolve) => setTimeout(resolve, 2));
   }

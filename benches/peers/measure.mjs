@@ -284,7 +284,7 @@ const end = async () => {
   rmSync(folder, { recursive: true, force: true });
 };
 
-for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => end().then(() => process.exit(1)));
+for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM']) process.once(signal, () => end().then(() => process.exit(1)));
 try {
   await main();
 } finally {

@@ -8,6 +8,8 @@ import process from 'node:process';
 import { gunzipSync } from 'node:zlib';
 
 const HERTZ = 100;
+// Milliseconds after which a program that was told to end is killed.
+const LATE = 20_000;
 const started = [];
 const agent = new Agent({ keepAlive: true, maxSockets: 1 });
 
@@ -19,7 +21,8 @@ const ended = (child) =>
 /** Starts a program that runs until it is stopped; what it says goes into a file. */
 export const start = (folder, name, command, args, { settings = {}, cwd } = {}) => {
   const log = openSync(join(folder, `${name}.log`), 'a');
-  const { JOBINDSATS_API_KEY, JOBINDSATS_API_KEY_FILE, JOBINDSATS_API_URL, ...environment } = process.env;
+  // No setting and no key of the caller's.
+  const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(BRIDGE|JOBINDSATS)_/.test(name)));
   const child = spawn(command, args, { cwd, env: { ...environment, ...settings }, stdio: ['ignore', log, log] });
   const program = { name, child, hasEnded: false };
   program.end = ended(child).then(() => (program.hasEnded = true));
@@ -29,12 +32,15 @@ export const start = (folder, name, command, args, { settings = {}, cwd } = {}) 
 
 export const stop = async (program) => {
   program.child.kill();
+  const late = setTimeout(() => program.child.kill('SIGKILL'), LATE);
   await program.end;
+  clearTimeout(late);
   started.splice(started.indexOf(program), 1);
 };
 
 export const stopAll = async () => {
   for (const { child } of started) child.kill();
+  setTimeout(() => started.forEach(({ child }) => child.kill('SIGKILL')), LATE).unref();
   await Promise.all(started.map(({ end }) => end));
 };
 

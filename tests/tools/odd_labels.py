@@ -8,7 +8,6 @@ Starts the program's simulator, a proxy that gives some of its members and break
 
 import http.server
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,7 @@ import workbook  # noqa: E402
 from choices import Choice, feed  # noqa: E402
 from duckdb_extensions import import_extension  # noqa: E402
 from figures import same  # noqa: E402
+from service import unset  # noqa: E402
 
 ODD = {
     "A-kassen Ase": """Kasse "A" <b>&amp;</b> 'x'""",
@@ -86,7 +86,7 @@ def proxy(upstream: str) -> http.server.ThreadingHTTPServer:
 def started(command: list[str], log: Path, mark: str, environment: dict[str, str]) -> tuple[subprocess.Popen, str]:
     """A program once it says where it is, and its address."""
     with log.open("w") as file:
-        program = subprocess.Popen(command, stdout=file, stderr=file, env=os.environ | environment)
+        program = subprocess.Popen(command, stdout=file, stderr=file, env=unset() | environment)
     for _ in range(120):
         said = log.read_text()
         if mark in said:
@@ -142,7 +142,8 @@ def main(binary: str) -> None:
             programs.append(program)
             read_files(service)
         except BaseException:
-            print((folder / "service.log").read_text()[-2000:])
+            for log in folder.glob("*.log"):
+                print(log.read_text()[-2000:])
             raise
         finally:
             for program in programs:

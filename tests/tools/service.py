@@ -36,6 +36,16 @@ class Service:
         return next(int(line.split()[1]) // 1024 for line in lines if line.startswith(name))
 
 
+def unset() -> dict[str, str]:
+    """The environment without settings of the bridge: no key of the caller's reaches a program that is measured."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("BRIDGE_", "JOBINDSATS_"))}
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()[1]
@@ -80,14 +90,17 @@ def started(
 
         def start(command: list[str], within: pathlib.Path | None, more: dict[str, str]) -> subprocess.Popen:
             enter = (lambda: (within / "cgroup.procs").write_text("0", encoding="ascii")) if within else None
-            process = subprocess.Popen(command, env=os.environ | more, preexec_fn=enter)
+            process = subprocess.Popen(command, env=unset() | more, preexec_fn=enter)
             ends.callback(process.wait)
             ends.callback(process.terminate)
             return process
 
         if upstream is None:
             start([program, "simulator", "--listen", f"127.0.0.1:{simulator}"], None, {})
-            time.sleep(2)
+            for _ in range(600):
+                if listens(simulator):
+                    break
+                time.sleep(0.1)
         root = upstream or f"http://127.0.0.1:{simulator}"
         own_settings = {"BRIDGE_DATA_DIR": folder, "BRIDGE_LISTEN": f"127.0.0.1:{own}", "BRIDGE_LOG": "error"}
         serve = [program, "serve", "--simulator", f"{root}/v3"]

@@ -82,7 +82,10 @@ const EXPRESSIONS = {
   },
   EqualityExpression: compared,
   RelationalExpression: compared,
-  LogicalExpression: async (node, scope) => (await value(node.left, scope)) && value(node.right, scope),
+  LogicalExpression: async (node, scope) => {
+    assert.equal(node.operatorConstant.constantKind, "and");
+    return (await value(node.left, scope)) && value(node.right, scope);
+  },
   IdentifierExpression: ({ identifier: { literal } }, scope) => {
     assert.ok(named(literal) in scope, `${literal} is not known here`);
     return scope[named(literal)];
@@ -125,7 +128,10 @@ async function item(table, wanted) {
 
 /** A condition on rows as the text of `$filter`. */
 async function folded(node, scope) {
-  if (node.kind === "LogicalExpression") return `${await folded(node.left, scope)} and ${await folded(node.right, scope)}`;
+  if (node.kind === "LogicalExpression") {
+    assert.equal(node.operatorConstant.constantKind, "and");
+    return `${await folded(node.left, scope)} and ${await folded(node.right, scope)}`;
+  }
   const [operator] = COMPARED[node.operatorConstant.constantKind];
   assert.equal(node.left.kind, "FieldSelector");
   const bare = await value(node.right, scope);

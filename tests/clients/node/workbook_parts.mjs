@@ -114,7 +114,7 @@ for (const choice of CHOICES) {
   const bytes = await download(address("/open", choice, ".xlsx"));
   const ours = await unzipped(bytes);
   const section = (await mashup(ours.get("customXml/item1.xml"))).files.get("Formulas/Section1.m").toString();
-  const [, queryName, queryMashup] = /^section Section1;\r\n\r\nshared #"(\w+|[\wæøåÆØÅ]+)" = (.*);$/s.exec(section);
+  const [, queryName, queryMashup] = /^section Section1;\r\n\r\nshared #"([\wæøåÆØÅ]+)" = (.*);$/s.exec(section);
   const book = xlsx.read(bytes);
   const data = xlsx.utils.sheet_to_json(book.Sheets[book.SheetNames[0]], { header: 1, defval: "" });
   const blob = await workbookManager.generateSingleQueryWorkbook({ queryName, queryMashup, refreshOnOpen: false }, { data, config: { promoteHeaders: true } });

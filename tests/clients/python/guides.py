@@ -50,7 +50,7 @@ def follow(guide: str, service: str, folder: Path) -> None:
     (folder / f"guide.{language}").write_text(code)
     steps = "\n".join(["set -euo pipefail", *blocks(text, "sh"), command])
     environment = os.environ | {"HOME": str(folder), "LC_ALL": "C.UTF-8", "PIP_CONSTRAINT": str(VERSIONS), "PIP_QUIET": "1"}
-    done = subprocess.run(["bash", "-c", steps], cwd=folder, env=environment, capture_output=True, text=True, timeout=400)
+    done = subprocess.run(["bash", "-c", steps], cwd=folder, env=environment, capture_output=True, text=True, timeout=150)
     if done.returncode:
         sys.exit(f"{guide}:\n{done.stdout}\n{done.stderr}")
     (folder / "printed.txt").write_text(done.stdout)
