@@ -1,5 +1,8 @@
 # syntax=docker/dockerfile:1
 FROM rust:1.95.0-slim-bookworm AS build
+# The allocator's build uses make, of whatever version the distribution has.
+# hadolint ignore=DL3008
+RUN apt-get update && apt-get install --yes --no-install-recommends make && rm -rf /var/lib/apt/lists/*
 WORKDIR /source
 COPY Cargo.toml Cargo.lock askama.toml ./
 COPY metadata metadata
@@ -15,10 +18,8 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
 # glibc and CA certificates, nothing else; runs as 65532.
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /image/ /
-# Under a container's limit, memory that is given back at once is worth more than speed: docs/reliability.md has both measured.
 ENV BRIDGE_LISTEN=0.0.0.0:8080 \
-    BRIDGE_DATA_DIR=/var/lib/jobindsats-bridge \
-    MIMALLOC_PURGE_DELAY=0
+    BRIDGE_DATA_DIR=/var/lib/jobindsats-bridge
 USER 65532:65532
 VOLUME ["/var/lib/jobindsats-bridge"]
 EXPOSE 8080

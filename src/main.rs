@@ -4,11 +4,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use jobindsats_bridge::run;
-use mimalloc::MiMalloc;
 
 /// Gives memory back to the system soon after many answers were under way: docs/reliability.md compares allocators.
+#[cfg(not(target_env = "msvc"))]
 #[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Denmark's labour-market figures from Jobindsats.dk as OData feeds and Prometheus gauges.
 #[derive(Debug, Parser)]
@@ -34,8 +34,7 @@ enum Command {
     Healthcheck,
 }
 
-/// Has the system give the allocator pages of 4 kB instead of the 2 MB that it asks for, where a few bytes in use keep all the others.
-/// `docs/reliability.md` has what that saves.
+/// Has the system give the allocator pages of 4 kB also where it is set to give 2 MB, of which a few bytes in use keep all the others.
 #[cfg(target_os = "linux")]
 fn use_small_pages() {
     // Where that cannot be set, the program only needs more memory.

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What ordinary and hostile use in large numbers costs: memory that stays, time that others wait, calls of those who have left.
 
-    tests/tools/bounds.py target/release/jobindsats-bridge downloads [--clients 12] [--downloads 300] [--preload LIBRARY]
+    tests/tools/bounds.py target/release/jobindsats-bridge downloads [--clients 12] [--downloads 300]
     tests/tools/bounds.py target/release/jobindsats-bridge sets [--memory-mb 512]
     tests/tools/bounds.py target/release/jobindsats-bridge idle [--connections 10000]
     tests/tools/bounds.py target/release/jobindsats-bridge leaving
@@ -41,8 +41,7 @@ def said(text: str) -> None:
 
 
 def downloads(arguments: argparse.Namespace) -> bool:
-    preload = {"LD_PRELOAD": arguments.preload} if arguments.preload else {}
-    with started(arguments.program, BRIDGE_MEMORY_MB="64", **preload) as service:
+    with started(arguments.program, BRIDGE_MEMORY_MB="64") as service:
         service.get(PAGE)
         time.sleep(20)
         idle = service.memory_mb()
@@ -174,7 +173,6 @@ def main() -> None:
     parser.add_argument("case", choices=["downloads", "sets", "idle", "leaving", "tables"])
     parser.add_argument("--clients", type=int, default=12)
     parser.add_argument("--downloads", type=int, default=300)
-    parser.add_argument("--preload")
     parser.add_argument("--memory-mb", type=int, default=512)
     parser.add_argument("--connections", type=int, default=10_000)
     parser.add_argument("--megabytes", type=int, default=30)
