@@ -24,6 +24,12 @@ impl Origin {
         }
     }
 
+    /// How names of files begin: they say so if the figures are made up.
+    #[must_use]
+    pub fn file_prefix(&self) -> &'static str {
+        if self.is_simulator { "simulator_" } else { "" }
+    }
+
     /// The description of a service: its title, and where its figures come from.
     pub(super) fn describe_feed(&self, title: &str) -> String {
         let stop = if title.ends_with('.') { "" } else { "." };

@@ -48,12 +48,14 @@ pub struct Sources {
     pub now: DateTime<Utc>,
 }
 
-/// What a program reads of a page: a feed, a calendar.
+/// What a program reads of a page: a feed, a calendar, a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {
     pub content_type: &'static str,
     pub language: Language,
-    pub body: String,
+    /// Under which it is saved; `None` for what is read on and on.
+    pub name: Option<String>,
+    pub body: Vec<u8>,
 }
 
 /// A page, ready to be sent.

@@ -130,10 +130,11 @@ where
     F: Future<Output = Result<File, Html>> + Send + 'static,
 {
     match made(request, state, make).await {
-        Some(Ok(File { content_type, language, body })) => {
+        Some(Ok(File { content_type, language, name, body })) => {
             let mut response = HttpResponse::Ok();
             response.insert_header((header::CONTENT_TYPE, content_type));
             response.insert_header((header::CONTENT_LANGUAGE, language.code()));
+            name.map(|name| response.insert_header(respond::attachment(&name)));
             unless_held(request, StatusCode::OK, response, body).await
         }
         Some(Err(html)) => send(request, html).await,
@@ -178,7 +179,7 @@ async fn send(request: &HttpRequest, html: Html) -> HttpResponse {
     if let Some(seconds) = html.retry_after_seconds {
         response.insert_header((header::RETRY_AFTER, seconds.to_string()));
     }
-    unless_held(request, status, response, html.body).await
+    unless_held(request, status, response, html.body.into_bytes()).await
 }
 
 /// Sends a body with its entity tag, or 304 if the client has it already.
@@ -186,9 +187,9 @@ async fn unless_held(
     request: &HttpRequest,
     status: StatusCode,
     mut response: actix_web::HttpResponseBuilder,
-    body: String,
+    body: Vec<u8>,
 ) -> HttpResponse {
-    let tag = etag::weak(&respond::digest(body.as_bytes()));
+    let tag = etag::weak(&respond::digest(&body));
     response
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((header::REFERRER_POLICY, "no-referrer"))
@@ -199,7 +200,7 @@ async fn unless_held(
     if status == StatusCode::OK && held.is_some_and(|held| etag::matches(&held, &tag)) {
         return response.status(StatusCode::NOT_MODIFIED).finish();
     }
-    packed(request, response, body.into_bytes()).await
+    packed(request, response, body).await
 }
 
 /// A body in the best coding that the client accepts, compressed on a blocking thread.

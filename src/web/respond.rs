@@ -492,6 +492,12 @@ pub fn digest(body: &[u8]) -> String {
     etag::of_hash(Sha256::new_with_prefix(body))
 }
 
+/// The header of what is saved as a file of that name.
+#[must_use]
+pub fn attachment(name: &str) -> (HeaderName, String) {
+    (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\""))
+}
+
 /// The coding that the client likes best.
 #[must_use]
 pub fn coding(request: &HttpRequest) -> Coding {

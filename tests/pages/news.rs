@@ -59,6 +59,17 @@ fn elements(xml: &str, tag: &str) -> Vec<String> {
     xml.split(&open).skip(1).filter_map(|rest| Some(rest.split_once(&close)?.0.to_owned())).collect()
 }
 
+const HEADER: [&str; 10] =
+    ["Hvad", "Dag", "Id", "Måling", "Periode", "Mål", "Område", "Fordeling", "Før", "Efter"];
+
+/// The lines of the table, with its header.
+fn records(text: &str) -> Vec<Vec<String>> {
+    let mut reader =
+        csv::ReaderBuilder::new().delimiter(b';').has_headers(false).from_reader(text.as_bytes());
+    let records = reader.records().map(|record| record.unwrap().iter().map(str::to_owned).collect());
+    records.collect()
+}
+
 #[actix_web::test]
 async fn the_table_has_every_table_that_came_and_every_changed_figure() {
     let (app, revised) = after_a_change().await;
@@ -66,11 +77,15 @@ async fn the_table_has_every_table_that_came_and_every_changed_figure() {
     let link = links(&page).into_iter().find(|link| link.contains("nyt.csv")).unwrap();
     let file = app.get(&format!("/{}", link.trim_start_matches("./"))).await;
     assert_eq!((file.status, file.header("Content-Type")), (200, "text/csv; charset=utf-8"));
+    assert_eq!(file.header("Content-Disposition"), "attachment; filename=\"simulator_nyt.csv\"");
+    let english = app.get_with("/nyt.csv", &[("Accept-Language", "en")]).await;
+    assert_eq!(english.body, file.body, "its columns are those of every reader");
     let text = file.text();
     let text = text.strip_prefix('\u{feff}').expect("what Excel knows UTF-8 by");
-    let mut reader = csv::ReaderBuilder::new().delimiter(b';').from_reader(text.as_bytes());
-    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
-    let of = |what: &'static str| rows.iter().filter(move |row| &row[0] == what);
+    let rows = records(text);
+    assert_eq!(rows[0], HEADER);
+    assert!(rows.iter().flatten().all(|cell| !cell.ends_with(",0")), "{text}");
+    let of = |what: &'static str| rows.iter().filter(move |row| row[0] == what);
     let tables = app.get("/odata/Datasets?$select=Identifier,Modified").await.rows();
     assert!(of("Nye tal").count() > 0);
     for row in of("Nye tal") {
@@ -78,15 +93,27 @@ async fn the_table_has_every_table_that_came_and_every_changed_figure() {
         assert_eq!(table["Modified"].as_str().unwrap()[..10], row[1], "{row:?}");
     }
     assert_eq!(of("Ændret tal").count(), revised.len());
-    let number = |cell: &str| cell.replace(',', ".").parse::<f64>().ok();
-    let mut figures: Vec<_> = of("Ændret tal").map(|row| (number(&row[8]), number(&row[9]))).collect();
-    let mut expected: Vec<_> =
-        revised.iter().map(|row| (row["Before"].as_f64(), row["After"].as_f64())).collect();
-    figures.sort_by(|one, other| one.partial_cmp(other).unwrap());
-    expected.sort_by(|one, other| one.partial_cmp(other).unwrap());
-    assert_eq!(figures, expected);
-    let elsewhere = app.get("/nyt.csv?kommune=707").await.text();
-    assert!(elsewhere.lines().count() < text.lines().count(), "only one municipality's");
+    let cell = |value: &Value| match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        number => number.to_string().trim_end_matches(".0").replace('.', ","),
+    };
+    let names = ["Table", "Period", "Measure", "Area", "Before", "After"];
+    let mut expected: Vec<_> = revised.iter().map(|row| names.map(|name| cell(&row[name]))).collect();
+    let mut changed: Vec<_> =
+        of("Ændret tal").map(|row| [2, 4, 5, 6, 8, 9].map(|at: usize| row[at].clone())).collect();
+    expected.sort();
+    changed.sort();
+    assert_eq!(changed, expected);
+
+    let code = revised[0]["Area"].as_str().unwrap();
+    let here = app.get(&format!("/nyt.csv?kommune={code}")).await;
+    assert_eq!(here.status, 200);
+    let here = records(here.text().trim_start_matches('\u{feff}'));
+    let here: Vec<_> = here.iter().filter(|row| row[0] == "Ændret tal").collect();
+    let of_area = revised.iter().filter(|row| row["Area"] == code).count();
+    assert!(of_area > 0 && of_area < revised.len());
+    assert!(here.len() == of_area && here.iter().all(|row| row[6] == code), "{here:?}");
     assert_eq!(app.get("/nyt.csv?emne=findes-ikke").await.status, 400);
 }
 
@@ -266,7 +293,7 @@ async fn what_is_not_shown_is_counted() {
 #[actix_web::test]
 async fn bad_input_is_a_friendly_page_with_its_status() {
     let app = App::start().await;
-    for address in ["/nyt", "/nyt.atom", "/nyt.ics"] {
+    for address in ["/nyt", "/nyt.atom", "/nyt.ics", "/nyt.csv"] {
         for (options, status, sentence) in [
             ("kommune=999", 400, "Kommunen &#39;999&#39; findes ikke"),
             ("emne=sygedagpnege", 400, "men det gør &#39;Sygedagpenge&#39;"),
@@ -291,7 +318,7 @@ async fn bad_input_is_a_friendly_page_with_its_status() {
 async fn without_a_list_of_tables_there_is_no_news() {
     let app = App::start().await;
     let app = app.stopped(|folder| std::fs::remove_dir_all(folder.join("simulator")).unwrap()).await;
-    for address in ["/nyt", "/nyt.atom", "/nyt.ics"] {
+    for address in ["/nyt", "/nyt.atom", "/nyt.ics", "/nyt.csv"] {
         let answer = app.get_with(address, &[BROWSER]).await;
         assert_eq!((answer.status, answer.header("Retry-After")), (503, "60"), "{address}");
     }

@@ -3,7 +3,7 @@
 use crate::support::app::App;
 
 /// Every address that is read, with the word that its refusal of other methods must have.
-const READ: [(&str, &str); 12] = [
+const READ: [(&str, &str); 13] = [
     ("/", "broen"),
     ("/status", "broen"),
     ("/metrics", "Prometheus"),
@@ -16,6 +16,7 @@ const READ: [(&str, &str); 12] = [
     ("/maaling/y25i01", "måling"),
     ("/maaling/y25i01/byg", "udtræk"),
     ("/nyt", "nyt"),
+    ("/nyt.csv", "nyt"),
 ];
 
 #[actix_web::test]

@@ -38,7 +38,8 @@ pub fn calendar(sources: &Sources, visit: Visit) -> Result<File, Html> {
     for coming in &news.coming {
         calendar.push(event(sources, &visit, &news, coming));
     }
-    Ok(File { content_type: "text/calendar; charset=utf-8", language: l, body: calendar.to_string() })
+    let body = calendar.to_string().into_bytes();
+    Ok(File { content_type: "text/calendar; charset=utf-8", language: l, name: None, body })
 }
 
 /// The event stays the same when its day is moved: its id is that of the figures that follow the newest ones.

@@ -12,7 +12,6 @@ use crate::catalogue::measurement::{Measurement, MeasurementHead};
 use crate::catalogue::period::Period;
 use crate::catalogue::revised::RevisedFigure;
 use crate::pages::language::Language;
-use crate::pages::news::interest::Interest;
 use crate::pages::revised::{self, Revised};
 
 /// How many measures are told of with their largest change.
@@ -38,14 +37,13 @@ pub(super) struct Change {
     largest: BTreeMap<String, Arc<RevisedFigure>>,
 }
 
-/// The changes that somebody wants to hear of, the newest first. Those of tables that are no longer listed are left out.
-pub(super) fn grouped(
+/// Changed figures by table and day, the newest first.
+pub(super) fn grouped<'a>(
     catalogue: &Catalogue,
-    interest: &Interest,
-    figures: &[Arc<RevisedFigure>],
+    figures: impl Iterator<Item = (&'a Arc<MeasurementHead>, &'a Arc<RevisedFigure>)>,
 ) -> Vec<Change> {
     let mut changes: BTreeMap<(NaiveDate, &str), Change> = BTreeMap::new();
-    for (head, figure) in wanted(catalogue, interest, figures) {
+    for (head, figure) in figures {
         let day = day(figure);
         let change = changes.entry((day, &figure.table)).or_insert_with(|| Change {
             head: Arc::clone(head),
@@ -61,17 +59,6 @@ pub(super) fn grouped(
         change.add(figure);
     }
     changes.into_values().rev().collect()
-}
-
-/// The changed figures that somebody wants to hear of, with their tables.
-pub(super) fn wanted<'a>(
-    catalogue: &'a Catalogue,
-    interest: &'a Interest,
-    figures: &'a [Arc<RevisedFigure>],
-) -> impl Iterator<Item = (&'a Arc<MeasurementHead>, &'a Arc<RevisedFigure>)> {
-    let figures = figures.iter().filter(|figure| interest.has_figure(figure));
-    let of_tables = figures.filter_map(|figure| Some((catalogue.head(&figure.table)?, figure)));
-    of_tables.filter(|(head, _)| interest.has_table(catalogue, head))
 }
 
 /// The day in Denmark on which a change was seen.

@@ -1,12 +1,15 @@
 //! All that is new, collected from the list of tables and the log of revised figures.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{NaiveDate, TimeDelta};
 use chrono_tz::Europe::Copenhagen;
 
 use crate::catalogue::Catalogue;
+use crate::catalogue::id::MeasurementId;
 use crate::catalogue::measurement::MeasurementHead;
+use crate::catalogue::revised::RevisedFigure;
 use crate::pages::Sources;
 use crate::pages::error::PageError;
 use crate::pages::news::changes::{self, Change};
@@ -31,10 +34,10 @@ pub(super) struct News {
     pub interest: Interest,
     pub catalogue: Arc<Catalogue>,
     pub today: NaiveDate,
+    /// The tables that are of interest.
+    heads: BTreeMap<MeasurementId, Arc<MeasurementHead>>,
     /// The newest first.
     pub arrived: Vec<Dated>,
-    /// The newest first.
-    pub changed: Vec<Change>,
     /// The next first. A day may have passed without the figures.
     pub coming: Vec<Dated>,
 }
@@ -47,9 +50,10 @@ impl News {
         }
         let interest = Interest::of(&catalogue, visit)?;
         let today = sources.now.with_timezone(&Copenhagen).date_naive();
-        let heads = catalogue.heads.values().filter(|head| interest.has_table(&catalogue, head));
+        let mut heads = catalogue.heads.clone();
+        heads.retain(|_, head| interest.has_table(&catalogue, head));
         let (mut arrived, mut coming) = (Vec::new(), Vec::new());
-        for head in heads {
+        for head in heads.values() {
             let dated = |day| Dated { head: Arc::clone(head), day };
             let is_new = |day: &NaiveDate| *day <= today && today - *day < TimeDelta::days(NEW_FOR_DAYS);
             arrived.extend(head.update_latest.filter(is_new).map(dated));
@@ -60,9 +64,22 @@ impl News {
         }
         arrived.sort_by_key(|one| std::cmp::Reverse(one.day));
         coming.sort_by_key(|one| one.day);
-        let figures = sources.revisions.figures();
-        let changed = changes::grouped(&catalogue, &interest, &figures);
-        Ok(Self { interest, catalogue, today, arrived, changed, coming })
+        Ok(Self { interest, catalogue, today, heads, arrived, coming })
+    }
+
+    /// The changed figures that are of interest, with their tables. Those of tables that are no longer listed are left out.
+    pub fn revised<'a>(
+        &'a self,
+        figures: &'a [Arc<RevisedFigure>],
+    ) -> impl Iterator<Item = (&'a Arc<MeasurementHead>, &'a Arc<RevisedFigure>)> {
+        let figures = figures.iter().filter(|figure| self.interest.has_figure(figure));
+        let id = |figure: &RevisedFigure| MeasurementId::from(figure.table.to_lowercase());
+        figures.filter_map(move |figure| Some((self.heads.get(&id(figure))?, figure)))
+    }
+
+    /// The same by table and day, the newest first.
+    pub fn changed(&self, sources: &Sources) -> Vec<Change> {
+        changes::grouped(&self.catalogue, self.revised(&sources.revisions.figures()))
     }
 
     /// What the news are about, in words: the subject and the municipality.

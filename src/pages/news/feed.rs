@@ -58,7 +58,7 @@ pub fn feed(sources: &Sources, visit: Visit) -> Result<File, Html> {
     let l = visit.language;
     let mut entries: Vec<Entry> =
         news.arrived.iter().map(|one| Entry::arrived(sources, &visit, one)).collect();
-    entries.extend(news.changed.iter().map(|one| Entry::changed(sources, &visit, one)));
+    entries.extend(news.changed(sources).iter().map(|one| Entry::changed(sources, &visit, one)));
     entries.sort_by_key(|entry| std::cmp::Reverse(entry.at));
     entries.truncate(ENTRIES);
     let subject = visit.option(SUBJECT).unwrap_or_default();
@@ -81,7 +81,12 @@ pub fn feed(sources: &Sources, visit: Visit) -> Result<File, Html> {
         return Err(made);
     }
     made.body.retain(is_allowed);
-    Ok(File { content_type: "application/atom+xml; charset=utf-8", language: l, body: made.body })
+    Ok(File {
+        content_type: "application/atom+xml; charset=utf-8",
+        language: l,
+        name: None,
+        body: made.body.into_bytes(),
+    })
 }
 
 /// An id of the entry that is the same under every address of the service.

@@ -7,6 +7,7 @@ use crate::open::CHOICE_OPTION;
 use crate::pages::language::Language;
 use crate::pages::layout::Layout;
 use crate::pages::municipality::{self, Municipality};
+use crate::pages::news::changes::Change;
 use crate::pages::news::collected::{self, Dated, News};
 use crate::pages::news::interest::{SUBJECT, subjects};
 use crate::pages::visit::Visit;
@@ -79,6 +80,7 @@ pub fn page(sources: &Sources, visit: Visit) -> Html {
     // Who follows the news takes no collection along.
     let options = [(SUBJECT, subject.as_str()), (CHOICE_OPTION, "")];
     let has_all = visit.option(COMING.0) == Some(COMING.1);
+    let changes = news.changed(sources);
     let soon =
         news.coming.partition_point(|one| has_all || one.day <= news.today + TimeDelta::days(AHEAD_DAYS));
     let (coming, later) = news.coming.split_at(soon);
@@ -91,9 +93,9 @@ pub fn page(sources: &Sources, visit: Visit) -> Html {
         coming: days(coming, &visit, Some(news.today)),
         later: (!later.is_empty()).then(|| (format!("{}#kommer", visit.here(&[COMING])), later.len())),
         arrived: days(&news.arrived[..news.arrived.len().min(TABLES)], &visit, None),
-        changed: changed(&news, &visit),
+        changed: changed(&changes, &visit),
         more_arrived: news.arrived.len().saturating_sub(TABLES),
-        more_changed: news.changed.len().saturating_sub(CHANGES),
+        more_changed: changes.len().saturating_sub(CHANGES),
         feed: visit.link("nyt.atom", &options),
         calendar: visit.link("nyt.ics", &options),
         table: visit.link("nyt.csv", &options),
@@ -103,9 +105,9 @@ pub fn page(sources: &Sources, visit: Visit) -> Html {
     Html::of(200, l, &page)
 }
 
-fn changed(news: &News, visit: &Visit) -> Vec<Changed> {
+fn changed(changes: &[Change], visit: &Visit) -> Vec<Changed> {
     let l = visit.language;
-    let shown = news.changed.iter().take(CHANGES).map(|change| Changed {
+    let shown = changes.iter().take(CHANGES).map(|change| Changed {
         table: Table::new(&Dated { head: change.head.clone(), day: change.day }, visit),
         day: l.day(change.day),
         summary: change.summary(l),

@@ -110,9 +110,8 @@ pub(in crate::web) fn holds_rows<'a>(
     if query.expand.is_empty() { Ok(query) } else { Err(ExportError::NoExpand.into()) }
 }
 
-/// The suggested file name, made from the names of table and set, not from the request's text. Says so if the figures are made up.
-pub(in crate::web) fn file_name(is_simulator: bool, table: &str, set: &str, extension: &str) -> String {
-    let origin = if is_simulator { "simulator_" } else { "" };
+/// The suggested file name, made from the names of table and set, not from the request's text. `prefix` is that of the origin.
+pub(in crate::web) fn file_name(prefix: &str, table: &str, set: &str, extension: &str) -> String {
     let plain = |letter: char| match letter {
         'æ' => "ae".to_owned(),
         'ø' => "oe".to_owned(),
@@ -121,7 +120,7 @@ pub(in crate::web) fn file_name(is_simulator: bool, table: &str, set: &str, exte
         _ => "_".to_owned(),
     };
     let set: String = set.chars().map(plain).collect();
-    format!("{origin}{}_{set}.{extension}", table.to_lowercase())
+    format!("{prefix}{}_{set}.{extension}", table.to_lowercase())
 }
 
 #[cfg(test)]
@@ -129,8 +128,11 @@ mod tests {
     use super::file_name;
 
     #[test]
-    fn file_names_are_plain_and_say_what_is_made_up() {
-        assert_eq!(file_name(false, "Y25I01", "Fordelt_på_Køn", "csv"), "y25i01_Fordelt_paa_Koen.csv");
-        assert_eq!(file_name(true, "y01a02", "Hovedtal", "parquet"), "simulator_y01a02_Hovedtal.parquet");
+    fn file_names_are_plain() {
+        assert_eq!(file_name("", "Y25I01", "Fordelt_på_Køn", "csv"), "y25i01_Fordelt_paa_Koen.csv");
+        assert_eq!(
+            file_name("simulator_", "y01a02", "Hovedtal", "parquet"),
+            "simulator_y01a02_Hovedtal.parquet"
+        );
     }
 }

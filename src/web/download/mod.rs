@@ -86,7 +86,7 @@ async fn file(request: &HttpRequest, state: &AppState) -> Result<HttpResponse, B
         return Err(FetchError::Moved { table: table.into() }.into());
     }
     let set = estimate.query.result(&source.feed);
-    let name = file_name(state.feeds.origin().is_simulator, &table, &set.name, kind.extension());
+    let name = file_name(state.feeds.origin().file_prefix(), &table, &set.name, kind.extension());
     let about_bytes = estimate.rows_at_most.saturating_mul(row_bytes);
     let download = Download { request, state, preferences, source, kind, name };
     if download.is_http10() && about_bytes > state.files.largest_bytes {
@@ -245,7 +245,7 @@ impl Download<'_> {
         let mut response = HttpResponse::build(status);
         response
             .insert_header((header::CONTENT_TYPE, self.kind.content_type()))
-            .insert_header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{}\"", self.name)))
+            .insert_header(respond::attachment(&self.name))
             .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
             .insert_header((header::CACHE_CONTROL, "no-cache"))
             .insert_header((header::VARY, "Accept-Encoding"))

@@ -43,10 +43,6 @@ pub(super) struct Chosen {
 }
 
 impl Opener<'_> {
-    pub fn is_simulator(&self) -> bool {
-        self.state.feeds.origin().is_simulator
-    }
-
     /// The choice of a set with these raw options.
     pub async fn choose(&self, table: &str, set: &str, options: &str) -> Result<Chosen, BridgeError> {
         let state = self.state;

@@ -35,7 +35,7 @@ pub async fn answer(request: HttpRequest, state: web::Data<AppState>) -> HttpRes
     match file {
         Ok(file) => HttpResponse::Ok()
             .insert_header((header::CONTENT_TYPE, file.format.content_type()))
-            .insert_header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{}\"", file.name)))
+            .insert_header(respond::attachment(&file.name))
             .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
             .insert_header((header::CACHE_CONTROL, "no-cache"))
             .body(file.bytes),
@@ -66,11 +66,10 @@ async fn file(request: &HttpRequest, state: &AppState) -> Result<OpenFile, Bridg
         None if stem == COLLECTION && format.holds_several() => opener.collection(options).await?,
         None => return Err(nothing()),
     };
+    let prefix = state.feeds.origin().file_prefix();
     let name = match chosen.as_slice() {
-        [one] => {
-            download::file_name(opener.is_simulator(), &one.choice.table, &one.choice.set, format.ending())
-        }
-        _ => format!("{COLLECTION}.{}", format.ending()),
+        [one] => download::file_name(prefix, &one.choice.table, &one.choice.set, format.ending()),
+        _ => format!("{prefix}{COLLECTION}.{}", format.ending()),
     };
     let bytes = opener.bytes(format, chosen, options).await?;
     Ok(OpenFile { format, name, bytes })
@@ -138,6 +137,6 @@ fn all_columns(set: &Set) -> Vec<crate::export::FileColumn> {
 
 /// A name for folders: plain letters, at most 30, because Windows bounds the length of paths.
 fn project_name(table: &str, set: &str) -> String {
-    let file = download::file_name(false, table, set, "");
+    let file = download::file_name("", table, set, "");
     file.trim_end_matches('.').chars().take(30).collect()
 }
