@@ -71,7 +71,7 @@ struct Breakdowns {
     /// How many are not listed.
     more: usize,
     /// The builder with the two that the search names.
-    together: Option<(String, String)>,
+    together: Option<([String; 2], String)>,
 }
 
 /// A group of the menu.
@@ -129,8 +129,13 @@ fn search(catalogue: &Catalogue, index: &SearchIndex, visit: &Visit, query: &str
     let named = named.max_by_key(|one| one.name.len()).filter(|_| !chosen);
     let hits = index.search(query);
     let heads = hits.iter().filter_map(|hit| catalogue.heads.get(&hit.table));
-    let shown = heads.take(RESULTS).map(|head| Entry::new(catalogue, head, visit, query, named)).collect();
-    SearchResult { number: hits.len(), shown, named }
+    let options: Vec<_> = named.map(|one| (MUNICIPALITY, one.code)).into_iter().collect();
+    let shown = heads.take(RESULTS).map(|head| {
+        let table = catalogue.measurements.get(&head.id);
+        let breakdowns = table.and_then(|table| Breakdowns::new(table, visit, query, &options));
+        Entry { breakdowns, ..Entry::new(head, visit, &options) }
+    });
+    SearchResult { number: hits.len(), shown: shown.collect(), named }
 }
 
 /// All tables as the menu has them; those of no subject in it stand at the end, under the name that they bring.
@@ -144,7 +149,7 @@ fn menu(catalogue: &Catalogue, visit: &Visit) -> Vec<Group> {
         let known = catalogue.subjects.iter().find(|subject| subject.lists(head));
         let label = known.map_or(&head.subject, |subject| &subject.label);
         let group = known.map_or(other, |subject| &subject.group);
-        add(&mut groups, group, label).tables.push(Entry::new(catalogue, head, visit, "", None));
+        add(&mut groups, group, label).tables.push(Entry::new(head, visit, &[]));
     }
     for group in &mut groups {
         group.subjects.retain(|subject| !subject.tables.is_empty());
@@ -168,24 +173,17 @@ fn add<'a>(groups: &'a mut Vec<Group>, group: &str, label: &str) -> &'a mut Subj
 }
 
 impl Entry {
-    fn new(
-        catalogue: &Catalogue,
-        head: &MeasurementHead,
-        visit: &Visit,
-        query: &str,
-        named: Option<&Municipality>,
-    ) -> Self {
+    /// `options` are those of the link to the table.
+    fn new(head: &MeasurementHead, visit: &Visit, options: &[(&str, &str)]) -> Self {
         let (l, heading) = (visit.language, head.heading());
-        let options: Vec<_> = named.map(|one| (MUNICIPALITY, one.code)).into_iter().collect();
-        let measurement = catalogue.measurements.get(&head.id);
         Self {
             id: head.id.to_string(),
-            link: visit.link(&format!("maaling/{}", head.id), &options),
+            link: visit.link(&format!("maaling/{}", head.id), options),
             topic: heading.topic,
             content: heading.content,
             newest: head.newest_period().map(|period| l.period(&period)),
             next: head.update_next.map(|day| l.day(day)),
-            breakdowns: measurement.and_then(|table| Breakdowns::new(table, visit, query, &options)),
+            breakdowns: None,
         }
     }
 }
@@ -193,10 +191,9 @@ impl Entry {
 impl Breakdowns {
     /// `options` are those of the links to the table.
     fn new(table: &Measurement, visit: &Visit, query: &str, options: &[(&str, &str)]) -> Option<Self> {
-        let mut others: Vec<&Dimension> =
-            table.dimensions.iter().filter(|dimension| !dimension.is_area()).collect();
-        let is_named = |dimension: &&Dimension| mentions(query, &dimension.label);
-        others.sort_by_key(|dimension| !is_named(dimension));
+        let others = table.dimensions.iter().filter(|dimension| !dimension.is_area());
+        let (named, others): (Vec<&Dimension>, Vec<_>) =
+            others.partition(|dimension| mentions(query, &dimension.label));
         let name = |dimension: &Dimension| dimension.label.to_lowercase();
         let link = |dimension: &Dimension| {
             let options = [options, &[(builder::BREAKDOWN, dimension.id.as_str())]].concat();
@@ -212,13 +209,13 @@ impl Breakdowns {
                 .and_then(|area| area.members.iter().find(|one| one.code == Some(COUNTRY_CODE)));
             let country = country.map(|_| (builder::AREA, COUNTRY_CODE));
             let options: Vec<_> = options.iter().copied().chain(country).chain(breakdowns).collect();
-            let title = format!("{} {} {}", name(one), visit.language.text("og", "and"), name(other));
-            (title, visit.link(&builder::path(&table.id), &options))
+            ([name(one), name(other)], visit.link(&builder::path(&table.id), &options))
         };
-        let named: Vec<&Dimension> = others.iter().copied().filter(is_named).collect();
-        (!others.is_empty()).then(|| Self {
-            listed: others.iter().take(BREAKDOWNS).map(|one| (name(one), link(one))).collect(),
-            more: others.len().saturating_sub(BREAKDOWNS),
+        let number = named.len() + others.len();
+        let all = named.iter().chain(&others);
+        (number > 0).then(|| Self {
+            listed: all.take(BREAKDOWNS).map(|one| (name(one), link(one))).collect(),
+            more: number.saturating_sub(BREAKDOWNS),
             together: if let [one, other] = named.as_slice() { Some(together(one, other)) } else { None },
         })
     }

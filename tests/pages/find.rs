@@ -79,6 +79,14 @@ async fn a_result_leads_to_its_breakdowns_and_to_the_two_that_are_named() {
 }
 
 #[actix_web::test]
+async fn only_names_are_danish_on_an_english_page() {
+    let app = App::with(AppOptions { sync: true, ..AppOptions::default() }).await;
+    let found = visit(&app, "/?q=kontanthj%C3%A6lp+k%C3%B8n+alder&sprog=en", "da").await;
+    let both = r#"<span lang="da">køn</span> and <span lang="da">alder</span></a>"#;
+    assert!(found.text().contains(both), "{}", found.text());
+}
+
+#[actix_web::test]
 async fn nothing_found_says_what_to_do() {
     let app = App::start().await;
     let page = visit(&app, "/?q=qqqqqq", "da").await;
