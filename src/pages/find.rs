@@ -7,6 +7,7 @@ use crate::catalogue::area::COUNTRY_CODE;
 use crate::catalogue::dimension::Dimension;
 use crate::catalogue::measurement::{Measurement, MeasurementHead};
 use crate::feed::catalogue_feed::DATASETS;
+use crate::open::CHOICE_OPTION;
 use crate::pages::error::PageError;
 use crate::pages::language::Language;
 use crate::pages::layout::Layout;
@@ -196,7 +197,9 @@ impl Breakdowns {
             others.partition(|dimension| mentions(query, &dimension.label));
         let name = |dimension: &Dimension| dimension.label.to_lowercase();
         let link = |dimension: &Dimension| {
-            let options = [options, &[(builder::BREAKDOWN, dimension.id.as_str())]].concat();
+            // Hundreds of links, so without the collection.
+            let own = [(builder::BREAKDOWN, dimension.id.as_str()), (CHOICE_OPTION, "")];
+            let options = [options, &own].concat();
             visit.link(&format!("maaling/{}", table.id), &options)
         };
         let together = |one: &Dimension, other: &Dimension| {

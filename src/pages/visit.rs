@@ -3,7 +3,7 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::open::format::Format;
-use crate::open::{CHOICE_OPTION, COLLECTION};
+use crate::open::{CHOICE_OPTION, COLLECTION, MAX_CHOICES};
 use crate::pages::error::PageError;
 use crate::pages::language::Language;
 use crate::pages::municipality::{self, Municipality};
@@ -12,8 +12,9 @@ use crate::pages::municipality::{self, Municipality};
 pub const LANGUAGE: &str = "sprog";
 /// The option with the municipality that all pages are seen from.
 pub const MUNICIPALITY: &str = "kommune";
-/// Options that every link to a page keeps.
-const KEPT: [&str; 3] = [MUNICIPALITY, LANGUAGE, CHOICE_OPTION];
+/// How long a collection may be as links write it, and how long the other options that links of a page to itself repeat: pages have
+/// hundreds of links. Pages keep no longer ones, and make none.
+const LONGEST: usize = 8 * 1024;
 /// What need not be encoded in the value of an option.
 const VALUE: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b',').remove(b'/');
@@ -45,10 +46,14 @@ impl Visit {
     /// Reads an address. What is wrong in it is found by who needs it.
     #[must_use]
     pub fn new(target: &Target<'_>) -> Self {
-        let options: Vec<(String, String)> =
+        let mut options: Vec<(String, String)> =
             target.query.split('&').filter(|part| !part.is_empty()).map(option).collect();
         let named = options.iter().find(|(name, _)| name == LANGUAGE).map(|(_, value)| value.as_str());
         let language = Language::choose(named, target.accept_language);
+        let collected = options.iter().filter(|(name, _)| name == CHOICE_OPTION);
+        if !fits(collected.map(|(name, value)| (name.as_str(), value.as_str()))) {
+            options.retain(|(name, _)| name != CHOICE_OPTION);
+        }
         let path = target.path.trim_start_matches('/');
         let root = match path.matches('/').count() {
             0 => "./".to_owned(),
@@ -87,7 +92,7 @@ impl Visit {
         address(&self.file(&format!("open/{COLLECTION}.{}", format.ending())), self.collected())
     }
 
-    /// A link to another page, with the language, the municipality and the collection.
+    /// A link to another page, with what every link keeps.
     #[must_use]
     pub fn link(&self, path: &str, options: &[(&str, &str)]) -> String {
         address(&format!("{}{path}", self.root), self.kept(options).into_iter())
@@ -100,9 +105,12 @@ impl Visit {
         address(&format!("{}/{path}", self.service), options)
     }
 
-    /// Options of a link, and those that every link keeps.
-    fn kept<'a>(&'a self, options: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
-        let kept = KEPT.iter().flat_map(|name| self.values(name).map(move |value| (*name, value)));
+    /// Options of a link, and those that every link keeps: the municipality, the language and the collection.
+    #[must_use]
+    pub fn kept<'a>(&'a self, options: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+        let language = self.option(LANGUAGE).map(|_| (LANGUAGE, self.language.code()));
+        let municipality = self.option(MUNICIPALITY).map(|named| (MUNICIPALITY, named));
+        let kept = municipality.into_iter().chain(language).chain(self.collected());
         let kept = kept.filter(|(name, _)| options.iter().all(|(other, _)| other != name));
         options.iter().copied().chain(kept).collect()
     }
@@ -112,7 +120,13 @@ impl Visit {
     pub fn here(&self, changes: &[(&str, &str)]) -> String {
         let is_changed = |name: &str| changes.iter().any(|(other, _)| *other == name);
         let own = self.options.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let own = own.filter(|(name, _)| !is_changed(name));
+        let mut length = 0;
+        let own = own.filter(|(name, _)| !is_changed(name)).take_while(|option| {
+            if option.0 != CHOICE_OPTION {
+                length += address("", [*option].into_iter()).len() + "amp;".len();
+            }
+            length <= LONGEST
+        });
         address(&format!("{}{}", self.root, self.path), own.chain(changes.iter().copied()))
     }
 
@@ -134,6 +148,11 @@ impl Visit {
         let own = self.options.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         own.filter(|(name, value)| !fields.contains(name) && !value.is_empty()).collect()
     }
+}
+
+/// Whether these choices are a collection that links can keep.
+pub(super) fn fits<'a>(choices: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> bool {
+    choices.clone().count() <= MAX_CHOICES && address("", choices).len() <= LONGEST
 }
 
 pub(super) fn address<'a>(path: &str, options: impl Iterator<Item = (&'a str, &'a str)>) -> String {
@@ -192,6 +211,11 @@ mod tests {
         assert_eq!(visit.absolute("nyt", &[]), "http://x/nyt?kommune=730");
         assert_eq!(visit.collection(Format::Workbook), "../../open/samling.xlsx?valg=a/b&valg=c");
         assert_eq!(visit.here(&[("valg", "")]), "../../maaling/y07a02/byg?kommune=730&maal=x");
+        let long = format!("valg={}&maal=x", "a".repeat(LONGEST - 10));
+        let here = self::visit("/", &long).here(&[]);
+        assert_eq!(here, format!("./?{long}"), "a collection takes no room from what the page shows");
+        let too_long = format!("valg={}&maal=x", "a".repeat(LONGEST));
+        assert_eq!(self::visit("/", &too_long).here(&[]), "./?maal=x");
     }
 
     #[test]
@@ -201,5 +225,7 @@ mod tests {
         assert_eq!((visit.option("x"), visit.option("nothing")), (None, None));
         assert!(visit.municipality().is_err());
         assert_eq!(visit.link("", &[("kommune", "")]), "./");
+        let twice = self::visit("/", "kommune=730&kommune=751&sprog=%F0%9F%90%A7");
+        assert_eq!(twice.link("nyt", &[]), "./nyt?kommune=730&sprog=da");
     }
 }

@@ -86,6 +86,38 @@ async fn only_names_are_danish_on_an_english_page() {
     assert!(found.text().contains(both), "{}", found.text());
 }
 
+/// Pages have hundreds of links, and what is in an address may be in each.
+#[actix_web::test]
+async fn no_address_makes_a_page_huge() {
+    let app = App::with(AppOptions { sync: true, ..AppOptions::default() }).await;
+    let long = "x".repeat(55_000);
+    let choice = format!("y25i01%2FLandet%3F%24filter%3D{}", "x".repeat(350));
+    let full = format!("valg={choice}&").repeat(20);
+    for path in ["/?", "/?q=antal&", "/nyt?", "/maaling/y25i01?", "/maaling/y07a02?", "/maaling/y25i01/byg?"]
+    {
+        for options in [
+            format!("valg={long}"),
+            format!("valg={}", "%22".repeat(18_000)),
+            format!("sprog={long}"),
+            format!("x={long}"),
+            format!("{}x=", "x=1&".repeat(10_000)),
+            "valg=a&".repeat(5_000),
+            full.clone(),
+        ] {
+            let page = visit(&app, &format!("{path}{options}"), "da").await;
+            let (size, options) = (page.body.len(), &options[..20]);
+            assert!(page.status == 200 && size < 2_000_000, "{path}{options}: {} {size}", page.status);
+        }
+    }
+    let kept = visit(&app, &format!("/?q=antal&{full}"), "da").await;
+    let of_tables = |breakdown| {
+        let links = links(&kept).into_iter().filter(move |link| link.contains("maaling/"));
+        links.filter(move |link| link.contains("fordeling=") == breakdown).collect::<Vec<_>>()
+    };
+    assert!(of_tables(false).iter().all(|link| link.matches("valg=").count() == 20));
+    assert!(of_tables(true).len() > 50 && of_tables(true).iter().all(|link| !link.contains("valg=")));
+}
+
 #[actix_web::test]
 async fn nothing_found_says_what_to_do() {
     let app = App::start().await;

@@ -17,8 +17,8 @@ use crate::catalogue::measurement::Heading;
 use crate::catalogue::period::Period;
 use crate::error::DescribeError;
 use crate::feed::Feed;
+use crate::open::CHOICE_OPTION;
 use crate::open::format::Format;
-use crate::open::{CHOICE_OPTION, MAX_CHOICES};
 pub(super) use crate::pages::builder::choice::{AREA, BREAKDOWN, MEASURE, PERIOD_TYPE};
 use crate::pages::builder::choice::{Breakdown, Choice, levels_of};
 use crate::pages::builder::texts::{Addresses, Text};
@@ -27,7 +27,7 @@ use crate::pages::figures::Rows;
 use crate::pages::files::Files;
 use crate::pages::language::Language;
 use crate::pages::layout::Layout;
-use crate::pages::visit::{LANGUAGE, MUNICIPALITY, Visit};
+use crate::pages::visit::{Visit, fits};
 use crate::pages::{Html, Sources, failure};
 
 /// How many rows are shown.
@@ -45,8 +45,6 @@ struct Page {
     heading: Heading,
     measurement: String,
     controls: Vec<Control>,
-    /// Options that the form keeps.
-    kept: Vec<(String, String)>,
     /// Why the choice cannot be shown or taken along.
     trouble: Vec<String>,
     plan: Option<Plan>,
@@ -121,6 +119,7 @@ struct Collection {
     number: usize,
     /// The address of this page with the choice added; `None` where it is full or has it already.
     add: Option<String>,
+    is_full: bool,
     workbook: String,
     project: String,
     empty: String,
@@ -172,7 +171,6 @@ async fn build(
         measurement: visit.link(&format!("maaling/{}", head.id), &[]),
         controls: controls(&choice, l),
         mixed: choice.breakdowns.iter().filter_map(|one| Mixed::new(one, &choice, visit)).collect(),
-        kept: kept(visit),
         trouble: looked_up
             .errors
             .iter()
@@ -189,15 +187,6 @@ async fn build(
     let first = looked_up.errors.first().map(DescribeError::describe);
     let html = Html::of(first.as_ref().map_or(200, |error| error.status), l, &page);
     Ok(Ok(Html { retry_after_seconds: first.and_then(|error| error.retry_after_seconds), ..html }))
-}
-
-/// The options that are no fields of the form. Levels of a breakdown that was taken away are none of them.
-fn kept(visit: &Visit) -> Vec<(String, String)> {
-    let kept = visit
-        .hidden(&[])
-        .into_iter()
-        .filter(|(name, _)| [MUNICIPALITY, LANGUAGE, CHOICE_OPTION].contains(name));
-    kept.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 /// What is known of a choice.
@@ -297,11 +286,13 @@ impl Collection {
     fn new(visit: &Visit, part: &str, is_usable: bool) -> Self {
         let part = (CHOICE_OPTION, part);
         let number = visit.collected().count();
-        let can_add = is_usable && number < MAX_CHOICES && visit.collected().all(|one| one != part);
         let more: Vec<_> = visit.collected().chain([part]).collect();
+        let is_new = is_usable && visit.collected().all(|one| one != part);
+        let can_add = is_new && fits(more.iter().copied());
         Self {
             number,
             add: can_add.then(|| visit.here(&more)),
+            is_full: is_new && !can_add,
             workbook: visit.collection(Format::Workbook),
             project: visit.collection(Format::PowerBiProject),
             empty: visit.here(&[(CHOICE_OPTION, "")]),
