@@ -29,16 +29,22 @@ impl Dialect {
     /// The query option that chooses the dialect.
     pub const OPTION: &str = "dialekt";
 
+    /// The option's value.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::Danish => "dansk",
+        }
+    }
+
     /// Reads the option's value.
     ///
     /// # Errors
     /// When it names no dialect.
     pub fn parse(text: &str) -> Result<Self, ExportError> {
-        match text.to_lowercase().as_str() {
-            "standard" => Ok(Self::Standard),
-            "dansk" => Ok(Self::Danish),
-            _ => Err(ExportError::UnknownDialect { found: text.to_owned() }),
-        }
+        let found = [Self::Standard, Self::Danish].into_iter().find(|one| one.name() == text.to_lowercase());
+        found.ok_or_else(|| ExportError::UnknownDialect { found: text.to_owned() })
     }
 
     fn delimiter(self) -> u8 {
@@ -126,9 +132,7 @@ impl CellFormat {
     fn of(primitive: PrimitiveType, dialect: Dialect) -> Self {
         match (primitive, dialect) {
             (PrimitiveType::String, _) => Self::Defuse,
-            (PrimitiveType::Decimal | PrimitiveType::Double | PrimitiveType::Single, Dialect::Danish) => {
-                Self::DecimalComma
-            }
+            (primitive, Dialect::Danish) if primitive.is_fractional() => Self::DecimalComma,
             _ => Self::None,
         }
     }

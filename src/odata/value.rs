@@ -70,6 +70,12 @@ impl PrimitiveType {
     pub fn is_numeric(self) -> bool {
         Self::NUMERIC.contains(&self)
     }
+
+    /// Whether numbers of the type may have decimals.
+    #[must_use]
+    pub fn is_fractional(self) -> bool {
+        matches!(self, Self::Decimal | Self::Single | Self::Double)
+    }
 }
 
 impl fmt::Display for PrimitiveType {

@@ -7,12 +7,15 @@ use crate::answer::explain::Explanation;
 use crate::answer::{Answer, Request};
 use crate::catalogue::measurement::Measurement;
 use crate::catalogue::value::Figure;
+use crate::error::closest;
 use crate::feed::arrays::value_at;
 use crate::feed::{Feed, Set};
 use crate::frame::Frame;
 use crate::odata::skip_token::SkipToken;
 use crate::odata::value::Value;
 use crate::pages::Sources;
+use crate::pages::error::PageError;
+use crate::search::folded;
 
 /// The most rows that a page reads: more than it shows of any table.
 const ROWS: usize = 20_000;
@@ -82,13 +85,28 @@ pub(super) fn one_of<'a>(column: &str, values: impl IntoIterator<Item = &'a str>
     }
 }
 
-/// What an address may call the breakdowns of a table: first the names of their columns, then, in the same order, the ids of their
-/// dimensions, which are known before the table's names are. The area, which is none, has no name.
-pub(super) fn breakdown_names<'a>(measurement: &'a Measurement, columns: &[&'a str]) -> Vec<&'a str> {
-    let ids = measurement.dimensions.iter().map(|dimension| dimension.id.as_str());
-    let names = columns.iter().copied().chain(ids).enumerate();
-    let is_area = |index: usize| measurement.area() == Some(index % columns.len());
-    names.map(|(index, name)| if is_area(index) { "" } else { name }).collect()
+/// The index of the name that an option has, however its letters are written; nothing has an empty name.
+pub(super) fn position(option: &str, named: &str, names: &[&str]) -> Result<usize, PageError> {
+    let wanted = folded(named);
+    let found = names.iter().position(|name| !name.is_empty() && folded(name) == wanted);
+    found.ok_or_else(|| {
+        let names = names.iter().copied().filter(|name| !name.is_empty());
+        PageError::choice(option, named, closest(named, names))
+    })
+}
+
+/// The dimension that an option names as a breakdown: by its id, which is known before the table's names are, or by the name of its
+/// column. The area is none.
+pub(super) fn breakdown(
+    option: &str,
+    named: &str,
+    measurement: &Measurement,
+    columns: &[&str],
+) -> Result<usize, PageError> {
+    let (dimensions, wanted) = (&measurement.dimensions, folded(named));
+    let by_id = dimensions.iter().position(|one| !one.is_area() && folded(one.id.as_str()) == wanted);
+    let names = columns.iter().zip(dimensions).map(|(name, one)| if one.is_area() { "" } else { name });
+    by_id.map_or_else(|| position(option, named, &names.collect::<Vec<_>>()), Ok)
 }
 
 /// The rows that a query was answered with.

@@ -1,5 +1,6 @@
 //! Files that open rows where people work, as links. Every page that has rows offers the same ones, in `templates/files.html`.
 
+use crate::export::csv::Dialect;
 use crate::open::connector;
 use crate::open::format::Format;
 use crate::pages::visit::Visit;
@@ -22,10 +23,10 @@ impl Files {
     /// `link` makes the address of the rows in a folder, `open` or `export`, with an ending. The address has options.
     pub fn new(visit: &Visit, link: impl Fn(&str, &str) -> String) -> Self {
         let l = visit.language;
-        let export = |title, ending, dialect| File {
-            title,
-            link: format!("{}{dialect}", link("export", ending)),
-            is_pasted: false,
+        let export = |title, ending| File { title, link: link("export", ending), is_pasted: false };
+        let danish = |file: File| File {
+            link: format!("{}&{}={}", file.link, Dialect::OPTION, Dialect::Danish.name()),
+            ..file
         };
         let file = |title, format: Format| File {
             title,
@@ -37,9 +38,9 @@ impl Files {
             rows: vec![
                 file(l.text("Excel-projektmappe", "Excel workbook"), Format::Workbook),
                 file(l.text("Forbindelse til Excel (.odc)", "Connection for Excel (.odc)"), Format::ExcelConnection),
-                export(l.text("CSV til dansk Excel", "CSV for Danish Excel"), "csv", "&dialekt=dansk"),
-                export("CSV", "csv", ""),
-                export("Parquet", "parquet", ""),
+                danish(export(l.text("CSV til dansk Excel", "CSV for Danish Excel"), "csv")),
+                export("CSV", "csv"),
+                export("Parquet", "parquet"),
                 file("Power Query (.m)", Format::PowerQuery),
             ],
             power_bi: vec![

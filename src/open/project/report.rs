@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::tmdl::{AREAS, Names, PERIOD_KEY, PERIODS, TableNames};
+use super::tmdl::{AREAS, FIRST_DAY, Names, PERIOD_KEY, PERIODS, TableNames};
 use super::{ModelTable, Project};
 
 /// The column of [`AREAS`] with their names.
@@ -216,7 +216,7 @@ fn slicer(table: &str, name: &str) -> Value {
 }
 
 fn line(table: &str, measure: &str) -> Value {
-    let time = column(PERIODS, "Fra");
+    let time = column(PERIODS, FIRST_DAY);
     json!({
         "visualType": "lineChart",
         "query": {

@@ -17,6 +17,8 @@ use crate::open::power_query::{Query, Typing};
 /// The column that relates figures to areas, and the one that relates them to periods.
 const AREA_KEY: &str = "Områdekode";
 pub(super) const PERIOD_KEY: &str = "Periode";
+/// The column with the first day of a period, which relates periods to the calendar.
+pub(super) const FIRST_DAY: &str = "Fra";
 /// The columns that a table's relationships need, whatever the choice shows.
 pub const KEYS: [&str; 2] = [AREA_KEY, PERIOD_KEY];
 pub(super) const AREAS: &str = "Områder";
@@ -196,7 +198,7 @@ fn figure_table(table: &ModelTable, names: &TableNames, refresh: Option<RefreshP
 /// Whether the rows that a choice is made of have the day by which a refresh picks its window: groups have only what they name.
 fn has_days(choice: &Choice) -> bool {
     let is_grouped = choice.options.iter().any(|(name, _)| name == "$apply");
-    !is_grouped || choice.columns.iter().any(|column| column.name == "Fra")
+    !is_grouped || choice.columns.iter().any(|column| column.name == FIRST_DAY)
 }
 
 /// Whether readers find the column in a related table. Places without an official code have no row there.
@@ -250,9 +252,7 @@ struct ColumnRole {
 
 fn column(column: &FileColumn, role: &ColumnRole) -> String {
     let (data_type, format) = match column.primitive {
-        PrimitiveType::Decimal | PrimitiveType::Double | PrimitiveType::Single => {
-            ("double", Some(GENERAL_NUMBER))
-        }
+        fractional if fractional.is_fractional() => ("double", Some(GENERAL_NUMBER)),
         PrimitiveType::Int16
         | PrimitiveType::Int32
         | PrimitiveType::Int64
@@ -371,10 +371,10 @@ fn relationships(project: &Project, names: &Names) -> String {
         }
     }
     if let Some(table) = project.tables.first()
-        && project.periods.iter().any(|column| column.name == "Fra")
+        && project.periods.iter().any(|column| column.name == FIRST_DAY)
     {
         let id = table.choice.id("relationship calendar");
-        relationships.push(relationship(&id.to_string(), (PERIODS, "Fra"), (CALENDAR, DATE)));
+        relationships.push(relationship(&id.to_string(), (PERIODS, FIRST_DAY), (CALENDAR, DATE)));
     }
     relationships.join("\n")
 }

@@ -159,7 +159,7 @@ impl ColumnStyle {
         let (format, width, is_figure) = match column.primitive {
             PrimitiveType::Date => (Format::new().set_num_format_index(DATE_FORMAT), 10, false),
             PrimitiveType::DateTimeOffset => (Format::new().set_num_format_index(INSTANT_FORMAT), 15, false),
-            PrimitiveType::Decimal | PrimitiveType::Double => {
+            fractional if fractional.is_fractional() => {
                 let figure = figures.iter().find(|figure| figure.column == column.name);
                 let format = figure.and_then(Figure::number_format);
                 (format.map_or_else(Format::new, |format| Format::new().set_num_format(format)), 12, true)

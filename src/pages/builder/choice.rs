@@ -8,7 +8,7 @@ use crate::feed::column::{Fact, MemberFact, PeriodFact};
 use crate::feed::set_names::{CUBE, OVERVIEW, broken_down_by};
 use crate::feed::{Feed, Set};
 use crate::pages::error::PageError;
-use crate::pages::figures::{SetQuery, breakdown_names, one_of};
+use crate::pages::figures::{self, SetQuery, one_of, position};
 use crate::pages::visit::{MUNICIPALITY, Visit};
 use crate::search::folded;
 
@@ -66,8 +66,8 @@ impl<'a> Choice<'a> {
         let is_shortest = shortest == Some(period_type);
         let columns: Vec<&str> =
             (0..measurement.dimensions.len()).map(|index| label_column(cube, index)).collect();
-        let breakdowns = chosen(visit, BREAKDOWN, &breakdown_names(measurement, &columns))?;
-        let breakdowns = each_once(breakdowns.into_iter().map(|index| Ok(index % columns.len())))?;
+        let breakdown = |named| figures::breakdown(BREAKDOWN, named, measurement, &columns);
+        let breakdowns = each_once(visit.values(BREAKDOWN).map(breakdown))?;
         if breakdowns.len() > MOST_BREAKDOWNS {
             return Err(PageError::too_many_breakdowns(MOST_BREAKDOWNS));
         }
@@ -369,15 +369,7 @@ fn levels(
 
 /// The values of an option as indexes of what there is, each once.
 fn chosen(visit: &Visit, option: &str, known: &[&str]) -> Result<Vec<usize>, PageError> {
-    let find = |value: &str| {
-        let wanted = folded(value);
-        let index = known.iter().position(|name| !name.is_empty() && folded(name) == wanted);
-        index.ok_or_else(|| {
-            let names = known.iter().copied().filter(|name| !name.is_empty());
-            PageError::choice(option, value, closest(value, names))
-        })
-    };
-    each_once(visit.values(option).map(find))
+    each_once(visit.values(option).map(|value| position(option, value, known)))
 }
 
 fn each_once(indexes: impl Iterator<Item = Result<usize, PageError>>) -> Result<Vec<usize>, PageError> {

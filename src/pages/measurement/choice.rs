@@ -13,7 +13,7 @@ use crate::feed::set_names::{CUBE, MUNICIPALITIES, OVERVIEW, broken_down_by};
 use crate::feed::{Feed, Set};
 use crate::pages::builder::{BREAKDOWN, MEASURE, PERIOD_TYPE};
 use crate::pages::error::PageError;
-use crate::pages::figures::{SetQuery, breakdown_names, one_of};
+use crate::pages::figures::{self, SetQuery, one_of, position};
 use crate::pages::municipality::Municipality;
 use crate::pages::visit::Visit;
 use crate::search::folded;
@@ -95,8 +95,9 @@ impl<'a> Choice<'a> {
             chosen(visit, PERIOD_TYPE, &types)?.and_then(|index| measurement.period_types.get(index));
         let Some(period_type) = period_type.or(shortest) else { return Err(PageError::no_periods()) };
         let columns: Vec<&str> = names.dimensions.iter().map(String::as_str).collect();
-        let breakdown = chosen(visit, BREAKDOWN, &breakdown_names(measurement, &columns))?;
-        let breakdown = breakdown.map(|index| index % columns.len());
+        let breakdown = visit.option(BREAKDOWN);
+        let breakdown =
+            breakdown.map(|named| figures::breakdown(BREAKDOWN, named, measurement, &columns)).transpose()?;
         let periods: Vec<&Period> = periods_of(measurement, period_type).collect();
         let ids: Vec<&str> = periods.iter().map(|period| period.id.as_str()).collect();
         let map_period = chosen(visit, MAP_PERIOD, &ids)?.and_then(|index| periods.get(index).copied());
@@ -256,12 +257,7 @@ fn periods_of<'a>(
 
 /// The index of the value of an option among those that there are.
 fn chosen(visit: &Visit, option: &str, values: &[&str]) -> Result<Option<usize>, PageError> {
-    let Some(wanted) = visit.option(option) else { return Ok(None) };
-    let found = values.iter().position(|value| !value.is_empty() && folded(value) == folded(wanted));
-    found.map(Some).ok_or_else(|| {
-        let values = values.iter().copied().filter(|value| !value.is_empty());
-        PageError::choice(option, wanted, closest(wanted, values))
-    })
+    visit.option(option).map(|named| position(option, named, values)).transpose()
 }
 
 /// Dimensions that cannot be at a total: at the member that they are pinned to, else at their first.

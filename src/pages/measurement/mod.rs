@@ -124,7 +124,7 @@ async fn show(sources: &Sources, visit: &Visit, table: &str) -> Result<Result<Ht
         revisions: revisions(sources, measurement, l),
         facts: Facts::of(l, measurement, head, shown.fetched_at),
         address: format!("{}/odata/jobindsats/{}/{}", visit.service, head.id, question.address()),
-        builder: builder(visit, &choice),
+        builder: builder_link(visit, &choice),
         over_time_files: choice.breakdown.map(|_| visit.here(&[(builder::BREAKDOWN, "")])),
         files: Files::new(visit, |folder, ending| {
             visit.file(&format!("{folder}/{}/{}", head.id, question.file(ending)))
@@ -136,7 +136,7 @@ async fn show(sources: &Sources, visit: &Visit, table: &str) -> Result<Result<Ht
 }
 
 /// The builder with what is chosen here.
-fn builder(visit: &Visit, choice: &Choice<'_>) -> String {
+fn builder_link(visit: &Visit, choice: &Choice<'_>) -> String {
     let same = [builder::BREAKDOWN, builder::MEASURE, builder::PERIOD_TYPE];
     let same = same.into_iter().filter_map(|name| Some((name, visit.option(name)?)));
     let areas = choice.places.iter().map(|place| (builder::AREA, place.code));

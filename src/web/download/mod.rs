@@ -93,9 +93,10 @@ async fn file(request: &HttpRequest, state: &AppState) -> Result<HttpResponse, B
         return Err(state.files.too_large_for_http10());
     }
     let new = download.making(&estimate, about_bytes);
-    match state.files.takes(&new.name, about_bytes) {
-        true => download.made_whole(new, estimate).await,
-        false => download.streamed(Afterwards::Nothing).await,
+    if state.files.takes(&new.name, about_bytes) {
+        download.made_whole(new, estimate).await
+    } else {
+        download.streamed(Afterwards::Nothing).await
     }
 }
 
@@ -179,9 +180,10 @@ impl Download<'_> {
             // Who asks again should find the file then.
             Err(_) => whole_files::finish(making),
         }
-        match self.needs_length() {
-            true => Err(BridgeError::FileNotReady { seconds: state.answerer.limits.wait.as_secs() }),
-            false => self.streamed(Afterwards::UnderWay).await,
+        if self.needs_length() {
+            Err(BridgeError::FileNotReady { seconds: state.answerer.limits.wait.as_secs() })
+        } else {
+            self.streamed(Afterwards::UnderWay).await
         }
     }
 

@@ -6,13 +6,11 @@ use crate::answer::Resource;
 use crate::answer::error::BridgeError;
 use crate::budget::work::Work;
 use crate::catalogue::measure::NotAdditive;
-use crate::export::FileColumn;
 use crate::feed::column::{Fact, MemberFact};
 use crate::feed::set_names::CUBE;
 use crate::feed::{Feed, RowSource, Set};
 use crate::odata::edm::AnnotationValue;
 use crate::odata::uri;
-use crate::odata::value::PrimitiveType;
 use crate::open::project::{Figure, KEYS, ModelTable};
 use crate::open::{Choice, OpenError};
 use crate::query::BoundQuery;
@@ -127,10 +125,8 @@ fn figures(feed: &Feed, set: &Set, choice: &Choice) -> Vec<Figure> {
             not_additive: measure.map_or(NotAdditive::Unknown, |measure| measure.additivity()),
         }
     };
-    let fractional = |column: &&FileColumn| {
-        matches!(column.primitive, PrimitiveType::Decimal | PrimitiveType::Double | PrimitiveType::Single)
-    };
-    choice.columns.iter().filter(fractional).map(|column| figure(&column.name)).collect()
+    let fractional = choice.columns.iter().filter(|column| column.primitive.is_fractional());
+    fractional.map(|column| figure(&column.name)).collect()
 }
 
 /// The shown columns with the members of breakdowns.
