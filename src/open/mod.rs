@@ -98,7 +98,7 @@ impl DescribeError for OpenError {
             Self::NoChoice => ErrorDescription::new(
                 400,
                 "NoChoice",
-                "Der er ikke valgt noget; skriv valg= efterfulgt af måling, sæt og filter, som forsiden gør det.",
+                "Der er ikke valgt noget; skriv valg= efterfulgt af måling, sæt og filter, som siden »Byg et udtræk« gør det.",
             )
             .on(CHOICE_OPTION),
             Self::OnlyCodes { set, instead } => ErrorDescription::new(

@@ -20,7 +20,7 @@ use crate::web::state::AppState;
 /// Options that have no part in a query that is sent again: the columns are pinned by a step of their own.
 const LEFT_OUT: [&str; 3] = ["$select", "$count", "$schemaversion"];
 
-const COMPUTED: &str = "Beregnet af broen af andre kolonner. Må ikke lægges sammen.";
+const COMPUTED: &str = "Broen har beregnet kolonnen ud fra andre. Må ikke lægges sammen.";
 
 /// Makes files of choices for one request.
 pub(super) struct Opener<'a> {

@@ -97,7 +97,7 @@ fn in_words(revision: Revision) -> String {
     let day = revision.update_latest.map(|day| format!("tal opdateret {}", day.format("%d.%m.%Y")));
     let changed = revision.changed_at.map(|at| format!("ændring konstateret {}", clock_time(at)));
     let parts: Vec<String> = day.into_iter().chain(changed).collect();
-    parts.join(", ")
+    if parts.is_empty() { "ingen dag oplyst".to_owned() } else { parts.join(", ") }
 }
 
 /// A time on the clock of Copenhagen.
@@ -159,5 +159,24 @@ fn without_room(error: BridgeError, limit: u64) -> BridgeError {
             OpenError::TooManyRows { rows: bound, most: limit }.into()
         }
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, NaiveDate};
+
+    use super::in_words;
+    use crate::store::block::Revision;
+
+    #[test]
+    fn a_revision_says_what_is_known_of_it_or_that_nothing_is() {
+        let update_latest = NaiveDate::from_ymd_opt(2026, 8, 14);
+        let changed_at = Some(DateTime::UNIX_EPOCH);
+        let words = |update_latest, changed_at| in_words(Revision { update_latest, changed_at });
+        assert_eq!(words(update_latest, None), "tal opdateret 14.08.2026");
+        let both = "tal opdateret 14.08.2026, ændring konstateret 01.01.1970 kl. 01:00";
+        assert_eq!(words(update_latest, changed_at), both);
+        assert_eq!(words(None, None), "ingen dag oplyst");
     }
 }
