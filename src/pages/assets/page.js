@@ -40,9 +40,15 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
   if (!text || !navigator.clipboard) continue;
   button.hidden = false;
   button.addEventListener("click", async () => {
-    const copied = text.href ? await (await fetch(text.href)).text() : text.textContent.trim();
-    await navigator.clipboard.writeText(copied);
-    button.textContent = document.documentElement.lang === "da" ? "Kopieret" : "Copied";
-    setTimeout(() => (button.textContent = label), 2000);
+    try {
+      const answer = text.href && (await fetch(text.href));
+      if (answer && !answer.ok) throw new Error(answer.status);
+      await navigator.clipboard.writeText(answer ? await answer.text() : text.textContent.trim());
+      button.textContent = document.documentElement.lang === "da" ? "Kopieret" : "Copied";
+      setTimeout(() => (button.textContent = label), 2000);
+    } catch (error) {
+      // The link leads to the file, or to the page that says why there is none. A text can be marked and copied by hand.
+      if (text.href) location.assign(text.href);
+    }
   });
 }
