@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use jobindsats_bridge::settings::BridgeSettings;
 use tokio::time::timeout;
 
-use crate::support::app::{App, AppOptions};
+use crate::support::app::{Answer, App, AppOptions};
 use crate::support::patience::{PATIENCE, until};
 use crate::support::wire::unread;
 
@@ -110,6 +110,48 @@ async fn a_workbook_holds_all_of_its_pages() {
     let refused = app.get(&format!("/open/samling.xlsx?{collection}")).await;
     assert_eq!((refused.status, refused.code().as_str()), (400, "BeyondBudget"), "{}", refused.text());
     until_nothing_is_held(&app).await;
+}
+
+/// Two that have room alone and may have none together: each is right or refused, neither asks for what is stored, and both give
+/// their room back.
+#[actix_web::test]
+async fn two_workbooks_at_once_are_right_or_refused() {
+    const MOST: usize = 13_000;
+    let set = "y25i01/Kommuner.x?$filter=Periode ge '2016M01'";
+    for answers_mb in [512, 24] {
+        let settings = BridgeSettings {
+            answers_mb,
+            page_rows: 1000,
+            max_rows: MOST as u64,
+            ..AppOptions::default().settings
+        };
+        let app = App::with(AppOptions { settings, ..AppOptions::default() }).await;
+        let csv = app.get(&format!("/export/{}", set.replace(".x", ".csv"))).await.text();
+        let rows = csv.lines().count();
+        assert!((MOST * 9 / 10..=MOST).contains(&rows), "near the limit: {rows}");
+        // The file is made for those who come later; there is no room for more meanwhile.
+        until_nothing_is_held(&app).await;
+        let asked = app.data_requests();
+        let sheet = format!("/open/{}", set.replace(".x", ".xlsx"));
+        let is_right = |answer: &Answer| {
+            let cells = crate::support::zip_part(&answer.body, "xl/worksheets/sheet1.xml");
+            String::from_utf8(cells).unwrap().matches("<row ").count() == rows
+        };
+        let (one, other) = tokio::join!(app.get(&sheet), app.get(&sheet));
+        for answer in [one, other] {
+            if answer.status == 200 {
+                assert!(is_right(&answer), "{answers_mb}");
+            } else {
+                let refused = (answer.status, answer.code());
+                assert_eq!(refused, (503, "BudgetExhausted".to_owned()), "{answers_mb}: {}", answer.text());
+                assert!(answers_mb < 512, "there is room for both");
+            }
+        }
+        until_nothing_is_held(&app).await;
+        let alone = app.get(&sheet).await;
+        assert!(alone.status == 200 && is_right(&alone), "{answers_mb}: {}", alone.status);
+        assert_eq!(app.data_requests(), asked, "{answers_mb}");
+    }
 }
 
 #[actix_web::test]

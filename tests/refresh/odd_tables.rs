@@ -3,6 +3,7 @@
 use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
+use jobindsats_bridge::refresh::sync::keeper::SyncScope;
 use serde_json::{Value, json};
 
 use crate::support::canned::Canned;
@@ -27,10 +28,12 @@ fn table(id: &str) -> Value {
 }
 
 fn tables(ids: &[&str]) -> Canned {
-    let tables: Vec<_> = ids
-        .iter()
-        .map(|id| json!({"table_id": id, "table_name": id, "update_latest": "2026-08-14"}))
-        .collect();
+    updated(ids, "2026-08-14")
+}
+
+fn updated(ids: &[&str], day: &str) -> Canned {
+    let tables: Vec<_> =
+        ids.iter().map(|id| json!({"table_id": id, "table_name": id, "update_latest": day})).collect();
     let group = json!({"table_group_name": "Antal", "tables": tables});
     Canned::ok(json!([{"subject_name": "A-dagpenge", "table_groups": [group]}]))
 }
@@ -202,4 +205,45 @@ async fn one_odd_table_never_breaks_another() {
         failed.extend(outcome.is_err().then_some(name));
     }
     assert!(failed.is_empty(), "{failed:?}");
+}
+
+/// An address that somebody saved: its column was there, and is no longer.
+#[actix_web::test]
+async fn a_choice_of_a_column_that_was_lost_is_refused_in_words() {
+    let app = app(table("y2")).await;
+    let lost = "Andel_i_pct";
+    let filter = "$filter=Periode eq '2026M07'";
+    let set = format!("y2/Landet.x?{filter}%26$select=Periode,{lost}").replace("%26", "&");
+    let [workbook, csv] = [("open", ".xlsx"), ("export", ".csv")]
+        .map(|(folder, ending)| format!("/{folder}/{}", set.replace(".x", ending)));
+    let queries = format!("/open/{}", set.replace(".x", ".m"));
+    let collection = format!(
+        "/open/samling.tmdl?valg=y2%2FLandet%3F{}%26$select=Periode,{lost}",
+        filter.replace(' ', "%20")
+    );
+    let [page, builder] = ["", "/byg"].map(|builder| format!("/maaling/y2{builder}?maal={lost}"));
+    let served = app.get(&queries).await;
+    assert!(served.status == 200 && served.text().contains(lost), "{}", served.text());
+    assert_eq!(app.get(&collection).await.status, 200);
+
+    let mut without = table("y2");
+    without["mgroups"].as_array_mut().unwrap().pop();
+    app.upstream.instead([
+        ("/subjects", Canned::ok(json!([]))),
+        ("/tables", updated(&["y2"], "2026-09-01")),
+        ("/table/y2", Canned::ok(without)),
+    ]);
+    app.service.state.catalogue.sync(SyncScope::All, 1, |_| {}).await.unwrap();
+    for address in [&workbook, &csv, &queries, &collection] {
+        let refused = app.get(address).await;
+        assert_eq!((refused.status, refused.code().as_str()), (400, "UnknownProperty"), "{address}");
+        let sentence = refused.json()["error"]["message"].as_str().unwrap().to_owned();
+        assert!(sentence.contains(lost), "{address}: {sentence}");
+    }
+    for address in [page, builder] {
+        let refused = app.page(&address).await;
+        assert_eq!(refused.status, 400, "{address}: {}", refused.text());
+        assert!(refused.text().contains(&format!("Valget maal={lost} findes ikke")), "{}", refused.text());
+    }
+    assert_eq!(app.upstream.count_of("/data/y2"), 0);
 }
