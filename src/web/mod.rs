@@ -1,6 +1,7 @@
 //! The edge: addresses, headers and bodies. The only module besides the simulator that knows actix-web.
 
 pub mod access_log;
+mod body;
 mod client;
 mod compress;
 pub mod connections;

@@ -13,6 +13,7 @@ use crate::odata::etag;
 use crate::odata::version::Version;
 use crate::pages::visit::{Target, Visit};
 use crate::pages::{File, Html, Sources, assets, builder, failure, find, measurement, news};
+use crate::web::body::digest;
 use crate::web::compress;
 use crate::web::state::AppState;
 use crate::web::{client, links, odata, respond};
@@ -189,7 +190,7 @@ async fn unless_held(
     mut response: actix_web::HttpResponseBuilder,
     body: Vec<u8>,
 ) -> HttpResponse {
-    let tag = etag::weak(&respond::digest(&body));
+    let tag = etag::weak(&digest(&body));
     response
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((header::REFERRER_POLICY, "no-referrer"))

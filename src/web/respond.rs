@@ -1,35 +1,25 @@
-//! Makes HTTP responses from answers: the headers of every OData answer, conditional requests, content coding, and bodies that are sent
-//! as a whole or piece by piece. Independent of the answers' content.
+//! Makes HTTP responses from answers: the headers of every OData answer, and conditional requests. Independent of the answers' content.
 
-use std::fmt;
-use std::io;
 use std::mem;
-use std::sync::{Arc, OnceLock};
 
 use actix_web::body::BodyStream;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use actix_web::{HttpRequest, HttpResponse, web};
-use bytes::Bytes;
-use futures_util::TryStreamExt;
-use futures_util::stream::{self, BoxStream, Stream, StreamExt};
-use sha2::{Digest, Sha256};
+use actix_web::{HttpRequest, HttpResponse};
 
 use crate::answer::error::BridgeError;
-use crate::answer::stages::{Stage, Stages};
-use crate::budget::work::blocking;
+use crate::answer::stages::Stages;
 use crate::error::{DescribeError, ErrorDescription};
 use crate::observe::request;
 use crate::odata::etag;
 use crate::odata::payload::{ErrorBody, ErrorDetail, write_error};
 use crate::odata::version::Version;
 use crate::settings::redact::redact;
-use crate::web::compress::{self, Coding, Packer};
+use crate::web::body::{BegunBody, Body, Pieces, digest};
+use crate::web::compress::Coding;
 
 /// The value of `Vary`: the headers that an answer depends on.
 const VARY: &str = "Accept, Accept-Encoding, OData-MaxVersion, Prefer";
-/// The approximate size of the pieces of a streamed body; a smaller body is sent as a whole.
-const PIECE_BYTES: usize = 64 * 1024;
 
 /// How long the parts of an answer took that ended before its first byte.
 pub const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
@@ -57,71 +47,6 @@ impl Answered {
     pub fn whole(content_type: String, body: Vec<u8>) -> Self {
         let body = Body::Whole(body);
         Self { content_type, body, tag: None, age_seconds: None, preference_applied: None }
-    }
-}
-
-/// The body of an answer.
-#[derive(Debug)]
-pub enum Body {
-    /// No body: a null value, or an error without text.
-    Empty,
-    Whole(Vec<u8>),
-    /// A cached document.
-    Kept(Arc<Document>),
-    /// Written while it is sent.
-    Pieces(Box<dyn Pieces>),
-    /// Written while it is sent, by tasks that wait for others.
-    Stream(PieceStream),
-}
-
-/// The pieces of a body as a stream.
-pub struct PieceStream(pub BoxStream<'static, Result<Vec<u8>, BridgeError>>);
-
-impl fmt::Debug for PieceStream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PieceStream")
-    }
-}
-
-/// A body that is written piece by piece.
-pub trait Pieces: Send {
-    /// The next piece; `None` at the end.
-    ///
-    /// # Errors
-    /// When the rest cannot be written. The transfer is then aborted, so that the client notices.
-    fn next(&mut self) -> Result<Option<Vec<u8>>, BridgeError>;
-}
-
-impl fmt::Debug for dyn Pieces {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Pieces")
-    }
-}
-
-/// A cached body with its compressed forms.
-#[derive(Debug)]
-pub struct Document {
-    tag: String,
-    plain: Bytes,
-    gzip: OnceLock<Bytes>,
-    brotli: OnceLock<Bytes>,
-}
-
-impl Document {
-    /// A document with that body.
-    #[must_use]
-    pub fn new(body: Vec<u8>) -> Self {
-        Self { tag: digest(&body), plain: body.into(), gzip: OnceLock::new(), brotli: OnceLock::new() }
-    }
-
-    /// The body in a coding, compressed when it is first requested.
-    fn coded(&self, coding: Coding) -> Bytes {
-        let kept = match coding {
-            Coding::Identity => return self.plain.clone(),
-            Coding::Gzip => &self.gzip,
-            Coding::Brotli => &self.brotli,
-        };
-        kept.get_or_init(|| blocking(|| compress::packed_once(&self.plain, coding).into())).clone()
     }
 }
 
@@ -251,45 +176,14 @@ impl Reply {
     /// When the first piece cannot be written.
     pub fn begin(self, coding: Coding) -> Result<Begun, BridgeError> {
         let Self { status, headers, body, stages } = self;
-        let pieces: Box<dyn Pieces> = match body {
-            Body::Empty => Box::new(Once(None)),
-            Body::Kept(document) => {
-                let body = BegunBody::Whole(document.coded(coding));
-                return Ok(Begun { status, headers, coding, body });
-            }
-            Body::Stream(PieceStream(pieces)) => {
-                let body = BegunBody::Pieces(compressed(pieces, coding).boxed());
-                return Ok(Begun { status, headers, coding, body });
-            }
-            Body::Whole(body) => Box::new(Once(Some(body))),
-            Body::Pieces(pieces) => pieces,
-        };
-        let measured = stages.clone();
-        let (coding, begun, rest) = timed(measured.as_ref(), || first(pieces, coding, stages))?;
-        let body = match rest {
-            Some(rest) => BegunBody::Pieces(continued(begun, rest).boxed()),
-            None => BegunBody::Whole(begun),
-        };
+        let (coding, body) = body.begin(coding, stages)?;
         Ok(Begun { status, headers, coding, body })
     }
 
     /// The pieces of the uncompressed body, and its length where it is known.
     #[must_use]
     pub fn into_pieces(self) -> (Box<dyn Pieces>, Option<usize>) {
-        match self.body {
-            Body::Empty => (Box::new(Once(None)), Some(0)),
-            Body::Whole(body) => {
-                let length = body.len();
-                (Box::new(Once(Some(body))), Some(length))
-            }
-            Body::Kept(document) => {
-                let length = document.plain.len();
-                (Box::new(Sliced(document.plain.clone())), Some(length))
-            }
-            Body::Pieces(pieces) => (pieces, None),
-            // The answer to a batch is no part of one.
-            Body::Stream(_) => (Box::new(Once(None)), None),
-        }
+        self.body.into_pieces()
     }
 
     /// The body of an error.
@@ -304,11 +198,6 @@ pub struct Begun {
     headers: Vec<(HeaderName, HeaderValue)>,
     coding: Coding,
     body: BegunBody,
-}
-
-enum BegunBody {
-    Whole(Bytes),
-    Pieces(BoxStream<'static, Result<Bytes, BridgeError>>),
 }
 
 impl Begun {
@@ -361,137 +250,6 @@ pub fn raw_refusal(error: &BridgeError) -> Vec<u8> {
     bytes
 }
 
-/// A body of one piece.
-struct Once(Option<Vec<u8>>);
-
-impl Pieces for Once {
-    fn next(&mut self) -> Result<Option<Vec<u8>>, BridgeError> {
-        Ok(self.0.take())
-    }
-}
-
-/// A body that is kept, piece by piece.
-struct Sliced(Bytes);
-
-impl Pieces for Sliced {
-    fn next(&mut self) -> Result<Option<Vec<u8>>, BridgeError> {
-        let size = self.0.len().min(PIECE_BYTES);
-        Ok((size > 0).then(|| self.0.split_to(size).to_vec()))
-    }
-}
-
-/// Pieces that are compressed one after the other.
-struct Packing {
-    pieces: Box<dyn Pieces>,
-    packer: Packer,
-    stages: Option<Stages>,
-}
-
-/// Writes a part of a body, measured if there is something to measure it with.
-fn timed<T>(stages: Option<&Stages>, write: impl FnOnce() -> T) -> T {
-    match stages {
-        Some(stages) => stages.time(Stage::Write, write),
-        None => write(),
-    }
-}
-
-/// The first piece of a body, its coding, and the rest if there is more. A small body is not compressed.
-fn first(
-    mut pieces: Box<dyn Pieces>,
-    coding: Coding,
-    stages: Option<Stages>,
-) -> Result<(Coding, Bytes, Option<Packing>), BridgeError> {
-    let mut begun = Vec::new();
-    let mut more = true;
-    while more && begun.len() < PIECE_BYTES {
-        match pieces.next()? {
-            Some(piece) if begun.is_empty() => begun = piece,
-            Some(piece) => begun.extend(piece),
-            None => more = false,
-        }
-    }
-    if !more && begun.len() < compress::WORTH_BYTES {
-        return Ok((Coding::Identity, begun.into(), None));
-    }
-    let mut packing = Packing { pieces, packer: Packer::streaming(coding), stages };
-    let mut packed = packing.packer.pack(&begun).map_err(interrupted)?;
-    if more {
-        return Ok((coding, packed.into(), Some(packing)));
-    }
-    packed.extend(packing.packer.finish().map_err(interrupted)?);
-    Ok((coding, packed.into(), None))
-}
-
-/// A body as a stream, in no coding of HTTP.
-pub fn streamed(pieces: Box<dyn Pieces>) -> impl Stream<Item = Result<Bytes, BridgeError>> {
-    let packer = Packer::streaming(Coding::Identity);
-    continued(Bytes::new(), Packing { pieces, packer, stages: None })
-}
-
-/// The stream of the rest of a body. After an error it ends without the last chunk.
-fn continued(begun: Bytes, rest: Packing) -> impl Stream<Item = Result<Bytes, BridgeError>> {
-    let rest = stream::try_unfold(Some(rest), |packing| async move {
-        let Some(mut packing) = packing else { return Ok(None) };
-        let measured = packing.stages.clone();
-        let write = move || {
-            let mut packed = Vec::new();
-            while packed.len() < PIECE_BYTES {
-                let Some(piece) = packing.pieces.next()? else {
-                    packed.extend(packing.packer.finish().map_err(interrupted)?);
-                    return Ok(Some((Bytes::from(packed), None)));
-                };
-                packed.extend(packing.packer.pack(&piece).map_err(interrupted)?);
-            }
-            Ok(Some((Bytes::from(packed), Some(packing))))
-        };
-        let written = off_thread(move || timed(measured.as_ref(), write)).await;
-        written.inspect_err(|error| tracing::error!(%error, "an answer was cut off"))
-    });
-    // Empty pieces are skipped, because an empty chunk would end the body.
-    stream::once(async move { Ok(begun) })
-        .chain(rest)
-        .filter(|piece| std::future::ready(!matches!(piece, Ok(bytes) if bytes.is_empty())))
-}
-
-/// A stream of pieces in a coding. After an error it ends without the last chunk.
-fn compressed(
-    pieces: BoxStream<'static, Result<Vec<u8>, BridgeError>>,
-    coding: Coding,
-) -> impl Stream<Item = Result<Bytes, BridgeError>> {
-    let packed = stream::try_unfold(Some((pieces, Packer::streaming(coding))), |state| async move {
-        let Some((mut pieces, mut packer)) = state else { return Ok(None) };
-        let Some(piece) = pieces.next().await.transpose()? else {
-            return Ok(Some((packer.finish().map_err(interrupted)?.into(), None)));
-        };
-        let packed = move || Ok((packer.pack(&piece).map_err(interrupted)?, packer));
-        let (packed, packer) = off_thread(packed).await?;
-        Ok(Some((Bytes::from(packed), Some((pieces, packer)))))
-    });
-    packed
-        .inspect_err(|error: &BridgeError| tracing::error!(%error, "an answer was cut off"))
-        .filter(|piece| std::future::ready(!matches!(piece, Ok(bytes) if bytes.is_empty())))
-}
-
-/// Runs work that computes beside the server's threads.
-///
-/// # Errors
-/// The errors of the work; `FetchError::Interrupted` when the server is stopping.
-pub async fn off_thread<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, BridgeError> + Send + 'static,
-) -> Result<T, BridgeError> {
-    web::block(work).await.map_err(|_| crate::fetch::error::FetchError::Interrupted)?
-}
-
-fn interrupted(_: io::Error) -> BridgeError {
-    crate::fetch::error::FetchError::Interrupted.into()
-}
-
-/// The opaque text of a body's tag.
-#[must_use]
-pub fn digest(body: &[u8]) -> String {
-    etag::of_hash(Sha256::new_with_prefix(body))
-}
-
 /// The header of what is saved as a file of that name.
 #[must_use]
 pub fn attachment(name: &str) -> (HeaderName, String) {
@@ -514,11 +272,12 @@ pub fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::{App, HttpServer};
+    use actix_web::{App, HttpServer, web};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
 
     use super::*;
+    use crate::web::body::PIECE_BYTES;
 
     /// Some sound pieces, then an error.
     struct Breaking(usize);

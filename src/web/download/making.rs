@@ -18,8 +18,8 @@ use crate::feed::FeedId;
 use crate::fetch::error::FetchError;
 use crate::store::block::Revision;
 use crate::store::freshness::is_believed;
+use crate::web::body::digest;
 use crate::web::compress::Coding;
-use crate::web::respond::digest;
 
 /// The part of the longest wait after which rows come from stored cells: who waits for the file gets it then.
 const HASTE: f32 = 0.8;

@@ -44,6 +44,7 @@ use crate::odata::preference::{Applied, Preferences};
 use crate::odata::version::Version;
 use crate::query::{BoundQuery, text_size};
 use crate::store::made_files::MadeFile;
+use crate::web::body::off_thread;
 use crate::web::client;
 use crate::web::compress::Coding;
 use crate::web::respond::{self, SERVER_TIMING, joined};
@@ -306,7 +307,7 @@ fn content(made: Arc<MadeFile>, part: Range<u64>) -> impl Stream<Item = Result<B
             let read = made.file.read_exact_at(&mut bytes, start).map_err(ExportError::MadeFile);
             Ok(read.map(|()| (Bytes::from(bytes), made))?)
         };
-        let (bytes, made) = respond::off_thread(read).await?;
+        let (bytes, made) = off_thread(read).await?;
         let next = start + bytes.len() as u64..end;
         Ok(Some((bytes, (made, next))))
     })

@@ -18,8 +18,8 @@ use crate::feed::Set;
 use crate::frame::Frame;
 use crate::frame::error::FrameError;
 use crate::query::BoundQuery;
+use crate::web::body::off_thread;
 use crate::web::compress::{Coding, Packer};
-use crate::web::respond::off_thread;
 
 /// How many rows are written at a time.
 const PIECE_ROWS: usize = 8192;

@@ -17,8 +17,9 @@ use crate::observe::request::inherited;
 use crate::odata::batch::{self, Form, Part, PartHead, Writer};
 use crate::odata::preference::{Applied, Preferences};
 use crate::odata::version::Version;
+use crate::web::body::{Body, PieceStream, Pieces, off_thread};
 use crate::web::request_head::NOT_IN_ADDRESSES;
-use crate::web::respond::{Body, PieceStream, Pieces, Reply, SERVER_TIMING, off_thread};
+use crate::web::respond::{Reply, SERVER_TIMING};
 use crate::web::state::AppState;
 
 /// The most requests of a batch.

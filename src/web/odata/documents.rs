@@ -14,7 +14,8 @@ use crate::odata::edm::Schema;
 use crate::odata::media_type::{Format, Negotiated};
 use crate::odata::payload;
 use crate::odata::preference::{Applied, Preferences};
-use crate::web::respond::{Answered, Body, Document};
+use crate::web::body::{Body, Document};
+use crate::web::respond::Answered;
 
 impl Call<'_> {
     pub(super) fn service_document(&self, service: &Service, negotiated: Negotiated) -> Answered {

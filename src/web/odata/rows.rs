@@ -33,7 +33,8 @@ use crate::odata::version::Version;
 use crate::query::apply::BoundApply;
 use crate::query::{BoundQuery, Target};
 use crate::store::block;
-use crate::web::respond::{Answered, Body, Pieces};
+use crate::web::body::{Body, Pieces};
+use crate::web::respond::Answered;
 
 /// How many rows are written at a time.
 const PIECE_ROWS: usize = 500;

@@ -14,8 +14,8 @@ use crate::open::project::Figure;
 use crate::open::workbook::{self, Sheet};
 use crate::query::BoundQuery;
 use crate::store::block::Revision;
+use crate::web::body::off_thread;
 use crate::web::download;
-use crate::web::respond::off_thread;
 
 /// How many cells a workbook may have, all sheets together: what a small computer opens, and what is held in memory while it is made.
 const MAX_CELLS: u64 = 3_000_000;

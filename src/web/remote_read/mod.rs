@@ -20,8 +20,9 @@ use crate::budget::answers::WRITING_BYTES;
 use crate::error::{DescribeError, ErrorDescription};
 use crate::indicators::history::{self, Hints, HistoryError, Matcher};
 use crate::observe::request;
+use crate::web::body::streamed;
 use crate::web::exchange;
-use crate::web::respond::{self, joined};
+use crate::web::respond::joined;
 use crate::web::state::AppState;
 use pieces::Measured;
 use wire::{MatcherKind, ResponseType};
@@ -88,7 +89,7 @@ async fn read(
     });
     let measured = work.await.unwrap_or_else(|error| Err(ReadError::Internal(error.to_string())))?;
     let held = state.workers.hold(measured.largest as u64 + WRITING_BYTES)?;
-    Ok(respond::streamed(Box::new(measured.pieces(held))))
+    Ok(streamed(Box::new(measured.pieces(held))))
 }
 
 fn expect(request: &HttpRequest, header: HeaderName, expected: &'static str) -> Result<(), ReadError> {

@@ -12,7 +12,7 @@ use crate::budget::answers::Held;
 use crate::fetch::error::FetchError;
 use crate::indicators::history::{self, Query, SAMPLE_LIMIT, Series};
 use crate::indicators::snapshot::Snapshot;
-use crate::web::respond::Pieces;
+use crate::web::body::Pieces;
 
 /// Snappy packs blocks of this size, each for itself.
 const BLOCK_BYTES: usize = 64 * 1024;
