@@ -90,7 +90,7 @@ async fn what_can_never_fit_is_refused_at_once_and_small_answers_are_not() {
 /// A file that is sent page by page holds one of them; a workbook holds all until it is written.
 #[actix_web::test]
 async fn a_workbook_holds_all_of_its_pages() {
-    let settings = BridgeSettings { answers_mb: 8, page_rows: 1000, ..AppOptions::default().settings };
+    let settings = BridgeSettings { answers_mb: 2, page_rows: 1000, ..AppOptions::default().settings };
     let app = App::with(AppOptions { settings, ..AppOptions::default() }).await;
     let decade = "y25i01/Kommuner.x?$filter=Periode ge '2016M01'";
     let year = "y25i01/Kommuner.x?$filter=Periode ge '2025M01'";
@@ -118,7 +118,7 @@ async fn a_workbook_holds_all_of_its_pages() {
 async fn two_workbooks_at_once_are_right_or_refused() {
     const MOST: usize = 13_000;
     let set = "y25i01/Kommuner.x?$filter=Periode ge '2016M01'";
-    for answers_mb in [512, 24] {
+    for answers_mb in [512, 3] {
         let settings = BridgeSettings {
             answers_mb,
             page_rows: 1000,
