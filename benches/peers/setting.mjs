@@ -10,7 +10,12 @@ import { parseArgs } from 'node:util';
 export const here = dirname(fileURLToPath(import.meta.url));
 const parsed = parseArgs({
   allowPositionals: true,
-  options: { seconds: { type: 'string', default: '5' }, markdown: { type: 'string' }, note: { type: 'string', default: '' } },
+  options: {
+    seconds: { type: 'string', default: '5' },
+    markdown: { type: 'string' },
+    note: { type: 'string', default: '' },
+    plot: { type: 'string' },
+  },
 });
 export const options = parsed.values;
 export const [bridge] = parsed.positionals;
