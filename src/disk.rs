@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -13,6 +14,8 @@ use thiserror::Error;
 
 /// File extension while a file is being written. One that a crash left behind can be deleted.
 pub const UNFINISHED: &str = "new";
+/// The mode of a file that everybody may read, before the process's own mask.
+const MODE: u32 = 0o666;
 /// File extension of a damaged file that was set aside.
 pub const DAMAGED: &str = "damaged";
 
@@ -22,7 +25,15 @@ pub const DAMAGED: &str = "damaged";
 /// # Errors
 /// When the folder cannot be created or written; the old file is unchanged then.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    place(path, bytes)?;
+    replace_with_mode(path, bytes, MODE)
+}
+
+/// As [`replace`], for a file that not everybody may read: it has that mode from its first byte on.
+///
+/// # Errors
+/// When the folder cannot be created or written; the old file is unchanged then.
+pub fn replace_with_mode(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    place_with_mode(path, bytes, mode)?;
     File::open(folder_of(path))?.sync_all()
 }
 
@@ -32,9 +43,13 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 /// When the folder cannot be created or written; the old file is unchanged then.
 pub fn place(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    place_with_mode(path, bytes, MODE)
+}
+
+fn place_with_mode(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     fs::create_dir_all(folder_of(path))?;
     let beside = with_ending(path, UNFINISHED);
-    let placed = write(&beside, bytes).and_then(|()| fs::rename(&beside, path));
+    let placed = write(&beside, bytes, mode).and_then(|()| fs::rename(&beside, path));
     if placed.is_err() {
         // If the temporary file cannot be removed either, it is left; the first error is the one that is returned.
         let _ = fs::remove_file(&beside);
@@ -42,8 +57,8 @@ pub fn place(path: &Path, bytes: &[u8]) -> io::Result<()> {
     placed
 }
 
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
+fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let mut file = File::options().write(true).create(true).truncate(true).mode(mode).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }

@@ -26,6 +26,9 @@ enum Command {
     Simulator(run::SimulatorArguments),
     /// Reads the upstream's metadata into the catalogue, and the newest figures of chosen tables
     Sync(run::SyncArguments),
+    /// Adds, lists and removes the users who may read (BRIDGE_USERS_FILE)
+    #[command(subcommand)]
+    User(run::user::UserCommand),
     /// Validates settings, indicators and stored data
     Check(run::CheckArguments),
     /// Asks the upstream at most 60 small questions that show what is uncertain about it
@@ -49,6 +52,7 @@ async fn main() -> ExitCode {
         Command::Serve(arguments) => run::serve(arguments).await,
         Command::Simulator(arguments) => run::simulator(arguments).await,
         Command::Sync(arguments) => run::sync(arguments).await,
+        Command::User(command) => run::user::user(command),
         Command::Check(arguments) => run::check(arguments).await,
         Command::Probe(arguments) => run::probe(arguments).await,
         Command::Healthcheck => run::healthcheck().await,

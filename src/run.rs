@@ -1,6 +1,7 @@
 //! What each command does.
 
 pub mod check;
+pub mod user;
 
 use std::error::Error;
 use std::io::{self, IsTerminal, Write};

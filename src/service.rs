@@ -37,11 +37,14 @@ use crate::refresh::feeds::{FeedKeeper, NamesError};
 use crate::refresh::figures::FetchedFigures;
 use crate::refresh::indicators::{self, Pace};
 use crate::refresh::read_ahead::{self, Budget, ReadAhead};
+use crate::refresh::readable::Readable;
 use crate::refresh::sync::files::CatalogueFiles;
 use crate::refresh::sync::{self, keeper::CatalogueKeeper};
 use crate::refresh::updates::ListedUpdates;
 use crate::settings::key::ApiKey;
 use crate::settings::{BridgeSettings, MEGABYTE};
+use crate::sign_in::reader::Reader;
+use crate::sign_in::{self, SignIn};
 use crate::store::CellStore;
 use crate::store::revisions::RevisionLog;
 use crate::store::tiered::TieredStore;
@@ -113,6 +116,13 @@ pub enum StartError {
     Clock { now: DateTime<Utc> },
     #[error("metrics cannot be set up: {0}")]
     Metrics(#[from] prometheus::Error),
+    #[error(transparent)]
+    SignIn(#[from] sign_in::OpenError),
+    #[error(
+        "BRIDGE_LISTEN: others can reach {listen}, and nobody has to sign in; name the users in BRIDGE_USERS_FILE \
+         (`jobindsats-bridge user add NAME` writes it), or set BRIDGE_OPEN=1 if everybody may read"
+    )]
+    Open { listen: SocketAddr },
     #[error("BRIDGE_LISTEN: cannot listen on {listen}: {source}")]
     Listen { listen: SocketAddr, source: io::Error },
 }
@@ -165,6 +175,7 @@ const EVERYBODYS_CELLS: u64 = 400_000_000;
 pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
     let settings = &options.settings;
     check_clock(&options.clock)?;
+    let sign_in = sign_in(settings, &options.clock)?;
     let (definitions, path) = (definitions(settings)?, settings.data_dir.join(&options.upstream.folder));
     let (folder, metrics) = (own(&path)?, metrics(&options.clock)?);
     let reports = Arc::new(FailureReports::default());
@@ -190,18 +201,11 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
         clock.clone(),
     );
     let figures = FetchedFigures { catalogue: Arc::clone(&catalogue), fetcher: fetcher.clone(), cell_limit };
-    let indicators = Collector::start(
-        Arc::new(figures.clone()),
-        clock.clone(),
-        &source_label(&origin),
-        &definitions,
-        path.join("indicators.json"),
-        revisions.clone(),
-    );
-    let feeds = Arc::new(FeedKeeper::open(path, Arc::clone(&catalogue), revisions.clone(), origin)?);
+    let indicators = collector(&figures, &clock, &origin, &definitions, &path, &revisions);
+    let feeds = Arc::new(FeedKeeper::open(path, Arc::clone(&catalogue), revisions, origin)?);
     let ahead = read_ahead(&figures, &feeds, &uses, &metrics, options);
     let state = AppState {
-        feeds,
+        feeds: Readable::all(feeds),
         catalogue,
         answerer: Answerer { fetcher, uses, limits: answer_limits(settings, cell_limit) },
         workers: Arc::new(workers),
@@ -209,17 +213,35 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
         ahead: Arc::new(ahead),
         store,
         files,
-        revisions,
         metrics,
         reports,
         access_log: Arc::new(AccessLog::new(settings.access_log, Box::new(io::stdout()))),
         clock,
         public_url: settings.public_url.clone(),
         proxies: settings.trusted_proxies.clone(),
-        budgets: budgets.iter().chain(connections.budgets()).chain([answers]).collect(),
+        budgets: budgets
+            .iter()
+            .chain(connections.budgets())
+            .chain([answers, sign_in.guesses() as _])
+            .collect(),
+        sign_in,
+        reader: Reader::default(),
         connections,
     };
     Ok(Parts { state, client, learnt, _folder: folder })
+}
+
+fn collector(
+    figures: &FetchedFigures,
+    clock: &Clock,
+    origin: &Origin,
+    definitions: &Definitions,
+    folder: &Path,
+    revisions: &RevisionLog,
+) -> Collector {
+    let (source, file) = (source_label(origin), folder.join("indicators.json"));
+    let figures = Arc::new(figures.clone());
+    Collector::start(figures, clock.clone(), &source, definitions, file, revisions.clone())
 }
 
 fn updates(catalogue: &Arc<CatalogueKeeper>) -> Arc<ListedUpdates> {
@@ -260,6 +282,19 @@ fn connections(settings: &BridgeSettings) -> Arc<Connections> {
 fn check_clock(clock: &Clock) -> Result<(), StartError> {
     let now = clock.now();
     if now < DateTime::UNIX_EPOCH { Err(StartError::Clock { now }) } else { Ok(()) }
+}
+
+/// Who may read, as the settings say it.
+pub(crate) fn sign_in(settings: &BridgeSettings, clock: &Clock) -> Result<Arc<SignIn>, sign_in::OpenError> {
+    let (users, metrics_password) = (settings.users_file.clone(), settings.metrics_password_file.clone());
+    Ok(Arc::new(SignIn::open(sign_in::Files { users, metrics_password }, clock.clone())?))
+}
+
+/// Refuses an address that others can reach, unless it was said who may read.
+pub(crate) fn check_openness(settings: &BridgeSettings) -> Result<(), StartError> {
+    let listen = settings.listen;
+    let is_said = listen.ip().to_canonical().is_loopback() || settings.open || settings.users_file.is_some();
+    if is_said { Ok(()) } else { Err(StartError::Open { listen }) }
 }
 
 fn metrics(clock: &Clock) -> Result<Arc<Metrics>, prometheus::Error> {
@@ -400,6 +435,7 @@ pub(crate) fn client(
 /// # Errors
 /// When a setting cannot be used or the address is taken.
 pub async fn start(options: ServiceOptions) -> Result<Service, StartError> {
+    check_openness(&options.settings)?;
     let Parts { state, client, learnt, _folder, .. } = assemble(&options)?;
     let listen_at = options.settings.listen;
     let (server, address) = listen(listen_at, options.workers, options.timeouts, state.clone())
@@ -448,7 +484,7 @@ impl Service {
         self.settings.public_url.clone().unwrap_or_else(|| self.url())
     }
 
-    /// Reads again what may change while the program runs: what a probe found, the file of the key, and the definitions of the
+    /// Reads again what may change while the program runs: what a probe found, the file of the key, the users, and the definitions of the
     /// indicators. Indicators that ask for the same figures as before keep them. A file that cannot be used changes nothing.
     ///
     /// # Errors
@@ -457,6 +493,9 @@ impl Service {
         self.learnt.read_dialect();
         if let Err(error) = self.client.reread_key() {
             tracing::error!(%error, "JOBINDSATS_API_KEY_FILE cannot be used; the earlier key stays");
+        }
+        if let Err(error) = self.state.sign_in.reload() {
+            tracing::error!(%error, "it cannot be read who may read; the earlier users stay");
         }
         let read = definitions(&self.settings);
         let succeeded_at = read.is_ok().then(|| self.state.clock.now());

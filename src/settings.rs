@@ -11,7 +11,8 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 use tracing_subscriber::EnvFilter;
 
@@ -132,6 +133,21 @@ pub const DESCRIBED: &[Described] = &[
         meaning: "addresses and networks whose X-Forwarded-For says who the client is, with commas between",
     },
     Described {
+        variable: "BRIDGE_USERS_FILE",
+        default: "none",
+        meaning: "the users and keys that may read, written by the command user; without it everybody may",
+    },
+    Described {
+        variable: "BRIDGE_OPEN",
+        default: "0",
+        meaning: "1: everybody who reaches BRIDGE_LISTEN may read, even if that is no loopback address",
+    },
+    Described {
+        variable: "BRIDGE_METRICS_PASSWORD_FILE",
+        default: "none",
+        meaning: "a file with the password, under any name, of metrics and remote read",
+    },
+    Described {
         variable: "BRIDGE_READY_TABLES",
         default: "none",
         meaning: "tables whose newest figures are kept ready whatever is asked for, with commas between",
@@ -162,8 +178,7 @@ pub const DESCRIBED: &[Described] = &[
 const MANY: u64 = 1_000_000_000_000;
 
 /// Settings that are reserved for later parts of the program: setting one stops the program with an error.
-const NOT_BUILT: [&str; 4] =
-    ["BRIDGE_USERS_FILE", "BRIDGE_API_KEYS_FILE", "BRIDGE_REDIS_URL", "BRIDGE_CORS_ORIGINS"];
+const NOT_BUILT: [&str; 2] = ["BRIDGE_REDIS_URL", "BRIDGE_CORS_ORIGINS"];
 
 /// Everything that can be set.
 #[derive(Debug, Clone)]
@@ -216,6 +231,13 @@ pub struct BridgeSettings {
     pub client_cells_per_hour: Option<u64>,
     /// `BRIDGE_TRUSTED_PROXIES`
     pub trusted_proxies: TrustedProxies,
+    /// `BRIDGE_USERS_FILE`
+    pub users_file: Option<PathBuf>,
+    /// `BRIDGE_OPEN`
+    #[serde(deserialize_with = "switch")]
+    pub open: bool,
+    /// `BRIDGE_METRICS_PASSWORD_FILE`
+    pub metrics_password_file: Option<PathBuf>,
     /// `BRIDGE_READY_TABLES`, in lower case
     pub ready_tables: Vec<String>,
     /// `BRIDGE_SERIES_LIMIT`, series
@@ -251,6 +273,9 @@ impl Default for BridgeSettings {
             client_calls_per_hour: None,
             client_cells_per_hour: None,
             trusted_proxies: TrustedProxies::default(),
+            users_file: None,
+            open: false,
+            metrics_password_file: None,
             ready_tables: Vec::new(),
             series_limit: 20_000,
             log: "info".to_owned(),
@@ -298,6 +323,10 @@ pub enum SettingsError {
     Unknown { variable: String, suggestion: Option<String> },
     #[error("{variable} belongs to a part of the program that is not built yet; remove it")]
     NotBuilt { variable: String },
+    #[error(
+        "BRIDGE_OPEN=1 and BRIDGE_USERS_FILE are both set; keep one: either everybody may read, or the users may"
+    )]
+    OpenWithUsers,
     #[error("JOBINDSATS_API_KEY and JOBINDSATS_API_KEY_FILE are both set; keep one")]
     TwoKeys,
     #[error("JOBINDSATS_API_KEY_FILE: {0}")]
@@ -389,6 +418,15 @@ fn read<T: for<'de> Deserialize<'de>>(
     envy::prefixed(prefix).from_iter(all).map_err(|error| wrong(prefix, &error.to_string()))
 }
 
+/// A setting that is on or off.
+fn switch<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    match String::deserialize(deserializer)?.trim() {
+        "1" | "true" => Ok(true),
+        "0" | "false" => Ok(false),
+        other => Err(D::Error::custom(format!("{other:?} is neither 1 nor 0"))),
+    }
+}
+
 fn wrong(variable: &str, message: &str) -> SettingsError {
     SettingsError::Wrong { variable: variable.to_owned(), message: message.to_owned() }
 }
@@ -404,6 +442,7 @@ fn expected(variable: &str) -> String {
         "BRIDGE_TRUSTED_PROXIES" => {
             "addresses and networks with commas between, such as 10.0.0.5,172.16.0.0/12"
         }
+        "BRIDGE_OPEN" => "1 or 0",
         "BRIDGE_READY_TABLES" => "ids of tables with commas between, such as y25i01,y30r21",
         "BRIDGE_ACCESS_LOG" => "off, text or json",
         "BRIDGE_LOG" => "a level or a filter, such as info or info,jobindsats_bridge=debug",
@@ -420,6 +459,9 @@ fn checked(mut bridge: BridgeSettings) -> Result<BridgeSettings, SettingsError> 
     }
     if !is_filter(&bridge.log) {
         return Err(wrong("BRIDGE_LOG", &expected("BRIDGE_LOG")));
+    }
+    if bridge.open && bridge.users_file.is_some() {
+        return Err(SettingsError::OpenWithUsers);
     }
     bridge.ready_tables = table_ids(&bridge.ready_tables)
         .ok_or_else(|| wrong("BRIDGE_READY_TABLES", &expected("BRIDGE_READY_TABLES")))?;
@@ -577,6 +619,7 @@ mod tests {
             ("BRIDGE_UPSTREAM_CONCURRENCY", "2,5", "a whole number from 1 to 1000"),
             ("BRIDGE_TRUSTED_PROXIES", "nginx", "such as 10.0.0.5"),
             ("BRIDGE_READY_TABLES", "y25i01;y30r21", "such as y25i01,y30r21"),
+            ("BRIDGE_OPEN", "ja", "1 or 0"),
         ] {
             let error = settings(&[(variable, value)]).unwrap_err().to_string();
             assert!(error.starts_with(variable) && error.contains(example), "{variable}={value}: {error}");
@@ -615,6 +658,8 @@ mod tests {
             let error = settings(&[(variable, value)]).unwrap_err().to_string();
             assert!(error.contains(variable), "{variable}={value}: {error}");
         }
+        let both = settings(&[("BRIDGE_OPEN", "1"), ("BRIDGE_USERS_FILE", "users")]).unwrap_err();
+        assert_eq!(both, SettingsError::OpenWithUsers);
         let error = settings(&[("BRIDGE_PAGEROWS", "7")]).unwrap_err().to_string();
         assert!(
             error.contains("BRIDGE_PAGEROWS") && error.contains("did you mean `BRIDGE_PAGE_ROWS`"),

@@ -21,6 +21,7 @@ use crate::odata::version::VersionError;
 use crate::open::OpenError;
 use crate::plan::chunk::ChunkError;
 use crate::query::error::QueryError;
+use crate::sign_in::SignInError;
 
 /// Why a request cannot be answered.
 #[derive(Debug, Error)]
@@ -51,6 +52,10 @@ pub enum BridgeError {
     Export(#[from] ExportError),
     #[error(transparent)]
     Open(#[from] OpenError),
+    #[error(transparent)]
+    SignIn(#[from] SignInError),
+    #[error("this user may not read the table {table}")]
+    NotAllowed { table: MeasurementId },
     #[error("the answer may have {bound} rows, more than the limit of {limit}")]
     TooManyRows { bound: u64, limit: u64 },
     #[error("`any`, `all` and `$count` may read {bound} rows of figures, more than the limit of {limit}")]
@@ -162,6 +167,12 @@ impl DescribeError for BridgeError {
             Self::Open(error) => error.describe(),
             Self::Batch(error) => error.describe(),
             Self::Work(error) => error.describe(),
+            Self::SignIn(error) => error.describe(),
+            Self::NotAllowed { table } => ErrorDescription::new(
+                403,
+                "TableNotAllowed",
+                format!("Du har ikke adgang til målingen '{table}'; spørg den, der driver broen, om at få den."),
+            ),
             Self::TooManyRows { bound, limit } => ErrorDescription::new(
                 400,
                 "TooManyRows",

@@ -28,6 +28,8 @@ pub enum Resource {
     Connections,
     /// Memory of answers on their way.
     AnswerBytes,
+    /// Wrong passwords and keys.
+    SignIns,
 }
 
 impl Resource {
@@ -39,6 +41,7 @@ impl Resource {
             Self::UpstreamCells => "upstream_cells",
             Self::Connections => "connections",
             Self::AnswerBytes => "answer_bytes",
+            Self::SignIns => "wrong_sign_ins",
         }
     }
 }
@@ -50,6 +53,7 @@ impl fmt::Display for Resource {
             Self::UpstreamCells => "upstream cells",
             Self::Connections => "connections",
             Self::AnswerBytes => "bytes of answers",
+            Self::SignIns => "wrong passwords and keys",
         })
     }
 }
@@ -124,6 +128,9 @@ impl Exhausted {
         let again = match minutes {
             None => "afgræns forespørgslen.".to_owned(),
             Some(0 | 1) => "prøv igen om et minut.".to_owned(),
+            Some(minutes) if self.resource == Resource::SignIns => {
+                format!("prøv igen om {minutes} minutter.")
+            }
             Some(minutes) => {
                 format!("prøv igen om {minutes} minutter; tal, der er hentet før, kan stadig læses.")
             }
@@ -133,6 +140,9 @@ impl Exhausted {
             (Resource::Connections, ..) => "Broen har så mange åbne forbindelser, som den må",
             (Resource::AnswerBytes, None, _) => "Svaret fylder mere, end broen har hukommelse til",
             (Resource::AnswerBytes, ..) => "Broen er ved at sende så mange svar, som den har hukommelse til",
+            (Resource::SignIns, ..) => {
+                "Der er prøvet for mange forkerte adgangskoder eller nøgler fra din adresse"
+            }
             (_, None, _) => "Forespørgslen kræver mere, end der må hentes fra Jobindsats på en time",
             (_, _, Share::Client) => "Du har hentet så meget fra Jobindsats, som én bruger må på en time",
             _ => "Der er hentet så meget fra Jobindsats, som broen må på en time",

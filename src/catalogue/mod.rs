@@ -35,6 +35,17 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
+    /// The same with chosen tables alone, and the subjects that they have.
+    #[must_use]
+    pub fn restricted(&self, is_chosen: impl Fn(&MeasurementId) -> bool) -> Self {
+        let mut chosen = self.clone();
+        chosen.heads.retain(|table, _| is_chosen(table));
+        chosen.measurements.retain(|table, _| is_chosen(table));
+        chosen.unusable.retain(|table, _| is_chosen(table));
+        chosen.subjects.retain(|subject| chosen.heads.values().any(|head| subject.lists(head)));
+        chosen
+    }
+
     /// The head of a table, whatever the case its id is written in.
     #[must_use]
     pub fn head(&self, id: &str) -> Option<&Arc<MeasurementHead>> {

@@ -102,7 +102,7 @@ fn find(sources: &Sources, visit: &Visit) -> Result<Html, PageError> {
     if query.chars().count() > MAX_CHARS {
         return Err(PageError::long_search(MAX_CHARS));
     }
-    let catalogue = sources.catalogue.current();
+    let catalogue = sources.feeds.listed();
     let feed = sources.feeds.catalogue();
     let index = feed.sets.iter().find(|set| set.name == DATASETS).and_then(|set| set.index.as_deref());
     let found = index.filter(|_| !query.is_empty()).map(|index| search(&catalogue, index, visit, query));

@@ -56,7 +56,7 @@ impl Layout {
 
 /// Why there is no list of tables, in a sentence, if the upstream is the reason.
 fn trouble(sources: &Sources, language: Language) -> Option<String> {
-    let why = sources.catalogue.why_empty()?;
+    let why = sources.feeds.why_empty()?;
     let why = FetchError::from(CatalogueError::upstream(&why)?.clone());
     let english = error::in_english(&why.clone().into());
     Some(language.text(&why.describe().danish, &english).to_owned())

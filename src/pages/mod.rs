@@ -23,8 +23,6 @@ pub mod status;
 mod tile_map;
 pub mod visit;
 
-use std::sync::Arc;
-
 use askama::Template;
 use chrono::{DateTime, Utc};
 
@@ -32,19 +30,16 @@ use crate::answer::Answerer;
 use crate::answer::stages::Stages;
 use crate::error::ErrorDescription;
 use crate::pages::language::Language;
-use crate::refresh::feeds::FeedKeeper;
-use crate::refresh::sync::keeper::CatalogueKeeper;
-use crate::store::revisions::RevisionLog;
+use crate::refresh::readable::Readable;
 
 /// What pages are made from. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Sources {
-    pub feeds: Arc<FeedKeeper>,
-    pub catalogue: Arc<CatalogueKeeper>,
+    /// What the visitor may read.
+    pub feeds: Readable,
     /// Answers on behalf of the visitor, whose budget pays.
     pub answerer: Answerer,
     pub stages: Stages,
-    pub revisions: RevisionLog,
     pub now: DateTime<Utc>,
 }
 

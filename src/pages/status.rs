@@ -92,12 +92,12 @@ struct Failure {
 #[must_use]
 pub fn page(sources: &Sources, visit: Visit, state: ServiceState) -> Html {
     let l = visit.language;
-    let catalogue = sources.catalogue.current();
-    let revised = sources.revisions.figures();
+    let catalogue = sources.feeds.listed();
+    let revised = sources.feeds.revised();
     let in_words = |figure: &Arc<RevisedFigure>| {
         Revised::new(figure, catalogue.measurement(&figure.table).map(|table| &**table), l)
     };
-    let is_empty = sources.catalogue.why_empty().is_some();
+    let is_empty = sources.feeds.why_empty().is_some();
     let indicators = state.indicators.indicators.iter();
     let page = Page {
         l,
@@ -124,13 +124,13 @@ pub fn page(sources: &Sources, visit: Visit, state: ServiceState) -> Html {
 fn last_read(sources: &Sources, state: &ServiceState) -> Option<DateTime<Utc>> {
     let indicators = state.indicators.indicators.iter().filter_map(|one| one.health.last_success);
     let stored = state.stored.iter().map(|(_, read)| *read);
-    indicators.chain(stored).chain(sources.catalogue.current().read_at).max()
+    indicators.chain(stored).chain(sources.feeds.listed().read_at).max()
 }
 
 /// The measurements with figures in store, by their headings.
 fn freshness(sources: &Sources, visit: &Visit, state: &ServiceState) -> Vec<Freshness> {
     let l = visit.language;
-    let catalogue = sources.catalogue.current();
+    let catalogue = sources.feeds.listed();
     let day = |day: NaiveDate| l.day(day);
     let mut fresh: Vec<Freshness> = state
         .stored
@@ -154,7 +154,7 @@ fn freshness(sources: &Sources, visit: &Visit, state: &ServiceState) -> Vec<Fres
 }
 
 fn left_out(sources: &Sources) -> Vec<(String, String)> {
-    let (catalogue, feed) = (sources.catalogue.current(), sources.feeds.catalogue());
+    let (catalogue, feed) = (sources.feeds.listed(), sources.feeds.catalogue());
     let unusable = catalogue.unusable.iter();
     let without_names = feed.left_out.iter().map(|left_out| (&left_out.table, &left_out.reason));
     unusable.chain(without_names).map(|(table, reason)| (table.to_string(), reason.clone())).collect()

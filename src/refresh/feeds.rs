@@ -13,6 +13,7 @@ use crate::answer::error::BridgeError;
 use crate::catalogue::Catalogue;
 use crate::catalogue::id::MeasurementId;
 use crate::catalogue::measurement::{Measurement, MeasurementHead};
+use crate::catalogue::revised::RevisedFigure;
 use crate::disk::{self, SavedFileError};
 use crate::error::closest;
 use crate::feed::catalogue_feed::catalogue_feed;
@@ -23,9 +24,12 @@ use crate::feed::{Feed, LeftOut};
 use crate::fetch::error::FetchError;
 use crate::odata::csdl::check::check;
 use crate::refresh::sync::keeper::{CatalogueError, CatalogueKeeper};
+use crate::sign_in::reader::Tables;
 use crate::store::revisions::RevisionLog;
 use crate::upstream::error::Failure;
 
+/// The most lists of tables for which a catalogue service is kept.
+const MOST_CATALOGUES: usize = 64;
 const NAMES_FILE: &str = "names.json";
 /// The version of the file's format; a file of another version is not read.
 const NAMES_VERSION: u32 = 1;
@@ -34,7 +38,7 @@ const NAMES_VERSION: u32 = 1;
 #[derive(Debug)]
 pub struct FeedKeeper {
     catalogue: Arc<CatalogueKeeper>,
-    revisions: RevisionLog,
+    pub revisions: RevisionLog,
     origin: Origin,
     names_path: PathBuf,
     built: Mutex<Built>,
@@ -43,7 +47,9 @@ pub struct FeedKeeper {
 #[derive(Debug)]
 struct Built {
     names: NameRegistry,
-    catalogue: Option<BuiltCatalogue>,
+    /// For each list of tables that somebody may read: each is a feed of its own, so that nothing that is made of one is given to who
+    /// reads another.
+    catalogues: HashMap<Tables, BuiltCatalogue>,
     tables: HashMap<MeasurementId, BuiltTable>,
 }
 
@@ -95,7 +101,7 @@ impl FeedKeeper {
             .unwrap_or_default()
             .checked()
             .map_err(|source| NamesError::Wrong { path: names_path.clone(), source })?;
-        let built = Mutex::new(Built { names, catalogue: None, tables: HashMap::new() });
+        let built = Mutex::new(Built { names, catalogues: HashMap::new(), tables: HashMap::new() });
         Ok(Self { catalogue, revisions, origin, names_path, built })
     }
 
@@ -105,52 +111,97 @@ impl FeedKeeper {
         &self.origin
     }
 
-    /// The catalogue service, for readers.
+    /// Whether there is a list of tables.
     ///
     /// # Errors
-    /// When there is no list of tables, and it is known why.
-    pub fn readable_catalogue(&self) -> Result<Arc<Feed>, BridgeError> {
-        match self.catalogue.why_empty().as_ref().and_then(CatalogueError::upstream) {
+    /// When there is none, and it is known why.
+    pub fn check_listed(&self) -> Result<(), BridgeError> {
+        match self.why_empty().as_ref().and_then(CatalogueError::upstream) {
             Some(error) => Err(FetchError::from(error.clone()).into()),
-            None => Ok(self.catalogue()),
+            None => Ok(()),
         }
     }
 
-    /// The catalogue service.
+    /// Why there is no list of tables; `None` if there is one.
     #[must_use]
-    pub fn catalogue(&self) -> Arc<Feed> {
+    pub fn why_empty(&self) -> Option<CatalogueError> {
+        self.catalogue.why_empty()
+    }
+
+    /// The metadata of these tables.
+    #[must_use]
+    pub fn listed(&self, tables: &Tables) -> Arc<Catalogue> {
+        restricted(self.catalogue.current(), tables)
+    }
+
+    /// The revised figures of these tables, the newest first.
+    #[must_use]
+    pub fn revised(&self, tables: &Tables) -> Vec<Arc<RevisedFigure>> {
+        let mut figures = self.revisions.figures();
+        figures.retain(|figure| tables.allow(&figure.table));
+        figures
+    }
+
+    /// The catalogue service with these tables.
+    #[must_use]
+    pub fn catalogue(&self, tables: &Tables) -> Arc<Feed> {
         let (catalogue, additions) = (self.catalogue.current(), self.revisions.additions());
         let mut built = self.built();
-        if let Some(built) = &built.catalogue
-            && Arc::ptr_eq(&built.catalogue, &catalogue)
-            && built.additions == additions
-        {
-            return Arc::clone(&built.feed);
+        // All names are given first, so that they do not depend on who asks first.
+        let all = self.catalogue_of(&mut built, &catalogue, additions, &Tables::All);
+        if *tables == Tables::All {
+            all
+        } else {
+            self.catalogue_of(&mut built, &catalogue, additions, tables)
         }
-        let revised = self.revisions.figures();
-        let feed = Arc::new(catalogue_feed(&catalogue, &revised, &self.origin, &mut built.names));
-        let known = built.catalogue.as_ref().map(|built| built.feed.left_out.as_slice()).unwrap_or_default();
-        for LeftOut { table, reason } in feed.left_out.iter().filter(|left_out| !known.contains(left_out)) {
+    }
+
+    fn catalogue_of(
+        &self,
+        built: &mut Built,
+        catalogue: &Arc<Catalogue>,
+        additions: u64,
+        tables: &Tables,
+    ) -> Arc<Feed> {
+        let earlier = built.catalogues.get(tables);
+        if let Some(earlier) = earlier
+            && Arc::ptr_eq(&earlier.catalogue, catalogue)
+            && earlier.additions == additions
+        {
+            return Arc::clone(&earlier.feed);
+        }
+        let (listed, revised) = (restricted(Arc::clone(catalogue), tables), self.revised(tables));
+        let feed = Arc::new(catalogue_feed(&listed, &revised, &self.origin, &mut built.names));
+        let known = earlier.map(|earlier| earlier.feed.left_out.as_slice()).unwrap_or_default();
+        let is_news = |left_out: &&LeftOut| *tables == Tables::All && !known.contains(left_out);
+        for LeftOut { table, reason } in feed.left_out.iter().filter(is_news) {
             tracing::warn!(%table, reason, "the table's set cannot be described; it is left out");
         }
-        built.catalogue = Some(BuiltCatalogue { catalogue, additions, feed: Arc::clone(&feed) });
-        self.keep_names(&mut built);
+        if built.catalogues.len() >= MOST_CATALOGUES {
+            built.catalogues.retain(|tables, _| *tables == Tables::All);
+        }
+        let made = BuiltCatalogue { catalogue: Arc::clone(catalogue), additions, feed: Arc::clone(&feed) };
+        built.catalogues.insert(tables.clone(), made);
+        self.keep_names(built);
         feed
     }
 
     /// The service of a table. Its metadata is read from the upstream first if it was not read since the table's last update.
     ///
     /// # Errors
-    /// When there is no such table, or its metadata cannot be read.
-    pub async fn table(&self, name: &str) -> Result<Arc<Feed>, BridgeError> {
+    /// When there is no such table, it is none of these tables, or its metadata cannot be read.
+    pub async fn table(&self, name: &str, tables: &Tables) -> Result<Arc<Feed>, BridgeError> {
         let catalogue = self.catalogue.current();
         if catalogue.heads.is_empty() {
-            self.readable_catalogue()?;
+            self.check_listed()?;
             return Err(BridgeError::TableNotRead(MeasurementId::from(name.to_lowercase())));
         }
         let Some(head) = catalogue.head(name).cloned() else {
-            return Err(self.unknown(&catalogue, name));
+            return Err(self.unknown(&restricted(catalogue, tables), name));
         };
+        if !tables.allow(head.id.as_str()) {
+            return Err(BridgeError::NotAllowed { table: head.id.clone() });
+        }
         // A table that was updated is read again first, so that its periods match the figures that will be read.
         let measurement = self.catalogue.measurement(head.id.as_str()).await.map_err(|error| {
             tracing::warn!(table = %head.id, %error, "table could not be read");
@@ -210,5 +261,13 @@ impl FeedKeeper {
 
     fn built(&self) -> MutexGuard<'_, Built> {
         self.built.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The catalogue with these tables alone, and the subjects that they have.
+fn restricted(catalogue: Arc<Catalogue>, tables: &Tables) -> Arc<Catalogue> {
+    match tables {
+        Tables::All => catalogue,
+        Tables::Only(_) => Arc::new(catalogue.restricted(|table| tables.allow(table.as_str()))),
     }
 }

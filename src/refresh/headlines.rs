@@ -13,6 +13,7 @@ use crate::plan::chunk::{Chunk, ChunkError};
 use crate::plan::cut;
 use crate::plan::selection::Selection;
 use crate::refresh::feeds::FeedKeeper;
+use crate::sign_in::reader::Tables;
 use crate::store::key::CellKey;
 
 /// The main sets, the one with all areas first.
@@ -29,7 +30,7 @@ pub async fn chunks(
     table: &str,
     cell_limit: u64,
 ) -> Result<(Arc<Measurement>, Vec<Chunk>), BridgeError> {
-    let feed = feeds.table(table).await?;
+    let feed = feeds.table(table, &Tables::All).await?;
     let named = |name: &&str| feed.set_index(name).and_then(|index| feed.sets.get(index));
     let sources = SETS.iter().filter_map(named).filter_map(|set| match &set.rows {
         RowSource::Cells(source) => Some(source),

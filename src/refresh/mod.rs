@@ -5,5 +5,6 @@ pub mod figures;
 pub mod headlines;
 pub mod indicators;
 pub mod read_ahead;
+pub mod readable;
 pub mod sync;
 pub mod updates;

@@ -1,12 +1,14 @@
-//! Which client a request comes from.
+//! Which client and which reader a request comes from.
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use actix_web::HttpRequest;
 use actix_web::http::header::X_FORWARDED_FOR;
+use actix_web::{HttpMessage, HttpRequest};
 
 use crate::budget::client::{Client, TrustedProxies};
+use crate::sign_in::reader::Reader;
 use crate::web::respond::joined;
+use crate::web::state::AppState;
 
 /// The client that a request comes from: whoever connected, or whom trusted proxies name.
 ///
@@ -16,4 +18,11 @@ pub fn of(request: &HttpRequest, proxies: &TrustedProxies) -> Client {
     let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
     let forwarded_for = joined(request.headers(), &X_FORWARDED_FOR).unwrap_or_default();
     proxies.client(peer, &forwarded_for)
+}
+
+/// The state for a request, as its reader may see it. Before somebody is signed in, nothing may be read.
+#[must_use]
+pub fn state(request: &HttpRequest, state: &AppState) -> AppState {
+    let reader = request.extensions().get::<Reader>().cloned().unwrap_or_else(Reader::nobody);
+    state.for_reader(reader, of(request, &state.proxies))
 }

@@ -23,7 +23,7 @@ use super::routes::routes;
 use super::state::AppState;
 use super::timed_stream::TimedStream;
 use super::worded_refusals::WordedRefusals;
-use super::{departure, exchange, request_metrics, respond};
+use super::{departure, exchange, request_metrics, respond, sign_in};
 use crate::answer::error::BridgeError;
 use crate::budget::Exhausted;
 
@@ -63,9 +63,11 @@ pub fn listen(
             .app_data(shared.clone())
             .app_data(limits.clone())
             .app_data(OwnAddress(address))
+            .wrap(from_fn(sign_in::admit))
             .wrap(from_fn(exchange::frame))
             .wrap(from_fn(request_metrics::observe))
             .wrap(from_fn(departure::end_with_client))
+            .wrap(from_fn(sign_in::take_evidence))
             .configure(routes);
         let app = app.into_factory().map_err(|error: actix_web::Error| error.error_response());
         let stopping = stopping.clone();

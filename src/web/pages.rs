@@ -99,7 +99,7 @@ pub async fn nothing(request: HttpRequest, state: web::Data<AppState>) -> HttpRe
 }
 
 /// Whether a request is a browser's. A client that accepts any media type is not taken for one.
-fn wants_html(request: &HttpRequest) -> bool {
+pub(super) fn wants_html(request: &HttpRequest) -> bool {
     let accept = respond::joined(request.headers(), &header::ACCEPT).unwrap_or_default();
     accept.split(',').any(|range| {
         let mut parts = range.split(';').map(str::trim);
@@ -157,13 +157,11 @@ where
         accept_language: accept_language.as_deref(),
         service: &links::base(request, state.public_url.as_deref()),
     });
-    let state = state.for_client(client::of(request, &state.proxies));
+    let state = client::state(request, state);
     let sources = Sources {
-        feeds: Arc::clone(&state.feeds),
-        catalogue: Arc::clone(&state.catalogue),
+        feeds: state.feeds.clone(),
         answerer: state.answerer.clone(),
         stages: Stages::new(Arc::clone(&state.metrics)),
-        revisions: state.revisions.clone(),
         now: state.clock.now(),
     };
     state.workers.run(&state.workers.work(), inherited(make(sources, visit))).await

@@ -11,11 +11,12 @@ use crate::clock::Clock;
 use crate::indicators::collector::Collector;
 use crate::observe::metrics::Metrics;
 use crate::observe::reports::FailureReports;
-use crate::refresh::feeds::FeedKeeper;
 use crate::refresh::read_ahead::ReadAhead;
+use crate::refresh::readable::Readable;
 use crate::refresh::sync::keeper::CatalogueKeeper;
+use crate::sign_in::SignIn;
+use crate::sign_in::reader::Reader;
 use crate::store::CellStore;
-use crate::store::revisions::RevisionLog;
 use crate::web::access_log::AccessLog;
 use crate::web::connections::Connections;
 use crate::web::download::whole_files::WholeFiles;
@@ -23,7 +24,8 @@ use crate::web::download::whole_files::WholeFiles;
 /// The shared state, created once by `service.rs`.
 #[derive(Debug, Clone)]
 pub struct AppState {
-    pub feeds: Arc<FeedKeeper>,
+    /// What the reader may read.
+    pub feeds: Readable,
     pub catalogue: Arc<CatalogueKeeper>,
     pub answerer: Answerer,
     /// The threads on which requests are answered.
@@ -32,7 +34,6 @@ pub struct AppState {
     pub ahead: Arc<ReadAhead>,
     pub store: Arc<dyn CellStore>,
     pub files: Arc<WholeFiles>,
-    pub revisions: RevisionLog,
     pub metrics: Arc<Metrics>,
     pub reports: Arc<FailureReports>,
     pub access_log: Arc<AccessLog>,
@@ -41,16 +42,22 @@ pub struct AppState {
     pub public_url: Option<String>,
     /// The proxies whose `X-Forwarded-For` is trusted.
     pub proxies: TrustedProxies,
+    /// Who may read.
+    pub sign_in: Arc<SignIn>,
+    /// Whose request is answered.
+    pub reader: Reader,
     pub connections: Arc<Connections>,
     /// Budgets that metrics show.
     pub budgets: Vec<Arc<dyn Budget>>,
 }
 
 impl AppState {
-    /// The same for the requests of one client: its budgets pay for what they ask of the upstream.
+    /// The same for a request of a reader: the client's budgets pay for what it asks of the upstream.
     #[must_use]
-    pub fn for_client(&self, client: Client) -> Self {
+    pub fn for_reader(&self, reader: Reader, client: Client) -> Self {
         let mut state = self.clone();
+        state.feeds = self.feeds.of(reader.tables.clone());
+        state.reader = reader;
         state.answerer.fetcher = self.answerer.fetcher.on_behalf_of(Requester::Client(client));
         state
     }

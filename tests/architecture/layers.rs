@@ -4,7 +4,7 @@ use crate::sources::{Source, sources};
 
 /// From low to high. A module may use those of lower layers, itself, and nothing else.
 const LAYERS: &[&[&str]] = &[
-    &["error", "settings", "clock", "disk", "budget", "observe", "odata", "catalogue"],
+    &["error", "settings", "clock", "disk", "budget", "observe", "odata", "catalogue", "sign_in"],
     &["upstream", "search", "feed"],
     &["query", "probe"],
     &["plan", "frame", "export", "open"],

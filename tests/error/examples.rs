@@ -24,6 +24,7 @@ use jobindsats_bridge::plan::chunk::ChunkError;
 use jobindsats_bridge::query::apply::error::ApplyError;
 use jobindsats_bridge::query::error::{NotOfferedReason, QueryError, QueryErrorKind, Shape};
 use jobindsats_bridge::query::eval::EvalError;
+use jobindsats_bridge::sign_in::SignInError;
 use jobindsats_bridge::upstream::error::{Failure, UpstreamError};
 use jobindsats_bridge::web::remote_read::ReadError;
 
@@ -43,6 +44,7 @@ pub fn examples() -> Vec<Example> {
         apply(),
         limits(),
         budgets(),
+        sign_in(),
         addresses(),
         upstream(),
         batch(),
@@ -227,6 +229,23 @@ fn budgets() -> Vec<Example> {
         example(
             "the service has fetched as much as it may in an hour, or answers on their way have all of `BRIDGE_ANSWERS_MB`",
             exhausted(Share::Everybody, Some(20)),
+        ),
+    ]
+}
+
+fn sign_in() -> Vec<Example> {
+    vec![
+        example("the request names no user and no key", SignInError::Missing),
+        example("a name, a password or a key is wrong", SignInError::Wrong),
+        example("a request has two `Authorization` headers or two keys", SignInError::Ambiguous),
+        example(
+            "users are set, and the password of metrics and remote read is not",
+            SignInError::MetricsClosed,
+        ),
+        example("many passwords are looked at already", SignInError::Busy),
+        example(
+            "the user may not read the table",
+            BridgeError::NotAllowed { table: MeasurementId::from("y25i01") },
         ),
     ]
 }

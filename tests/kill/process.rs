@@ -1,7 +1,7 @@
 //! Starts the built program as a process, on its own simulator or on one that survives it, without the closed hour.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -138,9 +138,22 @@ impl Drop for Bridge {
 
 /// Runs a command to its end: whether it succeeded, and all that it said.
 pub fn run(folder: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> (bool, String) {
+    run_with_input(folder, arguments, settings, "")
+}
+
+/// The same with a text on standard input.
+pub fn run_with_input(
+    folder: &Path,
+    arguments: &[&str],
+    settings: &[(&str, &str)],
+    input: &str,
+) -> (bool, String) {
     let mut command = command(folder);
-    command.args(arguments).envs(settings.iter().copied()).stdout(Stdio::piped());
-    let output = command.output().unwrap();
+    command.args(arguments).envs(settings.iter().copied()).stdout(Stdio::piped()).stdin(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // A command that reads nothing may have ended already.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     (output.status.success(), String::from_utf8(said).unwrap())
 }

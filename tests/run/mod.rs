@@ -1,5 +1,7 @@
 //! Commands of the program, run as processes.
 
+mod users;
+
 use std::fs;
 use std::path::Path;
 

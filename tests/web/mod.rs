@@ -9,3 +9,4 @@ mod http10;
 mod odata_clients;
 mod open;
 mod payload;
+mod sign_in;

@@ -147,7 +147,7 @@ async fn build(
     table: &str,
 ) -> Result<Result<Html, PageError>, BridgeError> {
     let feed = sources.feeds.table(table).await?;
-    let catalogue = sources.catalogue.current();
+    let catalogue = sources.feeds.listed();
     let (Some(head), Some(measurement)) = (catalogue.head(table), catalogue.measurement(table)) else {
         return Err(BridgeError::TableNotRead(table.to_lowercase().as_str().into()));
     };

@@ -96,7 +96,7 @@ pub async fn page(sources: Sources, visit: Visit, table: String) -> Html {
 /// address of the page.
 async fn show(sources: &Sources, visit: &Visit, table: &str) -> Result<Result<Html, PageError>, BridgeError> {
     let feed = sources.feeds.table(table).await?;
-    let catalogue = sources.catalogue.current();
+    let catalogue = sources.feeds.listed();
     let (Some(head), Some(measurement)) = (catalogue.head(table), catalogue.measurement(table)) else {
         return Err(BridgeError::TableNotRead(table.to_lowercase().as_str().into()));
     };
@@ -231,7 +231,7 @@ fn kept(
 
 /// The figures of the table that were changed last, each in a sentence.
 fn revisions(sources: &Sources, measurement: &Measurement, l: Language) -> Vec<String> {
-    let figures = sources.revisions.figures();
+    let figures = sources.feeds.revised();
     let own = figures.iter().filter(|figure| figure.table == measurement.id.as_str()).take(REVISIONS);
     let sentence = |figure: &Arc<RevisedFigure>| {
         let one = Revised::new(figure, Some(measurement), l);

@@ -44,7 +44,7 @@ pub(super) struct News {
 
 impl News {
     pub fn of(sources: &Sources, visit: &Visit) -> Result<Self, PageError> {
-        let catalogue = sources.catalogue.current();
+        let catalogue = sources.feeds.listed();
         if catalogue.heads.is_empty() {
             return Err(PageError::no_tables());
         }
@@ -79,7 +79,7 @@ impl News {
 
     /// The same by table and day, the newest first.
     pub fn changed(&self, sources: &Sources) -> Vec<Change> {
-        changes::grouped(&self.catalogue, self.revised(&sources.revisions.figures()))
+        changes::grouped(&self.catalogue, self.revised(&sources.feeds.revised()))
     }
 
     /// What the news are about, in words: the subject and the municipality.

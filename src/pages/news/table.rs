@@ -62,7 +62,7 @@ pub fn table(sources: &Sources, visit: Visit) -> Result<File, Html> {
             after,
         ]
     });
-    let figures = sources.revisions.figures();
+    let figures = sources.feeds.revised();
     let revised = news.revised(&figures).map(|(head, figure)| {
         revised(figure, &head.title, news.catalogue.measurement(&figure.table).map(AsRef::as_ref))
     });

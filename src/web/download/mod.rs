@@ -62,7 +62,7 @@ const PIECE_BYTES: u64 = 64 * 1024;
 
 /// Answers any request below `/export/`.
 pub async fn answer(request: HttpRequest, state: web::Data<AppState>) -> HttpResponse {
-    let state = state.for_client(client::of(&request, &state.proxies));
+    let state = client::state(&request, &state);
     match retry_when_moved(|| file(&request, &state)).await {
         Ok(response) => response,
         Err(error) => respond::refuse(Version::V4, &error),

@@ -117,7 +117,7 @@ impl<'a> Call<'a> {
         let below = self.path.strip_prefix(CATALOG).and_then(|rest| rest.strip_prefix('/'));
         let Some(below) = below.filter(|below| !below.is_empty()) else {
             let root = format!("{}{ROOT}/", self.base);
-            return Ok((Service { feed: self.state.feeds.readable_catalogue()?, root }, self.path));
+            return Ok((Service { feed: self.state.feeds.catalogue_at(self.path)?, root }, self.path));
         };
         let (table, rest) = below.split_once('/').unwrap_or((below, ""));
         let feed = self.state.feeds.table(table).await?;

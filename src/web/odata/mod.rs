@@ -45,7 +45,7 @@ const QUERY: Usage = Usage {
 
 /// Answers any request below `/odata/`.
 pub async fn answer(request: HttpRequest, body: web::Payload, state: web::Data<AppState>) -> HttpResponse {
-    let state = state.for_client(client::of(&request, &state.proxies));
+    let state = client::state(&request, &state);
     let base = links::base(&request, state.public_url.as_deref());
     let path = request.uri().path();
     let owned = Arc::new(OwnedRequest {

@@ -30,7 +30,7 @@ const INCREMENTAL: RefreshPolicy = RefreshPolicy { years: 10, months: 24 };
 
 /// Answers any request below `/open/`.
 pub async fn answer(request: HttpRequest, state: web::Data<AppState>) -> HttpResponse {
-    let state = state.for_client(client::of(&request, &state.proxies));
+    let state = client::state(&request, &state);
     let file = retry_when_moved(|| file(&request, &state)).await;
     match file {
         Ok(file) => HttpResponse::Ok()
@@ -110,7 +110,7 @@ impl Opener<'_> {
 
     fn project(&self, chosen: Vec<Chosen>, options: &str) -> Result<Project, BridgeError> {
         let is_incremental = choice::values(options, INCREMENTAL_OPTION)?.iter().any(|value| value == "ja");
-        let catalogue = self.state.feeds.readable_catalogue()?;
+        let catalogue = self.state.feeds.catalogue_at("")?;
         let columns = |name: &str| {
             let set = catalogue.set_index(name).and_then(|index| catalogue.sets.get(index));
             set.map(all_columns).unwrap_or_default()

@@ -154,7 +154,7 @@ fn matcher(wire::LabelMatcher { kind, name, value }: wire::LabelMatcher) -> Resu
 }
 
 /// The error answer. Prometheus shows its body to the user: first the sentence, then the detail.
-fn refuse(error: &ReadError) -> HttpResponse {
+pub(super) fn refuse(error: &ReadError) -> HttpResponse {
     let ErrorDescription { status, code, danish, retry_after_seconds, .. } = error.describe();
     let id = request::id();
     tracing::debug!(code, %error, %id, "remote read refused");

@@ -1,0 +1,339 @@
+//! Who may read: users with their passwords and keys, and the tables that each may read. Knows nothing of HTTP: whoever is asked by a
+//! request hands its [`Evidence`] to [`SignIn::reader`] and gets the [`Reader`] that it belongs to.
+
+pub mod name;
+pub mod reader;
+pub mod secret;
+pub mod users_file;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use hmac::{Hmac, KeyInit, Mac};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::Sha256;
+use thiserror::Error;
+use tokio::sync::Semaphore;
+
+use crate::budget::client::Client;
+use crate::budget::hourly::HourlyBudget;
+use crate::budget::{Exhausted, Resource, Share};
+use crate::clock::Clock;
+use crate::error::{DescribeError, ErrorDescription};
+use name::UserName;
+use reader::Reader;
+use secret::{Key, PasswordHash, normalised};
+use users_file::{Users, UsersFileError};
+
+/// How long a password that was found right or wrong is known to be so, in minutes: computing its hash is made to take long.
+const REMEMBERED_MINUTES: i64 = 5;
+/// The most passwords that are remembered; beyond it, they are computed each time.
+const MOST_REMEMBERED: usize = 10_000;
+/// Hashes that are computed at a time: each takes a core and 19 MB.
+const HASHES_AT_ONCE: usize = 2;
+/// How long a password waits for its turn to be computed.
+const TURN: Duration = Duration::from_secs(10);
+/// `Retry-After` where it was not its turn.
+const BUSY_SECONDS: u64 = 10;
+/// How many wrong passwords and keys of one client are looked at in an hour.
+const GUESSES_PER_HOUR: u64 = 60;
+
+/// What a request shows of who it is.
+#[derive(Clone, Default)]
+pub enum Evidence {
+    #[default]
+    Nothing,
+    /// A name and a password; the password may be a key, whatever the name is.
+    Password {
+        name: String,
+        password: SecretString,
+    },
+    Key(SecretString),
+    /// What cannot be read, or says two things.
+    Unreadable(SignInError),
+}
+
+/// Says of which kind it is, and nothing else: people type passwords where names belong.
+impl fmt::Debug for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nothing => "Nothing",
+            Self::Password { .. } => "Password",
+            Self::Key(_) => "Key",
+            Self::Unreadable(_) => "Unreadable",
+        })
+    }
+}
+
+/// Why nobody is signed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum SignInError {
+    #[error("the request names no user and no key; send Basic credentials, or a key as the option api_key")]
+    Missing,
+    #[error("the name or the password is wrong, or the key is unknown")]
+    Wrong,
+    #[error("the request names a user or a key in two ways; send one Authorization header or one api_key")]
+    Ambiguous,
+    #[error("metrics are closed: users are set, and BRIDGE_METRICS_PASSWORD_FILE is not")]
+    MetricsClosed,
+    #[error("too many passwords are being looked at")]
+    Busy,
+    #[error(transparent)]
+    TooManyGuesses(#[from] Exhausted),
+}
+
+impl DescribeError for SignInError {
+    fn describe(&self) -> ErrorDescription {
+        match self {
+            Self::Missing => ErrorDescription::new(
+                401,
+                "SignInNeeded",
+                "Log ind med brugernavn og adgangskode, eller brug en nøgle; den, der driver broen, giver dig dem.",
+            ),
+            Self::Wrong => ErrorDescription::new(
+                401,
+                "SignInRefused",
+                "Brugernavnet eller adgangskoden er forkert, eller nøglen er ukendt; ret det gemte login, og prøv igen.",
+            ),
+            Self::Ambiguous => ErrorDescription::new(
+                400,
+                "AmbiguousSignIn",
+                "Der er sendt flere brugere eller nøgler på én gang; send kun én.",
+            ),
+            Self::MetricsClosed => ErrorDescription::new(
+                401,
+                "MetricsClosed",
+                "Målingerne til Prometheus har ingen adgangskode endnu; den, der driver broen, skal sætte én.",
+            ),
+            Self::Busy => {
+                ErrorDescription::new(503, "SignInBusy", "Mange logger ind lige nu; prøv igen om lidt.")
+                    .again_after(BUSY_SECONDS)
+            }
+            Self::TooManyGuesses(error) => error.describe(),
+        }
+    }
+}
+
+/// Where it stands who may read.
+#[derive(Debug, Clone, Default)]
+pub struct Files {
+    /// The users; without this file everybody reads.
+    pub users: Option<PathBuf>,
+    /// The password of those who read metrics.
+    pub metrics_password: Option<PathBuf>,
+}
+
+/// Signs requests in.
+pub struct SignIn {
+    files: Files,
+    known: RwLock<Arc<Known>>,
+    turns: Arc<Semaphore>,
+    guesses: Arc<HourlyBudget>,
+    clock: Clock,
+}
+
+/// The users of one state of the file, and the passwords of theirs that were looked at. They are replaced together, so that no password
+/// outlives its user.
+struct Known {
+    users: Users,
+    /// What is kept of the password of metrics.
+    metrics: Option<Key>,
+    /// With the key, passwords are recognised without being kept.
+    key: [u8; 32],
+    remembered: Mutex<HashMap<[u8; 32], Found>>,
+    /// What a password is compared with if there is no such user, so that it takes as long.
+    nobody: PasswordHash,
+}
+
+/// Until when a password is known to be right or wrong.
+type Found = (DateTime<Utc>, bool);
+
+impl fmt::Debug for SignIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignIn").field("files", &self.files).finish_non_exhaustive()
+    }
+}
+
+/// Why it cannot be known who may read.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    #[error("BRIDGE_USERS_FILE: {0}")]
+    Users(#[from] UsersFileError),
+    #[error("BRIDGE_METRICS_PASSWORD_FILE: {0}")]
+    Metrics(io::Error),
+    #[error("BRIDGE_METRICS_PASSWORD_FILE: the file is empty; expected a password on one line")]
+    NoMetricsPassword,
+    #[error("the system gives no random numbers: {0}")]
+    Random(#[from] getrandom::Error),
+}
+
+impl SignIn {
+    /// Reads the files that there are.
+    ///
+    /// # Errors
+    /// When one cannot be read or has a wrong line.
+    pub fn open(files: Files, clock: Clock) -> Result<Self, OpenError> {
+        let guesses = HourlyBudget::new(Resource::SignIns, Share::Client, GUESSES_PER_HOUR, clock.clone());
+        let (known, turns) = (Arc::new(Known::read(&files)?), Arc::new(Semaphore::new(HASHES_AT_ONCE)));
+        Ok(Self { files, known: RwLock::new(known), turns, guesses: Arc::new(guesses), clock })
+    }
+
+    /// Reads the files again. One that cannot be used changes nothing.
+    ///
+    /// # Errors
+    /// When one cannot be read or has a wrong line.
+    pub fn reload(&self) -> Result<(), OpenError> {
+        let known = Arc::new(Known::read(&self.files)?);
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
+        Ok(())
+    }
+
+    fn known(&self) -> Arc<Known> {
+        Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether everybody reads everything.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.files.users.is_none()
+    }
+
+    /// How many wrong passwords and keys a client may send.
+    #[must_use]
+    pub fn guesses(&self) -> Arc<HourlyBudget> {
+        Arc::clone(&self.guesses)
+    }
+
+    /// Who a request is from.
+    ///
+    /// # Errors
+    /// When it shows nothing that names a user, or too many wrong guesses came from its client.
+    pub async fn reader(&self, evidence: &Evidence, client: Client) -> Result<Reader, SignInError> {
+        if self.is_open() {
+            return Ok(Reader::default());
+        }
+        let known = self.known();
+        match evidence {
+            Evidence::Nothing => Err(SignInError::Missing),
+            Evidence::Unreadable(error) => Err(*error),
+            Evidence::Key(key) => match known.users.with_key(key) {
+                Some(reader) => Ok(reader),
+                None => Err(self.guessed(client)),
+            },
+            Evidence::Password { name, password } => match known.users.with_key(password) {
+                Some(reader) => Ok(reader),
+                None => self.with_password(known, name, password, client).await,
+            },
+        }
+    }
+
+    /// Whether a request may read metrics: with their own password under any name.
+    ///
+    /// # Errors
+    /// When it does not show the password, or users are set and no such password is.
+    pub fn admit_to_metrics(&self, evidence: &Evidence, client: Client) -> Result<(), SignInError> {
+        match (&self.known().metrics, evidence) {
+            (None, _) if self.is_open() => Ok(()),
+            (None, _) => Err(SignInError::MetricsClosed),
+            (_, Evidence::Nothing) => Err(SignInError::Missing),
+            (_, Evidence::Unreadable(error)) => Err(*error),
+            (Some(kept), Evidence::Key(password) | Evidence::Password { password, .. }) => {
+                let is_right = kept.is_same(&Key::of(&normalised(password.expose_secret())));
+                if is_right { Ok(()) } else { Err(self.guessed(client)) }
+            }
+        }
+    }
+
+    async fn with_password(
+        &self,
+        known: Arc<Known>,
+        name: &str,
+        password: &SecretString,
+        client: Client,
+    ) -> Result<Reader, SignInError> {
+        let Ok(name) = UserName::new(name) else { return Err(self.guessed(client)) };
+        let password = normalised(password.expose_secret());
+        let recognised = known.recognise(&name, &password);
+        let answer = |is_right: bool| {
+            let reader = known.users.named(&name).filter(|_| is_right);
+            reader.ok_or(SignInError::Wrong)
+        };
+        if let Some(is_right) = known.remembered(&recognised, self.clock.now()) {
+            return answer(is_right);
+        }
+        let turn = tokio::time::timeout(TURN, Arc::clone(&self.turns).acquire_owned());
+        let Ok(Ok(turn)) = turn.await else { return Err(SignInError::Busy) };
+        // Programs send several requests at once: the first of them was looked at meanwhile.
+        if let Some(is_right) = known.remembered(&recognised, self.clock.now()) {
+            return answer(is_right);
+        }
+        self.guesses.spend(Some(client), 1)?;
+        let (computed, of) = (Arc::clone(&known), name.clone());
+        let compared = tokio::task::spawn_blocking(move || {
+            // Held until the hash is computed, which goes on if the client leaves.
+            let _turn = turn;
+            let hash = computed.users.password(&of);
+            hash.unwrap_or(&computed.nobody).is_of(&password) && hash.is_some()
+        });
+        let is_right = compared.await.map_err(|_| SignInError::Busy)?;
+        known.remember(recognised, self.clock.now(), is_right);
+        if is_right {
+            self.guesses.give_back(Some(client), 1);
+        }
+        answer(is_right)
+    }
+
+    /// What a client is told that guessed wrong.
+    fn guessed(&self, client: Client) -> SignInError {
+        self.guesses.spend(Some(client), 1).map_or_else(SignInError::from, |()| SignInError::Wrong)
+    }
+}
+
+impl Known {
+    fn read(files: &Files) -> Result<Self, OpenError> {
+        let users = files.users.as_deref().map(Users::read).transpose()?.unwrap_or_default();
+        let metrics = files.metrics_password.as_deref().map(read_password).transpose()?;
+        let mut key = [0; 32];
+        getrandom::fill(&mut key)?;
+        let nobody = PasswordHash::of_nobody();
+        Ok(Self { users, metrics, key, remembered: Mutex::default(), nobody })
+    }
+
+    /// What a password is recognised by.
+    fn recognise(&self, name: &UserName, password: &SecretString) -> [u8; 32] {
+        // A key of this length is always accepted.
+        let Ok(mut hash) = Hmac::<Sha256>::new_from_slice(&self.key) else { return [0; 32] };
+        hash.update(name.as_str().as_bytes());
+        // Names have no colons.
+        hash.update(b":");
+        hash.update(password.expose_secret().as_bytes());
+        hash.finalize().into_bytes().into()
+    }
+
+    fn remembered(&self, recognised: &[u8; 32], now: DateTime<Utc>) -> Option<bool> {
+        let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        remembered.get(recognised).filter(|(until, _)| now < *until).map(|(_, is_right)| *is_right)
+    }
+
+    fn remember(&self, recognised: [u8; 32], now: DateTime<Utc>, is_right: bool) {
+        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        remembered.retain(|_, (until, _)| now < *until);
+        // Right ones are no more than there are users.
+        if is_right || remembered.len() < MOST_REMEMBERED {
+            remembered.insert(recognised, (now + TimeDelta::minutes(REMEMBERED_MINUTES), is_right));
+        }
+    }
+}
+
+/// What is kept of the password on the only line of a file.
+fn read_password(path: &Path) -> Result<Key, OpenError> {
+    let text: SecretString = fs::read_to_string(path).map_err(OpenError::Metrics)?.into();
+    let password = text.expose_secret().trim_start_matches('\u{feff}').trim_end_matches(['\r', '\n']);
+    if password.is_empty() { Err(OpenError::NoMetricsPassword) } else { Ok(Key::of(&normalised(password))) }
+}

@@ -1,0 +1,116 @@
+//! Signs requests in. What a request shows of who it is from is taken out of it before anything logs, keeps or repeats it; then
+//! [`SignIn`](crate::sign_in::SignIn) says whose it is, and handlers see what that reader may read ([`client::state`]).
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, web};
+
+use crate::answer::error::BridgeError;
+use crate::odata::version::Version;
+use crate::pages::failure;
+use crate::sign_in::reader::Reader;
+use crate::sign_in::{Evidence, SignInError};
+use crate::web::remote_read::{self, ReadError};
+use crate::web::state::AppState;
+use crate::web::{client, credentials, pages, respond};
+
+/// Makes Excel, Power BI and browsers ask for a name and a password, and send them as UTF-8.
+const CHALLENGE: &str = "Basic realm=\"Jobindsats\", charset=\"UTF-8\"";
+const REMOTE_READ: &str = "/api/v1/read";
+/// Who may ask for an address.
+enum Gate {
+    Everybody,
+    /// Who knows the password of metrics.
+    Metrics,
+    Users,
+}
+
+impl Gate {
+    /// The gate of a path as the router reads it. What is named here is open to others than users; everything else is theirs.
+    fn of(path: &str) -> Self {
+        match path.trim_end_matches('/') {
+            "/healthz" | "/readyz" => Self::Everybody,
+            path if path.starts_with("/assets/") => Self::Everybody,
+            "/metrics" | "/metrics/indicators" | REMOTE_READ => Self::Metrics,
+            _ => Self::Users,
+        }
+    }
+}
+
+/// Takes out of a request what it shows of who it is from.
+pub async fn take_evidence<B: MessageBody>(
+    mut request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    let mut evidence = credentials::of_headers(request.headers());
+    request.headers_mut().remove(header::AUTHORIZATION);
+    if let Some((uri, keys)) = credentials::without_keys(request.uri()) {
+        request.match_info_mut().get_mut().update(&uri);
+        request.head_mut().uri = uri;
+        evidence = credentials::of_keys(keys).unwrap_or(evidence);
+    }
+    request.extensions_mut().insert(evidence);
+    next.call(request).await
+}
+
+/// Answers requests of those who may ask for what they ask for.
+pub async fn admit<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let Some(state) = request.app_data::<web::Data<AppState>>().cloned() else {
+        return Ok(next.call(request).await?.map_into_boxed_body());
+    };
+    match signed_in(&request, &state).await {
+        Ok(reader) => {
+            let is_user = reader.user.is_some();
+            request.extensions_mut().insert(reader);
+            let mut response = next.call(request).await?.map_into_boxed_body();
+            if is_user {
+                keep_private(response.headers_mut());
+            }
+            Ok(response)
+        }
+        Err(error) => {
+            let refusal = refusal(request.request(), &state, error).await;
+            Ok(request.into_response(refusal))
+        }
+    }
+}
+
+/// Signs a request in, whatever it shows.
+async fn signed_in(request: &ServiceRequest, state: &AppState) -> Result<Reader, SignInError> {
+    let evidence = request.extensions().get::<Evidence>().cloned().unwrap_or_default();
+    let client = client::of(request.request(), &state.proxies);
+    match Gate::of(request.match_info().as_str()) {
+        Gate::Everybody => Ok(Reader::nobody()),
+        Gate::Metrics => state.sign_in.admit_to_metrics(&evidence, client).map(|()| Reader::nobody()),
+        Gate::Users => state.sign_in.reader(&evidence, client).await,
+    }
+}
+
+/// What is for one user is kept by nobody else.
+fn keep_private(headers: &mut HeaderMap) {
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    headers.append(header::VARY, HeaderValue::from_static("Authorization"));
+}
+
+/// A refusal in the form of what was asked for.
+async fn refusal(request: &HttpRequest, state: &AppState, error: SignInError) -> HttpResponse {
+    let error = BridgeError::from(error);
+    let mut response = if pages::wants_html(request) {
+        pages::page(request, state, |sources, visit| async move { failure::page(&sources, visit, &error) })
+            .await
+    } else if request.match_info().as_str() == REMOTE_READ {
+        remote_read::refuse(&ReadError::Body(error))
+    } else {
+        respond::refuse(Version::V4, &error)
+    };
+    if response.status() == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
+    }
+    response
+}
