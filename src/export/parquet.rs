@@ -1,14 +1,16 @@
 //! Rows as Parquet, with column types that every reader supports: figures DOUBLE, days DATE, instants TIMESTAMP in Denmark's zone, text
 //! STRING, dictionary-encoded where the arrow array is.
 //!
-//! In memory figures are decimals of 38 digits with 18 decimals, which pandas reads as slow Python objects. The upstream sends
+//! In memory figures are decimals, which pandas reads as slow Python objects. The upstream sends
 //! figures as JSON numbers; a double holds every number of up to 15 digits exactly. The CSV has the exact digits.
 
 use std::mem;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, Decimal128Array, Float64Array, RecordBatch, new_null_array};
+use arrow_array::{
+    Array, ArrayRef, Decimal64Array, Decimal128Array, Float64Array, RecordBatch, new_null_array,
+};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
@@ -90,10 +92,27 @@ pub(crate) fn data_type(primitive: PrimitiveType) -> DataType {
 /// The array cast to the file's type for it. One that cannot be cast is returned as it is; the writer refuses it.
 pub(crate) fn readable(array: &ArrayRef, wanted: &DataType) -> ArrayRef {
     match (array.data_type(), wanted) {
+        (DataType::Decimal64(_, scale), DataType::Float64) => {
+            Arc::new(narrow_doubles(array.as_primitive(), *scale))
+        }
         (DataType::Decimal128(_, _), DataType::Float64) => Arc::new(doubles(array.as_primitive())),
         (DataType::Null, _) => new_null_array(wanted, array.len()),
         _ => Arc::clone(array),
     }
+}
+
+/// The nearest doubles. A quotient of two numbers that doubles hold exactly is the double next to the true one; other figures are parsed.
+fn narrow_doubles(figures: &Decimal64Array, scale: i8) -> Float64Array {
+    const EXACT: u64 = 1 << f64::MANTISSA_DIGITS;
+    let unit = u32::try_from(scale).ok().and_then(|scale| 10_u64.checked_pow(scale)).unwrap_or(1) as f64;
+    figures
+        .iter()
+        .enumerate()
+        .map(|(row, figure)| match figure? {
+            units if units.unsigned_abs() <= EXACT => Some(units as f64 / unit),
+            _ => figures.value_as_string(row).parse().ok(),
+        })
+        .collect()
 }
 
 /// The nearest doubles, parsed from the decimal digits: dividing by a power of ten would be off by one bit for some.

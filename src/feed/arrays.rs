@@ -1,36 +1,23 @@
 //! The one mapping between the primitive types of Edm and Arrow's arrays: which array a column of a type is, and single values in
-//! and out of it. Figures are decimals in units of 10⁻¹⁸, days are counted from 1970, instants are milliseconds since 1970 UTC in a
+//! and out of it. Figures are as in [`figures`], days are counted from 1970, instants are milliseconds since 1970 UTC in a
 //! column of Copenhagen's zone, so that writers show them, and functions take their parts, as they are in Denmark.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{
-    Date32Type, Decimal128Type, Float64Type, Int32Type, Int64Type, TimestampMillisecondType,
-};
+use arrow_array::types::{Date32Type, Float64Type, Int32Type, Int64Type, TimestampMillisecondType};
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array,
-    Scalar, StringArray, TimestampMillisecondArray,
+    Array, ArrayRef, BooleanArray, Date32Array, Float64Array, Int32Array, Int64Array, Scalar, StringArray,
+    TimestampMillisecondArray,
 };
 use arrow_schema::{DataType, TimeUnit};
 use chrono::{DateTime, NaiveDate, Utc};
 
-use crate::catalogue::value::{FIGURE_PRECISION, FIGURE_SCALE, from_stored, to_stored};
+use crate::catalogue::value::to_stored;
 use crate::clock;
+use crate::feed::figures;
 use crate::odata::value::{PrimitiveType, Value};
-
-/// The type of a column of figures.
-#[must_use]
-pub fn figures_type() -> DataType {
-    DataType::Decimal128(FIGURE_PRECISION, i8::try_from(FIGURE_SCALE).unwrap_or_default())
-}
-
-/// A column of figures as they are stored.
-#[must_use]
-pub fn figures(stored: impl IntoIterator<Item = Option<i128>>) -> Decimal128Array {
-    stored.into_iter().collect::<Decimal128Array>().with_data_type(figures_type())
-}
 
 /// A column of days.
 #[must_use]
@@ -62,7 +49,9 @@ pub fn array(primitive: PrimitiveType, values: impl IntoIterator<Item = Value>) 
             values.map(|value| whole(value).and_then(|number| i32::try_from(number).ok())),
         )),
         Type::Int64 => Arc::new(Int64Array::from_iter(values.map(whole))),
-        Type::Decimal => Arc::new(figures(values.map(|value| value.as_decimal().and_then(to_stored)))),
+        Type::Decimal => {
+            Arc::new(figures::column(values.map(|value| value.as_decimal().and_then(to_stored))))
+        }
         Type::Double | Type::Single => {
             Arc::new(Float64Array::from_iter(values.map(|value| value.as_double())))
         }
@@ -90,7 +79,7 @@ pub fn primitive_type(data_type: &DataType) -> Option<PrimitiveType> {
         DataType::Int32 => PrimitiveType::Int32,
         DataType::Int64 => PrimitiveType::Int64,
         DataType::Float64 => PrimitiveType::Double,
-        DataType::Decimal128(_, scale) if u32::try_from(*scale) == Ok(FIGURE_SCALE) => PrimitiveType::Decimal,
+        figures if figures::is_figures(figures) => PrimitiveType::Decimal,
         DataType::Date32 => PrimitiveType::Date,
         DataType::Timestamp(TimeUnit::Millisecond, _) => PrimitiveType::DateTimeOffset,
         _ => return None,
@@ -109,9 +98,7 @@ pub fn value_at(array: &dyn Array, row: usize) -> Value {
         PrimitiveType::Int32 => Some(Value::Integer(array.as_primitive::<Int32Type>().value(row).into())),
         PrimitiveType::Int64 => Some(Value::Integer(array.as_primitive::<Int64Type>().value(row))),
         PrimitiveType::Double => Some(Value::Double(array.as_primitive::<Float64Type>().value(row))),
-        PrimitiveType::Decimal => {
-            from_stored(array.as_primitive::<Decimal128Type>().value(row)).map(Value::Decimal)
-        }
+        PrimitiveType::Decimal => figures::figure_at(array, row).map(Value::Decimal),
         PrimitiveType::Date => {
             NaiveDate::from_epoch_days(array.as_primitive::<Date32Type>().value(row)).map(Value::Date)
         }
@@ -138,7 +125,10 @@ fn text_at(array: &dyn Array, row: usize) -> Option<Value> {
 #[must_use]
 pub fn scalar(value: &Value, data_type: &DataType) -> Option<Scalar<ArrayRef>> {
     let primitive = primitive_type(data_type).filter(|primitive| *primitive != PrimitiveType::Double)?;
-    let cell = array(primitive, [value.clone()]);
+    let cell = match primitive {
+        PrimitiveType::Decimal => figures::cell(value.as_decimal()?, data_type)?,
+        _ => array(primitive, [value.clone()]),
+    };
     let is_exact = value_at(&cell, 0).compare(value) == Some(Ordering::Equal);
     (is_exact && cell.data_type() == data_type).then(|| Scalar::new(cell))
 }

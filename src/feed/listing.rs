@@ -12,6 +12,7 @@ use crate::catalogue::value::{Figure, to_stored};
 use crate::feed::RowSource;
 use crate::feed::arrays;
 use crate::feed::column::Fact;
+use crate::feed::figures;
 use crate::feed::set_definition::{ColumnDefinition, SetDefinition};
 use crate::feed::spelling::FormerNames;
 use crate::odata::value::PrimitiveType;
@@ -104,7 +105,7 @@ impl<'a, T> Listing<'a, T> {
     }
 
     pub fn optional_figure(self, name: &str, description: &str, figure: impl Fn(&'a T) -> Figure) -> Self {
-        let array = arrays::figures(self.rows.iter().map(|row| figure(row).and_then(to_stored)));
+        let array = figures::column(self.rows.iter().map(|row| figure(row).and_then(to_stored)));
         let column = self.column(name, PrimitiveType::Decimal, description).nullable();
         self.with(column, array)
     }

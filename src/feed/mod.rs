@@ -12,6 +12,7 @@ mod codes;
 pub mod column;
 pub mod facts;
 mod figure_sets;
+pub mod figures;
 pub mod list;
 mod listing;
 pub mod naming;

@@ -1,7 +1,7 @@
 //! Gives the frame access to blocks. Implemented here, because neither the store nor the frame may import the other.
 
 use arrow_array::types::Int32Type;
-use arrow_array::{Decimal128Array, DictionaryArray};
+use arrow_array::{ArrayRef, DictionaryArray};
 use chrono::{DateTime, Utc};
 
 use crate::catalogue::id::PeriodId;
@@ -23,8 +23,8 @@ impl Block for CellBlock {
         }
     }
 
-    fn figures(&self, measure: usize, measurement: &Measurement) -> Option<Decimal128Array> {
-        CellBlock::figures(self, &measurement.measures.get(measure)?.id)
+    fn figures(&self, measure: usize, measurement: &Measurement) -> Option<&ArrayRef> {
+        self.stored_figures(&measurement.measures.get(measure)?.id)
     }
 
     fn updated(&self, period: &PeriodId) -> Option<DateTime<Utc>> {

@@ -14,7 +14,7 @@ use arrow_schema::{DataType, Field, Schema};
 use crate::catalogue::dimension::{Dimension, is_unknown};
 use crate::catalogue::id::HierarchyId;
 use crate::catalogue::measurement::Measurement;
-use crate::feed::arrays;
+use crate::feed::figures;
 use crate::fetch::headings;
 pub use crate::fetch::join_error::JoinError;
 use crate::fetch::labels::{Labels, Meaning};
@@ -241,8 +241,8 @@ fn batch(
         fields.push(Field::new(name, dictionary.clone(), false));
     }
     for (&column, &measure) in figure_columns.iter().zip(&chunk.measures) {
-        let figures = &table.figures[column];
-        let figures = arrays::figures(kept.rows.iter().map(|&row| figures[row]));
+        let sent = &table.figures[column];
+        let figures = figures::column(kept.rows.iter().map(|&row| sent[row]));
         let name = measurement.measures[measure].id.as_str();
         fields.push(Field::new(name, figures.data_type().clone(), true));
         arrays.push(Arc::new(figures));

@@ -19,6 +19,7 @@ use crate::budget::work;
 use crate::catalogue::value::{FIGURE_SCALE, RowStatus};
 use crate::feed::arrays::{self, value_at};
 use crate::feed::column::Column;
+use crate::feed::figures;
 use crate::odata::value::Value;
 use crate::query::apply::{Aggregate, Grouping, Step};
 use crate::query::eval::Rows as _;
@@ -170,7 +171,7 @@ impl Groups {
         for group in groups {
             counts[group as usize] += one;
         }
-        Ok(Arc::new(arrays::figures(counts.into_iter().map(Some))))
+        Ok(Arc::new(figures::column(counts.into_iter().map(Some))))
     }
 
     /// For each group its smallest or largest value; null if it has none.

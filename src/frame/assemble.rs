@@ -26,6 +26,7 @@ use crate::feed::arrays;
 use crate::feed::axis_columns::Numbers;
 use crate::feed::column::{Column, Fact, MemberFact};
 use crate::feed::facts::{self, Axis};
+use crate::feed::figures;
 use crate::feed::{CellForm, CellSource};
 use crate::frame::Frame;
 use crate::frame::batch::{allocated, batch};
@@ -39,8 +40,8 @@ pub trait Block {
     fn row_count(&self) -> usize;
     /// Ids of the period, or of the members of a dimension, row by row.
     fn ids(&self, column: Axis, measurement: &Measurement) -> Option<&DictionaryArray<Int32Type>>;
-    /// Figures of a measure, row by row.
-    fn figures(&self, measure: usize, measurement: &Measurement) -> Option<Decimal128Array>;
+    /// Figures of a measure, row by row, in a column of either width.
+    fn figures(&self, measure: usize, measurement: &Measurement) -> Option<&ArrayRef>;
     /// When a change of a figure of the period was last seen.
     fn updated(&self, period: &PeriodId) -> Option<DateTime<Utc>>;
 }
@@ -212,7 +213,7 @@ struct Rows<'a> {
     /// The positions on axes with unknown labels.
     with_unknown: HashMap<Axis, UnknownLabels>,
     /// In the order of the measures.
-    figures: Vec<Decimal128Array>,
+    figures: Vec<ArrayRef>,
     /// In the long form, one figure per row.
     value: Option<Decimal128Array>,
 }
@@ -227,7 +228,7 @@ impl<'a> Rows<'a> {
         let measures = if assembly.reads_figures() { assembly.measures } else { &[] };
         let figures = measures.iter().map(|&measure| {
             let lacking = || assembly.missing(assembly.of().measures[measure].id.as_str());
-            block.figures(measure, assembly.of()).ok_or_else(lacking)
+            block.figures(measure, assembly.of()).cloned().ok_or_else(lacking)
         });
         let figures = figures.collect::<Result<_, _>>()?;
         let count = block.row_count();
@@ -261,10 +262,10 @@ impl<'a> Rows<'a> {
         self.sort_keys.push(UInt32Array::from_iter_values(std::iter::repeat_n(numbers, count).flatten()));
         self.count = count * measures.len();
         self.axes.push(Some(Axis::Measure));
-        let figure = |row: usize| {
-            self.figures.iter().map(move |figures| figures.is_valid(row).then(|| figures.value(row)))
-        };
-        self.value = Some(arrays::figures((0..count).flat_map(figure)));
+        let wide: Vec<_> = self.figures.iter().filter_map(figures::widened).collect();
+        let figure =
+            |row: usize| wide.iter().map(move |figures| figures.is_valid(row).then(|| figures.value(row)));
+        self.value = Some(figures::column((0..count).flat_map(figure)));
     }
 
     /// The positions of rows on an axis; unknown labels have the numbers after the members'.
@@ -289,13 +290,13 @@ impl<'a> Rows<'a> {
             Fact::Measure(measure) => {
                 let at = self.assembly.measures.iter().position(|&other| other == measure);
                 let figures = at.map(|at| self.figures[at].clone());
-                Ok(Arc::new(figures.unwrap_or_else(|| arrays::figures(vec![None; self.count]))))
+                Ok(figures.unwrap_or_else(|| Arc::new(figures::column(vec![None; self.count]))))
             }
             Fact::Value => Ok(Arc::new(self.value.clone().ok_or_else(lacking)?)),
             Fact::Status => Ok(Arc::new(self.statuses()?)),
             Fact::ValueAttribute => {
                 let value = self.value.as_ref().ok_or_else(lacking)?;
-                Ok(Arc::new(statuses(&[value], self.count)?))
+                Ok(Arc::new(statuses(&[value as &dyn Array], self.count)?))
             }
             Fact::Updated => Ok(Arc::new(self.updated(block).ok_or_else(lacking)?)),
             Fact::ObservationId => self.observation_ids(),
@@ -321,7 +322,7 @@ impl<'a> Rows<'a> {
     }
 
     fn statuses(&self) -> Result<DictionaryArray<Int32Type>, FrameError> {
-        statuses(&self.figures.iter().collect::<Vec<_>>(), self.count)
+        statuses(&self.figures.iter().map(AsRef::as_ref).collect::<Vec<_>>(), self.count)
     }
 
     fn updated(&self, block: &dyn Block) -> Option<TimestampMillisecondArray> {
@@ -365,7 +366,7 @@ impl<'a> Rows<'a> {
 }
 
 /// The status of each row's figures.
-fn statuses(figures: &[&Decimal128Array], count: usize) -> Result<DictionaryArray<Int32Type>, FrameError> {
+fn statuses(figures: &[&dyn Array], count: usize) -> Result<DictionaryArray<Int32Type>, FrameError> {
     let codes: Vec<_> =
         (0..=figures.len()).map(|missing| RowStatus::of(missing, figures.len()).code()).collect();
     let key = |row: usize| {

@@ -22,6 +22,7 @@ use arrow_select::take::take_record_batch;
 use crate::budget::answers::Held;
 use crate::budget::work;
 use crate::feed::arrays::value_at;
+use crate::feed::figures;
 use crate::frame::batch::with_columns;
 use crate::frame::error::FrameError;
 use crate::frame::sort_key::SortKeys;
@@ -160,7 +161,15 @@ impl Frame {
             return Ok(Some(only.clone()));
         }
         let held = work::hold(frames.iter().map(Self::bytes).sum())?;
-        let batch = concat_batches(&first.batch.schema(), frames.iter().map(|frame| &frame.batch))?;
+        let batch = match frames.iter().all(|frame| frame.batch.schema_ref() == first.batch.schema_ref()) {
+            true => concat_batches(&first.batch.schema(), frames.iter().map(|frame| &frame.batch))?,
+            false => {
+                let batches = frames.iter().map(|frame| figures::widened_batch(&frame.batch));
+                let batches = batches.collect::<Result<Vec<_>, _>>()?;
+                let schema = batches.first().map_or_else(|| first.batch.schema(), RecordBatch::schema);
+                concat_batches(&schema, &batches)?
+            }
+        };
         held.resize(batch::allocated(&batch));
         Ok(Some(first.with_batch(batch, vec![held])))
     }
@@ -231,6 +240,21 @@ mod tests {
         assert_eq!(whole.bytes(), 1001 * 8 + 4 + 5000);
         assert_eq!(whole.slice(10, 5).bytes(), 5 * 8 + 4 + 20);
         assert_eq!(whole.slice(0, 0).bytes(), 4);
+    }
+
+    #[test]
+    fn figures_of_both_widths_are_joined() {
+        let of = |figures: Vec<Option<i128>>| {
+            let figures = figures::narrowed(&figures::column(figures));
+            let rows = figures.len();
+            Frame::of_list(&batch([("antal".to_owned(), figures)], rows).unwrap()).unwrap()
+        };
+        let one = 10_i128.pow(18);
+        let parts = [of(vec![Some(5 * one), None]), of(vec![Some(one / 2)]), of(vec![Some(one + 1)])];
+        let joined = Frame::joined(&parts).unwrap().unwrap();
+        let figures: Vec<_> = (0..4).map(|row| value_at(joined.batch.column(0), row).as_decimal()).collect();
+        let expected = ["5", "", "0.5", "1.000000000000000001"].map(|figure| figure.parse().ok());
+        assert_eq!(figures, expected);
     }
 
     #[tokio::test]

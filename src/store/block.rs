@@ -14,7 +14,7 @@ use arrow_array::types::{Decimal128Type, Int32Type};
 use arrow_array::{
     Array, ArrayRef, BooleanArray, Decimal128Array, DictionaryArray, RecordBatch, UInt32Array,
 };
-use arrow_schema::{ArrowError, Field, Schema};
+use arrow_schema::ArrowError;
 use arrow_select::filter::filter_record_batch;
 use arrow_select::take::take_record_batch;
 use chrono::{DateTime, NaiveDate, SubsecRound, TimeDelta, Utc};
@@ -23,7 +23,7 @@ use thiserror::Error;
 use crate::catalogue::dimension::{TOTAL_ID, is_unknown};
 use crate::catalogue::id::{DimensionId, MeasureId, PeriodId};
 use crate::clock::start_of_day;
-use crate::store::figure_column::{narrowed, widened};
+use crate::feed::figures::{narrowed, widened, with_figures};
 use crate::store::key::CellKey;
 
 /// Name of the column of period ids.
@@ -84,6 +84,12 @@ impl CellBlock {
         self.figures_of(measure.as_str())
     }
 
+    /// The figures of a measure as they are stored, in a column of either width.
+    #[must_use]
+    pub fn stored_figures(&self, measure: &MeasureId) -> Option<&ArrayRef> {
+        self.cells.column_by_name(measure.as_str())
+    }
+
     pub(super) fn figures_of(&self, measure: &str) -> Option<Decimal128Array> {
         widened(self.cells.column_by_name(measure)?)
     }
@@ -93,16 +99,8 @@ impl CellBlock {
     /// # Errors
     /// When the columns are not those of a block.
     pub fn narrowed(mut self) -> Result<Self, ArrowError> {
-        let narrow = |column: &ArrayRef| match column.as_primitive_opt::<Decimal128Type>() {
-            Some(figures) => narrowed(figures),
-            None => Arc::clone(column),
-        };
-        let columns: Vec<ArrayRef> = self.cells.columns().iter().map(narrow).collect();
-        let fields = self.cells.schema_ref().fields().iter().zip(&columns);
-        let fields: Vec<Field> = fields
-            .map(|(field, column)| field.as_ref().clone().with_data_type(column.data_type().clone()))
-            .collect();
-        self.cells = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
+        let narrow = |column: &ArrayRef| Some(narrowed(column.as_primitive_opt::<Decimal128Type>()?));
+        self.cells = with_figures(&self.cells, narrow)?;
         Ok(self)
     }
 

@@ -5,7 +5,6 @@
 pub mod block;
 pub mod change;
 mod disk;
-pub mod figure_column;
 mod file;
 pub mod freshness;
 mod index;

@@ -11,9 +11,9 @@ use arrow_schema::{ArrowError, Field, Schema};
 
 use crate::catalogue::dimension::{TOTAL_ID, is_unknown};
 use crate::catalogue::id::PeriodId;
+use crate::feed::figures;
 use crate::store::StoredFigures;
 use crate::store::block::{CellBlock, PERIOD_COLUMN, SharedBlock};
-use crate::store::figure_column;
 use crate::store::key::CellKey;
 
 /// What is wanted, in the order in which rows are to stand.
@@ -252,7 +252,7 @@ impl<'a> WindowRows<'a> {
             arrays.push(Arc::new(column));
         }
         for (measure, figures) in self.window.measures.iter().zip(&self.figures) {
-            let figures = figure_column::column(order.iter().map(|&row| figures[row].flatten()))?;
+            let figures = figures::column(order.iter().map(|&row| figures[row].flatten()));
             fields.push(Field::new(*measure, figures.data_type().clone(), true));
             arrays.push(Arc::new(figures));
         }

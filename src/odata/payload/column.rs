@@ -2,8 +2,9 @@
 
 use arrow_array::types::Int32Type;
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, Date32Array, Decimal128Array, DictionaryArray, Float64Array, Int16Array,
-    Int32Array, Int64Array, ListArray, RecordBatch, StringArray, TimestampMillisecondArray,
+    Array, ArrayRef, BooleanArray, Date32Array, Decimal64Array, Decimal128Array, DictionaryArray,
+    Float64Array, Int16Array, Int32Array, Int64Array, ListArray, RecordBatch, StringArray,
+    TimestampMillisecondArray,
 };
 use arrow_schema::{DataType, TimeUnit};
 use chrono_tz::Tz;
@@ -20,6 +21,8 @@ pub(super) enum ColumnValues<'a> {
     Int32(&'a Int32Array),
     Int64(&'a Int64Array),
     Double(&'a Float64Array),
+    /// A decimal of 64 bits.
+    Narrow(&'a Decimal64Array, DecimalScale),
     Decimal(&'a Decimal128Array, DecimalScale),
     Text(&'a StringArray),
     Coded(&'a Int32Array, &'a StringArray),
@@ -49,6 +52,9 @@ impl<'a> ColumnValues<'a> {
             DataType::Int32 => Self::Int32(array.as_any().downcast_ref()?),
             DataType::Int64 => Self::Int64(array.as_any().downcast_ref()?),
             DataType::Float64 => Self::Double(array.as_any().downcast_ref()?),
+            DataType::Decimal64(_, scale) => {
+                Self::Narrow(array.as_any().downcast_ref()?, DecimalScale::new(*scale)?)
+            }
             DataType::Decimal128(_, scale) => {
                 Self::Decimal(array.as_any().downcast_ref()?, DecimalScale::new(*scale)?)
             }
@@ -79,6 +85,7 @@ impl<'a> ColumnValues<'a> {
             Self::Int32(array) => array.is_null(row),
             Self::Int64(array) => array.is_null(row),
             Self::Double(array) => array.is_null(row),
+            Self::Narrow(array, _) => array.is_null(row),
             Self::Decimal(array, _) => array.is_null(row),
             Self::Text(array) => array.is_null(row),
             Self::Coded(keys, values) => keys.is_null(row) || values.is_null(code(keys, row)),
@@ -148,6 +155,7 @@ impl<'a> ColumnValues<'a> {
             Self::Int32(array) => scalar::write_integer(out, array.value(row).into()),
             Self::Int64(array) => scalar::write_integer(out, array.value(row)),
             Self::Double(array) => scalar::write_raw_double(out, array.value(row)),
+            Self::Narrow(array, scale) => scalar::write_decimal(out, array.value(row).into(), *scale),
             Self::Decimal(array, scale) => scalar::write_decimal(out, array.value(row), *scale),
             Self::Text(array) => out.extend_from_slice(array.value(row).as_bytes()),
             Self::Coded(keys, values) => {

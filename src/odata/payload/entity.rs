@@ -71,7 +71,17 @@ struct IdentityWriter<'a> {
     context: &'a JsonContext<'a>,
     identity: Identity<'a>,
     said: Said,
-    key: Vec<ColumnValues<'a>>,
+    key: Vec<KeyPart<'a>>,
+}
+
+/// A part of the key in an address: `Name='value'`, percent-encoded.
+struct KeyPart<'a> {
+    /// `Name=`; empty where the key has one part.
+    name: String,
+    primitive: PrimitiveType,
+    cells: ColumnValues<'a>,
+    /// For each value of a dictionary with fewer values than rows are written.
+    ready: Vec<String>,
 }
 
 impl<'a> EntityWriter<'a> {
@@ -87,7 +97,7 @@ impl<'a> EntityWriter<'a> {
             .identity
             .map(|identity| (identity, said(&identity)))
             .filter(|(_, said)| *said != Said::Nothing)
-            .map(|(identity, said)| IdentityWriter::new(context, output, identity, said))
+            .map(|(identity, said)| IdentityWriter::new(context, output, identity, said, rows))
             .transpose()?;
         if output.references && identity.is_none() {
             return Err(PayloadError::NoIdentity);
@@ -287,9 +297,12 @@ impl<'a> IdentityWriter<'a> {
         output: &'a Output<'a>,
         identity: Identity<'a>,
         said: Said,
+        rows: usize,
     ) -> Result<Self, PayloadError> {
+        let named = identity.key.len() > 1;
         let key = identity.key.iter();
-        let key = key.map(|property| ColumnValues::of(output.batch, property)).collect::<Result<_, _>>()?;
+        let key =
+            key.map(|property| KeyPart::new(output, property, named, rows)).collect::<Result<_, _>>()?;
         Ok(Self { context, identity, said, key })
     }
 
@@ -325,14 +338,9 @@ impl<'a> IdentityWriter<'a> {
     /// The canonical address: `Set('key')`, or `Set(A='x',B=2)` for a key of several parts.
     fn id(&self, row: usize) -> Result<String, PayloadError> {
         let mut id = self.identity.set_url.to_owned();
-        let named = self.key.len() > 1;
-        for (index, (property, cells)) in self.identity.key.iter().zip(&self.key).enumerate() {
+        for (index, part) in self.key.iter().enumerate() {
             id.push(if index == 0 { '(' } else { ',' });
-            if named {
-                id.extend(utf8_percent_encode(property.name, KEY));
-                id.push('=');
-            }
-            id.extend(utf8_percent_encode(&key_literal(cells, property.primitive, row)?, KEY));
+            part.write(&mut id, row)?;
         }
         if !self.key.is_empty() {
             id.push(')');
@@ -341,19 +349,49 @@ impl<'a> IdentityWriter<'a> {
     }
 }
 
-/// A key value as a URL literal, not yet percent-encoded.
-fn key_literal(
-    cells: &ColumnValues<'_>,
-    primitive: PrimitiveType,
-    row: usize,
-) -> Result<String, PayloadError> {
-    let mut raw = Vec::new();
-    cells.write_raw(&mut raw, row)?;
-    let text = String::from_utf8_lossy(&raw);
-    Ok(match primitive {
-        PrimitiveType::String => format!("'{}'", text.replace('\'', "''")),
-        _ => text.into_owned(),
-    })
+impl<'a> KeyPart<'a> {
+    fn new(
+        output: &'a Output<'a>,
+        property: &OutputProperty<'_>,
+        named: bool,
+        rows: usize,
+    ) -> Result<Self, PayloadError> {
+        let name =
+            if named { format!("{}=", utf8_percent_encode(property.name, KEY)) } else { String::new() };
+        let (primitive, cells) = (property.primitive, ColumnValues::of(output.batch, property)?);
+        let ready = match &cells {
+            ColumnValues::Coded(_, values) if values.len() <= rows => {
+                values.iter().map(|value| key_literal(value.unwrap_or_default(), primitive)).collect()
+            }
+            _ => Vec::new(),
+        };
+        Ok(Self { name, primitive, cells, ready })
+    }
+
+    fn write(&self, id: &mut String, row: usize) -> Result<(), PayloadError> {
+        id.push_str(&self.name);
+        match &self.cells {
+            ColumnValues::Coded(keys, _) if !self.ready.is_empty() && keys.is_valid(row) => {
+                id.push_str(at(&self.ready, code(keys, row))?);
+            }
+            cells => {
+                let mut raw = Vec::new();
+                cells.write_raw(&mut raw, row)?;
+                id.push_str(&key_literal(&String::from_utf8_lossy(&raw), self.primitive));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A key value as a URL literal, percent-encoded.
+fn key_literal(text: &str, primitive: PrimitiveType) -> String {
+    match primitive {
+        PrimitiveType::String => {
+            utf8_percent_encode(&format!("'{}'", text.replace('\'', "''")), KEY).to_string()
+        }
+        _ => utf8_percent_encode(text, KEY).to_string(),
+    }
 }
 
 /// What is said of an entity at this metadata level (JSON Format 4.5.8, 4.6.9). Clients work out an id from the key, so it stands in

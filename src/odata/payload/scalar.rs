@@ -124,15 +124,21 @@ pub(super) fn write_decimal(out: &mut Vec<u8>, scaled: i128, scale: DecimalScale
     if scaled < 0 {
         out.push(b'-');
     }
-    let scaled = scaled.unsigned_abs();
-    let whole = scaled / scale.power;
-    let fraction = scaled - whole * scale.power;
+    let (whole, fraction) = parts(scaled.unsigned_abs(), scale.power);
     write_digits(out, whole);
     if fraction > 0 {
         out.push(b'.');
         write_padded(out, fraction, scale.digits);
         let zeros = out.iter().rev().take_while(|byte| **byte == b'0').count();
         out.truncate(out.len() - zeros);
+    }
+}
+
+/// The whole part of a number of units, and the units that are left. Dividing by 64 bits is many times faster than by 128.
+fn parts(units: u128, power: u128) -> (u128, u128) {
+    match (u64::try_from(units), u64::try_from(power)) {
+        (Ok(units), Ok(power)) => ((units / power).into(), (units % power).into()),
+        _ => (units / power, units % power),
     }
 }
 

@@ -5,7 +5,6 @@ use std::collections::HashSet;
 
 use arrow_arith::boolean::{is_not_null, is_null};
 use arrow_array::cast::AsArray;
-use arrow_array::types::Decimal128Type;
 use arrow_array::{Array, ArrayRef, BooleanArray, Datum};
 use arrow_ord::cmp;
 use arrow_schema::{ArrowError, DataType};
@@ -15,6 +14,7 @@ use super::column::{ColumnarValue, text};
 use crate::budget::work;
 use crate::catalogue::value::to_stored;
 use crate::feed::arrays::scalar;
+use crate::feed::figures;
 use crate::odata::value::Value;
 use crate::query::Comparison;
 
@@ -75,7 +75,15 @@ fn with_value(
             Comparison::Lt | Comparison::Le | Comparison::Gt | Comparison::Ge => Ok(None),
         };
     }
-    scalar(value, array.data_type()).map(|value| by_kernel(array, comparison, &value)).transpose()
+    let cell = scalar(value, array.data_type());
+    match (cell, figures::widened(array)) {
+        (Some(cell), _) => by_kernel(array, comparison, &cell).map(Some),
+        // The value may have more decimals than the figures of the column.
+        (None, Some(wide)) => {
+            scalar(value, wide.data_type()).map(|cell| by_kernel(&wide, comparison, &cell)).transpose()
+        }
+        (None, None) => Ok(None),
+    }
 }
 
 /// `None` if the types differ or are not supported by the kernels.
@@ -84,6 +92,11 @@ fn with_column(
     comparison: Comparison,
     right: &ArrayRef,
 ) -> Result<Option<BooleanArray>, ArrowError> {
+    if left.data_type() != right.data_type()
+        && let (Some(left), Some(right)) = (figures::widened(left), figures::widened(right))
+    {
+        return by_kernel(&left, comparison, &right).map(Some);
+    }
     let is_exact = !matches!(left.data_type(), DataType::Dictionary(..) | DataType::Float64);
     let alike = is_exact && left.data_type() == right.data_type();
     alike.then(|| by_kernel(left, comparison, right)).transpose()
@@ -126,14 +139,12 @@ pub(super) fn is_in(
 fn by_lookup(array: &ArrayRef, values: &[Value]) -> Option<BooleanArray> {
     let has_null = values.iter().any(Value::is_null);
     let values = values.iter().filter(|value| !value.is_null());
+    if let Some(figures) = figures::widened(array) {
+        let wanted = values.map(|value| to_stored(value.as_decimal()?)).collect::<Option<HashSet<_>>>()?;
+        let is_in = |figure: Option<i128>| Some(figure.map_or(has_null, |figure| wanted.contains(&figure)));
+        return Some(figures.iter().map(is_in).collect());
+    }
     match array.data_type() {
-        DataType::Decimal128(..) => {
-            let figures =
-                values.map(|value| to_stored(value.as_decimal()?)).collect::<Option<HashSet<_>>>()?;
-            let is_in =
-                |figure: Option<i128>| Some(figure.map_or(has_null, |figure| figures.contains(&figure)));
-            Some(array.as_primitive::<Decimal128Type>().iter().map(is_in).collect())
-        }
         DataType::Utf8 => {
             let texts = values.map(text).collect::<Option<HashSet<&str>>>()?;
             let is_in = |text: Option<&str>| Some(text.map_or(has_null, |text| texts.contains(text)));

@@ -18,6 +18,7 @@ use crate::answer::{Expanded, Expansion, Page};
 use crate::budget::answers::{Held, WRITING_BYTES};
 use crate::budget::work::{self, blocking};
 use crate::feed::arrays::value_at;
+use crate::feed::figures;
 use crate::feed::{Feed, RowSource, Set};
 use crate::frame::Frame;
 use crate::frame::error::FrameError;
@@ -345,7 +346,7 @@ impl Hashing {
         let labels = |&column: &usize| frame.batch.column(column).as_dictionary_opt::<Int32Type>();
         let (coded, others): (Vec<usize>, Vec<usize>) = columns.partition(|column| labels(column).is_some());
         coded.iter().filter_map(labels).for_each(|labels| self.labels(labels));
-        let batch = frame.batch.project(&others)?;
+        let batch = figures::widened_batch(&frame.batch.project(&others)?)?;
         let mut writer = StreamWriter::try_new(&mut *self, &batch.schema())?;
         Ok(writer.write(&batch)?)
     }
