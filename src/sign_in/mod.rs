@@ -1,6 +1,7 @@
 //! Who may read: users with their passwords and keys, and the tables that each may read. Knows nothing of HTTP: whoever is asked by a
 //! request hands its [`Evidence`] to [`SignIn::reader`] and gets the [`Reader`] that it belongs to.
 
+pub mod link;
 pub mod name;
 pub mod reader;
 pub mod secret;
@@ -15,17 +16,17 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::Mac;
 use secrecy::{ExposeSecret, SecretString};
-use sha2::Sha256;
 use thiserror::Error;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::budget::client::Client;
 use crate::budget::hourly::HourlyBudget;
 use crate::budget::{Exhausted, Resource, Share};
 use crate::clock::Clock;
 use crate::error::{DescribeError, ErrorDescription};
+use link::{Links, keyed};
 use name::UserName;
 use reader::Reader;
 use secret::{Key, PasswordHash, normalised};
@@ -55,6 +56,11 @@ pub enum Evidence {
         password: SecretString,
     },
     Key(SecretString),
+    /// The grant of a link, and the address that it is on.
+    Link {
+        grant: String,
+        target: String,
+    },
     /// What cannot be read, or says two things.
     Unreadable(SignInError),
 }
@@ -66,6 +72,7 @@ impl fmt::Debug for Evidence {
             Self::Nothing => "Nothing",
             Self::Password { .. } => "Password",
             Self::Key(_) => "Key",
+            Self::Link { .. } => "Link",
             Self::Unreadable(_) => "Unreadable",
         })
     }
@@ -80,6 +87,12 @@ pub enum SignInError {
     Wrong,
     #[error("the request names a user or a key in two ways; send one Authorization header or one api_key")]
     Ambiguous,
+    #[error("the link to the next page has expired; ask for the first page again")]
+    ExpiredLink,
+    #[error(
+        "the link to the next page belongs to another address, or was given before the service was restarted"
+    )]
+    ForeignLink,
     #[error("metrics are closed: users are set, and BRIDGE_METRICS_PASSWORD_FILE is not")]
     MetricsClosed,
     #[error("too many passwords are being looked at")]
@@ -105,6 +118,16 @@ impl DescribeError for SignInError {
                 400,
                 "AmbiguousSignIn",
                 "Der er sendt flere brugere eller nøgler på én gang; send kun én.",
+            ),
+            Self::ExpiredLink => ErrorDescription::new(
+                401,
+                "LinkExpired",
+                "Linket til næste side er udløbet; hent tallene forfra, eller log ind.",
+            ),
+            Self::ForeignLink => ErrorDescription::new(
+                401,
+                "LinkRefused",
+                "Linket til næste side gælder ikke her; hent tallene forfra, eller log ind.",
             ),
             Self::MetricsClosed => ErrorDescription::new(
                 401,
@@ -133,8 +156,11 @@ pub struct Files {
 pub struct SignIn {
     files: Files,
     known: RwLock<Arc<Known>>,
+    /// The clients of whom a password is looked at or waits for it: one of each at a time, so that who sends many waits behind itself.
+    lanes: Mutex<HashMap<Client, Arc<Semaphore>>>,
     turns: Arc<Semaphore>,
     guesses: Arc<HourlyBudget>,
+    links: Links,
     clock: Clock,
 }
 
@@ -145,7 +171,7 @@ struct Known {
     /// What is kept of the password of metrics.
     metrics: Option<Key>,
     /// With the key, passwords are recognised without being kept.
-    key: [u8; 32],
+    key: [u8; 64],
     remembered: Mutex<HashMap<[u8; 32], Found>>,
     /// What a password is compared with if there is no such user, so that it takes as long.
     nobody: PasswordHash,
@@ -181,7 +207,8 @@ impl SignIn {
     pub fn open(files: Files, clock: Clock) -> Result<Self, OpenError> {
         let guesses = HourlyBudget::new(Resource::SignIns, Share::Client, GUESSES_PER_HOUR, clock.clone());
         let (known, turns) = (Arc::new(Known::read(&files)?), Arc::new(Semaphore::new(HASHES_AT_ONCE)));
-        Ok(Self { files, known: RwLock::new(known), turns, guesses: Arc::new(guesses), clock })
+        let (known, guesses, links) = (RwLock::new(known), Arc::new(guesses), Links::new()?);
+        Ok(Self { files, known, lanes: Mutex::default(), turns, guesses, links, clock })
     }
 
     /// Reads the files again. One that cannot be used changes nothing.
@@ -226,11 +253,21 @@ impl SignIn {
                 Some(reader) => Ok(reader),
                 None => Err(self.guessed(client)),
             },
+            Evidence::Link { grant, target } => {
+                let user = self.links.user(grant, target, self.clock.now())?;
+                known.users.named(&user).ok_or(SignInError::ForeignLink)
+            }
             Evidence::Password { name, password } => match known.users.with_key(password) {
                 Some(reader) => Ok(reader),
                 None => self.with_password(known, name, password, client).await,
             },
         }
+    }
+
+    /// What lets who follows a link read as the reader whom it is given to; `None` if everybody may follow it.
+    #[must_use]
+    pub fn grant(&self, reader: &Reader, target: &str) -> Option<String> {
+        reader.user.as_ref().map(|user| self.links.grant(user, target, self.clock.now()))
     }
 
     /// Whether a request may read metrics: with their own password under any name.
@@ -241,7 +278,7 @@ impl SignIn {
         match (&self.known().metrics, evidence) {
             (None, _) if self.is_open() => Ok(()),
             (None, _) => Err(SignInError::MetricsClosed),
-            (_, Evidence::Nothing) => Err(SignInError::Missing),
+            (_, Evidence::Nothing | Evidence::Link { .. }) => Err(SignInError::Missing),
             (_, Evidence::Unreadable(error)) => Err(*error),
             (Some(kept), Evidence::Key(password) | Evidence::Password { password, .. }) => {
                 let is_right = kept.is_same(&Key::of(&normalised(password.expose_secret())));
@@ -267,8 +304,8 @@ impl SignIn {
         if let Some(is_right) = known.remembered(&recognised, self.clock.now()) {
             return answer(is_right);
         }
-        let turn = tokio::time::timeout(TURN, Arc::clone(&self.turns).acquire_owned());
-        let Ok(Ok(turn)) = turn.await else { return Err(SignInError::Busy) };
+        let turn = tokio::time::timeout(TURN, self.turn(client)).await;
+        let turn = turn.ok().flatten().ok_or(SignInError::Busy)?;
         // Programs send several requests at once: the first of them was looked at meanwhile.
         if let Some(is_right) = known.remembered(&recognised, self.clock.now()) {
             return answer(is_right);
@@ -289,6 +326,17 @@ impl SignIn {
         answer(is_right)
     }
 
+    /// Waits until a password of a client may be computed.
+    async fn turn(&self, client: Client) -> Option<[OwnedSemaphorePermit; 2]> {
+        let lane = {
+            let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+            lanes.retain(|_, lane| Arc::strong_count(lane) > 1);
+            Arc::clone(lanes.entry(client).or_insert_with(|| Arc::new(Semaphore::new(1))))
+        };
+        let lane = lane.acquire_owned().await.ok()?;
+        Some([lane, Arc::clone(&self.turns).acquire_owned().await.ok()?])
+    }
+
     /// What a client is told that guessed wrong.
     fn guessed(&self, client: Client) -> SignInError {
         self.guesses.spend(Some(client), 1).map_or_else(SignInError::from, |()| SignInError::Wrong)
@@ -299,7 +347,7 @@ impl Known {
     fn read(files: &Files) -> Result<Self, OpenError> {
         let users = files.users.as_deref().map(Users::read).transpose()?.unwrap_or_default();
         let metrics = files.metrics_password.as_deref().map(read_password).transpose()?;
-        let mut key = [0; 32];
+        let mut key = [0; 64];
         getrandom::fill(&mut key)?;
         let nobody = PasswordHash::of_nobody();
         Ok(Self { users, metrics, key, remembered: Mutex::default(), nobody })
@@ -307,8 +355,7 @@ impl Known {
 
     /// What a password is recognised by.
     fn recognise(&self, name: &UserName, password: &SecretString) -> [u8; 32] {
-        // A key of this length is always accepted.
-        let Ok(mut hash) = Hmac::<Sha256>::new_from_slice(&self.key) else { return [0; 32] };
+        let mut hash = keyed(&self.key);
         hash.update(name.as_str().as_bytes());
         // Names have no colons.
         hash.update(b":");

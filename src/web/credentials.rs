@@ -1,4 +1,4 @@
-//! How requests show who they are from: `Basic` with a name and a password or a key, or a key as a query option.
+//! How requests show who they are from: `Basic` with a name and a password or a key, a key as a query option, or the grant of a link.
 
 use std::borrow::Cow;
 
@@ -14,6 +14,8 @@ use crate::sign_in::{Evidence, SignInError};
 
 /// The query option that has a key.
 const KEY_OPTION: &str = "api_key";
+/// The query option of links that has their grant.
+const GRANT_OPTION: &str = "grant";
 /// Base64 with or without its padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
@@ -40,48 +42,76 @@ fn basic(value: &HeaderValue) -> Option<Evidence> {
     Some(Evidence::Password { name: name.to_owned(), password: password.to_owned().into() })
 }
 
-/// What the values of the key option show; `None` if they are empty.
-pub fn of_keys(mut keys: Vec<String>) -> Option<Evidence> {
-    keys.retain(|key| !key.is_empty());
+/// What the options of an address show; `None` if they show nothing.
+fn of_options(taken: Taken, uri: &Uri) -> Option<Evidence> {
+    let Taken { mut keys, grant, .. } = taken;
     keys.dedup();
-    let last = keys.pop()?;
-    Some(if keys.is_empty() {
-        Evidence::Key(last.into())
-    } else {
-        Evidence::Unreadable(SignInError::Ambiguous)
-    })
-}
-
-/// An address without the options that have keys, and these; `None` if it has none.
-pub fn without_keys(uri: &Uri) -> Option<(Uri, Vec<String>)> {
-    let query = uri.query()?;
-    let mut keys = Vec::new();
-    let kept = without_key_options(query, &mut keys)?;
-    let mut parts = uri.clone().into_parts();
-    let target = if kept.is_empty() { uri.path().to_owned() } else { format!("{}?{kept}", uri.path()) };
-    parts.path_and_query = Some(PathAndQuery::try_from(target).ok()?);
-    Some((Uri::from_parts(parts).ok()?, keys))
-}
-
-/// Query options without those that have keys: nothing repeats them.
-pub fn without_key(query: &str) -> Cow<'_, str> {
-    without_key_options(query, &mut Vec::new()).map_or(Cow::Borrowed(query), Cow::Owned)
-}
-
-/// Query options without those that have keys, which are added to the list; `None` if there are none.
-fn without_key_options(query: &str, keys: &mut Vec<String>) -> Option<String> {
-    let before = keys.len();
-    let mut kept = Vec::new();
-    for option in query.split('&') {
-        let (name, value) = option.split_once('=').unwrap_or((option, ""));
-        let name = percent_decode_str(name).decode_utf8_lossy();
-        if name.trim().eq_ignore_ascii_case(KEY_OPTION) {
-            keys.push(percent_decode_str(value).decode_utf8_lossy().into_owned());
-        } else {
-            kept.push(option);
+    match (keys.pop(), keys.is_empty(), grant) {
+        (Some(key), true, _) => Some(Evidence::Key(key.into())),
+        (Some(_), false, _) => Some(Evidence::Unreadable(SignInError::Ambiguous)),
+        (None, _, Some(grant)) => {
+            let target = linked(uri.path(), uri.query().unwrap_or_default());
+            Some(Evidence::Link { grant, target })
         }
+        (None, ..) => None,
     }
-    (keys.len() > before).then(|| kept.join("&"))
+}
+
+/// An address without the options that show who it is from, and what they show, if it has such options.
+pub fn of_address(uri: &Uri) -> Option<(Uri, Option<Evidence>)> {
+    let taken = Taken::out_of(uri.query()?)?;
+    let mut parts = uri.clone().into_parts();
+    let path = uri.path();
+    let target = if taken.kept.is_empty() { path.to_owned() } else { format!("{path}?{}", taken.kept) };
+    parts.path_and_query = Some(PathAndQuery::try_from(target).ok()?);
+    let uri = Uri::from_parts(parts).ok()?;
+    let evidence = of_options(taken, &uri);
+    Some((uri, evidence))
+}
+
+/// Query options without those that show who a request is from: nothing repeats them.
+pub fn without_evidence(query: &str) -> Cow<'_, str> {
+    Taken::out_of(query).map_or(Cow::Borrowed(query), |taken| Cow::Owned(taken.kept))
+}
+
+/// A link with a grant.
+pub fn granted(link: &str, grant: &str) -> String {
+    format!("{link}&{GRANT_OPTION}={grant}")
+}
+
+/// An address below the root of the program as grants are compared: clients encode letters in their own ways.
+pub fn linked(path: &str, query: &str) -> String {
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let options = query.split('&').map(decoded);
+    std::iter::once(decoded(path)).chain(options).collect::<Vec<_>>().join("\n")
+}
+
+/// Query options, with those apart that show who a request is from.
+struct Taken {
+    /// What is left.
+    kept: String,
+    keys: Vec<String>,
+    grant: Option<String>,
+}
+
+impl Taken {
+    /// `None` if there are no such options.
+    fn out_of(query: &str) -> Option<Self> {
+        let (mut kept, mut keys, mut grant) = (Vec::new(), Vec::new(), None);
+        for option in query.split('&') {
+            let (name, value) = option.split_once('=').unwrap_or((option, ""));
+            let name = percent_decode_str(name).decode_utf8_lossy();
+            let value = || percent_decode_str(value).decode_utf8_lossy().into_owned();
+            match name.trim().to_ascii_lowercase().as_str() {
+                KEY_OPTION => keys.push(value()),
+                GRANT_OPTION => grant = Some(value()),
+                _ => kept.push(option),
+            }
+        }
+        let is_touched = !keys.is_empty() || grant.is_some();
+        keys.retain(|key| !key.is_empty());
+        is_touched.then(|| Self { kept: kept.join("&"), keys, grant })
+    }
 }
 
 #[cfg(test)]
@@ -90,8 +120,8 @@ mod tests {
 
     fn uri(text: &str) -> (String, Vec<String>) {
         let uri: Uri = text.parse().unwrap();
-        without_keys(&uri)
-            .map_or_else(|| (text.to_owned(), Vec::new()), |(uri, keys)| (uri.to_string(), keys))
+        let keys = uri.query().and_then(Taken::out_of).map(|taken| taken.keys).unwrap_or_default();
+        (of_address(&uri).map_or_else(|| text.to_owned(), |(uri, _)| uri.to_string()), keys)
     }
 
     #[test]
@@ -102,10 +132,21 @@ mod tests {
             ("/odata/?api_key=a", "/odata/", vec!["a"]),
             ("/odata/?$top=1&api_key=a%2Bb&$skip=2", "/odata/?$top=1&$skip=2", vec!["a+b"]),
             ("/odata/?API%5Fkey=a&api_key=b", "/odata/", vec!["a", "b"]),
+            ("/odata/?api_key=&grant=x", "/odata/", vec![]),
             ("http://x/odata/?api_key=a", "http://x/odata/", vec!["a"]),
             ("/odata/?my_api_key=a", "/odata/?my_api_key=a", vec![]),
         ] {
             assert_eq!(uri(text), (kept.to_owned(), keys.into_iter().map(str::to_owned).collect()), "{text}");
         }
+    }
+
+    #[test]
+    fn a_link_is_the_same_however_its_letters_are_encoded() {
+        let one = linked("/odata/Områder", "$filter=Område eq 'Ærø'&x=1");
+        assert_eq!(
+            linked("/odata/Omr%C3%A5der", "%24filter=Omr%c3%a5de%20eq%20%27%C3%86r%C3%B8%27&x=1"),
+            one
+        );
+        assert_ne!(linked("/odata/Områder", "$filter=Område eq 'Ærø'%26x=1"), one);
     }
 }

@@ -47,10 +47,15 @@ pub async fn take_evidence<B: MessageBody>(
 ) -> Result<ServiceResponse<B>, Error> {
     let mut evidence = credentials::of_headers(request.headers());
     request.headers_mut().remove(header::AUTHORIZATION);
-    if let Some((uri, keys)) = credentials::without_keys(request.uri()) {
+    if let Some((uri, shown)) = credentials::of_address(request.uri()) {
         request.match_info_mut().get_mut().update(&uri);
         request.head_mut().uri = uri;
-        evidence = credentials::of_keys(keys).unwrap_or(evidence);
+        evidence = match (evidence, shown) {
+            (Evidence::Nothing, Some(shown))
+            | (_, Some(shown @ (Evidence::Key(_) | Evidence::Unreadable(_)))) => shown,
+            // Who signs in needs no grant.
+            (evidence, _) => evidence,
+        };
     }
     request.extensions_mut().insert(evidence);
     next.call(request).await

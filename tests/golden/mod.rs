@@ -2,7 +2,7 @@
 //!
 //! A conversation uses one keep-alive connection. Exchanges are separated by a line of dashes; each has three parts with blank lines
 //! between: the request as it is sent, the status line and headers that the answer must have exactly once, and checks of the body.
-//! `{host}` is the service's address, `{next}` the next link of the answer before.
+//! `{host}` is the service's address, `{next}` the next link of the answer before; what stands for a password or a key is beside the test.
 //!
 //! | check | holds if |
 //! |---|---|
@@ -16,6 +16,7 @@
 use std::path::Path;
 
 use crate::support::app::{App, AppOptions};
+use crate::support::signed_in::{PASSWORD, SignedIn, basic};
 use crate::support::wire::{Wire, WireAnswer};
 
 #[actix_web::test]
@@ -48,10 +49,25 @@ async fn power_query_gets_errors_as_a_sentence() {
     replay("power-query-errors.txt").await;
 }
 
+#[actix_web::test]
+async fn power_query_signs_in_with_a_password_or_a_key_and_follows_next_links() {
+    let signed = SignedIn::with(|options| options.settings.page_rows = 400).await;
+    let secrets = [
+        ("{password}", basic("anne", PASSWORD.as_bytes())),
+        ("{wrong}", basic("anne", b"forkert kode")),
+        ("{key as password}", basic("", signed.key.as_bytes())),
+        ("{key}", signed.key.clone()),
+    ];
+    replay_with(&signed.app, "power-query-sign-in.txt", &secrets).await;
+}
+
 async fn replay(file: &str) {
     let mut options = AppOptions::default();
     options.settings.page_rows = 400;
-    let app = App::with(options).await;
+    replay_with(&App::with(options).await, file, &[]).await;
+}
+
+async fn replay_with(app: &App, file: &str, secrets: &[(&str, String)]) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(file);
     let conversation = std::fs::read_to_string(path).unwrap();
     let mut wire = Wire::open(app.service.address).await;
@@ -60,6 +76,7 @@ async fn replay(file: &str) {
     assert!(exchanges.len() > 2, "{file} is no conversation");
     for exchange in exchanges {
         let exchange = exchange.replace("{host}", &wire.host).replace("{next}", &next);
+        let exchange = secrets.iter().fold(exchange, |text, (name, secret)| text.replace(name, secret));
         next = exchanged(&mut wire, &exchange).await;
     }
 }

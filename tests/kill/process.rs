@@ -65,6 +65,17 @@ impl Bridge {
     }
 
     async fn ready(command: &mut Command) -> Self {
+        Self::ready_logging(command, std::io::sink()).await
+    }
+
+    /// As [`Bridge::start_logging`], with what it says on standard error in another file.
+    pub async fn start_tracing(folder: &Path, settings: &[(&str, &str)], log: &Path, lines: &Path) -> Self {
+        let mut command = command(folder);
+        let command = command.envs(settings.iter().copied()).stdout(File::create(lines).unwrap());
+        Self::ready_logging(command, File::create(log).unwrap()).await
+    }
+
+    async fn ready_logging(command: &mut Command, mut said: impl Write + Send + 'static) -> Self {
         let mut child = command.spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let mut seen = String::new();
@@ -78,7 +89,8 @@ impl Bridge {
             }
         };
         // The output is read to its end, because a full pipe would block the process.
-        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+        said.write_all(seen.as_bytes()).unwrap();
+        std::thread::spawn(move || std::io::copy(&mut log, &mut said));
         let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
         let bridge = Self { child, url, client };
         until("the program is ready", async || bridge.get("/readyz").await.unwrap().0 == 200).await;
@@ -109,6 +121,17 @@ impl Bridge {
     pub async fn get(&self, path: &str) -> Result<(u16, String), reqwest::Error> {
         let response = self.client.get(format!("{}{path}", self.url)).send().await?;
         Ok((response.status().as_u16(), response.text().await?))
+    }
+
+    /// Status, headers and body of an answer to a request with that `Authorization`, if there is one.
+    pub async fn whole_answer(&self, path: &str, authorization: &str) -> String {
+        let mut request = self.client.get(format!("{}{path}", self.url));
+        if !authorization.is_empty() {
+            request = request.header("Authorization", authorization);
+        }
+        let response = request.send().await.unwrap();
+        let head = format!("{} {:?}\n", response.status(), response.headers());
+        head + &String::from_utf8_lossy(&response.bytes().await.unwrap())
     }
 
     /// The most memory that the process has had so far, in bytes.

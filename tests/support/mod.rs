@@ -6,6 +6,7 @@ pub mod canned_app;
 pub mod log;
 pub mod open_files;
 pub mod patience;
+pub mod signed_in;
 pub mod wire;
 
 use std::io::{Cursor, Read as _};

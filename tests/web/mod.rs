@@ -1,6 +1,7 @@
 //! The edge, over HTTP: addresses, headers, statuses and bodies, whatever a client sends.
 
 mod addresses;
+mod allowed;
 mod batch;
 mod connections;
 mod hostile;

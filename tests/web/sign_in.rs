@@ -1,83 +1,13 @@
 //! Signing in: which requests are let in, what the others are told, and what is never repeated.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use jobindsats_bridge::settings::BridgeSettings;
 use jobindsats_bridge::sign_in::name::UserName;
-use jobindsats_bridge::sign_in::reader::Tables;
-use jobindsats_bridge::sign_in::secret::{Key, PasswordHash};
-use jobindsats_bridge::sign_in::users_file::{self, Secret};
-use secrecy::{ExposeSecret, SecretString};
-use tempfile::TempDir;
+use jobindsats_bridge::sign_in::users_file;
 
-use crate::support::app::{Answer, App, AppOptions};
-
-pub const PASSWORD: &str = "rød: grød æ";
-pub const SCRAPE_PASSWORD: &str = "kun til Prometheus";
-
-/// A service with users: `anne` with a password reads everything, `bo` with a key two tables, `ingen` with a key one that there is not.
-pub struct SignedIn {
-    pub app: App,
-    pub key: String,
-    pub other_key: String,
-    pub folder: TempDir,
-}
-
-pub fn basic(name: &str, password: &[u8]) -> String {
-    format!("Basic {}", STANDARD.encode([name.as_bytes(), b":", password].concat()))
-}
-
-fn add_key(path: &Path, name: &str, tables: &str) -> String {
-    let (key, tables) = (Key::generate().unwrap(), users_file::read_tables(tables).unwrap());
-    users_file::add(path, UserName::new(name).unwrap(), &Secret::Key(Key::of(&key)), &tables).unwrap();
-    key.expose_secret().to_owned()
-}
-
-fn add_password(path: &Path, name: &str, password: &str) {
-    let password: SecretString = password.to_owned().into();
-    let secret = Secret::Password(PasswordHash::new(&password).unwrap());
-    users_file::add(path, UserName::new(name).unwrap(), &secret, &Tables::All).unwrap();
-}
-
-impl SignedIn {
-    pub async fn start() -> Self {
-        Self::with(|_| {}).await
-    }
-
-    pub async fn with(change: impl FnOnce(&mut AppOptions)) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let (users, metrics) = (folder.path().join("users"), folder.path().join("metrics"));
-        add_password(&users, "anne", PASSWORD);
-        let key = add_key(&users, "bo", "y25i01,Y30R21");
-        let other_key = add_key(&users, "ingen", "y99x99");
-        std::fs::write(&metrics, format!("{SCRAPE_PASSWORD}\n")).unwrap();
-        let mut options = AppOptions::default();
-        options.settings = BridgeSettings {
-            users_file: Some(users),
-            metrics_password_file: Some(metrics),
-            ..options.settings
-        };
-        change(&mut options);
-        Self { app: App::with(options).await, key, other_key, folder }
-    }
-
-    pub fn users(&self) -> PathBuf {
-        self.folder.path().join("users")
-    }
-
-    /// Asks as somebody who has the password.
-    pub async fn anne(&self, path: &str) -> Answer {
-        self.app.get_with(path, &[("Authorization", &basic("anne", PASSWORD.as_bytes()))]).await
-    }
-
-    /// Asks with a key as the password.
-    pub async fn keyed(&self, key: &str, path: &str) -> Answer {
-        self.app.get_with(path, &[("Authorization", &basic("", key.as_bytes()))]).await
-    }
-}
+use crate::kill::process::{Bridge, run, run_with_input};
+use crate::support::app::App;
+use crate::support::signed_in::{PASSWORD, SCRAPE_PASSWORD, SignedIn, basic};
 
 #[actix_web::test]
 async fn excel_is_asked_for_a_password_and_is_let_in_with_it() {
@@ -240,4 +170,138 @@ async fn users_are_read_again_and_a_broken_line_changes_nothing() {
     signed.app.service.reload().unwrap();
     assert_eq!(signed.anne("/odata/").await.status, 401, "a password is not remembered longer than its user");
     assert_eq!(signed.keyed(&signed.key, "/odata/").await.status, 200);
+}
+
+/// Asks for the first page of a set in pages of one row.
+async fn first_page(signed: &SignedIn, path: &str) -> String {
+    let header = basic("", signed.key.as_bytes());
+    let headers = [("Authorization", header.as_str()), ("Prefer", "odata.maxpagesize=1")];
+    let page = signed.app.get_with(path, &headers).await;
+    assert_eq!(page.status, 200, "{}", page.text());
+    page.json()["@odata.nextLink"].as_str().unwrap().to_owned()
+}
+
+#[actix_web::test]
+async fn next_links_go_on_for_an_hour_without_a_password_and_for_nothing_else() {
+    let signed = SignedIn::start().await;
+    let path = "/odata/jobindsats/y25i01/Kommuner?$filter=contains(Område,'sø') and Periode eq '2026M06'";
+    let next = first_page(&signed, path).await;
+    let (plain, grant) = next.rsplit_once("&grant=").unwrap();
+    for way in [next.clone(), next.replace('ø', "%C3%B8"), format!("{next}&api_key={}", signed.key)] {
+        let answer = signed.app.get(&way).await;
+        assert_eq!(answer.status, 200, "{way}: {}", answer.text());
+        assert_eq!(answer.header("Cache-Control"), "private, no-cache");
+    }
+    let followed = signed.app.all_rows(&next).await;
+    assert!(!followed.is_empty());
+    for foreign in [
+        format!("{}&grant={grant}", plain.replace("2026M06", "2026M05")),
+        format!("{}/odata/Datasets?grant={grant}", signed.app.service.url()),
+        format!("{}/odata/jobindsats/y25i02/Landet?grant={grant}", signed.app.service.url()),
+        format!("{plain}&grant={}", grant.chars().rev().collect::<String>()),
+        format!("{plain}&grant="),
+    ] {
+        let refused = signed.app.get(&foreign).await;
+        assert_eq!((refused.status, refused.code()), (401, "LinkRefused".to_owned()), "{foreign}");
+        assert!(refused.header("WWW-Authenticate").starts_with("Basic "));
+    }
+    assert_eq!(signed.app.get(plain).await.code(), "SignInNeeded");
+    assert_eq!(signed.app.send("POST", &next, &[]).await.status, 405, "a link is followed, not posted to");
+    signed.app.clock.advance(Duration::from_secs(71 * 60));
+    let expired = signed.app.get(&next).await;
+    assert_eq!((expired.status, expired.code()), (401, "LinkExpired".to_owned()));
+    assert_eq!(signed.keyed(&signed.key, &next).await.status, 200, "who signs in needs no grant");
+}
+
+#[actix_web::test]
+async fn the_link_of_a_removed_user_leads_nowhere_and_those_of_others_go_on() {
+    let signed = SignedIn::start().await;
+    let next = first_page(&signed, "/odata/jobindsats/y25i01/Landet").await;
+    signed.app.service.state.sign_in.reload().unwrap();
+    assert_eq!(signed.app.get(&next).await.status, 200, "reading the users again ends no link");
+    users_file::remove(&signed.users(), UserName::new("bo").unwrap()).unwrap();
+    signed.app.service.state.sign_in.reload().unwrap();
+    assert_eq!(signed.app.get(&next).await.code(), "LinkRefused");
+}
+
+#[actix_web::test]
+async fn links_that_everybody_may_follow_have_no_grant() {
+    let app = App::start().await;
+    let page =
+        app.get_with("/odata/jobindsats/y25i01/Landet?api_key=x", &[("Prefer", "maxpagesize=1")]).await;
+    let next = page.json()["@odata.nextLink"].as_str().unwrap().to_owned();
+    assert!(!next.contains("grant") && !next.contains("api_key"), "{next}");
+}
+
+/// All that a folder's files have in them.
+fn stored(folder: &std::path::Path) -> Vec<u8> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| if path.is_dir() { stored(&path) } else { std::fs::read(path).unwrap() })
+        .collect()
+}
+
+#[tokio::test]
+async fn passwords_and_keys_are_in_no_log_answer_metric_or_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (users, metrics) = (path("users"), path("metrics"));
+    let settings = [("BRIDGE_USERS_FILE", users.as_str())];
+    let (password, guessed) = ("Kun-For-Anne-4711", "Forkert-Kode-4712");
+    assert!(run_with_input(&data, &["user", "add", "anne"], &settings, password).0);
+    let said = run(&data, &["user", "add", "bo", "--key"], &settings).1;
+    let key = said.lines().find(|line| line.starts_with("jb_")).unwrap().to_owned();
+    let scraping = "Kun-For-Prometheus-4713";
+    std::fs::write(&metrics, scraping).unwrap();
+    let settings = [
+        ("BRIDGE_USERS_FILE", users.as_str()),
+        ("BRIDGE_METRICS_PASSWORD_FILE", metrics.as_str()),
+        ("BRIDGE_LOG", "trace"),
+        ("BRIDGE_ACCESS_LOG", "text"),
+    ];
+    let (log, lines) = (folder.path().join("log"), folder.path().join("lines"));
+    let bridge = Bridge::start_tracing(&data, &settings, &log, &lines).await;
+    let mut answers = String::new();
+    let encoded = |name: &str, secret: &str| basic(name, secret.as_bytes());
+    let page = "/odata/jobindsats/y25i01/Landet?$top=3";
+    for (path, header) in [
+        ("/odata/".to_owned(), encoded("anne", password)),
+        (page.to_owned(), encoded("x", &key)),
+        (format!("{page}&api_key={key}"), String::new()),
+        (format!("/odata/Nothing?api_key={key}&$filter=x"), String::new()),
+        (format!("/odata/?api_key={key}x"), String::new()),
+        ("/odata/".to_owned(), encoded("anne", guessed)),
+        ("/odata/".to_owned(), format!("Bearer {guessed}")),
+        ("/nyt".to_owned(), encoded("anne", password)),
+        ("/status".to_owned(), encoded("anne", password)),
+        ("/export/y25i01/Landet.csv?$top=3".to_owned(), encoded("anne", password)),
+        ("/open/y25i01/Landet.m".to_owned(), encoded("", &key)),
+        (format!("/nyt/?api_key={key}"), String::new()),
+        ("/metrics".to_owned(), encoded("x", scraping)),
+        ("/metrics/indicators".to_owned(), encoded("x", scraping)),
+        ("/metrics".to_owned(), encoded("x", guessed)),
+    ] {
+        answers += &bridge.whole_answer(&path, &header).await;
+    }
+    bridge.kill();
+    let log = std::fs::read(&log).unwrap();
+    assert!(log.len() > 10_000, "the log has every level");
+    let lines = std::fs::read(&lines).unwrap();
+    assert!(String::from_utf8_lossy(&lines).contains("path=/export/y25i01/Landet.csv?$top=3"));
+    for secret in [password, guessed, &key, scraping] {
+        let header = encoded("x", secret);
+        let in_basic = &header[header.len() - secret.len() + 4..header.len() - 4];
+        for (place, bytes) in [
+            ("log", &log),
+            ("lines", &lines),
+            ("answers", &answers.clone().into_bytes()),
+            ("files", &stored(&data)),
+        ] {
+            let text = String::from_utf8_lossy(bytes);
+            for spelled in [secret, in_basic] {
+                assert!(!text.contains(spelled), "{secret} is in the {place}");
+            }
+        }
+    }
 }

@@ -35,6 +35,7 @@ use crate::query::apply::BoundApply;
 use crate::query::{BoundQuery, Target};
 use crate::store::block;
 use crate::web::body::{Body, Pieces};
+use crate::web::credentials;
 use crate::web::respond::Answered;
 
 /// How many rows are written at a time.
@@ -54,7 +55,10 @@ impl Call<'_> {
     ) -> Result<Answered, BridgeError> {
         let rows = page.rows.as_ref().map_or(0, Frame::row_count);
         request::count_rows(rows);
-        let next_link = page.next.as_ref().map(|token| self.next_link(service, path, &token.encode()));
+        let next_link = page.next.as_ref().map(|token| {
+            let link = self.next_link(service, path, &token.encode());
+            self.granted(link)
+        });
         let age_seconds = page.provenance.fetched_at.map(|at| (self.state.clock.now() - at).num_seconds());
         let preference_applied =
             self.preferences.applied(&self.applied(&service.feed, &page.query, &negotiated));
@@ -105,6 +109,16 @@ impl Call<'_> {
         let token = format!("$skiptoken={token}");
         let options: Vec<&str> = kept.chain([token.as_str()]).collect();
         format!("{}{}?{}", service.root, path.trim_matches('/'), options.join("&"))
+    }
+
+    /// A link that its reader may follow without signing in again.
+    fn granted(&self, link: String) -> String {
+        let below = link.strip_prefix(self.base).unwrap_or(&link);
+        let (path, query) = below.split_once('?').unwrap_or((below, ""));
+        match self.state.sign_in.grant(&self.state.reader, &credentials::linked(path, query)) {
+            Some(grant) => credentials::granted(&link, &grant),
+            None => link,
+        }
     }
 }
 

@@ -1,0 +1,112 @@
+//! Grants of links: who follows a link to the next page within the hour reads that page as the user whom the link was given to. It is
+//! not known that clients repeat a key on links, and a link must have none. A grant is good for one address and one user, and is worth nothing
+//! without the key of this process.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use crate::sign_in::SignInError;
+use crate::sign_in::name::UserName;
+
+/// How long a grant is good, in seconds.
+const GOOD_FOR: i64 = 3600;
+/// Grants of the same ten minutes are equal, and end with the last of them, so that an answer stays the same for a while.
+const STEP: i64 = 600;
+const TIME_BYTES: usize = 8;
+const SEAL_BYTES: usize = 32;
+
+/// Grants links, and knows its own.
+pub struct Links {
+    key: [u8; 64],
+}
+
+impl fmt::Debug for Links {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Links")
+    }
+}
+
+impl Links {
+    /// With a key of its own.
+    ///
+    /// # Errors
+    /// When the system gives no random numbers.
+    pub fn new() -> Result<Self, getrandom::Error> {
+        let mut key = [0; 64];
+        getrandom::fill(&mut key)?;
+        Ok(Self { key })
+    }
+
+    /// A grant for an address. `target` is the address as it is compared: the same for every spelling.
+    #[must_use]
+    pub fn grant(&self, user: &UserName, target: &str, now: DateTime<Utc>) -> String {
+        let until = (now.timestamp().div_euclid(STEP) + 1) * STEP + GOOD_FOR;
+        let until = until.to_be_bytes();
+        let seal = self.seal(&until, user, target).finalize().into_bytes();
+        URL_SAFE_NO_PAD.encode([until.as_slice(), seal.as_slice(), user.as_str().as_bytes()].concat())
+    }
+
+    /// Whom a grant for that address was given to.
+    ///
+    /// # Errors
+    /// When it is none of this process, belongs to another address, or its time is over.
+    pub fn user(&self, grant: &str, target: &str, now: DateTime<Utc>) -> Result<UserName, SignInError> {
+        let bytes = URL_SAFE_NO_PAD.decode(grant).map_err(|_| SignInError::ForeignLink)?;
+        let (until, rest) = bytes.split_first_chunk::<TIME_BYTES>().ok_or(SignInError::ForeignLink)?;
+        let (seal, user) = rest.split_first_chunk::<SEAL_BYTES>().ok_or(SignInError::ForeignLink)?;
+        let user = std::str::from_utf8(user).ok().and_then(|user| UserName::new(user).ok());
+        let user = user.ok_or(SignInError::ForeignLink)?;
+        // Compared in constant time.
+        self.seal(until, &user, target).verify_slice(seal).map_err(|_| SignInError::ForeignLink)?;
+        if now.timestamp() < i64::from_be_bytes(*until) { Ok(user) } else { Err(SignInError::ExpiredLink) }
+    }
+
+    fn seal(&self, until: &[u8; TIME_BYTES], user: &UserName, target: &str) -> Hmac<Sha256> {
+        let mut seal = keyed(&self.key);
+        seal.update(until);
+        seal.update(user.as_str().as_bytes());
+        // Names have no line breaks.
+        seal.update(b"\n");
+        seal.update(target.as_bytes());
+        seal
+    }
+}
+
+/// A hash with a key.
+pub(super) fn keyed(key: &[u8; 64]) -> Hmac<Sha256> {
+    Hmac::new(key.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+
+    #[test]
+    fn a_grant_is_good_for_its_address_and_an_hour() {
+        let (links, now) = (Links::new().unwrap(), "2026-09-15T07:00:00Z".parse::<DateTime<Utc>>().unwrap());
+        let anne = UserName::new("anne").unwrap();
+        let grant = links.grant(&anne, "/a?b", now);
+        assert_eq!(links.grant(&anne, "/a?b", now + TimeDelta::minutes(9)), grant);
+        assert_eq!(links.user(&grant, "/a?b", now + TimeDelta::minutes(69)), Ok(anne.clone()));
+        assert_eq!(links.user(&grant, "/a?b", now + TimeDelta::minutes(70)), Err(SignInError::ExpiredLink));
+        assert_eq!(links.user(&grant, "/a?c", now), Err(SignInError::ForeignLink));
+        assert_eq!(Links::new().unwrap().user(&grant, "/a?b", now), Err(SignInError::ForeignLink));
+        let bytes = URL_SAFE_NO_PAD.decode(&grant).unwrap();
+        for at in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            let changed = URL_SAFE_NO_PAD.encode(changed);
+            assert_eq!(links.user(&changed, "/a?b", now), Err(SignInError::ForeignLink), "{at}");
+        }
+        for text in ["", "x", "AAAA", "æ"] {
+            assert_eq!(links.user(text, "/a?b", now), Err(SignInError::ForeignLink), "{text}");
+        }
+    }
+}
