@@ -45,6 +45,9 @@ const BUSY_SECONDS: u64 = 10;
 /// How many wrong passwords and keys of one client are looked at in an hour.
 const GUESSES_PER_HOUR: u64 = 60;
 
+/// The most bytes of a file with a password.
+const LONGEST_PASSWORD_FILE: u64 = 4096;
+
 /// What a request shows of who it is.
 #[derive(Clone, Default)]
 pub enum Evidence {
@@ -191,7 +194,7 @@ impl fmt::Debug for SignIn {
 pub enum OpenError {
     #[error("BRIDGE_USERS_FILE: {0}")]
     Users(#[from] UsersFileError),
-    #[error("BRIDGE_METRICS_PASSWORD_FILE: {0}")]
+    #[error("BRIDGE_METRICS_PASSWORD_FILE: the file that it names cannot be read: {0}")]
     Metrics(io::Error),
     #[error("BRIDGE_METRICS_PASSWORD_FILE: the file is empty; expected a password on one line")]
     NoMetricsPassword,
@@ -380,6 +383,11 @@ impl Known {
 
 /// What is kept of the password on the only line of a file.
 fn read_password(path: &Path) -> Result<Key, OpenError> {
+    let facts = fs::metadata(path).map_err(OpenError::Metrics)?;
+    // A pipe may never end, and a device never does.
+    if !facts.is_file() || facts.len() > LONGEST_PASSWORD_FILE {
+        return Err(OpenError::Metrics(io::Error::other("it is no regular file of a password's length")));
+    }
     let text: SecretString = fs::read_to_string(path).map_err(OpenError::Metrics)?.into();
     let password = text.expose_secret().trim_start_matches('\u{feff}').trim_end_matches(['\r', '\n']);
     if password.is_empty() { Err(OpenError::NoMetricsPassword) } else { Ok(Key::of(&normalised(password))) }

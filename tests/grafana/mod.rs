@@ -236,6 +236,16 @@ fn counters_are_read_by_their_rise_and_the_process_by_its_job() {
 }
 
 #[test]
+fn prometheus_asks_a_bridge_with_users_as_it_asks_an_open_one_but_with_the_password() {
+    let read = |name: &str| fs::read_to_string(folder().join("prometheus").join(name)).unwrap();
+    let with_password = read("prometheus.users.yml");
+    let (signing_in, others): (Vec<_>, Vec<_>) =
+        with_password.lines().partition(|line| line.trim_start().starts_with("basic_auth: "));
+    assert_eq!(others, read("prometheus.yml").lines().collect::<Vec<_>>());
+    assert_eq!(signing_in.len(), with_password.matches("bridge:8080").count());
+}
+
+#[test]
 fn history_is_asked_for_with_the_source_that_remote_read_needs() {
     let with_history: Vec<_> =
         queries().into_iter().filter(|(_, it)| it.contains("jobindsats_history_")).collect();

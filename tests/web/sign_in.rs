@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jobindsats_bridge::sign_in::name::UserName;
-use jobindsats_bridge::sign_in::users_file;
+use jobindsats_bridge::sign_in::users_file::{self, Users};
 
 use crate::kill::process::{Bridge, run, run_with_input};
 use crate::support::app::App;
@@ -222,6 +222,35 @@ async fn the_link_of_a_removed_user_leads_nowhere_and_those_of_others_go_on() {
     users_file::remove(&signed.users(), UserName::new("bo").unwrap()).unwrap();
     signed.app.service.state.sign_in.reload().unwrap();
     assert_eq!(signed.app.get(&next).await.code(), "LinkRefused");
+}
+
+#[actix_web::test]
+async fn what_is_printed_of_the_service_has_no_secret() {
+    let signed = SignedIn::start().await;
+    assert_eq!(signed.anne("/odata/").await.status, 200);
+    let printed = format!("{:?} {:?}", signed.app.service, Users::read(&signed.users()).unwrap());
+    let kept = std::fs::read_to_string(signed.users()).unwrap();
+    let hashes = kept.lines().map(|line| line.split(':').nth(1).unwrap());
+    for secret in hashes.chain([PASSWORD, SCRAPE_PASSWORD, &signed.key]) {
+        assert!(!printed.contains(secret), "{secret}");
+    }
+}
+
+#[actix_web::test]
+async fn a_password_of_metrics_that_cannot_be_read_stops_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("empty");
+    std::fs::write(&empty, "\n").unwrap();
+    for (path, why) in [
+        (folder.path(), "no regular file"),
+        (std::path::Path::new("/dev/zero"), "no regular file"),
+        (&folder.path().join("none"), "No such file"),
+        (&empty, "the file is empty"),
+    ] {
+        let settings = [("BRIDGE_METRICS_PASSWORD_FILE", path.to_str().unwrap())];
+        let (is_well, said) = run(folder.path(), &["serve"], &settings);
+        assert!(!is_well && said.contains("BRIDGE_METRICS_PASSWORD_FILE: ") && said.contains(why), "{said}");
+    }
 }
 
 #[actix_web::test]
