@@ -1,13 +1,10 @@
 //! Arrow's own kernels over plain columns of 64-bit integers: what counting with a filter on two figures is measured beside.
 
-use std::sync::Arc;
-
 use arrow_arith::boolean::and;
-use arrow_array::cast::AsArray;
-use arrow_array::types::Decimal128Type;
 use arrow_array::{Array, ArrayRef, Int64Array, Scalar};
 use arrow_ord::cmp::{gt, lt};
 use jobindsats_bridge::answer::Page;
+use jobindsats_bridge::feed::arrays::value_at;
 
 /// Two columns.
 #[derive(Debug)]
@@ -38,12 +35,9 @@ impl Columns {
     }
 }
 
-/// Whole figures as integers.
+/// Whole figures as integers, whatever the width of their column.
 fn integers(figures: &ArrayRef) -> Int64Array {
-    let figures = Arc::clone(figures);
-    let one = 10_i128.pow(18);
-    let figures = figures.as_primitive::<Decimal128Type>();
-    (0..figures.len())
-        .map(|row| figures.is_valid(row).then(|| i64::try_from(figures.value(row) / one).unwrap()))
-        .collect()
+    let integer =
+        |row: usize| value_at(figures, row).as_decimal().map(|figure| i64::try_from(figure).unwrap());
+    (0..figures.len()).map(integer).collect()
 }
