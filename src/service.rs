@@ -219,6 +219,7 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
         clock,
         public_url: settings.public_url.clone(),
         proxies: settings.trusted_proxies.clone(),
+        user_header: settings.user_header.clone(),
         budgets: budgets
             .iter()
             .chain(connections.budgets())

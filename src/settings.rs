@@ -11,6 +11,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use reqwest::header::HeaderName;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
@@ -133,6 +134,11 @@ pub const DESCRIBED: &[Described] = &[
         meaning: "addresses and networks whose X-Forwarded-For says who the client is, with commas between",
     },
     Described {
+        variable: "BRIDGE_USER_HEADER",
+        default: "none",
+        meaning: "the header in which a proxy of BRIDGE_TRUSTED_PROXIES names the user whom it has signed in",
+    },
+    Described {
         variable: "BRIDGE_USERS_FILE",
         default: "none",
         meaning: "the users and keys that may read, written by the command user; without it everybody may",
@@ -231,6 +237,8 @@ pub struct BridgeSettings {
     pub client_cells_per_hour: Option<u64>,
     /// `BRIDGE_TRUSTED_PROXIES`
     pub trusted_proxies: TrustedProxies,
+    /// `BRIDGE_USER_HEADER`, in lower case
+    pub user_header: Option<String>,
     /// `BRIDGE_USERS_FILE`
     pub users_file: Option<PathBuf>,
     /// `BRIDGE_OPEN`
@@ -273,6 +281,7 @@ impl Default for BridgeSettings {
             client_calls_per_hour: None,
             client_cells_per_hour: None,
             trusted_proxies: TrustedProxies::default(),
+            user_header: None,
             users_file: None,
             open: false,
             metrics_password_file: None,
@@ -327,6 +336,10 @@ pub enum SettingsError {
         "BRIDGE_OPEN=1 and BRIDGE_USERS_FILE are both set; keep one: either everybody may read, or the users may"
     )]
     OpenWithUsers,
+    #[error(
+        "BRIDGE_USER_HEADER: set BRIDGE_TRUSTED_PROXIES to the proxies that may send it, and BRIDGE_USERS_FILE to the users who may read"
+    )]
+    HeaderAlone,
     #[error("JOBINDSATS_API_KEY and JOBINDSATS_API_KEY_FILE are both set; keep one")]
     TwoKeys,
     #[error("JOBINDSATS_API_KEY_FILE: {0}")]
@@ -442,6 +455,9 @@ fn expected(variable: &str) -> String {
         "BRIDGE_TRUSTED_PROXIES" => {
             "addresses and networks with commas between, such as 10.0.0.5,172.16.0.0/12"
         }
+        "BRIDGE_USER_HEADER" => {
+            "a header that no client needs to send and the proxy sets, such as X-Forwarded-User"
+        }
         "BRIDGE_OPEN" => "1 or 0",
         "BRIDGE_READY_TABLES" => "ids of tables with commas between, such as y25i01,y30r21",
         "BRIDGE_ACCESS_LOG" => "off, text or json",
@@ -463,10 +479,25 @@ fn checked(mut bridge: BridgeSettings) -> Result<BridgeSettings, SettingsError> 
     if bridge.open && bridge.users_file.is_some() {
         return Err(SettingsError::OpenWithUsers);
     }
+    if let Some(header) = &mut bridge.user_header {
+        *header =
+            own_header(header).ok_or_else(|| wrong("BRIDGE_USER_HEADER", &expected("BRIDGE_USER_HEADER")))?;
+        if bridge.trusted_proxies == TrustedProxies::default() || bridge.users_file.is_none() {
+            return Err(SettingsError::HeaderAlone);
+        }
+    }
     bridge.ready_tables = table_ids(&bridge.ready_tables)
         .ok_or_else(|| wrong("BRIDGE_READY_TABLES", &expected("BRIDGE_READY_TABLES")))?;
     bridge.public_url = bridge.public_url.map(|url| url_root("BRIDGE_PUBLIC_URL", &url)).transpose()?;
     Ok(bridge)
+}
+
+/// A header's name as it is compared; `None` if it is none, or one with a meaning of its own for this program.
+fn own_header(text: &str) -> Option<String> {
+    const TAKEN: [&str; 7] =
+        ["authorization", "host", "accept", "prefer", "origin", "forwarded", "x-forwarded-for"];
+    let header = HeaderName::from_bytes(text.trim().as_bytes()).ok()?;
+    (!TAKEN.contains(&header.as_str())).then(|| header.as_str().to_owned())
 }
 
 /// Ids of tables as people list them; `None` if one of them is no id.
@@ -619,6 +650,9 @@ mod tests {
             ("BRIDGE_UPSTREAM_CONCURRENCY", "2,5", "a whole number from 1 to 1000"),
             ("BRIDGE_TRUSTED_PROXIES", "nginx", "such as 10.0.0.5"),
             ("BRIDGE_READY_TABLES", "y25i01;y30r21", "such as y25i01,y30r21"),
+            ("BRIDGE_USER_HEADER", "X Bruger", "such as X-Forwarded-User"),
+            ("BRIDGE_USER_HEADER", "Authorization", "such as X-Forwarded-User"),
+            ("BRIDGE_USER_HEADER", "X-Forwarded-User", "set BRIDGE_TRUSTED_PROXIES"),
             ("BRIDGE_OPEN", "ja", "1 or 0"),
         ] {
             let error = settings(&[(variable, value)]).unwrap_err().to_string();
@@ -660,6 +694,10 @@ mod tests {
         }
         let both = settings(&[("BRIDGE_OPEN", "1"), ("BRIDGE_USERS_FILE", "users")]).unwrap_err();
         assert_eq!(both, SettingsError::OpenWithUsers);
+        let header = [("BRIDGE_USER_HEADER", "X-Forwarded-User"), ("BRIDGE_TRUSTED_PROXIES", "10.0.0.5")];
+        assert_eq!(settings(&header).unwrap_err(), SettingsError::HeaderAlone, "without users");
+        let with_users = settings(&[header[0], header[1], ("BRIDGE_USERS_FILE", "users")]).unwrap();
+        assert_eq!(with_users.bridge.user_header.as_deref(), Some("x-forwarded-user"));
         let error = settings(&[("BRIDGE_PAGEROWS", "7")]).unwrap_err().to_string();
         assert!(
             error.contains("BRIDGE_PAGEROWS") && error.contains("did you mean `BRIDGE_PAGE_ROWS`"),

@@ -1,6 +1,7 @@
 //! Identifies clients: the one definition of what counts as one client, used by all budgets per client.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
@@ -15,6 +16,18 @@ const IPV6_PREFIX: u32 = 64;
 pub enum Client {
     /// An IPv4 address, or the first of an IPv6 network of 64 bits.
     Address(IpAddr),
+    /// Who has signed in, from wherever; a hash of the name is enough to tell users apart.
+    User(u64),
+}
+
+impl Client {
+    /// The client that a user is.
+    #[must_use]
+    pub fn user(name: &impl Hash) -> Self {
+        let mut hasher = DefaultHasher::new();
+        name.hash(&mut hasher);
+        Self::User(hasher.finish())
+    }
 }
 
 impl From<IpAddr> for Client {
@@ -31,11 +44,12 @@ impl fmt::Display for Client {
         match self {
             Self::Address(address @ IpAddr::V4(_)) => address.fmt(f),
             Self::Address(address @ IpAddr::V6(_)) => write!(f, "{address}/{IPV6_PREFIX}"),
+            Self::User(user) => write!(f, "user {user:x}"),
         }
     }
 }
 
-/// Proxies whose `X-Forwarded-For` is trusted.
+/// Proxies that are trusted in what they say of clients and users.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct TrustedProxies(Vec<Network>);

@@ -23,6 +23,9 @@ pub enum UserCommand {
         /// Make a key instead of a password, and print it once
         #[arg(long)]
         key: bool,
+        /// Make neither: a proxy signs the user in (BRIDGE_USER_HEADER)
+        #[arg(long, conflicts_with = "key")]
+        proxy: bool,
         /// The tables that the user may read, such as y25i01,y30r21; all without it
         #[arg(long, value_name = "TABLE,…")]
         tables: Option<String>,
@@ -41,9 +44,16 @@ pub fn user(command: UserCommand) -> Result<(), Box<dyn Error>> {
     let settings = Settings::from_env()?;
     let path = settings.bridge.users_file.ok_or("set BRIDGE_USERS_FILE to the file of the users")?;
     match command {
-        UserCommand::Add { name, key, tables } => {
+        UserCommand::Add { name, key, proxy, tables } => {
             let (name, tables) = (UserName::new(&name)?, allowed(tables)?);
-            add(&path, name, key, &tables)?;
+            match (key, proxy) {
+                (true, _) => add_with_key(&path, name, &tables)?,
+                (_, true) => users_file::add(&path, name, &Secret::None, &tables)?,
+                (false, false) => {
+                    let hash = PasswordHash::new(&password(&name)?)?;
+                    users_file::add(&path, name, &Secret::Password(hash), &tables)?;
+                }
+            }
         }
         UserCommand::List => {
             for line in Users::read(&path)?.list() {
@@ -63,11 +73,7 @@ fn allowed(tables: Option<String>) -> Result<Tables, Box<dyn Error>> {
     Ok(users_file::read_tables(&text).ok_or("--tables: expected ids of tables, such as y25i01,y30r21")?)
 }
 
-fn add(path: &Path, name: UserName, makes_key: bool, tables: &Tables) -> Result<(), Box<dyn Error>> {
-    if !makes_key {
-        let hash = PasswordHash::new(&password(&name)?)?;
-        return Ok(users_file::add(path, name, &Secret::Password(hash), tables)?);
-    }
+fn add_with_key(path: &Path, name: UserName, tables: &Tables) -> Result<(), Box<dyn Error>> {
     let key = Key::generate()?;
     users_file::add(path, name, &Secret::Key(Key::of(&key)), tables)?;
     writeln!(io::stdout(), "{}", key.expose_secret())?;

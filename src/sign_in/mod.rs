@@ -59,6 +59,8 @@ pub enum Evidence {
         password: SecretString,
     },
     Key(SecretString),
+    /// The user whom a trusted proxy names.
+    Named(String),
     /// The grant of a link, and the address that it is on.
     Link {
         grant: String,
@@ -75,6 +77,7 @@ impl fmt::Debug for Evidence {
             Self::Nothing => "Nothing",
             Self::Password { .. } => "Password",
             Self::Key(_) => "Key",
+            Self::Named(_) => "Named",
             Self::Link { .. } => "Link",
             Self::Unreadable(_) => "Unreadable",
         })
@@ -88,8 +91,13 @@ pub enum SignInError {
     Missing,
     #[error("the name or the password is wrong, or the key is unknown")]
     Wrong,
-    #[error("the request names a user or a key in two ways; send one Authorization header or one api_key")]
+    #[error(
+        "the request names a user or a key in two ways; send one Authorization header or one api_key, and let a proxy \
+         replace the header of BRIDGE_USER_HEADER"
+    )]
     Ambiguous,
+    #[error("the proxy names somebody who is not in BRIDGE_USERS_FILE")]
+    UnknownUser,
     #[error("the link to the next page has expired; ask for the first page again")]
     ExpiredLink,
     #[error(
@@ -121,6 +129,11 @@ impl DescribeError for SignInError {
                 400,
                 "AmbiguousSignIn",
                 "Der er sendt flere brugere eller nøgler på én gang; send kun én.",
+            ),
+            Self::UnknownUser => ErrorDescription::new(
+                403,
+                "UserUnknown",
+                "Du er logget ind, men må ikke læse tal her endnu; bed den, der driver broen, om adgang.",
             ),
             Self::ExpiredLink => ErrorDescription::new(
                 401,
@@ -256,6 +269,10 @@ impl SignIn {
                 Some(reader) => Ok(reader),
                 None => Err(self.guessed(client)),
             },
+            Evidence::Named(name) => {
+                let user = UserName::new(name).ok().and_then(|name| known.users.named(&name));
+                user.ok_or(SignInError::UnknownUser)
+            }
             Evidence::Link { grant, target } => {
                 let user = self.links.user(grant, target, self.clock.now())?;
                 known.users.named(&user).ok_or(SignInError::ForeignLink)
@@ -281,7 +298,7 @@ impl SignIn {
         match (&self.known().metrics, evidence) {
             (None, _) if self.is_open() => Ok(()),
             (None, _) => Err(SignInError::MetricsClosed),
-            (_, Evidence::Nothing | Evidence::Link { .. }) => Err(SignInError::Missing),
+            (_, Evidence::Nothing | Evidence::Named(_) | Evidence::Link { .. }) => Err(SignInError::Missing),
             (_, Evidence::Unreadable(error)) => Err(*error),
             (Some(kept), Evidence::Key(password) | Evidence::Password { password, .. }) => {
                 let is_right = kept.is_same(&Key::of(&normalised(password.expose_secret())));

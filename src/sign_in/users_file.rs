@@ -1,5 +1,5 @@
-//! The file of the users, a line each: `name:secret:tables`. The secret is the argon2 hash of a password or the SHA-256 of a key; the
-//! tables are ids with commas between, or `*` for all. Lines that are empty or begin with `#` are skipped.
+//! The file of the users, a line each: `name:secret:tables`. The secret is the argon2 hash of a password, the SHA-256 of a key, or `-` for
+//! who signs in at a proxy; the tables are ids with commas between, or `*` for all. Lines that are empty or begin with `#` are skipped.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -20,6 +20,7 @@ use crate::sign_in::secret::{Key, PasswordHash};
 /// The largest file, in bytes.
 const LARGEST: u64 = 16 * 1024 * 1024;
 const ALL: &str = "*";
+const NONE: &str = "-";
 /// The mode of a new file: only its owner reads it.
 const PRIVATE: u32 = 0o600;
 
@@ -40,6 +41,8 @@ struct User {
 pub enum Secret {
     Password(PasswordHash),
     Key(Key),
+    /// Nothing: a proxy names the user.
+    None,
 }
 
 /// Why a file of users cannot be used.
@@ -66,7 +69,7 @@ pub enum LineError {
     #[error(transparent)]
     Name(#[from] InvalidName),
     #[error(
-        "the secret is no argon2 hash of at most 256 MB and no $sha256$ of a key; `user add` makes either"
+        "the secret is no argon2 hash of at most 256 MB, no $sha256$ of a key and no -; `user add` makes each"
     )]
     Secret,
     #[error("the tables are ids with commas between, such as y25i01,y30r21, or * for all")]
@@ -129,7 +132,7 @@ impl Users {
     fn of_key(&self, key: &Key) -> Option<(&UserName, &User)> {
         let is_same = |user: &User| match &user.secret {
             Secret::Key(other) => other.is_same(key),
-            Secret::Password(_) => false,
+            Secret::Password(_) | Secret::None => false,
         };
         self.0.iter().fold(None, |found, (name, user)| if is_same(user) { Some((name, user)) } else { found })
     }
@@ -145,7 +148,7 @@ impl Users {
     pub fn password(&self, name: &UserName) -> Option<&PasswordHash> {
         match &self.0.get(name)?.secret {
             Secret::Password(hash) => Some(hash),
-            Secret::Key(_) => None,
+            Secret::Key(_) | Secret::None => None,
         }
     }
 
@@ -155,6 +158,7 @@ impl Users {
             let with = match secret {
                 Secret::Password(_) => "password",
                 Secret::Key(_) => "key",
+                Secret::None => "proxy",
             };
             format!("{name}  {with}  {}", written(tables))
         })
@@ -169,6 +173,9 @@ impl User {
 
 impl Secret {
     fn read(text: &str) -> Option<Self> {
+        if text == NONE {
+            return Some(Self::None);
+        }
         Key::read(text).map(Self::Key).or_else(|| PasswordHash::read(text).map(Self::Password))
     }
 
@@ -176,6 +183,7 @@ impl Secret {
         match self {
             Self::Password(hash) => hash.as_str().to_owned(),
             Self::Key(key) => key.to_string(),
+            Self::None => NONE.to_owned(),
         }
     }
 }

@@ -1,6 +1,8 @@
-//! How requests show who they are from: `Basic` with a name and a password or a key, a key as a query option, or the grant of a link.
+//! How requests show who they are from: `Basic` with a name and a password or a key, a key as a query option, the grant of a link, or a
+//! header of a proxy that has signed somebody in.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use actix_web::http::Uri;
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
@@ -10,6 +12,7 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use percent_encoding::percent_decode_str;
 
+use crate::budget::client::TrustedProxies;
 use crate::sign_in::{Evidence, SignInError};
 
 /// The query option that has a key.
@@ -29,6 +32,23 @@ pub fn of_headers(headers: &HeaderMap) -> Evidence {
         (Some(value), None) => basic(value).unwrap_or_default(),
         (None, _) => Evidence::Nothing,
         (Some(_), Some(_)) => Evidence::Unreadable(SignInError::Ambiguous),
+    }
+}
+
+/// The user whom a trusted proxy names in its header. The header is taken out, whoever sent it: from others it says nothing. Two of them
+/// are refused, because a proxy that adds its own to the client's does not say who has signed in.
+pub fn of_proxy(
+    headers: &mut HeaderMap,
+    header: &str,
+    peer: IpAddr,
+    proxies: &TrustedProxies,
+) -> Option<Evidence> {
+    let mut values = headers.remove(header);
+    let value = values.next().filter(|_| proxies.contains(peer))?;
+    match values.next() {
+        Some(_) => Some(Evidence::Unreadable(SignInError::Ambiguous)),
+        None if value.is_empty() => None,
+        None => Some(Evidence::Named(String::from_utf8_lossy(value.as_bytes()).into_owned())),
     }
 }
 

@@ -57,8 +57,16 @@ pub async fn take_evidence<B: MessageBody>(
             (evidence, _) => evidence,
         };
     }
+    // Whom a proxy has signed in is who asks, whatever else the request shows: its credentials may be those for the proxy.
+    evidence = named_by_proxy(&mut request).unwrap_or(evidence);
     request.extensions_mut().insert(evidence);
     next.call(request).await
+}
+
+fn named_by_proxy(request: &mut ServiceRequest) -> Option<Evidence> {
+    let state = request.app_data::<web::Data<AppState>>()?.clone();
+    let (header, peer) = (state.user_header.as_ref()?, client::peer(request.peer_addr()));
+    credentials::of_proxy(request.headers_mut(), header, peer, &state.proxies)
 }
 
 /// Answers requests of those who may ask for what they ask for.

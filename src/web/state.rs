@@ -40,8 +40,10 @@ pub struct AppState {
     pub clock: Clock,
     /// Scheme, host and path for links, where they are set.
     pub public_url: Option<String>,
-    /// The proxies whose `X-Forwarded-For` is trusted.
+    /// The proxies that are trusted in what they say of clients and users.
     pub proxies: TrustedProxies,
+    /// The header in which they name the user, where they do.
+    pub user_header: Option<String>,
     /// Who may read.
     pub sign_in: Arc<SignIn>,
     /// Whose request is answered.

@@ -238,6 +238,7 @@ fn sign_in() -> Vec<Example> {
         example("the request names no user and no key", SignInError::Missing),
         example("a name, a password or a key is wrong", SignInError::Wrong),
         example("a request has two `Authorization` headers or two keys", SignInError::Ambiguous),
+        example("a proxy has signed in somebody who is not among the users", SignInError::UnknownUser),
         example("the link to the next page is more than an hour old", SignInError::ExpiredLink),
         example("the link to the next page was changed, or given before a restart", SignInError::ForeignLink),
         example(

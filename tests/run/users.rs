@@ -22,7 +22,11 @@ async fn users_are_added_listed_and_removed_and_no_secret_is_an_argument_or_is_k
     assert!(kept.starts_with("anne:$argon2id$") && kept.contains("\nbo:$sha256$"), "{kept}");
     assert!(!kept.contains(&key) && !kept.contains("hemmelig"), "{kept}");
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    assert_eq!(user(&["list"], "").1, "anne  password  *\nbo  key  y25i01,y30r21\n");
+    assert!(user(&["add", "dorte", "--proxy"], "").0);
+    assert!(!user(&["add", "dorte", "--proxy", "--key"], "").0);
+    let kept = fs::read_to_string(&path).unwrap();
+    assert!(kept.ends_with("\ndorte:-:*\n"), "{kept}");
+    assert_eq!(user(&["list"], "").1, "anne  password  *\nbo  key  y25i01,y30r21\ndorte  proxy  *\n");
     for (arguments, input, why) in [
         (vec!["add", "ANNE"], "en anden kode\n", "there is a user anne already"),
         (vec!["add", "eva"], "\n", "at least 8 characters"),
@@ -36,7 +40,7 @@ async fn users_are_added_listed_and_removed_and_no_secret_is_an_argument_or_is_k
     }
     assert_eq!(fs::read_to_string(&path).unwrap(), kept, "what is refused changes nothing");
     assert!(user(&["remove", "anne"], "").0);
-    assert_eq!(user(&["list"], "").1, "bo  key  y25i01,y30r21\n");
+    assert_eq!(user(&["list"], "").1, "bo  key  y25i01,y30r21\ndorte  proxy  *\n");
     fs::write(&path, "# nobody\nbo:hemmelig kode:*\n").unwrap();
     let (is_well, said) = user(&["list"], "");
     assert!(!is_well && said.contains("line 2: the secret is no argon2 hash"), "{said}");

@@ -3,6 +3,7 @@
 mod addresses;
 mod allowed;
 mod batch;
+mod behind_proxy;
 mod connections;
 mod hostile;
 mod http;
