@@ -123,7 +123,7 @@ impl RowSink for PageRows<'_> {
 
     fn take(&mut self, rows: Frame) -> Result<(), BridgeError> {
         if self.query.apply.is_some() {
-            self.waiting.push(rows);
+            self.waiting.push(rows.without_sort_key()?);
             return Ok(());
         }
         // With `$apply`, `$filter` is still to come.

@@ -174,6 +174,18 @@ impl Frame {
         Ok(Some(first.with_batch(batch, vec![held])))
     }
 
+    /// The rows without their sort key, where their places in the set are of no more interest.
+    ///
+    /// # Errors
+    /// Never: the sort key has columns of the batch.
+    pub fn without_sort_key(self) -> Result<Self, FrameError> {
+        let is_key = |column: &usize| self.sort_key.contains(column);
+        let kept: Vec<usize> = (0..self.batch.num_columns()).filter(|column| !is_key(column)).collect();
+        let place = |column: usize| kept.binary_search(&column).ok();
+        let columns = self.columns.iter().map(|column| column.and_then(place)).collect();
+        Ok(Self { batch: self.batch.project(&kept)?, columns, sort_key: 0..0, held: self.held })
+    }
+
     /// Other rows in the same columns.
     fn with_batch(&self, batch: RecordBatch, held: Vec<Held>) -> Self {
         Self { batch, columns: self.columns.clone(), sort_key: self.sort_key.clone(), held }

@@ -37,8 +37,31 @@ impl<'a> SortKeys<'a> {
         self.0.iter().fold(Ordering::Equal, |before, column| before.then_with(|| column[a].cmp(&column[b])))
     }
 
+    /// For each row one number with the order of its key; `None` if 64 bits do not hold all.
+    fn numbers(&self) -> Option<Vec<u64>> {
+        let mut numbers = vec![0; self.0.first()?.len()];
+        let mut count = 1_u64;
+        for column in &self.0 {
+            let places = u64::from(*column.iter().max()?) + 1;
+            count = count.checked_mul(places)?;
+            numbers
+                .iter_mut()
+                .zip(*column)
+                .for_each(|(number, &at)| *number = *number * places + u64::from(at));
+        }
+        Some(numbers)
+    }
+
     /// The row numbers in order; `None` if the rows are sorted already.
     pub(super) fn sorted(&self) -> Option<Vec<u32>> {
+        if let Some(numbers) = self.numbers() {
+            let sorted = || {
+                let mut rows: Vec<u32> = (0..).take(numbers.len()).collect();
+                rows.sort_by_key(|&row| numbers[row as usize]);
+                rows
+            };
+            return (!numbers.is_sorted()).then(sorted);
+        }
         let rows = 0..self.0.first().map_or(0, |column| u32::try_from(column.len()).unwrap_or(u32::MAX));
         if rows.clone().is_sorted_by(|&a, &b| self.compare(a, b).is_le()) {
             return None;

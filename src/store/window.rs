@@ -42,15 +42,19 @@ impl Window<'_> {
     /// # Errors
     /// When the columns are not those of blocks, or there is no block.
     pub fn blocks(&self, blocks: &[StoredFigures]) -> Result<Vec<SharedBlock>, ArrowError> {
+        let part = |(wanted, held, block): (CellKey, &CellKey, &SharedBlock)| {
+            let is_whole = wanted.periods == held.periods && wanted.members == held.members;
+            if is_whole { Ok(Arc::clone(block)) } else { block.restricted(&wanted) }
+        };
         match self.parts(blocks) {
-            Some(parts) => parts.into_iter().map(|(key, block)| block.restricted(&key)).collect(),
+            Some(parts) => parts.into_iter().map(part).collect(),
             None => Ok(vec![self.block(blocks)?]),
         }
     }
 
     /// The parts of blocks that together have everything; `None` unless each period is whole in one of them, and no block has rows with
     /// unknown labels, which belong to no part, unless it is the only one and has what is wanted.
-    fn parts<'b>(&self, blocks: &'b [StoredFigures]) -> Option<Vec<(CellKey, &'b SharedBlock)>> {
+    fn parts<'b>(&self, blocks: &'b [StoredFigures]) -> Option<Vec<(CellKey, &'b CellKey, &'b SharedBlock)>> {
         let mut left: BTreeSet<&PeriodId> = self.key.periods.iter().collect();
         let mut parts = Vec::with_capacity(blocks.len());
         for (key, block) in blocks {
@@ -62,7 +66,7 @@ impl Window<'_> {
             let names_all = self.axes.iter().all(|axis| block.ids(axis.name).is_some());
             if names_all && !part.periods.is_empty() && key.covers(&part) {
                 left.retain(|period| !part.periods.contains(*period));
-                parts.push((part, block));
+                parts.push((part, &**key, block));
             }
         }
         (left.is_empty() && !parts.is_empty()).then_some(parts)

@@ -164,7 +164,7 @@ impl Writing {
     fn body(self) -> Result<Body, BridgeError> {
         Ok(match &self.page.query.target {
             Target::Count => Body::Whole(self.page.count.unwrap_or_default().to_string().into_bytes()),
-            Target::Collection => Body::Pieces(Box::new(Collection { writing: self, next: Part::Start })),
+            Target::Collection => Body::Pieces(Box::new(Collection::new(self))),
             Target::Entity(_) => self.entity()?.map_or(Body::Empty, Body::Whole),
             Target::Property { column, raw, .. } => {
                 self.property(*column, *raw)?.map_or(Body::Empty, Body::Whole)
@@ -224,10 +224,11 @@ impl Writing {
         out
     }
 
-    fn rows(&self, frame: &Frame, rows: Range<usize>) -> Result<Vec<u8>, BridgeError> {
+    /// A run of rows, in a text of about that length.
+    fn rows(&self, frame: &Frame, rows: Range<usize>, length: usize) -> Result<Vec<u8>, BridgeError> {
         let url = self.collection_url();
         let context = self.context(&url);
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(length);
         self.shown().output(&frame.batch, &mut |output| {
             payload::write_rows(&mut out, &context, output, rows.clone(), rows.start == 0)
         })?;
@@ -309,6 +310,8 @@ impl Writing {
 struct Collection {
     writing: Writing,
     next: Part,
+    /// How long the last piece of rows was.
+    length: usize,
 }
 
 /// The part of a collection that is written next.
@@ -320,6 +323,16 @@ enum Part {
     Nothing,
 }
 
+impl Collection {
+    fn new(writing: Writing) -> Self {
+        // A cell with its name is about so long.
+        const CELL: usize = 32;
+        let length = |rows: &Frame| rows.row_count().min(PIECE_ROWS) * rows.batch.num_columns() * CELL;
+        let length = writing.page.rows.as_ref().map_or(0, length);
+        Self { writing, next: Part::Start, length }
+    }
+}
+
 impl Pieces for Collection {
     fn next(&mut self) -> Result<Option<Vec<u8>>, BridgeError> {
         let writing = &self.writing;
@@ -329,7 +342,9 @@ impl Pieces for Collection {
             Part::Rows(row) => match left(&row) {
                 Some(rows) => {
                     let end = rows.row_count().min(row + PIECE_ROWS);
-                    (writing.rows(rows, row..end)?, Part::Rows(end))
+                    let piece = writing.rows(rows, row..end, self.length)?;
+                    self.length = piece.len();
+                    (piece, Part::Rows(end))
                 }
                 None => (writing.end(), Part::Nothing),
             },
