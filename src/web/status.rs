@@ -19,12 +19,13 @@ pub async fn page(request: HttpRequest, state: web::Data<AppState>) -> HttpRespo
     indicators.indicators.retain(|indicator| tables.allow(indicator.definition.table.as_str()));
     let mut stored = state.store.tables();
     stored.retain(|(table, _)| tables.allow(table.as_str()));
-    // Failed calls name their tables in the words of others.
-    let failed = if *tables == Tables::All { state.reports.newest_first() } else { Vec::new() };
+    // What failed is told in the words of others, and may name any table.
+    let reads_all = *tables == Tables::All;
+    let failed = if reads_all { state.reports.newest_first() } else { Vec::new() };
     let service = ServiceState {
         closed: opening::may_start(state.clock.now(), Duration::ZERO),
         store: state.store.size(),
-        store_problem: state.store.problem(),
+        store_problem: state.store.problem().filter(|_| reads_all),
         stored,
         ahead: state.ahead.progress(),
         indicators: Arc::new(indicators),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jobindsats_bridge::catalogue::id::{MeasureId, PeriodId};
+use jobindsats_bridge::simulator::Faults;
 use jobindsats_bridge::store::change::{Changes, FigureChange};
 
 use crate::support::app::{Answer, App};
@@ -149,6 +150,17 @@ async fn nothing_of_another_table_is_found_at_any_address() {
             assert!(refused.text().contains("adgang til"), "{path}: {}", refused.text());
         }
     }
+}
+
+#[actix_web::test]
+async fn what_failed_is_told_to_those_who_may_read_everything() {
+    let signed = SignedIn::start().await;
+    signed.app.upstream().set_faults(Faults { unauthorized: 100, ..Faults::default() });
+    assert_eq!(signed.anne("/odata/jobindsats/y25i03/Landet?$top=1").await.status, 502);
+    let told = signed.anne("/status").await.text();
+    assert!(told.contains("y25i03"), "{told}");
+    let told = signed.keyed(&signed.key, "/status").await.text();
+    assert!(!told.contains("y25i03"), "{told}");
 }
 
 #[actix_web::test]
