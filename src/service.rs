@@ -220,6 +220,7 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
         public_url: settings.public_url.clone(),
         proxies: settings.trusted_proxies.clone(),
         user_header: settings.user_header.clone(),
+        cors_origins: settings.cors_origins.clone().into(),
         budgets: budgets
             .iter()
             .chain(connections.budgets())

@@ -154,6 +154,11 @@ pub const DESCRIBED: &[Described] = &[
         meaning: "a file with the password, under any name, of metrics and remote read",
     },
     Described {
+        variable: "BRIDGE_CORS_ORIGINS",
+        default: "none",
+        meaning: "origins of pages elsewhere that may read answers in a browser, with commas between",
+    },
+    Described {
         variable: "BRIDGE_READY_TABLES",
         default: "none",
         meaning: "tables whose newest figures are kept ready whatever is asked for, with commas between",
@@ -184,7 +189,7 @@ pub const DESCRIBED: &[Described] = &[
 const MANY: u64 = 1_000_000_000_000;
 
 /// Settings that are reserved for later parts of the program: setting one stops the program with an error.
-const NOT_BUILT: [&str; 2] = ["BRIDGE_REDIS_URL", "BRIDGE_CORS_ORIGINS"];
+const NOT_BUILT: [&str; 1] = ["BRIDGE_REDIS_URL"];
 
 /// Everything that can be set.
 #[derive(Debug, Clone)]
@@ -246,6 +251,8 @@ pub struct BridgeSettings {
     pub open: bool,
     /// `BRIDGE_METRICS_PASSWORD_FILE`
     pub metrics_password_file: Option<PathBuf>,
+    /// `BRIDGE_CORS_ORIGINS`, as browsers send them
+    pub cors_origins: Vec<String>,
     /// `BRIDGE_READY_TABLES`, in lower case
     pub ready_tables: Vec<String>,
     /// `BRIDGE_SERIES_LIMIT`, series
@@ -285,6 +292,7 @@ impl Default for BridgeSettings {
             users_file: None,
             open: false,
             metrics_password_file: None,
+            cors_origins: Vec::new(),
             ready_tables: Vec::new(),
             series_limit: 20_000,
             log: "info".to_owned(),
@@ -459,6 +467,9 @@ fn expected(variable: &str) -> String {
             "a header that no client needs to send and the proxy sets, such as X-Forwarded-User"
         }
         "BRIDGE_OPEN" => "1 or 0",
+        "BRIDGE_CORS_ORIGINS" => {
+            "origins with commas between, each with scheme, host and port alone, such as https://tal.kommune.example"
+        }
         "BRIDGE_READY_TABLES" => "ids of tables with commas between, such as y25i01,y30r21",
         "BRIDGE_ACCESS_LOG" => "off, text or json",
         "BRIDGE_LOG" => "a level or a filter, such as info or info,jobindsats_bridge=debug",
@@ -486,6 +497,7 @@ fn checked(mut bridge: BridgeSettings) -> Result<BridgeSettings, SettingsError> 
             return Err(SettingsError::HeaderAlone);
         }
     }
+    bridge.cors_origins = bridge.cors_origins.iter().map(|text| origin(text)).collect::<Result<_, _>>()?;
     bridge.ready_tables = table_ids(&bridge.ready_tables)
         .ok_or_else(|| wrong("BRIDGE_READY_TABLES", &expected("BRIDGE_READY_TABLES")))?;
     bridge.public_url = bridge.public_url.map(|url| url_root("BRIDGE_PUBLIC_URL", &url)).transpose()?;
@@ -566,6 +578,14 @@ fn url_root(variable: &str, text: &str) -> Result<String, SettingsError> {
         && url.username().is_empty()
         && url.password().is_none();
     if is_web && is_bare { Ok(url.as_str().trim_end_matches('/').to_owned()) } else { Err(expected()) }
+}
+
+/// An origin as browsers send it. `*` is none: it would let every page read what its reader may.
+fn origin(text: &str) -> Result<String, SettingsError> {
+    const VARIABLE: &str = "BRIDGE_CORS_ORIGINS";
+    let root = url_root(VARIABLE, text.trim())?;
+    let origin = reqwest::Url::parse(&root).ok().map(|url| url.origin().ascii_serialization());
+    origin.filter(|origin| *origin == root).ok_or_else(|| wrong(VARIABLE, &expected(VARIABLE)))
 }
 
 /// The key, and the file that it stands in.
@@ -653,6 +673,11 @@ mod tests {
             ("BRIDGE_USER_HEADER", "X Bruger", "such as X-Forwarded-User"),
             ("BRIDGE_USER_HEADER", "Authorization", "such as X-Forwarded-User"),
             ("BRIDGE_USER_HEADER", "X-Forwarded-User", "set BRIDGE_TRUSTED_PROXIES"),
+            ("BRIDGE_CORS_ORIGINS", "*", "such as https://tal.kommune.example"),
+            ("BRIDGE_CORS_ORIGINS", "null", "such as https://tal.kommune.example"),
+            ("BRIDGE_CORS_ORIGINS", "https://tal.example;https://x.example", "with commas between"),
+            ("BRIDGE_CORS_ORIGINS", "https://tal.example,tal.example", "scheme, host and port alone"),
+            ("BRIDGE_CORS_ORIGINS", "https://tal.example/side", "scheme, host and port alone"),
             ("BRIDGE_OPEN", "ja", "1 or 0"),
         ] {
             let error = settings(&[(variable, value)]).unwrap_err().to_string();
@@ -664,6 +689,10 @@ mod tests {
         }
         let read = settings(&[("BRIDGE_READY_TABLES", " Y25I01, ptv_a02,")]).unwrap();
         assert_eq!(read.bridge.ready_tables, ["y25i01", "ptv_a02"]);
+        let listed = "https://Tal.example/, http://localhost:3000,https://blåbær.example:443";
+        let read = settings(&[("BRIDGE_CORS_ORIGINS", listed)]).unwrap();
+        let origins = ["https://tal.example", "http://localhost:3000", "https://xn--blbr-roah.example"];
+        assert_eq!(read.bridge.cors_origins, origins);
     }
 
     #[test]

@@ -23,7 +23,7 @@ use super::routes::routes;
 use super::state::AppState;
 use super::timed_stream::TimedStream;
 use super::worded_refusals::WordedRefusals;
-use super::{departure, exchange, request_metrics, respond, sign_in};
+use super::{cors, departure, exchange, request_metrics, respond, sign_in};
 use crate::answer::error::BridgeError;
 use crate::budget::Exhausted;
 
@@ -65,6 +65,7 @@ pub fn listen(
             .app_data(OwnAddress(address))
             .wrap(from_fn(sign_in::admit))
             .wrap(from_fn(exchange::frame))
+            .wrap(from_fn(cors::allow))
             .wrap(from_fn(request_metrics::observe))
             .wrap(from_fn(departure::end_with_client))
             .wrap(from_fn(sign_in::take_evidence))

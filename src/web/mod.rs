@@ -5,6 +5,7 @@ mod body;
 mod client;
 mod compress;
 pub mod connections;
+mod cors;
 mod credentials;
 mod departure;
 pub mod descriptors;

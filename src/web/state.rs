@@ -44,6 +44,8 @@ pub struct AppState {
     pub proxies: TrustedProxies,
     /// The header in which they name the user, where they do.
     pub user_header: Option<String>,
+    /// The origins of pages elsewhere that may read answers.
+    pub cors_origins: Arc<[String]>,
     /// Who may read.
     pub sign_in: Arc<SignIn>,
     /// Whose request is answered.

@@ -134,6 +134,8 @@ async fn wrong_settings_stop_the_start_with_an_example() {
     for (variable, value, example) in [
         ("BRIDGE_LISTEN", "8080", "127.0.0.1:8080"),
         ("BRIDGE_LOG", "bogus==", "such as info"),
+        ("BRIDGE_USER_HEADER", "X-Forwarded-User", "set BRIDGE_TRUSTED_PROXIES"),
+        ("BRIDGE_CORS_ORIGINS", "*", "such as https://tal.kommune.example"),
         ("JOBINDSATS_API_KEY_FILE", empty.to_str().unwrap(), "expected the key on one line"),
     ] {
         for command in ["serve", "check"] {

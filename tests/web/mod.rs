@@ -5,6 +5,7 @@ mod allowed;
 mod batch;
 mod behind_proxy;
 mod connections;
+mod cors;
 mod hostile;
 mod http;
 mod http10;
