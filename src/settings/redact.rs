@@ -11,6 +11,10 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret, SecretString};
 
+/// What keys of users begin with, so that they are recognised where they do not belong.
+pub const USER_KEY_BEGINS: &str = "jb_";
+/// How many letters of Base64 follow.
+pub const USER_KEY_LETTERS: usize = 43;
 /// What stands in the place of a key.
 pub(super) const REDACTED: &str = "[redacted]";
 /// Codings around each other that are looked through.
@@ -83,14 +87,31 @@ pub(super) fn remember(key: &SecretString) {
     }
 }
 
-/// The text without keys.
+/// The text without keys: the upstream's, and whatever looks like one of a user.
 #[must_use]
 pub fn redact(text: &str) -> Cow<'_, str> {
+    let text = without_user_keys(text);
     let keys = KEYS.read().unwrap_or_else(PoisonError::into_inner);
-    keys.iter().fold(Cow::Borrowed(text), |text, key| match without(key, &text) {
+    keys.iter().fold(text, |text, key| match without(key, &text) {
         Some(redacted) => Cow::Owned(redacted),
         None => text,
     })
+}
+
+fn without_user_keys(text: &str) -> Cow<'_, str> {
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    let is_key = |at: &usize| {
+        let letters =
+            text.as_bytes().get(at + USER_KEY_BEGINS.len()..at + USER_KEY_BEGINS.len() + USER_KEY_LETTERS);
+        letters.is_some_and(|letters| letters.iter().all(|&byte| is_letter(byte)))
+    };
+    let found: Vec<Range<usize>> = text
+        .match_indices(USER_KEY_BEGINS)
+        .map(|(at, _)| at)
+        .filter(is_key)
+        .map(|at| at..at + USER_KEY_BEGINS.len() + USER_KEY_LETTERS)
+        .collect();
+    if found.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(cut_out(text, found)) }
 }
 
 /// The text without this key; `None` if it does not hold it.
@@ -374,6 +395,16 @@ mod tests {
             listed(|byte| byte.to_string(), ", "),
             listed(|byte| format!("{byte:03o}"), " "),
         ]
+    }
+
+    #[test]
+    fn what_looks_like_a_key_of_a_user_is_taken_out_without_being_known() {
+        let key = format!("{USER_KEY_BEGINS}{}", "a-_Z9".repeat(9).get(..USER_KEY_LETTERS).unwrap());
+        assert_eq!(redact(&format!("/x?api_key={key}&y={key}")), "/x?api_key=[redacted]&y=[redacted]");
+        for text in ["jb_", "jb_kort", "jb_æææææææææææææææææææææææææææææææææææææææææææ", "æjb_"]
+        {
+            assert_eq!(redact(text), text);
+        }
     }
 
     #[test]

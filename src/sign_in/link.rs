@@ -42,12 +42,12 @@ impl Links {
         Ok(Self { key })
     }
 
-    /// A grant for an address. `target` is the address as it is compared: the same for every spelling.
+    /// A grant for an address. `secret` is what is kept of the user's: who gets a new one ends earlier grants. `target` is the address as it is compared: the same for every spelling.
     #[must_use]
-    pub fn grant(&self, user: &UserName, target: &str, now: DateTime<Utc>) -> String {
+    pub fn grant(&self, user: &UserName, secret: &str, target: &str, now: DateTime<Utc>) -> String {
         let until = (now.timestamp().div_euclid(STEP) + 1) * STEP + GOOD_FOR;
         let until = until.to_be_bytes();
-        let seal = self.seal(&until, user, target).finalize().into_bytes();
+        let seal = self.seal(&until, user, secret, target).finalize().into_bytes();
         URL_SAFE_NO_PAD.encode([until.as_slice(), seal.as_slice(), user.as_str().as_bytes()].concat())
     }
 
@@ -55,22 +55,31 @@ impl Links {
     ///
     /// # Errors
     /// When it is none of this process, belongs to another address, or its time is over.
-    pub fn user(&self, grant: &str, target: &str, now: DateTime<Utc>) -> Result<UserName, SignInError> {
+    pub fn user(
+        &self,
+        grant: &str,
+        secret_of: impl FnOnce(&UserName) -> Option<String>,
+        target: &str,
+        now: DateTime<Utc>,
+    ) -> Result<UserName, SignInError> {
         let bytes = URL_SAFE_NO_PAD.decode(grant).map_err(|_| SignInError::ForeignLink)?;
         let (until, rest) = bytes.split_first_chunk::<TIME_BYTES>().ok_or(SignInError::ForeignLink)?;
         let (seal, user) = rest.split_first_chunk::<SEAL_BYTES>().ok_or(SignInError::ForeignLink)?;
         let user = std::str::from_utf8(user).ok().and_then(|user| UserName::new(user).ok());
         let user = user.ok_or(SignInError::ForeignLink)?;
+        let secret = secret_of(&user).ok_or(SignInError::ForeignLink)?;
         // Compared in constant time.
-        self.seal(until, &user, target).verify_slice(seal).map_err(|_| SignInError::ForeignLink)?;
+        self.seal(until, &user, &secret, target).verify_slice(seal).map_err(|_| SignInError::ForeignLink)?;
         if now.timestamp() < i64::from_be_bytes(*until) { Ok(user) } else { Err(SignInError::ExpiredLink) }
     }
 
-    fn seal(&self, until: &[u8; TIME_BYTES], user: &UserName, target: &str) -> Hmac<Sha256> {
+    fn seal(&self, until: &[u8; TIME_BYTES], user: &UserName, secret: &str, target: &str) -> Hmac<Sha256> {
         let mut seal = keyed(&self.key);
         seal.update(until);
         seal.update(user.as_str().as_bytes());
-        // Names have no line breaks.
+        // Names and secrets have no line breaks.
+        seal.update(b"\n");
+        seal.update(secret.as_bytes());
         seal.update(b"\n");
         seal.update(target.as_bytes());
         seal
@@ -92,21 +101,27 @@ mod tests {
     fn a_grant_is_good_for_its_address_and_an_hour() {
         let (links, now) = (Links::new().unwrap(), "2026-09-15T07:00:00Z".parse::<DateTime<Utc>>().unwrap());
         let anne = UserName::new("anne").unwrap();
-        let grant = links.grant(&anne, "/a?b", now);
-        assert_eq!(links.grant(&anne, "/a?b", now + TimeDelta::minutes(9)), grant);
-        assert_eq!(links.user(&grant, "/a?b", now + TimeDelta::minutes(69)), Ok(anne.clone()));
-        assert_eq!(links.user(&grant, "/a?b", now + TimeDelta::minutes(70)), Err(SignInError::ExpiredLink));
-        assert_eq!(links.user(&grant, "/a?c", now), Err(SignInError::ForeignLink));
-        assert_eq!(Links::new().unwrap().user(&grant, "/a?b", now), Err(SignInError::ForeignLink));
+        let kept = |_: &UserName| Some("kept".to_owned());
+        let grant = links.grant(&anne, "kept", "/a?b", now);
+        assert_eq!(links.grant(&anne, "kept", "/a?b", now + TimeDelta::minutes(9)), grant);
+        assert_eq!(links.user(&grant, kept, "/a?b", now + TimeDelta::minutes(69)), Ok(anne.clone()));
+        assert_eq!(
+            links.user(&grant, kept, "/a?b", now + TimeDelta::minutes(70)),
+            Err(SignInError::ExpiredLink)
+        );
+        assert_eq!(links.user(&grant, kept, "/a?c", now), Err(SignInError::ForeignLink));
+        assert_eq!(Links::new().unwrap().user(&grant, kept, "/a?b", now), Err(SignInError::ForeignLink));
+        let other = |_: &UserName| Some("new".to_owned());
+        assert_eq!(links.user(&grant, other, "/a?b", now), Err(SignInError::ForeignLink), "a new password");
         let bytes = URL_SAFE_NO_PAD.decode(&grant).unwrap();
         for at in 0..bytes.len() {
             let mut changed = bytes.clone();
             changed[at] ^= 1;
             let changed = URL_SAFE_NO_PAD.encode(changed);
-            assert_eq!(links.user(&changed, "/a?b", now), Err(SignInError::ForeignLink), "{at}");
+            assert_eq!(links.user(&changed, kept, "/a?b", now), Err(SignInError::ForeignLink), "{at}");
         }
         for text in ["", "x", "AAAA", "æ"] {
-            assert_eq!(links.user(text, "/a?b", now), Err(SignInError::ForeignLink), "{text}");
+            assert_eq!(links.user(text, kept, "/a?b", now), Err(SignInError::ForeignLink), "{text}");
         }
     }
 }

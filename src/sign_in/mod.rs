@@ -45,6 +45,11 @@ const BUSY_SECONDS: u64 = 10;
 /// How many wrong passwords and keys of one client are looked at in an hour.
 const GUESSES_PER_HOUR: u64 = 60;
 
+/// In place of a name, for what is remembered of keys, of the password of metrics, and of passwords of impossible names.
+const KEYS: &str = "#keys";
+const METRICS: &str = "#metrics";
+const NO_NAME: &str = "#none";
+
 /// The most bytes of a file with a password.
 const LONGEST_PASSWORD_FILE: u64 = 4096;
 
@@ -227,14 +232,23 @@ impl SignIn {
         Ok(Self { files, known, lanes: Mutex::default(), turns, guesses, links, clock })
     }
 
-    /// Reads the files again. One that cannot be used changes nothing.
+    /// Reads the files again. What stands in one that cannot be used stays as it is.
     ///
     /// # Errors
     /// When one cannot be read or has a wrong line.
     pub fn reload(&self) -> Result<(), OpenError> {
-        let known = Arc::new(Known::read(&self.files)?);
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
-        Ok(())
+        let (known, fault) = match Known::read(&self.files) {
+            Ok(known) => (known, None),
+            // Who is no longer a user must not stay one because another file is broken.
+            Err(error @ (OpenError::Metrics(_) | OpenError::NoMetricsPassword)) => {
+                let files = Files { metrics_password: None, ..self.files.clone() };
+                let metrics = self.known().metrics.clone();
+                (Known { metrics, ..Known::read(&files)? }, Some(error))
+            }
+            Err(error) => return Err(error),
+        };
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(known);
+        fault.map_or(Ok(()), Err)
     }
 
     fn known(&self) -> Arc<Known> {
@@ -267,14 +281,15 @@ impl SignIn {
             Evidence::Unreadable(error) => Err(*error),
             Evidence::Key(key) => match known.users.with_key(key) {
                 Some(reader) => Ok(reader),
-                None => Err(self.guessed(client)),
+                None => Err(self.guessed(&known, KEYS, key, client)),
             },
             Evidence::Named(name) => {
                 let user = UserName::new(name).ok().and_then(|name| known.users.named(&name));
                 user.ok_or(SignInError::UnknownUser)
             }
             Evidence::Link { grant, target } => {
-                let user = self.links.user(grant, target, self.clock.now())?;
+                let secret_of = |user: &UserName| known.users.kept(user);
+                let user = self.links.user(grant, secret_of, target, self.clock.now())?;
                 known.users.named(&user).ok_or(SignInError::ForeignLink)
             }
             Evidence::Password { name, password } => match known.users.with_key(password) {
@@ -287,7 +302,8 @@ impl SignIn {
     /// What lets who follows a link read as the reader whom it is given to; `None` if everybody may follow it.
     #[must_use]
     pub fn grant(&self, reader: &Reader, target: &str) -> Option<String> {
-        reader.user.as_ref().map(|user| self.links.grant(user, target, self.clock.now()))
+        let user = reader.user.as_ref()?;
+        Some(self.links.grant(user, &self.known().users.kept(user)?, target, self.clock.now()))
     }
 
     /// Whether a request may read metrics: with their own password under any name.
@@ -295,14 +311,29 @@ impl SignIn {
     /// # Errors
     /// When it does not show the password, or users are set and no such password is.
     pub fn admit_to_metrics(&self, evidence: &Evidence, client: Client) -> Result<(), SignInError> {
-        match (&self.known().metrics, evidence) {
+        let known = self.known();
+        match (&known.metrics, evidence) {
             (None, _) if self.is_open() => Ok(()),
             (None, _) => Err(SignInError::MetricsClosed),
             (_, Evidence::Nothing | Evidence::Named(_) | Evidence::Link { .. }) => Err(SignInError::Missing),
             (_, Evidence::Unreadable(error)) => Err(*error),
             (Some(kept), Evidence::Key(password) | Evidence::Password { password, .. }) => {
-                let is_right = kept.is_same(&Key::of(&normalised(password.expose_secret())));
-                if is_right { Ok(()) } else { Err(self.guessed(client)) }
+                let password = normalised(password.expose_secret());
+                let recognised = known.recognise(METRICS, &password);
+                let now = self.clock.now();
+                let is_right = match known.remembered(&recognised, now) {
+                    Some(is_right) => is_right,
+                    None => {
+                        self.guesses.spend(Some(client), 1)?;
+                        let is_right = kept.is_same(&Key::of(&password));
+                        known.remember(recognised, now, is_right);
+                        if is_right {
+                            self.guesses.give_back(Some(client), 1);
+                        }
+                        is_right
+                    }
+                };
+                if is_right { Ok(()) } else { Err(SignInError::Wrong) }
             }
         }
     }
@@ -314,9 +345,11 @@ impl SignIn {
         password: &SecretString,
         client: Client,
     ) -> Result<Reader, SignInError> {
-        let Ok(name) = UserName::new(name) else { return Err(self.guessed(client)) };
+        let Ok(name) = UserName::new(name) else {
+            return Err(self.guessed(&known, NO_NAME, password, client));
+        };
         let password = normalised(password.expose_secret());
-        let recognised = known.recognise(&name, &password);
+        let recognised = known.recognise(name.as_str(), &password);
         let answer = |is_right: bool| {
             let reader = known.users.named(&name).filter(|_| is_right);
             reader.ok_or(SignInError::Wrong)
@@ -332,18 +365,19 @@ impl SignIn {
         }
         self.guesses.spend(Some(client), 1)?;
         let (computed, of) = (Arc::clone(&known), name.clone());
+        let (guesses, clock) = (Arc::clone(&self.guesses), self.clock.clone());
+        // It goes on if the client leaves: what was found is remembered, and the turn is held until then.
         let compared = tokio::task::spawn_blocking(move || {
-            // Held until the hash is computed, which goes on if the client leaves.
             let _turn = turn;
             let hash = computed.users.password(&of);
-            hash.unwrap_or(&computed.nobody).is_of(&password) && hash.is_some()
+            let is_right = hash.unwrap_or(&computed.nobody).is_of(&password) && hash.is_some();
+            computed.remember(recognised, clock.now(), is_right);
+            if is_right {
+                guesses.give_back(Some(client), 1);
+            }
+            is_right
         });
-        let is_right = compared.await.map_err(|_| SignInError::Busy)?;
-        known.remember(recognised, self.clock.now(), is_right);
-        if is_right {
-            self.guesses.give_back(Some(client), 1);
-        }
-        answer(is_right)
+        answer(compared.await.map_err(|_| SignInError::Busy)?)
     }
 
     /// Waits until a password of a client may be computed.
@@ -357,8 +391,13 @@ impl SignIn {
         Some([lane, Arc::clone(&self.turns).acquire_owned().await.ok()?])
     }
 
-    /// What a client is told that guessed wrong.
-    fn guessed(&self, client: Client) -> SignInError {
+    /// What a client is told that guessed wrong. The same guess, repeated by a program, counts once while it is remembered.
+    fn guessed(&self, known: &Known, of: &str, guess: &SecretString, client: Client) -> SignInError {
+        let (recognised, now) = (known.recognise(of, &normalised(guess.expose_secret())), self.clock.now());
+        if known.remembered(&recognised, now).is_some() {
+            return SignInError::Wrong;
+        }
+        known.remember(recognised, now, false);
         self.guesses.spend(Some(client), 1).map_or_else(SignInError::from, |()| SignInError::Wrong)
     }
 }
@@ -373,10 +412,10 @@ impl Known {
         Ok(Self { users, metrics, key, remembered: Mutex::default(), nobody })
     }
 
-    /// What a password is recognised by.
-    fn recognise(&self, name: &UserName, password: &SecretString) -> [u8; 32] {
+    /// What a password is recognised by; `of` is the name of its user, or what no user is named.
+    fn recognise(&self, of: &str, password: &SecretString) -> [u8; 32] {
         let mut hash = keyed(&self.key);
-        hash.update(name.as_str().as_bytes());
+        hash.update(of.as_bytes());
         // Names have no colons.
         hash.update(b":");
         hash.update(password.expose_secret().as_bytes());

@@ -21,8 +21,8 @@ pub struct UserName(Arc<str>);
 pub struct InvalidName;
 
 impl UserName {
-    /// Reads a name. `Å`, `å` and `A` with a ring of its own are one letter, as are letters of full width and ordinary ones. Letters of
-    /// other scripts are refused, because many look like Latin ones.
+    /// Reads a name. `Å`, `å` and `A` with a ring of its own are one letter. Letters of other scripts and of other forms, as those of full
+    /// width, are refused: they look like others, and who chooses a name elsewhere must not become another user here.
     ///
     /// # Errors
     /// If it is empty, too long or has other characters.
@@ -31,7 +31,7 @@ impl UserName {
         if text.len() > 8 * LONGEST {
             return Err(InvalidName);
         }
-        let name: String = text.trim().nfkc().flat_map(char::to_lowercase).nfkc().collect();
+        let name: String = text.trim_ascii().nfc().flat_map(char::to_lowercase).nfc().collect();
         let is_name = (1..=LONGEST).contains(&name.chars().count()) && name.chars().all(is_plain);
         if is_name { Ok(Self(name.into())) } else { Err(InvalidName) }
     }
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn spellings_of_one_name_are_one() {
-        for spelled in ["Åse", "åse", "A\u{30a}se", " åse ", "Ａ\u{30a}ｓｅ", "\u{212b}se"] {
+        for spelled in ["Åse", "åse", "A\u{30a}se", " åse ", "\u{212b}se"] {
             assert_eq!(name(spelled), "åse", "{spelled}");
         }
         assert_eq!(name("Anne.Jensen@Kommune.example"), "anne.jensen@kommune.example");
@@ -85,6 +85,10 @@ mod tests {
             greek_o,
             "d\u{131}n",
             "a\u{200b}b",
+            "ａnne",
+            "ⓐnne",
+            "bº",
+            "anne\u{3000}",
             "#anne",
             "*",
         ] {

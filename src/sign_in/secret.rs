@@ -13,12 +13,12 @@ use subtle::ConstantTimeEq;
 use thiserror::Error;
 use unicode_normalization::UnicodeNormalization;
 
+use crate::settings::redact::USER_KEY_BEGINS;
+
 /// The fewest characters of a password.
 const SHORTEST: usize = 8;
 /// The most bytes of a password.
 const LONGEST: usize = 1024;
-/// What keys begin with, so that they are recognised where they do not belong.
-const KEY_BEGINS: &str = "jb_";
 const KEY_FORM: &str = "$sha256$";
 /// The most memory that one hash may take, in kilobytes. A file with greater demands would stop the service.
 const MOST_MEMORY: u32 = 256 * 1024;
@@ -120,7 +120,7 @@ impl Key {
     pub fn generate() -> Result<SecretString, getrandom::Error> {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes)?;
-        Ok(format!("{KEY_BEGINS}{}", URL_SAFE_NO_PAD.encode(bytes)).into())
+        Ok(format!("{USER_KEY_BEGINS}{}", URL_SAFE_NO_PAD.encode(bytes)).into())
     }
 
     /// What is kept of a key.

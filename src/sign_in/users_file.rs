@@ -143,6 +143,12 @@ impl Users {
         self.0.get(name).map(|user| user.reader(name))
     }
 
+    /// What is kept of a user's secret.
+    #[must_use]
+    pub fn kept(&self, name: &UserName) -> Option<String> {
+        self.0.get(name).map(|user| user.secret.text())
+    }
+
     /// The password of a user that has one.
     #[must_use]
     pub fn password(&self, name: &UserName) -> Option<&PasswordHash> {

@@ -10,7 +10,7 @@ use actix_web::http::uri::PathAndQuery;
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use percent_encoding::percent_decode_str;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::budget::client::TrustedProxies;
 use crate::sign_in::{Evidence, SignInError};
@@ -99,11 +99,15 @@ pub fn granted(link: &str, grant: &str) -> String {
     format!("{link}&{GRANT_OPTION}={grant}")
 }
 
-/// An address below the root of the program as grants are compared: clients encode letters in their own ways.
+/// An address below the root of the program as grants are compared: clients encode letters in their own ways. What separates options
+/// is encoded within them, so that no option can pass for several.
 pub fn linked(path: &str, query: &str) -> String {
-    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let options = query.split('&').map(decoded);
-    std::iter::once(decoded(path)).chain(options).collect::<Vec<_>>().join("\n")
+    let respelled = |text: &str| {
+        let decoded = percent_decode_str(text).decode_utf8_lossy();
+        utf8_percent_encode(&decoded, NON_ALPHANUMERIC).to_string()
+    };
+    let options: Vec<String> = query.split('&').map(respelled).collect();
+    format!("{}?{}", respelled(path), options.join("&"))
 }
 
 /// Query options, with those apart that show who a request is from.
@@ -168,5 +172,9 @@ mod tests {
             one
         );
         assert_ne!(linked("/odata/Områder", "$filter=Område eq 'Ærø'%26x=1"), one);
+        for several in ["x=1%0A$filter=a", "x=1%26$filter=a", "x=1%2526$filter=a"] {
+            assert_ne!(linked("/a", several), linked("/a", "x=1&$filter=a"), "{several}");
+        }
+        assert_ne!(linked("/a%3Fx=1", ""), linked("/a", "x=1"));
     }
 }

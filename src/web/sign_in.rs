@@ -19,6 +19,8 @@ use crate::web::{client, credentials, pages, respond};
 
 /// Makes Excel, Power BI and browsers ask for a name and a password, and send them as UTF-8.
 const CHALLENGE: &str = "Basic realm=\"Jobindsats\", charset=\"UTF-8\"";
+/// Of another realm, so that browsers do not send there what is for the pages.
+const METRICS_CHALLENGE: &str = "Basic realm=\"Jobindsats metrics\", charset=\"UTF-8\"";
 const REMOTE_READ: &str = "/api/v1/read";
 /// Who may ask for an address.
 enum Gate {
@@ -79,10 +81,11 @@ pub async fn admit<B: MessageBody + 'static>(
     };
     match signed_in(&request, &state).await {
         Ok(reader) => {
-            let is_user = reader.user.is_some();
+            // Also metrics, and where everybody may read but somebody signs in all the same.
+            let is_private = reader.user.is_some() || shows_somebody(&request);
             request.extensions_mut().insert(reader);
             let mut response = next.call(request).await?.map_into_boxed_body();
-            if is_user {
+            if is_private {
                 keep_private(response.headers_mut());
             }
             Ok(response)
@@ -105,6 +108,10 @@ async fn signed_in(request: &ServiceRequest, state: &AppState) -> Result<Reader,
     }
 }
 
+fn shows_somebody(request: &ServiceRequest) -> bool {
+    request.extensions().get::<Evidence>().is_some_and(|evidence| !matches!(evidence, Evidence::Nothing))
+}
+
 /// What is for one user is kept by nobody else.
 fn keep_private(headers: &mut HeaderMap) {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
@@ -123,7 +130,11 @@ async fn refusal(request: &HttpRequest, state: &AppState, error: SignInError) ->
         respond::refuse(Version::V4, &error)
     };
     if response.status() == StatusCode::UNAUTHORIZED {
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
+        let challenge = match Gate::of(request.match_info().as_str()) {
+            Gate::Metrics => METRICS_CHALLENGE,
+            Gate::Everybody | Gate::Users => CHALLENGE,
+        };
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
     response
 }

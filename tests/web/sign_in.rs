@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use jobindsats_bridge::sign_in::name::UserName;
-use jobindsats_bridge::sign_in::users_file::{self, Users};
+use jobindsats_bridge::sign_in::reader::Tables;
+use jobindsats_bridge::sign_in::secret::Key;
+use jobindsats_bridge::sign_in::users_file::{self, Secret, Users};
 
 use crate::kill::process::{Bridge, run, run_with_input};
 use crate::support::app::App;
 use crate::support::signed_in::{PASSWORD, SCRAPE_PASSWORD, SignedIn, basic};
+use crate::support::zip_part;
 
 #[actix_web::test]
 async fn excel_is_asked_for_a_password_and_is_let_in_with_it() {
@@ -141,6 +144,16 @@ async fn wrong_guesses_are_few_in_an_hour_and_keep_nobody_else_out() {
         let refused = signed.app.get_with("/odata/", &[("Authorization", &same)]).await;
         assert_eq!(refused.status, 401, "a program that repeats one wrong password guesses once");
     }
+    for repeated in ["/odata/?api_key=jb_gammel", "/odata/?api_key=jb_gammel"] {
+        for _ in 0..70 {
+            assert_eq!(signed.app.get(repeated).await.status, 401, "an old key counts once too");
+        }
+    }
+    for _ in 0..70 {
+        let refused = signed.keyed(&signed.key, "/metrics/indicators").await;
+        assert_eq!(refused.status, 401);
+        assert!(refused.header("WWW-Authenticate").contains("Jobindsats metrics"), "a realm of its own");
+    }
     let mut statuses = Vec::new();
     for guess in 0..70 {
         let header = basic("x", format!("jb_{guess}").as_bytes());
@@ -149,6 +162,9 @@ async fn wrong_guesses_are_few_in_an_hour_and_keep_nobody_else_out() {
     let refused = statuses.last().unwrap();
     assert_eq!((refused.status, refused.code()), (429, "ClientBudgetExhausted".to_owned()));
     assert!(!refused.header("Retry-After").is_empty());
+    let scraper = basic("prometheus", SCRAPE_PASSWORD.as_bytes());
+    let scraped = signed.app.get_with("/metrics", &[("Authorization", &scraper)]).await;
+    assert_eq!(scraped.status, 429, "whoever has guessed too often is not told that one is right");
     assert_eq!(signed.anne("/odata/").await.status, 200, "who has signed in stays");
     assert_eq!(signed.keyed(&signed.key, "/odata/").await.status, 200, "keys are not guesses");
     signed.app.clock.advance(Duration::from_secs(62 * 60));
@@ -200,6 +216,8 @@ async fn next_links_go_on_for_an_hour_without_a_password_and_for_nothing_else() 
         format!("{}/odata/jobindsats/y25i02/Landet?grant={grant}", signed.app.service.url()),
         format!("{plain}&grant={}", grant.chars().rev().collect::<String>()),
         format!("{plain}&grant="),
+        plain.replacen('&', "%0A", 1) + "&grant=" + grant,
+        plain.replacen('&', "%26", 1) + "&grant=" + grant,
     ] {
         let refused = signed.app.get(&foreign).await;
         assert_eq!((refused.status, refused.code()), (401, "LinkRefused".to_owned()), "{foreign}");
@@ -222,6 +240,59 @@ async fn the_link_of_a_removed_user_leads_nowhere_and_those_of_others_go_on() {
     users_file::remove(&signed.users(), UserName::new("bo").unwrap()).unwrap();
     signed.app.service.state.sign_in.reload().unwrap();
     assert_eq!(signed.app.get(&next).await.code(), "LinkRefused");
+}
+
+#[actix_web::test]
+async fn an_option_cannot_pass_for_several() {
+    let signed = SignedIn::start().await;
+    let next =
+        first_page(&signed, "/odata/jobindsats/y25i01/Kommuner?x=1&$filter=Periode eq '2026M06'").await;
+    let (address, options) = next.split_once("x=1&").unwrap();
+    assert_eq!(signed.app.get(&next).await.status, 200);
+    for separator in ["%0A", "%26", "%2526", "%0B"] {
+        let forged =
+            format!("{address}x=1{}{}", separator, options.replace("&$skip", &format!("{separator}$skip")));
+        let refused = signed.app.get(&forged).await;
+        assert_eq!((refused.status, refused.code()), (401, "LinkRefused".to_owned()), "{forged}");
+    }
+}
+
+#[actix_web::test]
+async fn a_new_key_ends_links_that_the_old_one_was_given() {
+    let signed = SignedIn::start().await;
+    let next = first_page(&signed, "/odata/jobindsats/y25i01/Landet").await;
+    let bo = || UserName::new("bo").unwrap();
+    users_file::remove(&signed.users(), bo()).unwrap();
+    let secret = Secret::Key(Key::of(&Key::generate().unwrap()));
+    users_file::add(&signed.users(), bo(), &secret, &Tables::All).unwrap();
+    signed.app.service.state.sign_in.reload().unwrap();
+    assert_eq!(signed.app.get(&next).await.code(), "LinkRefused");
+}
+
+#[actix_web::test]
+async fn a_key_in_the_wrong_place_is_repeated_nowhere() {
+    let signed = SignedIn::start().await;
+    let key = &signed.key;
+    let urls = [format!("http://elsewhere/odata/Datasets?api_key={key}"), format!("/odata/{key}")];
+    let requests: Vec<_> = urls
+        .iter()
+        .enumerate()
+        .map(|(id, url)| serde_json::json!({ "id": id.to_string(), "method": "GET", "url": url }))
+        .collect();
+    let body = serde_json::json!({ "requests": requests }).to_string().into_bytes();
+    let auth = basic("", key.as_bytes());
+    let headers = [("Authorization", auth.as_str()), ("Content-Type", "application/json")];
+    let answered = signed.app.post("/odata/$batch", &headers, body).await;
+    assert_eq!(answered.status, 200, "{}", answered.text());
+    assert!(answered.text().contains("[redacted]") && !answered.text().contains(key), "{}", answered.text());
+    let path = format!("/odata/Datasets%3Fapi_key={key}");
+    assert!(!signed.keyed(key, &path).await.text().contains(key));
+    let choice = format!("/open/samling.xlsx?valg=y25i01%2FLandet%3F%24top%3D2%26api_key%3D{key}");
+    let workbook = signed.keyed(key, &choice).await;
+    assert_eq!(workbook.status, 200, "{}", workbook.text());
+    let texts = zip_part(&workbook.body, "xl/sharedStrings.xml");
+    let texts = String::from_utf8_lossy(&texts);
+    assert!(texts.contains("Landet") && !texts.contains(key.as_str()), "{texts}");
 }
 
 #[actix_web::test]
