@@ -81,8 +81,7 @@ pub async fn admit<B: MessageBody + 'static>(
     };
     match signed_in(&request, &state).await {
         Ok(reader) => {
-            // Also metrics, and where everybody may read but somebody signs in all the same.
-            let is_private = reader.user.is_some() || shows_somebody(&request);
+            let is_private = reader.user.is_some() || is_for_metrics(&request);
             request.extensions_mut().insert(reader);
             let mut response = next.call(request).await?.map_into_boxed_body();
             if is_private {
@@ -108,8 +107,10 @@ async fn signed_in(request: &ServiceRequest, state: &AppState) -> Result<Reader,
     }
 }
 
-fn shows_somebody(request: &ServiceRequest) -> bool {
-    request.extensions().get::<Evidence>().is_some_and(|evidence| !matches!(evidence, Evidence::Nothing))
+/// Whether a request shows the password of metrics.
+fn is_for_metrics(request: &ServiceRequest) -> bool {
+    let evidence = request.extensions().get::<Evidence>().cloned().unwrap_or_default();
+    matches!(Gate::of(request.match_info().as_str()), Gate::Metrics) && !matches!(evidence, Evidence::Nothing)
 }
 
 /// What is for one user is kept by nobody else.

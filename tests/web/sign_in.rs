@@ -124,6 +124,7 @@ async fn metrics_have_a_password_of_their_own_however_their_address_is_written()
         assert_eq!(signed.app.get(path).await.status, 401);
         let scraped = signed.app.get_with(path, &[("Authorization", &scraper)]).await;
         assert!(scraped.status == 200 && scraped.text().contains("# TYPE"), "{path}");
+        assert_eq!(scraped.header("Cache-Control"), "private, no-cache");
     }
     let read = signed.app.post("/api/v1/read", &[], Vec::new()).await;
     assert_eq!(read.status, 401);
