@@ -16,6 +16,7 @@ use crate::refresh::indicators::Pace;
 use crate::refresh::read_ahead::{Budget, TablesReport};
 use crate::refresh::sync::keeper::SyncScope;
 use crate::service::{self, Service, ServiceOptions, UpstreamChoice};
+use crate::settings::described;
 use crate::settings::key::ApiKey;
 use crate::settings::redact::redact;
 use crate::settings::{self, Settings, UpstreamSettings};
@@ -134,7 +135,7 @@ impl From<Extent> for DumpExtent {
 /// What `--help` says of the settings.
 #[must_use]
 pub fn settings_help() -> String {
-    settings::help()
+    described::help()
 }
 
 /// Writes to standard error why the program ends.

@@ -1,5 +1,7 @@
 //! Creates all parts of the program and connects them. main and the tests start the same [`Service`].
 
+mod limits;
+
 use std::fmt::Debug;
 use std::fs::File;
 use std::io;
@@ -14,12 +16,11 @@ use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::answer::{AnswerLimits, Answerer};
+use crate::answer::Answerer;
 use crate::budget;
 use crate::budget::answers::AnswerMemory;
-use crate::budget::upstream::{HourlyLimits, Requester, UpstreamBudgets};
+use crate::budget::upstream::Requester;
 use crate::budget::work::Workers;
-use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::disk;
 use crate::feed::origin::Origin;
@@ -32,7 +33,6 @@ use crate::observe::metrics::Metrics;
 use crate::observe::reports::FailureReports;
 use crate::observe::request::CallCounter;
 use crate::observe::upstream_observer::UpstreamObserver;
-use crate::plan::chunk;
 use crate::refresh::feeds::{FeedKeeper, NamesError};
 use crate::refresh::figures::FetchedFigures;
 use crate::refresh::indicators::{self, Pace};
@@ -41,6 +41,7 @@ use crate::refresh::readable::Readable;
 use crate::refresh::sync::files::CatalogueFiles;
 use crate::refresh::sync::{self, keeper::CatalogueKeeper};
 use crate::refresh::updates::ListedUpdates;
+use crate::service::limits::{answer_limits, check_cell_limit, connections, upstream_budgets};
 use crate::settings::key::ApiKey;
 use crate::settings::{BridgeSettings, MEGABYTE};
 use crate::sign_in::reader::Reader;
@@ -54,8 +55,7 @@ use crate::upstream::TableHints;
 use crate::upstream::client::{ClientError, ClientOptions, HttpUpstream, Upstream};
 use crate::upstream::retry::Retry;
 use crate::web::access_log::AccessLog;
-use crate::web::connections::{ConnectionLimits, Connections, Timeouts};
-use crate::web::descriptors;
+use crate::web::connections::Timeouts;
 use crate::web::download::whole_files::WholeFiles;
 use crate::web::listen::listen;
 use crate::web::state::AppState;
@@ -157,16 +157,6 @@ pub struct Service {
 pub(crate) const CATALOGUE: &str = "catalogue";
 pub(crate) const CELLS: &str = "cells";
 const FILES: &str = "files";
-/// The smallest row: a period, an area and a measure.
-const LEAST_CELLS: u64 = 3;
-
-/// What one client may request from the upstream in an hour if nothing is set: more than an analyst needs in a working day, less than
-/// it takes to copy the databank.
-const CLIENT_CALLS: u64 = 3_000;
-const CLIENT_CELLS: u64 = 200_000_000;
-/// The same for everybody together.
-const EVERYBODYS_CALLS: u64 = 6_000;
-const EVERYBODYS_CELLS: u64 = 400_000_000;
 
 /// Creates the parts and reads the files in the data folder. Makes no call to the upstream.
 ///
@@ -276,10 +266,6 @@ fn read_ahead(
     )
 }
 
-fn connections(settings: &BridgeSettings) -> Arc<Connections> {
-    Arc::new(Connections::new(connection_limits(settings), settings.trusted_proxies.clone()))
-}
-
 /// Refuses a clock that is before 1970: libraries that write dates panic there.
 fn check_clock(clock: &Clock) -> Result<(), StartError> {
     let now = clock.now();
@@ -321,46 +307,6 @@ fn store(
     (Arc::new(store), Arc::new(files))
 }
 
-fn answer_limits(settings: &BridgeSettings, cell_limit: u64) -> AnswerLimits {
-    AnswerLimits {
-        cell_limit,
-        page_rows: settings.page_rows,
-        max_rows: settings.max_rows,
-        wait: Duration::from_secs(settings.answer_seconds),
-        chunks_ahead: settings.upstream_concurrency,
-    }
-}
-
-/// As many connections as are set, if the process may have so many files open.
-fn connection_limits(settings: &BridgeSettings) -> ConnectionLimits {
-    let possible = descriptors::raise_limit();
-    if possible < settings.connections {
-        tracing::warn!(
-            possible,
-            set = settings.connections,
-            "the limit of open files allows fewer connections than BRIDGE_CONNECTIONS; raise it (ulimit -n)"
-        );
-    }
-    ConnectionLimits {
-        everybody: settings.connections.min(possible),
-        per_client: settings.connections_per_client.min(possible),
-    }
-}
-
-/// The hourly budgets of upstream requests. The built-in simulator needs no protection, so it has limits only where they are set.
-fn upstream_budgets(settings: &BridgeSettings, origin: &Origin, clock: &Clock) -> UpstreamBudgets {
-    let limit = |set: Option<u64>, default: u64| set.or((!origin.is_simulator).then_some(default));
-    let client = HourlyLimits {
-        calls: limit(settings.client_calls_per_hour, CLIENT_CALLS),
-        cells: limit(settings.client_cells_per_hour, CLIENT_CELLS),
-    };
-    let everybody = HourlyLimits {
-        calls: limit(settings.upstream_calls_per_hour, EVERYBODYS_CALLS),
-        cells: limit(settings.upstream_cells_per_hour, EVERYBODYS_CELLS),
-    };
-    UpstreamBudgets::new(client, everybody, clock)
-}
-
 fn catalogue(
     folder: &Path,
     upstream: &Arc<dyn Upstream>,
@@ -371,20 +317,6 @@ fn catalogue(
     let catalogue = CatalogueKeeper::open(files, Arc::clone(upstream), clock.clone(), hints);
     check_cell_limit(cell_limit, &catalogue.current())?;
     Ok(Arc::new(catalogue))
-}
-
-/// Refuses a cell limit that a single row of every known table would exceed. A table that is wider than the others is logged: it
-/// cannot be read, but is no reason not to serve the others.
-fn check_cell_limit(limit: u64, catalogue: &Catalogue) -> Result<(), StartError> {
-    let widths = || catalogue.measurements.iter().map(|(id, table)| (chunk::row_cells(table), id));
-    let least = widths().map(|(cells, _)| cells).min().unwrap_or_default().max(LEAST_CELLS);
-    if limit < least {
-        return Err(StartError::CellLimit { limit, least });
-    }
-    for (cells, table) in widths().filter(|(cells, _)| *cells > limit) {
-        tracing::error!(%table, cells, limit, "a row of the table has more cells than BRIDGE_CELL_LIMIT; it cannot be read");
-    }
-    Ok(())
 }
 
 pub(crate) fn definitions(settings: &BridgeSettings) -> Result<Definitions, DefinitionError> {

@@ -6,9 +6,8 @@ use crate::catalogue::dimension::{Dimension, Member};
 use crate::catalogue::measure::{Measure, Unit};
 use crate::catalogue::measurement::uncapitalised;
 use crate::catalogue::period::Period;
-use crate::feed::figure_sets::{
-    NamedMeasurement, OBSERVATIONS, PERIOD, label_or_id, measure_description, title_of,
-};
+use crate::feed::figure_columns::{PERIOD, label_or_id, measure_description, title_of};
+use crate::feed::figure_sets::{NamedMeasurement, OBSERVATIONS};
 use crate::feed::listing::Listing;
 use crate::feed::set_definition::{NavigationDefinition, SetDefinition};
 

@@ -5,27 +5,22 @@ use std::sync::Arc;
 use crate::catalogue::area::AreaKind;
 use crate::catalogue::dimension::Dimension;
 use crate::catalogue::id::PeriodTypeId;
-use crate::catalogue::measure::{Measure, Unit};
 use crate::catalogue::measurement::{Heading, Measurement, MeasurementHead, uncapitalised};
 use crate::feed::axis_columns::AxisColumns;
 use crate::feed::column::{Fact, MemberFact, PeriodFact};
+use crate::feed::figure_columns::{
+    AREA, MAY_NOT_ADD_UP, PERIOD, STATUS_LENGTH, area_columns, dimension_columns, label_or_id,
+    measure_column, period_columns, state_columns, title_of,
+};
 use crate::feed::naming;
 use crate::feed::registry::{Kind, NameRegistry, Part};
 use crate::feed::set_definition::{ColumnDefinition, NavigationDefinition, SetDefinition};
 use crate::feed::set_names::{COUNTRY, MUNICIPALITIES, REGIONS, broken_down_by};
 use crate::feed::spelling::FormerNames;
 use crate::feed::{CellForm, CellSource, Extent, RowSource};
-use crate::odata::edm::AnnotationValue;
 use crate::odata::value::PrimitiveType;
 
-pub(super) const PERIOD: &str = "Periode";
-pub(super) const AREA: &str = "Område";
 pub(super) const OBSERVATIONS: &str = "Observations";
-
-/// The longest status code, `mangler`.
-const STATUS_LENGTH: u32 = 7;
-/// The longest official area code, a region's.
-const AREA_CODE_LENGTH: u32 = 4;
 
 /// A measurement with the client-side names of its dimensions and measures.
 pub(super) struct NamedMeasurement<'a> {
@@ -416,146 +411,8 @@ fn former_names(
     of_measures.chain(of_dimensions).collect()
 }
 
-/// The sentence in the description of every set with parts; why it is so depends on the measure.
-const MAY_NOT_ADD_UP: &str = "Tallene må ikke lægges sammen. Brug den offentliggjorte total.";
-
-/// The description of a measure: its label, its unit where the label does not say it, and why its figures may not be summed.
-pub(super) fn measure_description(measure: &Measure) -> String {
-    let label = label_or_id(&measure.heading, measure.id.as_str());
-    let unit = measure.unit.filter(|unit| !unit.is_named_by(label));
-    let unit = unit.map(|unit| format!(" ({})", unit.label())).unwrap_or_default();
-    let named = format!("{label}{unit}");
-    format!("{}. {}", named.trim_end_matches('.'), measure.additivity().danish())
-}
-
 /// What a level's label says beside that of its dimension: of `Alder, 5 års intervaller` in `Alder` the second part.
 fn own_part(level: &str, dimension: &str) -> String {
     let own = level.strip_prefix(dimension).and_then(|rest| rest.strip_prefix(", "));
     uncapitalised(own.unwrap_or(level))
-}
-
-/// The title of a dimension. The label of the area dimension differs from table to table, so it is not used.
-pub(super) fn title_of(dimension: &Dimension) -> &str {
-    if dimension.is_area() { AREA } else { label_or_id(&dimension.label, dimension.id.as_str()) }
-}
-
-/// The label, or the id where the label is empty.
-pub(super) fn label_or_id<'a>(label: &'a str, id: &'a str) -> &'a str {
-    if label.trim().is_empty() { id } else { label }
-}
-
-fn period_columns() -> [ColumnDefinition; 4] {
-    let column = |name, primitive, fact, description| {
-        ColumnDefinition::new(name, primitive, Fact::Period(fact), description)
-    };
-    [
-        column(
-            PERIOD,
-            PrimitiveType::String,
-            PeriodFact::Id,
-            "Periodens kode, for eksempel 2026M07 for juli 2026.",
-        )
-        .key(),
-        column(
-            "Periodetype",
-            PrimitiveType::String,
-            PeriodFact::Type,
-            "M er måned, Q kvartal, Y år, QMAT rullende år, MYTD år til dato.",
-        ),
-        column("Fra", PrimitiveType::Date, PeriodFact::FirstDay, "Periodens første dag.").nullable(),
-        column("Til", PrimitiveType::Date, PeriodFact::LastDay, "Periodens sidste dag.").nullable(),
-    ]
-}
-
-fn area_columns(index: usize) -> [ColumnDefinition; 4] {
-    let column = |name, fact, description| {
-        ColumnDefinition::new(name, PrimitiveType::String, Fact::Member(index, fact), description)
-    };
-    [
-        column(AREA, MemberFact::Label, "Områdets navn."),
-        column("Område_id", MemberFact::Id, "Områdets id i denne måling; T er hele landet. Det er et andet i andre målinger: saml målinger på Områdekode.").key(),
-        column(
-            "Områdekode",
-            MemberFact::Code,
-            "Officiel kode: 000, regionens fire cifre eller kommunens tre. Det er den, målinger samles på; den er tekst.",
-        )
-        .nullable()
-        .max_length(AREA_CODE_LENGTH),
-        // Nullable, because nothing but the label is known of a member that the upstream has not listed yet.
-        column(
-            "Områdeniveau",
-            MemberFact::Level,
-            "Land, Region, Kommune, RAR, Uoplyst eller et andet niveau.",
-        )
-        .nullable(),
-    ]
-}
-
-fn dimension_columns(index: usize, name: &str, label: &str) -> [ColumnDefinition; 4] {
-    let column = |ending: &str, primitive, fact, description: &str| {
-        ColumnDefinition::new(format!("{name}{ending}"), primitive, Fact::Member(index, fact), description)
-    };
-    [
-        column("", PrimitiveType::String, MemberFact::Label, label),
-        column(
-            "_id",
-            PrimitiveType::String,
-            MemberFact::Id,
-            &format!("Id i fordelingen {label}; T er totalen."),
-        )
-        .key(),
-        column(
-            "_niveau",
-            PrimitiveType::String,
-            MemberFact::Level,
-            &format!("Niveau i fordelingen {label}; totalens er I alt."),
-        )
-        .nullable(),
-        column(
-            "_nr",
-            PrimitiveType::Int32,
-            MemberFact::Number,
-            &format!("Rækkefølge i fordelingen {label}, til sortering."),
-        )
-        .nullable(),
-    ]
-}
-
-fn measure_column(index: usize, measure: &Measure, name: &str) -> ColumnDefinition {
-    let description = measure_description(measure);
-    let column =
-        ColumnDefinition::new(name, PrimitiveType::Decimal, Fact::Measure(index), &description).nullable();
-    let Some(unit) = measure.unit else { return column };
-    let column = column.annotated("Measures.Scale", AnnotationValue::Int(i64::from(unit.decimals())));
-    match unit {
-        Unit::Kroner => column.annotated("Measures.ISOCurrency", AnnotationValue::String("DKK".to_owned())),
-        Unit::Persons
-        | Unit::FullTimePersons
-        | Unit::Percent
-        | Unit::PercentagePoints
-        | Unit::Fraction
-        | Unit::Spells
-        | Unit::Weeks
-        | Unit::Hours
-        | Unit::Count => column.annotated("Measures.Unit", AnnotationValue::String(unit.label().to_owned())),
-    }
-}
-
-fn state_columns() -> [ColumnDefinition; 2] {
-    [
-        ColumnDefinition::new(
-            "Status",
-            PrimitiveType::String,
-            Fact::Status,
-            "Tom, når alle rækkens tal er offentliggjort; delvis, når nogle mangler; mangler, når ingen er det.",
-        )
-        .nullable()
-        .max_length(STATUS_LENGTH),
-        ColumnDefinition::new(
-            "Opdateret",
-            PrimitiveType::DateTimeOffset,
-            Fact::Updated,
-            "Hvornår det sidst blev konstateret, at et tal for perioden var ændret; til trinvis opdatering.",
-        ),
-    ]
 }

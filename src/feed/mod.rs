@@ -1,8 +1,8 @@
 //! A measurement as a typed OData service: sets, columns, names, types. Pure: describes what can be read, and fetches nothing.
 //!
 //! [`table_feed`] and [`catalogue_feed`] define the two kinds of service. `figure_sets` defines the sets of figures, which [`set_names`]
-//! names, `codes` the lists, `aggregation` the annotations for `$apply`; `set_definition` makes the feed and its schema from these
-//! definitions.
+//! names, `figure_columns` their columns, `codes` the lists, `aggregation` the annotations for `$apply`; `set_definition` makes the feed
+//! and its schema from these definitions.
 
 mod aggregation;
 pub mod arrays;
@@ -11,6 +11,7 @@ pub mod catalogue_feed;
 mod codes;
 pub mod column;
 pub mod facts;
+mod figure_columns;
 mod figure_sets;
 pub mod figures;
 pub mod list;

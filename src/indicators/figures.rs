@@ -13,7 +13,7 @@ use crate::catalogue::area::AREA_DIMENSION;
 use crate::catalogue::id::DimensionId;
 use crate::catalogue::period::Period;
 use crate::catalogue::value::{Figure, from_stored, to_stored};
-use crate::indicators::definition::{BaseUnit, Quantity};
+use crate::indicators::quantity::{BaseUnit, Quantity};
 use crate::indicators::resolve::{Area, ResolvedIndicator};
 use crate::store::block::{CellBlock, PERIOD_COLUMN, SharedBlock};
 use crate::store::change::{Changes, FigureChange};

@@ -8,6 +8,7 @@ pub mod definition;
 pub mod exposition;
 pub mod figures;
 pub mod history;
+pub mod quantity;
 pub mod resolve;
 mod saved;
 pub mod snapshot;

@@ -11,7 +11,8 @@ use crate::catalogue::label::comparable;
 use crate::catalogue::measure::Measure;
 use crate::catalogue::measurement::Measurement;
 use crate::error::closest;
-use crate::indicators::definition::{AreaLevel, Definition, Definitions, IndicatorId, Quantity};
+use crate::indicators::definition::{Definition, Definitions, IndicatorId};
+use crate::indicators::quantity::{AreaLevel, Quantity};
 use crate::plan::selection::{Members, Selection};
 
 /// How many of the offered names an error lists when none is close.

@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use crate::catalogue::id::{MemberId, PeriodTypeId};
 use crate::catalogue::period::Period;
 use crate::disk;
-use crate::indicators::definition::{AreaLevel, Definition};
+use crate::indicators::definition::Definition;
 use crate::indicators::figures::Figures;
+use crate::indicators::quantity::AreaLevel;
 use crate::indicators::resolve::Area;
 use crate::indicators::snapshot::{Health, IndicatorState, Snapshot};
 

@@ -7,7 +7,8 @@ use std::cell::OnceCell;
 
 use super::areas::Areas;
 use super::chance;
-use super::model::{MeasureInPeriod, Model};
+use super::model::Model;
+use super::model::cell::MeasureInPeriod;
 use super::periods::{Period, PeriodType};
 use super::published::{Figure, Key, Published};
 use super::tables::{Kind, Measure, Table};

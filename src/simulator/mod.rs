@@ -131,6 +131,7 @@ pub fn edition() -> String {
         include_str!("figures.rs"),
         include_str!("joint.rs"),
         include_str!("model.rs"),
+        include_str!("model/cell.rs"),
         include_str!("shares.rs"),
     ];
     let seed = parts.iter().fold(0, |seed, part| chance::mix(seed, chance::seed(part)));

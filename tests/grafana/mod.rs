@@ -9,7 +9,8 @@ use std::time::Duration;
 use jobindsats_bridge::budget::hourly::HourlyBudget;
 use jobindsats_bridge::budget::{Resource, Share};
 use jobindsats_bridge::clock::Clock;
-use jobindsats_bridge::indicators::definition::{AreaLevel, BaseUnit, Definitions};
+use jobindsats_bridge::indicators::definition::Definitions;
+use jobindsats_bridge::indicators::quantity::{AreaLevel, BaseUnit};
 use jobindsats_bridge::observe::metrics::Metrics;
 use serde_json::{Value, json};
 

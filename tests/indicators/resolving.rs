@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jobindsats_bridge::catalogue::Catalogue;
-use jobindsats_bridge::indicators::definition::AreaLevel;
+use jobindsats_bridge::indicators::quantity::AreaLevel;
 use jobindsats_bridge::indicators::resolve::{Fault, ResolvedIndicator, check, resolve};
 use jobindsats_bridge::plan::selection::Members;
 use serde_json::json;

@@ -1,6 +1,7 @@
 //! `/maaling/{table}/byg`: rows are chosen, and taken along as ready texts.
 
-use jobindsats_bridge::indicators::definition::{AreaLevel, Definitions};
+use jobindsats_bridge::indicators::definition::Definitions;
+use jobindsats_bridge::indicators::quantity::AreaLevel;
 use jobindsats_bridge::pages::language::Language;
 use jobindsats_bridge::settings::BridgeSettings;
 use serde_json::Value;

@@ -14,9 +14,9 @@ use chrono::{Months, NaiveDate};
 use crate::catalogue::period::{Period, PeriodKind};
 use crate::clock::start_of_day;
 use crate::error::{DescribeError, ErrorDescription};
-use crate::indicators::definition::{AreaLevel, Quantity};
 use crate::indicators::exposition::number;
 use crate::indicators::figures::{Baseline, ChangeUnit, Figures};
+use crate::indicators::quantity::{AreaLevel, Quantity};
 use crate::indicators::resolve::Area;
 use crate::indicators::snapshot::{IndicatorState, Snapshot};
 
