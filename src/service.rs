@@ -279,7 +279,7 @@ pub(crate) fn sign_in(settings: &BridgeSettings, clock: &Clock) -> Result<Arc<Si
 }
 
 /// Refuses an address that others can reach, unless it was said who may read.
-pub(crate) fn check_openness(settings: &BridgeSettings) -> Result<(), StartError> {
+pub(crate) fn check_exposure(settings: &BridgeSettings) -> Result<(), StartError> {
     let listen = settings.listen;
     let is_said = listen.ip().to_canonical().is_loopback() || settings.open || settings.users_file.is_some();
     if is_said { Ok(()) } else { Err(StartError::Open { listen }) }
@@ -369,7 +369,7 @@ pub(crate) fn client(
 /// # Errors
 /// When a setting cannot be used or the address is taken.
 pub async fn start(options: ServiceOptions) -> Result<Service, StartError> {
-    check_openness(&options.settings)?;
+    check_exposure(&options.settings)?;
     let Parts { state, client, learnt, _folder, .. } = assemble(&options)?;
     let listen_at = options.settings.listen;
     let (server, address) = listen(listen_at, options.workers, options.timeouts, state.clone())

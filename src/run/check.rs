@@ -36,7 +36,7 @@ pub async fn check(options: &ServiceOptions, asks: bool) -> Result<Report, Start
     let definitions = service::definitions(&options.settings)?;
     let folder = options.settings.data_dir.join(&options.upstream.folder);
     let keeper = keeper(options, &folder)?;
-    service::check_openness(&options.settings)?;
+    service::check_exposure(&options.settings)?;
     service::sign_in(&options.settings, &options.clock)?;
     report.found.push("settings: ok".to_owned());
     stored(&folder, &options.upstream.origin.name, &mut report);

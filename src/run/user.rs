@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::settings::Settings;
 use crate::sign_in::name::UserName;
 use crate::sign_in::reader::Tables;
-use crate::sign_in::secret::{Key, PasswordHash};
+use crate::sign_in::secret::{KeyHash, PasswordHash, generate_key};
 use crate::sign_in::users_file::{self, Secret, Users};
 
 /// What is done with the users.
@@ -74,8 +74,8 @@ fn allowed(tables: Option<String>) -> Result<Tables, Box<dyn Error>> {
 }
 
 fn add_with_key(path: &Path, name: UserName, tables: &Tables) -> Result<(), Box<dyn Error>> {
-    let key = Key::generate()?;
-    users_file::add(path, name, &Secret::Key(Key::of(&key)), tables)?;
+    let key = generate_key()?;
+    users_file::add(path, name, &Secret::Key(KeyHash::of(&key)), tables)?;
     writeln!(io::stdout(), "{}", key.expose_secret())?;
     Ok(())
 }

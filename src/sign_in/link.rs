@@ -18,7 +18,7 @@ const GOOD_FOR: i64 = 3600;
 /// Grants of the same ten minutes are equal, and end with the last of them, so that an answer stays the same for a while.
 const STEP: i64 = 600;
 const TIME_BYTES: usize = 8;
-const SEAL_BYTES: usize = 32;
+const MAC_BYTES: usize = 32;
 
 /// Grants links, and knows its own.
 pub struct Links {
@@ -47,8 +47,8 @@ impl Links {
     pub fn grant(&self, user: &UserName, secret: &str, target: &str, now: DateTime<Utc>) -> String {
         let until = (now.timestamp().div_euclid(STEP) + 1) * STEP + GOOD_FOR;
         let until = until.to_be_bytes();
-        let seal = self.seal(&until, user, secret, target).finalize().into_bytes();
-        URL_SAFE_NO_PAD.encode([until.as_slice(), seal.as_slice(), user.as_str().as_bytes()].concat())
+        let mac = self.mac(&until, user, secret, target).finalize().into_bytes();
+        URL_SAFE_NO_PAD.encode([until.as_slice(), mac.as_slice(), user.as_str().as_bytes()].concat())
     }
 
     /// Whom a grant for that address was given to.
@@ -64,25 +64,25 @@ impl Links {
     ) -> Result<UserName, SignInError> {
         let bytes = URL_SAFE_NO_PAD.decode(grant).map_err(|_| SignInError::ForeignLink)?;
         let (until, rest) = bytes.split_first_chunk::<TIME_BYTES>().ok_or(SignInError::ForeignLink)?;
-        let (seal, user) = rest.split_first_chunk::<SEAL_BYTES>().ok_or(SignInError::ForeignLink)?;
+        let (mac, user) = rest.split_first_chunk::<MAC_BYTES>().ok_or(SignInError::ForeignLink)?;
         let user = std::str::from_utf8(user).ok().and_then(|user| UserName::new(user).ok());
         let user = user.ok_or(SignInError::ForeignLink)?;
         let secret = secret_of(&user).ok_or(SignInError::ForeignLink)?;
         // Compared in constant time.
-        self.seal(until, &user, &secret, target).verify_slice(seal).map_err(|_| SignInError::ForeignLink)?;
+        self.mac(until, &user, &secret, target).verify_slice(mac).map_err(|_| SignInError::ForeignLink)?;
         if now.timestamp() < i64::from_be_bytes(*until) { Ok(user) } else { Err(SignInError::ExpiredLink) }
     }
 
-    fn seal(&self, until: &[u8; TIME_BYTES], user: &UserName, secret: &str, target: &str) -> Hmac<Sha256> {
-        let mut seal = keyed(&self.key);
-        seal.update(until);
-        seal.update(user.as_str().as_bytes());
+    fn mac(&self, until: &[u8; TIME_BYTES], user: &UserName, secret: &str, target: &str) -> Hmac<Sha256> {
+        let mut mac = keyed(&self.key);
+        mac.update(until);
+        mac.update(user.as_str().as_bytes());
         // Names and secrets have no line breaks.
-        seal.update(b"\n");
-        seal.update(secret.as_bytes());
-        seal.update(b"\n");
-        seal.update(target.as_bytes());
-        seal
+        mac.update(b"\n");
+        mac.update(secret.as_bytes());
+        mac.update(b"\n");
+        mac.update(target.as_bytes());
+        mac
     }
 }
 

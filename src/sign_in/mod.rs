@@ -1,5 +1,5 @@
 //! Who may read: users with their passwords and keys, and the tables that each may read. Knows nothing of HTTP: whoever is asked by a
-//! request hands its [`Evidence`] to [`SignIn::reader`] and gets the [`Reader`] that it belongs to.
+//! request hands its [`Credentials`] to [`SignIn::reader`] and gets the [`Reader`] that it belongs to.
 
 pub mod link;
 pub mod name;
@@ -29,7 +29,7 @@ use crate::error::{DescribeError, ErrorDescription};
 use link::{Links, keyed};
 use name::UserName;
 use reader::Reader;
-use secret::{Key, PasswordHash, normalised};
+use secret::{KeyHash, PasswordHash, normalised};
 use users_file::{Users, UsersFileError};
 
 /// How long a password that was found right or wrong is known to be so, in minutes: computing its hash is made to take long.
@@ -55,7 +55,7 @@ const LONGEST_PASSWORD_FILE: u64 = 4096;
 
 /// What a request shows of who it is.
 #[derive(Clone, Default)]
-pub enum Evidence {
+pub enum Credentials {
     #[default]
     Nothing,
     /// A name and a password; the password may be a key, whatever the name is.
@@ -76,7 +76,7 @@ pub enum Evidence {
 }
 
 /// Says of which kind it is, and nothing else: people type passwords where names belong.
-impl fmt::Debug for Evidence {
+impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Nothing => "Nothing",
@@ -190,8 +190,8 @@ pub struct SignIn {
 struct Known {
     users: Users,
     /// What is kept of the password of metrics.
-    metrics: Option<Key>,
-    /// With the key, passwords are recognised without being kept.
+    metrics: Option<KeyHash>,
+    /// With the key, passwords are known again without being kept.
     key: [u8; 64],
     remembered: Mutex<HashMap<[u8; 32], Found>>,
     /// What a password is compared with if there is no such user, so that it takes as long.
@@ -271,28 +271,28 @@ impl SignIn {
     ///
     /// # Errors
     /// When it shows nothing that names a user, or too many wrong guesses came from its client.
-    pub async fn reader(&self, evidence: &Evidence, client: Client) -> Result<Reader, SignInError> {
+    pub async fn reader(&self, credentials: &Credentials, client: Client) -> Result<Reader, SignInError> {
         if self.is_open() {
             return Ok(Reader::default());
         }
         let known = self.known();
-        match evidence {
-            Evidence::Nothing => Err(SignInError::Missing),
-            Evidence::Unreadable(error) => Err(*error),
-            Evidence::Key(key) => match known.users.with_key(key) {
+        match credentials {
+            Credentials::Nothing => Err(SignInError::Missing),
+            Credentials::Unreadable(error) => Err(*error),
+            Credentials::Key(key) => match known.users.with_key(key) {
                 Some(reader) => Ok(reader),
                 None => Err(self.guessed(&known, KEYS, key, client)),
             },
-            Evidence::Named(name) => {
+            Credentials::Named(name) => {
                 let user = UserName::new(name).ok().and_then(|name| known.users.named(&name));
                 user.ok_or(SignInError::UnknownUser)
             }
-            Evidence::Link { grant, target } => {
+            Credentials::Link { grant, target } => {
                 let secret_of = |user: &UserName| known.users.kept(user);
                 let user = self.links.user(grant, secret_of, target, self.clock.now())?;
                 known.users.named(&user).ok_or(SignInError::ForeignLink)
             }
-            Evidence::Password { name, password } => match known.users.with_key(password) {
+            Credentials::Password { name, password } => match known.users.with_key(password) {
                 Some(reader) => Ok(reader),
                 None => self.with_password(known, name, password, client).await,
             },
@@ -310,23 +310,25 @@ impl SignIn {
     ///
     /// # Errors
     /// When it does not show the password, or users are set and no such password is.
-    pub fn admit_to_metrics(&self, evidence: &Evidence, client: Client) -> Result<(), SignInError> {
+    pub fn admit_to_metrics(&self, credentials: &Credentials, client: Client) -> Result<(), SignInError> {
         let known = self.known();
-        match (&known.metrics, evidence) {
+        match (&known.metrics, credentials) {
             (None, _) if self.is_open() => Ok(()),
             (None, _) => Err(SignInError::MetricsClosed),
-            (_, Evidence::Nothing | Evidence::Named(_) | Evidence::Link { .. }) => Err(SignInError::Missing),
-            (_, Evidence::Unreadable(error)) => Err(*error),
-            (Some(kept), Evidence::Key(password) | Evidence::Password { password, .. }) => {
+            (_, Credentials::Nothing | Credentials::Named(_) | Credentials::Link { .. }) => {
+                Err(SignInError::Missing)
+            }
+            (_, Credentials::Unreadable(error)) => Err(*error),
+            (Some(kept), Credentials::Key(password) | Credentials::Password { password, .. }) => {
                 let password = normalised(password.expose_secret());
-                let recognised = known.recognise(METRICS, &password);
+                let fingerprint = known.fingerprint(METRICS, &password);
                 let now = self.clock.now();
-                let is_right = match known.remembered(&recognised, now) {
+                let is_right = match known.remembered(&fingerprint, now) {
                     Some(is_right) => is_right,
                     None => {
                         self.guesses.spend(Some(client), 1)?;
-                        let is_right = kept.is_same(&Key::of(&password));
-                        known.remember(recognised, now, is_right);
+                        let is_right = kept.is_same(&KeyHash::of(&password));
+                        known.remember(fingerprint, now, is_right);
                         if is_right {
                             self.guesses.give_back(Some(client), 1);
                         }
@@ -349,18 +351,18 @@ impl SignIn {
             return Err(self.guessed(&known, NO_NAME, password, client));
         };
         let password = normalised(password.expose_secret());
-        let recognised = known.recognise(name.as_str(), &password);
+        let fingerprint = known.fingerprint(name.as_str(), &password);
         let answer = |is_right: bool| {
             let reader = known.users.named(&name).filter(|_| is_right);
             reader.ok_or(SignInError::Wrong)
         };
-        if let Some(is_right) = known.remembered(&recognised, self.clock.now()) {
+        if let Some(is_right) = known.remembered(&fingerprint, self.clock.now()) {
             return answer(is_right);
         }
         let turn = tokio::time::timeout(TURN, self.turn(client)).await;
         let turn = turn.ok().flatten().ok_or(SignInError::Busy)?;
         // Programs send several requests at once: the first of them was looked at meanwhile.
-        if let Some(is_right) = known.remembered(&recognised, self.clock.now()) {
+        if let Some(is_right) = known.remembered(&fingerprint, self.clock.now()) {
             return answer(is_right);
         }
         self.guesses.spend(Some(client), 1)?;
@@ -371,7 +373,7 @@ impl SignIn {
             let _turn = turn;
             let hash = computed.users.password(&of);
             let is_right = hash.unwrap_or(&computed.nobody).is_of(&password) && hash.is_some();
-            computed.remember(recognised, clock.now(), is_right);
+            computed.remember(fingerprint, clock.now(), is_right);
             if is_right {
                 guesses.give_back(Some(client), 1);
             }
@@ -393,11 +395,12 @@ impl SignIn {
 
     /// What a client is told that guessed wrong. The same guess, repeated by a program, counts once while it is remembered.
     fn guessed(&self, known: &Known, of: &str, guess: &SecretString, client: Client) -> SignInError {
-        let (recognised, now) = (known.recognise(of, &normalised(guess.expose_secret())), self.clock.now());
-        if known.remembered(&recognised, now).is_some() {
+        let (fingerprint, now) =
+            (known.fingerprint(of, &normalised(guess.expose_secret())), self.clock.now());
+        if known.remembered(&fingerprint, now).is_some() {
             return SignInError::Wrong;
         }
-        known.remember(recognised, now, false);
+        known.remember(fingerprint, now, false);
         self.guesses.spend(Some(client), 1).map_or_else(SignInError::from, |()| SignInError::Wrong)
     }
 }
@@ -412,8 +415,8 @@ impl Known {
         Ok(Self { users, metrics, key, remembered: Mutex::default(), nobody })
     }
 
-    /// What a password is recognised by; `of` is the name of its user, or what no user is named.
-    fn recognise(&self, of: &str, password: &SecretString) -> [u8; 32] {
+    /// What a password is known again by; `of` is the name of its user, or what no user is named.
+    fn fingerprint(&self, of: &str, password: &SecretString) -> [u8; 32] {
         let mut hash = keyed(&self.key);
         hash.update(of.as_bytes());
         // Names have no colons.
@@ -422,23 +425,23 @@ impl Known {
         hash.finalize().into_bytes().into()
     }
 
-    fn remembered(&self, recognised: &[u8; 32], now: DateTime<Utc>) -> Option<bool> {
+    fn remembered(&self, fingerprint: &[u8; 32], now: DateTime<Utc>) -> Option<bool> {
         let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        remembered.get(recognised).filter(|(until, _)| now < *until).map(|(_, is_right)| *is_right)
+        remembered.get(fingerprint).filter(|(until, _)| now < *until).map(|(_, is_right)| *is_right)
     }
 
-    fn remember(&self, recognised: [u8; 32], now: DateTime<Utc>, is_right: bool) {
+    fn remember(&self, fingerprint: [u8; 32], now: DateTime<Utc>, is_right: bool) {
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         remembered.retain(|_, (until, _)| now < *until);
         // Right ones are no more than there are users.
         if is_right || remembered.len() < MOST_REMEMBERED {
-            remembered.insert(recognised, (now + TimeDelta::minutes(REMEMBERED_MINUTES), is_right));
+            remembered.insert(fingerprint, (now + TimeDelta::minutes(REMEMBERED_MINUTES), is_right));
         }
     }
 }
 
 /// What is kept of the password on the only line of a file.
-fn read_password(path: &Path) -> Result<Key, OpenError> {
+fn read_password(path: &Path) -> Result<KeyHash, OpenError> {
     let facts = fs::metadata(path).map_err(OpenError::Metrics)?;
     // A pipe may never end, and a device never does.
     if !facts.is_file() || facts.len() > LONGEST_PASSWORD_FILE {
@@ -446,5 +449,9 @@ fn read_password(path: &Path) -> Result<Key, OpenError> {
     }
     let text: SecretString = fs::read_to_string(path).map_err(OpenError::Metrics)?.into();
     let password = text.expose_secret().trim_start_matches('\u{feff}').trim_end_matches(['\r', '\n']);
-    if password.is_empty() { Err(OpenError::NoMetricsPassword) } else { Ok(Key::of(&normalised(password))) }
+    if password.is_empty() {
+        Err(OpenError::NoMetricsPassword)
+    } else {
+        Ok(KeyHash::of(&normalised(password)))
+    }
 }

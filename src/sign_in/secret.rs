@@ -110,26 +110,26 @@ impl fmt::Debug for PasswordHash {
 
 /// The SHA-256 of a key. Keys are random, so that a slow hash would protect them no better.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Key([u8; 32]);
+pub struct KeyHash([u8; 32]);
 
-impl Key {
-    /// A new key, to be shown once.
-    ///
-    /// # Errors
-    /// When the system gives no random numbers.
-    pub fn generate() -> Result<SecretString, getrandom::Error> {
-        let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes)?;
-        Ok(format!("{USER_KEY_BEGINS}{}", URL_SAFE_NO_PAD.encode(bytes)).into())
-    }
+/// A new key, to be shown once.
+///
+/// # Errors
+/// When the system gives no random numbers.
+pub fn generate_key() -> Result<SecretString, getrandom::Error> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)?;
+    Ok(format!("{USER_KEY_BEGINS}{}", URL_SAFE_NO_PAD.encode(bytes)).into())
+}
 
+impl KeyHash {
     /// What is kept of a key.
     #[must_use]
     pub fn of(key: &SecretString) -> Self {
         Self(Sha256::digest(key.expose_secret().as_bytes()).into())
     }
 
-    /// Reads a key as the file of users has it; `None` if it is none.
+    /// Reads what the file of users has of a key; `None` if it is none.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text.strip_prefix(KEY_FORM)?).ok()?;
@@ -143,15 +143,15 @@ impl Key {
     }
 }
 
-impl fmt::Display for Key {
+impl fmt::Display for KeyHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{KEY_FORM}{}", URL_SAFE_NO_PAD.encode(self.0))
     }
 }
 
-impl fmt::Debug for Key {
+impl fmt::Debug for KeyHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Key")
+        f.write_str("KeyHash")
     }
 }
 
@@ -202,12 +202,12 @@ mod tests {
 
     #[test]
     fn keys_are_long_random_and_never_shown() {
-        let (one, other) = (Key::generate().unwrap(), Key::generate().unwrap());
+        let (one, other) = (generate_key().unwrap(), generate_key().unwrap());
         assert_eq!(one.expose_secret().len(), 46);
-        let (kept, other) = (Key::of(&one), Key::of(&other));
+        let (kept, other) = (KeyHash::of(&one), KeyHash::of(&other));
         assert!(!kept.is_same(&other));
-        assert!(Key::read(&kept.to_string()).unwrap().is_same(&kept));
-        assert_eq!(format!("{one:?} {kept:?}"), "SecretBox<str>([REDACTED]) Key");
-        assert!(Key::read("$sha256$AAAA").is_none());
+        assert!(KeyHash::read(&kept.to_string()).unwrap().is_same(&kept));
+        assert_eq!(format!("{one:?} {kept:?}"), "SecretBox<str>([REDACTED]) KeyHash");
+        assert!(KeyHash::read("$sha256$AAAA").is_none());
     }
 }

@@ -15,7 +15,7 @@ use crate::disk;
 use crate::settings::table_ids;
 use crate::sign_in::name::{InvalidName, UserName};
 use crate::sign_in::reader::{Reader, Tables};
-use crate::sign_in::secret::{Key, PasswordHash};
+use crate::sign_in::secret::{KeyHash, PasswordHash};
 
 /// The largest file, in bytes.
 const LARGEST: u64 = 16 * 1024 * 1024;
@@ -40,7 +40,7 @@ struct User {
 #[derive(Debug, Clone)]
 pub enum Secret {
     Password(PasswordHash),
-    Key(Key),
+    Key(KeyHash),
     /// Nothing: a proxy names the user.
     None,
 }
@@ -125,11 +125,11 @@ impl Users {
     /// The user with a key.
     #[must_use]
     pub fn with_key(&self, key: &SecretString) -> Option<Reader> {
-        self.of_key(&Key::of(key)).map(|(name, user)| user.reader(name))
+        self.of_key(&KeyHash::of(key)).map(|(name, user)| user.reader(name))
     }
 
     /// Compares with every key, so that the time does not tell which one is near.
-    fn of_key(&self, key: &Key) -> Option<(&UserName, &User)> {
+    fn of_key(&self, key: &KeyHash) -> Option<(&UserName, &User)> {
         let is_same = |user: &User| match &user.secret {
             Secret::Key(other) => other.is_same(key),
             Secret::Password(_) | Secret::None => false,
@@ -182,7 +182,7 @@ impl Secret {
         if text == NONE {
             return Some(Self::None);
         }
-        Key::read(text).map(Self::Key).or_else(|| PasswordHash::read(text).map(Self::Password))
+        KeyHash::read(text).map(Self::Key).or_else(|| PasswordHash::read(text).map(Self::Password))
     }
 
     fn text(&self) -> String {

@@ -13,7 +13,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::budget::client::TrustedProxies;
-use crate::sign_in::{Evidence, SignInError};
+use crate::sign_in::{Credentials, SignInError};
 
 /// The query option that has a key.
 const KEY_OPTION: &str = "api_key";
@@ -26,12 +26,12 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// What the headers show.
-pub fn of_headers(headers: &HeaderMap) -> Evidence {
+pub fn of_headers(headers: &HeaderMap) -> Credentials {
     let mut values = headers.get_all(header::AUTHORIZATION);
     match (values.next(), values.next()) {
         (Some(value), None) => basic(value).unwrap_or_default(),
-        (None, _) => Evidence::Nothing,
-        (Some(_), Some(_)) => Evidence::Unreadable(SignInError::Ambiguous),
+        (None, _) => Credentials::Nothing,
+        (Some(_), Some(_)) => Credentials::Unreadable(SignInError::Ambiguous),
     }
 }
 
@@ -42,55 +42,55 @@ pub fn of_proxy(
     header: &str,
     peer: IpAddr,
     proxies: &TrustedProxies,
-) -> Option<Evidence> {
+) -> Option<Credentials> {
     let mut values = headers.remove(header);
     let value = values.next().filter(|_| proxies.contains(peer))?;
     match values.next() {
-        Some(_) => Some(Evidence::Unreadable(SignInError::Ambiguous)),
+        Some(_) => Some(Credentials::Unreadable(SignInError::Ambiguous)),
         None if value.is_empty() => None,
-        None => Some(Evidence::Named(String::from_utf8_lossy(value.as_bytes()).into_owned())),
+        None => Some(Credentials::Named(String::from_utf8_lossy(value.as_bytes()).into_owned())),
     }
 }
 
 /// Name and password of `Basic`. The password may have colons. Both are UTF-8, or Latin-1 as some clients send it.
-fn basic(value: &HeaderValue) -> Option<Evidence> {
+fn basic(value: &HeaderValue) -> Option<Credentials> {
     let (scheme, encoded) = value.to_str().ok()?.trim().split_once(' ')?;
     let decoded = BASE64.decode(encoded.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
     let text = String::from_utf8(decoded)
         .unwrap_or_else(|error| error.as_bytes().iter().copied().map(char::from).collect());
     let (name, password) = text.split_once(':')?;
-    Some(Evidence::Password { name: name.to_owned(), password: password.to_owned().into() })
+    Some(Credentials::Password { name: name.to_owned(), password: password.to_owned().into() })
 }
 
 /// What the options of an address show; `None` if they show nothing.
-fn of_options(taken: Taken, uri: &Uri) -> Option<Evidence> {
+fn of_options(taken: Taken, uri: &Uri) -> Option<Credentials> {
     let Taken { mut keys, grant, .. } = taken;
     keys.dedup();
     match (keys.pop(), keys.is_empty(), grant) {
-        (Some(key), true, _) => Some(Evidence::Key(key.into())),
-        (Some(_), false, _) => Some(Evidence::Unreadable(SignInError::Ambiguous)),
+        (Some(key), true, _) => Some(Credentials::Key(key.into())),
+        (Some(_), false, _) => Some(Credentials::Unreadable(SignInError::Ambiguous)),
         (None, _, Some(grant)) => {
             let target = linked(uri.path(), uri.query().unwrap_or_default());
-            Some(Evidence::Link { grant, target })
+            Some(Credentials::Link { grant, target })
         }
         (None, ..) => None,
     }
 }
 
 /// An address without the options that show who it is from, and what they show, if it has such options.
-pub fn of_address(uri: &Uri) -> Option<(Uri, Option<Evidence>)> {
+pub fn of_address(uri: &Uri) -> Option<(Uri, Option<Credentials>)> {
     let taken = Taken::out_of(uri.query()?)?;
     let mut parts = uri.clone().into_parts();
     let path = uri.path();
     let target = if taken.kept.is_empty() { path.to_owned() } else { format!("{path}?{}", taken.kept) };
     parts.path_and_query = Some(PathAndQuery::try_from(target).ok()?);
     let uri = Uri::from_parts(parts).ok()?;
-    let evidence = of_options(taken, &uri);
-    Some((uri, evidence))
+    let credentials = of_options(taken, &uri);
+    Some((uri, credentials))
 }
 
 /// Query options without those that show who a request is from: nothing repeats them.
-pub fn without_evidence(query: &str) -> Cow<'_, str> {
+pub fn without_credentials(query: &str) -> Cow<'_, str> {
     Taken::out_of(query).map_or(Cow::Borrowed(query), |taken| Cow::Owned(taken.kept))
 }
 

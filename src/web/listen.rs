@@ -68,7 +68,7 @@ pub fn listen(
             .wrap(from_fn(cors::allow))
             .wrap(from_fn(request_metrics::observe))
             .wrap(from_fn(departure::end_with_client))
-            .wrap(from_fn(sign_in::take_evidence))
+            .wrap(from_fn(sign_in::take_credentials))
             .configure(routes);
         let app = app.into_factory().map_err(|error: actix_web::Error| error.error_response());
         let stopping = stopping.clone();

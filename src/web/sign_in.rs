@@ -12,7 +12,7 @@ use crate::answer::error::BridgeError;
 use crate::odata::version::Version;
 use crate::pages::failure;
 use crate::sign_in::reader::Reader;
-use crate::sign_in::{Evidence, SignInError};
+use crate::sign_in::{Credentials, SignInError};
 use crate::web::remote_read::{self, ReadError};
 use crate::web::state::AppState;
 use crate::web::{client, credentials, pages, respond};
@@ -43,29 +43,29 @@ impl Gate {
 }
 
 /// Takes out of a request what it shows of who it is from.
-pub async fn take_evidence<B: MessageBody>(
+pub async fn take_credentials<B: MessageBody>(
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
-    let mut evidence = credentials::of_headers(request.headers());
+    let mut credentials = credentials::of_headers(request.headers());
     request.headers_mut().remove(header::AUTHORIZATION);
     if let Some((uri, shown)) = credentials::of_address(request.uri()) {
         request.match_info_mut().get_mut().update(&uri);
         request.head_mut().uri = uri;
-        evidence = match (evidence, shown) {
-            (Evidence::Nothing, Some(shown))
-            | (_, Some(shown @ (Evidence::Key(_) | Evidence::Unreadable(_)))) => shown,
+        credentials = match (credentials, shown) {
+            (Credentials::Nothing, Some(shown))
+            | (_, Some(shown @ (Credentials::Key(_) | Credentials::Unreadable(_)))) => shown,
             // Who signs in needs no grant.
-            (evidence, _) => evidence,
+            (credentials, _) => credentials,
         };
     }
     // Whom a proxy has signed in is who asks, whatever else the request shows: its credentials may be those for the proxy.
-    evidence = named_by_proxy(&mut request).unwrap_or(evidence);
-    request.extensions_mut().insert(evidence);
+    credentials = named_by_proxy(&mut request).unwrap_or(credentials);
+    request.extensions_mut().insert(credentials);
     next.call(request).await
 }
 
-fn named_by_proxy(request: &mut ServiceRequest) -> Option<Evidence> {
+fn named_by_proxy(request: &mut ServiceRequest) -> Option<Credentials> {
     let state = request.app_data::<web::Data<AppState>>()?.clone();
     let (header, peer) = (state.user_header.as_ref()?, client::peer(request.peer_addr()));
     credentials::of_proxy(request.headers_mut(), header, peer, &state.proxies)
@@ -98,19 +98,20 @@ pub async fn admit<B: MessageBody + 'static>(
 
 /// Signs a request in, whatever it shows.
 async fn signed_in(request: &ServiceRequest, state: &AppState) -> Result<Reader, SignInError> {
-    let evidence = request.extensions().get::<Evidence>().cloned().unwrap_or_default();
+    let credentials = request.extensions().get::<Credentials>().cloned().unwrap_or_default();
     let client = client::of(request.request(), &state.proxies);
     match Gate::of(request.match_info().as_str()) {
         Gate::Everybody => Ok(Reader::nobody()),
-        Gate::Metrics => state.sign_in.admit_to_metrics(&evidence, client).map(|()| Reader::nobody()),
-        Gate::Users => state.sign_in.reader(&evidence, client).await,
+        Gate::Metrics => state.sign_in.admit_to_metrics(&credentials, client).map(|()| Reader::nobody()),
+        Gate::Users => state.sign_in.reader(&credentials, client).await,
     }
 }
 
 /// Whether a request shows the password of metrics.
 fn is_for_metrics(request: &ServiceRequest) -> bool {
-    let evidence = request.extensions().get::<Evidence>().cloned().unwrap_or_default();
-    matches!(Gate::of(request.match_info().as_str()), Gate::Metrics) && !matches!(evidence, Evidence::Nothing)
+    let credentials = request.extensions().get::<Credentials>().cloned().unwrap_or_default();
+    matches!(Gate::of(request.match_info().as_str()), Gate::Metrics)
+        && !matches!(credentials, Credentials::Nothing)
 }
 
 /// What is for one user is kept by nobody else.

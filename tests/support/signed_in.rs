@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use jobindsats_bridge::settings::BridgeSettings;
 use jobindsats_bridge::sign_in::name::UserName;
 use jobindsats_bridge::sign_in::reader::Tables;
-use jobindsats_bridge::sign_in::secret::{Key, PasswordHash};
+use jobindsats_bridge::sign_in::secret::{KeyHash, PasswordHash, generate_key};
 use jobindsats_bridge::sign_in::users_file::{self, Secret};
 use secrecy::{ExposeSecret, SecretString};
 use tempfile::TempDir;
@@ -30,8 +30,8 @@ pub fn basic(name: &str, password: &[u8]) -> String {
 }
 
 fn add_key(path: &Path, name: &str, tables: &str) -> String {
-    let (key, tables) = (Key::generate().unwrap(), users_file::read_tables(tables).unwrap());
-    users_file::add(path, UserName::new(name).unwrap(), &Secret::Key(Key::of(&key)), &tables).unwrap();
+    let (key, tables) = (generate_key().unwrap(), users_file::read_tables(tables).unwrap());
+    users_file::add(path, UserName::new(name).unwrap(), &Secret::Key(KeyHash::of(&key)), &tables).unwrap();
     key.expose_secret().to_owned()
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jobindsats_bridge::sign_in::name::UserName;
 use jobindsats_bridge::sign_in::reader::Tables;
-use jobindsats_bridge::sign_in::secret::Key;
+use jobindsats_bridge::sign_in::secret::{KeyHash, generate_key};
 use jobindsats_bridge::sign_in::users_file::{self, Secret, Users};
 
 use crate::kill::process::{Bridge, run, run_with_input};
@@ -264,7 +264,7 @@ async fn a_new_key_ends_links_that_the_old_one_was_given() {
     let next = first_page(&signed, "/odata/jobindsats/y25i01/Landet").await;
     let bo = || UserName::new("bo").unwrap();
     users_file::remove(&signed.users(), bo()).unwrap();
-    let secret = Secret::Key(Key::of(&Key::generate().unwrap()));
+    let secret = Secret::Key(KeyHash::of(&generate_key().unwrap()));
     users_file::add(&signed.users(), bo(), &secret, &Tables::All).unwrap();
     signed.app.service.state.sign_in.reload().unwrap();
     assert_eq!(signed.app.get(&next).await.code(), "LinkRefused");

@@ -18,7 +18,7 @@ use crate::odata::batch::{self, Form, Part, PartHead, Writer};
 use crate::odata::preference::{Applied, Preferences};
 use crate::odata::version::Version;
 use crate::web::body::{Body, PieceStream, Pieces, off_thread};
-use crate::web::credentials::without_evidence;
+use crate::web::credentials::without_credentials;
 use crate::web::request_head::NOT_IN_ADDRESSES;
 use crate::web::respond::{Reply, SERVER_TIMING};
 use crate::web::state::AppState;
@@ -203,7 +203,7 @@ impl Batch {
         // Percent-encoded, because next links repeat the options in a URL.
         let target = utf8_percent_encode(&target, NOT_IN_ADDRESSES).to_string();
         let (path, query) = target.split_once('?').unwrap_or((&target, ""));
-        let query = &without_evidence(query);
+        let query = &without_credentials(query);
         let headers = headers(raw, part);
         let raw = RawRequest { method: &Method::GET, path, query, headers: &headers, base: raw.base };
         read(&raw, &self.state).await

@@ -7,7 +7,7 @@ use percent_encoding::utf8_percent_encode;
 use crate::answer::error::BridgeError;
 use crate::error::excerpt;
 use crate::odata::version::{self, Version};
-use crate::web::credentials::without_evidence;
+use crate::web::credentials::without_credentials;
 use crate::web::request_head::NOT_IN_ADDRESSES;
 use crate::web::respond::joined;
 
@@ -77,8 +77,8 @@ impl RawRequest<'_> {
         // Percent-encoded, because next links repeat the options in a URL.
         let body = body.map(|body| utf8_percent_encode(body.trim(), NOT_IN_ADDRESSES));
         let query = match body {
-            Some(body) if self.query.is_empty() => without_evidence(&body.to_string()).into_owned(),
-            Some(body) => format!("{}&{}", self.query, without_evidence(&body.to_string())),
+            Some(body) if self.query.is_empty() => without_credentials(&body.to_string()).into_owned(),
+            Some(body) => format!("{}&{}", self.query, without_credentials(&body.to_string())),
             None => return Err(BridgeError::QueryBody { found: excerpt(&found) }),
         };
         match query.len() > QUERY_BYTES {

@@ -18,7 +18,7 @@ use crate::open::format::Format;
 use crate::open::power_query::{Query, Typing};
 use crate::open::project::{Project, RefreshPolicy};
 use crate::open::{CHOICE_OPTION, COLLECTION, MAX_CHOICES, OpenError, connection, connector};
-use crate::web::credentials::without_evidence;
+use crate::web::credentials::without_credentials;
 use crate::web::links;
 use crate::web::respond;
 use crate::web::state::AppState;
@@ -86,7 +86,7 @@ impl Opener<'_> {
             }
             let (path, options) = text.split_once('?').unwrap_or((&text, ""));
             let (table, set) = path.trim_matches('/').split_once('/').ok_or(OpenError::NoChoice)?;
-            chosen.push(self.choose(table, set, &without_evidence(options)).await?);
+            chosen.push(self.choose(table, set, &without_credentials(options)).await?);
         }
         if chosen.is_empty() { Err(OpenError::NoChoice.into()) } else { Ok(chosen) }
     }
