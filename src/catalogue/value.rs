@@ -14,8 +14,14 @@ pub type Figure = Option<Decimal>;
 /// The figure in units of 10⁻¹⁸, as it is stored; `None` if it has more digits than can be kept exactly.
 #[must_use]
 pub fn to_stored(figure: Decimal) -> Option<i128> {
+    in_units(figure, FIGURE_SCALE)
+}
+
+/// The figure as a whole number with so many decimals; `None` if it has more of them, or more digits than 128 bits hold.
+#[must_use]
+pub fn in_units(figure: Decimal, scale: u32) -> Option<i128> {
     let figure = figure.normalize();
-    let shift = FIGURE_SCALE.checked_sub(figure.scale())?;
+    let shift = scale.checked_sub(figure.scale())?;
     figure.mantissa().checked_mul(10_i128.checked_pow(shift)?)
 }
 

@@ -1,15 +1,18 @@
 //! Columns of figures: 64-bit integers with a scale for the column, and 128 bits in units of 10⁻¹⁸ only where one does not fit. Blocks
-//! are stored in the smallest width, and rows keep it; where columns of both meet, all are widened.
+//! are stored in the smallest width, and rows keep it; where columns of several types meet, they are made alike.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal64Type, Decimal128Type};
-use arrow_array::{Array, ArrayRef, Decimal64Array, Decimal128Array, RecordBatch, RecordBatchOptions};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, Decimal64Array, Decimal128Array, RecordBatch, RecordBatchOptions,
+};
 use arrow_schema::{ArrowError, DataType, Field, Schema};
 use rust_decimal::Decimal;
 
-use crate::catalogue::value::{FIGURE_PRECISION, FIGURE_SCALE, from_stored, to_stored};
+use crate::catalogue::value::{FIGURE_PRECISION, FIGURE_SCALE, from_stored, in_units, to_stored};
 
 /// [`FIGURE_SCALE`] as Arrow has it.
 const SCALE: i8 = FIGURE_SCALE as i8;
@@ -51,11 +54,72 @@ pub fn cell(figure: Decimal, data_type: &DataType) -> Option<ArrayRef> {
     let DataType::Decimal64(precision, scale) = *data_type else {
         return Some(Arc::new(column([Some(to_stored(figure)?)])));
     };
-    let figure = figure.normalize();
-    let shift = u32::try_from(scale).ok()?.checked_sub(figure.scale())?;
-    let units = narrow(figure.mantissa().checked_mul(10_i128.checked_pow(shift)?)?)?;
+    let units = narrow(in_units(figure, u32::try_from(scale).ok()?)?)?;
     let cell = Decimal64Array::from(vec![units]).with_precision_and_scale(precision, scale).ok()?;
     Some(Arc::new(cell))
+}
+
+/// Whether each figure is one of these, and whether a missing one is; `None` if the column is not one of figures.
+#[must_use]
+pub fn is_any(column: &ArrayRef, wanted: &[Decimal], missing: bool) -> Option<BooleanArray> {
+    let is_in = |found: Option<bool>| Some(found.unwrap_or(missing));
+    if let Some(narrow) = column.as_primitive_opt::<Decimal64Type>() {
+        // A figure with more decimals or digits than the column's is none of its figures.
+        let scale = u32::try_from(narrow.scale()).ok()?;
+        let units = wanted.iter().filter_map(|figure| i64::try_from(in_units(*figure, scale)?).ok());
+        let units: HashSet<i64> = units.collect();
+        return Some(
+            narrow.iter().map(|figure| is_in(figure.map(|figure| units.contains(&figure)))).collect(),
+        );
+    }
+    let units: HashSet<i128> = wanted.iter().filter_map(|figure| to_stored(*figure)).collect();
+    let wide = widened(column)?;
+    Some(wide.iter().map(|figure| is_in(figure.map(|figure| units.contains(&figure)))).collect())
+}
+
+/// The columns of figures in one type that holds all of them exactly, the smallest that the largest scale allows; `None` if one is no
+/// column of figures.
+#[must_use]
+pub fn alike(columns: &[&ArrayRef]) -> Option<Vec<ArrayRef>> {
+    let types = || columns.iter().map(|column| column.data_type());
+    if !types().all(is_figures) {
+        return None;
+    }
+    if types().all(|data_type| Some(data_type) == types().next()) {
+        return Some(columns.iter().copied().cloned().collect());
+    }
+    let narrow = || {
+        let narrow: Vec<&Decimal64Array> =
+            columns.iter().map(|column| column.as_primitive_opt()).collect::<Option<_>>()?;
+        let scale = narrow.iter().map(|column| column.scale()).max()?;
+        let rescaled = narrow.iter().map(|column| Some(Arc::new(rescaled(column, scale)?) as ArrayRef));
+        rescaled.collect::<Option<_>>()
+    };
+    let wide = || columns.iter().map(|column| Some(Arc::new(widened(column)?) as ArrayRef)).collect();
+    narrow().or_else(wide)
+}
+
+/// The batches with their columns of figures [`alike`], so that they can be joined.
+///
+/// # Errors
+/// When the other columns of a batch do not make one.
+pub fn alike_batches(batches: &[&RecordBatch]) -> Result<Vec<RecordBatch>, ArrowError> {
+    let mut columns: Vec<Vec<ArrayRef>> = batches.iter().map(|batch| batch.columns().to_vec()).collect();
+    for at in 0..columns.iter().map(Vec::len).min().unwrap_or(0) {
+        let met: Vec<&ArrayRef> = columns.iter().map(|columns| &columns[at]).collect();
+        if let Some(alike) = alike(&met) {
+            columns.iter_mut().zip(alike).for_each(|(columns, alike)| columns[at] = alike);
+        }
+    }
+    batches.iter().zip(columns).map(|(batch, columns)| with_columns(batch, columns)).collect()
+}
+
+/// The same figures with more decimals; `None` if one would have too many digits.
+fn rescaled(column: &Decimal64Array, scale: i8) -> Option<Decimal64Array> {
+    let factor = 10_i64.checked_pow(u32::try_from(scale.checked_sub(column.scale())?).ok()?)?;
+    let more = |figure: i64| narrow(i128::from(figure) * i128::from(factor)).ok_or(());
+    let rescaled: Decimal64Array = column.try_unary(more).ok()?;
+    rescaled.with_precision_and_scale(NARROW_PRECISION, scale).ok()
 }
 
 /// The number in 64 bits, if it has no more digits than a narrow figure.
@@ -76,7 +140,11 @@ pub fn with_figures(
         let figures = Some(column).filter(|column| is_figures(column.data_type()));
         figures.and_then(&made).unwrap_or_else(|| Arc::clone(column))
     };
-    let columns: Vec<ArrayRef> = batch.columns().iter().map(column).collect();
+    with_columns(batch, batch.columns().iter().map(column).collect())
+}
+
+/// The batch with these columns in place of its own, under the same names.
+fn with_columns(batch: &RecordBatch, columns: Vec<ArrayRef>) -> Result<RecordBatch, ArrowError> {
     let fields = batch.schema_ref().fields().iter().zip(&columns);
     let fields: Vec<Field> = fields
         .map(|(field, column)| field.as_ref().clone().with_data_type(column.data_type().clone()))
@@ -97,13 +165,10 @@ pub fn widened_batch(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
 #[must_use]
 pub fn narrowed(figures: &Decimal128Array) -> ArrayRef {
     let narrow_column = || {
-        let scale = figures.iter().flatten().map(decimals).max().unwrap_or(0);
+        let scale = figures.iter().flatten().fold(0, decimals);
         let unit = 10_i128.pow(FIGURE_SCALE - scale);
-        let narrow =
-            |figure: Option<i128>| figure.map_or(Some(None), |figure| narrow(figure / unit).map(Some));
-        let values: Option<Decimal64Array> =
-            figures.iter().map(narrow).collect::<Option<Vec<_>>>().map(Decimal64Array::from);
-        values?.with_precision_and_scale(NARROW_PRECISION, i8::try_from(scale).ok()?).ok()
+        let values: Decimal64Array = figures.try_unary(|figure| narrow(figure / unit).ok_or(())).ok()?;
+        values.with_precision_and_scale(NARROW_PRECISION, i8::try_from(scale).ok()?).ok()
     };
     narrow_column().map_or_else(|| Arc::new(figures.clone()) as ArrayRef, |narrow| Arc::new(narrow))
 }
@@ -120,14 +185,10 @@ pub fn widened(column: &ArrayRef) -> Option<Decimal128Array> {
     wide.with_precision_and_scale(FIGURE_PRECISION, SCALE).ok()
 }
 
-/// How many decimals a figure has, in units of 10⁻¹⁸.
-fn decimals(figure: i128) -> u32 {
-    let (mut rest, mut scale) = (figure, FIGURE_SCALE);
-    while scale > 0 && rest % 10 == 0 {
-        rest /= 10;
-        scale -= 1;
-    }
-    scale
+/// How many decimals a figure in units of 10⁻¹⁸ has, if they are more than `scale`, else that.
+fn decimals(scale: u32, figure: i128) -> u32 {
+    let is_whole = |scale: &u32| figure % 10_i128.pow(FIGURE_SCALE - scale) == 0;
+    (scale..FIGURE_SCALE).find(is_whole).unwrap_or(FIGURE_SCALE)
 }
 
 #[cfg(test)]
@@ -177,6 +238,42 @@ mod tests {
         assert_eq!(
             [&whole, &tenths, &wide].map(|of| held("1000000000000000000", of).is_some()),
             [false, false, true]
+        );
+    }
+
+    #[test]
+    fn columns_of_several_types_are_made_alike_in_64_bits_where_they_fit() {
+        let narrow = |figures: Vec<Option<i128>>| narrowed(&column(figures));
+        let (whole, tenths) = (narrow(vec![Some(7 * ONE), None]), narrow(vec![Some(ONE / 10)]));
+        let (large, fine) = (narrow(vec![Some(10_i128.pow(17) * ONE)]), narrow(vec![Some(1)]));
+        let wide = || DataType::Decimal128(38, 18);
+        for (met, kind) in [
+            (vec![&whole, &whole], DataType::Decimal64(18, 0)),
+            (vec![&whole, &tenths], DataType::Decimal64(18, 1)),
+            (vec![&large, &tenths], wide()),
+            (vec![&fine, &whole, &tenths], wide()),
+        ] {
+            let made = alike(&met).unwrap();
+            assert!(made.iter().all(|column| *column.data_type() == kind), "{kind}");
+            let same = made.iter().zip(met).all(|(made, met)| widened(made) == widened(met));
+            assert!(same, "{kind}");
+        }
+        assert!(alike(&[&whole, &(Arc::new(arrow_array::Int64Array::from(vec![1])) as ArrayRef)]).is_none());
+    }
+
+    #[test]
+    fn figures_are_looked_up_in_either_width() {
+        let figures = column([Some(5 * ONE), Some(ONE / 2), None, Some(-ONE)]);
+        let wanted = ["5.00", "0.25", "-1", "0.0000000000000000001", "79228162514264337593543950335"];
+        let wanted = wanted.map(|figure| figure.parse().unwrap());
+        for column in [narrowed(&figures), Arc::new(figures.clone())] {
+            for missing in [false, true] {
+                let found = is_any(&column, &wanted, missing).unwrap();
+                assert_eq!(found, BooleanArray::from(vec![true, false, missing, true]));
+            }
+        }
+        assert!(
+            is_any(&(Arc::new(arrow_array::Int64Array::from(vec![5])) as ArrayRef), &wanted, true).is_none()
         );
     }
 

@@ -1,20 +1,18 @@
 //! Puts fetched cells in the order of rows. Sorted once when they come, they need not be sorted for every answer.
 
-use std::sync::Arc;
-
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
-use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
-use arrow_ord::sort::{SortColumn, lexsort_to_indices};
+use arrow_array::{RecordBatch, UInt32Array};
 use arrow_schema::ArrowError;
 use arrow_select::take::take_record_batch;
 
 use crate::catalogue::measurement::Measurement;
+use crate::frame::sort_key::SortKeys;
 use crate::store::block::PERIOD_COLUMN;
 
 /// The cells by period, then by the members of each dimension, unknown labels last; equal ones as they came.
 pub(super) fn in_order(measurement: &Measurement, cells: RecordBatch) -> Result<RecordBatch, ArrowError> {
-    let mut axes: Vec<ArrayRef> = Vec::new();
+    let mut axes: Vec<Vec<u32>> = Vec::new();
     for (field, column) in cells.schema_ref().fields().iter().zip(cells.columns()) {
         let Some(ids) = column.as_dictionary_opt::<Int32Type>() else { continue };
         let dimension = measurement.dimensions.iter().find(|dimension| dimension.id.as_str() == field.name());
@@ -30,22 +28,20 @@ pub(super) fn in_order(measurement: &Measurement, cells: RecordBatch) -> Result<
         };
         let positions: Vec<u32> = ids.values().as_string::<i32>().iter().map(position).collect();
         let of_row = |key: Option<i32>| positions.get(usize::try_from(key?).ok()?).copied();
-        axes.push(Arc::new(ids.keys().iter().map(of_row).collect::<UInt32Array>()));
+        axes.push(ids.keys().iter().map(|key| of_row(key).unwrap_or(u32::MAX)).collect());
     }
-    // The sort is not stable by itself.
-    axes.push(Arc::new(UInt32Array::from_iter_values((0..).take(cells.num_rows()))));
-    let columns: Vec<_> = axes.into_iter().map(|values| SortColumn { values, options: None }).collect();
-    let rows = lexsort_to_indices(&columns, None)?;
-    match rows.values().is_sorted() {
-        true => Ok(cells),
-        false => take_record_batch(&cells, &rows),
+    match SortKeys::new(axes.iter().map(Vec::as_slice).collect()).sorted() {
+        None => Ok(cells),
+        Some(rows) => take_record_batch(&cells, &UInt32Array::from(rows)),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use arrow_array::types::UInt32Type;
-    use arrow_array::{Array, DictionaryArray};
+    use arrow_array::{Array, ArrayRef, DictionaryArray};
 
     use super::*;
     use crate::plan::fixture;

@@ -10,11 +10,11 @@ use arrow_array::builder::StringBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, UInt32Type};
 use arrow_array::{
-    Array, ArrayRef, Decimal128Array, DictionaryArray, Int32Array, StringArray, TimestampMillisecondArray,
-    UInt32Array,
+    Array, ArrayRef, DictionaryArray, Int32Array, StringArray, TimestampMillisecondArray, UInt32Array,
 };
 use arrow_buffer::{NullBuffer, ScalarBuffer};
 use arrow_select::concat::concat;
+use arrow_select::interleave::interleave;
 use arrow_select::take::take;
 use chrono::{DateTime, Utc};
 
@@ -137,7 +137,7 @@ impl<'a> Assembly<'a> {
         let held = work::hold(self.estimated_bytes(block))?;
         let mut rows = Rows::read(self, block, last)?;
         if self.source.form == CellForm::Long {
-            rows.spread();
+            rows.spread()?;
         }
         let mut columns = Vec::new();
         for &index in self.needed {
@@ -215,7 +215,7 @@ struct Rows<'a> {
     /// In the order of the measures.
     figures: Vec<ArrayRef>,
     /// In the long form, one figure per row.
-    value: Option<Decimal128Array>,
+    value: Option<ArrayRef>,
 }
 
 impl<'a> Rows<'a> {
@@ -249,7 +249,7 @@ impl<'a> Rows<'a> {
     }
 
     /// Converts one column per measure to one row per measure.
-    fn spread(&mut self) {
+    fn spread(&mut self) -> Result<(), FrameError> {
         let (count, measures) = (self.count, self.assembly.measures);
         let spread = |positions: &mut UInt32Array| {
             let places = positions.values().iter();
@@ -262,10 +262,8 @@ impl<'a> Rows<'a> {
         self.sort_keys.push(UInt32Array::from_iter_values(std::iter::repeat_n(numbers, count).flatten()));
         self.count = count * measures.len();
         self.axes.push(Some(Axis::Measure));
-        let wide: Vec<_> = self.figures.iter().filter_map(figures::widened).collect();
-        let figure =
-            |row: usize| wide.iter().map(move |figures| figures.is_valid(row).then(|| figures.value(row)));
-        self.value = Some(figures::column((0..count).flat_map(figure)));
+        self.value = Some(in_turn(&self.figures, count)?);
+        Ok(())
     }
 
     /// The positions of rows on an axis; unknown labels have the numbers after the members'.
@@ -290,13 +288,13 @@ impl<'a> Rows<'a> {
             Fact::Measure(measure) => {
                 let at = self.assembly.measures.iter().position(|&other| other == measure);
                 let figures = at.map(|at| self.figures[at].clone());
-                Ok(figures.unwrap_or_else(|| Arc::new(figures::column(vec![None; self.count]))))
+                Ok(figures.unwrap_or_else(|| figures::narrowed(&figures::column(vec![None; self.count]))))
             }
-            Fact::Value => Ok(Arc::new(self.value.clone().ok_or_else(lacking)?)),
+            Fact::Value => self.value.clone().ok_or_else(lacking),
             Fact::Status => Ok(Arc::new(self.statuses()?)),
             Fact::ValueAttribute => {
                 let value = self.value.as_ref().ok_or_else(lacking)?;
-                Ok(Arc::new(statuses(&[value as &dyn Array], self.count)?))
+                Ok(Arc::new(statuses(&[value.as_ref()], self.count)?))
             }
             Fact::Updated => Ok(Arc::new(self.updated(block).ok_or_else(lacking)?)),
             Fact::ObservationId => self.observation_ids(),
@@ -362,6 +360,16 @@ impl<'a> Rows<'a> {
             self.with_unknown.get(&axis)?.labels.get(number).map(String::as_str)
         };
         facts::id_at(measurement, axis, position as usize).or_else(unknown).unwrap_or_default()
+    }
+}
+
+/// The figures of all columns in one: those of the first row, then those of the next.
+fn in_turn(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef, FrameError> {
+    let columns = figures::alike(&columns.iter().collect::<Vec<_>>()).unwrap_or_default();
+    let places: Vec<_> = (0..rows).flat_map(|row| (0..columns.len()).map(move |at| (at, row))).collect();
+    match columns.is_empty() {
+        true => Ok(Arc::new(figures::column([]))),
+        false => Ok(interleave(&columns.iter().map(AsRef::as_ref).collect::<Vec<_>>(), &places)?),
     }
 }
 

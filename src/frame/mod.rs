@@ -160,12 +160,15 @@ impl Frame {
         if let [only] = frames {
             return Ok(Some(only.clone()));
         }
-        let held = work::hold(frames.iter().map(Self::bytes).sum())?;
-        let batch = match frames.iter().all(|frame| frame.batch.schema_ref() == first.batch.schema_ref()) {
-            true => concat_batches(&first.batch.schema(), frames.iter().map(|frame| &frame.batch))?,
+        // Figures that are widened take twice as much before they are joined, and again afterwards.
+        let are_alike = frames.iter().all(|frame| frame.batch.schema_ref() == first.batch.schema_ref());
+        let bytes: u64 = frames.iter().map(Self::bytes).sum();
+        let held = work::hold(if are_alike { bytes } else { 4 * bytes })?;
+        let batches: Vec<&RecordBatch> = frames.iter().map(|frame| &frame.batch).collect();
+        let batch = match are_alike {
+            true => concat_batches(&first.batch.schema(), batches)?,
             false => {
-                let batches = frames.iter().map(|frame| figures::widened_batch(&frame.batch));
-                let batches = batches.collect::<Result<Vec<_>, _>>()?;
+                let batches = figures::alike_batches(&batches)?;
                 let schema = batches.first().map_or_else(|| first.batch.schema(), RecordBatch::schema);
                 concat_batches(&schema, &batches)?
             }

@@ -17,7 +17,13 @@ impl<'a> SortKeys<'a> {
     pub(super) fn of(batch: &'a RecordBatch, columns: Range<usize>) -> Self {
         let columns = batch.columns().get(columns).unwrap_or_default().iter();
         let positions = columns.filter_map(|column| column.as_primitive_opt::<UInt32Type>());
-        Self(positions.map(|positions| &positions.values()[..]).collect())
+        Self::new(positions.map(|positions| &positions.values()[..]).collect())
+    }
+
+    /// Sort keys of which these are the parts, for each the positions of all rows.
+    #[must_use]
+    pub fn new(parts: Vec<&'a [u32]>) -> Self {
+        Self(parts)
     }
 
     /// Compares a row to a sort key.
@@ -52,8 +58,9 @@ impl<'a> SortKeys<'a> {
         Some(numbers)
     }
 
-    /// The row numbers in order; `None` if the rows are sorted already.
-    pub(super) fn sorted(&self) -> Option<Vec<u32>> {
+    /// The row numbers in order, equal ones as they were; `None` if the rows are sorted already.
+    #[must_use]
+    pub fn sorted(&self) -> Option<Vec<u32>> {
         if let Some(numbers) = self.numbers() {
             let sorted = || {
                 let mut rows: Vec<u32> = (0..).take(numbers.len()).collect();

@@ -256,9 +256,10 @@ impl<'a> WindowRows<'a> {
             arrays.push(Arc::new(column));
         }
         for (measure, figures) in self.window.measures.iter().zip(&self.figures) {
-            let figures = figures::column(order.iter().map(|&row| figures[row].flatten()));
+            let figures =
+                figures::narrowed(&figures::column(order.iter().map(|&row| figures[row].flatten())));
             fields.push(Field::new(*measure, figures.data_type().clone(), true));
-            arrays.push(Arc::new(figures));
+            arrays.push(figures);
         }
         RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
     }

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use arrow_array::{
     Array, ArrayRef, BooleanArray, Date32Array, Decimal128Array, DictionaryArray, Float64Array, Int32Array,
     Int64Array, ListArray, NullArray, RecordBatch, StringArray, TimestampMillisecondArray,
     TimestampSecondArray,
 };
+use jobindsats_bridge::feed::figures::{narrowed, with_figures};
 use jobindsats_bridge::odata::media_type::MetadataLevel;
 use jobindsats_bridge::odata::payload::{
     ExpandedRows, Identity, JsonContext, Output, OutputExpand, OutputProperty, PayloadError, is_null,
@@ -89,7 +91,15 @@ fn text(out: Vec<u8>) -> String {
 }
 
 /// A collection in two pieces, as a stream would bring it.
+/// The rows as JSON, which is the same whether figures have 128 bits or 64.
 fn collection(context: &JsonContext<'_>, output: &Output<'_>, next: Option<&str>) -> String {
+    let narrow = with_figures(output.batch, |wide| Some(narrowed(wide.as_primitive_opt()?))).unwrap();
+    let written = collection_of(context, output, next);
+    assert_eq!(collection_of(context, &Output { batch: &narrow, ..*output }, next), written);
+    written
+}
+
+fn collection_of(context: &JsonContext<'_>, output: &Output<'_>, next: Option<&str>) -> String {
     let mut out = Vec::new();
     write_collection_start(&mut out, context, Some(7));
     write_rows(&mut out, context, output, 0..1, true).unwrap();

@@ -123,6 +123,15 @@ fn rows_are_sorted_counted_and_cut() {
     assert_eq!(answer("$skip=18446744073709551615&$top=18446744073709551615"), Vec::<String>::new());
     let (rows, count) = answered("$filter=Antal gt 0&$top=1&$count=true");
     assert_eq!((rows.len(), count), (1, 3));
+    // Bounds with more decimals, or more digits, than the figures have.
+    assert_eq!(
+        answered("$filter=Antal gt 12.49&$orderby=Antal").0,
+        ["2026M07/2.1", "2026M06/T", "2026M07/T"]
+    );
+    assert_eq!(answered("$filter=Antal ge -2.51 and Antal lt 12.501").1, 3);
+    assert_eq!(answered("$filter=Antal lt 79228162514264337593543950335").1, 5);
+    assert_eq!(answered("$filter=Antal eq 12.50000 or Antal ne Antal or Antal eq -2.49").1, 1);
+    assert_eq!(answered("$filter=Antal in (12.5,-2.5000,0.25,null)").1, 3);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use arrow_array::{
     ArrayRef, BooleanArray, Date32Array, Decimal128Array, DictionaryArray, Int32Array, RecordBatch,
@@ -10,6 +11,7 @@ use arrow_array::{
 use chrono::{DateTime, TimeZone, Utc};
 use jobindsats_bridge::feed::arrays::value_at;
 use jobindsats_bridge::feed::column::{Column, Fact};
+use jobindsats_bridge::feed::figures::{narrowed, with_figures};
 use jobindsats_bridge::feed::spelling::FormerNames;
 use jobindsats_bridge::feed::{Feed, FeedId, Navigation, RowSource, Set};
 use jobindsats_bridge::frame::Frame;
@@ -183,11 +185,18 @@ pub fn answer(query: &str) -> Vec<String> {
     answered(query).0
 }
 
-/// The rows that answer and the count.
+/// The rows that answer and the count, which are the same whether figures have 128 bits or 64.
 pub fn answered(query: &str) -> (Vec<String>, u64) {
+    let narrow = with_figures(&rows(), |wide| Some(narrowed(wide.as_primitive_opt()?))).unwrap();
+    let [wide, narrow] = [rows(), narrow].map(|rows| answered_from(&rows, query));
+    assert_eq!(wide, narrow, "{query}");
+    wide
+}
+
+fn answered_from(rows: &RecordBatch, query: &str) -> (Vec<String>, u64) {
     let feed = feed();
     let bound = ask("Hovedtal", query).unwrap_or_else(|error| panic!("{query}: {error}"));
-    let mut frame = Frame::of_list(&rows()).unwrap();
+    let mut frame = Frame::of_list(rows).unwrap();
     if let Some(condition) = bound.condition(&feed.sets[0]) {
         frame = frame.filter(&condition).unwrap();
     }

@@ -12,7 +12,6 @@ use arrow_schema::{ArrowError, DataType};
 use super::EvalError;
 use super::column::{ColumnarValue, text};
 use crate::budget::work;
-use crate::catalogue::value::to_stored;
 use crate::feed::arrays::scalar;
 use crate::feed::figures;
 use crate::odata::value::Value;
@@ -75,15 +74,12 @@ fn with_value(
             Comparison::Lt | Comparison::Le | Comparison::Gt | Comparison::Ge => Ok(None),
         };
     }
-    let cell = scalar(value, array.data_type());
-    match (cell, figures::widened(array)) {
-        (Some(cell), _) => by_kernel(array, comparison, &cell).map(Some),
-        // The value may have more decimals than the figures of the column.
-        (None, Some(wide)) => {
-            scalar(value, wide.data_type()).map(|cell| by_kernel(&wide, comparison, &cell)).transpose()
-        }
-        (None, None) => Ok(None),
+    if let Some(cell) = scalar(value, array.data_type()) {
+        return by_kernel(array, comparison, &cell).map(Some);
     }
+    // The value may have more decimals or digits than the figures of the column.
+    let Some(wide) = figures::widened(array) else { return Ok(None) };
+    scalar(value, wide.data_type()).map(|cell| by_kernel(&wide, comparison, &cell)).transpose()
 }
 
 /// `None` if the types differ or are not supported by the kernels.
@@ -92,10 +88,8 @@ fn with_column(
     comparison: Comparison,
     right: &ArrayRef,
 ) -> Result<Option<BooleanArray>, ArrowError> {
-    if left.data_type() != right.data_type()
-        && let (Some(left), Some(right)) = (figures::widened(left), figures::widened(right))
-    {
-        return by_kernel(&left, comparison, &right).map(Some);
+    if let Some([left, right]) = figures::alike(&[left, right]).as_deref() {
+        return by_kernel(left, comparison, right).map(Some);
     }
     let is_exact = !matches!(left.data_type(), DataType::Dictionary(..) | DataType::Float64);
     let alike = is_exact && left.data_type() == right.data_type();
@@ -139,10 +133,9 @@ pub(super) fn is_in(
 fn by_lookup(array: &ArrayRef, values: &[Value]) -> Option<BooleanArray> {
     let has_null = values.iter().any(Value::is_null);
     let values = values.iter().filter(|value| !value.is_null());
-    if let Some(figures) = figures::widened(array) {
-        let wanted = values.map(|value| to_stored(value.as_decimal()?)).collect::<Option<HashSet<_>>>()?;
-        let is_in = |figure: Option<i128>| Some(figure.map_or(has_null, |figure| wanted.contains(&figure)));
-        return Some(figures.iter().map(is_in).collect());
+    if figures::is_figures(array.data_type()) {
+        let wanted = values.map(Value::as_decimal).collect::<Option<Vec<_>>>()?;
+        return figures::is_any(array, &wanted, has_null);
     }
     match array.data_type() {
         DataType::Utf8 => {
