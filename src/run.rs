@@ -1,6 +1,7 @@
 //! What each command does.
 
 pub mod check;
+mod lines;
 pub mod user;
 
 use std::error::Error;
@@ -15,10 +16,10 @@ use crate::probe::{self, CallerOptions};
 use crate::refresh::indicators::Pace;
 use crate::refresh::read_ahead::{Budget, TablesReport};
 use crate::refresh::sync::keeper::SyncScope;
+use crate::run::lines::SafeLines;
 use crate::service::{self, Service, ServiceOptions, UpstreamChoice};
 use crate::settings::described;
 use crate::settings::key::ApiKey;
-use crate::settings::redact::redact;
 use crate::settings::{self, Settings, UpstreamSettings};
 use crate::simulator::{self, DumpExtent, DumpOptions, Simulator, SimulatorOptions, Variant};
 use crate::upstream::retry::Retry;
@@ -442,21 +443,7 @@ fn log(filter: &str) -> Outcome {
     // The HTTP library's messages about its worker threads are noise unless `BRIDGE_LOG` asks for them.
     let filter = EnvFilter::try_new(format!("actix_server=warn,{filter}")).map_err(wrong)?;
     let coloured = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let lines = || RedactedLines(io::stderr());
+    let lines = move || SafeLines::new(coloured);
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines).with_ansi(coloured).init();
     Ok(())
-}
-
-/// Standard error without keys: log lines repeat what others have written.
-struct RedactedLines(io::Stderr);
-
-impl Write for RedactedLines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write_all(redact(&String::from_utf8_lossy(bytes)).as_bytes())?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
-    }
 }

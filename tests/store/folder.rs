@@ -289,3 +289,14 @@ async fn files_of_every_form_are_read() {
         assert_eq!(counts.damaged.load(Ordering::Relaxed), 0, "form {form}");
     }
 }
+
+#[test]
+fn a_name_from_outside_leads_to_no_other_folder() {
+    for name in ["../../evil", "..", ".", "/etc/passwd", "a/b", "a\\b", "nul\0", ""] {
+        let plain = jobindsats_bridge::disk::plain_name(name);
+        assert!(
+            plain.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '%'),
+            "{name}: {plain}"
+        );
+    }
+}

@@ -6,14 +6,9 @@
 Starts the program's simulator, a proxy that gives some of its members and breakdowns other labels, and the service behind them.
 """
 
-import http.server
-import json
-import subprocess
 import sys
 import tempfile
-import threading
 import time
-import urllib.request
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "clients" / "python"))
@@ -25,7 +20,7 @@ import workbook  # noqa: E402
 from choices import Choice, feed  # noqa: E402
 from duckdb_extensions import import_extension  # noqa: E402
 from figures import same  # noqa: E402
-from service import unset  # noqa: E402
+from relabelled import relabelled  # noqa: E402
 
 ODD = {
     "A-kassen Ase": """Kasse "A" <b>&amp;</b> 'x'""",
@@ -63,40 +58,6 @@ def odd(value):
     return value
 
 
-def proxy(upstream: str) -> http.server.ThreadingHTTPServer:
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            request = urllib.request.Request(upstream + self.path, headers={"Authorization": self.headers["Authorization"]})
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                body = json.dumps(odd(json.load(answer))).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json; charset=utf-8")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server
-
-
-def started(command: list[str], log: Path, mark: str, environment: dict[str, str]) -> tuple[subprocess.Popen, str]:
-    """A program once it says where it is, and its address."""
-    with log.open("w") as file:
-        program = subprocess.Popen(command, stdout=file, stderr=file, env=unset() | environment)
-    for _ in range(120):
-        said = log.read_text()
-        if mark in said:
-            return program, "http://" + said.split(mark)[1].split("/")[0]
-        assert program.poll() is None, said
-        time.sleep(0.5)
-    program.kill()
-    sys.exit(f"{command} does not start: {log.read_text()}")
-
-
 def wait_for_table(service: str) -> None:
     for _ in range(120):
         if requests.get(f"{service}/odata/jobindsats/y25i01/", timeout=60).ok:
@@ -126,29 +87,8 @@ def read_files(service: str) -> None:
 
 def main(binary: str) -> None:
     import_extension("httpfs")
-    programs = []
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        try:
-            program, simulator = started([binary, "simulator", "--listen", "127.0.0.1:0"], folder / "simulator.log", 'url="http://', {})
-            programs.append(program)
-            settings = {
-                "JOBINDSATS_API_KEY": "no-key-at-all",
-                "JOBINDSATS_API_URL": f"http://127.0.0.1:{proxy(simulator).server_port}/v3",
-                "BRIDGE_LISTEN": "127.0.0.1:0",
-                "BRIDGE_DATA_DIR": str(folder / "data"),
-            }
-            program, service = started([binary], folder / "service.log", "paste http://", settings)
-            programs.append(program)
-            read_files(service)
-        except BaseException:
-            for log in folder.glob("*.log"):
-                print(log.read_text()[-2000:])
-            raise
-        finally:
-            for program in programs:
-                program.kill()
-                program.wait()
+    with relabelled(binary, lambda _, answer: odd(answer)) as (service, _):
+        read_files(service)
 
 
 if __name__ == "__main__":

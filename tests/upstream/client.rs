@@ -80,6 +80,19 @@ async fn a_compressed_answer_is_read() {
     assert_eq!(client(&server).data(&one_cell()).await.unwrap().row_count(), 1);
 }
 
+/// What unpacks to more than an answer may have is given up while it is unpacked.
+#[tokio::test]
+async fn an_answer_that_unpacks_to_too_much_is_refused() {
+    let limit = 4 * 1024 * 1024;
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    gzip.write_all(&vec![b' '; limit + 1]).unwrap();
+    let packed = gzip.finish().unwrap();
+    assert!(packed.len() < limit / 500, "{} bytes", packed.len());
+    let server = CannedServer::start([Canned::new(200, packed).header("Content-Encoding", "gzip")]).await;
+    let error = client(&server).tables().await.unwrap_err();
+    assert_eq!(error.failure, Failure::Decode(DecodeError::TooLong { limit }));
+}
+
 #[tokio::test]
 async fn passing_trouble_is_tried_again_until_it_has_passed() {
     let troubles = [
