@@ -40,15 +40,32 @@ fn tests_below(folder: &str) -> BTreeSet<String> {
     found
 }
 
-#[test]
-fn every_test_that_the_conformance_lists_name_is_there() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/conformance.md");
-    let page = std::fs::read_to_string(page).unwrap();
+/// The text of a document, all of whose tests are there; it names more than `least`.
+fn naming_tests(document: &str, least: usize) -> String {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(document)).unwrap();
     let named: BTreeSet<(&str, &str)> = page.split('`').filter_map(|text| text.split_once("::")).collect();
-    assert!(named.len() > 50, "{} tests are named", named.len());
+    assert!(named.len() > least, "{document} names {} tests", named.len());
     let missing: Vec<_> =
         named.into_iter().filter(|(folder, name)| !tests_below(folder).contains(*name)).collect();
-    assert!(missing.is_empty(), "{missing:?}");
+    assert!(missing.is_empty(), "{document}: {missing:?}");
+    page
+}
+
+#[test]
+fn every_threat_names_the_tests_that_hold_it() {
+    let page = naming_tests("SECURITY.md", 30);
+    let rows: Vec<&str> =
+        page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| what ")).collect();
+    let unheld: Vec<_> = rows
+        .iter()
+        .filter(|row| !row.contains("::") && !row.contains("tests/") && !row.ends_with("| not held |"))
+        .collect();
+    assert!(rows.len() > 20 && unheld.is_empty(), "{} rows; {unheld:?}", rows.len());
+}
+
+#[test]
+fn every_test_that_the_conformance_lists_name_is_there() {
+    let page = naming_tests("docs/conformance.md", 50);
     let met = page.lines().filter(|line| line.contains("| met"));
     let unheld: Vec<_> = met
         .filter(|line| {

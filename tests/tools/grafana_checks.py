@@ -26,7 +26,11 @@ from grafana_foundation_sdk.cog import plugins
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-GRAFANA = pathlib.Path(__file__).resolve().parents[2] / "grafana"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+GRAFANA = ROOT / "grafana"
+RUNBOOK = "docs/runbook.md"
+# What the runbook says of each alert.
+PARTS = ["Means", "See", "Do"]
 STATES = {"noDataState": {"Alerting", "NoData", "OK", "KeepLast"}, "execErrState": {"Alerting", "Error", "OK", "KeepLast"}}
 COMPARISONS = {"gt": ">", "lt": "<"}
 # Alerts that find nothing to look at in good times, or where no budget is set.
@@ -117,6 +121,24 @@ def check_links(rules, boards):
     panels = {(board["uid"], panel["id"]) for board in boards.values() for panel in board["panels"]}
     for rule in rules:
         assert (rule["dashboardUid"], rule["panelId"]) in panels, f"{rule['uid']} links to no panel"
+
+
+def anchor(heading):
+    """The anchor that forges give a heading."""
+    return "".join(letter for letter in heading if letter.isalnum() or letter in " -_").replace(" ", "-").lower()
+
+
+def check_runbook(rules):
+    """Each alert has its section in the runbook, each section an alert, and the alert leads to it."""
+    text = (ROOT / RUNBOOK).read_text()
+    sections = dict(re.findall(r"^### (.+)\n((?:(?!#).*\n)*)", text, re.MULTILINE))
+    titles = [rule["title"] for rule in rules]
+    assert list(sections) == titles, f"{RUNBOOK} has other sections than there are alerts: {set(sections) ^ set(titles) or 'another order'}"
+    for rule in rules:
+        parts = re.findall(r"^- \*\*(\w+)\*\*", sections[rule["title"]], re.MULTILINE)
+        assert parts == PARTS, f"{RUNBOOK}, {rule['title']}: {parts} instead of {PARTS}"
+        expected = f"{RUNBOOK}#{anchor(rule['title'])}"
+        assert rule["annotations"].get("runbook") == expected, f"{rule['uid']}: its annotation runbook is not {expected}"
 
 
 def check_queries(folder, rules, boards):
@@ -336,6 +358,7 @@ def main():
     groups, rules = alert_rules()
     check_rule_shapes(groups, rules)
     check_links(rules, boards)
+    check_runbook(rules)
     check_rule_file(groups, options.write)
     with tempfile.TemporaryDirectory() as folder:
         queries, alerts = check_queries(pathlib.Path(folder), rules, boards)
