@@ -1,6 +1,7 @@
 //! Danish texts in the source, in files that are shipped, and in pages.
 
 use std::path::Path;
+use std::sync::LazyLock;
 
 use proc_macro2::{TokenStream, TokenTree};
 use regex::Regex;
@@ -52,7 +53,8 @@ pub fn rust_texts() -> impl Iterator<Item = Text> {
 
 /// Adds the string literals; attributes, which doc comments are, and modules of tests are passed over.
 fn collect(tokens: TokenStream, literals: &mut Vec<String>) {
-    let (continued, filled_in) = (Regex::new(r"\\\n\s*").unwrap(), Regex::new(r"\{\w*\}").unwrap());
+    static CONTINUED: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\\\n\s*").unwrap());
+    static FILLED_IN: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\{\w*\}").unwrap());
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
     let is = |token: Option<&TokenTree>, text: &str| token.is_some_and(|token| token.to_string() == text);
     let mut at = 0;
@@ -64,7 +66,7 @@ fn collect(tokens: TokenStream, literals: &mut Vec<String>) {
             TokenTree::Literal(literal) => {
                 let text = literal.to_string();
                 if let Some(text) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
-                    literals.push(filled_in.replace_all(&continued.replace_all(text, ""), "…").into_owned());
+                    literals.push(FILLED_IN.replace_all(&CONTINUED.replace_all(text, ""), "…").into_owned());
                 }
             }
             _ => {}
