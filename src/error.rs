@@ -84,6 +84,16 @@ pub fn excerpt(text: &str) -> String {
     }
 }
 
+/// The innermost cause; the outer errors add nothing but the names of their layers.
+#[must_use]
+pub fn innermost(error: &dyn Error) -> String {
+    let mut cause = error;
+    while let Some(below) = cause.source() {
+        cause = below;
+    }
+    excerpt(&cause.to_string())
+}
+
 /// The first of the candidates that are nearest to a name; see [`distance`].
 #[must_use]
 pub fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {

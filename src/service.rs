@@ -45,6 +45,7 @@ use crate::service::limits::{answer_limits, check_cell_limit, connections, upstr
 use crate::settings::key::ApiKey;
 use crate::settings::{BridgeSettings, MEGABYTE};
 use crate::sign_in::reader::Reader;
+use crate::sign_in::token::Accepted;
 use crate::sign_in::{self, SignIn};
 use crate::store::CellStore;
 use crate::store::revisions::RevisionLog;
@@ -275,7 +276,9 @@ fn check_clock(clock: &Clock) -> Result<(), StartError> {
 /// Who may read, as the settings say it.
 pub(crate) fn sign_in(settings: &BridgeSettings, clock: &Clock) -> Result<Arc<SignIn>, sign_in::OpenError> {
     let (users, metrics_password) = (settings.users_file.clone(), settings.metrics_password_file.clone());
-    Ok(Arc::new(SignIn::open(sign_in::Files { users, metrics_password }, clock.clone())?))
+    let audiences = settings.token_audience.clone();
+    let tokens = settings.token_issuer.clone().map(|issuer| Accepted { issuer, audiences });
+    Ok(Arc::new(SignIn::open(sign_in::Files { users, metrics_password }, tokens, clock.clone())?))
 }
 
 /// Refuses an address that others can reach, unless it was said who may read.
@@ -402,7 +405,9 @@ fn background(state: &AppState, options: &ServiceOptions, stop: &watch::Sender<b
     let indicators =
         indicators::run(Arc::clone(&state.indicators), options.pace, options.clock.clone(), stop.subscribe());
     let ahead = read_ahead::run(Arc::clone(&state.ahead), stop.subscribe());
-    vec![tokio::spawn(catalogue), tokio::spawn(indicators), tokio::spawn(ahead)]
+    let issuer = state.sign_in.issuer().map(|issuer| tokio::spawn(issuer.run(stop.subscribe())));
+    let others = [tokio::spawn(catalogue), tokio::spawn(indicators), tokio::spawn(ahead)];
+    others.into_iter().chain(issuer).collect()
 }
 
 impl Service {

@@ -86,6 +86,10 @@ pub struct BridgeSettings {
     pub user_header: Option<String>,
     /// `BRIDGE_USERS_FILE`
     pub users_file: Option<PathBuf>,
+    /// `BRIDGE_TOKEN_ISSUER`, letter by letter as tokens name it
+    pub token_issuer: Option<String>,
+    /// `BRIDGE_TOKEN_AUDIENCE`
+    pub token_audience: Vec<String>,
     /// `BRIDGE_OPEN`
     #[serde(deserialize_with = "switch")]
     pub open: bool,
@@ -130,6 +134,8 @@ impl Default for BridgeSettings {
             trusted_proxies: TrustedProxies::default(),
             user_header: None,
             users_file: None,
+            token_issuer: None,
+            token_audience: Vec::new(),
             open: false,
             metrics_password_file: None,
             cors_origins: Vec::new(),
@@ -188,6 +194,10 @@ pub enum SettingsError {
         "BRIDGE_USER_HEADER: set BRIDGE_TRUSTED_PROXIES to the proxies that may send it, and BRIDGE_USERS_FILE to the users who may read"
     )]
     HeaderAlone,
+    #[error(
+        "BRIDGE_TOKEN_ISSUER and BRIDGE_TOKEN_AUDIENCE: set both, and BRIDGE_USERS_FILE to the file with the groups that may read"
+    )]
+    TokensAlone,
     #[error("JOBINDSATS_API_KEY and JOBINDSATS_API_KEY_FILE are both set; keep one")]
     TwoKeys,
     #[error("JOBINDSATS_API_KEY_FILE: {0}")]
@@ -296,6 +306,12 @@ fn expected(variable: &str) -> String {
         "BRIDGE_USER_HEADER" => {
             "a header that no client needs to send and the proxy sets, such as X-Forwarded-User"
         }
+        "BRIDGE_TOKEN_ISSUER" => {
+            "the iss of its tokens, an address with https, such as https://sts.windows.net/7b3c0c4e-0000-4000-8000-000000000001/"
+        }
+        "BRIDGE_TOKEN_AUDIENCE" => {
+            "what is in the aud of its tokens, with commas between, such as https://tal.kommune.example"
+        }
         "BRIDGE_OPEN" => "1 or 0",
         "BRIDGE_CORS_ORIGINS" => {
             "origins with commas between, each with scheme, host and port alone, such as https://tal.kommune.example"
@@ -327,11 +343,41 @@ fn checked(mut bridge: BridgeSettings) -> Result<BridgeSettings, SettingsError> 
             return Err(SettingsError::HeaderAlone);
         }
     }
+    check_tokens(&mut bridge)?;
     bridge.cors_origins = bridge.cors_origins.iter().map(|text| origin(text)).collect::<Result<_, _>>()?;
     bridge.ready_tables = table_ids(&bridge.ready_tables)
         .ok_or_else(|| wrong("BRIDGE_READY_TABLES", &expected("BRIDGE_READY_TABLES")))?;
     bridge.public_url = bridge.public_url.map(|url| url_root("BRIDGE_PUBLIC_URL", &url)).transpose()?;
     Ok(bridge)
+}
+
+/// Checks what is set of tokens: all of it or nothing.
+fn check_tokens(bridge: &mut BridgeSettings) -> Result<(), SettingsError> {
+    const VARIABLE: &str = "BRIDGE_TOKEN_ISSUER";
+    let audiences = bridge.token_audience.iter().map(|text| text.trim().to_owned());
+    bridge.token_audience = audiences.filter(|text| !text.is_empty()).collect();
+    let Some(issuer) = &bridge.token_issuer else {
+        return if bridge.token_audience.is_empty() { Ok(()) } else { Err(SettingsError::TokensAlone) };
+    };
+    let root = url_root(VARIABLE, issuer)?;
+    if !reqwest::Url::parse(&root).is_ok_and(|url| is_protected(&url)) {
+        return Err(wrong(VARIABLE, &expected(VARIABLE)));
+    }
+    let is_whole = !bridge.token_audience.is_empty() && bridge.users_file.is_some();
+    if is_whole { Ok(()) } else { Err(SettingsError::TokensAlone) }
+}
+
+/// Whether nobody on the way can change what is read from an address: it is encrypted, or of this machine.
+#[must_use]
+pub fn is_protected(url: &reqwest::Url) -> bool {
+    url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url))
+}
+
+/// Whether an address is of this machine.
+#[must_use]
+pub fn is_loopback(url: &reqwest::Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// A header's name as it is compared; `None` if it is none, or one with a meaning of its own for this program.
@@ -509,6 +555,10 @@ mod tests {
             ("BRIDGE_CORS_ORIGINS", "https://tal.example,tal.example", "scheme, host and port alone"),
             ("BRIDGE_CORS_ORIGINS", "https://tal.example/side", "scheme, host and port alone"),
             ("BRIDGE_OPEN", "ja", "1 or 0"),
+            ("BRIDGE_TOKEN_ISSUER", "http://login.example/", "an address with https"),
+            ("BRIDGE_TOKEN_ISSUER", "login.example", "an address with https"),
+            ("BRIDGE_TOKEN_ISSUER", "https://login.example/?tenant=1", "an address with https"),
+            ("BRIDGE_TOKEN_ISSUER", "https://login.example/", "BRIDGE_TOKEN_AUDIENCE: set both"),
         ] {
             let error = settings(&[(variable, value)]).unwrap_err().to_string();
             assert!(error.starts_with(variable) && error.contains(example), "{variable}={value}: {error}");
@@ -557,6 +607,16 @@ mod tests {
         assert_eq!(settings(&header).unwrap_err(), SettingsError::HeaderAlone, "without users");
         let with_users = settings(&[header[0], header[1], ("BRIDGE_USERS_FILE", "users")]).unwrap();
         assert_eq!(with_users.bridge.user_header.as_deref(), Some("x-forwarded-user"));
+        let tokens = [
+            ("BRIDGE_TOKEN_ISSUER", "http://127.0.0.1:9/a/"),
+            ("BRIDGE_TOKEN_AUDIENCE", "https://tal.example, api://tal,"),
+        ];
+        for alone in [&tokens[..1], &tokens[1..], &tokens] {
+            assert_eq!(settings(alone).unwrap_err(), SettingsError::TokensAlone, "{alone:?}");
+        }
+        let with_users = settings(&[tokens[0], tokens[1], ("BRIDGE_USERS_FILE", "users")]).unwrap().bridge;
+        assert_eq!(with_users.token_issuer.as_deref(), Some(tokens[0].1), "letter by letter");
+        assert_eq!(with_users.token_audience, ["https://tal.example", "api://tal"]);
         let error = settings(&[("BRIDGE_PAGEROWS", "7")]).unwrap_err().to_string();
         assert!(
             error.contains("BRIDGE_PAGEROWS") && error.contains("did you mean `BRIDGE_PAGE_ROWS`"),

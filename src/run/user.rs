@@ -26,6 +26,9 @@ pub enum UserCommand {
         /// Make neither: a proxy signs the user in (BRIDGE_USER_HEADER)
         #[arg(long, conflicts_with = "key")]
         proxy: bool,
+        /// Add no user, but a group or role that the tokens of BRIDGE_TOKEN_ISSUER name
+        #[arg(long, conflicts_with_all = ["key", "proxy"])]
+        group: bool,
         /// The tables that the user may read, such as y25i01,y30r21; all without it
         #[arg(long, value_name = "TABLE,…")]
         tables: Option<String>,
@@ -44,12 +47,13 @@ pub fn user(command: UserCommand) -> Result<(), Box<dyn Error>> {
     let settings = Settings::from_env()?;
     let path = settings.bridge.users_file.ok_or("set BRIDGE_USERS_FILE to the file of the users")?;
     match command {
-        UserCommand::Add { name, key, proxy, tables } => {
+        UserCommand::Add { name, key, proxy, group, tables } => {
             let (name, tables) = (UserName::new(&name)?, allowed(tables)?);
-            match (key, proxy) {
-                (true, _) => add_with_key(&path, name, &tables)?,
-                (_, true) => users_file::add(&path, name, &Secret::None, &tables)?,
-                (false, false) => {
+            match (key, proxy, group) {
+                (true, ..) => add_with_key(&path, name, &tables)?,
+                (_, true, _) => users_file::add(&path, name, &Secret::None, &tables)?,
+                (.., true) => users_file::add(&path, name, &Secret::Group, &tables)?,
+                (false, false, false) => {
                     let hash = PasswordHash::new(&password(&name)?)?;
                     users_file::add(&path, name, &Secret::Password(hash), &tables)?;
                 }

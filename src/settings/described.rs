@@ -122,6 +122,16 @@ pub const DESCRIBED: &[Described] = &[
         meaning: "the users and keys that may read, written by the command user; without it everybody may",
     },
     Described {
+        variable: "BRIDGE_TOKEN_ISSUER",
+        default: "none",
+        meaning: "the iss of tokens with which accounts of the organisation sign in; groups are in BRIDGE_USERS_FILE",
+    },
+    Described {
+        variable: "BRIDGE_TOKEN_AUDIENCE",
+        default: "none",
+        meaning: "what is in the aud of these tokens, with commas between",
+    },
+    Described {
         variable: "BRIDGE_OPEN",
         default: "0",
         meaning: "1: everybody who reaches BRIDGE_LISTEN may read, even if that is no loopback address",

@@ -5,16 +5,21 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{LazyLock, PoisonError, RwLock};
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use regex::Regex;
 use secrecy::{ExposeSecret, SecretString};
 
 /// What keys of users begin with, so that they are recognised where they do not belong.
 pub const USER_KEY_BEGINS: &str = "jb_";
 /// How many letters of Base64 follow.
 pub const USER_KEY_LETTERS: usize = 43;
+/// A signed token: a JSON object, and two more words of Base64 with dots between. Its punctuation may be percent-encoded, as often as
+/// options are put into one another.
+const TOKEN: &str =
+    r"eyJ([A-Za-z0-9_-]|%(25)*(2[Dd]|5[Ff]))*((\.|%(25)*2[Ee])([A-Za-z0-9_-]|%(25)*(2[Dd]|5[Ff]))*){2}";
 /// What stands in the place of a key.
 pub(super) const REDACTED: &str = "[redacted]";
 /// Codings around each other that are looked through.
@@ -87,10 +92,13 @@ pub(super) fn remember(key: &SecretString) {
     }
 }
 
-/// The text without keys: the upstream's, and whatever looks like one of a user.
+/// The text without keys: the upstream's, and whatever looks like a user's key or a token.
 #[must_use]
 pub fn redact(text: &str) -> Cow<'_, str> {
-    let text = without_user_keys(text);
+    let text = match without_user_keys(text) {
+        Cow::Borrowed(text) => without_tokens(text),
+        Cow::Owned(text) => Cow::Owned(without_tokens(&text).into_owned()),
+    };
     let keys = KEYS.read().unwrap_or_else(PoisonError::into_inner);
     keys.iter().fold(text, |text, key| match without(key, &text) {
         Some(redacted) => Cow::Owned(redacted),
@@ -112,6 +120,11 @@ fn without_user_keys(text: &str) -> Cow<'_, str> {
         .map(|at| at..at + USER_KEY_BEGINS.len() + USER_KEY_LETTERS)
         .collect();
     if found.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(cut_out(text, found)) }
+}
+
+fn without_tokens(text: &str) -> Cow<'_, str> {
+    static FORM: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(TOKEN).ok());
+    FORM.as_ref().map_or(Cow::Borrowed(text), |form| form.replace_all(text, REDACTED))
 }
 
 /// The text without this key; `None` if it does not hold it.
@@ -395,6 +408,20 @@ mod tests {
             listed(|byte| byte.to_string(), ", "),
             listed(|byte| format!("{byte:03o}"), " "),
         ]
+    }
+
+    #[test]
+    fn what_looks_like_a_token_is_taken_out() {
+        let encode = |text: &str| {
+            percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+        };
+        let token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.a-_Z9";
+        for token in [token, "eyJhbGciOiJub25lIn0.e30.", &encode(token), &encode(&encode(token))] {
+            assert_eq!(redact(&format!("/x?t={token}&y=jb_kort")), "/x?t=[redacted]&y=jb_kort");
+        }
+        for text in ["eyJ", "eyJhbGci.eyJ", "heyJ. Hej.", "eyJæ.x.y"] {
+            assert_eq!(redact(text), text);
+        }
     }
 
     #[test]

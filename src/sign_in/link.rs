@@ -12,6 +12,7 @@ use sha2::Sha256;
 
 use crate::sign_in::SignInError;
 use crate::sign_in::name::UserName;
+use crate::sign_in::reader::{Account, Identity};
 
 /// How long a grant is good, in seconds.
 const GOOD_FOR: i64 = 3600;
@@ -42,13 +43,18 @@ impl Links {
         Ok(Self { key })
     }
 
-    /// A grant for an address. `secret` is what is kept of the user's: who gets a new one ends earlier grants. `target` is the address as it is compared: the same for every spelling.
+    /// A grant for an address. `secret` is what is kept of the user's: who gets a new one ends earlier grants. `target` is the address as
+    /// it is compared: the same for every spelling. An account's ends with its token.
     #[must_use]
-    pub fn grant(&self, user: &UserName, secret: &str, target: &str, now: DateTime<Utc>) -> String {
+    pub fn grant(&self, user: &Identity, secret: &str, target: &str, now: DateTime<Utc>) -> String {
         let until = (now.timestamp().div_euclid(STEP) + 1) * STEP + GOOD_FOR;
-        let until = until.to_be_bytes();
-        let mac = self.mac(&until, user, secret, target).finalize().into_bytes();
-        URL_SAFE_NO_PAD.encode([until.as_slice(), mac.as_slice(), user.as_str().as_bytes()].concat())
+        let until = match user {
+            Identity::User(_) => until,
+            Identity::Account(account) => until.min(account.until.timestamp()),
+        };
+        let (until, user) = (until.to_be_bytes(), written(user));
+        let mac = self.mac(&until, &user, secret, target).finalize().into_bytes();
+        URL_SAFE_NO_PAD.encode([until.as_slice(), mac.as_slice(), user.as_bytes()].concat())
     }
 
     /// Whom a grant for that address was given to.
@@ -58,32 +64,47 @@ impl Links {
     pub fn user(
         &self,
         grant: &str,
-        secret_of: impl FnOnce(&UserName) -> Option<String>,
+        secret_of: impl FnOnce(&Identity) -> Option<String>,
         target: &str,
         now: DateTime<Utc>,
-    ) -> Result<UserName, SignInError> {
+    ) -> Result<Identity, SignInError> {
         let bytes = URL_SAFE_NO_PAD.decode(grant).map_err(|_| SignInError::ForeignLink)?;
         let (until, rest) = bytes.split_first_chunk::<TIME_BYTES>().ok_or(SignInError::ForeignLink)?;
-        let (mac, user) = rest.split_first_chunk::<MAC_BYTES>().ok_or(SignInError::ForeignLink)?;
-        let user = std::str::from_utf8(user).ok().and_then(|user| UserName::new(user).ok());
-        let user = user.ok_or(SignInError::ForeignLink)?;
+        let (mac, text) = rest.split_first_chunk::<MAC_BYTES>().ok_or(SignInError::ForeignLink)?;
+        let text = std::str::from_utf8(text).map_err(|_| SignInError::ForeignLink)?;
+        let user = read(text).ok_or(SignInError::ForeignLink)?;
         let secret = secret_of(&user).ok_or(SignInError::ForeignLink)?;
         // Compared in constant time.
-        self.mac(until, &user, &secret, target).verify_slice(mac).map_err(|_| SignInError::ForeignLink)?;
+        self.mac(until, text, &secret, target).verify_slice(mac).map_err(|_| SignInError::ForeignLink)?;
         if now.timestamp() < i64::from_be_bytes(*until) { Ok(user) } else { Err(SignInError::ExpiredLink) }
     }
 
-    fn mac(&self, until: &[u8; TIME_BYTES], user: &UserName, secret: &str, target: &str) -> Hmac<Sha256> {
+    fn mac(&self, until: &[u8; TIME_BYTES], user: &str, secret: &str, target: &str) -> Hmac<Sha256> {
         let mut mac = keyed(&self.key);
         mac.update(until);
-        mac.update(user.as_str().as_bytes());
-        // Names and secrets have no line breaks.
+        mac.update(user.as_bytes());
+        // Names, accounts as they are written and secrets have no line breaks.
         mac.update(b"\n");
         mac.update(secret.as_bytes());
         mac.update(b"\n");
         mac.update(target.as_bytes());
         mac
     }
+}
+
+/// A user in a grant: the name, or the account as JSON, with which no name begins.
+fn written(user: &Identity) -> String {
+    match user {
+        Identity::User(name) => name.to_string(),
+        Identity::Account(account) => serde_json::to_string(account).unwrap_or_default(),
+    }
+}
+
+fn read(text: &str) -> Option<Identity> {
+    if text.starts_with('{') {
+        return serde_json::from_str::<Account>(text).ok().map(Identity::Account);
+    }
+    UserName::new(text).ok().map(Identity::User)
 }
 
 /// A hash with a key.
@@ -100,8 +121,8 @@ mod tests {
     #[test]
     fn a_grant_is_good_for_its_address_and_an_hour() {
         let (links, now) = (Links::new().unwrap(), "2026-09-15T07:00:00Z".parse::<DateTime<Utc>>().unwrap());
-        let anne = UserName::new("anne").unwrap();
-        let kept = |_: &UserName| Some("kept".to_owned());
+        let anne = Identity::User(UserName::new("anne").unwrap());
+        let kept = |_: &Identity| Some("kept".to_owned());
         let grant = links.grant(&anne, "kept", "/a?b", now);
         assert_eq!(links.grant(&anne, "kept", "/a?b", now + TimeDelta::minutes(9)), grant);
         assert_eq!(links.user(&grant, kept, "/a?b", now + TimeDelta::minutes(69)), Ok(anne.clone()));
@@ -111,7 +132,7 @@ mod tests {
         );
         assert_eq!(links.user(&grant, kept, "/a?c", now), Err(SignInError::ForeignLink));
         assert_eq!(Links::new().unwrap().user(&grant, kept, "/a?b", now), Err(SignInError::ForeignLink));
-        let other = |_: &UserName| Some("new".to_owned());
+        let other = |_: &Identity| Some("new".to_owned());
         assert_eq!(links.user(&grant, other, "/a?b", now), Err(SignInError::ForeignLink), "a new password");
         let bytes = URL_SAFE_NO_PAD.decode(&grant).unwrap();
         for at in 0..bytes.len() {

@@ -1,10 +1,12 @@
 //! Who may read: users with their passwords and keys, and the tables that each may read. Knows nothing of HTTP: whoever is asked by a
 //! request hands its [`Credentials`] to [`SignIn::reader`] and gets the [`Reader`] that it belongs to.
 
+pub mod issuer;
 pub mod link;
 pub mod name;
 pub mod reader;
 pub mod secret;
+pub mod token;
 pub mod users_file;
 
 use std::collections::HashMap;
@@ -26,10 +28,12 @@ use crate::budget::hourly::HourlyBudget;
 use crate::budget::{Exhausted, Resource, Share};
 use crate::clock::Clock;
 use crate::error::{DescribeError, ErrorDescription};
+use issuer::{Issuer, SetupError};
 use link::{Links, keyed};
 use name::UserName;
-use reader::Reader;
+use reader::{Identity, Reader};
 use secret::{KeyHash, PasswordHash, normalised};
+use token::{Accepted, TokenError};
 use users_file::{Users, UsersFileError};
 
 /// How long a password that was found right or wrong is known to be so, in minutes: computing its hash is made to take long.
@@ -64,6 +68,8 @@ pub enum Credentials {
         password: SecretString,
     },
     Key(SecretString),
+    /// A token of the organisation's sign-in; empty where a client asks who signs in.
+    Token(SecretString),
     /// The user whom a trusted proxy names.
     Named(String),
     /// The grant of a link, and the address that it is on.
@@ -82,6 +88,7 @@ impl fmt::Debug for Credentials {
             Self::Nothing => "Nothing",
             Self::Password { .. } => "Password",
             Self::Key(_) => "Key",
+            Self::Token(_) => "Token",
             Self::Named(_) => "Named",
             Self::Link { .. } => "Link",
             Self::Unreadable(_) => "Unreadable",
@@ -113,6 +120,8 @@ pub enum SignInError {
     MetricsClosed,
     #[error("too many passwords are being looked at")]
     Busy,
+    #[error(transparent)]
+    Token(#[from] TokenError),
     #[error(transparent)]
     TooManyGuesses(#[from] Exhausted),
 }
@@ -159,6 +168,7 @@ impl DescribeError for SignInError {
                 ErrorDescription::new(503, "SignInBusy", "Mange logger ind lige nu; prøv igen om lidt.")
                     .again_after(BUSY_SECONDS)
             }
+            Self::Token(error) => error.describe(),
             Self::TooManyGuesses(error) => error.describe(),
         }
     }
@@ -182,6 +192,7 @@ pub struct SignIn {
     turns: Arc<Semaphore>,
     guesses: Arc<HourlyBudget>,
     links: Links,
+    issuer: Option<Arc<Issuer>>,
     clock: Clock,
 }
 
@@ -216,20 +227,23 @@ pub enum OpenError {
     Metrics(io::Error),
     #[error("BRIDGE_METRICS_PASSWORD_FILE: the file is empty; expected a password on one line")]
     NoMetricsPassword,
+    #[error("BRIDGE_TOKEN_ISSUER: {0}")]
+    Issuer(#[from] SetupError),
     #[error("the system gives no random numbers: {0}")]
     Random(#[from] getrandom::Error),
 }
 
 impl SignIn {
-    /// Reads the files that there are.
+    /// Reads the files that there are. Asks no issuer yet.
     ///
     /// # Errors
     /// When one cannot be read or has a wrong line.
-    pub fn open(files: Files, clock: Clock) -> Result<Self, OpenError> {
+    pub fn open(files: Files, tokens: Option<Accepted>, clock: Clock) -> Result<Self, OpenError> {
         let guesses = HourlyBudget::new(Resource::SignIns, Share::Client, GUESSES_PER_HOUR, clock.clone());
         let (known, turns) = (Arc::new(Known::read(&files)?), Arc::new(Semaphore::new(HASHES_AT_ONCE)));
         let (known, guesses, links) = (RwLock::new(known), Arc::new(guesses), Links::new()?);
-        Ok(Self { files, known, lanes: Mutex::default(), turns, guesses, links, clock })
+        let issuer = tokens.map(|accepted| Issuer::new(accepted, clock.clone())).transpose()?.map(Arc::new);
+        Ok(Self { files, known, lanes: Mutex::default(), turns, guesses, links, issuer, clock })
     }
 
     /// Reads the files again. What stands in one that cannot be used stays as it is.
@@ -261,6 +275,18 @@ impl SignIn {
         self.files.users.is_none()
     }
 
+    /// The issuer of tokens, where tokens sign in.
+    #[must_use]
+    pub fn issuer(&self) -> Option<Arc<Issuer>> {
+        self.issuer.clone()
+    }
+
+    /// Whether somebody could sign in with a password or a key.
+    #[must_use]
+    pub fn takes_passwords(&self) -> bool {
+        self.known().users.have_passwords()
+    }
+
     /// How many wrong passwords and keys a client may send.
     #[must_use]
     pub fn guesses(&self) -> Arc<HourlyBudget> {
@@ -288,10 +314,11 @@ impl SignIn {
                 user.ok_or(SignInError::UnknownUser)
             }
             Credentials::Link { grant, target } => {
-                let secret_of = |user: &UserName| known.users.kept(user);
+                let secret_of = |user: &Identity| known.users.kept(user);
                 let user = self.links.user(grant, secret_of, target, self.clock.now())?;
-                known.users.named(&user).ok_or(SignInError::ForeignLink)
+                known.users.again(user).ok_or(SignInError::ForeignLink)
             }
+            Credentials::Token(token) => self.with_token(&known, token).await,
             Credentials::Password { name, password } => match known.users.with_key(password) {
                 Some(reader) => Ok(reader),
                 None => self.with_password(known, name, password, client).await,
@@ -315,9 +342,13 @@ impl SignIn {
         match (&known.metrics, credentials) {
             (None, _) if self.is_open() => Ok(()),
             (None, _) => Err(SignInError::MetricsClosed),
-            (_, Credentials::Nothing | Credentials::Named(_) | Credentials::Link { .. }) => {
-                Err(SignInError::Missing)
-            }
+            (
+                _,
+                Credentials::Nothing
+                | Credentials::Named(_)
+                | Credentials::Link { .. }
+                | Credentials::Token(_),
+            ) => Err(SignInError::Missing),
             (_, Credentials::Unreadable(error)) => Err(*error),
             (Some(kept), Credentials::Key(password) | Credentials::Password { password, .. }) => {
                 let password = normalised(password.expose_secret());
@@ -338,6 +369,16 @@ impl SignIn {
                 if is_right { Ok(()) } else { Err(SignInError::Wrong) }
             }
         }
+    }
+
+    async fn with_token(&self, known: &Known, token: &SecretString) -> Result<Reader, SignInError> {
+        let issuer = self.issuer.as_ref().ok_or(SignInError::Missing)?;
+        if token.expose_secret().is_empty() {
+            issuer.sign_in_address().await?;
+            return Err(SignInError::Missing);
+        }
+        let account = issuer.account(token).await?;
+        known.users.of_account(account).ok_or(SignInError::Token(TokenError::NoGroup))
     }
 
     async fn with_password(

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use unicode_normalization::UnicodeNormalization;
 
@@ -10,7 +11,8 @@ use unicode_normalization::UnicodeNormalization;
 const LONGEST: usize = 64;
 
 /// A name as it is compared: in lower case, and in one spelling of Unicode.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct UserName(Arc<str>);
 
 /// The text is no name. It is not repeated: it may be a password.
@@ -39,6 +41,20 @@ impl UserName {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl From<UserName> for String {
+    fn from(name: UserName) -> Self {
+        name.as_str().to_owned()
+    }
+}
+
+impl TryFrom<String> for UserName {
+    type Error = InvalidName;
+
+    fn try_from(text: String) -> Result<Self, InvalidName> {
+        Self::new(&text)
     }
 }
 

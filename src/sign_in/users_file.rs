@@ -1,5 +1,6 @@
-//! The file of the users, a line each: `name:secret:tables`. The secret is the argon2 hash of a password, the SHA-256 of a key, or `-` for
-//! who signs in at a proxy; the tables are ids with commas between, or `*` for all. Lines that are empty or begin with `#` are skipped.
+//! The file of the users, a line each: `name:secret:tables`. The secret is the argon2 hash of a password, the SHA-256 of a key, `-` for
+//! who signs in at a proxy, or `group`: the name is then a group's, and its tables are for everybody in it who signs in with a token. The tables
+//! are ids with commas between, or `*` for all. Lines that are empty or begin with `#` are skipped.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -14,13 +15,14 @@ use thiserror::Error;
 use crate::disk;
 use crate::settings::table_ids;
 use crate::sign_in::name::{InvalidName, UserName};
-use crate::sign_in::reader::{Reader, Tables};
+use crate::sign_in::reader::{Account, Identity, Reader, Tables};
 use crate::sign_in::secret::{KeyHash, PasswordHash};
 
 /// The largest file, in bytes.
 const LARGEST: u64 = 16 * 1024 * 1024;
 const ALL: &str = "*";
 const NONE: &str = "-";
+const GROUP: &str = "group";
 /// The mode of a new file: only its owner reads it.
 const PRIVATE: u32 = 0o600;
 
@@ -43,6 +45,8 @@ pub enum Secret {
     Key(KeyHash),
     /// Nothing: a proxy names the user.
     None,
+    /// Nothing: it is no user, but a group or role that tokens name.
+    Group,
 }
 
 /// Why a file of users cannot be used.
@@ -69,7 +73,7 @@ pub enum LineError {
     #[error(transparent)]
     Name(#[from] InvalidName),
     #[error(
-        "the secret is no argon2 hash of at most 256 MB, no $sha256$ of a key and no -; `user add` makes each"
+        "the secret is no argon2 hash of at most 256 MB, no $sha256$ of a key, and neither - nor group; `user add` makes each"
     )]
     Secret,
     #[error("the tables are ids with commas between, such as y25i01,y30r21, or * for all")]
@@ -132,21 +136,50 @@ impl Users {
     fn of_key(&self, key: &KeyHash) -> Option<(&UserName, &User)> {
         let is_same = |user: &User| match &user.secret {
             Secret::Key(other) => other.is_same(key),
-            Secret::Password(_) | Secret::None => false,
+            Secret::Password(_) | Secret::None | Secret::Group => false,
         };
         self.0.iter().fold(None, |found, (name, user)| if is_same(user) { Some((name, user)) } else { found })
     }
 
-    /// The user of a name.
+    /// The user of a name. A group is none.
     #[must_use]
     pub fn named(&self, name: &UserName) -> Option<Reader> {
-        self.0.get(name).map(|user| user.reader(name))
+        let user = self.0.get(name).filter(|user| !user.is_group());
+        user.map(|user| user.reader(name))
     }
 
-    /// What is kept of a user's secret.
+    /// Somebody with an account, who may read what any of its groups may; `None` if no group of it is in the file.
     #[must_use]
-    pub fn kept(&self, name: &UserName) -> Option<String> {
-        self.0.get(name).map(|user| user.secret.text())
+    pub fn of_account(&self, mut account: Account) -> Option<Reader> {
+        let group = |name: &UserName| self.0.get(name).filter(|user| user.is_group());
+        account.groups.retain(|name| group(name).is_some());
+        let tables = account.groups.iter().filter_map(group).map(|group| group.tables.clone());
+        let tables = tables.reduce(|tables, others| tables.or(&others))?;
+        Some(Reader { user: Some(Identity::Account(account)), tables })
+    }
+
+    /// Somebody who was signed in earlier, as the file is now.
+    #[must_use]
+    pub fn again(&self, identity: Identity) -> Option<Reader> {
+        match identity {
+            Identity::User(name) => self.named(&name),
+            Identity::Account(account) => self.of_account(account),
+        }
+    }
+
+    /// What is kept of a user's secret. Of accounts nothing is.
+    #[must_use]
+    pub fn kept(&self, identity: &Identity) -> Option<String> {
+        match identity {
+            Identity::User(name) => self.0.get(name).map(|user| user.secret.text()),
+            Identity::Account(_) => Some(String::new()),
+        }
+    }
+
+    /// Whether somebody has a password or a key.
+    #[must_use]
+    pub fn have_passwords(&self) -> bool {
+        self.0.values().any(|user| matches!(user.secret, Secret::Password(_) | Secret::Key(_)))
     }
 
     /// The password of a user that has one.
@@ -154,7 +187,7 @@ impl Users {
     pub fn password(&self, name: &UserName) -> Option<&PasswordHash> {
         match &self.0.get(name)?.secret {
             Secret::Password(hash) => Some(hash),
-            Secret::Key(_) | Secret::None => None,
+            Secret::Key(_) | Secret::None | Secret::Group => None,
         }
     }
 
@@ -165,6 +198,7 @@ impl Users {
                 Secret::Password(_) => "password",
                 Secret::Key(_) => "key",
                 Secret::None => "proxy",
+                Secret::Group => "group",
             };
             format!("{name}  {with}  {}", written(tables))
         })
@@ -172,17 +206,22 @@ impl Users {
 }
 
 impl User {
+    fn is_group(&self) -> bool {
+        matches!(self.secret, Secret::Group)
+    }
+
     fn reader(&self, name: &UserName) -> Reader {
-        Reader { user: Some(name.clone()), tables: self.tables.clone() }
+        Reader { user: Some(Identity::User(name.clone())), tables: self.tables.clone() }
     }
 }
 
 impl Secret {
     fn read(text: &str) -> Option<Self> {
-        if text == NONE {
-            return Some(Self::None);
+        match text {
+            NONE => Some(Self::None),
+            GROUP => Some(Self::Group),
+            _ => KeyHash::read(text).map(Self::Key).or_else(|| PasswordHash::read(text).map(Self::Password)),
         }
-        KeyHash::read(text).map(Self::Key).or_else(|| PasswordHash::read(text).map(Self::Password))
     }
 
     fn text(&self) -> String {
@@ -190,6 +229,7 @@ impl Secret {
             Self::Password(hash) => hash.as_str().to_owned(),
             Self::Key(key) => key.to_string(),
             Self::None => NONE.to_owned(),
+            Self::Group => GROUP.to_owned(),
         }
     }
 }

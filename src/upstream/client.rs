@@ -16,8 +16,9 @@ use reqwest::{Client, RequestBuilder, Response, Url, redirect};
 use crate::budget::upstream::Requester;
 use crate::catalogue::id::MeasurementId;
 use crate::clock::Clock;
-use crate::error::excerpt;
+use crate::error::{excerpt, innermost};
 use crate::observe::upstream_observer::{CallOutcome, Endpoint, FailedCall, UpstreamCall, UpstreamObserver};
+use crate::settings::is_loopback;
 use crate::settings::key::{ApiKey, InvalidKey, KeyFileError};
 use crate::settings::redact::redact;
 use crate::upstream::caller::Caller;
@@ -447,18 +448,4 @@ fn root(base_url: &str) -> Result<Url, ClientError> {
     let url = Url::parse(&format!("{}/", base_url.trim_end_matches('/'))).map_err(|_| wrong())?;
     let is_web = matches!(url.scheme(), "http" | "https") && url.has_host();
     (is_web && url.query().is_none() && url.fragment().is_none()).then_some(url).ok_or_else(wrong)
-}
-
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-/// The innermost cause; the outer errors add nothing but the names of their layers.
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(below) = cause.source() {
-        cause = below;
-    }
-    excerpt(&cause.to_string())
 }

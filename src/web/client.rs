@@ -6,7 +6,7 @@ use actix_web::http::header::X_FORWARDED_FOR;
 use actix_web::{HttpMessage, HttpRequest};
 
 use crate::budget::client::{Client, TrustedProxies};
-use crate::sign_in::reader::Reader;
+use crate::sign_in::reader::{Identity, Reader};
 use crate::web::respond::joined;
 use crate::web::state::AppState;
 
@@ -30,6 +30,6 @@ pub fn peer(address: Option<SocketAddr>) -> IpAddr {
 #[must_use]
 pub fn state(request: &HttpRequest, state: &AppState) -> AppState {
     let reader = request.extensions().get::<Reader>().cloned().unwrap_or_else(Reader::nobody);
-    let client = reader.user.as_ref().map_or_else(|| of(request, &state.proxies), Client::user);
+    let client = reader.user.as_ref().map_or_else(|| of(request, &state.proxies), Identity::client);
     state.for_reader(reader, client)
 }

@@ -1,5 +1,5 @@
-//! How requests show who they are from: `Basic` with a name and a password or a key, a key as a query option, the grant of a link, or a
-//! header of a proxy that has signed somebody in.
+//! How requests show who they are from: `Basic` with a name and a password or a key, `Bearer` with a token, a key as a query option, the
+//! grant of a link, or a header of a proxy that has signed somebody in.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -29,7 +29,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 pub fn of_headers(headers: &HeaderMap) -> Credentials {
     let mut values = headers.get_all(header::AUTHORIZATION);
     match (values.next(), values.next()) {
-        (Some(value), None) => basic(value).unwrap_or_default(),
+        (Some(value), None) => authorization(value).unwrap_or_default(),
         (None, _) => Credentials::Nothing,
         (Some(_), Some(_)) => Credentials::Unreadable(SignInError::Ambiguous),
     }
@@ -52,10 +52,20 @@ pub fn of_proxy(
     }
 }
 
+/// What `Authorization` shows. Power Query sends `Bearer` and no token to be told who signs people in.
+fn authorization(value: &HeaderValue) -> Option<Credentials> {
+    let text = value.to_str().ok()?.trim();
+    let (scheme, rest) = text.split_once([' ', '\t']).unwrap_or((text, ""));
+    match scheme.to_ascii_lowercase().as_str() {
+        "basic" => basic(rest.trim()),
+        "bearer" => Some(Credentials::Token(rest.trim().into())),
+        _ => None,
+    }
+}
+
 /// Name and password of `Basic`. The password may have colons. Both are UTF-8, or Latin-1 as some clients send it.
-fn basic(value: &HeaderValue) -> Option<Credentials> {
-    let (scheme, encoded) = value.to_str().ok()?.trim().split_once(' ')?;
-    let decoded = BASE64.decode(encoded.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
+fn basic(encoded: &str) -> Option<Credentials> {
+    let decoded = BASE64.decode(encoded).ok()?;
     let text = String::from_utf8(decoded)
         .unwrap_or_else(|error| error.as_bytes().iter().copied().map(char::from).collect());
     let (name, password) = text.split_once(':')?;

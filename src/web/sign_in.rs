@@ -12,7 +12,7 @@ use crate::answer::error::BridgeError;
 use crate::odata::version::Version;
 use crate::pages::failure;
 use crate::sign_in::reader::Reader;
-use crate::sign_in::{Credentials, SignInError};
+use crate::sign_in::{Credentials, SignIn, SignInError};
 use crate::web::remote_read::{self, ReadError};
 use crate::web::state::AppState;
 use crate::web::{client, credentials, pages, respond};
@@ -132,11 +132,26 @@ async fn refusal(request: &HttpRequest, state: &AppState, error: SignInError) ->
         respond::refuse(Version::V4, &error)
     };
     if response.status() == StatusCode::UNAUTHORIZED {
-        let challenge = match Gate::of(request.match_info().as_str()) {
-            Gate::Metrics => METRICS_CHALLENGE,
-            Gate::Everybody | Gate::Users => CHALLENGE,
-        };
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        for challenge in challenges(request, &state.sign_in) {
+            response.headers_mut().append(header::WWW_AUTHENTICATE, challenge);
+        }
     }
     response
+}
+
+/// What asks for credentials. Who sent a token, or `Bearer` alone, can send tokens, and is told nothing but where they are had; others are first
+/// asked for a password, since all of them know that.
+fn challenges(request: &HttpRequest, sign_in: &SignIn) -> Vec<HeaderValue> {
+    if matches!(Gate::of(request.match_info().as_str()), Gate::Metrics) {
+        return vec![HeaderValue::from_static(METRICS_CHALLENGE)];
+    }
+    let address = sign_in.issuer().and_then(|issuer| issuer.authorization_endpoint());
+    let bearer = address.and_then(|address| format!("Bearer authorization_uri={address}").parse().ok());
+    let sends_tokens = matches!(request.extensions().get(), Some(Credentials::Token(_)));
+    let basic = || HeaderValue::from_static(CHALLENGE);
+    match bearer {
+        None => vec![basic()],
+        Some(bearer) if sends_tokens || !sign_in.takes_passwords() => vec![bearer],
+        Some(bearer) => vec![basic(), bearer],
+    }
 }

@@ -25,6 +25,7 @@ use jobindsats_bridge::query::apply::error::ApplyError;
 use jobindsats_bridge::query::error::{NotOfferedReason, QueryError, QueryErrorKind, Shape};
 use jobindsats_bridge::query::eval::EvalError;
 use jobindsats_bridge::sign_in::SignInError;
+use jobindsats_bridge::sign_in::token::TokenError;
 use jobindsats_bridge::upstream::error::{Failure, UpstreamError};
 use jobindsats_bridge::web::remote_read::ReadError;
 
@@ -246,6 +247,11 @@ fn sign_in() -> Vec<Example> {
             SignInError::MetricsClosed,
         ),
         example("many passwords are looked at already", SignInError::Busy),
+        example("the keys of `BRIDGE_TOKEN_ISSUER` could not be fetched yet", TokenError::NoKeys),
+        example("a token is not the issuer's, or is for something else", TokenError::Signature),
+        example("a token is over", TokenError::Expired),
+        example("a token lists no groups because they are too many", TokenError::TooManyGroups),
+        example("no group or role of a token is among the users", TokenError::NoGroup),
         example(
             "the user may not read the table",
             BridgeError::NotAllowed { table: MeasurementId::from("y25i01") },

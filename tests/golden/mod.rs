@@ -15,7 +15,10 @@
 
 use std::path::Path;
 
+use serde_json::json;
+
 use crate::support::app::{App, AppOptions};
+use crate::support::issuer::{AUTHORIZE, FakeIssuer, Organisation};
 use crate::support::signed_in::{PASSWORD, SignedIn, basic};
 use crate::support::wire::{Wire, WireAnswer};
 
@@ -59,6 +62,18 @@ async fn power_query_signs_in_with_a_password_or_a_key_and_follows_next_links() 
         ("{key}", signed.key.clone()),
     ];
     replay_with(&signed.app, "power-query-sign-in.txt", &secrets).await;
+}
+
+#[actix_web::test]
+async fn power_query_signs_in_with_the_account_of_the_organisation() {
+    let organisation =
+        Organisation::with(FakeIssuer::start().await, |options| options.settings.page_rows = 400).await;
+    let secrets = [
+        ("{authorize}", AUTHORIZE.to_owned()),
+        ("{token}", organisation.issuer.token(json!({}))),
+        ("{expired}", organisation.issuer.token(json!({"exp": 0}))),
+    ];
+    replay_with(&organisation.signed.app, "power-query-account.txt", &secrets).await;
 }
 
 async fn replay(file: &str) {

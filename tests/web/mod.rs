@@ -11,5 +11,6 @@ mod http;
 mod http10;
 mod odata_clients;
 mod open;
+mod organisation;
 mod payload;
 mod sign_in;
