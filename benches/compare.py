@@ -21,22 +21,20 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 from urllib.parse import quote, unquote
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "tools"))
+
+from service import free_port, unset  # noqa: E402
+
 TABLE, SET, CUBE = "y25i01", "Fordelt_på_Herkomst", "y28a15"
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Service:
     def __init__(self, ends, binary, settings={}):
         self.folder, self.port = tempfile.mkdtemp(prefix="compare-"), free_port()
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(("BRIDGE_", "JOBINDSATS_"))}
-        environment |= settings | {"BRIDGE_LISTEN": f"127.0.0.1:{self.port}", "BRIDGE_DATA_DIR": self.folder, "BRIDGE_LOG": "error"}
+        environment = unset() | settings | {"BRIDGE_LISTEN": f"127.0.0.1:{self.port}", "BRIDGE_DATA_DIR": self.folder, "BRIDGE_LOG": "error"}
         self.process = subprocess.Popen([binary, "serve"], env=environment, cwd=self.folder,
                                         stdout=open(self.folder + "/log", "w"), stderr=subprocess.STDOUT)
         ends.callback(self.stop)
@@ -112,6 +110,14 @@ def kinds(service, rng):
     }
 
 
+def setting(text):
+    """A setting of the bridge, as NAME=VALUE."""
+    name, is_set, value = text.partition("=")
+    if not (is_set and name):
+        raise argparse.ArgumentTypeError(f"expected NAME=VALUE, not {text!r}")
+    return name, value
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("base"), parser.add_argument("new")
@@ -120,14 +126,13 @@ def main():
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--only", default="")
     parser.add_argument("--coding", default="")
-    parser.add_argument("--new-env", action="append", default=[], help="a setting of NEW alone, to compare one build with itself")
+    parser.add_argument("--new-env", type=setting, metavar="NAME=VALUE", action="append", default=[], help="a setting of NEW alone, to compare one build with itself")
     options = parser.parse_args()
     rng = random.Random(options.seed)
     headers = {"Accept-Encoding": options.coding} if options.coding else {}
-    settings = dict(one.split("=", 1) for one in options.new_env)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with contextlib.ExitStack() as ends:
-        base, new = Service(ends, options.base), Service(ends, options.new, settings)
+        base, new = Service(ends, options.base), Service(ends, options.new, dict(options.new_env))
         new.everything(f"/odata/jobindsats/{TABLE}/{SET}")
         made = kinds(base, rng)
         for kind, make in made.items():

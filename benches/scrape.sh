@@ -10,6 +10,9 @@
 # the place of what was measured before.
 set -euo pipefail
 
+# No setting and no key of the caller's reaches the bridge.
+unset "${!BRIDGE_@}" "${!JOBINDSATS_@}"
+
 readonly bridge=${1:?usage: $0 path/to/jobindsats-bridge [seconds]}
 readonly seconds=${2:-5}
 readonly document=${3:-}
@@ -78,9 +81,8 @@ all_are_up() {
 
 start_bridge() {
     rm -rf "$work/data"
-    env -u JOBINDSATS_API_KEY -u JOBINDSATS_API_KEY_FILE -u JOBINDSATS_API_URL BRIDGE_LISTEN=127.0.0.1:$port \
-        BRIDGE_DATA_DIR="$work/data" BRIDGE_INDICATORS="$work/indicators.json" BRIDGE_SERIES_LIMIT=1000000 BRIDGE_LOG=error \
-        "$bridge" >"$work/log" 2>&1 &
+    BRIDGE_LISTEN=127.0.0.1:$port BRIDGE_DATA_DIR="$work/data" BRIDGE_INDICATORS="$work/indicators.json" \
+        BRIDGE_SERIES_LIMIT=1000000 BRIDGE_LOG=error "$bridge" >"$work/log" 2>&1 &
     pid=$!
     wait_for all_are_up
     mkdir -p "$work/text"

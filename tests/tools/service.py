@@ -51,6 +51,14 @@ def free_port() -> int:
         return server.getsockname()[1]
 
 
+def wait_until_listening(port: int) -> None:
+    for _ in range(600):
+        if listens(port):
+            return
+        time.sleep(0.1)
+    raise SystemExit("the simulator does not listen")
+
+
 def wait_until_ready(service: Service) -> None:
     for _ in range(300):
         if service.process.poll() is not None:
@@ -97,10 +105,7 @@ def started(
 
         if upstream is None:
             start([program, "simulator", "--listen", f"127.0.0.1:{simulator}"], None, {})
-            for _ in range(600):
-                if listens(simulator):
-                    break
-                time.sleep(0.1)
+            wait_until_listening(simulator)
         root = upstream or f"http://127.0.0.1:{simulator}"
         own_settings = {"BRIDGE_DATA_DIR": folder, "BRIDGE_LISTEN": f"127.0.0.1:{own}", "BRIDGE_LOG": "error"}
         serve = [program, "serve", "--simulator", f"{root}/v3"]

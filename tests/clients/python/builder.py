@@ -5,6 +5,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from urllib.parse import quote
@@ -16,6 +17,9 @@ from duckdb_extensions import import_extension
 
 import figures
 from figures import same
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
+from service import unset  # noqa: E402
 
 # The program whose `check` reads the indicators.
 BINARY = os.environ.get("BINARY", "target/debug/jobindsats-bridge")
@@ -77,9 +81,8 @@ def check(file: dict, folder: Path) -> None:
     """`jobindsats-bridge check` finds the tables, measures and members of the indicators, beside those that are built in."""
     same("the built-in indicators stay", file["built_in"], True)
     (folder / "indicators.json").write_text(json.dumps(file))
-    own = {name: value for name, value in os.environ.items() if not name.startswith("JOBINDSATS_")}
     settings = {"BRIDGE_INDICATORS": str(folder / "indicators.json"), "BRIDGE_DATA_DIR": str(folder / "data")}
-    found = subprocess.run([BINARY, "check"], env=own | settings, capture_output=True, text=True)
+    found = subprocess.run([BINARY, "check"], env=unset() | settings, capture_output=True, text=True)
     assert found.returncode == 0 and "indicators: ok" in found.stdout, found.stdout + found.stderr
 
 
