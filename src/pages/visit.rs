@@ -40,6 +40,10 @@ pub struct Visit {
     /// The path below the root.
     path: String,
     options: Vec<(String, String)>,
+    /// Those that links of the page to itself repeat.
+    repeated: Vec<(String, String)>,
+    /// Whether the address had a collection that is too long for links.
+    pub(super) has_lost_collection: bool,
 }
 
 impl Visit {
@@ -51,7 +55,8 @@ impl Visit {
         let named = options.iter().find(|(name, _)| name == LANGUAGE).map(|(_, value)| value.as_str());
         let language = Language::choose(named, target.accept_language);
         let collected = options.iter().filter(|(name, _)| name == CHOICE_OPTION);
-        if !fits(collected.map(|(name, value)| (name.as_str(), value.as_str()))) {
+        let has_lost_collection = !fits(collected.map(|(name, value)| (name.as_str(), value.as_str())));
+        if has_lost_collection {
             options.retain(|(name, _)| name != CHOICE_OPTION);
         }
         let path = target.path.trim_start_matches('/');
@@ -59,7 +64,9 @@ impl Visit {
             0 => "./".to_owned(),
             depth => "../".repeat(depth),
         };
-        Self { language, service: target.service.to_owned(), root, path: path.to_owned(), options }
+        let (service, path) = (target.service.to_owned(), path.to_owned());
+        let repeated = repeated(&options);
+        Self { language, service, root, path, options, repeated, has_lost_collection }
     }
 
     /// The value of an option, if there is one.
@@ -119,14 +126,8 @@ impl Visit {
     #[must_use]
     pub fn here(&self, changes: &[(&str, &str)]) -> String {
         let is_changed = |name: &str| changes.iter().any(|(other, _)| *other == name);
-        let own = self.options.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let mut length = 0;
-        let own = own.filter(|(name, _)| !is_changed(name)).take_while(|option| {
-            if option.0 != CHOICE_OPTION {
-                length += address("", [*option].into_iter()).len() + "amp;".len();
-            }
-            length <= LONGEST
-        });
+        let own = self.repeated.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let own = own.filter(|(name, _)| !is_changed(name));
         address(&format!("{}{}", self.root, self.path), own.chain(changes.iter().copied()))
     }
 
@@ -152,7 +153,28 @@ impl Visit {
 
 /// Whether these choices are a collection that links can keep.
 pub(super) fn fits<'a>(choices: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> bool {
-    choices.clone().count() <= MAX_CHOICES && address("", choices).len() <= LONGEST
+    choices.clone().count() <= MAX_CHOICES && choices.map(written_length).sum::<usize>() <= LONGEST
+}
+
+/// The options for which links have room. The collection takes none of it from the others.
+fn repeated(options: &[(String, String)]) -> Vec<(String, String)> {
+    let mut room = LONGEST;
+    let has_room = |(name, value): &&(String, String)| {
+        let needed = if name == CHOICE_OPTION { 0 } else { written_length((name.as_str(), value.as_str())) };
+        let left = room.checked_sub(needed);
+        room = left.unwrap_or(room);
+        left.is_some() && !value.is_empty()
+    };
+    options.iter().filter(has_room).cloned().collect()
+}
+
+/// How long an option is in a link of a page, with what stands before it; none without a value.
+fn written_length((name, value): (&str, &str)) -> usize {
+    let encoded = |text| utf8_percent_encode(text, VALUE).map(str::len).sum::<usize>();
+    match value {
+        "" => 0,
+        _ => "&amp;".len() + encoded(name) + "=".len() + encoded(value),
+    }
 }
 
 pub(super) fn address<'a>(path: &str, options: impl Iterator<Item = (&'a str, &'a str)>) -> String {
@@ -211,11 +233,30 @@ mod tests {
         assert_eq!(visit.absolute("nyt", &[]), "http://x/nyt?kommune=730");
         assert_eq!(visit.collection(Format::Workbook), "../../open/samling.xlsx?valg=a/b&valg=c");
         assert_eq!(visit.here(&[("valg", "")]), "../../maaling/y07a02/byg?kommune=730&maal=x");
-        let long = format!("valg={}&maal=x", "a".repeat(LONGEST - 10));
+        let long = format!("valg={}&maal=x", "a".repeat(LONGEST - "&amp;valg=".len()));
         let here = self::visit("/", &long).here(&[]);
         assert_eq!(here, format!("./?{long}"), "a collection takes no room from what the page shows");
-        let too_long = format!("valg={}&maal=x", "a".repeat(LONGEST));
-        assert_eq!(self::visit("/", &too_long).here(&[]), "./?maal=x");
+        let too_long = self::visit("/", &long.replace("valg=", "valg=a"));
+        assert!(too_long.has_lost_collection && !visit.has_lost_collection);
+        assert_eq!(too_long.here(&[]), "./?maal=x");
+    }
+
+    #[test]
+    fn an_option_is_as_long_as_it_is_written() {
+        for option in [("valg", "a"), ("Køn_id", "y25i01/Landet?$top=1&x=å"), ("x", "")] {
+            let (alone, both) = (address("", [option].into_iter()), address("?a=b", [option].into_iter()));
+            assert_eq!(both.len() - "?a=b".len(), alone.len());
+            let amp = if alone.is_empty() { 0 } else { "amp;".len() };
+            assert_eq!(written_length(option), alone.len() + amp, "{option:?}");
+        }
+    }
+
+    #[test]
+    fn a_link_leaves_out_what_is_too_long_and_nothing_else() {
+        let long = format!("maal=x&y={}&kommune=730", "a".repeat(LONGEST));
+        assert_eq!(visit("/", &long).here(&[]), "./?maal=x&kommune=730");
+        let many = visit("/", &"omraade=730&".repeat(1000)).here(&[]);
+        assert_eq!(many.matches("730").count(), LONGEST / "&amp;omraade=730".len());
     }
 
     #[test]

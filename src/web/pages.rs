@@ -135,7 +135,9 @@ where
             let mut response = HttpResponse::Ok();
             response.insert_header((header::CONTENT_TYPE, content_type));
             response.insert_header((header::CONTENT_LANGUAGE, language.code()));
-            name.map(|name| response.insert_header(respond::attachment(&name)));
+            if let Some(name) = name {
+                response.insert_header(respond::attachment(&name));
+            }
             unless_held(request, StatusCode::OK, response, body).await
         }
         Some(Err(html)) => send(request, html).await,

@@ -314,6 +314,48 @@ async fn choices_become_a_collection() {
     );
 }
 
+/// The page that has so many choices already.
+async fn with_choices(app: &App, number: usize) -> Answer {
+    let choices: String = (0..number).map(|at| format!("&valg=y25i01%2FLandet%3F%24top%3D{at}")).collect();
+    visit(app, &format!("{SOME}{choices}"), "da").await
+}
+
+const IS_FULL: &str = "Samlingen har ikke plads til dette udtræk.";
+const IS_LOST: &str = "Samlingen i adressen er for lang";
+
+#[actix_web::test]
+async fn a_collection_has_room_for_twenty_choices() {
+    let app = App::start().await;
+    for (number, has_room) in [(19, true), (20, false)] {
+        let page = with_choices(&app, number).await;
+        let adds = links(&page).iter().any(|link| link.matches("valg=").count() == number + 1);
+        assert_eq!((adds, text(&page).contains(IS_FULL)), (has_room, !has_room), "{number}");
+        assert!(text(&page).contains(&format!("én projektmappe ({number})")), "{}", text(&page));
+        assert!(!text(&page).contains(IS_LOST), "{number}");
+    }
+    let page = with_choices(&app, 21).await;
+    assert!(text(&page).contains(IS_LOST) && !text(&page).contains("projektmappe ("), "{}", text(&page));
+    assert!(links(&page).iter().all(|link| link.matches("valg=").count() < 2));
+}
+
+/// Links hold 8 kB of a collection, in which each choice counts as it is written there.
+#[actix_web::test]
+async fn a_choice_counts_in_full_as_it_is_written() {
+    const ROOM: usize = 8 * 1024;
+    const BEFORE: usize = "&amp;valg=".len();
+    let app = App::start().await;
+    let page = visit(&app, SOME, "da").await;
+    let add = links(&page).into_iter().find(|link| link.contains("&valg=")).unwrap();
+    let choice = add.split_once("&valg=").unwrap().1;
+    assert!(choice.contains("%3F") && !choice.contains('&'), "it is the last option: {choice}");
+    let left = ROOM - 2 * BEFORE - choice.len();
+    for (length, has_room) in [(left, true), (left + 1, false)] {
+        let page = visit(&app, &format!("{SOME}&valg={}", "a".repeat(length)), "da").await;
+        let adds = links(&page).iter().any(|link| link.matches("valg=").count() == 2);
+        assert_eq!((adds, text(&page).contains(IS_FULL)), (has_room, !has_room), "{length}");
+    }
+}
+
 #[actix_web::test]
 async fn a_choice_that_is_too_large_says_so_before_anything_is_asked() {
     let mut options = AppOptions::default();

@@ -212,15 +212,13 @@ async fn one_odd_table_never_breaks_another() {
 async fn a_choice_of_a_column_that_was_lost_is_refused_in_words() {
     let app = app(table("y2")).await;
     let lost = "Andel_i_pct";
-    let filter = "$filter=Periode eq '2026M07'";
-    let set = format!("y2/Landet.x?{filter}%26$select=Periode,{lost}").replace("%26", "&");
+    let options = format!("$filter=Periode eq '2026M07'&$select=Periode,{lost}");
+    let set = format!("y2/Landet.x?{options}");
     let [workbook, csv] = [("open", ".xlsx"), ("export", ".csv")]
         .map(|(folder, ending)| format!("/{folder}/{}", set.replace(".x", ending)));
     let queries = format!("/open/{}", set.replace(".x", ".m"));
-    let collection = format!(
-        "/open/samling.tmdl?valg=y2%2FLandet%3F{}%26$select=Periode,{lost}",
-        filter.replace(' ', "%20")
-    );
+    let choice = options.replace(' ', "%20").replace('&', "%26");
+    let collection = format!("/open/samling.tmdl?valg=y2%2FLandet%3F{choice}");
     let [page, builder] = ["", "/byg"].map(|builder| format!("/maaling/y2{builder}?maal={lost}"));
     let served = app.get(&queries).await;
     assert!(served.status == 200 && served.text().contains(lost), "{}", served.text());

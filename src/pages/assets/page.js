@@ -18,7 +18,7 @@ for (const form of document.querySelectorAll("form[data-live]")) {
       const found = page.getElementById(target.id);
       if (found) target.replaceChildren(...found.childNodes);
       history.replaceState(null, "", address);
-    } catch (error) {
+    } catch {
       // A later letter was typed, or the service is away: the button still asks for the whole page.
     }
   };
@@ -46,7 +46,7 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
       await navigator.clipboard.writeText(answer ? await answer.text() : text.textContent.trim());
       button.textContent = document.documentElement.lang === "da" ? "Kopieret" : "Copied";
       setTimeout(() => (button.textContent = label), 2000);
-    } catch (error) {
+    } catch {
       // The link leads to the file, or to the page that says why there is none. A text can be marked and copied by hand.
       if (text.href) location.assign(text.href);
     }

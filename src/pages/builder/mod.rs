@@ -120,6 +120,8 @@ struct Collection {
     /// The address of this page with the choice added; `None` where it is full or has it already.
     add: Option<String>,
     is_full: bool,
+    /// Whether the address has more choices than links can keep, so that they were left out.
+    is_lost: bool,
     workbook: String,
     project: String,
     empty: String,
@@ -293,6 +295,7 @@ impl Collection {
             number,
             add: can_add.then(|| visit.here(&more)),
             is_full: is_new && !can_add,
+            is_lost: visit.has_lost_collection,
             workbook: visit.collection(Format::Workbook),
             project: visit.collection(Format::PowerBiProject),
             empty: visit.here(&[(CHOICE_OPTION, "")]),

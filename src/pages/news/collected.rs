@@ -1,13 +1,11 @@
 //! All that is new, collected from the list of tables and the log of revised figures.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{NaiveDate, TimeDelta};
 use chrono_tz::Europe::Copenhagen;
 
 use crate::catalogue::Catalogue;
-use crate::catalogue::id::MeasurementId;
 use crate::catalogue::measurement::MeasurementHead;
 use crate::catalogue::revised::RevisedFigure;
 use crate::pages::Sources;
@@ -34,8 +32,6 @@ pub(super) struct News {
     pub interest: Interest,
     pub catalogue: Arc<Catalogue>,
     pub today: NaiveDate,
-    /// The tables that are of interest.
-    heads: BTreeMap<MeasurementId, Arc<MeasurementHead>>,
     /// The newest first.
     pub arrived: Vec<Dated>,
     /// The next first. A day may have passed without the figures.
@@ -50,10 +46,8 @@ impl News {
         }
         let interest = Interest::of(&catalogue, visit)?;
         let today = sources.now.with_timezone(&Copenhagen).date_naive();
-        let mut heads = catalogue.heads.clone();
-        heads.retain(|_, head| interest.has_table(&catalogue, head));
         let (mut arrived, mut coming) = (Vec::new(), Vec::new());
-        for head in heads.values() {
+        for head in catalogue.heads.values().filter(|head| interest.has_table(&catalogue, head)) {
             let dated = |day| Dated { head: Arc::clone(head), day };
             let is_new = |day: &NaiveDate| *day <= today && today - *day < TimeDelta::days(NEW_FOR_DAYS);
             arrived.extend(head.update_latest.filter(is_new).map(dated));
@@ -64,7 +58,7 @@ impl News {
         }
         arrived.sort_by_key(|one| std::cmp::Reverse(one.day));
         coming.sort_by_key(|one| one.day);
-        Ok(Self { interest, catalogue, today, heads, arrived, coming })
+        Ok(Self { interest, catalogue, today, arrived, coming })
     }
 
     /// The changed figures that are of interest, with their tables. Those of tables that are no longer listed are left out.
@@ -73,8 +67,8 @@ impl News {
         figures: &'a [Arc<RevisedFigure>],
     ) -> impl Iterator<Item = (&'a Arc<MeasurementHead>, &'a Arc<RevisedFigure>)> {
         let figures = figures.iter().filter(|figure| self.interest.has_figure(figure));
-        let id = |figure: &RevisedFigure| MeasurementId::from(figure.table.to_lowercase());
-        figures.filter_map(move |figure| Some((self.heads.get(&id(figure))?, figure)))
+        let with_table = figures.filter_map(|figure| Some((self.catalogue.head(&figure.table)?, figure)));
+        with_table.filter(|(head, _)| self.interest.has_subject(head))
     }
 
     /// The same by table and day, the newest first.

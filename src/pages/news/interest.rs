@@ -44,13 +44,17 @@ impl Interest {
 
     /// Whether a table is of the subject and has figures of the municipality. One that has not been read may have some.
     pub fn has_table(&self, catalogue: &Catalogue, head: &MeasurementHead) -> bool {
-        let is_of_subject = self.subject.as_ref().is_none_or(|subject| subject.lists(head));
         let has_figures = |municipality: &Municipality| {
             let Some(measurement) = catalogue.measurements.get(&head.id) else { return true };
             let areas = measurement.area().map(|area| measurement.dimensions[area].members.as_slice());
             areas.is_some_and(|areas| areas.iter().any(|area| is_called(municipality, &area.label)))
         };
-        is_of_subject && self.municipality.is_none_or(has_figures)
+        self.has_subject(head) && self.municipality.is_none_or(has_figures)
+    }
+
+    /// Whether a table is of the subject.
+    pub fn has_subject(&self, head: &MeasurementHead) -> bool {
+        self.subject.as_ref().is_none_or(|subject| subject.lists(head))
     }
 
     /// Whether a changed figure is one of the municipality.

@@ -13,7 +13,7 @@ use crate::frame::error::FrameError;
 use crate::odata::value::{PrimitiveType, Value};
 use crate::pages::language::Language;
 use crate::pages::news::changes;
-use crate::pages::news::collected::News;
+use crate::pages::news::collected::{Dated, News};
 use crate::pages::visit::Visit;
 use crate::pages::{File, Html, Sources, failure};
 
@@ -44,29 +44,11 @@ pub fn table(sources: &Sources, visit: Visit) -> Result<File, Html> {
         Ok(news) => news,
         Err(error) => return Err(failure::of(sources, visit, error)),
     };
-    let arrived = news.arrived.iter().map(|came| -> Line {
-        let newest =
-            came.head.newest_period().map_or(Value::Null, |period| Value::string(period.id.as_str()));
-        let [id, title] = [came.head.id.as_str(), &came.head.title].map(Value::string);
-        let [measure, area, members, before, after] = [const { Value::Null }; 5];
-        [
-            Value::string("Nye tal"),
-            Value::Date(came.day),
-            id,
-            title,
-            newest,
-            measure,
-            area,
-            members,
-            before,
-            after,
-        ]
-    });
     let figures = sources.feeds.revised();
     let revised = news.revised(&figures).map(|(head, figure)| {
         revised(figure, &head.title, news.catalogue.measurement(&figure.table).map(AsRef::as_ref))
     });
-    match written(arrived.chain(revised)) {
+    match written(news.arrived.iter().map(arrived).chain(revised)) {
         Ok(body) => Ok(File {
             content_type: "text/csv; charset=utf-8",
             language: Language::Danish,
@@ -75,6 +57,14 @@ pub fn table(sources: &Sources, visit: Visit) -> Result<File, Html> {
         }),
         Err(error) => Err(failure::page(sources, visit, &error)),
     }
+}
+
+fn arrived(came: &Dated) -> Line {
+    let [id, title] = [came.head.id.as_str(), &came.head.title].map(Value::string);
+    let period = came.head.newest_period().map_or(Value::Null, |period| Value::string(period.id.as_str()));
+    let [measure, area, members, before, after] = [const { Value::Null }; 5];
+    let (what, day) = (Value::string("Nye tal"), Value::Date(came.day));
+    [what, day, id, title, period, measure, area, members, before, after]
 }
 
 fn revised(figure: &RevisedFigure, title: &str, measurement: Option<&Measurement>) -> Line {
