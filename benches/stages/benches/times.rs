@@ -12,6 +12,11 @@ use jobindsats_bridge::upstream::data::DataTable;
 use stages::arrow_count::Columns;
 use stages::{Bridge, plain_json, table, written};
 
+/// As in the program.
+#[cfg(not(target_env = "msvc"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 const SEED: u64 = 16;
 /// How often two kinds of the same work are measured by turns.
 const TURNS: usize = 41;
