@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::kill::process::Bridge;
+use crate::support::open_files::allow_open_files;
 
 const MEGABYTE: u64 = 1024 * 1024;
 /// What stored cells may take in memory.
@@ -69,5 +70,40 @@ async fn batches_that_nobody_reads_take_no_more_than_what_is_being_written() {
     assert!(metric(&bridge, ANSWER_BYTES).await > 0, "the batches are under way");
     let grown = bridge.peak_memory() - before;
     assert!(grown < BATCHES * MEGABYTE, "{} MB more than with one page", grown / MEGABYTE);
+    drop(readers);
+}
+
+/// What a thousand readers may take beside what one page takes: answers have 128 MB and the store 64; a connection is left a quarter of a
+/// megabyte for what it has read and is writing. The pages themselves are more than 50 GB.
+const READERS: u64 = 128 + 64 + 1000 / 4;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_slow_readers_of_a_large_page_take_no_more_than_the_budget() {
+    allow_open_files(2_500);
+    let folder = tempfile::tempdir().unwrap();
+    let settings = [("BRIDGE_MEMORY_MB", "64"), ("BRIDGE_ANSWERS_MB", "128")];
+    let bridge = Bridge::start_with(folder.path(), &settings).await;
+    let page =
+        "/odata/jobindsats/y01dia02/Fordelt_p%C3%A5_A_kasse?$format=application/json;odata.metadata=full";
+    let small = "/odata/jobindsats/y25i01/Landet?$top=1";
+    let (status, body) = bridge.get(page).await.unwrap();
+    assert!(status == 200 && body.len() as u64 > 50 * MEGABYTE, "{status}: {} bytes", body.len());
+    assert_eq!(bridge.get(small).await.unwrap().0, 200);
+    let before = bridge.peak_memory();
+    let request = format!("GET {page} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let mut readers = Vec::new();
+    for _ in 0..1000 {
+        readers.push(bridge.ask_unread(request.as_bytes()).await);
+    }
+    // Longer than anybody waits for room.
+    for _ in 0..15 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(bridge.get("/healthz").await.unwrap().0, 200);
+        assert_eq!(bridge.get(small).await.unwrap().0, 200, "a few rows wait for nobody");
+    }
+    let held = metric(&bridge, ANSWER_BYTES).await;
+    assert!(held > 20 * MEGABYTE && held <= 128 * MEGABYTE, "{} MB are held", held / MEGABYTE);
+    let grown = bridge.peak_memory() - before;
+    assert!(grown < READERS * MEGABYTE, "{} MB more than with one page", grown / MEGABYTE);
     drop(readers);
 }
