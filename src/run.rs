@@ -21,7 +21,7 @@ use crate::service::{self, Service, ServiceOptions, UpstreamChoice};
 use crate::settings::described;
 use crate::settings::key::ApiKey;
 use crate::settings::{self, Settings, UpstreamSettings};
-use crate::simulator::{self, DumpExtent, DumpOptions, Simulator, SimulatorOptions, Variant};
+use crate::simulator::{self, DumpExtent, DumpOptions, Longer, Simulator, SimulatorOptions, Variant};
 use crate::upstream::retry::Retry;
 use crate::web::connections::Timeouts;
 use clap::{Args, ValueEnum};
@@ -68,6 +68,9 @@ pub struct SimulatorArguments {
     /// Ways in which to differ from what is thought of the upstream, such as byte-order-mark,sloppy-data
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     dialect: Vec<Variant>,
+    /// Begin a table so many years earlier, so that it has more rows, such as y36a02=107
+    #[arg(long, value_delimiter = ',', value_name = "TABLE=YEARS,…")]
+    longer: Vec<Longer>,
     /// The edition to start at: 0 is the newest, -1 the one before
     #[arg(long, default_value_t = 0, allow_hyphen_values = true)]
     edition: i32,
@@ -262,6 +265,7 @@ pub async fn simulator(arguments: SimulatorArguments) -> Outcome {
         follows_clock: !arguments.as_retrieved,
         edition: arguments.edition,
         dialect: arguments.dialect.into_iter().collect(),
+        longer: arguments.longer,
         workers: 2,
         ..SimulatorOptions::default()
     };

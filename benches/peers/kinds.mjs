@@ -4,7 +4,7 @@
 import { isDeepStrictEqual } from 'node:util';
 
 export const SHOWN = ['Periode', 'Område', 'Køn', 'Herkomst', 'Antal_personer', 'Antal_fuldtidspersoner'];
-const FIGURES = SHOWN.slice(-2);
+export const FIGURES = SHOWN.slice(-2);
 
 /** A small generator (mulberry32): the same requests in every run. */
 export const seeded = (seed) => {

@@ -1,67 +1,20 @@
-// The large table: memory, the start of the program, files.
+// Large tables, each alone with a bridge of its own: memory, a count, the start of the program, files. One of a million rows, whose files
+// are compared with DuckDB's, and with --large one ten times as long.
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { SHOWN, seeded } from './kinds.mjs';
+import { FIGURES, seeded } from './kinds.mjs';
 import { ofBytes } from './load.mjs';
-import { ask, ready, resident, run, stop } from './programs.mjs';
-import { startBridge } from './servers.mjs';
-import { LARGE_TABLE, LEAST, address, folder, here, largePort, local, median, peers, repeat, seconds } from './setting.mjs';
+import { ask, askUntilRead, ready, resident, run, stop } from './programs.mjs';
+import { detailed, startBridge, startSimulator } from './servers.mjs';
+import { LARGE_TABLE, LEAST, address, folder, here, largePort, local, median, peers, repeat, seconds, tell, upstreamPort } from './setting.mjs';
 import { limit, milliseconds, number, times } from './table.mjs';
 
-const detailed = async (port) => {
-  let [last, same] = [-1, 0];
-  while (same < 10) {
-    const count = Number((await ask(`${local(port)}/status?sprog=en`)).body.toString().match(/in detail: (\d+)/)?.[1] ?? 0);
-    same = count === last ? same + 1 : 0;
-    last = count;
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
-};
-
-export const largeTable = async () => {
-  const set = `${local(largePort)}/odata/jobindsats/${LARGE_TABLE}/Data`;
-  let program = startBridge(largePort, 'large');
-  await ready(program, `${local(largePort)}/readyz`);
-  await detailed(largePort);
-  const empty = resident(program);
-  const random = seeded(96);
-  const figures = SHOWN.slice(-2);
-  const count = () =>
-    ask(
-      address(set, '/$count', { $filter: `${figures[0]} gt ${random.below(5000)} and ${figures[1]} lt ${random.below(5000)}` }),
-    );
-  await count();
-  const above = resident(program) - empty;
-  const rows = Number((await ask(`${set}/$count`)).body);
-  const counts = median((await repeat(seconds, count)).map((answer) => answer.milliseconds));
-  limit(
-    `${rows} rows: count with a filter on two figures`,
-    milliseconds(counts),
-    'arrow’s kernels are not measured',
-    '≤ 2 × the kernels',
-    undefined,
-  );
-  limit(
-    `memory for ${rows} rows × 4 figures, above empty`,
-    `${number(above)} MB`,
-    `empty ${number(empty)} MB`,
-    '≤ 60 MB',
-    above <= 60,
-  );
-  await files(rows);
-  await stop(program);
-  const begins = [];
-  for (let index = 0; index < LEAST; index += 1) {
-    const from = performance.now();
-    program = startBridge(largePort, 'large');
-    await firstAnswer(program, `${set}?$top=10&$skip=${index}`);
-    begins.push(performance.now() - from);
-    await stop(program);
-  }
-  limit(`start to first answer, folder of ${rows} rows`, milliseconds(median(begins)), '', '≤ 100 ms', median(begins) <= 100);
-};
+const SET = `${local(largePort)}/odata/jobindsats/${LARGE_TABLE}/Data`;
+const FILE = `${local(largePort)}/export/${LARGE_TABLE}/Data`;
+// What a table of ten million rows is read with; all else is as it is by default.
+const LONG = { BRIDGE_MAX_ROWS: '20000000', BRIDGE_MEMORY_MB: '4096', BRIDGE_DISK_MB: '8192' };
 
 const firstAnswer = async (program, url) => {
   const until = performance.now() + 60_000;
@@ -73,11 +26,42 @@ const firstAnswer = async (program, url) => {
   }
 };
 
-const files = async (rows) => {
-  const file = `${local(largePort)}/export/${LARGE_TABLE}/Data`;
+/** Measures a table; `files` is given its rows. Aims are those of a million rows. */
+const measure = async (name, options, files, hasAims) => {
+  const start = () => startBridge(largePort, name, options);
+  const aim = (text, isMet) => (hasAims ? [text, isMet] : ['', undefined]);
+  let program = start();
+  await ready(program, `${local(largePort)}/readyz`);
+  await detailed(largePort);
+  const empty = resident(program);
+  const random = seeded(96);
+  const filter = () => `${FIGURES[0]} gt ${random.below(5000)} and ${FIGURES[1]} lt ${random.below(5000)}`;
+  const count = () => askUntilRead(address(SET, '/$count', { $filter: filter() }));
+  await count();
+  const above = resident(program) - empty;
+  const rows = Number((await ask(`${SET}/$count`)).body);
+  const counts = median((await repeat(seconds, count)).map((answer) => answer.milliseconds));
+  const kernels = 'arrow’s kernels, inside the program: see Stages';
+  limit(`${rows} rows: count with a filter on two figures`, milliseconds(counts), kernels, '≤ 2 × the kernels', undefined);
+  const memory = `memory for ${rows} rows × 4 figures, above empty`;
+  limit(memory, `${number(above)} MB`, `empty ${number(empty)} MB`, ...aim('≤ 60 MB', above <= 60));
+  await files(rows);
+  await stop(program);
+  const begins = [];
+  for (let index = 0; index < LEAST; index += 1) {
+    const from = performance.now();
+    program = start();
+    await firstAnswer(program, `${SET}?$top=10&$skip=${index}`);
+    begins.push(performance.now() - from);
+    await stop(program);
+  }
+  limit(`start to first answer, folder of ${rows} rows`, milliseconds(median(begins)), '', '≤ 100 ms', median(begins) <= 100);
+};
+
+const besideDuckDb = async (rows) => {
   const bodies = {};
   for (const kind of ['csv', 'parquet']) {
-    bodies[kind] = (await ask(`${file}.${kind}`)).body;
+    bodies[kind] = (await ask(`${FILE}.${kind}`)).body;
     writeFileSync(join(folder, `bridge.${kind}`), bodies[kind]);
   }
   const names = bodies.csv.subarray(0, 5000).toString().split('\r\n')[0].split(',');
@@ -88,7 +72,7 @@ const files = async (rows) => {
   for (const kind of ['csv', 'parquet']) {
     const all = [];
     for (const order of orders) {
-      all.push((await ask(`${file}.${kind}?$select=${encodeURIComponent(order.join(','))}`, { isKept: false })).milliseconds);
+      all.push((await ask(`${FILE}.${kind}?$select=${encodeURIComponent(order.join(','))}`, { isKept: false })).milliseconds);
     }
     taken[kind] = median(all);
   }
@@ -109,4 +93,23 @@ const files = async (rows) => {
       taken[kind] <= 2 * copy && (!isCsv || taken.csv <= 5 * memcpy),
     );
   }
+};
+
+/** Each file once, as there is nothing beside it. */
+const alone = async (rows) => {
+  for (const kind of ['csv', 'parquet']) {
+    const { milliseconds: taken, bytes } = await ask(`${FILE}.${kind}`, { isKept: false });
+    const size = bytes / 1e6;
+    limit(`${rows} rows as ${kind} (${number(size)} MB)`, `${milliseconds(taken)} (${number((size / taken) * 1000)} MB/s)`, '', '', undefined);
+  }
+};
+
+export const largeTable = () => measure('large', {}, besideDuckDb, true);
+
+/** The same table with 107 years more, ten times as many rows, with the settings that it needs. */
+export const longTable = async () => {
+  const simulator = await startSimulator(upstreamPort, ['--longer', `${LARGE_TABLE}=107`]);
+  tell(`the long table, with ${Object.entries(LONG).map((one) => one.join('=')).join(' ')}`);
+  await measure('long', { upstream: upstreamPort, settings: LONG }, alone, false);
+  await stop(simulator);
 };

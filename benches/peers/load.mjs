@@ -1,14 +1,17 @@
 // How fast addresses are answered, and what the machine does with the same bytes.
 
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { ask, processorTime, run } from './programs.mjs';
 import { CHECKED, CONNECTIONS, ENOUGH, FAST, GZIP, LEAST, folder, here, median, peers, seconds } from './setting.mjs';
 
-/** What wrk finds when it asks for addresses of one server, each once. */
-export const load = async (addresses, connections, duration, gzip) => {
-  const file = join(folder, 'addresses');
+let loads = 0;
+
+/** What wrk finds when it asks for addresses of one server, each once; where fewer than `least` are answered, in twice the time. */
+export const load = async (addresses, connections, duration, { gzip = false, least = LEAST } = {}) => {
+  // Several may go on at the same time.
+  const file = join(folder, `addresses-${(loads += 1)}`);
   const { origin } = new URL(addresses[0]);
   writeFileSync(file, addresses.map((one) => `${one.slice(origin.length)}\n`).join(''));
   const header = gzip ? ['--header', 'Accept-Encoding: gzip'] : [];
@@ -16,7 +19,8 @@ export const load = async (addresses, connections, duration, gzip) => {
   const text = await run('wrk', [...args, ...header, '--script', join(here, 'walk.lua'), origin, '--', file].map(String));
   const result = JSON.parse(text.match(/^result (.*)$/m)[1]);
   if (result.errors > 0) throw new Error(`${addresses[0]} failed under load:\n${text}`);
-  if (result.requests < LEAST) return load(addresses, connections, 2 * duration, gzip);
+  rmSync(file);
+  if (result.requests < least) return load(addresses, connections, 2 * duration, { gzip, least });
   return { ...result, rate: result.requests / result.seconds };
 };
 
@@ -34,7 +38,7 @@ export const measure = async (addresses, program, gzip) => {
     [rest.slice(half), CONNECTIONS],
   ]) {
     const before = processorTime(program);
-    const result = await load(part.length > 0 ? part : addresses, connections, duration, gzip);
+    const result = await load(part.length > 0 ? part : addresses, connections, duration, { gzip });
     results.push({ ...result, processor: (processorTime(program) - before) / result.requests });
   }
   return { one: results[0], sixteen: results[1] };

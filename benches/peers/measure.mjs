@@ -2,16 +2,18 @@
 // `run`, which installs the peers.
 
 import { execFileSync } from 'node:child_process';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, loadavg } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import process from 'node:process';
 import { isDeepStrictEqual } from 'node:util';
 
-import { SHOWN, kinds, seeded } from './kinds.mjs';
-import { largeTable } from './large.mjs';
+import { smallBesideLarge } from './beside.mjs';
+import { FIGURES, SHOWN, kinds, seeded } from './kinds.mjs';
+import { largeTable, longTable } from './large.mjs';
 import { load, measure, ofBytes } from './load.mjs';
-import { ask, ready, start, stop, stopAll } from './programs.mjs';
-import { allRows, startBridge, startCap, startNginx, walk } from './servers.mjs';
+import { manyGauges, manyTables } from './many.mjs';
+import { morning } from './morning.mjs';
+import { ask, stop, whole } from './programs.mjs';
+import { allRows, startBoth, startCap, startNginx, walk } from './servers.mjs';
 import {
   CHECKED,
   CONNECTIONS,
@@ -19,7 +21,6 @@ import {
   TABLE,
   address,
   bridge,
-  bridgePort,
   folder,
   local,
   median,
@@ -28,11 +29,10 @@ import {
   ours,
   repeat,
   seconds,
-  simulatorPort,
   tell,
   theirs,
 } from './setting.mjs';
-import { limit, limits, milliseconds, notMet, number, table, times, verdict } from './table.mjs';
+import { limit, limits, machine, milliseconds, notMet, number, table, times, verdict } from './table.mjs';
 
 const MARKS = ['<!-- measured by benches/peers/run -->', '<!-- end of what was measured -->'];
 
@@ -103,11 +103,13 @@ const readyDocuments = async (bridgeProgram, cap, rate) => {
   const files = { 'rows.json': (await ask(shown)).body };
   for (const [name, path] of Object.entries(documents)) files[names[name]] = (await ask(ours + path)).body;
   await startNginx(files);
+  const found = {};
   const alone = await load([`${local(nginxPort)}/rows.json`], 1, seconds);
   const many = await load([`${local(nginxPort)}/rows.json`], CONNECTIONS, seconds);
   for (const [name, path] of Object.entries(documents)) {
     const left = await measure([ours + path], bridgeProgram);
     const right = await measure([theirs + path], cap);
+    found[name] = left.sixteen;
     const bytes = `${local(nginxPort)}/${names[name]}`;
     const [one, sixteen] = [await load([bytes], 1, seconds), await load([bytes], CONNECTIONS, seconds)];
     const shares = [left.one.rate / one.rate, left.sixteen.rate / sixteen.rate];
@@ -119,7 +121,8 @@ const readyDocuments = async (bridgeProgram, cap, rate) => {
       shares.every((share) => share >= 0.8),
     );
   }
-  return `nginx gives the ${number(files['rows.json'].length / 1000)} kB of 1,000 rows ${number(alone.rate)} times a second at one connection and ${number(many.rate)} times at sixteen, with the same wrk; the bridge, which makes other rows for each request, is at ${((100 * rate) / many.rate).toFixed(0)} % of that in the first row.`;
+  const text = `nginx gives the ${number(files['rows.json'].length / 1000)} kB of 1,000 rows ${number(alone.rate)} times a second at one connection and ${number(many.rate)} times at sixteen, with the same wrk; the bridge, which makes other rows for each request, is at ${((100 * rate) / many.rate).toFixed(0)} % of that in the first row.`;
+  return { text, service: found['service document'], metadata: found.$metadata };
 };
 
 const paging = async () => {
@@ -153,7 +156,7 @@ const sortedPages = async () => {
   const random = seeded(98);
   const once = async () => {
     const taken = [];
-    const options = { $select: random.shuffled(SHOWN).join(','), $orderby: `${random.one(SHOWN.slice(-2))} desc` };
+    const options = { $select: random.shuffled(SHOWN).join(','), $orderby: `${random.one(FIGURES)} desc` };
     await walk(address(`${ours}/Data`, '', options), (answer) => taken.push(answer.milliseconds), {
       prefer: 'odata.maxpagesize=10000',
     });
@@ -170,16 +173,17 @@ const sortedPages = async () => {
   );
 };
 
-const largePage = async (bridgeProgram, rows) => {
+const largePage = async (rows) => {
   const random = seeded(97);
-  const addresses = Array.from({ length: 2000 }, () =>
-    address(`${ours}/Data`, '', { $skip: random.below(rows - 50_000), $top: 50_000 }),
-  );
-  const { body } = await ask(addresses[0]);
+  const addresses = () =>
+    Array.from({ length: 1000 }, () => address(`${ours}/Data`, '', { $skip: random.below(rows - 50_000), $top: 50_000 }));
+  const warm = addresses();
+  const { body } = await ask(warm[0]);
   const { memcpy, zlib, version } = await ofBytes('page', body);
-  for (const one of addresses.slice(0, CHECKED)) await ask(one);
-  const plain = (await load(addresses.slice(0, 1000), 1, 2 * seconds)).median;
-  const gzip = (await load(addresses.slice(1000), 1, 2 * seconds, true)).median;
+  for (const one of warm.slice(0, CHECKED)) await ask(one);
+  const plain = (await load(addresses(), 1, 2 * seconds)).median;
+  const gzip = (await load(addresses(), 1, 2 * seconds, { gzip: true })).median;
+  const many = await load(addresses(), CONNECTIONS, 2 * seconds, { gzip: true });
   const size = body.length / 1e6;
   limit(
     `a page of 50,000 rows × 22 columns (${number(size)} MB)`,
@@ -196,6 +200,7 @@ const largePage = async (bridgeProgram, rows) => {
     `≤ plain + 1.2 × zlib = ${milliseconds(bound)}`,
     gzip <= bound,
   );
+  return many;
 };
 
 const gzippedRows = async (plain, gzip, sample) => {
@@ -219,10 +224,10 @@ const groupCost = ({ one, sixteen }) =>
     sixteen.processor <= 1.1 * one.processor,
   );
 
-const report = (rows, first, loadLimit, before) => {
+const report = (rows, first, loadLimit, mornings) => {
   const versions = `${execFileSync(bridge, ['--version']).toString().trim()}, @sap/cds 9.9.3 on @cap-js/sqlite 2.4.2, Node.js ${process.version}`;
   return [
-    `${options.note}${options.note && '\n\n'}${cpus().length} × ${cpus()[0].model.trim()}, ${seconds} s for each fast measurement, load ${before.toFixed(2)} before and ${loadavg()[0].toFixed(2)} after, with the load on the same processors; ${versions}. ${rows} rows of \`${TABLE}\` (130 periods × 100 areas × 3 × 6).`,
+    `${options.note}${options.note && '\n\n'}${machine('fast measurement')}, with the load on the same processors; ${versions}. ${rows} rows of \`${TABLE}\` (130 periods × 100 areas × 3 × 6).`,
     table(
       ['work', 'bridge, one', 'CAP, one', 'bridge, requests/s at sixteen', 'CAP', 'bridge to CAP, one / sixteen', 'aim', 'met'],
       first,
@@ -230,6 +235,7 @@ const report = (rows, first, loadLimit, before) => {
     notMet([...first, ...limits]),
     loadLimit,
     table(['work', 'bridge', 'beside it', 'aim', 'met'], limits),
+    mornings,
   ].join('\n\n');
 };
 
@@ -243,11 +249,7 @@ const publish = (text) => {
 };
 
 const main = async () => {
-  const before = loadavg()[0];
-  const simulator = start(folder, 'simulator', bridge, ['simulator', '--listen', `127.0.0.1:${simulatorPort}`]);
-  await ready(simulator, `${local(simulatorPort)}/v3/subjects?format=json`);
-  const bridgeProgram = startBridge(bridgePort, 'bridge');
-  await ready(bridgeProgram, `${local(bridgePort)}/readyz`);
+  const bridgeProgram = await startBoth();
   const rows = await allRows(`${ours}/Data`);
   const cap = await startCap(rows);
   tell(`${rows.length} rows are in both`);
@@ -261,33 +263,26 @@ const main = async () => {
   for (const one of prepared) measured.push(await againstCap(one, bridgeProgram, cap));
   const of = (id) => measured[prepared.findIndex(({ kind }) => kind.id === id)].left;
   measured.push(await paging());
-  const loadLimit = await readyDocuments(bridgeProgram, cap, measured[0].left.sixteen.rate);
+  const documents = await readyDocuments(bridgeProgram, cap, measured[0].left.sixteen.rate);
   await stop(cap);
   await gzippedRows(of('wide'), of('gzip'), prepared.find(({ kind }) => kind.id === 'wide').ourAddresses[0]);
   groupCost(of('groups'));
-  await largePage(bridgeProgram, rows.length);
+  const page = await largePage(rows.length);
   await sortedPages();
+  await smallBesideLarge(rows);
   await stop(bridgeProgram);
   await largeTable();
+  await manyTables();
+  await manyGauges();
+  if (options.large) await longTable();
   publish(
     report(
       rows.length,
       measured.map(({ row }) => row),
-      loadLimit,
-      before,
+      documents.text,
+      morning({ ...documents, rows: of('gzip').sixteen, page }),
     ),
   );
 };
 
-const end = async () => {
-  await stopAll();
-  rmSync(folder, { recursive: true, force: true });
-};
-
-for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM']) process.once(signal, () => end().then(() => process.exit(1)));
-try {
-  await main();
-} finally {
-  await end();
-}
-process.exit();
+await whole(main, folder);

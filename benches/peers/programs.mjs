@@ -1,15 +1,16 @@
 // The programs that take part, each started on loopback with a log of its own, and how they are asked.
 
 import { spawn } from 'node:child_process';
-import { openSync, readFileSync } from 'node:fs';
+import { openSync, readFileSync, rmSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { join } from 'node:path';
 import process from 'node:process';
 import { gunzipSync } from 'node:zlib';
 
 const HERTZ = 100;
-// Milliseconds after which a program that was told to end is killed.
+// Milliseconds after which a program that was told to end is killed, and how long the rows of a table may take to be read.
 const LATE = 20_000;
+const PATIENCE = 1_800_000;
 const started = [];
 const agent = new Agent({ keepAlive: true, maxSockets: 1 });
 
@@ -18,12 +19,13 @@ const ended = (child) =>
     for (const event of ['exit', 'error']) child.once(event, resolve);
   });
 
+/** The environment without settings of the bridge: no key of the caller's reaches a program that is measured. */
+const unset = () => Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(BRIDGE|JOBINDSATS)_/.test(name)));
+
 /** Starts a program that runs until it is stopped; what it says goes into a file. */
 export const start = (folder, name, command, args, { settings = {}, cwd } = {}) => {
   const log = openSync(join(folder, `${name}.log`), 'a');
-  // No setting and no key of the caller's.
-  const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(BRIDGE|JOBINDSATS)_/.test(name)));
-  const child = spawn(command, args, { cwd, env: { ...environment, ...settings }, stdio: ['ignore', log, log] });
+  const child = spawn(command, args, { cwd, env: { ...unset(), ...settings }, stdio: ['ignore', log, log] });
   const program = { name, child, hasEnded: false };
   program.end = ended(child).then(() => (program.hasEnded = true));
   started.push(program);
@@ -38,15 +40,30 @@ export const stop = async (program) => {
   started.splice(started.indexOf(program), 1);
 };
 
-export const stopAll = async () => {
+const stopAll = async () => {
   for (const { child } of started) child.kill();
   setTimeout(() => started.forEach(({ child }) => child.kill('SIGKILL')), LATE).unref();
   await Promise.all(started.map(({ end }) => end));
 };
 
+/** Does the work of a run. However it ends, nothing that it started goes on, and its folder is gone. */
+export const whole = async (main, folder) => {
+  const end = async () => {
+    await stopAll();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM']) process.once(signal, () => end().then(() => process.exit(1)));
+  try {
+    await main();
+  } finally {
+    await end();
+  }
+  process.exit();
+};
+
 /** Runs a program to its end and gives what it wrote. */
 export const run = async (command, args, { settings = {}, cwd } = {}) => {
-  const child = spawn(command, args, { cwd, env: { ...process.env, ...settings }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(command, args, { cwd, env: { ...unset(), ...settings }, stdio: ['ignore', 'pipe', 'pipe'] });
   const program = { name: command, child, hasEnded: false };
   program.end = ended(child);
   started.push(program);
@@ -73,7 +90,7 @@ export const ask = (url, { headers = {}, isKept = true } = {}) =>
       answer.on('end', () => {
         const milliseconds = performance.now() - from;
         let body = Buffer.concat(parts);
-        if (answer.headers['content-encoding'] === 'gzip') body = gunzipSync(body);
+        if (isKept && answer.headers['content-encoding'] === 'gzip') body = gunzipSync(body);
         if (answer.statusCode === 200) resolve({ milliseconds, bytes, body });
         else
           reject(
@@ -84,6 +101,18 @@ export const ask = (url, { headers = {}, isKept = true } = {}) =>
     });
     asked.on('error', reject).end();
   });
+
+/** Asks again for as long as the bridge has to read figures first. */
+export const askUntilRead = async (url) => {
+  for (const until = performance.now() + PATIENCE; ; ) {
+    try {
+      return await ask(url);
+    } catch (error) {
+      if (error.status !== 503 || performance.now() > until) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+    }
+  }
+};
 
 /** Waits until a program answers, be it that it asks for a key. */
 export const ready = async (program, url) => {

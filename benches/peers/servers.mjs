@@ -5,12 +5,40 @@ import { join } from 'node:path';
 import process from 'node:process';
 
 import { ask, ready, run, start } from './programs.mjs';
-import { bridge, capPort, folder, local, nginxPort, peers, simulatorPort, theirs } from './setting.mjs';
+import { bridge, bridgePort, capPort, folder, local, nginxPort, peers, simulatorPort, theirs } from './setting.mjs';
 
-export const startBridge = (port, name) =>
-  start(folder, name, bridge, ['serve', '--simulator', `${local(simulatorPort)}/v3`], {
-    settings: { BRIDGE_LISTEN: `127.0.0.1:${port}`, BRIDGE_DATA_DIR: join(folder, `${name}-data`), BRIDGE_LOG: 'error' },
+/** A simulator, once it answers. */
+export const startSimulator = async (port, more = []) => {
+  const simulator = start(folder, 'simulator', bridge, ['simulator', '--listen', `127.0.0.1:${port}`, ...more]);
+  await ready(simulator, `${local(port)}/v3/subjects?format=json`);
+  return simulator;
+};
+
+/** A bridge with a folder of its own; it may not answer yet. */
+export const startBridge = (port, name, { upstream = simulatorPort, settings = {} } = {}) =>
+  start(folder, name, bridge, ['serve', '--simulator', `${local(upstream)}/v3`], {
+    settings: { BRIDGE_LISTEN: `127.0.0.1:${port}`, BRIDGE_DATA_DIR: join(folder, `${name}-data`), BRIDGE_LOG: 'error', ...settings },
   });
+
+/** Waits until so many tables have been read in detail, or as many as there are, and gives their number. */
+export const detailed = async (port, enough = Infinity) => {
+  let [last, same] = [-1, 0];
+  while (same < 10 && last < enough) {
+    const count = Number((await ask(`${local(port)}/status?sprog=en`)).body.toString().match(/in detail: (\d+)/)?.[1] ?? 0);
+    same = count === last ? same + 1 : 0;
+    last = count;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  return last;
+};
+
+/** The simulator and a bridge that reads it, once both answer. */
+export const startBoth = async () => {
+  await startSimulator(simulatorPort);
+  const program = startBridge(bridgePort, 'bridge');
+  await ready(program, `${local(bridgePort)}/readyz`);
+  return program;
+};
 
 const nextLink = (body, url) => {
   const ends = `${body.subarray(0, 2000)}${body.subarray(-2000)}`;

@@ -15,6 +15,7 @@ const parsed = parseArgs({
     markdown: { type: 'string' },
     note: { type: 'string', default: '' },
     plot: { type: 'string' },
+    large: { type: 'boolean', default: false },
   },
 });
 export const options = parsed.values;
@@ -33,7 +34,7 @@ export const CHECKED = 5;
 
 export const folder = mkdtempSync(join(tmpdir(), 'peers-'));
 const base = 20000 + Math.floor(Math.random() * 10000);
-export const [simulatorPort, bridgePort, largePort, capPort, nginxPort] = [base, base + 1, base + 2, base + 3, base + 4];
+export const [simulatorPort, bridgePort, largePort, capPort, nginxPort, upstreamPort] = Array.from({ length: 6 }, (_, at) => base + at);
 export const local = (port) => `http://127.0.0.1:${port}`;
 export const ours = `${local(bridgePort)}/odata/jobindsats/${TABLE}`;
 export const theirs = `${local(capPort)}/rows`;

@@ -1,6 +1,8 @@
-// How numbers and tables are written.
+// How numbers, tables and the machine are written.
 
-import { tell } from './setting.mjs';
+import { cpus, loadavg } from 'node:os';
+
+import { seconds, tell } from './setting.mjs';
 
 export const number = (value) => (value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2));
 export const milliseconds = (value) => `${number(value)} ms`;
@@ -12,6 +14,13 @@ export const verdict = (checks) => {
 };
 const line = (cells) => `| ${cells.join(' | ')} |`;
 export const table = (head, rows) => [line(head), `|${'---|'.repeat(head.length)}`, ...rows.map(line)].join('\n');
+
+/** The load that the machine had before anything was measured. */
+const before = loadavg()[0];
+
+/** What was measured on, for how long, and beside what load. */
+export const machine = (measurement) =>
+  `${cpus().length} × ${cpus()[0].model.trim()}, ${seconds} s for each ${measurement}, load ${before.toFixed(2)} before and ${loadavg()[0].toFixed(2)} after`;
 
 /** Rows of the second table: work, bridge, limit, aim, whether it is met. */
 export const limits = [];

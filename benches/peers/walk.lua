@@ -29,8 +29,8 @@ end
 function done(summary, latency)
   local errors = summary.errors
   print(string.format(
-    'result {"requests": %d, "seconds": %f, "median": %f, "bytes": %d, "errors": %d}',
-    summary.requests, summary.duration / 1e6, latency:percentile(50) / 1e3, summary.bytes,
+    'result {"requests": %d, "seconds": %f, "median": %f, "p99": %f, "bytes": %d, "errors": %d}',
+    summary.requests, summary.duration / 1e6, latency:percentile(50) / 1e3, latency:percentile(99) / 1e3, summary.bytes,
     errors.connect + errors.read + errors.write + errors.status + errors.timeout
   ))
 end

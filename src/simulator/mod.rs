@@ -31,6 +31,7 @@ mod tables;
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,8 +70,29 @@ pub struct SimulatorOptions {
     pub faults: Faults,
     /// In which ways it differs from what is thought of the upstream.
     pub dialect: Dialect,
+    /// Tables with more periods than they have.
+    pub longer: Vec<Longer>,
     /// Threads that answer.
     pub workers: usize,
+}
+
+/// A table that begins so many years earlier than it does, so that it has more rows: for loads, read from `y36a02=107`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Longer {
+    pub table: String,
+    pub years: u32,
+}
+
+impl FromStr for Longer {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts = text.split_once('=').map(|(table, years)| (table.to_owned(), years.parse()));
+        match parts {
+            Some((table, Ok(years))) if !table.is_empty() => Ok(Self { table, years }),
+            _ => Err(format!("'{text}' is no table with a number of years, such as y36a02=107")),
+        }
+    }
 }
 
 impl Default for SimulatorOptions {
@@ -86,6 +108,7 @@ impl Default for SimulatorOptions {
             edition: 0,
             faults: Faults::default(),
             dialect: Dialect::default(),
+            longer: Vec::new(),
             workers: 1,
         }
     }
@@ -104,6 +127,7 @@ impl fmt::Debug for SimulatorOptions {
             .field("edition", &self.edition)
             .field("faults", &self.faults)
             .field("dialect", &self.dialect)
+            .field("longer", &self.longer)
             .field("workers", &self.workers)
             .finish_non_exhaustive()
     }
@@ -115,6 +139,9 @@ pub enum SimulatorError {
     /// The metadata built into the program is broken.
     #[error("the simulator's metadata does not hang together: {0}")]
     Metadata(String),
+    /// A table that is to be longer is none of the simulator's.
+    #[error(transparent)]
+    UnknownTable(#[from] UnknownTable),
     /// The address cannot be listened on.
     #[error("the simulator cannot listen on {listen}: {source}")]
     Listen { listen: SocketAddr, source: io::Error },
@@ -150,7 +177,7 @@ pub struct Simulator {
 pub async fn start(options: SimulatorOptions) -> Result<Simulator, SimulatorError> {
     let listen = options.listen;
     let workers = options.workers.max(1);
-    let state = Arc::new(State::new(Databank::get()?, options));
+    let state = Arc::new(State::new(Databank::get()?, options)?);
     let shared = Arc::clone(&state);
     let failed = |source| SimulatorError::Listen { listen, source };
     let server = HttpServer::new(move || App::new().configure(routes::configure(&shared)))

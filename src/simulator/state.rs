@@ -16,7 +16,7 @@ use super::model::Model;
 use super::published::{Library, Published};
 use super::render::UpdateDates;
 use super::tables::Table;
-use super::{SimulatorError, SimulatorOptions};
+use super::{Longer, SimulatorError, SimulatorOptions};
 
 /// How many requests the log keeps of each kind.
 const LOGGED: usize = 10_000;
@@ -170,6 +170,8 @@ struct Changing {
 /// A running simulator's state.
 pub struct State {
     pub databank: &'static Databank,
+    /// The tables that begin earlier, by their index.
+    longer: BTreeMap<usize, &'static Table>,
     options: SimulatorOptions,
     changing: Mutex<Changing>,
 }
@@ -181,12 +183,19 @@ impl fmt::Debug for State {
 }
 
 impl State {
-    pub fn new(databank: &'static Databank, options: SimulatorOptions) -> Self {
+    pub fn new(databank: &'static Databank, options: SimulatorOptions) -> Result<Self, UnknownTable> {
         let edition = Edition { number: options.edition, revises_published: false, months: 0 };
+        // Never freed, as the databank.
+        let longer = |Longer { table, years }: &Longer| {
+            let index = databank.metadata.table(table).ok_or_else(|| UnknownTable(table.clone()))?;
+            let longer: &'static Table = Box::leak(Box::new(databank.metadata.tables[index].longer(*years)));
+            Ok((index, longer))
+        };
+        let longer = options.longer.iter().map(longer).collect::<Result<_, _>>()?;
         let tables = vec![TableState { edition, published_on: None }; databank.metadata.tables.len()];
         let changing =
             Changing { faults: options.faults.clone(), tables, planned: vec![], log: RequestLog::default() };
-        Self { databank, options, changing: Mutex::new(changing) }
+        Ok(Self { databank, longer, options, changing: Mutex::new(changing) })
     }
 
     fn changing(&self) -> MutexGuard<'_, Changing> {
@@ -338,7 +347,11 @@ impl State {
         let edition = self.changing().tables[table].edition;
         let update = &self.databank.metadata.tables[table].update;
         let months = self.calendar(edition.number).map_or(0, |today| update.months_until(today));
-        self.databank.view(table, Edition { months, ..edition })
+        let mut view = self.databank.view(table, Edition { months, ..edition })?;
+        if let Some(longer) = self.longer.get(&table) {
+            view.table = longer;
+        }
+        Ok(view)
     }
 
     pub fn dates(&self, table: usize) -> UpdateDates {

@@ -8,6 +8,9 @@ use serde::Deserialize;
 use super::hierarchy::Hierarchy;
 use super::periods::{Period, PeriodType};
 
+/// The first year that is written with four digits.
+const FIRST_YEAR: u32 = 1000;
+
 /// A subject of the databank's menu.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Subject {
@@ -136,6 +139,12 @@ impl PeriodRange {
         self.last.last_month()
     }
 
+    /// The same with the periods of so many years before.
+    fn earlier(&self, years: u32) -> Self {
+        let first = Period { year: self.first.year.saturating_sub(years).max(FIRST_YEAR), ..self.first };
+        Self { first, ..self.clone() }
+    }
+
     /// The periods of the newest edition, oldest first.
     pub fn periods(&self) -> Vec<Period> {
         Period::range(self.first, self.last, &self.only)
@@ -170,7 +179,7 @@ pub struct Dimension {
 }
 
 /// A table as the simulator knows it before any edition of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Table {
     pub id: String,
     pub title: String,
@@ -194,6 +203,11 @@ pub struct Table {
 }
 
 impl Table {
+    /// The same table with the periods of so many years before its first ones, for loads.
+    pub fn longer(&self, years: u32) -> Self {
+        Self { periods: self.periods.iter().map(|range| range.earlier(years)).collect(), ..self.clone() }
+    }
+
     pub fn measure_named(&self, heading: &str) -> Option<usize> {
         (0..self.measures.len()).find(|index| self.heading(*index) == heading)
     }

@@ -1,6 +1,6 @@
 //! The simulator's HTTP interface, call by call.
 
-use jobindsats_bridge::simulator::{SimulatorOptions, start};
+use jobindsats_bridge::simulator::{Longer, SimulatorOptions, start};
 use serde_json::json;
 
 use super::Upstream;
@@ -396,4 +396,38 @@ async fn an_address_in_use_is_named() {
     let listen = upstream.simulator.address();
     let error = start(SimulatorOptions { listen, ..SimulatorOptions::default() }).await.unwrap_err();
     assert!(error.to_string().contains(&listen.to_string()), "{error}");
+}
+
+/// For loads: the figures of before, and more of them.
+#[tokio::test]
+async fn a_table_begins_earlier_where_that_is_asked_for() {
+    let longer = vec!["y25i01=10".parse().unwrap()];
+    let options = SimulatorOptions { longer, closed_hour: false, ..SimulatorOptions::default() };
+    let (longer, plain) = (Upstream::with(options).await, Upstream::open().await);
+    let months = async |upstream: &Upstream| -> Vec<String> {
+        let table = upstream.get("/table/y25i01?format=json").await.json();
+        let types = table["periods"].as_array().unwrap();
+        let months =
+            types.iter().find(|kind| kind["periodtype_id"] == "M").unwrap()["values"].as_array().unwrap();
+        months.iter().map(|month| month["period_id"].as_str().unwrap().to_owned()).collect()
+    };
+    let (all, own) = (months(&longer).await, months(&plain).await);
+    assert_eq!(all[..own.len()], own, "the newest first");
+    assert_eq!(all.len(), own.len() + 120);
+    let figures = async |upstream: &Upstream, month: &str| {
+        upstream.data("y25i01", &format!("mgroup.*=*&period.M={month}&hierarchy._nykom=*")).await
+    };
+    for month in [&own[0], own.last().unwrap()] {
+        assert_eq!(figures(&longer, month).await.body, figures(&plain, month).await.body, "{month}");
+    }
+    let oldest = all.last().unwrap();
+    assert_eq!(figures(&plain, oldest).await.status, 422);
+    let rows = figures(&longer, oldest).await.rows();
+    assert!(rows.len() > 90 && rows.iter().any(|row| row[2].as_u64() > Some(0)), "{rows:?}");
+    let unknown =
+        SimulatorOptions { longer: vec!["y99z99=1".parse().unwrap()], ..SimulatorOptions::default() };
+    assert!(start(unknown).await.unwrap_err().to_string().contains("y99z99"));
+    for text in ["", "y25i01", "=1", "y25i01=", "y25i01=-1", "y25i01=x"] {
+        assert!(text.parse::<Longer>().is_err(), "{text}");
+    }
 }
