@@ -1,5 +1,7 @@
 //! An organisation's sign-in on loopback, with keys that are for tests alone, and a service that takes its tokens.
 
+use std::time::Duration;
+
 use jobindsats_bridge::sign_in::name::UserName;
 use jobindsats_bridge::sign_in::users_file::{self, Secret};
 use jsonwebtoken::jwk::{Jwk, PublicKeyUse};
@@ -95,6 +97,12 @@ impl FakeIssuer {
             "jwks_uri": format!("{}{KEYS}", self.0.url),
             "token_endpoint": "https://login.example/kommune/oauth2/token",
         })
+    }
+
+    /// From now on its discovery document comes after a while.
+    pub fn slow_down(&self, by: Duration) {
+        let keys = json!({"keys": [SigningKey::rsa().public()]});
+        self.0.instead([(DISCOVERY, Canned::ok(self.discovery()).slow(by)), (KEYS, Canned::ok(keys))]);
     }
 
     /// From now on it does this instead of an answer.

@@ -471,12 +471,11 @@ async fn an_issuer_that_cannot_be_read_keeps_only_its_own_accounts_out() {
 #[actix_web::test]
 async fn a_client_that_leaves_does_not_end_the_fetch_that_it_began() {
     let issuer = FakeIssuer::start().await;
-    issuer.fail(Canned::ok(issuer.discovery()).slow(Duration::from_millis(300)));
+    issuer.slow_down(Duration::from_millis(500));
     let organisation = Organisation::with(issuer, |_| {}).await;
     let token = organisation.issuer.token(json!({}));
     let asked = organisation.get("/odata/", &token);
     assert!(tokio::time::timeout(Duration::from_millis(100), asked).await.is_err(), "it left");
-    organisation.issuer.publish(&[SigningKey::rsa()]);
     assert_eq!(organisation.get("/odata/", &token).await.status, 200, "the fetch went on");
     assert_eq!(organisation.issuer.fetches(), 1);
 }
