@@ -74,7 +74,8 @@ pub struct Faults {
 }
 
 /// A fault that hits one request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Fault {
     Hang,
     Drop,

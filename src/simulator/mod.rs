@@ -41,8 +41,8 @@ use actix_web::{App, HttpServer};
 pub use self::control::{Control, SetEdition};
 pub use self::dialect::{Dialect, UnknownVariant, Variant};
 pub use self::dump::{DumpError, DumpExtent, DumpOptions, dump};
-pub use self::faults::{Endpoint, Faults, FaultsError, RateLimited};
-pub use self::state::{LoggedRequest, MadeUp, Publish, RequestLog, UnknownTable};
+pub use self::faults::{Endpoint, Fault, Faults, FaultsError, RateLimited};
+pub use self::state::{LoggedAnswer, LoggedRequest, MadeUp, Publish, RequestLog, UnknownTable};
 
 use self::state::{Databank, State};
 use crate::clock::Clock;

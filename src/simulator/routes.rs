@@ -14,7 +14,7 @@ use super::control::{Control, SetEdition};
 use super::dialect::{self, Dialect, Variant};
 use super::faults::{Endpoint, Fault};
 use super::request::{Format, Parameters, Refusal, Selection};
-use super::state::{Publish, State};
+use super::state::{Publish, Received, State};
 use super::{SimulatorError, render};
 
 const FORBIDDEN: &str = "You do not have permission to view this directory or page.";
@@ -76,7 +76,8 @@ async fn subjects(request: HttpRequest, state: Data<State>) -> HttpResponse {
         parameters.format(false)?;
         Ok(Answer::json(&render::subjects(state.databank.metadata)))
     };
-    respond(&request, &state, Endpoint::Subjects, None, answer).await
+    let received = receive(&request, &state, Endpoint::Subjects, None);
+    respond(&request, &state, Endpoint::Subjects, received.fault, answer).await
 }
 
 async fn tables(request: HttpRequest, state: Data<State>) -> HttpResponse {
@@ -88,7 +89,14 @@ async fn tables(request: HttpRequest, state: Data<State>) -> HttpResponse {
         let stands = |table: usize| (views[table], state.dates(table));
         Ok(Answer::json(&render::tables(state.databank.metadata, wanted.as_deref(), stands)))
     };
-    respond(&request, &state, Endpoint::Tables, None, answer).await
+    let received = receive(&request, &state, Endpoint::Tables, None);
+    let response = respond(&request, &state, Endpoint::Tables, received.fault, answer).await;
+    // Other faults refuse the call, or spoil only figures.
+    let is_spoilt = matches!(received.fault, Some(Fault::Drop | Fault::Html | Fault::Truncate));
+    if response.status().is_success() && !is_spoilt {
+        state.listed();
+    }
+    response
 }
 
 async fn table(request: HttpRequest, path: Path<String>, state: Data<State>) -> HttpResponse {
@@ -97,16 +105,25 @@ async fn table(request: HttpRequest, path: Path<String>, state: Data<State>) -> 
         let view = state.view(find(&state, &path)?)?;
         Ok(Answer::json(&render::table(&view, state.dialect())))
     };
-    respond(&request, &state, Endpoint::Table, Some(path.as_str()), answer).await
+    let received = receive(&request, &state, Endpoint::Table, Some(&path));
+    respond(&request, &state, Endpoint::Table, received.fault, answer).await
 }
 
 async fn data(request: HttpRequest, path: Path<String>, state: Data<State>) -> HttpResponse {
     let answer = |parameters: Parameters, fault: Option<Fault>| read_data(&state, &path, &parameters, fault);
-    let response = respond(&request, &state, Endpoint::Data, Some(path.as_str()), answer).await;
-    if response.status().is_success() {
-        state.answered(&path);
-    }
+    let received = receive(&request, &state, Endpoint::Data, Some(&path));
+    let response = respond(&request, &state, Endpoint::Data, received.fault, answer).await;
+    state.answered(&path, received, response.status().as_u16());
     response
+}
+
+fn receive(request: &HttpRequest, state: &State, endpoint: Endpoint, table: Option<&str>) -> Received {
+    state.receive(endpoint, table, target(request))
+}
+
+/// Path and query as sent.
+fn target(request: &HttpRequest) -> &str {
+    request.uri().path_and_query().map_or("", |target| target.as_str())
 }
 
 fn find(state: &State, id: &str) -> Result<usize, Refusal> {
@@ -136,17 +153,15 @@ fn read_data(
     })
 }
 
-/// Everything that happens to every call: log, faults, closed hour, token.
+/// Everything that happens to every call that was received: faults, closed hour, token.
 async fn respond(
     request: &HttpRequest,
     state: &State,
     endpoint: Endpoint,
-    table: Option<&str>,
+    fault: Option<Fault>,
     answer: impl FnOnce(Parameters, Option<Fault>) -> Result<Answer, Refusal>,
 ) -> HttpResponse {
-    let target = request.uri().path_and_query().map_or("", |target| target.as_str());
     let dialect = state.dialect();
-    let fault = state.receive(endpoint, table, target);
     wait(state).await;
     if state.is_closed() {
         return HttpResponse::ServiceUnavailable()
@@ -162,7 +177,7 @@ async fn respond(
     }
     if endpoint == Endpoint::Data
         && dialect.has(Variant::LongAddressesRefused)
-        && target.len() > dialect::LONGEST_ADDRESS
+        && target(request).len() > dialect::LONGEST_ADDRESS
     {
         return refuse(&Refusal::new(422, "Invalid request"), dialect);
     }
@@ -254,7 +269,7 @@ fn with_unknown_rows(body: &str) -> String {
     let Ok(mut answer) = serde_json::from_str::<Value>(body) else {
         return body.to_owned();
     };
-    let Some(rows) = answer["rows"].as_array_mut() else { return body.to_owned() };
+    let Some(rows) = answer.get_mut("rows").and_then(Value::as_array_mut) else { return body.to_owned() };
     let several = |at: &usize| rows.iter().any(|row| row[*at] != rows[0][*at]);
     let is_label = |at: &usize| rows.first().is_some_and(|row| row[*at].is_string());
     let labels: Vec<usize> = (1..).take_while(is_label).filter(several).collect();
@@ -277,7 +292,7 @@ fn respell(body: &str, mut change: impl FnMut(&mut Value)) -> String {
     let Ok(mut answer) = serde_json::from_str::<Value>(body) else {
         return body.to_owned();
     };
-    let rows = answer["rows"].as_array_mut().into_iter().flatten();
+    let rows = answer.get_mut("rows").and_then(Value::as_array_mut).into_iter().flatten();
     rows.filter_map(Value::as_array_mut).flatten().for_each(&mut change);
     answer.to_string()
 }

@@ -120,6 +120,26 @@ pub struct LoggedRequest {
     pub table: String,
     /// Path and query as sent.
     pub target: String,
+    /// What it was hit by.
+    pub fault: Option<Fault>,
+    /// None while it is not answered, and for ever where the one that asked has left.
+    pub answer: Option<LoggedAnswer>,
+}
+
+/// How a data request was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct LoggedAnswer {
+    pub status: u16,
+    /// The table's edition then; an update that a request itself sets off comes behind it.
+    pub edition: i32,
+}
+
+/// A request that has been noted, until it is answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Received {
+    pub fault: Option<Fault>,
+    /// How many data requests had come by then.
+    number: u64,
 }
 
 /// How many requests were received, and the newest of them, oldest first.
@@ -131,6 +151,10 @@ pub struct RequestLog {
     pub data: u64,
     /// When requests of any kind arrived.
     pub arrivals: VecDeque<DateTime<Utc>>,
+    /// How often the list of tables was answered as it is.
+    pub listed: u64,
+    /// When that was: from then on the one that asks knows of the updates before.
+    pub listings: VecDeque<DateTime<Utc>>,
     /// The data requests.
     pub requests: VecDeque<LoggedRequest>,
 }
@@ -144,6 +168,13 @@ impl RequestLog {
             Endpoint::Data => self.data += 1,
             Endpoint::Any => {}
         }
+    }
+
+    /// The data request that came as the `number`-th, if the log still has it.
+    fn data_request(&mut self, number: u64) -> Option<&mut LoggedRequest> {
+        let later = usize::try_from(self.data.checked_sub(number)?).ok()?;
+        let at = self.requests.len().checked_sub(later + 1)?;
+        self.requests.get_mut(at)
     }
 }
 
@@ -203,21 +234,42 @@ impl State {
     }
 
     /// Notes a request and says which fault hits it.
-    pub fn receive(&self, endpoint: Endpoint, table: Option<&str>, target: &str) -> Option<Fault> {
+    pub fn receive(&self, endpoint: Endpoint, table: Option<&str>, target: &str) -> Received {
         let mut changing = self.changing();
         let at = self.options.clock.now();
         changing.log.count(endpoint);
         push(&mut changing.log.arrivals, at);
+        let fault = changing.faults.take(endpoint, table);
         if endpoint == Endpoint::Data {
-            let table = table.unwrap_or_default().to_owned();
-            push(&mut changing.log.requests, LoggedRequest { at, table, target: target.to_owned() });
+            let (table, target) = (table.unwrap_or_default().to_owned(), target.to_owned());
+            let logged = LoggedRequest { at, table, target, fault, answer: None };
+            push(&mut changing.log.requests, logged);
         }
-        changing.faults.take(endpoint, table)
+        Received { fault, number: changing.log.data }
     }
 
-    /// Notes that a data request was answered, and makes the updates that waited for it.
-    pub fn answered(&self, table: &str) {
+    /// Notes how a data request was answered, and makes the updates that waited for it.
+    pub fn answered(&self, table: &str, received: Received, status: u16) {
         let mut changing = self.changing();
+        let edition = self.index(table).map_or(0, |index| changing.tables[index].edition.number);
+        if let Some(logged) = changing.log.data_request(received.number) {
+            logged.answer = Some(LoggedAnswer { status, edition });
+        }
+        if status == 200 {
+            self.update_behind(&mut changing, table);
+        }
+    }
+
+    /// Notes that the list of tables was answered as it is.
+    pub fn listed(&self) {
+        let at = self.options.clock.now();
+        let log = &mut self.changing().log;
+        log.listed += 1;
+        push(&mut log.listings, at);
+    }
+
+    /// Makes the updates that waited for this answer.
+    fn update_behind(&self, changing: &mut Changing, table: &str) {
         let mut due = Vec::new();
         changing.planned.retain_mut(|plan| {
             if plan.table == table {
@@ -229,7 +281,7 @@ impl State {
             }
             waits
         });
-        due.iter().for_each(|plan| self.update(&mut changing, plan));
+        due.iter().for_each(|plan| self.update(changing, plan));
     }
 
     pub fn is_closed(&self) -> bool {

@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use chrono::{TimeZone, Utc};
 use jobindsats_bridge::clock::Clock;
-use jobindsats_bridge::simulator::{Endpoint, Faults, RateLimited, SimulatorOptions};
+use jobindsats_bridge::simulator::{
+    Endpoint, Fault, Faults, LoggedAnswer, Publish, RateLimited, RequestLog, SimulatorOptions,
+};
 use reqwest::Method;
 
 use super::Upstream;
@@ -139,7 +141,7 @@ async fn it_can_be_closed_at_any_time() {
 }
 
 #[tokio::test]
-async fn requests_are_counted_and_data_requests_kept() {
+async fn requests_are_counted_and_data_requests_kept_with_what_became_of_them() {
     let upstream = Upstream::open().await;
     upstream.get("/tables?format=json").await;
     upstream.get("/table/y25i01?format=json").await;
@@ -149,6 +151,28 @@ async fn requests_are_counted_and_data_requests_kept() {
     assert_eq!(log.requests[0].target, format!("/v3/data/y25i01?{NEWEST}&format=json"));
     let reply = upstream.control(Method::GET, "/control/requests", "").await.json();
     assert_eq!((&reply["data"], &reply["requests"][0]["table"]), (&1.into(), &"y25i01".into()));
+    let became = |log: &RequestLog| (log.requests.back().unwrap().fault, log.requests.back().unwrap().answer);
+    assert_eq!(became(&log), (None, Some(LoggedAnswer { status: 200, edition: 0 })));
+    let faults = Faults { truncate: 1, server_error: 1, ..Faults::default() };
+    upstream.simulator.control().set_faults(faults);
+    for (fault, status) in [(Fault::ServerError, 500), (Fault::Truncate, 200)] {
+        upstream
+            .simulator
+            .control()
+            .publish(&Publish { table: "y25i01".into(), ..Publish::default() })
+            .unwrap();
+        upstream.data("y25i01", NEWEST).await;
+        let log = upstream.simulator.control().requests();
+        let edition = i32::try_from(log.data).unwrap() - 1;
+        assert_eq!(became(&log), (Some(fault), Some(LoggedAnswer { status, edition })));
+    }
+    let spoilt = Faults { truncate: 1, endpoint: Endpoint::Tables, ..Faults::default() };
+    upstream.simulator.control().set_faults(spoilt);
+    for listed in [1, 2] {
+        upstream.get("/tables?format=json").await;
+        let log = upstream.simulator.control().requests();
+        assert_eq!((log.listed, log.listings.len() as u64), (listed, listed), "a spoilt list says nothing");
+    }
     upstream.control(Method::DELETE, "/control/requests", "").await;
     assert_eq!(upstream.simulator.control().requests().data, 0);
 }
