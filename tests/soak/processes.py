@@ -1,0 +1,170 @@
+"""The processes of a soak: a simulator that is the upstream, one that is asked what was published, and the service between upstream and clients."""
+
+import collections
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+from clock import Clock
+from leaks import Leaks
+
+START_SECONDS = 90
+TAIL = 400
+
+
+def unset() -> dict[str, str]:
+    """The environment without settings of the bridge: no key of the caller's reaches a program that is tested."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("BRIDGE_", "JOBINDSATS_", "FAKETIME"))}
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+class Simulator:
+    def __init__(self, binary: str, clock: Clock, *more: str, token: str = "any") -> None:
+        self.token = token
+        self.port = free_port()
+        command = [binary, "simulator", "--listen", f"127.0.0.1:{self.port}", "--as-retrieved", "--token", token, *more]
+        self.process = subprocess.Popen(command, env=unset() | clock.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.lock = threading.Lock()
+
+    def call(self, method: str, path: str, body: object = None) -> object:
+        with self.lock, contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
+            text = None if body is None else json.dumps(body)
+            connection.request(method, path, text, {"Authorization": f"Bearer {self.token}"})
+            answer = connection.getresponse()
+            content = answer.read()
+            if answer.status >= 300:
+                raise RuntimeError(f"{method} {path}: {answer.status} {content[:300]!r}")
+            return json.loads(content) if content else None
+
+    def wait(self) -> None:
+        until = time.monotonic() + START_SECONDS
+        while time.monotonic() < until:
+            with contextlib.suppress(OSError):
+                self.call("GET", "/control/faults")
+                return
+            time.sleep(0.1)
+        sys.exit("the simulator did not start")
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+class Bridge:
+    """The service. It is killed and started again; `lives` says how often it was started."""
+
+    def __init__(self, binary: str, clock: Clock, leaks: Leaks, data: pathlib.Path, settings: dict[str, str]) -> None:
+        self.binary, self.leaks, self.data = binary, leaks, data
+        self.port = free_port()
+        self.settings = settings | {"BRIDGE_LISTEN": f"127.0.0.1:{self.port}", "BRIDGE_DATA_DIR": str(data)}
+        self.environment = unset() | clock.environment() | self.settings
+        self.lives, self.is_up = 0, False
+        self.kills: list[float] = []
+        self.ended_by_itself: list[int] = []
+        self.panics: list[str] = []
+        # What it says of itself at the usual level, and when.
+        self.notes: list[tuple[float, str]] = []
+        self.tail: collections.deque = collections.deque(maxlen=TAIL)
+
+    def command(self, *arguments: str, said: str = "") -> str:
+        """Runs a command of the program to its end."""
+        result = subprocess.run([self.binary, *arguments], env=self.environment, input=said, capture_output=True, text=True, check=True)
+        return result.stdout
+
+    def start(self, log: str) -> None:
+        """Starts, and waits until the service answers; whether it is ready depends on the upstream, too."""
+        # A file, because a full pipe would hold the service up.
+        said = self.data.parent / f"log-{self.lives}"
+        with said.open("wb") as stream:
+            environment = self.environment | {"BRIDGE_LOG": log, "BRIDGE_ACCESS_LOG": "json"}
+            self.process = subprocess.Popen([self.binary], env=environment, stdout=stream, stderr=subprocess.STDOUT)
+        self.reader = threading.Thread(target=self.read, args=(said, self.process), daemon=True)
+        self.reader.start()
+        until = time.monotonic() + START_SECONDS
+        while time.monotonic() < until:
+            if self.process.poll() is not None:
+                sys.exit(f"the service ended at its start with {self.process.returncode}:\n" + "\n".join(list(self.tail)[-20:]))
+            with contextlib.suppress(OSError), contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)) as connection:
+                connection.request("GET", "/healthz")
+                if connection.getresponse().status == 200:
+                    self.lives, self.is_up = self.lives + 1, True
+                    return
+            time.sleep(0.05)
+        sys.exit("the service did not start")
+
+    def read(self, said: pathlib.Path, process: subprocess.Popen) -> None:
+        """Searches a log while it is written, and removes it behind the end of its process."""
+        with said.open("rb") as stream:
+            rest = b""
+            while True:
+                has_ended = process.poll() is not None
+                while chunk := stream.read(1 << 20):
+                    rest = self.look_through(rest, chunk)
+                if has_ended:
+                    break
+                time.sleep(0.2)
+        said.unlink()
+
+    def look_through(self, rest: bytes, chunk: bytes) -> bytes:
+        text = rest + chunk
+        self.leaks.search("log", text)
+        if (at := chunk.find(b"panicked at")) >= 0:
+            self.panics.append(chunk[at : at + 300].decode(errors="replace"))
+        lines = chunk.splitlines()
+        said = [line[:300].decode(errors="replace") for line in lines if b" WARN jobindsats" in line or b" INFO jobindsats" in line]
+        self.notes += [(time.monotonic(), line) for line in said]
+        self.tail.extend(line[:600].decode(errors="replace") for line in lines[-TAIL:])
+        return text[-self.leaks.longest :]
+
+    def revised(self) -> dict[str, list[float]]:
+        """For each table when the service said that it has seen figures change: there a revision may begin."""
+        found: dict[str, list[float]] = collections.defaultdict(list)
+        for at, line in self.notes:
+            if table := re.search(r"figures were revised.*table=(\w+)", line):
+                found[table[1]].append(at)
+        return found
+
+    def kill(self) -> None:
+        if self.process.poll() is not None:
+            self.ended_by_itself.append(self.process.returncode)
+        self.is_up = False
+        self.kills.append(time.monotonic())
+        self.process.kill()
+        self.process.wait()
+
+    def hang_up(self) -> None:
+        self.process.send_signal(signal.SIGHUP)
+
+    def stop(self) -> int:
+        """Ends the service as a system does; its exit code."""
+        self.is_up = False
+        if self.process.poll() is None:
+            self.process.terminate()
+        code = self.process.wait(30)
+        self.reader.join()
+        return code
+
+    def memory_mb(self) -> float:
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
+        return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
+
+    def handles(self) -> tuple[int, int]:
+        """Open files, and open connections."""
+        folder, found = f"/proc/{self.process.pid}/fd", []
+        for handle in os.listdir(folder):
+            with contextlib.suppress(FileNotFoundError):
+                found.append(os.readlink(f"{folder}/{handle}").startswith("socket:"))
+        return found.count(False), found.count(True)

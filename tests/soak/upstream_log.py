@@ -1,0 +1,188 @@
+"""What the upstream was asked for, by its own log: when, and each figure how often.
+
+A figure is a table, a period, a member of every dimension and a measure. It may be asked for once in each edition and on each Danish day. It may be asked for
+again
+
+- if the answer before was spoilt by a fault or did not come,
+- if it was asked for before the list of tables had shown the edition for LIST_SECONDS: such figures may be half of the edition before,
+- if it came within KILL_SECONDS before a kill, which it need not have survived,
+- if the service has seen figures change since, and said so in its log: then a revision begins, of which each figure is asked for,
+- if the clock was turned back since: what was read in the future is not believed.
+
+Besides, a request may take a few stored figures along where that saves calls (docs/architecture.md, "A call costs as much as"):
+at most LEEWAY_EACH for each request and one in LEEWAY_SHARE of all.
+"""
+
+import collections
+import datetime
+import threading
+import time
+import urllib.parse
+from dataclasses import dataclass
+
+from clock import CLOSED_HOUR, COPENHAGEN, Clock
+from processes import Simulator
+from published import Published
+
+KILL_SECONDS, LIST_SECONDS = 3, 5
+LEEWAY_EACH, LEEWAY_SHARE = 300, 64
+POLL_SECONDS = 3
+
+
+@dataclass
+class Box:
+    """The figures that a request asks for: the product of what it names on each axis."""
+
+    axes: tuple[frozenset, ...]
+    # The number of the request, and by the time that nothing moves when it was answered.
+    number: int
+    at: float
+    target: str
+
+    def shared(self, other: "Box") -> int:
+        product = 1
+        for mine, others in zip(self.axes, other.axes):
+            product *= len(mine & others)
+            if not product:
+                return 0
+        return product
+
+    def figures(self) -> int:
+        product = 1
+        for axis in self.axes:
+            product *= len(axis)
+        return product
+
+
+def instant(text: str) -> datetime.datetime:
+    whole, _, rest = text.removesuffix("Z").partition(".")
+    return datetime.datetime.fromisoformat(f"{whole}.{rest[:6]:0<6}+00:00").astimezone(COPENHAGEN)
+
+
+class UpstreamLog:
+    def __init__(self, upstream: Simulator, published: Published, clock: Clock) -> None:
+        self.upstream, self.published, self.clock = upstream, published, clock
+        self.requests: dict[int, dict] = {}
+        self.arrivals: dict[int, str] = {}
+        self.listings: dict[int, str] = {}
+        self.missed = 0
+        self.notes: list[tuple[float, str]] = []
+        self.lock = threading.Lock()
+
+    def look(self) -> None:
+        """Takes over what the log has; earlier entries once more, because they may have been answered since."""
+        with self.lock:
+            log = self.upstream.call("GET", "/control/requests")
+            self.take(self.requests, log["requests"], log["data"])
+            self.take(self.listings, log["listings"], log["listed"])
+            self.take(self.arrivals, log["arrivals"], sum(log[kind] for kind in ("subjects", "tables", "table", "data")))
+
+    def take(self, known: dict, entries: list, count: int) -> None:
+        first = count - len(entries)
+        self.missed += max(0, first - (max(known) + 1 if known else 0))
+        known |= dict(enumerate(entries, first))
+
+    def watch(self, ended: threading.Event) -> None:
+        while not ended.wait(POLL_SECONDS):
+            self.look()
+
+    def in_closed_hour(self) -> list[str]:
+        return [at for at in self.arrivals.values() if instant(at).hour == CLOSED_HOUR]
+
+    def moved(self, at: str, not_before: float) -> float:
+        """When that was by the time that nothing moves: the first moment not before another at which the clock showed it."""
+        shown = instant(at).timestamp()
+        change = time.monotonic() - time.time()
+        ends = [began for began, _ in self.clock.settings[1:]] + [time.monotonic()]
+        for (began, offset), end in zip(self.clock.settings, ends):
+            moment = shown - offset + change
+            if began - 2 <= moment <= end + 2 and moment >= not_before - 1:
+                return moment
+        return not_before
+
+    def first_listings(self) -> dict[tuple[str, int], float]:
+        """When the list of tables first had an edition."""
+        found, before, listings = {}, 0.0, []
+        for _, at in sorted(self.listings.items()):
+            before = self.moved(at, before)
+            listings.append(before)
+            self.notes.append((before, "the list of tables"))
+        for (table, edition), published in self.published.times.items():
+            found[table, edition] = min((at for at in listings if at >= published), default=float("inf"))
+        return found
+
+    def box(self, number: int, request: dict, at: float) -> Box:
+        path, _, query = request["target"].partition("?")
+        about = self.published.metadata[request["table"]]
+        pairs = urllib.parse.parse_qsl(query)
+        edition = request["answer"]["edition"]
+        periods, measures, members = set(), set(), {}
+        for key, value in pairs:
+            kind, _, name = key.partition(".")
+            if kind == "period":
+                listed = self.published.all_periods(request["table"], edition)[name]
+                periods |= set(listed[: int(value[7:])] if value.startswith("latest:") else value.split(","))
+            elif kind == "mgroup":
+                groups = [group for group in about["mgroups"] if name in ("*", group["mgroup_id"])]
+                measures |= {each["measure_id"] for group in groups for each in group["measures"] if value in ("*", each["measure_id"])}
+            elif kind == "hierarchy":
+                members |= self.members(about, name, value)
+        places = [members.get(dimension["dimension_id"], frozenset({"T"})) for dimension in about["dimensions"]]
+        return Box((frozenset(periods), frozenset(measures), *places), number, at, urllib.parse.unquote(request["target"]))
+
+    def members(self, about: dict, hierarchy: str, value: str) -> dict[str, frozenset]:
+        for dimension in about["dimensions"]:
+            for tree in dimension["hierarchies"]:
+                if tree["hierarchy_id"] != hierarchy:
+                    continue
+                levels = [level for level in tree["levels"] if value == "*" or value == f"level:{level['level_id']}"]
+                paths = [each["value_id"] for level in levels for each in level["values"]] or value.split(",")
+                paths = ["/", *paths] if value == "*" else paths
+                return {dimension["dimension_id"]: frozenset("T" if path == "/" else f"{hierarchy} {path}" for path in paths)}
+        return {}
+
+    def asked_again(self, kills: list[float], turns: list[float], revised: dict[str, list[float]]) -> "Again":
+        """Which figures were asked for more than once in an edition and on a day."""
+        result, before = Again(), 0.0
+        listed = self.first_listings()
+        held: dict[tuple, list[Box]] = collections.defaultdict(list)
+        for number, request in sorted(self.requests.items()):
+            before = at = self.moved(request["at"], before)
+            answer = request["answer"]
+            if not answer or answer["status"] != 200:
+                result.unanswered += 1
+                continue
+            target = urllib.parse.unquote(request["target"])[:200]
+            self.notes.append((at, f"request {number}, edition {answer['edition']}, fault {request['fault']}: {target}"))
+            box = self.box(number, request, at)
+            epoch = sum(turn <= at for turn in turns + revised[request["table"]])
+            boxes = held[request["table"], answer["edition"], instant(request["at"]).date(), epoch]
+            boxes[:] = [one for one in boxes if not any(one.at <= kill <= one.at + KILL_SECONDS and kill <= at + 1 for kill in kills)]
+            again = [(one.shared(box), one) for one in boxes]
+            result.add(box, [(shared, one) for shared, one in again if shared])
+            if not request["fault"] and at >= listed.get((request["table"], answer["edition"]), 0.0) + LIST_SECONDS:
+                boxes.append(box)
+                result.held += box.figures()
+        return result
+
+
+class Again:
+    def __init__(self) -> None:
+        self.requests = self.figures = self.held = self.again = self.unanswered = 0
+        self.examples: list[str] = []
+
+    def add(self, box: Box, shared: list[tuple[int, Box]]) -> None:
+        self.requests += 1
+        self.figures += box.figures()
+        twice = min(box.figures(), sum(count for count, _ in shared))
+        self.again += twice
+        if twice > LEEWAY_EACH + box.figures() // LEEWAY_SHARE:
+            count, first = max(shared, key=lambda pair: pair[0])
+            apart = box.at - first.at
+            self.examples.append(
+                f"request {box.number} asks for {twice} of {box.figures()} figures again: {box.target[:400]}\n"
+                f"      {count} of them {apart:.1f} s after request {first.number}: {first.target[:400]}"
+            )
+
+    def is_within(self) -> bool:
+        return not self.examples and self.again <= self.requests * LEEWAY_EACH + self.figures // LEEWAY_SHARE
