@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.parse
 
 from service import free_port, listens, unset
 
@@ -32,7 +33,11 @@ class SignedIn(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         who = (self.headers["Cookie"] or "").removeprefix("session=")
-        self.send_response(200 if self.path.startswith("/oauth2/sign_in") else 202 if who else 401)
+        asked = self.path.startswith("/oauth2/sign_in")
+        self.send_response(302 if asked else 202 if who else 401)
+        if asked:
+            back = urllib.parse.quote(self.headers["X-Auth-Request-Redirect"] or "", safe="")
+            self.send_header("Location", f"https://login.example/authorize?state={back}")
         if who:
             self.send_header("X-Auth-Request-Email", who)
         self.send_header("Content-Length", "0")
@@ -133,8 +138,9 @@ def check_pages(front):
 
 def check_signed_in(front):
     signed = ["-b", f"session={COOKIE}"]
-    status, headers, _ = front.ask("nyt?kommune=751")
-    assert status == 302 and "/oauth2/sign_in?rd=/jobindsats/nyt" in headers["location"], (status, headers)
+    status, headers, _ = front.ask("nyt?kommune=751&sprog=en")
+    back = urllib.parse.unquote(headers.get("location", "").partition("?state=")[2])
+    assert (status, back) == (302, "/jobindsats/nyt?kommune=751&sprog=en"), (status, headers)
     assert front.ask("nyt", *signed, "-H", "Accept: text/html")[0] == 200
     for forged in ([], ["-H", "X-Forwarded-User: bo"]):
         listed = json.loads(front.ask("odata/Datasets", *signed, *forged)[2])["value"]

@@ -13,13 +13,13 @@ const HEADER: &str = "X-Forwarded-User";
 async fn behind(proxies: &str, change: impl FnOnce(&mut AppOptions)) -> SignedIn {
     let signed = SignedIn::with(|options| {
         options.settings.trusted_proxies = proxies.parse().unwrap();
-        options.settings.user_header = Some(HEADER.to_lowercase());
+        options.settings.user_header = Some(HEADER.parse().unwrap());
         change(options);
     })
     .await;
     let dorte = UserName::new("dorte@kommune.example").unwrap();
     users_file::add(&signed.users(), dorte, &Secret::None, &Tables::All).unwrap();
-    signed.app.service.reload().unwrap();
+    assert!(signed.app.service.reload().is_empty());
     signed
 }
 
@@ -128,4 +128,64 @@ async fn a_user_is_one_client_from_every_address_and_two_behind_one_address_are_
     assert_eq!(asked("BO", "203.0.113.2", "2026M02").await, 429);
     assert_eq!(asked("anne", "203.0.113.1", "2026M03").await, 200);
     assert_eq!(asked("anne", "203.0.113.1", "2026M04").await, 429);
+}
+
+/// A block of a configuration: its name, its lines, and the blocks within it.
+#[derive(Default)]
+struct Block {
+    name: String,
+    lines: Vec<String>,
+    within: Vec<Block>,
+}
+
+impl Block {
+    /// The blocks of nginx and of Caddy alike: `{` at the end of a line begins one, and `}` on a line of its own ends it.
+    fn read(name: &str, lines: &mut dyn Iterator<Item = &str>) -> Self {
+        let mut block = Self { name: name.to_owned(), ..Self::default() };
+        while let Some(line) = lines.next().map(str::trim).filter(|line| *line != "}") {
+            match line.strip_suffix('{') {
+                Some(name) => block.within.push(Self::read(name.trim(), lines)),
+                None => block.lines.push(line.split_whitespace().collect::<Vec<_>>().join(" ")),
+            }
+        }
+        block
+    }
+
+    /// Each block that passes requests on to the bridge, and the lines that say which headers it sends: in nginx those of the blocks
+    /// around it hold where it has none of its own.
+    fn passing(&self, around: &[String], found: &mut Vec<(String, Vec<String>)>) {
+        let sets = |line: &&String| line.starts_with("proxy_set_header ") || line.starts_with("header_up ");
+        let own: Vec<String> = self.lines.iter().filter(sets).cloned().collect();
+        let headers = if own.is_empty() { around } else { &own };
+        let passes = |line: &String| line.starts_with("proxy_pass http://") && line.contains(":8080");
+        if self.lines.iter().any(passes) || self.name.starts_with("reverse_proxy ") {
+            found.push((self.name.clone(), headers.to_vec()));
+        }
+        self.within.iter().for_each(|block| block.passing(headers, found));
+    }
+}
+
+#[test]
+fn every_recipe_takes_away_or_sets_the_header_that_names_the_user() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
+    let mut seen = 0;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines = text.lines().filter(|line| !line.trim().is_empty() && !line.trim().starts_with('#'));
+        let mut found = Vec::new();
+        Block::read("", &mut lines.into_iter()).passing(&[], &mut found);
+        assert!(!found.is_empty(), "{}", path.display());
+        let right =
+            ["proxy_set_header X-Forwarded-User \"\";", "proxy_set_header X-Forwarded-User $signed_in;"];
+        for (name, headers) in found {
+            let is_right =
+                |line: &String| right.contains(&line.as_str()) || line == "header_up -X-Forwarded-User";
+            assert!(headers.iter().any(is_right), "{}, {name}: {headers:?}", path.display());
+            let lets_through = text.contains(right[1]) && !text.contains("auth_request_set $signed_in");
+            assert!(!lets_through, "{}: nothing says who has signed in", path.display());
+            seen += 1;
+        }
+    }
+    assert!(seen >= 6, "{seen}");
 }
