@@ -2,7 +2,8 @@
 
     guides.py http://127.0.0.1:8080 [folder]
 
-A folder keeps what the guides make there, and what they print in `printed.txt`.
+Where `SIGN_IN` names a user, as in `basic anne:hemmelig`, the guides sign in as they say it, with that name and password. A folder keeps
+what the guides make there, and what they print in `printed.txt`.
 """
 
 import csv
@@ -31,6 +32,8 @@ GUIDES = {
 # A number that is no part of a date, a period or a name.
 FIGURE = re.compile(r"(?<![\w.-])-?\d+(\.\d+)?(?![\w-])")
 EMPTY = re.compile(r"Empty DataFrame|\b0 rows")
+# The name and the password that the guides sign in with, and those with which they are followed; none where everybody reads.
+WRITTEN_USER, USER = "anne:adgangskode", os.environ.get("SIGN_IN", "").removeprefix("basic ")
 # The first block of a guide prepares, each of the others prints a table.
 TABLES = 8
 FUNDS = "odata/jobindsats/y25i01/Fordelt_på_A_kasse"
@@ -41,11 +44,22 @@ def blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
 
+def signing_in(text: str, language: str) -> str:
+    """What a guide says of signing in, for the user with whom it is followed."""
+    (login,) = blocks(text, f"{language} login")
+    name, password = USER.split(":", 1)
+    written = login.replace(WRITTEN_USER, USER).replace('"anne", "adgangskode"', f'"{name}", "{password}"')
+    same(f"places of the user in {language}", (written.count(password), "adgangskode" in written), (1, False))
+    return written
+
+
 def follow(guide: str, service: str, folder: Path) -> None:
     """Runs a guide's blocks in its order, and looks at what each one prints."""
     language, line, command = GUIDES[guide]
     text = (FOLDER / guide).read_text().replace(WRITTEN_ADDRESS, service)
     parts = blocks(text, language)
+    if USER:
+        parts[0] += signing_in(text, language)
     code = "".join(f"{line.format(MARK.format(index))}\n{part}\n" for index, part in enumerate(parts))
     (folder / f"guide.{language}").write_text(code)
     steps = "\n".join(["set -euo pipefail", *blocks(text, "sh"), command])
@@ -65,9 +79,10 @@ def follow(guide: str, service: str, folder: Path) -> None:
 
 def funds(service: str) -> list[list]:
     """The newest figures by unemployment fund, as the feed has them."""
-    newest = requests.get(f"{service}/odata/jobindsats/y25i01/Landet?$top=1", timeout=60).json()["value"][0]["Periode"]
+    user = tuple(USER.split(":", 1)) if USER else None
+    newest = requests.get(f"{service}/odata/jobindsats/y25i01/Landet?$top=1", auth=user, timeout=60).json()["value"][0]["Periode"]
     options = {"$filter": f"Periode eq '{newest}' and Område_id eq 'T'", "$orderby": "Antal_ledige_personer desc"}
-    rows = requests.get(f"{service}/{FUNDS}", options, timeout=60).json()["value"]
+    rows = requests.get(f"{service}/{FUNDS}", options, auth=user, timeout=60).json()["value"]
     return [as_numbers([row[column] for column in FUND_COLUMNS]) for row in rows]
 
 
