@@ -38,7 +38,7 @@ const NAMES_VERSION: u32 = 1;
 #[derive(Debug)]
 pub struct FeedKeeper {
     catalogue: Arc<CatalogueKeeper>,
-    pub revisions: RevisionLog,
+    revisions: RevisionLog,
     origin: Origin,
     names_path: PathBuf,
     built: Mutex<Built>,
@@ -53,13 +53,26 @@ struct Built {
     tables: HashMap<MeasurementId, BuiltTable>,
 }
 
-/// The catalogue service, and what it was made of.
-#[derive(Debug)]
+/// The metadata of some tables and the catalogue service with them, and what they were made of.
+#[derive(Debug, Clone)]
 struct BuiltCatalogue {
+    state: CatalogueState,
+    listed: Arc<Catalogue>,
+    feed: Arc<Feed>,
+}
+
+/// What a catalogue service is made of.
+#[derive(Debug, Clone)]
+struct CatalogueState {
     catalogue: Arc<Catalogue>,
     /// Additions to the log of revisions.
     additions: u64,
-    feed: Arc<Feed>,
+}
+
+impl PartialEq for CatalogueState {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.catalogue, &other.catalogue) && self.additions == other.additions
+    }
 }
 
 #[derive(Debug)]
@@ -68,6 +81,23 @@ struct BuiltTable {
     head: Option<Arc<MeasurementHead>>,
     /// The feed, or why its sets cannot be described.
     feed: Result<Arc<Feed>, String>,
+}
+
+impl Built {
+    /// Keeps what was made for a list of tables. Where there are too many lists, those go first that were not asked for since the state
+    /// before; one that is made anew takes its own place.
+    fn keep(&mut self, tables: &Tables, made: BuiltCatalogue) {
+        let is_full = |built: &Self| built.catalogues.len() >= MOST_CATALOGUES;
+        if !self.catalogues.contains_key(tables) {
+            if is_full(self) {
+                self.catalogues.retain(|tables, kept| *tables == Tables::All || kept.state == made.state);
+            }
+            if is_full(self) {
+                self.catalogues.retain(|tables, _| *tables == Tables::All);
+            }
+        }
+        self.catalogues.insert(tables.clone(), made);
+    }
 }
 
 /// Why names cannot be assigned: without the recorded ones, new names could differ from those that clients use.
@@ -105,6 +135,13 @@ impl FeedKeeper {
         Ok(Self { catalogue, revisions, origin, names_path, built })
     }
 
+    /// The log of revised figures, for tests that write to it.
+    #[cfg(feature = "insides")]
+    #[must_use]
+    pub fn revisions(&self) -> &RevisionLog {
+        &self.revisions
+    }
+
     /// The upstream that the feeds' figures come from.
     #[must_use]
     pub fn origin(&self) -> &Origin {
@@ -131,7 +168,10 @@ impl FeedKeeper {
     /// The metadata of these tables.
     #[must_use]
     pub fn listed(&self, tables: &Tables) -> Arc<Catalogue> {
-        restricted(self.catalogue.current(), tables)
+        match tables {
+            Tables::All => self.catalogue.current(),
+            Tables::Only(_) => self.restricted(tables).listed,
+        }
     }
 
     /// The revised figures of these tables, the newest first.
@@ -145,45 +185,37 @@ impl FeedKeeper {
     /// The catalogue service with these tables.
     #[must_use]
     pub fn catalogue(&self, tables: &Tables) -> Arc<Feed> {
-        let (catalogue, additions) = (self.catalogue.current(), self.revisions.additions());
-        let mut built = self.built();
-        // All names are given first, so that they do not depend on who asks first.
-        let all = self.catalogue_of(&mut built, &catalogue, additions, &Tables::All);
-        if *tables == Tables::All {
-            all
-        } else {
-            self.catalogue_of(&mut built, &catalogue, additions, tables)
-        }
+        self.restricted(tables).feed
     }
 
-    fn catalogue_of(
-        &self,
-        built: &mut Built,
-        catalogue: &Arc<Catalogue>,
-        additions: u64,
-        tables: &Tables,
-    ) -> Arc<Feed> {
+    /// What is kept for a list of tables.
+    fn restricted(&self, tables: &Tables) -> BuiltCatalogue {
+        let (catalogue, additions) = (self.catalogue.current(), self.revisions.additions());
+        let (state, mut built) = (CatalogueState { catalogue, additions }, self.built());
+        // All names are given first, so that they do not depend on who asks first.
+        let all = self.build_catalogue(&mut built, &state, &Tables::All);
+        if *tables == Tables::All { all } else { self.build_catalogue(&mut built, &state, tables) }
+    }
+
+    fn build_catalogue(&self, built: &mut Built, state: &CatalogueState, tables: &Tables) -> BuiltCatalogue {
         let earlier = built.catalogues.get(tables);
-        if let Some(earlier) = earlier
-            && Arc::ptr_eq(&earlier.catalogue, catalogue)
-            && earlier.additions == additions
-        {
-            return Arc::clone(&earlier.feed);
+        if let Some(earlier) = earlier.filter(|earlier| earlier.state == *state) {
+            return earlier.clone();
         }
-        let (listed, revised) = (restricted(Arc::clone(catalogue), tables), self.revised(tables));
-        let feed = Arc::new(catalogue_feed(&listed, &revised, &self.origin, &mut built.names));
+        let listed = match tables {
+            Tables::All => Arc::clone(&state.catalogue),
+            Tables::Only(_) => Arc::new(state.catalogue.restricted(|table| tables.allow(table.as_str()))),
+        };
+        let feed = catalogue_feed(&listed, &self.revised(tables), &self.origin, &mut built.names);
         let known = earlier.map(|earlier| earlier.feed.left_out.as_slice()).unwrap_or_default();
         let is_news = |left_out: &&LeftOut| *tables == Tables::All && !known.contains(left_out);
         for LeftOut { table, reason } in feed.left_out.iter().filter(is_news) {
             tracing::warn!(%table, reason, "the table's set cannot be described; it is left out");
         }
-        if built.catalogues.len() >= MOST_CATALOGUES {
-            built.catalogues.retain(|tables, _| *tables == Tables::All);
-        }
-        let made = BuiltCatalogue { catalogue: Arc::clone(catalogue), additions, feed: Arc::clone(&feed) };
-        built.catalogues.insert(tables.clone(), made);
+        let made = BuiltCatalogue { state: state.clone(), listed, feed: Arc::new(feed) };
+        built.keep(tables, made.clone());
         self.keep_names(built);
-        feed
+        made
     }
 
     /// The service of a table. Its metadata is read from the upstream first if it was not read since the table's last update.
@@ -197,7 +229,7 @@ impl FeedKeeper {
             return Err(BridgeError::TableNotRead(MeasurementId::from(name.to_lowercase())));
         }
         let Some(head) = catalogue.head(name).cloned() else {
-            return Err(self.unknown(&restricted(catalogue, tables), name));
+            return Err(self.unknown(&self.listed(tables), name));
         };
         if !tables.allow(head.id.as_str()) {
             return Err(BridgeError::NotAllowed { table: head.id.clone() });
@@ -261,13 +293,5 @@ impl FeedKeeper {
 
     fn built(&self) -> MutexGuard<'_, Built> {
         self.built.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The catalogue with these tables alone, and the subjects that they have.
-fn restricted(catalogue: Arc<Catalogue>, tables: &Tables) -> Arc<Catalogue> {
-    match tables {
-        Tables::All => catalogue,
-        Tables::Only(_) => Arc::new(catalogue.restricted(|table| tables.allow(table.as_str()))),
     }
 }

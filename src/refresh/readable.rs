@@ -18,7 +18,7 @@ use crate::sign_in::reader::Tables;
 /// The tables of a reader. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Readable {
-    pub keeper: Arc<FeedKeeper>,
+    keeper: Arc<FeedKeeper>,
     tables: Tables,
 }
 
@@ -33,6 +33,13 @@ impl Readable {
     #[must_use]
     pub fn of(&self, tables: Tables) -> Self {
         Self { keeper: Arc::clone(&self.keeper), tables }
+    }
+
+    /// The log of revised figures of all tables, for tests that write to it.
+    #[cfg(feature = "insides")]
+    #[must_use]
+    pub fn log(&self) -> &crate::store::revisions::RevisionLog {
+        self.keeper.revisions()
     }
 
     /// The upstream that the feeds' figures come from.

@@ -280,11 +280,7 @@ async fn what_is_not_shown_is_counted() {
         let change = FigureChange { after, ..change.clone() };
         let changes = Changes { figures: vec![change], ..Changes::default() };
         let seen_at = app.clock.now() - TimeDelta::days(day.try_into().unwrap());
-        app.service.state.feeds.keeper.revisions.note(
-            catalogue.measurement(TABLE).unwrap(),
-            &changes,
-            seen_at,
-        );
+        app.service.state.feeds.log().note(catalogue.measurement(TABLE).unwrap(), &changes, seen_at);
     }
     for (language, sentence) in
         [("da", "Der er flere, som ikke vises: 6."), ("en", "There are more that are not shown: 6.")]

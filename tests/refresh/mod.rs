@@ -2,4 +2,5 @@
 
 mod odd_tables;
 mod read_ahead;
+mod readable;
 mod sync;

@@ -7,6 +7,7 @@ pub mod issuer;
 pub mod log;
 pub mod open_files;
 pub mod patience;
+pub mod revised;
 pub mod signed_in;
 pub mod wire;
 
