@@ -2,9 +2,9 @@
 //! functions to write to disk.
 
 use std::ffi::OsString;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -16,6 +16,8 @@ use thiserror::Error;
 pub const UNFINISHED: &str = "new";
 /// The mode of a file that everybody may read, before the process's own mask.
 const MODE: u32 = 0o666;
+/// The part of a mode that is its owner's.
+const PRIVATE: u32 = 0o700;
 /// File extension of a damaged file that was set aside.
 pub const DAMAGED: &str = "damaged";
 
@@ -25,15 +27,28 @@ pub const DAMAGED: &str = "damaged";
 /// # Errors
 /// When the folder cannot be created or written; the old file is unchanged then.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    replace_with_mode(path, bytes, MODE)
+    place(path, bytes)?;
+    File::open(folder_of(path))?.sync_all()
 }
 
-/// As [`replace`], for a file that not everybody may read: it has that mode from its first byte on.
+/// As [`replace`], for a file that not everybody may read: the new one has the owner, the group and the mode of the old one, and that mode
+/// if there is none. Who may not read the file never can.
 ///
 /// # Errors
-/// When the folder cannot be created or written; the old file is unchanged then.
-pub fn replace_with_mode(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    place_with_mode(path, bytes, mode)?;
+/// When the folder cannot be created or written, or the new file cannot be given to the old one's owner; the old file is unchanged then.
+pub fn replace_alike(path: &Path, bytes: &[u8], mode_of_new: u32) -> io::Result<()> {
+    let old = match fs::metadata(path) {
+        Ok(old) => Some(old),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    place_with(path, bytes, mode_of_new & PRIVATE, |file| match &old {
+        Some(old) => {
+            fchown(file, Some(old.uid()), Some(old.gid()))?;
+            file.set_permissions(old.permissions())
+        }
+        None => file.set_permissions(Permissions::from_mode(mode_of_new)),
+    })?;
     File::open(folder_of(path))?.sync_all()
 }
 
@@ -43,13 +58,19 @@ pub fn replace_with_mode(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()>
 /// # Errors
 /// When the folder cannot be created or written; the old file is unchanged then.
 pub fn place(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    place_with_mode(path, bytes, MODE)
+    place_with(path, bytes, MODE, |_| Ok(()))
 }
 
-fn place_with_mode(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+/// Writes a file in place of another. `prepare` is given the new one before it has anything in it.
+fn place_with(
+    path: &Path,
+    bytes: &[u8],
+    mode: u32,
+    prepare: impl FnOnce(&File) -> io::Result<()>,
+) -> io::Result<()> {
     fs::create_dir_all(folder_of(path))?;
     let beside = with_ending(path, UNFINISHED);
-    let placed = write(&beside, bytes, mode).and_then(|()| fs::rename(&beside, path));
+    let placed = write(&beside, bytes, mode, prepare).and_then(|()| fs::rename(&beside, path));
     if placed.is_err() {
         // If the temporary file cannot be removed either, it is left; the first error is the one that is returned.
         let _ = fs::remove_file(&beside);
@@ -57,13 +78,19 @@ fn place_with_mode(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     placed
 }
 
-fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+fn write(
+    path: &Path,
+    bytes: &[u8],
+    mode: u32,
+    prepare: impl FnOnce(&File) -> io::Result<()>,
+) -> io::Result<()> {
     // What is left of a file that was not finished may have another mode, or be a link.
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     let mut file = File::options().write(true).create_new(true).mode(mode).open(path)?;
+    prepare(&file)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
@@ -191,6 +218,18 @@ pub fn own(folder: &Path) -> io::Result<Option<File>> {
     }
 }
 
+/// Waits until no other process or thread that asks for it changes a file of this path's folder; that lasts while the returned file is
+/// open. The folder itself is locked, so that nothing is left behind.
+///
+/// # Errors
+/// When the folder cannot be created or locked.
+pub fn alone_at(path: &Path) -> io::Result<File> {
+    fs::create_dir_all(folder_of(path))?;
+    let folder = File::open(folder_of(path))?;
+    folder.lock()?;
+    Ok(folder)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,6 +242,46 @@ mod tests {
         replace(&path, b"2").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"2");
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_replaced_file_keeps_its_mode_and_its_owner() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("users");
+        let owned = || {
+            let facts = fs::metadata(&path).unwrap();
+            (facts.mode() & 0o7777, facts.uid(), facts.gid())
+        };
+        replace_alike(&path, b"1", 0o600).unwrap();
+        let (_, mine, group) = owned();
+        assert_eq!(owned(), (0o600, mine, group));
+        // Only root gives files away.
+        let owner = if mine == 0 { (1234, 4321) } else { (mine, group) };
+        for mode in [0o640, 0o666, 0o400] {
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            std::os::unix::fs::chown(&path, Some(owner.0), Some(owner.1)).unwrap();
+            replace_alike(&path, format!("{mode}").as_bytes(), 0o600).unwrap();
+            assert_eq!(owned(), (mode, owner.0, owner.1));
+            assert_eq!(fs::read(&path).unwrap(), format!("{mode}").into_bytes());
+        }
+    }
+
+    #[test]
+    fn what_is_done_alone_is_done_one_after_the_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("number");
+        replace(&path, b"0").unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let _alone = alone_at(&path).unwrap();
+                    let number: u32 = fs::read_to_string(&path).unwrap().parse().unwrap();
+                    replace(&path, (number + 1).to_string().as_bytes()).unwrap();
+                });
+            }
+        });
+        assert_eq!(fs::read(&path).unwrap(), b"8");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -191,11 +191,12 @@ pub async fn serve(arguments: ServeArguments) -> Outcome {
 }
 
 fn reload(service: &Service) {
-    match service.reload() {
-        Ok(()) => tracing::info!("indicators were read again"),
-        Err(error) => {
-            tracing::error!(%error, "BRIDGE_INDICATORS cannot be used; the earlier indicators go on")
-        }
+    let faults = service.reload();
+    if faults.is_empty() {
+        tracing::info!("the files of key, users, password and indicators were read again");
+    }
+    for fault in faults {
+        tracing::error!("{fault}");
     }
 }
 

@@ -42,7 +42,7 @@ use crate::refresh::sync::files::CatalogueFiles;
 use crate::refresh::sync::{self, keeper::CatalogueKeeper};
 use crate::refresh::updates::ListedUpdates;
 use crate::service::limits::{answer_limits, check_cell_limit, connections, upstream_budgets};
-use crate::settings::key::ApiKey;
+use crate::settings::key::{ApiKey, KeyFileError};
 use crate::settings::{BridgeSettings, MEGABYTE};
 use crate::sign_in::reader::Reader;
 use crate::sign_in::token::Accepted;
@@ -126,6 +126,17 @@ pub enum StartError {
     Open { listen: SocketAddr },
     #[error("BRIDGE_LISTEN: cannot listen on {listen}: {source}")]
     Listen { listen: SocketAddr, source: io::Error },
+}
+
+/// Why a file cannot be used that is read again while the program runs.
+#[derive(Debug, Error)]
+pub enum ReloadError {
+    #[error("JOBINDSATS_API_KEY_FILE cannot be used; the earlier key stays: {0}")]
+    Key(KeyFileError),
+    #[error("it cannot be read who may read; what cannot be read stays as it was: {0}")]
+    SignIn(sign_in::OpenError),
+    #[error("BRIDGE_INDICATORS cannot be used; the earlier indicators go on: {0}")]
+    Indicators(DefinitionError),
 }
 
 /// The parts of the program without the server: enough for commands that only read or check.
@@ -423,24 +434,20 @@ impl Service {
         self.settings.public_url.clone().unwrap_or_else(|| self.url())
     }
 
-    /// Reads again what may change while the program runs: what a probe found, the file of the key, the users, and the definitions of the
-    /// indicators. Indicators that ask for the same figures as before keep them. A file that cannot be used changes nothing.
-    ///
-    /// # Errors
-    /// When the definitions cannot be used; the metrics show that too.
-    pub fn reload(&self) -> Result<(), DefinitionError> {
+    /// Reads again what may change while the program runs: what a probe found, the file of the key, the users, the password of metrics, and
+    /// the definitions of the indicators. Indicators that ask for the same figures as before keep them. A file that cannot be used changes
+    /// nothing, and keeps no other from being used; what is wrong with such files is returned, and the metrics show that something is.
+    #[must_use]
+    pub fn reload(&self) -> Vec<ReloadError> {
         self.learnt.read_dialect();
-        if let Err(error) = self.client.reread_key() {
-            tracing::error!(%error, "JOBINDSATS_API_KEY_FILE cannot be used; the earlier key stays");
-        }
-        if let Err(error) = self.state.sign_in.reload() {
-            tracing::error!(%error, "it cannot be read who may read; the earlier users stay");
-        }
-        let read = definitions(&self.settings);
-        let succeeded_at = read.is_ok().then(|| self.state.clock.now());
+        let key = self.client.reread_key().map_err(ReloadError::Key);
+        let sign_in = self.state.sign_in.reload().map_err(ReloadError::SignIn);
+        let definitions = definitions(&self.settings).map_err(ReloadError::Indicators);
+        let indicators = definitions.map(|definitions| self.state.indicators.redefine(&definitions));
+        let faults: Vec<_> = [key, sign_in, indicators].into_iter().filter_map(Result::err).collect();
+        let succeeded_at = faults.is_empty().then(|| self.state.clock.now());
         self.state.metrics.configuration_read(succeeded_at);
-        self.state.indicators.redefine(&read?);
-        Ok(())
+        faults
     }
 
     /// Stops: lets running requests finish, ends the background work and saves its state to disk.

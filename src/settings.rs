@@ -82,8 +82,9 @@ pub struct BridgeSettings {
     pub client_cells_per_hour: Option<u64>,
     /// `BRIDGE_TRUSTED_PROXIES`
     pub trusted_proxies: TrustedProxies,
-    /// `BRIDGE_USER_HEADER`, in lower case
-    pub user_header: Option<String>,
+    /// `BRIDGE_USER_HEADER`
+    #[serde(deserialize_with = "own_header")]
+    pub user_header: Option<HeaderName>,
     /// `BRIDGE_USERS_FILE`
     pub users_file: Option<PathBuf>,
     /// `BRIDGE_TOKEN_ISSUER`, letter by letter as tokens name it
@@ -288,6 +289,35 @@ fn switch<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> 
     }
 }
 
+/// The name of a header that has no meaning of its own in HTTP or for this program, so that no client sends it and it can be taken away.
+fn own_header<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<HeaderName>, D::Error> {
+    const TAKEN: [&str; 14] = [
+        "authorization",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "cookie",
+        "expect",
+        "forwarded",
+        "host",
+        "isolation",
+        "origin",
+        "prefer",
+        "range",
+        "transfer-encoding",
+    ];
+    const TAKEN_WITH_THIS_BEGINNING: [&str; 6] =
+        ["accept", "access-control-", "if-", "odata-", "proxy-", "x-forwarded-for"];
+    let text = String::deserialize(deserializer)?;
+    let header = HeaderName::from_bytes(text.trim().as_bytes()).map_err(D::Error::custom)?;
+    let name = header.as_str();
+    if TAKEN.contains(&name) || TAKEN_WITH_THIS_BEGINNING.iter().any(|taken| name.starts_with(taken)) {
+        return Err(D::Error::custom(format!("{name} has a meaning of its own")));
+    }
+    Ok(Some(header))
+}
+
 fn wrong(variable: &str, message: &str) -> SettingsError {
     SettingsError::Wrong { variable: variable.to_owned(), message: message.to_owned() }
 }
@@ -336,12 +366,9 @@ fn checked(mut bridge: BridgeSettings) -> Result<BridgeSettings, SettingsError> 
     if bridge.open && bridge.users_file.is_some() {
         return Err(SettingsError::OpenWithUsers);
     }
-    if let Some(header) = &mut bridge.user_header {
-        *header =
-            own_header(header).ok_or_else(|| wrong("BRIDGE_USER_HEADER", &expected("BRIDGE_USER_HEADER")))?;
-        if bridge.trusted_proxies == TrustedProxies::default() || bridge.users_file.is_none() {
-            return Err(SettingsError::HeaderAlone);
-        }
+    let is_alone = bridge.trusted_proxies == TrustedProxies::default() || bridge.users_file.is_none();
+    if bridge.user_header.is_some() && is_alone {
+        return Err(SettingsError::HeaderAlone);
     }
     check_tokens(&mut bridge)?;
     bridge.cors_origins = bridge.cors_origins.iter().map(|text| origin(text)).collect::<Result<_, _>>()?;
@@ -378,14 +405,6 @@ pub fn is_protected(url: &reqwest::Url) -> bool {
 pub fn is_loopback(url: &reqwest::Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-/// A header's name as it is compared; `None` if it is none, or one with a meaning of its own for this program.
-fn own_header(text: &str) -> Option<String> {
-    const TAKEN: [&str; 7] =
-        ["authorization", "host", "accept", "prefer", "origin", "forwarded", "x-forwarded-for"];
-    let header = HeaderName::from_bytes(text.trim().as_bytes()).ok()?;
-    (!TAKEN.contains(&header.as_str())).then(|| header.as_str().to_owned())
 }
 
 /// Ids of tables as people list them; `None` if one of them is no id.
@@ -548,6 +567,10 @@ mod tests {
             ("BRIDGE_READY_TABLES", "y25i01;y30r21", "such as y25i01,y30r21"),
             ("BRIDGE_USER_HEADER", "X Bruger", "such as X-Forwarded-User"),
             ("BRIDGE_USER_HEADER", "Authorization", "such as X-Forwarded-User"),
+            ("BRIDGE_USER_HEADER", "Accept-Language", "such as X-Forwarded-User"),
+            ("BRIDGE_USER_HEADER", "if-none-match", "such as X-Forwarded-User"),
+            ("BRIDGE_USER_HEADER", "OData-MaxVersion", "such as X-Forwarded-User"),
+            ("BRIDGE_USER_HEADER", "X-Forwarded-For", "such as X-Forwarded-User"),
             ("BRIDGE_USER_HEADER", "X-Forwarded-User", "set BRIDGE_TRUSTED_PROXIES"),
             ("BRIDGE_CORS_ORIGINS", "*", "such as https://tal.kommune.example"),
             ("BRIDGE_CORS_ORIGINS", "null", "such as https://tal.kommune.example"),
@@ -606,7 +629,7 @@ mod tests {
         let header = [("BRIDGE_USER_HEADER", "X-Forwarded-User"), ("BRIDGE_TRUSTED_PROXIES", "10.0.0.5")];
         assert_eq!(settings(&header).unwrap_err(), SettingsError::HeaderAlone, "without users");
         let with_users = settings(&[header[0], header[1], ("BRIDGE_USERS_FILE", "users")]).unwrap();
-        assert_eq!(with_users.bridge.user_header.as_deref(), Some("x-forwarded-user"));
+        assert_eq!(with_users.bridge.user_header, Some(HeaderName::from_static("x-forwarded-user")));
         let tokens = [
             ("BRIDGE_TOKEN_ISSUER", "http://127.0.0.1:9/a/"),
             ("BRIDGE_TOKEN_AUDIENCE", "https://tal.example, api://tal,"),

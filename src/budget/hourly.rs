@@ -66,6 +66,13 @@ impl HourlyBudget {
         }
     }
 
+    /// Whether a client has spent something within the hour.
+    #[must_use]
+    pub fn has_spent(&self, client: Client) -> bool {
+        let now = minute(self.clock.now());
+        self.spent().get_mut(&Some(client)).is_some_and(|spent| spent.come_to(now))
+    }
+
     fn spent(&self) -> MutexGuard<'_, HashMap<Option<Client>, Spent>> {
         self.spent.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -183,7 +190,10 @@ mod tests {
         assert!(budget.spend(client(1), 1).is_err());
         budget.spend(client(2), 1).unwrap();
         assert_eq!((budget.used(), budget.spent().len()), (2, 2));
+        let have_spent = |numbers: [u8; 3]| numbers.map(|number| budget.has_spent(client(number).unwrap()));
+        assert_eq!(have_spent([1, 2, 3]), [true, true, false]);
         clock.advance(62 * MINUTE);
+        assert_eq!(have_spent([1, 2, 3]), [false; 3]);
         assert_eq!((budget.used(), budget.spent().len()), (0, 0));
     }
 

@@ -15,6 +15,8 @@ pub(super) struct Layout {
     pub title: String,
     /// Whether the figures are a simulator's.
     pub is_simulator: bool,
+    /// Whether the visitor can open what Prometheus reads.
+    pub has_open_metrics: bool,
     /// Why there is nothing to show yet, if the upstream is the reason.
     pub trouble: Option<String>,
 }
@@ -22,8 +24,8 @@ pub(super) struct Layout {
 impl Layout {
     pub fn new(sources: &Sources, visit: Visit, title: String) -> Self {
         let is_simulator = sources.feeds.origin().is_simulator;
-        let trouble = trouble(sources, visit.language);
-        Self { visit, title, is_simulator, trouble }
+        let (trouble, has_open_metrics) = (trouble(sources, visit.language), sources.has_open_metrics);
+        Self { visit, title, is_simulator, has_open_metrics, trouble }
     }
 
     pub fn language(&self) -> Language {

@@ -41,6 +41,8 @@ pub struct Sources {
     pub answerer: Answerer,
     pub stages: Stages,
     pub now: DateTime<Utc>,
+    /// Whether metrics need no password.
+    pub has_open_metrics: bool,
 }
 
 /// What a program reads of a page: a feed, a calendar, a table.

@@ -37,8 +37,11 @@ pub async fn check(options: &ServiceOptions, asks: bool) -> Result<Report, Start
     let folder = options.settings.data_dir.join(&options.upstream.folder);
     let keeper = keeper(options, &folder)?;
     service::check_exposure(&options.settings)?;
-    service::sign_in(&options.settings, &options.clock)?;
+    let sign_in = service::sign_in(&options.settings, &options.clock)?;
     report.found.push("settings: ok".to_owned());
+    if !sign_in.is_open() {
+        report.found.push(format!("users: {}", sign_in.number_of_users()));
+    }
     stored(&folder, &options.upstream.origin.name, &mut report);
     if asks {
         match keeper.look_up().await {

@@ -12,10 +12,10 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use regex::Regex;
 use secrecy::{ExposeSecret, SecretString};
 
-/// What keys of users begin with, so that they are recognised where they do not belong.
+/// What keys of users begin with, so that they are found where they do not belong.
 pub const USER_KEY_BEGINS: &str = "jb_";
-/// How many letters of Base64 follow.
-pub const USER_KEY_LETTERS: usize = 43;
+/// A user's key: 43 letters of Base64 follow. Its punctuation may be percent-encoded, as often as options are put into one another.
+const USER_KEY: &str = r"jb(_|%(25)*5[Ff])([A-Za-z0-9_-]|%(25)*(2[Dd]|5[Ff])){43}";
 /// A signed token: a JSON object, and two more words of Base64 with dots between. Its punctuation may be percent-encoded, as often as
 /// options are put into one another.
 const TOKEN: &str =
@@ -95,10 +95,7 @@ pub(super) fn remember(key: &SecretString) {
 /// The text without keys: the upstream's, and whatever looks like a user's key or a token.
 #[must_use]
 pub fn redact(text: &str) -> Cow<'_, str> {
-    let text = match without_user_keys(text) {
-        Cow::Borrowed(text) => without_tokens(text),
-        Cow::Owned(text) => Cow::Owned(without_tokens(&text).into_owned()),
-    };
+    let text = without_user_secrets(text);
     let keys = KEYS.read().unwrap_or_else(PoisonError::into_inner);
     keys.iter().fold(text, |text, key| match without(key, &text) {
         Some(redacted) => Cow::Owned(redacted),
@@ -106,24 +103,10 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     })
 }
 
-fn without_user_keys(text: &str) -> Cow<'_, str> {
-    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    let is_key = |at: &usize| {
-        let letters =
-            text.as_bytes().get(at + USER_KEY_BEGINS.len()..at + USER_KEY_BEGINS.len() + USER_KEY_LETTERS);
-        letters.is_some_and(|letters| letters.iter().all(|&byte| is_letter(byte)))
-    };
-    let found: Vec<Range<usize>> = text
-        .match_indices(USER_KEY_BEGINS)
-        .map(|(at, _)| at)
-        .filter(is_key)
-        .map(|at| at..at + USER_KEY_BEGINS.len() + USER_KEY_LETTERS)
-        .collect();
-    if found.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(cut_out(text, found)) }
-}
-
-fn without_tokens(text: &str) -> Cow<'_, str> {
-    static FORM: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(TOKEN).ok());
+/// The text without whatever looks like a user's key or a token.
+#[must_use]
+pub fn without_user_secrets(text: &str) -> Cow<'_, str> {
+    static FORM: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(&format!("{USER_KEY}|{TOKEN}")).ok());
     FORM.as_ref().map_or(Cow::Borrowed(text), |form| form.replace_all(text, REDACTED))
 }
 
@@ -426,9 +409,15 @@ mod tests {
 
     #[test]
     fn what_looks_like_a_key_of_a_user_is_taken_out_without_being_known() {
-        let key = format!("{USER_KEY_BEGINS}{}", "a-_Z9".repeat(9).get(..USER_KEY_LETTERS).unwrap());
-        assert_eq!(redact(&format!("/x?api_key={key}&y={key}")), "/x?api_key=[redacted]&y=[redacted]");
-        for text in ["jb_", "jb_kort", "jb_æææææææææææææææææææææææææææææææææææææææææææ", "æjb_"]
+        let key = format!("{USER_KEY_BEGINS}{}", &"a-_Z9".repeat(9)[..43]);
+        let encode = |text: &str| {
+            percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+        };
+        let (once, twice) = (encode(&key), encode(&encode(&key)));
+        for key in [&key, &once, &once.to_lowercase().replace("jb%5fa", "jb%5fA"), &twice] {
+            assert_eq!(redact(&format!("/x?api_key={key}&y={key}")), "/x?api_key=[redacted]&y=[redacted]");
+        }
+        for text in ["jb_", "jb_kort", "jb_æææææææææææææææææææææææææææææææææææææææææææ", "æjb_", "jb%5"]
         {
             assert_eq!(redact(text), text);
         }

@@ -1,6 +1,7 @@
 //! Grants of links: who follows a link to the next page within the hour reads that page as the user whom the link was given to. It is
 //! not known that clients repeat a key on links, and a link must have none. A grant is good for one address and one user, and is worth nothing
-//! without the key of this process.
+//! without the key of this process. The links of a page that was reached by a link end when that one does: nobody reads on for longer than
+//! the hour without signing in.
 
 use std::fmt;
 
@@ -20,6 +21,24 @@ const GOOD_FOR: i64 = 3600;
 const STEP: i64 = 600;
 const TIME_BYTES: usize = 8;
 const MAC_BYTES: usize = 32;
+
+/// What a link says of who may follow it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    pub user: Identity,
+    /// When it ends, in seconds of Unix time.
+    pub until: i64,
+}
+
+/// When a grant ends that is given to who has just signed in, in seconds of Unix time. An account's ends with its token.
+#[must_use]
+pub fn end(user: &Identity, now: DateTime<Utc>) -> i64 {
+    let end = (now.timestamp().div_euclid(STEP) + 1) * STEP + GOOD_FOR;
+    match user {
+        Identity::User(_) => end,
+        Identity::Account(account) => end.min(account.until.timestamp()),
+    }
+}
 
 /// Grants links, and knows its own.
 pub struct Links {
@@ -43,31 +62,26 @@ impl Links {
         Ok(Self { key })
     }
 
-    /// A grant for an address. `secret` is what is kept of the user's: who gets a new one ends earlier grants. `target` is the address as
-    /// it is compared: the same for every spelling. An account's ends with its token.
+    /// A grant that is good for an address until a second of Unix time. `secret` is what is kept of the user's: who gets a new one ends
+    /// earlier grants. `target` is the address as it is compared: the same for every spelling.
     #[must_use]
-    pub fn grant(&self, user: &Identity, secret: &str, target: &str, now: DateTime<Utc>) -> String {
-        let until = (now.timestamp().div_euclid(STEP) + 1) * STEP + GOOD_FOR;
-        let until = match user {
-            Identity::User(_) => until,
-            Identity::Account(account) => until.min(account.until.timestamp()),
-        };
+    pub fn grant(&self, user: &Identity, secret: &str, target: &str, until: i64) -> String {
         let (until, user) = (until.to_be_bytes(), written(user));
         let mac = self.mac(&until, &user, secret, target).finalize().into_bytes();
         URL_SAFE_NO_PAD.encode([until.as_slice(), mac.as_slice(), user.as_bytes()].concat())
     }
 
-    /// Whom a grant for that address was given to.
+    /// Reads a grant for that address.
     ///
     /// # Errors
     /// When it is none of this process, belongs to another address, or its time is over.
-    pub fn user(
+    pub fn read(
         &self,
         grant: &str,
         secret_of: impl FnOnce(&Identity) -> Option<String>,
         target: &str,
         now: DateTime<Utc>,
-    ) -> Result<Identity, SignInError> {
+    ) -> Result<Grant, SignInError> {
         let bytes = URL_SAFE_NO_PAD.decode(grant).map_err(|_| SignInError::ForeignLink)?;
         let (until, rest) = bytes.split_first_chunk::<TIME_BYTES>().ok_or(SignInError::ForeignLink)?;
         let (mac, text) = rest.split_first_chunk::<MAC_BYTES>().ok_or(SignInError::ForeignLink)?;
@@ -76,7 +90,8 @@ impl Links {
         let secret = secret_of(&user).ok_or(SignInError::ForeignLink)?;
         // Compared in constant time.
         self.mac(until, text, &secret, target).verify_slice(mac).map_err(|_| SignInError::ForeignLink)?;
-        if now.timestamp() < i64::from_be_bytes(*until) { Ok(user) } else { Err(SignInError::ExpiredLink) }
+        let until = i64::from_be_bytes(*until);
+        if now.timestamp() < until { Ok(Grant { user, until }) } else { Err(SignInError::ExpiredLink) }
     }
 
     fn mac(&self, until: &[u8; TIME_BYTES], user: &str, secret: &str, target: &str) -> Hmac<Sha256> {
@@ -122,27 +137,33 @@ mod tests {
     fn a_grant_is_good_for_its_address_and_an_hour() {
         let (links, now) = (Links::new().unwrap(), "2026-09-15T07:00:00Z".parse::<DateTime<Utc>>().unwrap());
         let anne = Identity::User(UserName::new("anne").unwrap());
+        let until = end(&anne, now);
         let kept = |_: &Identity| Some("kept".to_owned());
-        let grant = links.grant(&anne, "kept", "/a?b", now);
-        assert_eq!(links.grant(&anne, "kept", "/a?b", now + TimeDelta::minutes(9)), grant);
-        assert_eq!(links.user(&grant, kept, "/a?b", now + TimeDelta::minutes(69)), Ok(anne.clone()));
-        assert_eq!(
-            links.user(&grant, kept, "/a?b", now + TimeDelta::minutes(70)),
-            Err(SignInError::ExpiredLink)
-        );
-        assert_eq!(links.user(&grant, kept, "/a?c", now), Err(SignInError::ForeignLink));
-        assert_eq!(Links::new().unwrap().user(&grant, kept, "/a?b", now), Err(SignInError::ForeignLink));
+        let grant = links.grant(&anne, "kept", "/a?b", until);
+        assert_eq!(end(&anne, now + TimeDelta::minutes(9)), until, "the same for a while");
+        let read = |at, target| links.read(&grant, kept, target, now + TimeDelta::minutes(at));
+        assert_eq!(read(69, "/a?b"), Ok(Grant { user: anne, until }));
+        let account = Account {
+            subject: "a".to_owned(),
+            groups: Default::default(),
+            until: now + TimeDelta::minutes(3),
+        };
+        assert_eq!(end(&Identity::Account(account), now), now.timestamp() + 180, "not beyond its token");
+        assert_eq!(read(70, "/a?b"), Err(SignInError::ExpiredLink));
+        assert_eq!(read(0, "/a?c"), Err(SignInError::ForeignLink));
+        let others = Links::new().unwrap().read(&grant, kept, "/a?b", now);
+        assert_eq!(others, Err(SignInError::ForeignLink));
         let other = |_: &Identity| Some("new".to_owned());
-        assert_eq!(links.user(&grant, other, "/a?b", now), Err(SignInError::ForeignLink), "a new password");
+        assert_eq!(links.read(&grant, other, "/a?b", now), Err(SignInError::ForeignLink), "a new password");
         let bytes = URL_SAFE_NO_PAD.decode(&grant).unwrap();
         for at in 0..bytes.len() {
             let mut changed = bytes.clone();
             changed[at] ^= 1;
             let changed = URL_SAFE_NO_PAD.encode(changed);
-            assert_eq!(links.user(&changed, kept, "/a?b", now), Err(SignInError::ForeignLink), "{at}");
+            assert_eq!(links.read(&changed, kept, "/a?b", now), Err(SignInError::ForeignLink), "{at}");
         }
         for text in ["", "x", "AAAA", "æ"] {
-            assert_eq!(links.user(text, kept, "/a?b", now), Err(SignInError::ForeignLink), "{text}");
+            assert_eq!(links.read(text, kept, "/a?b", now), Err(SignInError::ForeignLink), "{text}");
         }
     }
 }

@@ -1,51 +1,41 @@
 //! Who may read: users with their passwords and keys, and the tables that each may read. Knows nothing of HTTP: whoever is asked by a
 //! request hands its [`Credentials`] to [`SignIn::reader`] and gets the [`Reader`] that it belongs to.
 
+pub mod error;
 pub mod issuer;
+mod judge;
 pub mod link;
 pub mod name;
 pub mod reader;
 pub mod secret;
 pub mod token;
+mod turns;
 pub mod users_file;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Duration;
+use std::sync::{Arc, PoisonError, RwLock};
 
-use chrono::{DateTime, TimeDelta, Utc};
-use hmac::Mac;
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::budget::client::Client;
 use crate::budget::hourly::HourlyBudget;
-use crate::budget::{Exhausted, Resource, Share};
+use crate::budget::{Resource, Share};
 use crate::clock::Clock;
-use crate::error::{DescribeError, ErrorDescription};
+pub use error::SignInError;
 use issuer::{Issuer, SetupError};
-use link::{Links, keyed};
+use judge::Judge;
+use link::Links;
 use name::UserName;
 use reader::{Identity, Reader};
-use secret::{KeyHash, PasswordHash, normalised};
+use secret::{KeyHash, normalised};
 use token::{Accepted, TokenError};
+use turns::Turns;
 use users_file::{Users, UsersFileError};
 
-/// How long a password that was found right or wrong is known to be so, in minutes: computing its hash is made to take long.
-const REMEMBERED_MINUTES: i64 = 5;
-/// The most passwords that are remembered; beyond it, they are computed each time.
-const MOST_REMEMBERED: usize = 10_000;
-/// Hashes that are computed at a time: each takes a core and 19 MB.
-const HASHES_AT_ONCE: usize = 2;
-/// How long a password waits for its turn to be computed.
-const TURN: Duration = Duration::from_secs(10);
-/// `Retry-After` where it was not its turn.
-const BUSY_SECONDS: u64 = 10;
 /// How many wrong passwords and keys of one client are looked at in an hour.
 const GUESSES_PER_HOUR: u64 = 60;
 
@@ -96,84 +86,6 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// Why nobody is signed in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum SignInError {
-    #[error("the request names no user and no key; send Basic credentials, or a key as the option api_key")]
-    Missing,
-    #[error("the name or the password is wrong, or the key is unknown")]
-    Wrong,
-    #[error(
-        "the request names a user or a key in two ways; send one Authorization header or one api_key, and let a proxy \
-         replace the header of BRIDGE_USER_HEADER"
-    )]
-    Ambiguous,
-    #[error("the proxy names somebody who is not in BRIDGE_USERS_FILE")]
-    UnknownUser,
-    #[error("the link to the next page has expired; ask for the first page again")]
-    ExpiredLink,
-    #[error(
-        "the link to the next page belongs to another address, or was given before the service was restarted"
-    )]
-    ForeignLink,
-    #[error("metrics are closed: users are set, and BRIDGE_METRICS_PASSWORD_FILE is not")]
-    MetricsClosed,
-    #[error("too many passwords are being looked at")]
-    Busy,
-    #[error(transparent)]
-    Token(#[from] TokenError),
-    #[error(transparent)]
-    TooManyGuesses(#[from] Exhausted),
-}
-
-impl DescribeError for SignInError {
-    fn describe(&self) -> ErrorDescription {
-        match self {
-            Self::Missing => ErrorDescription::new(
-                401,
-                "SignInNeeded",
-                "Log ind med brugernavn og adgangskode, eller brug en nøgle; den, der driver broen, giver dig dem.",
-            ),
-            Self::Wrong => ErrorDescription::new(
-                401,
-                "SignInRefused",
-                "Brugernavnet eller adgangskoden er forkert, eller nøglen er ukendt; ret det gemte login, og prøv igen.",
-            ),
-            Self::Ambiguous => ErrorDescription::new(
-                400,
-                "AmbiguousSignIn",
-                "Der er sendt flere brugere eller nøgler på én gang; send kun én.",
-            ),
-            Self::UnknownUser => ErrorDescription::new(
-                403,
-                "UserUnknown",
-                "Du er logget ind, men må ikke læse tal her endnu; bed den, der driver broen, om adgang.",
-            ),
-            Self::ExpiredLink => ErrorDescription::new(
-                401,
-                "LinkExpired",
-                "Linket til næste side er udløbet; hent tallene forfra, eller log ind.",
-            ),
-            Self::ForeignLink => ErrorDescription::new(
-                401,
-                "LinkRefused",
-                "Linket til næste side gælder ikke her; hent tallene forfra, eller log ind.",
-            ),
-            Self::MetricsClosed => ErrorDescription::new(
-                401,
-                "MetricsClosed",
-                "Målingerne til Prometheus har ingen adgangskode endnu; den, der driver broen, skal sætte én.",
-            ),
-            Self::Busy => {
-                ErrorDescription::new(503, "SignInBusy", "Mange logger ind lige nu; prøv igen om lidt.")
-                    .again_after(BUSY_SECONDS)
-            }
-            Self::Token(error) => error.describe(),
-            Self::TooManyGuesses(error) => error.describe(),
-        }
-    }
-}
-
 /// Where it stands who may read.
 #[derive(Debug, Clone, Default)]
 pub struct Files {
@@ -187,30 +99,21 @@ pub struct Files {
 pub struct SignIn {
     files: Files,
     known: RwLock<Arc<Known>>,
-    /// The clients of whom a password is looked at or waits for it: one of each at a time, so that who sends many waits behind itself.
-    lanes: Mutex<HashMap<Client, Arc<Semaphore>>>,
-    turns: Arc<Semaphore>,
+    turns: Turns,
     guesses: Arc<HourlyBudget>,
     links: Links,
     issuer: Option<Arc<Issuer>>,
     clock: Clock,
 }
 
-/// The users of one state of the file, and the passwords of theirs that were looked at. They are replaced together, so that no password
-/// outlives its user.
+/// Who may read, as the files said it when they were read, and the guesses that were judged since: they are replaced together, so that no
+/// password is remembered longer than its user.
 struct Known {
     users: Users,
     /// What is kept of the password of metrics.
     metrics: Option<KeyHash>,
-    /// With the key, passwords are known again without being kept.
-    key: [u8; 64],
-    remembered: Mutex<HashMap<[u8; 32], Found>>,
-    /// What a password is compared with if there is no such user, so that it takes as long.
-    nobody: PasswordHash,
+    judge: Judge,
 }
-
-/// Until when a password is known to be right or wrong.
-type Found = (DateTime<Utc>, bool);
 
 impl fmt::Debug for SignIn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -233,6 +136,16 @@ pub enum OpenError {
     Random(#[from] getrandom::Error),
 }
 
+impl Files {
+    fn users(&self) -> Result<Users, OpenError> {
+        Ok(self.users.as_deref().map(Users::read).transpose()?.unwrap_or_default())
+    }
+
+    fn metrics(&self) -> Result<Option<KeyHash>, OpenError> {
+        self.metrics_password.as_deref().map(read_password).transpose()
+    }
+}
+
 impl SignIn {
     /// Reads the files that there are. Asks no issuer yet.
     ///
@@ -240,28 +153,28 @@ impl SignIn {
     /// When one cannot be read or has a wrong line.
     pub fn open(files: Files, tokens: Option<Accepted>, clock: Clock) -> Result<Self, OpenError> {
         let guesses = HourlyBudget::new(Resource::SignIns, Share::Client, GUESSES_PER_HOUR, clock.clone());
-        let (known, turns) = (Arc::new(Known::read(&files)?), Arc::new(Semaphore::new(HASHES_AT_ONCE)));
-        let (known, guesses, links) = (RwLock::new(known), Arc::new(guesses), Links::new()?);
+        let guesses = Arc::new(guesses);
+        let judge = Judge::new(Arc::clone(&guesses), clock.clone())?;
+        let known = Known { users: files.users()?, metrics: files.metrics()?, judge };
+        let (known, turns, links) = (RwLock::new(Arc::new(known)), Turns::default(), Links::new()?);
         let issuer = tokens.map(|accepted| Issuer::new(accepted, clock.clone())).transpose()?.map(Arc::new);
-        Ok(Self { files, known, lanes: Mutex::default(), turns, guesses, links, issuer, clock })
+        Ok(Self { files, known, turns, guesses, links, issuer, clock })
     }
 
-    /// Reads the files again. What stands in one that cannot be used stays as it is.
+    /// Reads the files again. What stands in one that cannot be used stays as it is, and the other is used: who is no longer a user must not
+    /// stay one because the password of metrics cannot be read.
     ///
     /// # Errors
     /// When one cannot be read or has a wrong line.
     pub fn reload(&self) -> Result<(), OpenError> {
-        let (known, fault) = match Known::read(&self.files) {
-            Ok(known) => (known, None),
-            // Who is no longer a user must not stay one because another file is broken.
-            Err(error @ (OpenError::Metrics(_) | OpenError::NoMetricsPassword)) => {
-                let files = Files { metrics_password: None, ..self.files.clone() };
-                let metrics = self.known().metrics.clone();
-                (Known { metrics, ..Known::read(&files)? }, Some(error))
-            }
-            Err(error) => return Err(error),
+        let users = self.files.users()?;
+        let (metrics, fault) = match self.files.metrics() {
+            Ok(metrics) => (metrics, None),
+            Err(error) => (self.known().metrics.clone(), Some(error)),
         };
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(known);
+        let judge = Judge::new(Arc::clone(&self.guesses), self.clock.clone())?;
+        let known = Arc::new(Known { users, metrics, judge });
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
         fault.map_or(Ok(()), Err)
     }
 
@@ -275,6 +188,12 @@ impl SignIn {
         self.files.users.is_none()
     }
 
+    /// Whether everybody reads metrics: no password is set, and no users are.
+    #[must_use]
+    pub fn has_open_metrics(&self) -> bool {
+        self.is_open() && self.known().metrics.is_none()
+    }
+
     /// The issuer of tokens, where tokens sign in.
     #[must_use]
     pub fn issuer(&self) -> Option<Arc<Issuer>> {
@@ -285,6 +204,12 @@ impl SignIn {
     #[must_use]
     pub fn takes_passwords(&self) -> bool {
         self.known().users.have_passwords()
+    }
+
+    /// How many users there are.
+    #[must_use]
+    pub fn number_of_users(&self) -> usize {
+        self.known().users.number()
     }
 
     /// How many wrong passwords and keys a client may send.
@@ -305,18 +230,16 @@ impl SignIn {
         match credentials {
             Credentials::Nothing => Err(SignInError::Missing),
             Credentials::Unreadable(error) => Err(*error),
-            Credentials::Key(key) => match known.users.with_key(key) {
-                Some(reader) => Ok(reader),
-                None => Err(self.guessed(&known, KEYS, key, client)),
-            },
+            Credentials::Key(key) => known.users.with_key(key).ok_or_else(|| known.wrong(KEYS, key, client)),
             Credentials::Named(name) => {
                 let user = UserName::new(name).ok().and_then(|name| known.users.named(&name));
                 user.ok_or(SignInError::UnknownUser)
             }
             Credentials::Link { grant, target } => {
                 let secret_of = |user: &Identity| known.users.kept(user);
-                let user = self.links.user(grant, secret_of, target, self.clock.now())?;
-                known.users.again(user).ok_or(SignInError::ForeignLink)
+                let grant = self.links.read(grant, secret_of, target, self.clock.now())?;
+                let reader = known.users.again(grant.user).ok_or(SignInError::ForeignLink)?;
+                Ok(Reader { granted_until: Some(grant.until), ..reader })
             }
             Credentials::Token(token) => self.with_token(&known, token).await,
             Credentials::Password { name, password } => match known.users.with_key(password) {
@@ -326,11 +249,13 @@ impl SignIn {
         }
     }
 
-    /// What lets who follows a link read as the reader whom it is given to; `None` if everybody may follow it.
+    /// What lets who follows a link read as the reader whom it is given to; `None` if everybody may follow it. Who came by such a link gets
+    /// none that is good for longer, so that a chain of them ends.
     #[must_use]
     pub fn grant(&self, reader: &Reader, target: &str) -> Option<String> {
         let user = reader.user.as_ref()?;
-        Some(self.links.grant(user, &self.known().users.kept(user)?, target, self.clock.now()))
+        let until = reader.granted_until.unwrap_or_else(|| link::end(user, self.clock.now()));
+        Some(self.links.grant(user, &self.known().users.kept(user)?, target, until))
     }
 
     /// Whether a request may read metrics: with their own password under any name.
@@ -339,35 +264,21 @@ impl SignIn {
     /// When it does not show the password, or users are set and no such password is.
     pub fn admit_to_metrics(&self, credentials: &Credentials, client: Client) -> Result<(), SignInError> {
         let known = self.known();
-        match (&known.metrics, credentials) {
-            (None, _) if self.is_open() => Ok(()),
-            (None, _) => Err(SignInError::MetricsClosed),
-            (
-                _,
-                Credentials::Nothing
-                | Credentials::Named(_)
-                | Credentials::Link { .. }
-                | Credentials::Token(_),
-            ) => Err(SignInError::Missing),
-            (_, Credentials::Unreadable(error)) => Err(*error),
-            (Some(kept), Credentials::Key(password) | Credentials::Password { password, .. }) => {
+        let Some(kept) = &known.metrics else {
+            return if self.is_open() { Ok(()) } else { Err(SignInError::MetricsClosed) };
+        };
+        match credentials {
+            Credentials::Unreadable(error) => Err(*error),
+            Credentials::Key(password) | Credentials::Password { password, .. } => {
                 let password = normalised(password.expose_secret());
-                let fingerprint = known.fingerprint(METRICS, &password);
-                let now = self.clock.now();
-                let is_right = match known.remembered(&fingerprint, now) {
-                    Some(is_right) => is_right,
-                    None => {
-                        self.guesses.spend(Some(client), 1)?;
-                        let is_right = kept.is_same(&KeyHash::of(&password));
-                        known.remember(fingerprint, now, is_right);
-                        if is_right {
-                            self.guesses.give_back(Some(client), 1);
-                        }
-                        is_right
-                    }
-                };
+                let guess = known.judge.fingerprint(METRICS, &password);
+                let is_right = known.judge.judge(guess, client, || *kept == KeyHash::of(&password))?;
                 if is_right { Ok(()) } else { Err(SignInError::Wrong) }
             }
+            Credentials::Nothing
+            | Credentials::Token(_)
+            | Credentials::Named(_)
+            | Credentials::Link { .. } => Err(SignInError::MetricsPasswordMissing),
         }
     }
 
@@ -389,95 +300,33 @@ impl SignIn {
         client: Client,
     ) -> Result<Reader, SignInError> {
         let Ok(name) = UserName::new(name) else {
-            return Err(self.guessed(&known, NO_NAME, password, client));
+            return Err(known.wrong(NO_NAME, password, client));
         };
         let password = normalised(password.expose_secret());
-        let fingerprint = known.fingerprint(name.as_str(), &password);
-        let answer = |is_right: bool| {
-            let reader = known.users.named(&name).filter(|_| is_right);
-            reader.ok_or(SignInError::Wrong)
-        };
-        if let Some(is_right) = known.remembered(&fingerprint, self.clock.now()) {
-            return answer(is_right);
-        }
-        let turn = tokio::time::timeout(TURN, self.turn(client)).await;
-        let turn = turn.ok().flatten().ok_or(SignInError::Busy)?;
-        // Programs send several requests at once: the first of them was looked at meanwhile.
-        if let Some(is_right) = known.remembered(&fingerprint, self.clock.now()) {
-            return answer(is_right);
-        }
-        self.guesses.spend(Some(client), 1)?;
-        let (computed, of) = (Arc::clone(&known), name.clone());
-        let (guesses, clock) = (Arc::clone(&self.guesses), self.clock.clone());
-        // It goes on if the client leaves: what was found is remembered, and the turn is held until then.
-        let compared = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            let hash = computed.users.password(&of);
-            let is_right = hash.unwrap_or(&computed.nobody).is_of(&password) && hash.is_some();
-            computed.remember(fingerprint, clock.now(), is_right);
-            if is_right {
-                guesses.give_back(Some(client), 1);
+        let guess = known.judge.fingerprint(name.as_str(), &password);
+        let is_right = match known.judge.remembered(&guess) {
+            Some(is_right) => is_right,
+            None => {
+                let has_guessed_wrong = self.guesses.has_spent(client);
+                let turn = self.turns.turn(client, has_guessed_wrong).await.ok_or(SignInError::Busy)?;
+                let (known, name) = (Arc::clone(&known), name.clone());
+                // It goes on if the client leaves: what was found is remembered, and the turn is held until then.
+                let judged = tokio::task::spawn_blocking(move || {
+                    let _turn = turn;
+                    known.judge.judge(guess, client, || known.users.is_password(&name, &password))
+                });
+                judged.await.map_err(|_| SignInError::Busy)??
             }
-            is_right
-        });
-        answer(compared.await.map_err(|_| SignInError::Busy)?)
-    }
-
-    /// Waits until a password of a client may be computed.
-    async fn turn(&self, client: Client) -> Option<[OwnedSemaphorePermit; 2]> {
-        let lane = {
-            let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-            lanes.retain(|_, lane| Arc::strong_count(lane) > 1);
-            Arc::clone(lanes.entry(client).or_insert_with(|| Arc::new(Semaphore::new(1))))
         };
-        let lane = lane.acquire_owned().await.ok()?;
-        Some([lane, Arc::clone(&self.turns).acquire_owned().await.ok()?])
-    }
-
-    /// What a client is told that guessed wrong. The same guess, repeated by a program, counts once while it is remembered.
-    fn guessed(&self, known: &Known, of: &str, guess: &SecretString, client: Client) -> SignInError {
-        let (fingerprint, now) =
-            (known.fingerprint(of, &normalised(guess.expose_secret())), self.clock.now());
-        if known.remembered(&fingerprint, now).is_some() {
-            return SignInError::Wrong;
-        }
-        known.remember(fingerprint, now, false);
-        self.guesses.spend(Some(client), 1).map_or_else(SignInError::from, |()| SignInError::Wrong)
+        known.users.named(&name).filter(|_| is_right).ok_or(SignInError::Wrong)
     }
 }
 
 impl Known {
-    fn read(files: &Files) -> Result<Self, OpenError> {
-        let users = files.users.as_deref().map(Users::read).transpose()?.unwrap_or_default();
-        let metrics = files.metrics_password.as_deref().map(read_password).transpose()?;
-        let mut key = [0; 64];
-        getrandom::fill(&mut key)?;
-        let nobody = PasswordHash::of_nobody();
-        Ok(Self { users, metrics, key, remembered: Mutex::default(), nobody })
-    }
-
-    /// What a password is known again by; `of` is the name of its user, or what no user is named.
-    fn fingerprint(&self, of: &str, password: &SecretString) -> [u8; 32] {
-        let mut hash = keyed(&self.key);
-        hash.update(of.as_bytes());
-        // Names have no colons.
-        hash.update(b":");
-        hash.update(password.expose_secret().as_bytes());
-        hash.finalize().into_bytes().into()
-    }
-
-    fn remembered(&self, fingerprint: &[u8; 32], now: DateTime<Utc>) -> Option<bool> {
-        let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        remembered.get(fingerprint).filter(|(until, _)| now < *until).map(|(_, is_right)| *is_right)
-    }
-
-    fn remember(&self, fingerprint: [u8; 32], now: DateTime<Utc>, is_right: bool) {
-        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        remembered.retain(|_, (until, _)| now < *until);
-        // Right ones are no more than there are users.
-        if is_right || remembered.len() < MOST_REMEMBERED {
-            remembered.insert(fingerprint, (now + TimeDelta::minutes(REMEMBERED_MINUTES), is_right));
-        }
+    /// What a client is told whose guess is certainly wrong.
+    fn wrong(&self, of: &str, guess: &SecretString, client: Client) -> SignInError {
+        let guess = self.judge.fingerprint(of, &normalised(guess.expose_secret()));
+        self.judge.judge(guess, client, || false).map_or_else(SignInError::from, |_| SignInError::Wrong)
     }
 }
 
@@ -494,5 +343,67 @@ fn read_password(path: &Path) -> Result<KeyHash, OpenError> {
         Err(OpenError::NoMetricsPassword)
     } else {
         Ok(KeyHash::of(&normalised(password)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn client(last: u8) -> Client {
+        IpAddr::from([192, 0, 2, last]).into()
+    }
+
+    fn guess(number: usize) -> Credentials {
+        Credentials::Password { name: "anne".to_owned(), password: format!("gæt {number}").into() }
+    }
+
+    /// Of one user, `anne`, whose password is `hemmelig kode`.
+    fn sign_in(folder: &Path) -> SignIn {
+        let path = folder.join("users");
+        let password = secret::PasswordHash::new(&"hemmelig kode".to_owned().into()).unwrap();
+        let secret = users_file::Secret::Password(password);
+        users_file::add(&path, UserName::new("anne").unwrap(), &secret, &reader::Tables::All).unwrap();
+        let files = Files { users: Some(path), metrics_password: None };
+        SignIn::open(files, None, Clock::fixed("2026-09-01T08:00:00Z".parse().unwrap())).unwrap()
+    }
+
+    #[tokio::test]
+    async fn who_waits_too_long_for_a_turn_is_told_to_come_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let turns = Turns::waited_for(Duration::from_millis(20));
+        let sign_in = SignIn { turns, ..sign_in(folder.path()) };
+        let held = [sign_in.turns.turn(client(1), false).await, sign_in.turns.turn(client(2), false).await];
+        assert_eq!(sign_in.reader(&guess(1), client(3)).await, Err(SignInError::Busy));
+        drop(held);
+        assert_eq!(sign_in.reader(&guess(1), client(3)).await, Err(SignInError::Wrong));
+    }
+
+    #[tokio::test]
+    async fn of_ten_thousand_wrong_guesses_few_are_looked_at_and_nobody_else_waits() {
+        let folder = tempfile::tempdir().unwrap();
+        let sign_in = sign_in(folder.path());
+        let mut refused = 0;
+        for number in 0..10_000 {
+            match sign_in.reader(&guess(number), client(1)).await {
+                Err(SignInError::TooManyGuesses(_)) => refused += 1,
+                other => assert_eq!(other, Err(SignInError::Wrong)),
+            }
+        }
+        assert_eq!(refused, 10_000 - GUESSES_PER_HOUR);
+        for number in 0..10_000_u64 {
+            let key = Credentials::Key(format!("jb_{number}").into());
+            let by = client(u8::try_from(2 + number % 200).unwrap());
+            assert_eq!(sign_in.reader(&key, by).await, Err(SignInError::Wrong));
+        }
+        let right =
+            Credentials::Password { name: "anne".to_owned(), password: "hemmelig kode".to_owned().into() };
+        assert!(sign_in.reader(&right, client(250)).await.is_ok());
+        assert!(matches!(sign_in.reader(&guess(0), client(1)).await, Err(SignInError::Wrong)), "remembered");
+        let told = sign_in.reader(&guess(20_000), client(1)).await;
+        assert!(matches!(told, Err(SignInError::TooManyGuesses(_))));
     }
 }

@@ -15,6 +15,8 @@ pub struct Reader {
     /// The user, if one has signed in.
     pub user: Option<Identity>,
     pub tables: Tables,
+    /// When the grant of the link ends by which somebody reads, in seconds of Unix time; `None` for who has signed in.
+    pub granted_until: Option<i64>,
 }
 
 /// Who has signed in.
@@ -50,7 +52,7 @@ impl Reader {
     /// Somebody who has not signed in, and may read nothing.
     #[must_use]
     pub fn nobody() -> Self {
-        Self { user: None, tables: Tables::Only(Arc::default()) }
+        Self { tables: Tables::Only(Arc::default()), ..Self::default() }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Passwords and keys, and what is kept of them.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash as Phc;
@@ -24,7 +25,7 @@ const KEY_FORM: &str = "$sha256$";
 const MOST_MEMORY: u32 = 256 * 1024;
 const MOST_PASSES: u32 = 16;
 /// A hash of a password that nobody has.
-const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGhhcyB0aGlz$\
+const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGhhcyB0aGlzIQ$\
                       Ua3kB5SjD5eu4kLwM1eRD4aD2kR6wP0FhVxW3wqTtbc";
 
 /// A password in one spelling of Unicode: a Mac composes letters differently from Windows.
@@ -109,8 +110,21 @@ impl fmt::Debug for PasswordHash {
 }
 
 /// The SHA-256 of a key. Keys are random, so that a slow hash would protect them no better.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Eq)]
 pub struct KeyHash([u8; 32]);
+
+/// Compared in constant time.
+impl PartialEq for KeyHash {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Hash for KeyHash {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
 
 /// A new key, to be shown once.
 ///
@@ -134,12 +148,6 @@ impl KeyHash {
     pub fn read(text: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text.strip_prefix(KEY_FORM)?).ok()?;
         bytes.try_into().ok().map(Self)
-    }
-
-    /// Whether both are of one key, compared in constant time.
-    #[must_use]
-    pub fn is_same(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
     }
 }
 
@@ -186,6 +194,17 @@ mod tests {
     }
 
     #[test]
+    fn who_is_no_user_is_looked_at_for_as_long_as_a_user() {
+        let cost = |hash: &PasswordHash| {
+            let hash = Phc::new(&hash.0).unwrap();
+            let lengths = (hash.salt.unwrap().as_ref().len(), hash.hash.unwrap().len());
+            (hash.algorithm.to_string(), hash.version, argon2::Params::try_from(&hash).unwrap(), lengths)
+        };
+        let made = PasswordHash::new(&secret("hemmelig kode")).unwrap();
+        assert_eq!(cost(&PasswordHash::of_nobody()), cost(&made));
+    }
+
+    #[test]
     fn a_hash_that_nobody_can_compute_is_refused() {
         assert!(PasswordHash::read(NOBODY).is_some());
         for text in [
@@ -205,8 +224,8 @@ mod tests {
         let (one, other) = (generate_key().unwrap(), generate_key().unwrap());
         assert_eq!(one.expose_secret().len(), 46);
         let (kept, other) = (KeyHash::of(&one), KeyHash::of(&other));
-        assert!(!kept.is_same(&other));
-        assert!(KeyHash::read(&kept.to_string()).unwrap().is_same(&kept));
+        assert!(kept != other);
+        assert!(KeyHash::read(&kept.to_string()) == Some(kept.clone()));
         assert_eq!(format!("{one:?} {kept:?}"), "SecretBox<str>([REDACTED]) KeyHash");
         assert!(KeyHash::read("$sha256$AAAA").is_none());
     }

@@ -13,9 +13,11 @@ use crate::web::state::AppState;
 
 const METHODS: &str = "GET, HEAD, POST";
 /// What pages may send beyond what every page may.
-const SENT: &str = "Authorization, Content-Type, If-None-Match, OData-MaxVersion, OData-Version, Prefer";
+const SENT: &str =
+    "Authorization, Content-Type, If-None-Match, If-Range, OData-MaxVersion, OData-Version, Prefer, Range";
 /// What pages may read beyond what every page may.
-const EXPOSED: &str = "Age, Content-Disposition, ETag, OData-Version, Preference-Applied, Retry-After";
+const EXPOSED: &str = "Accept-Ranges, Age, Content-Disposition, Content-Range, ETag, OData-Version, Preference-Applied, \
+                       Retry-After";
 /// How long a browser need not ask again: the most that browsers heed.
 const SECONDS: &str = "7200";
 

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use actix_web::dev::ServiceRequest;
 use actix_web::http::Uri;
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::http::uri::PathAndQuery;
@@ -13,7 +14,10 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::budget::client::TrustedProxies;
+use crate::settings::redact::without_user_secrets;
 use crate::sign_in::{Credentials, SignInError};
+use crate::web::client;
+use crate::web::state::AppState;
 
 /// The query option that has a key.
 const KEY_OPTION: &str = "api_key";
@@ -25,19 +29,39 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// What the headers show.
-pub fn of_headers(headers: &HeaderMap) -> Credentials {
+/// Takes out of a request what it shows of who it is from, so that nothing logs, keeps or repeats it. Where it shows several things, the
+/// first of these counts: whom a trusted proxy has signed in, the key of the address, the `Authorization` header, the grant of the link.
+pub fn take(request: &mut ServiceRequest, state: Option<&AppState>) -> Credentials {
+    let peer = client::peer(request.peer_addr());
+    let headers = request.headers_mut();
+    let named =
+        state.and_then(|state| of_proxy(headers, state.user_header.as_ref()?.as_str(), peer, &state.proxies));
+    let authorization = of_headers(headers);
+    headers.remove(header::AUTHORIZATION);
+    let (key, link) = match of_address(request.uri()) {
+        Some((uri, shown)) => {
+            request.match_info_mut().get_mut().update(&uri);
+            request.head_mut().uri = uri;
+            (shown.key, shown.link)
+        }
+        None => (None, None),
+    };
+    named.or(key).or(authorization).or(link).unwrap_or_default()
+}
+
+/// What the header `Authorization` shows.
+fn of_headers(headers: &HeaderMap) -> Option<Credentials> {
     let mut values = headers.get_all(header::AUTHORIZATION);
-    match (values.next(), values.next()) {
-        (Some(value), None) => authorization(value).unwrap_or_default(),
-        (None, _) => Credentials::Nothing,
-        (Some(_), Some(_)) => Credentials::Unreadable(SignInError::Ambiguous),
+    let value = values.next()?;
+    match values.next() {
+        Some(_) => Some(Credentials::Unreadable(SignInError::Ambiguous)),
+        None => authorization(value),
     }
 }
 
 /// The user whom a trusted proxy names in its header. The header is taken out, whoever sent it: from others it says nothing. Two of them
 /// are refused, because a proxy that adds its own to the client's does not say who has signed in.
-pub fn of_proxy(
+fn of_proxy(
     headers: &mut HeaderMap,
     header: &str,
     peer: IpAddr,
@@ -72,31 +96,29 @@ fn basic(encoded: &str) -> Option<Credentials> {
     Some(Credentials::Password { name: name.to_owned(), password: password.to_owned().into() })
 }
 
-/// What the options of an address show; `None` if they show nothing.
-fn of_options(taken: Taken, uri: &Uri) -> Option<Credentials> {
-    let Taken { mut keys, grant, .. } = taken;
-    keys.dedup();
-    match (keys.pop(), keys.is_empty(), grant) {
-        (Some(key), true, _) => Some(Credentials::Key(key.into())),
-        (Some(_), false, _) => Some(Credentials::Unreadable(SignInError::Ambiguous)),
-        (None, _, Some(grant)) => {
-            let target = linked(uri.path(), uri.query().unwrap_or_default());
-            Some(Credentials::Link { grant, target })
-        }
-        (None, ..) => None,
-    }
+/// What the options of an address show.
+#[derive(Default)]
+struct Shown {
+    key: Option<Credentials>,
+    link: Option<Credentials>,
 }
 
-/// An address without the options that show who it is from, and what they show, if it has such options.
-pub fn of_address(uri: &Uri) -> Option<(Uri, Option<Credentials>)> {
-    let taken = Taken::out_of(uri.query()?)?;
+/// An address without the options that show who it is from, and what they show. Other options may have an address in them, and that a key:
+/// it shows nothing and is cut out, because pages repeat their options. `None` if there is nothing to take out.
+fn of_address(uri: &Uri) -> Option<(Uri, Shown)> {
+    let query = uri.query()?;
+    let taken = Taken::out_of(query);
+    let kept = without_user_secrets(taken.as_ref().map_or(query, |taken| &taken.kept)).into_owned();
+    if taken.is_none() && kept == query {
+        return None;
+    }
     let mut parts = uri.clone().into_parts();
     let path = uri.path();
-    let target = if taken.kept.is_empty() { path.to_owned() } else { format!("{path}?{}", taken.kept) };
+    let target = if kept.is_empty() { path.to_owned() } else { format!("{path}?{kept}") };
     parts.path_and_query = Some(PathAndQuery::try_from(target).ok()?);
     let uri = Uri::from_parts(parts).ok()?;
-    let credentials = of_options(taken, &uri);
-    Some((uri, credentials))
+    let shown = taken.map(|taken| taken.shown(&uri)).unwrap_or_default();
+    Some((uri, shown))
 }
 
 /// Query options without those that show who a request is from: nothing repeats them.
@@ -129,6 +151,19 @@ struct Taken {
 }
 
 impl Taken {
+    /// What the options show; `uri` is the address without them.
+    fn shown(self, uri: &Uri) -> Shown {
+        let Self { mut keys, grant, .. } = self;
+        keys.dedup();
+        let key = keys.pop().map(|key| match keys.is_empty() {
+            true => Credentials::Key(key.into()),
+            false => Credentials::Unreadable(SignInError::Ambiguous),
+        });
+        let target = || linked(uri.path(), uri.query().unwrap_or_default());
+        let link = grant.map(|grant| Credentials::Link { grant, target: target() });
+        Shown { key, link }
+    }
+
     /// `None` if there are no such options.
     fn out_of(query: &str) -> Option<Self> {
         let (mut kept, mut keys, mut grant) = (Vec::new(), Vec::new(), None);
@@ -156,6 +191,22 @@ mod tests {
         let uri: Uri = text.parse().unwrap();
         let keys = uri.query().and_then(Taken::out_of).map(|taken| taken.keys).unwrap_or_default();
         (of_address(&uri).map_or_else(|| text.to_owned(), |(uri, _)| uri.to_string()), keys)
+    }
+
+    #[test]
+    fn a_key_within_another_option_is_cut_out_and_shows_nothing() {
+        let key = format!("jb_{}", "a-_Z9".repeat(9).split_at(43).0);
+        for (text, kept, keys) in [
+            (
+                format!("/a?valg=y25i01%2FLandet%3Fapi_key%3D{key}&x=1"),
+                "/a?valg=y25i01%2FLandet%3Fapi_key%3D[redacted]&x=1",
+                vec![],
+            ),
+            (format!("/a?valg={key}&api_key=b"), "/a?valg=[redacted]", vec!["b".to_owned()]),
+            (format!("/a?api_key={key}"), "/a", vec![key.clone()]),
+        ] {
+            assert_eq!(uri(&text), (kept.to_owned(), keys), "{text}");
+        }
     }
 
     #[test]

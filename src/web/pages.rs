@@ -165,6 +165,7 @@ where
         answerer: state.answerer.clone(),
         stages: Stages::new(Arc::clone(&state.metrics)),
         now: state.clock.now(),
+        has_open_metrics: state.sign_in.has_open_metrics(),
     };
     state.workers.run(&state.workers.work(), inherited(make(sources, visit))).await
 }

@@ -27,11 +27,19 @@ const ASSETS: Usage =
 const EXPORT: Usage = read_only("tal hentes her som en fil", "figures are downloaded here as a file");
 const OPEN: Usage =
     read_only("udtræk hentes her til Excel og Power BI", "chosen rows are opened in Excel and Power BI");
-const REMOTE_READ: Usage = Usage {
+const REMOTE_READS: Usage = Usage {
     allow: ALLOW_POST,
     danish: "Prometheus sender sine forespørgsler (remote_read) hertil",
     english: "Prometheus posts here",
 };
+
+/// The addresses that are open to others than users ([`sign_in`](super::sign_in)).
+pub(super) const HEALTH: &str = "/healthz";
+pub(super) const READINESS: &str = "/readyz";
+pub(super) const SCRAPED: &str = "/metrics";
+pub(super) const SCRAPED_INDICATORS: &str = "/metrics/indicators";
+pub(super) const REMOTE_READ: &str = "/api/v1/read";
+pub(super) const ASSETS_ROOT: &str = "/assets";
 
 const fn read_only(danish: &'static str, english: &'static str) -> Usage {
     Usage { allow: ALLOW, danish, english }
@@ -39,10 +47,10 @@ const fn read_only(danish: &'static str, english: &'static str) -> Usage {
 
 /// Adds every route.
 pub fn routes(config: &mut ServiceConfig) {
-    read(config, "/healthz", &LIVE, health::live);
-    read(config, "/readyz", &READY, health::ready);
-    read(config, "/metrics", &METRICS, scrape::process);
-    read(config, "/metrics/indicators", &INDICATORS, scrape::indicators);
+    read(config, HEALTH, &LIVE, health::live);
+    read(config, READINESS, &READY, health::ready);
+    read(config, SCRAPED, &METRICS, scrape::process);
+    read(config, SCRAPED_INDICATORS, &INDICATORS, scrape::indicators);
     read(config, "/status", &STATUS, status::page);
     read(config, "/maaling/{table}", &MEASUREMENT, pages::measurement);
     read(config, "/maaling/{table}/byg", &BUILDER, pages::builder);
@@ -50,17 +58,17 @@ pub fn routes(config: &mut ServiceConfig) {
     read(config, "/nyt.atom", &NEWS, pages::news_feed);
     read(config, "/nyt.ics", &NEWS, pages::news_calendar);
     read(config, "/nyt.csv", &NEWS, pages::news_table);
-    let remote_read = web::resource("/api/v1/read").route(web::post().to(remote_read::answer));
+    let remote_read = web::resource(REMOTE_READ).route(web::post().to(remote_read::answer));
     config
-        .service(web::resource("/api/v1/read/").to(unslashed))
-        .service(or_say(remote_read, &REMOTE_READ))
+        .service(web::resource(format!("{REMOTE_READ}/")).to(unslashed))
+        .service(or_say(remote_read, &REMOTE_READS))
         .service(or_say(readable("/", pages::front), &FRONT))
         .service(web::resource("/odata").to(odata::answer))
         .service(web::resource("/odata/").to(odata::answer))
         .service(web::resource("/odata/{path:.*}").to(odata::answer))
         .service(or_say(readable("/export/{table}/{file:.*}", download::answer), &EXPORT))
         .service(or_say(readable("/open/{file:.*}", open::answer), &OPEN))
-        .service(or_say(readable("/assets/{file}", pages::asset), &ASSETS))
+        .service(or_say(readable(&format!("{ASSETS_ROOT}/{{file}}"), pages::asset), &ASSETS))
         .default_service(web::to(pages::nothing));
 }
 

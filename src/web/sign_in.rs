@@ -15,14 +15,15 @@ use crate::sign_in::reader::Reader;
 use crate::sign_in::{Credentials, SignIn, SignInError};
 use crate::web::remote_read::{self, ReadError};
 use crate::web::state::AppState;
-use crate::web::{client, credentials, pages, respond};
+use crate::web::{client, credentials, pages, respond, routes};
 
 /// Makes Excel, Power BI and browsers ask for a name and a password, and send them as UTF-8.
 const CHALLENGE: &str = "Basic realm=\"Jobindsats\", charset=\"UTF-8\"";
 /// Of another realm, so that browsers do not send there what is for the pages.
 const METRICS_CHALLENGE: &str = "Basic realm=\"Jobindsats metrics\", charset=\"UTF-8\"";
-const REMOTE_READ: &str = "/api/v1/read";
+
 /// Who may ask for an address.
+#[derive(Clone, Copy)]
 enum Gate {
     Everybody,
     /// Who knows the password of metrics.
@@ -31,15 +32,23 @@ enum Gate {
 }
 
 impl Gate {
-    /// The gate of a path as the router reads it. What is named here is open to others than users; everything else is theirs.
-    fn of(path: &str) -> Self {
-        match path.trim_end_matches('/') {
-            "/healthz" | "/readyz" => Self::Everybody,
-            path if path.starts_with("/assets/") => Self::Everybody,
-            "/metrics" | "/metrics/indicators" | REMOTE_READ => Self::Metrics,
+    /// The gate of a request. What is named here is open to others than users; everything else is theirs.
+    fn of(request: &HttpRequest) -> Self {
+        let path = path(request);
+        let is_below = |root: &str| path.strip_prefix(root).is_some_and(|rest| rest.starts_with('/'));
+        match path {
+            routes::HEALTH | routes::READINESS => Self::Everybody,
+            _ if is_below(routes::ASSETS_ROOT) => Self::Everybody,
+            routes::SCRAPED | routes::REMOTE_READ => Self::Metrics,
+            _ if is_below(routes::SCRAPED) => Self::Metrics,
             _ => Self::Users,
         }
     }
+}
+
+/// The path of a request as the router reads it, but for slashes at its end: those addresses lead on to the same without.
+fn path(request: &HttpRequest) -> &str {
+    request.match_info().as_str().trim_end_matches('/')
 }
 
 /// Takes out of a request what it shows of who it is from.
@@ -47,28 +56,10 @@ pub async fn take_credentials<B: MessageBody>(
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
-    let mut credentials = credentials::of_headers(request.headers());
-    request.headers_mut().remove(header::AUTHORIZATION);
-    if let Some((uri, shown)) = credentials::of_address(request.uri()) {
-        request.match_info_mut().get_mut().update(&uri);
-        request.head_mut().uri = uri;
-        credentials = match (credentials, shown) {
-            (Credentials::Nothing, Some(shown))
-            | (_, Some(shown @ (Credentials::Key(_) | Credentials::Unreadable(_)))) => shown,
-            // Who signs in needs no grant.
-            (credentials, _) => credentials,
-        };
-    }
-    // Whom a proxy has signed in is who asks, whatever else the request shows: its credentials may be those for the proxy.
-    credentials = named_by_proxy(&mut request).unwrap_or(credentials);
+    let state = request.app_data::<web::Data<AppState>>().cloned();
+    let credentials = credentials::take(&mut request, state.as_deref().map(AsRef::as_ref));
     request.extensions_mut().insert(credentials);
     next.call(request).await
-}
-
-fn named_by_proxy(request: &mut ServiceRequest) -> Option<Credentials> {
-    let state = request.app_data::<web::Data<AppState>>()?.clone();
-    let (header, peer) = (state.user_header.as_ref()?, client::peer(request.peer_addr()));
-    credentials::of_proxy(request.headers_mut(), header, peer, &state.proxies)
 }
 
 /// Answers requests of those who may ask for what they ask for.
@@ -79,9 +70,11 @@ pub async fn admit<B: MessageBody + 'static>(
     let Some(state) = request.app_data::<web::Data<AppState>>().cloned() else {
         return Ok(next.call(request).await?.map_into_boxed_body());
     };
-    match signed_in(&request, &state).await {
+    let gate = Gate::of(request.request());
+    match signed_in(&request, &state, gate).await {
         Ok(reader) => {
-            let is_private = reader.user.is_some() || is_for_metrics(&request);
+            let needs_password = matches!(gate, Gate::Metrics) && !state.sign_in.has_open_metrics();
+            let is_private = reader.user.is_some() || needs_password;
             request.extensions_mut().insert(reader);
             let mut response = next.call(request).await?.map_into_boxed_body();
             if is_private {
@@ -90,28 +83,21 @@ pub async fn admit<B: MessageBody + 'static>(
             Ok(response)
         }
         Err(error) => {
-            let refusal = refusal(request.request(), &state, error).await;
+            let refusal = refusal(request.request(), &state, gate, error).await;
             Ok(request.into_response(refusal))
         }
     }
 }
 
 /// Signs a request in, whatever it shows.
-async fn signed_in(request: &ServiceRequest, state: &AppState) -> Result<Reader, SignInError> {
+async fn signed_in(request: &ServiceRequest, state: &AppState, gate: Gate) -> Result<Reader, SignInError> {
     let credentials = request.extensions().get::<Credentials>().cloned().unwrap_or_default();
     let client = client::of(request.request(), &state.proxies);
-    match Gate::of(request.match_info().as_str()) {
+    match gate {
         Gate::Everybody => Ok(Reader::nobody()),
         Gate::Metrics => state.sign_in.admit_to_metrics(&credentials, client).map(|()| Reader::nobody()),
         Gate::Users => state.sign_in.reader(&credentials, client).await,
     }
-}
-
-/// Whether a request shows the password of metrics.
-fn is_for_metrics(request: &ServiceRequest) -> bool {
-    let credentials = request.extensions().get::<Credentials>().cloned().unwrap_or_default();
-    matches!(Gate::of(request.match_info().as_str()), Gate::Metrics)
-        && !matches!(credentials, Credentials::Nothing)
 }
 
 /// What is for one user is kept by nobody else.
@@ -121,18 +107,18 @@ fn keep_private(headers: &mut HeaderMap) {
 }
 
 /// A refusal in the form of what was asked for.
-async fn refusal(request: &HttpRequest, state: &AppState, error: SignInError) -> HttpResponse {
+async fn refusal(request: &HttpRequest, state: &AppState, gate: Gate, error: SignInError) -> HttpResponse {
     let error = BridgeError::from(error);
     let mut response = if pages::wants_html(request) {
         pages::page(request, state, |sources, visit| async move { failure::page(&sources, visit, &error) })
             .await
-    } else if request.match_info().as_str() == REMOTE_READ {
+    } else if path(request) == routes::REMOTE_READ {
         remote_read::refuse(&ReadError::Body(error))
     } else {
         respond::refuse(Version::V4, &error)
     };
     if response.status() == StatusCode::UNAUTHORIZED {
-        for challenge in challenges(request, &state.sign_in) {
+        for challenge in challenges(request, gate, &state.sign_in) {
             response.headers_mut().append(header::WWW_AUTHENTICATE, challenge);
         }
     }
@@ -141,8 +127,8 @@ async fn refusal(request: &HttpRequest, state: &AppState, error: SignInError) ->
 
 /// What asks for credentials. Who sent a token, or `Bearer` alone, can send tokens, and is told nothing but where they are had; others are first
 /// asked for a password, since all of them know that.
-fn challenges(request: &HttpRequest, sign_in: &SignIn) -> Vec<HeaderValue> {
-    if matches!(Gate::of(request.match_info().as_str()), Gate::Metrics) {
+fn challenges(request: &HttpRequest, gate: Gate, sign_in: &SignIn) -> Vec<HeaderValue> {
+    if matches!(gate, Gate::Metrics) {
         return vec![HeaderValue::from_static(METRICS_CHALLENGE)];
     }
     let address = sign_in.issuer().and_then(|issuer| issuer.authorization_endpoint());

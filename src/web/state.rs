@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use reqwest::header::HeaderName;
+
 use crate::answer::Answerer;
 use crate::budget::Budget;
 use crate::budget::client::{Client, TrustedProxies};
@@ -43,7 +45,7 @@ pub struct AppState {
     /// The proxies that are trusted in what they say of clients and users.
     pub proxies: TrustedProxies,
     /// The header in which they name the user, where they do.
-    pub user_header: Option<String>,
+    pub user_header: Option<HeaderName>,
     /// The origins of pages elsewhere that may read answers.
     pub cors_origins: Arc<[String]>,
     /// Who may read.

@@ -238,10 +238,17 @@ fn sign_in() -> Vec<Example> {
     vec![
         example("the request names no user and no key", SignInError::Missing),
         example("a name, a password or a key is wrong", SignInError::Wrong),
-        example("a request has two `Authorization` headers or two keys", SignInError::Ambiguous),
+        example(
+            "a request has two `Authorization` headers, two keys, or two headers in which a proxy names the user",
+            SignInError::Ambiguous,
+        ),
         example("a proxy has signed in somebody who is not among the users", SignInError::UnknownUser),
         example("the link to the next page is more than an hour old", SignInError::ExpiredLink),
         example("the link to the next page was changed, or given before a restart", SignInError::ForeignLink),
+        example(
+            "a scrape or a remote read has no password, and one is set",
+            SignInError::MetricsPasswordMissing,
+        ),
         example(
             "users are set, and the password of metrics and remote read is not",
             SignInError::MetricsClosed,

@@ -50,6 +50,29 @@ async fn users_are_added_listed_and_removed_and_no_secret_is_an_argument_or_is_k
 }
 
 #[tokio::test]
+async fn users_who_are_added_at_the_same_time_are_all_there_and_the_file_keeps_its_mode() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("etc/users");
+    let settings = [("BRIDGE_USERS_FILE", path.to_str().unwrap())];
+    assert!(run(folder.path(), &["user", "add", "anne", "--proxy"], &settings).0);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    std::thread::scope(|scope| {
+        let add = |number: usize| {
+            let (is_well, said) =
+                run(folder.path(), &["user", "add", &format!("bo{number}"), "--key"], &settings);
+            assert!(is_well, "{said}");
+        };
+        (0..8).for_each(|number| drop(scope.spawn(move || add(number))));
+    });
+    let listed = run(folder.path(), &["user", "list"], &settings).1;
+    let names: Vec<_> = listed.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(names, ["anne", "bo0", "bo1", "bo2", "bo3", "bo4", "bo5", "bo6", "bo7"]);
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+    let (_, said) = run(folder.path(), &["check"], &settings);
+    assert!(said.contains("users: 9\n"), "{said}");
+}
+
+#[tokio::test]
 async fn an_address_that_others_reach_stops_the_start_unless_it_is_said_who_may_read() {
     let folder = tempfile::tempdir().unwrap();
     for command in ["serve", "check"] {

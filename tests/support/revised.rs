@@ -8,7 +8,7 @@ use jobindsats_bridge::store::change::{Changes, FigureChange};
 use crate::support::app::App;
 
 /// A figure of the table was revised, to that one.
-pub fn revise(app: &App, table: &str, after: i64) {
+pub fn revise(app: &App, table: &str, after: i128) {
     let state = &app.service.state;
     let catalogue = state.catalogue.current();
     let measurement = catalogue.measurement(table).unwrap();

@@ -66,6 +66,23 @@ async fn pages_of_listed_origins_read_every_answer_and_its_headers() {
 }
 
 #[actix_web::test]
+async fn a_page_elsewhere_reads_a_part_of_a_file() {
+    let app = open().await;
+    let path = "/export/y25i01/Landet.parquet?$top=5";
+    assert_eq!(app.get(path).await.status, 200);
+    // The file is made once its figures are there.
+    let whole = app.get_with(path, &[("Origin", LISTED)]).await;
+    let asked = [("Origin", LISTED), ("Range", "bytes=0-3"), ("If-Range", whole.header("ETag"))];
+    let part = app.get_with(path, &asked).await;
+    assert_eq!((part.status, allowed(&part)), (206, (LISTED, "true")));
+    assert_eq!(part.text(), "PAR1");
+    let exposed: Vec<_> = part.header("Access-Control-Expose-Headers").split(", ").collect();
+    for header in ["Accept-Ranges", "Content-Range", "ETag"] {
+        assert!(!part.header(header).is_empty() && exposed.contains(&header), "{header}: {exposed:?}");
+    }
+}
+
+#[actix_web::test]
 async fn other_origins_are_answered_without_permission() {
     let app = open().await;
     for origin in [
@@ -107,7 +124,16 @@ async fn a_browser_may_ask_before_anybody_signs_in() {
         assert_eq!((told.status, allowed(&told)), (204, (LISTED, "true")), "{path}");
         assert_eq!(told.header("Access-Control-Allow-Methods"), "GET, HEAD, POST");
         let headers = told.header("Access-Control-Allow-Headers");
-        for header in ["Authorization", "Content-Type", "OData-MaxVersion", "OData-Version", "Prefer"] {
+        let sent = [
+            "Authorization",
+            "Content-Type",
+            "If-Range",
+            "OData-MaxVersion",
+            "OData-Version",
+            "Prefer",
+            "Range",
+        ];
+        for header in sent {
             assert!(headers.split(", ").any(|listed| listed == header), "{headers}");
         }
         assert!(told.body.is_empty() && varies(&told), "{path}");

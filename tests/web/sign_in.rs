@@ -8,7 +8,7 @@ use jobindsats_bridge::sign_in::secret::{KeyHash, generate_key};
 use jobindsats_bridge::sign_in::users_file::{self, Secret, Users};
 
 use crate::kill::process::{Bridge, run, run_with_input};
-use crate::support::app::App;
+use crate::support::app::{Answer, App};
 use crate::support::signed_in::{PASSWORD, SCRAPE_PASSWORD, SignedIn, basic};
 use crate::support::zip_part;
 
@@ -128,12 +128,41 @@ async fn metrics_have_a_password_of_their_own_however_their_address_is_written()
     }
     let read = signed.app.post("/api/v1/read", &[], Vec::new()).await;
     assert_eq!(read.status, 401);
-    assert!(read.text().starts_with("Log ind"), "{}", read.text());
+    assert!(read.text().starts_with("Tallene til Prometheus kræver en adgangskode"), "{}", read.text());
+    for below in ["/metrics", "/metrics/", "/metrics/nothing", "/metrics/indicators/x"] {
+        let refused = signed.anne(below).await;
+        assert!(refused.status == 401 && refused.header("WWW-Authenticate").contains("metrics"), "{below}");
+        assert_eq!(signed.app.get(below).await.code(), "MetricsPasswordNeeded", "{below}");
+    }
+    let read = signed.app.post("/api/v1/read/", &[], Vec::new()).await;
+    assert!(read.status == 401 && read.header("Content-Type").starts_with("text/plain"), "{}", read.text());
     assert_eq!(signed.app.post("/api/v1/read", &[("Authorization", &scraper)], Vec::new()).await.status, 415);
     assert_eq!(signed.app.get_with("/odata/", &[("Authorization", &scraper)]).await.status, 401);
     let closed = SignedIn::with(|options| options.settings.metrics_password_file = None).await;
     let refused = closed.app.get_with("/metrics", &[("Authorization", &scraper)]).await;
     assert_eq!((refused.status, refused.code()), (401, "MetricsClosed".to_owned()));
+}
+
+#[actix_web::test]
+async fn wrong_keys_are_few_in_an_hour() {
+    let signed = SignedIn::start().await;
+    let mut told = Vec::new();
+    for guess in 0..70 {
+        told.push(signed.app.get(&format!("/odata/?api_key=jb_{guess}")).await.status);
+    }
+    assert_eq!((told[59], told[60], told[69]), (401, 429, 429));
+    assert_eq!(
+        signed.app.get("/odata/?api_key=jb_69").await.status,
+        429,
+        "what is not looked at is not known"
+    );
+    assert_eq!(signed.app.get("/odata/?api_key=jb_0").await.status, 401);
+    let signed = SignedIn::start().await;
+    for guess in 0..70 {
+        let header = basic("x", format!("gæt {guess}").as_bytes());
+        let refused = signed.app.get_with("/metrics", &[("Authorization", &header)]).await;
+        assert_eq!(refused.status, if guess < 60 { 401 } else { 429 }, "{guess}");
+    }
 }
 
 #[actix_web::test]
@@ -145,10 +174,9 @@ async fn wrong_guesses_are_few_in_an_hour_and_keep_nobody_else_out() {
         let refused = signed.app.get_with("/odata/", &[("Authorization", &same)]).await;
         assert_eq!(refused.status, 401, "a program that repeats one wrong password guesses once");
     }
-    for repeated in ["/odata/?api_key=jb_gammel", "/odata/?api_key=jb_gammel"] {
-        for _ in 0..70 {
-            assert_eq!(signed.app.get(repeated).await.status, 401, "an old key counts once too");
-        }
+    for _ in 0..100 {
+        let refused = signed.app.get("/odata/?api_key=jb_gammel").await;
+        assert_eq!(refused.status, 401, "an old key counts once too");
     }
     for _ in 0..70 {
         let refused = signed.keyed(&signed.key, "/metrics/indicators").await;
@@ -184,9 +212,54 @@ async fn users_are_read_again_and_a_broken_line_changes_nothing() {
     assert_eq!(signed.anne("/odata/").await.status, 200);
     std::fs::write(signed.users(), &right).unwrap();
     users_file::remove(&signed.users(), UserName::new("Anne").unwrap()).unwrap();
-    signed.app.service.reload().unwrap();
+    assert!(signed.app.service.reload().is_empty());
     assert_eq!(signed.anne("/odata/").await.status, 401, "a password is not remembered longer than its user");
     assert_eq!(signed.keyed(&signed.key, "/odata/").await.status, 200);
+}
+
+#[actix_web::test]
+async fn a_password_of_metrics_that_cannot_be_read_again_stays_and_keeps_no_user() {
+    let signed = SignedIn::start().await;
+    let scraper = basic("prometheus", SCRAPE_PASSWORD.as_bytes());
+    let scrape = async || signed.app.get_with("/metrics", &[("Authorization", &scraper)]).await;
+    let is_well = "jobindsats_bridge_config_last_reload_successful 1\n";
+    assert!(scrape().await.text().contains(is_well));
+    let file = signed.folder.path().join("metrics");
+    std::fs::remove_file(&file).unwrap();
+    users_file::remove(&signed.users(), UserName::new("anne").unwrap()).unwrap();
+    let faults = signed.app.service.reload();
+    assert_eq!(faults.len(), 1);
+    assert!(faults[0].to_string().contains("BRIDGE_METRICS_PASSWORD_FILE"), "{}", faults[0]);
+    let scraped = scrape().await;
+    assert_eq!(scraped.status, 200, "the earlier password stays");
+    assert!(scraped.text().contains("jobindsats_bridge_config_last_reload_successful 0\n"));
+    assert_eq!(signed.anne("/odata/").await.status, 401, "who is no longer a user is none");
+    std::fs::write(&file, "en anden kode\n").unwrap();
+    assert!(signed.app.service.reload().is_empty());
+    assert_eq!(scrape().await.status, 401);
+    let changed = basic("prometheus", b"en anden kode");
+    let scraped = signed.app.get_with("/metrics", &[("Authorization", &changed)]).await;
+    assert!(scraped.text().contains(is_well));
+}
+
+#[actix_web::test]
+async fn metrics_are_private_and_left_out_of_pages_only_where_they_need_a_password() {
+    let link = "href=\"./metrics/indicators\"";
+    let page = async |app: &App, header: &str| {
+        app.get_with("/", &[("Authorization", header), ("Accept", "text/html")]).await.text()
+    };
+    let open = App::start().await;
+    let scraper = basic("x", b"hvad som helst");
+    let scraped = open.get_with("/metrics", &[("Authorization", &scraper)]).await;
+    assert_eq!(scraped.status, 200);
+    assert_ne!(scraped.header("Cache-Control"), "private, no-cache");
+    assert!(page(&open, &scraper).await.contains(link));
+    let signed = SignedIn::start().await;
+    let signed_page = page(&signed.app, &basic("anne", PASSWORD.as_bytes())).await;
+    assert!(signed_page.contains("href=\"./odata/\"") && !signed_page.contains("metrics/"), "{signed_page}");
+    let guarded = SignedIn::with(|options| options.settings.users_file = None).await;
+    assert_eq!(guarded.app.get("/metrics").await.code(), "MetricsPasswordNeeded");
+    assert!(!page(&guarded.app, "").await.contains(link));
 }
 
 /// Asks for the first page of a set in pages of one row.
@@ -230,6 +303,27 @@ async fn next_links_go_on_for_an_hour_without_a_password_and_for_nothing_else() 
     let expired = signed.app.get(&next).await;
     assert_eq!((expired.status, expired.code()), (401, "LinkExpired".to_owned()));
     assert_eq!(signed.keyed(&signed.key, &next).await.status, 200, "who signs in needs no grant");
+}
+
+#[actix_web::test]
+async fn a_chain_of_links_ends_with_its_first_and_signing_in_begins_another() {
+    let signed = SignedIn::start().await;
+    let path = "/odata/jobindsats/y25i01/Landet?$filter=Periode ge '2025M01'";
+    let short = [("Prefer", "odata.maxpagesize=1")];
+    let next_of = |answer: &Answer| answer.json()["@odata.nextLink"].as_str().unwrap().to_owned();
+    let mut next = first_page(&signed, path).await;
+    for _ in 0..6 {
+        let followed = signed.app.get_with(&next, &short).await;
+        assert_eq!(followed.status, 200, "{}", followed.text());
+        next = next_of(&followed);
+        signed.app.clock.advance(Duration::from_secs(9 * 60));
+    }
+    let header = basic("", signed.key.as_bytes());
+    let again = signed.app.get_with(&next, &[("Authorization", &header), short[0]]).await;
+    let renewed = next_of(&again);
+    signed.app.clock.advance(Duration::from_secs(17 * 60));
+    assert_eq!(signed.app.get_with(&next, &short).await.code(), "LinkExpired", "it was given 17 minutes ago");
+    assert_eq!(signed.app.get_with(&renewed, &short).await.status, 200);
 }
 
 #[actix_web::test]
@@ -294,6 +388,33 @@ async fn a_key_in_the_wrong_place_is_repeated_nowhere() {
     let texts = zip_part(&workbook.body, "xl/sharedStrings.xml");
     let texts = String::from_utf8_lossy(&texts);
     assert!(texts.contains("Landet") && !texts.contains(key.as_str()), "{texts}");
+}
+
+#[actix_web::test]
+async fn a_key_within_an_option_of_a_page_is_on_no_page() {
+    let signed = SignedIn::start().await;
+    let encode = |text: &str| {
+        percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+    };
+    let choice = format!("y25i01/Landet?$top=2&api_key={}", signed.key);
+    let inner = format!("y25i01/byg?valg={}", encode(&choice));
+    for (option, value) in [("valg", &choice), ("valg", &inner), ("q", &choice), ("maal", &signed.key)] {
+        for value in [encode(value), encode(value).replace("%2D", "-").replace("%5F", "_")] {
+            for path in ["/maaling/y25i01/byg", "/maaling/y25i01", "/", "/nyt"] {
+                let address = format!("{path}?{option}={value}");
+                let header = basic("", signed.key.as_bytes());
+                let page = signed
+                    .app
+                    .get_with(&address, &[("Authorization", &header), ("Accept", "text/html")])
+                    .await;
+                assert!([200, 400, 404].contains(&page.status), "{address}: {}", page.status);
+                let text = page.text();
+                for spelled in [&signed.key, &encode(&signed.key), &encode(&encode(&signed.key))] {
+                    assert!(!text.contains(spelled.as_str()), "{address}: {text}");
+                }
+            }
+        }
+    }
 }
 
 #[actix_web::test]
@@ -379,6 +500,8 @@ async fn passwords_and_keys_are_in_no_log_answer_metric_or_file() {
         ("/export/y25i01/Landet.csv?$top=3".to_owned(), encoded("anne", password)),
         ("/open/y25i01/Landet.m".to_owned(), encoded("", &key)),
         (format!("/nyt/?api_key={key}"), String::new()),
+        (format!("/maaling/y25i01/byg?valg=y25i01%2FLandet%3Fapi_key%3D{key}"), encoded("anne", password)),
+        (format!("/{key}?q={key}"), encoded("anne", password)),
         ("/metrics".to_owned(), encoded("x", scraping)),
         ("/metrics/indicators".to_owned(), encoded("x", scraping)),
         ("/metrics".to_owned(), encoded("x", guessed)),
