@@ -10,6 +10,7 @@ mod export;
 mod feed;
 mod fetch;
 mod frame;
+mod fuzz;
 mod golden;
 mod grafana;
 mod indicators;

@@ -89,7 +89,12 @@ impl SkipToken {
         writer.unsigned(self.total.map_or(0, |total| total.saturating_add(1)));
         writer.bytes(self.revision.as_deref().unwrap_or_default().as_bytes());
         writer.values(&self.first_key);
-        let mut bytes = writer.into_bytes();
+        Self::sealed(writer.into_bytes())
+    }
+
+    /// The text for the bytes of a token: them and their checksum.
+    #[must_use]
+    pub fn sealed(mut bytes: Vec<u8>) -> String {
         let checksum = checksum(&bytes);
         bytes.extend_from_slice(&checksum);
         URL_SAFE_NO_PAD.encode(bytes)

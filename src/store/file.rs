@@ -37,7 +37,7 @@ const LONGEST_HEAD: usize = 64 * 1024 * 1024;
 
 /// Why a file cannot be used.
 #[derive(Debug, Error)]
-pub(super) enum FileError {
+pub enum FileError {
     #[error(transparent)]
     Io(#[from] io::Error),
     #[error("it is not a file of cells")]
@@ -67,7 +67,7 @@ impl FileError {
 
 /// The description of the file's cells.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Head {
+pub struct Head {
     pub origin: String,
     table: String,
     update_latest: Option<NaiveDate>,
@@ -146,7 +146,7 @@ impl Head {
 }
 
 /// A block as the bytes of its file.
-pub(super) fn encode(
+pub fn encode(
     origin: &str,
     table: &MeasurementId,
     key: &CellKey,
@@ -168,7 +168,7 @@ pub(super) fn encode(
 }
 
 /// The head of a file of that length. Only as much as the head is read.
-pub(super) fn read_head(mut file: impl Read, file_bytes: u64) -> Result<Head, FileError> {
+pub fn read_head(mut file: impl Read, file_bytes: u64) -> Result<Head, FileError> {
     let mut prefix = [0; PREFIX];
     file.read_exact(&mut prefix).map_err(cut_short)?;
     let number = |at: usize| u32::from_le_bytes([prefix[at], prefix[at + 1], prefix[at + 2], prefix[at + 3]]);
@@ -198,7 +198,7 @@ pub(super) fn read_head(mut file: impl Read, file_bytes: u64) -> Result<Head, Fi
 }
 
 /// The whole file as a block.
-pub(super) fn decode(file: &[u8]) -> Result<(Head, CellBlock), FileError> {
+pub fn decode(file: &[u8]) -> Result<(Head, CellBlock), FileError> {
     let head = read_head(file, file.len() as u64)?;
     let cells = usize::try_from(head.cells_bytes).ok().and_then(|bytes| file.len().checked_sub(bytes));
     let cells = cells.and_then(|start| file.get(start..)).ok_or(FileError::Foreign)?;

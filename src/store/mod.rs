@@ -5,7 +5,7 @@
 pub mod block;
 pub mod change;
 mod disk;
-mod file;
+pub mod file;
 pub mod freshness;
 mod index;
 pub mod key;

@@ -98,6 +98,11 @@ pub fn rows() -> RecordBatch {
     .unwrap()
 }
 
+/// The same with figures of 64 bits.
+pub fn narrow_rows() -> RecordBatch {
+    with_figures(&rows(), |wide| Some(narrowed(wide.as_primitive_opt()?))).unwrap()
+}
+
 /// The batch of [`rows`] holds every column of the set, in the set's order.
 pub fn all_columns() -> Vec<Option<usize>> {
     (0..COLUMNS.len()).map(Some).collect()
@@ -187,8 +192,7 @@ pub fn answer(query: &str) -> Vec<String> {
 
 /// The rows that answer and the count, which are the same whether figures have 128 bits or 64.
 pub fn answered(query: &str) -> (Vec<String>, u64) {
-    let narrow = with_figures(&rows(), |wide| Some(narrowed(wide.as_primitive_opt()?))).unwrap();
-    let [wide, narrow] = [rows(), narrow].map(|rows| answered_from(&rows, query));
+    let [wide, narrow] = [rows(), narrow_rows()].map(|rows| answered_from(&rows, query));
     assert_eq!(wide, narrow, "{query}");
     wide
 }
@@ -206,8 +210,12 @@ fn answered_from(rows: &RecordBatch, query: &str) -> (Vec<String>, u64) {
     let left = frame.row_count() - first;
     let take = bound.top.map_or(left, |top| usize::try_from(top).unwrap().min(left));
     let rows = frame.slice(first, take).batch;
-    let row = |row| format!("{}/{}", text_at(&rows, 0, row), text_at(&rows, 3, row));
-    ((0..rows.num_rows()).map(row).collect(), count)
+    ((0..rows.num_rows()).map(|row| place(&rows, row)).collect(), count)
+}
+
+/// The place of a row.
+pub fn place(rows: &RecordBatch, row: usize) -> String {
+    format!("{}/{}", text_at(rows, 0, row), text_at(rows, 3, row))
 }
 
 fn text_at(batch: &RecordBatch, column: usize, row: usize) -> String {

@@ -101,7 +101,11 @@ fn expect(request: &HttpRequest, header: HeaderName, expected: &'static str) -> 
     }
 }
 
-fn unpack(body: &[u8]) -> Result<Vec<history::Query>, ReadError> {
+/// The queries of a body.
+///
+/// # Errors
+/// When it is none of a remote read, or asks for more than is answered.
+pub fn unpack(body: &[u8]) -> Result<Vec<history::Query>, ReadError> {
     // The length comes from the body, so it is checked before anything is allocated.
     if snap::raw::decompress_len(body).map_err(ReadError::NotSnappy)? > BODY_LIMIT {
         return Err(ReadError::Body(BridgeError::BodyTooLarge { limit: BODY_LIMIT }));

@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+"""Writes the seeds of the corpora: what the tests send and read, and what the simulator answers.
+
+usage: fuzz/seeds.py target/debug/jobindsats-bridge
+
+Files that are there stay, so that what broke something is kept. At most KEPT of a kind are taken, spread over all that there are.
+"""
+
+import hashlib
+import json
+import re
+import subprocess
+import sys
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+KEPT = 60
+LARGEST = 16_000
+GOLDEN = sorted((ROOT / "tests/golden").glob("*.txt"))
+SOURCES = sorted((ROOT / "tests").rglob("*.rs"))
+CASES = [ROOT / f"tests/conformance/cases/odata-{kind}-testcases.json" for kind in ("abnf", "aggregation", "temporal")]
+CALLS = ["subjects?", "tables?", "table/y25i01?", "table/y25i07?"]
+FIGURES = "data/y25i01?mgroup.*=*&period.M=2026M06%2C2026M05&hierarchy._nykom=%2F&format=json"
+
+
+def addresses():
+    for file in GOLDEN:
+        yield from re.findall(r"^GET /odata/\S*?/(?:y\w+/)?(\S+) HTTP", file.read_text(), re.M)
+    for file in CASES:
+        for case in json.loads(file.read_text())["cases"]:
+            if case["rule"] in ("odataUri", "odataRelativeUri", "resourcePath", "queryOptions"):
+                yield ("" if case["rule"] != "queryOptions" else "Hovedtal?") + case["input"].removeprefix("http://host/service/")
+
+
+def options(name):
+    """What stands behind an option, in addresses and in the sources of the tests."""
+    wanted = re.compile(re.escape(name) + r"=([^&\"\n]+)")
+    for text in [*addresses(), *(file.read_text() for file in SOURCES)]:
+        for found in wanted.findall(text):
+            yield urllib.parse.unquote(found)
+
+
+def batches():
+    for part in ("GET Landet?$top=1 HTTP/1.1", "GET $1/Area HTTP/1.1\r\nContent-ID: 2", "GET x HTTP/1.1\r\nHost: h\r\nAccept: */*"):
+        head = "--b\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\nContent-ID: 1\r\n\r\n"
+        yield "\0" + head + part + "\r\n\r\n\r\n--b--\r\n"
+    yield "\0--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\n\r\n--c--\r\n--b--"
+    requests = [{"id": "1", "method": "get", "url": "Landet?$top=1"}, {"id": "2", "method": "GET", "url": "$1/Area", "dependsOn": ["1"]}]
+    yield "\1" + json.dumps({"requests": requests})
+    yield "\1" + json.dumps({"requests": [requests[0] | {"headers": {"accept": "application/json"}, "body": {}, "atomicityGroup": "g"}] * 2})
+
+
+def tokens():
+    """Bytes of tokens: format, fingerprint, delivered, total, revision, values."""
+    query = hashlib.sha256(b"").digest()[:16]
+    for values in (b"\0", b"\1\0", b"\2\5\x07" + "2026M07".encode() + b"\5\1T", b"\1\1\1"):
+        yield b"\3" + query + b"\x0a\x00" + b"\x00" + values
+    for file in GOLDEN:
+        for token in re.findall(r"skiptoken=([\w-]+)", file.read_text()):
+            yield token.encode()
+
+
+def varint(number):
+    out = b""
+    while number > 127:
+        out, number = out + bytes([number & 127 | 128]), number >> 7
+    return out + bytes([number])
+
+
+def field(number, content):
+    if isinstance(content, int):
+        return varint(number << 3) + varint(content)
+    return varint(number << 3 | 2) + varint(len(content)) + content
+
+
+def remote_reads():
+    matcher = lambda kind, name, value: field(3, field(1, kind) + field(2, name.encode()) + field(3, value.encode()))
+    for matchers in (matcher(0, "__name__", "jobindsats_history_country_persons"), matcher(2, "area", "Rand.*|Å[ab]+"), matcher(9, "a", "")):
+        query = field(1, 1_700_000_000_000) + field(2, 1_800_000_000_000) + matchers
+        hints = field(4, field(1, 60_000) + field(2, b"rate") + field(3, 1) + field(4, 2) + field(7, 300_000))
+        yield field(1, query + hints) + field(2, 0)
+        yield field(1, query) + field(1, query)
+
+
+def patterns():
+    for pattern in ("Rand.*", "(?i)ærø", "[[:alpha:]]+", r"\d{1,3}|\pL+", "a**", "(?P<x>a)(b", "^$", "x{2,1001}", r"\Qa.b\E"):
+        yield f"{pattern}\nRanders"
+
+
+def users():
+    key = hashlib.sha256(b"k").hexdigest()
+    yield f"# users\nanne:$sha256${key}:*\nbo:-:y25i01,y30r21\n"
+    yield "anne:$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$" + "A" * 43 + ":y25i01\n"
+    yield f"Anne:$sha256${key}:*\nanne:-:*\n"
+    yield "\ufeffæø:x:*\nno colons\n"
+
+
+def answers(binary):
+    """What the simulator answers, each behind the byte that says what it is."""
+    process = subprocess.Popen([binary, "simulator", "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        root = next(found[1] for line in process.stdout if (found := re.search(r'url="?(http://[^"\s]+)', line)))
+        get = lambda path: urllib.request.urlopen(urllib.request.Request(f"{root}/{path}", headers={"Authorization": "Bearer seed"})).read()
+        metadata = [get(call + "format=json") for call in CALLS]
+        return metadata, get(FIGURES)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def shortened(answer, of):
+    """An answer with few of everything, so that what a fuzzer changes matters."""
+    if isinstance(of, list):
+        return [shortened(answer, one) for one in of[:2]]
+    return {name: shortened(answer, value) for name, value in of.items()} if isinstance(of, dict) else of
+
+
+def upstream(binary):
+    metadata, figures = answers(binary)
+    short = lambda body: json.dumps(shortened(body, json.loads(body)), ensure_ascii=False).encode()
+    whole = [bytes([kind]) + short(body) for kind, body in zip((0, 1, 2, 2), metadata)]
+    empty = [bytes([kind]) + b"[]" for kind in range(3)]
+    table = json.loads(figures)
+    labels = sum(isinstance(cell, str) for cell in table["rows"][0])
+    columns = bytes([labels + 4 * min(3, len(table["columns"]) - labels)])
+    few = {"columns": table["columns"][: labels + 3], "rows": [row[: labels + 3] for row in table["rows"][:3]]}
+    kinds = [few, few | {"rows": []}, {"rows": few["rows"], "columns": few["columns"]}, few | {"rows": [[None] * (labels + 3)]}]
+    return whole + empty, [columns + json.dumps(one, ensure_ascii=False).encode() for one in kinds]
+
+
+def write(name, seeds):
+    folder = ROOT / "fuzz/corpus" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    seeds = sorted({seed.encode() if isinstance(seed, str) else seed for seed in seeds if 0 < len(seed) <= LARGEST})
+    step = max(1, -(-len(seeds) // KEPT))
+    for seed in seeds[::step]:
+        (folder / hashlib.sha1(seed).hexdigest()).write_bytes(seed)
+    print(f"{name}: {len(seeds[::step])} of {len(seeds)} seeds")
+
+
+def main():
+    metadata, figures = upstream(sys.argv[1])
+    write("url", addresses())
+    write("filter", options("$filter"))
+    write("apply", options("$apply"))
+    write("batch", batches())
+    write("token", tokens())
+    write("remote_read", remote_reads())
+    write("pattern", patterns())
+    write("users_file", users())
+    write("stored_file", (file.read_bytes() for file in sorted((ROOT / "tests/store/forms").rglob("*.cells"))))
+    write("upstream_metadata", metadata)
+    write("upstream_figures", figures)
+
+
+main()
