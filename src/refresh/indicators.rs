@@ -37,7 +37,7 @@ struct Turn {
     definition: Arc<Definition>,
 }
 
-/// Refreshes indicators until `stop` becomes true or its sender is dropped, then saves the figures to disk. A refresh that is
+/// Refreshes indicators until `stop` becomes true or its sender is dropped, then saves the figures to disk, as after each refresh. A refresh that is
 /// running then is cancelled. All indicators are due at the start; those defined later are due at once.
 pub async fn run(collector: Arc<Collector>, pace: Pace, clock: Clock, mut stop: watch::Receiver<bool>) {
     let mut turns = HashMap::new();
@@ -66,8 +66,7 @@ async fn refresh_for_ever(
             let (had_at, pause) = (clock.now(), pace.pause(failures));
             let turn = Turn { had_at, pause, failures, definition: Arc::clone(definition) };
             turns.insert(definition.id.clone(), turn);
-        }
-        if !due.is_empty() {
+            // A kill loses no more than the one that is being refreshed.
             save(collector).await;
         }
         clock.sleep(pace.look()).await;

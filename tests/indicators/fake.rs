@@ -126,6 +126,8 @@ pub struct Databank {
     pub stored_for: Duration,
     /// How often figures were read.
     pub reads: usize,
+    /// How many times they can be read; then no answer comes.
+    pub answers: usize,
     pub selections: Vec<Selection>,
 }
 
@@ -159,6 +161,7 @@ impl FakeSource {
             takes: Duration::from_millis(1500),
             stored_for: Duration::ZERO,
             reads: 0,
+            answers: usize::MAX,
             selections: Vec::new(),
         };
         Self { databank: Arc::new(Mutex::new(databank)), clock: clock.clone() }
@@ -206,6 +209,9 @@ impl FigureSource for FakeSource {
         measurement: &Arc<Measurement>,
         selection: &Selection,
     ) -> Result<Vec<SharedBlock>, SourceError> {
+        if self.change(|databank| databank.reads >= databank.answers) {
+            std::future::pending::<()>().await;
+        }
         self.answer(|databank| {
             databank.reads += 1;
             databank.selections.push(selection.clone());

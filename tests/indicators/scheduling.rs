@@ -45,6 +45,21 @@ async fn indicators_are_refreshed_until_the_program_stops_and_then_kept() {
 }
 
 #[tokio::test]
+async fn what_was_refreshed_is_kept_while_others_are_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = [fake::definition(json!({})), fake::definition(json!({ "id": "other" }))];
+    let (source, clock, collector) = fake::collector(&all, folder.path());
+    source.change(|databank| databank.answers = 1);
+    let (_stop, stopped) = watch::channel(false);
+    tokio::spawn(run(Arc::new(collector), Pace::default(), Clock::System, stopped));
+    until("the file of one that was refreshed", async || {
+        let killed = fake::start(&source, &clock, &all, folder.path());
+        lines(&killed, "jobindsats_country_persons").len() == 1
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_stop_does_not_wait_for_the_next_turn() {
     let folder = tempfile::tempdir().unwrap();
     let (_, _, collector) = fake::collector(&[fake::definition(json!({}))], folder.path());
