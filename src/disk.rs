@@ -2,15 +2,16 @@
 //! functions to write to disk.
 
 use std::ffi::OsString;
-use std::fs::{self, File, Permissions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+use crate::unix;
 
 /// File extension while a file is being written. One that a crash left behind can be deleted.
 pub const UNFINISHED: &str = "new";
@@ -43,11 +44,8 @@ pub fn replace_alike(path: &Path, bytes: &[u8], mode_of_new: u32) -> io::Result<
         Err(error) => return Err(error),
     };
     place_with(path, bytes, mode_of_new & PRIVATE, |file| match &old {
-        Some(old) => {
-            fchown(file, Some(old.uid()), Some(old.gid()))?;
-            file.set_permissions(old.permissions())
-        }
-        None => file.set_permissions(Permissions::from_mode(mode_of_new)),
+        Some(old) => unix::make_alike(file, old),
+        None => unix::set_mode(file, mode_of_new),
     })?;
     File::open(folder_of(path))?.sync_all()
 }
@@ -89,7 +87,7 @@ fn write(
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = File::options().write(true).create_new(true).mode(mode).open(path)?;
+    let mut file = unix::with_mode(File::options().write(true).create_new(true), mode).open(path)?;
     prepare(&file)?;
     file.write_all(bytes)?;
     file.sync_all()
@@ -106,7 +104,7 @@ pub enum SavedFileError {
     Io(#[from] io::Error),
     #[error("it is cut short")]
     CutShort,
-    #[error("it has the form {found}, expected {expected}")]
+    #[error("it has the form {found}, expected {expected}: {} version of the program wrote it", if found > expected { "a newer" } else { "an older" })]
     Version { found: u32, expected: u32 },
     #[error("its value has the checksum {found:08x}, expected {expected:08x}")]
     Checksum { found: u32, expected: u32 },
@@ -232,6 +230,9 @@ pub fn alone_at(path: &Path) -> io::Result<File> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
     use super::*;
 
     #[test]

@@ -7,7 +7,7 @@
 //! `docs/architecture.md` lists the types between the stages and has a glossary.
 //!
 //! A module imports from its own layer and from those before it in this list; `tests/architecture` checks that:
-//! 1. error, settings, clock, disk, budget, observe, odata, catalogue, sign_in
+//! 1. unix, error, settings, clock, disk, budget, observe, odata, catalogue, sign_in
 //! 2. upstream, search, feed
 //! 3. query, probe
 //! 4. plan, frame, export, open
@@ -50,6 +50,7 @@ cfg_if::cfg_if! {
         pub mod settings;
         pub mod sign_in;
         pub mod store;
+        pub mod unix;
         pub mod upstream;
         pub mod web;
     } else {
@@ -76,6 +77,7 @@ cfg_if::cfg_if! {
         mod settings;
         mod sign_in;
         mod store;
+        mod unix;
         mod upstream;
         mod web;
     }

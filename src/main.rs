@@ -21,7 +21,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// The service (also without a command)
-    Serve(run::ServeArguments),
+    Serve(run::serve::ServeArguments),
     /// Only the simulator of the upstream, for tests and training
     Simulator(run::SimulatorArguments),
     /// Reads the upstream's metadata into the catalogue, and the newest figures of chosen tables
@@ -37,26 +37,19 @@ enum Command {
     Healthcheck,
 }
 
-/// Has the system give the allocator pages of 4 kB also where it is set to give 2 MB, of which a few bytes in use keep all the others.
-#[cfg(target_os = "linux")]
-fn use_small_pages() {
-    // Where that cannot be set, the program only needs more memory.
-    let _ = rustix::thread::disable_transparent_huge_pages(true);
-}
-
 #[tokio::main]
 async fn main() -> ExitCode {
-    #[cfg(target_os = "linux")]
-    use_small_pages();
-    let outcome = match Arguments::parse().command.unwrap_or(Command::Serve(run::ServeArguments::default())) {
-        Command::Serve(arguments) => run::serve(arguments).await,
-        Command::Simulator(arguments) => run::simulator(arguments).await,
-        Command::Sync(arguments) => run::sync(arguments).await,
-        Command::User(command) => run::user::user(command),
-        Command::Check(arguments) => run::check(arguments).await,
-        Command::Probe(arguments) => run::probe(arguments).await,
-        Command::Healthcheck => run::healthcheck().await,
-    };
+    run::prepare();
+    let outcome =
+        match Arguments::parse().command.unwrap_or(Command::Serve(run::serve::ServeArguments::default())) {
+            Command::Serve(arguments) => run::serve::serve(arguments).await,
+            Command::Simulator(arguments) => run::simulator(arguments).await,
+            Command::Sync(arguments) => run::sync(arguments).await,
+            Command::User(command) => run::user::user(command),
+            Command::Check(arguments) => run::check(arguments).await,
+            Command::Probe(arguments) => run::probe(arguments).await,
+            Command::Healthcheck => run::healthcheck().await,
+        };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -2,50 +2,37 @@
 
 pub mod check;
 mod lines;
+mod log;
+pub mod serve;
+mod upstream;
 pub mod user;
 
 use std::error::Error;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::budget::work::PROCESSOR_TIME;
 use crate::clock::Clock;
-use crate::feed::origin::Origin;
+use crate::observe::traces::Traces;
 use crate::probe::{self, CallerOptions};
 use crate::refresh::indicators::Pace;
 use crate::refresh::read_ahead::{Budget, TablesReport};
 use crate::refresh::sync::keeper::SyncScope;
-use crate::run::lines::SafeLines;
-use crate::service::{self, Service, ServiceOptions, UpstreamChoice};
+use crate::run::upstream::choose_upstream;
+use crate::service::{self, ServiceOptions, UpstreamChoice};
 use crate::settings::described;
-use crate::settings::key::ApiKey;
-use crate::settings::{self, Settings, UpstreamSettings};
+use crate::settings::{self, LogFormat, Settings};
 use crate::simulator::{self, DumpExtent, DumpOptions, Longer, Simulator, SimulatorOptions, Variant};
-use crate::upstream::retry::Retry;
+use crate::unix::{self, StopSignals};
 use crate::web::connections::Timeouts;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 type Outcome = Result<(), Box<dyn Error>>;
 
 /// Between two calls of a probe.
 const PROBE_PAUSE: Duration = Duration::from_secs(1);
-const SIMULATOR: &str = "simulator";
-/// The key that is sent to the built-in simulator, which accepts any key.
-const SIMULATOR_KEY: &str = "simulator";
-const SIMULATED: &str =
-    "Tallene kommer fra en simulator: offentliggjorte tal, hvor de kendes, ellers opdigtede.";
-
-/// Options of the command `serve`.
-#[derive(Debug, Default, Args)]
-pub struct ServeArguments {
-    /// Root of a simulator that runs already, such as http://127.0.0.1:8081/v3, instead of one of its own
-    #[arg(long, value_name = "URL")]
-    simulator: Option<String>,
-}
 
 /// Options of the command `simulator`.
 #[derive(Debug, Args)]
@@ -136,6 +123,11 @@ impl From<Extent> for DumpExtent {
     }
 }
 
+/// What has to be done before the program does anything else.
+pub fn prepare() {
+    unix::use_small_pages();
+}
+
 /// What `--help` says of the settings.
 #[must_use]
 pub fn settings_help() -> String {
@@ -151,103 +143,6 @@ fn say(message: &str) {
     let _ = writeln!(io::stdout(), "{message}");
 }
 
-/// Runs the service until a signal stops it.
-pub async fn serve(arguments: ServeArguments) -> Outcome {
-    // Before anything else: without it, a SIGHUP while the service starts would end the program.
-    let mut hung_up = signal(SignalKind::hangup())?;
-    let settings = Settings::from_env()?;
-    log(&settings.bridge.log)?;
-    let (upstream, simulator) = choose_upstream(&settings, arguments.simulator).await?;
-    let origin = upstream.origin.name.clone();
-    let options = ServiceOptions {
-        settings: settings.bridge,
-        upstream,
-        clock: Clock::default(),
-        pace: Pace::default(),
-        ahead: Budget::default(),
-        processor_time: PROCESSOR_TIME,
-        workers: None,
-        timeouts: Timeouts::default(),
-        background: true,
-    };
-    let mut service = service::start(options).await?;
-    let (address, public) = (service.address, service.public_url());
-    tracing::info!(%address, origin, "serving; paste {public}/odata/ into Excel");
-    let (mut terminated, mut interrupted) =
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    loop {
-        tokio::select! {
-            ended = service.until_end() => { ended?; break }
-            _ = hung_up.recv() => reload(&service),
-            _ = terminated.recv() => { service.stop().await; break }
-            _ = interrupted.recv() => { service.stop().await; break }
-        }
-    }
-    if let Some(simulator) = simulator {
-        simulator.stop().await;
-    }
-    tracing::info!("stopped");
-    Ok(())
-}
-
-fn reload(service: &Service) {
-    let faults = service.reload();
-    if faults.is_empty() {
-        tracing::info!("the files of key, users, password and indicators were read again");
-    }
-    for fault in faults {
-        tracing::error!("{fault}");
-    }
-}
-
-/// The upstream from the settings. Without a key: the simulator at the given address, or one started here on a free loopback port.
-async fn choose_upstream(
-    settings: &Settings,
-    running: Option<String>,
-) -> Result<(UpstreamChoice, Option<Simulator>), Box<dyn Error>> {
-    match (&settings.upstream, running) {
-        (UpstreamSettings::Api { .. }, Some(_)) => {
-            Err("--simulator is given, and a key is set; keep one".into())
-        }
-        (UpstreamSettings::Api { url, key, key_file }, None) => {
-            let folder = origin_name(url);
-            let origin = Origin { name: folder.clone(), is_simulator: false, description: None };
-            let (url, key, key_file) = (url.clone(), Some(key.clone()), key_file.clone());
-            let retry = Retry::default();
-            Ok((UpstreamChoice { origin, folder, url, key, key_file, closed_hour: true, retry }, None))
-        }
-        (UpstreamSettings::Simulator, Some(url)) => Ok((simulated(url), None)),
-        (UpstreamSettings::Simulator, None) => {
-            let options = SimulatorOptions {
-                closed_hour: false,
-                follows_clock: true,
-                workers: 2,
-                ..SimulatorOptions::default()
-            };
-            let simulator = simulator::start(options).await?;
-            tracing::warn!("no key is set: the built-in simulator answers");
-            Ok((simulated(simulator.url()), Some(simulator)))
-        }
-    }
-}
-
-fn simulated(url: String) -> UpstreamChoice {
-    let origin =
-        Origin { name: SIMULATOR.to_owned(), is_simulator: true, description: Some(SIMULATED.to_owned()) };
-    let folder = format!("{SIMULATOR}-{}", simulator::edition());
-    let (key, retry) = (Some(ApiKey::well_known(SIMULATOR_KEY)), Retry::default());
-    UpstreamChoice { origin, folder, url, key, key_file: None, closed_hour: false, retry }
-}
-
-/// `https://api.jobindsats.dk/v3` → `api.jobindsats.dk_v3`: a folder of its own for each upstream.
-fn origin_name(url: &str) -> String {
-    let bare = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let plain = |letter: char| {
-        if letter.is_ascii_alphanumeric() || letter == '.' || letter == '-' { letter } else { '_' }
-    };
-    bare.trim_matches('/').chars().map(plain).collect()
-}
-
 /// Runs only the simulator, or writes its figures.
 pub async fn simulator(arguments: SimulatorArguments) -> Outcome {
     if arguments.dump {
@@ -256,7 +151,7 @@ pub async fn simulator(arguments: SimulatorArguments) -> Outcome {
         simulator::dump(io::stdout().lock(), &options)?;
         return Ok(());
     }
-    log("info")?;
+    log::start("info", LogFormat::Text)?;
     let options = SimulatorOptions {
         listen: arguments.listen,
         token: arguments.token,
@@ -272,12 +167,7 @@ pub async fn simulator(arguments: SimulatorArguments) -> Outcome {
     };
     let simulator = simulator::start(options).await?;
     tracing::info!(url = simulator.url(), "simulator is up");
-    let (mut terminated, mut interrupted) =
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = terminated.recv() => {}
-        _ = interrupted.recv() => {}
-    }
+    StopSignals::listen()?.received().await;
     simulator.stop().await;
     Ok(())
 }
@@ -287,7 +177,7 @@ pub async fn sync(arguments: SyncArguments) -> Outcome {
     let tables = settings::table_ids(&arguments.tables)
         .ok_or("--tables: expected ids of tables, such as y25i01,y30r21")?;
     let settings = Settings::from_env()?;
-    log("warn")?;
+    log::start("warn", LogFormat::Text)?;
     let (parts, simulator) = parts(settings).await?;
     let metadata = sync_metadata(&parts).await;
     let is_complete = match &metadata {
@@ -356,7 +246,7 @@ fn progress_bar() -> Result<ProgressBar, Box<dyn Error>> {
 /// Checks settings, indicators and what is stored.
 pub async fn check(arguments: CheckArguments) -> Outcome {
     let settings = Settings::from_env()?;
-    log("error")?;
+    log::start("error", LogFormat::Text)?;
     let (upstream, simulator) = choose_upstream(&settings, None).await?;
     let checked = check::check(&command_options(settings, upstream), arguments.upstream).await;
     if let Some(simulator) = simulator {
@@ -391,6 +281,7 @@ fn command_options(settings: Settings, upstream: UpstreamChoice) -> ServiceOptio
         processor_time: PROCESSOR_TIME,
         workers: Some(1),
         timeouts: Timeouts::default(),
+        traces: Traces::default(),
         background: false,
     }
 }
@@ -403,7 +294,7 @@ pub async fn probe(arguments: ProbeArguments) -> Outcome {
         return Ok(());
     }
     let settings = Settings::from_env()?;
-    log("warn")?;
+    log::start("warn", LogFormat::Text)?;
     let (upstream, simulator) = choose_upstream(&settings, arguments.simulator).await?;
     let folder = settings.bridge.data_dir.join(&upstream.folder);
     let bar = progress_bar()?;
@@ -441,14 +332,4 @@ pub async fn healthcheck() -> Outcome {
     let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(3)).build()?;
     let answer = client.get(url).send().await?;
     if answer.status().is_success() { Ok(()) } else { Err(format!("not ready: {}", answer.status()).into()) }
-}
-
-fn log(filter: &str) -> Outcome {
-    let wrong = |error| format!("BRIDGE_LOG: {error}");
-    // The HTTP library's messages about its worker threads are noise unless `BRIDGE_LOG` asks for them.
-    let filter = EnvFilter::try_new(format!("actix_server=warn,{filter}")).map_err(wrong)?;
-    let coloured = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let lines = move || SafeLines::new(coloured);
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines).with_ansi(coloured).init();
-    Ok(())
 }

@@ -13,13 +13,12 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use chrono::{DateTime, Utc};
 use thiserror::Error;
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::answer::Answerer;
 use crate::budget;
 use crate::budget::answers::AnswerMemory;
-use crate::budget::upstream::Requester;
+use crate::budget::upstream::{Requester, UpstreamBudgets};
 use crate::budget::work::Workers;
 use crate::clock::Clock;
 use crate::disk;
@@ -31,7 +30,8 @@ use crate::indicators::collector::Collector;
 use crate::indicators::definition::{DefinitionError, Definitions};
 use crate::observe::metrics::Metrics;
 use crate::observe::reports::FailureReports;
-use crate::observe::request::CallCounter;
+use crate::observe::request::RequestCalls;
+use crate::observe::traces::Traces;
 use crate::observe::upstream_observer::UpstreamObserver;
 use crate::refresh::feeds::{FeedKeeper, NamesError};
 use crate::refresh::figures::FetchedFigures;
@@ -40,6 +40,7 @@ use crate::refresh::read_ahead::{self, Budget, ReadAhead};
 use crate::refresh::readable::Readable;
 use crate::refresh::sync::files::CatalogueFiles;
 use crate::refresh::sync::{self, keeper::CatalogueKeeper};
+use crate::refresh::tasks::Tasks;
 use crate::refresh::updates::ListedUpdates;
 use crate::service::limits::{answer_limits, check_cell_limit, connections, upstream_budgets};
 use crate::settings::key::{ApiKey, KeyFileError};
@@ -56,7 +57,7 @@ use crate::upstream::TableHints;
 use crate::upstream::client::{ClientError, ClientOptions, HttpUpstream, Upstream};
 use crate::upstream::retry::Retry;
 use crate::web::access_log::AccessLog;
-use crate::web::connections::Timeouts;
+use crate::web::connections::{Connections, Timeouts};
 use crate::web::download::whole_files::WholeFiles;
 use crate::web::listen::listen;
 use crate::web::state::AppState;
@@ -92,6 +93,8 @@ pub struct ServiceOptions {
     pub workers: Option<usize>,
     /// How long clients are waited for.
     pub timeouts: Timeouts,
+    /// Where traces go.
+    pub traces: Traces,
     /// Whether tables and indicators are read in the background.
     pub background: bool,
 }
@@ -160,8 +163,6 @@ pub struct Service {
     learnt: Learnt,
     server: ServerHandle,
     running: JoinHandle<io::Result<()>>,
-    stop: watch::Sender<bool>,
-    background: Vec<JoinHandle<()>>,
     _folder: Option<File>,
 }
 
@@ -179,9 +180,9 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
     check_clock(&options.clock)?;
     let sign_in = sign_in(settings, &options.clock)?;
     let (definitions, path) = (definitions(settings)?, settings.data_dir.join(&options.upstream.folder));
-    let (folder, metrics) = (own(&path)?, metrics(&options.clock)?);
-    let reports = Arc::new(FailureReports::default());
-    let client = Arc::new(client(options, vec![metrics.clone(), reports.clone(), Arc::new(CallCounter)])?);
+    let (folder, metrics, reports) =
+        (own(&path)?, metrics(&options.clock)?, Arc::new(FailureReports::default()));
+    let client = Arc::new(client(options, observers(options, &metrics, &reports))?);
     let upstream: Arc<dyn Upstream> = client.clone();
     let (clock, origin) = (options.clock.clone(), options.upstream.origin.clone());
     let catalogue = catalogue(&path, &upstream, &clock, settings.cell_limit)?;
@@ -217,17 +218,15 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
         files,
         metrics,
         reports,
+        traces: options.traces.clone(),
+        tasks: Arc::new(Tasks::new(clock.clone())),
         access_log: Arc::new(AccessLog::new(settings.access_log, Box::new(io::stdout()))),
         clock,
         public_url: settings.public_url.clone(),
         proxies: settings.trusted_proxies.clone(),
         user_header: settings.user_header.clone(),
         cors_origins: settings.cors_origins.clone().into(),
-        budgets: budgets
-            .iter()
-            .chain(connections.budgets())
-            .chain([answers, sign_in.guesses() as _])
-            .collect(),
+        budgets: shown(&budgets, &connections, [answers, sign_in.guesses() as _]),
         sign_in,
         reader: Reader::default(),
         connections,
@@ -246,6 +245,23 @@ fn collector(
     let (source, file) = (source_label(origin), folder.join("indicators.json"));
     let figures = Arc::new(figures.clone());
     Collector::start(figures, clock.clone(), &source, definitions, file, revisions.clone())
+}
+
+/// The budgets that metrics show.
+fn shown(
+    budgets: &UpstreamBudgets,
+    connections: &Arc<Connections>,
+    others: [Arc<dyn budget::Budget>; 2],
+) -> Vec<Arc<dyn budget::Budget>> {
+    budgets.iter().chain(connections.budgets()).chain(others).collect()
+}
+
+fn observers(
+    options: &ServiceOptions,
+    metrics: &Arc<Metrics>,
+    reports: &Arc<FailureReports>,
+) -> Vec<Arc<dyn UpstreamObserver>> {
+    vec![metrics.clone(), reports.clone(), Arc::new(RequestCalls(options.traces.clone()))]
 }
 
 fn updates(catalogue: &Arc<CatalogueKeeper>) -> Arc<ListedUpdates> {
@@ -388,11 +404,13 @@ pub async fn start(options: ServiceOptions) -> Result<Service, StartError> {
     let listen_at = options.settings.listen;
     let (server, address) = listen(listen_at, options.workers, options.timeouts, state.clone())
         .map_err(|source| StartError::Listen { listen: listen_at, source })?;
-    let (handle, stop) = (server.handle(), watch::Sender::new(false));
-    let background = if options.background { background(&state, &options, &stop) } else { Vec::new() };
+    let handle = server.handle();
+    if options.background {
+        start_background(&state, &options);
+    }
     let (settings, running) = (options.settings, tokio::spawn(server));
     let server = handle;
-    Ok(Service { address, state, settings, client, learnt, server, running, stop, background, _folder })
+    Ok(Service { address, state, settings, client, learnt, server, running, _folder })
 }
 
 /// The base URL of a service for clients on its own machine. One that listens on all addresses is reached on loopback.
@@ -406,19 +424,20 @@ pub fn local_url(mut listen: SocketAddr) -> String {
     format!("http://{listen}")
 }
 
-fn background(state: &AppState, options: &ServiceOptions, stop: &watch::Sender<bool>) -> Vec<JoinHandle<()>> {
-    let catalogue = sync::run(
-        Arc::clone(&state.catalogue),
-        options.settings.upstream_concurrency,
-        options.clock.clone(),
-        stop.subscribe(),
-    );
-    let indicators =
-        indicators::run(Arc::clone(&state.indicators), options.pace, options.clock.clone(), stop.subscribe());
-    let ahead = read_ahead::run(Arc::clone(&state.ahead), stop.subscribe());
-    let issuer = state.sign_in.issuer().map(|issuer| tokio::spawn(issuer.run(stop.subscribe())));
-    let others = [tokio::spawn(catalogue), tokio::spawn(indicators), tokio::spawn(ahead)];
-    others.into_iter().chain(issuer).collect()
+fn start_background(state: &AppState, options: &ServiceOptions) {
+    let AppState { catalogue, indicators, ahead, clock, .. } = state.clone();
+    let (concurrency, of_sync) = (options.settings.upstream_concurrency, clock.clone());
+    state.tasks.start("catalogue", move |stop| {
+        sync::run(Arc::clone(&catalogue), concurrency, of_sync.clone(), stop)
+    });
+    let pace = options.pace;
+    state
+        .tasks
+        .start("indicators", move |stop| indicators::run(Arc::clone(&indicators), pace, clock.clone(), stop));
+    state.tasks.start("read_ahead", move |stop| read_ahead::run(Arc::clone(&ahead), stop));
+    if let Some(issuer) = state.sign_in.issuer() {
+        state.tasks.start("issuer", move |stop| issuer.clone().run(stop));
+    }
 }
 
 impl Service {
@@ -452,13 +471,12 @@ impl Service {
 
     /// Stops: lets running requests finish, ends the background work and saves its state to disk.
     pub async fn stop(self) {
-        self.stop.send_replace(true);
+        self.state.tasks.begin_stop();
         self.server.stop(true).await;
-        for task in self.background {
-            let _ = task.await;
-        }
+        self.state.tasks.ended().await;
         let _ = self.running.await;
         self.state.store.flush().await;
+        self.state.traces.stop().await;
     }
 
     /// Runs until the server ends by itself.

@@ -28,6 +28,8 @@ pub const MEGABYTE: u64 = 1024 * 1024;
 /// The largest number that makes sense where nothing smaller does.
 const MANY: u64 = 1_000_000_000_000;
 
+/// The one setting whose name is not ours.
+const COLLECTOR: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 /// Settings that are reserved for later parts of the program: setting one stops the program with an error.
 const NOT_BUILT: [&str; 1] = ["BRIDGE_REDIS_URL"];
 
@@ -36,6 +38,8 @@ const NOT_BUILT: [&str; 1] = ["BRIDGE_REDIS_URL"];
 pub struct Settings {
     pub bridge: BridgeSettings,
     pub upstream: UpstreamSettings,
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`: where traces go. Other variables of OpenTelemetry are read by its own library.
+    pub collector: Option<String>,
 }
 
 /// The `BRIDGE_` settings.
@@ -104,6 +108,8 @@ pub struct BridgeSettings {
     pub series_limit: usize,
     /// `BRIDGE_LOG`
     pub log: String,
+    /// `BRIDGE_LOG_FORMAT`
+    pub log_format: LogFormat,
     /// `BRIDGE_ACCESS_LOG`
     pub access_log: AccessFormat,
     /// `BRIDGE_INDICATORS`
@@ -143,10 +149,20 @@ impl Default for BridgeSettings {
             ready_tables: Vec::new(),
             series_limit: 20_000,
             log: "info".to_owned(),
+            log_format: LogFormat::Text,
             access_log: AccessFormat::Off,
             indicators: None,
         }
     }
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Text,
+    /// An object on each line.
+    Json,
 }
 
 /// How the access log is written.
@@ -244,12 +260,13 @@ impl Settings {
         let api: ApiSettings = read("JOBINDSATS_", &set)?;
         let bridge = checked(bridge)?;
         let upstream = upstream(api.api_url, key(&set)?)?;
-        Ok(Self { bridge, upstream })
+        let collector = set.get(COLLECTOR).map(|url| url_root(COLLECTOR, url)).transpose()?;
+        Ok(Self { bridge, upstream, collector })
     }
 }
 
 fn is_ours(name: &str) -> bool {
-    name.starts_with("BRIDGE_") || name.starts_with("JOBINDSATS_")
+    name.starts_with("BRIDGE_") || name.starts_with("JOBINDSATS_") || name == COLLECTOR
 }
 
 fn check_names(set: &BTreeMap<String, String>) -> Result<(), SettingsError> {
@@ -347,7 +364,11 @@ fn expected(variable: &str) -> String {
             "origins with commas between, each with scheme, host and port alone, such as https://tal.kommune.example"
         }
         "BRIDGE_READY_TABLES" => "ids of tables with commas between, such as y25i01,y30r21",
+        "BRIDGE_LOG_FORMAT" => "text or json",
         "BRIDGE_ACCESS_LOG" => "off, text or json",
+        COLLECTOR => {
+            "the address of an OpenTelemetry collector without blanks and query, such as http://127.0.0.1:4318"
+        }
         "BRIDGE_LOG" => "a level or a filter, such as info or info,jobindsats_bridge=debug",
         _ => return format!("expected a whole number from 1 to {}", most(variable)),
     };
@@ -560,7 +581,10 @@ mod tests {
             ("BRIDGE_LOG", "bogus==", "such as info"),
             ("BRIDGE_LOG", "verbose", "such as info"),
             ("BRIDGE_LOG", "info,jobindsats_bridge=loud", "such as info"),
+            ("BRIDGE_LOG_FORMAT", "xml", "text or json"),
             ("BRIDGE_ACCESS_LOG", "yes", "off, text or json"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "127.0.0.1:4318", "such as http://127.0.0.1:4318"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://me:secret@otel.example", "such as http://127.0.0.1:4318"),
             ("BRIDGE_PAGE_ROWS", "mange", "a whole number from 1 to 1000000000000"),
             ("BRIDGE_UPSTREAM_CONCURRENCY", "2,5", "a whole number from 1 to 1000"),
             ("BRIDGE_TRUSTED_PROXIES", "nginx", "such as 10.0.0.5"),

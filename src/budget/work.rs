@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::time::{ClockId, clock_gettime};
 use thiserror::Error;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -20,6 +19,8 @@ use tracing::Instrument;
 use super::Exhausted;
 use super::answers::{AnswerMemory, Held};
 use crate::error::{DescribeError, ErrorDescription};
+use crate::observe::panics::Breakage;
+use crate::unix::processor_time;
 
 /// The most bytes of text that the expressions of a request write, all rows together.
 const TEXT_BYTES: u64 = 256 * 1024 * 1024;
@@ -92,6 +93,8 @@ pub struct Workers {
     processor_time: Duration,
     memory: Arc<AnswerMemory>,
     statistics: Arc<WorkStatistics>,
+    /// A panic in a request.
+    pub breakage: Breakage,
 }
 
 /// What all requests together have used.
@@ -128,7 +131,14 @@ impl Workers {
             .enable_all()
             .build()?;
         let turns = Arc::new(Semaphore::new(cores));
-        Ok(Self { runtime: Some(runtime), turns, processor_time, memory, statistics: Arc::default() })
+        Ok(Self {
+            runtime: Some(runtime),
+            turns,
+            processor_time,
+            memory,
+            statistics: Arc::default(),
+            breakage: Breakage::default(),
+        })
     }
 
     /// The work of one request.
@@ -179,7 +189,9 @@ impl Workers {
         work: &Work,
         answer: impl Future<Output = T> + Send + 'static,
     ) -> Option<T> {
-        let task = self.runtime.as_ref()?.spawn(work.clone().count(answer).in_current_span());
+        let breakage = self.breakage.clone();
+        let counted = work.clone().count(async move { breakage.within(answer).await });
+        let task = self.runtime.as_ref()?.spawn(counted.in_current_span());
         let mut abandoned = Abandoned(Some((work.clone(), task.abort_handle())));
         let answer = task.await.ok();
         abandoned.0 = None;
@@ -390,10 +402,4 @@ pub fn write_text(bytes: usize) -> Result<(), WorkError> {
         }
         section.check()
     })
-}
-
-/// The processor time of this thread.
-fn processor_time() -> Duration {
-    let now = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(now.tv_sec.try_into().unwrap_or(0), now.tv_nsec.try_into().unwrap_or(0))
 }

@@ -13,6 +13,7 @@ use crate::catalogue::id::PeriodId;
 use crate::catalogue::measurement::Measurement;
 use crate::fetch::error::FetchError;
 use crate::fetch::order::in_order;
+use crate::observe::request;
 use crate::plan::chunk::Chunk;
 use crate::store::StoredFigures;
 use crate::store::block::{CellBlock, Revision};
@@ -129,7 +130,7 @@ type Earlier = Vec<StoredFigures>;
 async fn aside<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, FetchError> + Send + 'static,
 ) -> Result<T, FetchError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or(Err(FetchError::Interrupted))
+    request::spawn_blocking(work).await.unwrap_or(Err(FetchError::Interrupted))
 }
 
 /// What differs from earlier blocks.

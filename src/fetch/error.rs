@@ -35,7 +35,7 @@ pub enum FetchError {
     Gone { table: MeasurementId },
     #[error("table {table} was updated again and again while its cells were read")]
     Moved { table: MeasurementId },
-    #[error("the fetch was interrupted")]
+    #[error("the work was interrupted, by the end of the service or by a defect that is in its log")]
     Interrupted,
 }
 

@@ -60,6 +60,7 @@ pub struct Metrics {
     http_requests: IntCounterVec,
     http_duration: HistogramVec,
     stage_duration: HistogramVec,
+    panics: IntCounter,
     reload_successful: IntGauge,
     reload_success: Gauge,
 }
@@ -177,6 +178,10 @@ impl Metrics {
                 "stage",
                 &STAGE_SECONDS,
             )?,
+            panics: make.counter(
+                "panics_total",
+                "Defects of the program that ended a request or a part of the work in the background.",
+            )?,
             reload_successful: make.gauge(
                 "config_last_reload_successful",
                 "Whether the last reading of the configuration succeeded (1) or the earlier one is still used (0).",
@@ -274,6 +279,17 @@ impl Metrics {
     /// A request has spent that long in a stage.
     pub fn stage(&self, stage: &'static str, took: Duration) {
         self.stage_duration.with_label_values(&[stage]).observe(took.as_secs_f64());
+    }
+
+    /// There have been so many panics in this process.
+    pub fn panics(&self, count: u64) {
+        self.panics.inc_by(count.saturating_sub(self.panics.get()));
+    }
+
+    /// Whether the configuration that is used is the one that was set last.
+    #[must_use]
+    pub fn configuration_is_current(&self) -> bool {
+        self.reload_successful.get() == 1
     }
 
     /// The configuration was read, at the start or again; `None` if it could not be used.

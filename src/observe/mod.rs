@@ -2,8 +2,11 @@
 //! as reports.
 
 pub mod metrics;
+pub mod panics;
 mod process;
+pub mod readiness;
 pub mod reports;
 pub mod request;
 pub mod store_observer;
+pub mod traces;
 pub mod upstream_observer;

@@ -1,12 +1,14 @@
-//! The latest failed calls to the upstream, for `/status`: each with the text of a mail to the agency that runs the upstream.
+//! The latest failed calls to the upstream, for `/status`: each with the text of a mail to the agency that runs the upstream. Also how the
+//! upstream takes calls at present, for `/readyz`.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use chrono_tz::Europe::Copenhagen;
 
-use crate::observe::upstream_observer::{FailedCall, UpstreamCall, UpstreamObserver};
+use crate::observe::upstream_observer::{CallOutcome, FailedCall, UpstreamCall, UpstreamObserver};
 
 /// So many reports are kept; older ones are dropped.
 const KEPT: usize = 50;
@@ -16,14 +18,30 @@ pub const MAIL_SUBJECT: &str = "vedr. fejl på api.jobindsats.dk";
 
 /// The newest failed calls.
 #[derive(Debug, Default)]
-pub struct FailureReports(Mutex<VecDeque<FailedCall>>);
+pub struct FailureReports {
+    newest: Mutex<VecDeque<FailedCall>>,
+    key_is_refused: AtomicBool,
+    calls_are_held_back: AtomicBool,
+}
 
 impl FailureReports {
     /// The reports, the newest first.
     #[must_use]
     pub fn newest_first(&self) -> Vec<FailedCall> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
         kept.iter().rev().cloned().collect()
+    }
+
+    /// Whether the upstream refused the key when it was last used.
+    #[must_use]
+    pub fn key_is_refused(&self) -> bool {
+        self.key_is_refused.load(Ordering::Relaxed)
+    }
+
+    /// Whether calls are held back after failures.
+    #[must_use]
+    pub fn calls_are_held_back(&self) -> bool {
+        self.calls_are_held_back.load(Ordering::Relaxed)
     }
 }
 
@@ -32,17 +50,25 @@ impl UpstreamObserver for FailureReports {
         Box::new(())
     }
 
-    fn upstream_call(&self, _: &UpstreamCall) {}
+    fn upstream_call(&self, call: &UpstreamCall) {
+        match call.outcome {
+            CallOutcome::Status(401) => self.key_is_refused.store(true, Ordering::Relaxed),
+            CallOutcome::Status(200..300) => self.key_is_refused.store(false, Ordering::Relaxed),
+            CallOutcome::Status(_) | CallOutcome::Timeout | CallOutcome::Connect => {}
+        }
+    }
 
     fn upstream_failed(&self, call: &FailedCall) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() == KEPT {
             kept.pop_front();
         }
         kept.push_back(call.clone());
     }
 
-    fn upstream_circuit(&self, _: bool) {}
+    fn upstream_circuit(&self, open: bool) {
+        self.calls_are_held_back.store(open, Ordering::Relaxed);
+    }
 }
 
 impl FailedCall {

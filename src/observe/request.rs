@@ -1,24 +1,60 @@
-//! The request that is being answered: its id and what it has cost so far. It is task-local and is passed on to spawned tasks, so
-//! that functions that count need no parameter for it.
+//! The request that is being answered: its id, its spans, and what it has cost so far. It is task-local and is passed on to spawned
+//! tasks and threads, so that functions that count or log need no parameter for it.
 
+use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::future::Either;
+use tokio::task::JoinHandle;
 use tokio::task_local;
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
+use super::traces::{ServerSpan, Traces};
 use super::upstream_observer::{UpstreamCall, UpstreamObserver};
+use crate::settings::redact::redact;
 
 task_local! {
     static CURRENT: Arc<RequestRecord>;
 }
 
-/// A request, for the log and for errors.
+/// The longest id that is accepted from a proxy.
+const LONGEST_ID: usize = 64;
+
+/// What a request is found by in logs, traces and errors.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestId(Arc<str>);
+
+impl RequestId {
+    /// An id that no other request has.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(Uuid::new_v4().to_string().into())
+    }
+
+    /// An id that a proxy gave; `None` if it is too long, empty, a secret, or could be mistaken for something else in a log.
+    #[must_use]
+    pub fn given(text: &str) -> Option<Self> {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        let is_id = (1..=LONGEST_ID).contains(&text.len()) && text.bytes().all(is_plain);
+        (is_id && redact(text) == text).then(|| Self(text.into()))
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A request, for the log, for traces and for errors.
 #[derive(Debug)]
 pub struct RequestRecord {
-    pub id: Uuid,
+    pub id: RequestId,
+    /// Its span in a trace, where traces are exported.
+    pub trace: Option<ServerSpan>,
     rows: AtomicU64,
     upstream_calls: AtomicU64,
 }
@@ -26,12 +62,8 @@ pub struct RequestRecord {
 impl RequestRecord {
     /// A new request.
     #[must_use]
-    pub fn begin() -> Arc<Self> {
-        Arc::new(Self {
-            id: Uuid::new_v4(),
-            rows: AtomicU64::default(),
-            upstream_calls: AtomicU64::default(),
-        })
+    pub fn begin(id: RequestId, trace: Option<ServerSpan>) -> Arc<Self> {
+        Arc::new(Self { id, trace, rows: AtomicU64::default(), upstream_calls: AtomicU64::default() })
     }
 
     /// Rows of the answer so far.
@@ -57,18 +89,43 @@ impl RequestRecord {
     }
 }
 
+/// The current request, if there is one.
+#[must_use]
+pub fn current() -> Option<Arc<RequestRecord>> {
+    CURRENT.try_with(Arc::clone).ok()
+}
+
 /// Work of the current request on another task.
 pub fn inherited<F: Future>(work: F) -> impl Future<Output = F::Output> + use<F> {
-    match CURRENT.try_with(Arc::clone) {
-        Ok(record) => Either::Left(CURRENT.scope(record, work)),
-        Err(_) => Either::Right(work),
+    match current() {
+        Some(record) => Either::Left(CURRENT.scope(record, work.in_current_span())),
+        None => Either::Right(work),
     }
+}
+
+/// Work of the current request on another thread.
+pub fn inherited_now<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
+    let (record, span) = (current(), Span::current());
+    move || match record {
+        Some(record) => record.within_now(|| span.in_scope(work)),
+        None => work(),
+    }
+}
+
+/// Has a task of its own do work of the current request.
+pub fn spawn<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+    tokio::spawn(inherited(work))
+}
+
+/// Has a thread that may block do work of the current request.
+pub fn spawn_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    tokio::task::spawn_blocking(inherited_now(work))
 }
 
 /// The id of the current request; a new one where there is none, so that an error always has one.
 #[must_use]
-pub fn id() -> Uuid {
-    CURRENT.try_with(|record| record.id).unwrap_or_else(|_| Uuid::new_v4())
+pub fn id() -> RequestId {
+    CURRENT.try_with(|record| record.id.clone()).unwrap_or_else(|_| RequestId::random())
 }
 
 /// Counts rows of the current request's answer.
@@ -76,18 +133,51 @@ pub fn count_rows(rows: usize) {
     let _ = CURRENT.try_with(|record| record.rows.fetch_add(rows as u64, Ordering::Relaxed));
 }
 
-/// Counts calls to the upstream for the request that they are made for.
+/// Counts and traces calls to the upstream for the request that they are made for.
 #[derive(Debug)]
-pub struct CallCounter;
+pub struct RequestCalls(pub Traces);
 
-impl UpstreamObserver for CallCounter {
+impl UpstreamObserver for RequestCalls {
     fn upstream_started(&self) -> Box<dyn Send> {
         Box::new(())
     }
 
-    fn upstream_call(&self, _: &UpstreamCall) {
-        let _ = CURRENT.try_with(|record| record.upstream_calls.fetch_add(1, Ordering::Relaxed));
+    fn upstream_call(&self, call: &UpstreamCall) {
+        let request = current();
+        if let Some(record) = &request {
+            record.upstream_calls.fetch_add(1, Ordering::Relaxed);
+        }
+        self.0.called(call, request.as_ref().and_then(|record| record.trace.as_ref()));
     }
 
     fn upstream_circuit(&self, _: bool) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_of_a_proxy_is_taken_as_it_is_or_not_at_all() {
+        for id in
+            ["4bf92f3577b34da6a3ce929d0e0e4736", "6f1c9d3e-8a4b-4c2d-9e5f-0a1b2c3d4e5f", "a", "Root_1.2"]
+        {
+            assert_eq!(RequestId::given(id).unwrap().to_string(), id);
+        }
+        let secret = format!("jb_{}", "A".repeat(43));
+        for text in ["", "a b", "a\n", "a\"", "æ", "a;b", "<b>", "%0a", &"x".repeat(65), &secret] {
+            assert_eq!(RequestId::given(text), None, "{text:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn work_on_other_tasks_and_threads_belongs_to_the_request() {
+        let record = RequestRecord::begin(RequestId::random(), None);
+        let ids = async {
+            let (task, thread) = (spawn(async { id() }), spawn_blocking(id));
+            [task.await.unwrap(), thread.await.unwrap()]
+        };
+        assert_eq!(record.within(ids).await, [record.id.clone(), record.id.clone()]);
+        assert!(current().is_none());
+    }
 }

@@ -41,6 +41,8 @@ impl fmt::Display for Endpoint {
 pub struct UpstreamCall {
     pub endpoint: Endpoint,
     pub table: Option<Arc<str>>,
+    /// The whole address; the key travels in a header and is not in it.
+    pub address: String,
     pub outcome: CallOutcome,
     pub duration: Duration,
     /// The id that the agency can search its logs for.

@@ -10,6 +10,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::catalogue::id::MeasurementId;
 use crate::catalogue::revised::RevisedFigure;
 use crate::indicators::snapshot::{IndicatorState, Snapshot};
+use crate::observe::readiness::{self, Reason};
 use crate::observe::reports::{MAIL_SUBJECT, MAIL_TO};
 use crate::observe::upstream_observer::{FailedCall, FailureReason};
 use crate::pages::language::Language;
@@ -27,6 +28,8 @@ const REVISIONS: usize = 20;
 /// What the page tells of the service, besides its sources.
 #[derive(Debug)]
 pub struct ServiceState {
+    /// What keeps it from its work or a part of it.
+    pub reasons: Vec<Reason>,
     /// Until when the upstream is closed, if it is.
     pub closed: Result<(), Closed>,
     pub store: StoreSize,
@@ -101,7 +104,7 @@ pub fn page(sources: &Sources, visit: Visit, state: ServiceState) -> Html {
     let indicators = state.indicators.indicators.iter();
     let page = Page {
         l,
-        is_ready: !catalogue.heads.is_empty(),
+        is_ready: readiness::is_ready(&state.reasons),
         opens_at: state.closed.err().map(|closed| l.instant(closed.opens_at)),
         last_read: last_read(sources, &state).map(|at| l.instant(at)),
         last_failure: state.failed.first().map(|failed| l.instant(failed.at)),

@@ -159,6 +159,12 @@ impl FeedKeeper {
         }
     }
 
+    /// Whether all names that were given are saved, so that they are the same after a restart.
+    #[must_use]
+    pub fn names_are_saved(&self) -> bool {
+        !self.built().names.is_changed()
+    }
+
     /// Why there is no list of tables; `None` if there is one.
     #[must_use]
     pub fn why_empty(&self) -> Option<CatalogueError> {

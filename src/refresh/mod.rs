@@ -7,4 +7,5 @@ pub mod indicators;
 pub mod read_ahead;
 pub mod readable;
 pub mod sync;
+pub mod tasks;
 pub mod updates;

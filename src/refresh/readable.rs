@@ -60,6 +60,12 @@ impl Readable {
         self.keeper.listed(&self.tables)
     }
 
+    /// Whether all names that were given are saved.
+    #[must_use]
+    pub fn names_are_saved(&self) -> bool {
+        self.keeper.names_are_saved()
+    }
+
     /// Why there is no list of tables; `None` if there is one.
     #[must_use]
     pub fn why_empty(&self) -> Option<CatalogueError> {

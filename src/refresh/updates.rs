@@ -10,6 +10,7 @@ use crate::catalogue::Catalogue;
 use crate::catalogue::id::MeasurementId;
 use crate::catalogue::measurement::Measurement;
 use crate::fetch::Updates;
+use crate::observe::request;
 use crate::refresh::sync::keeper::CatalogueKeeper;
 use crate::upstream::retry::Urgency;
 
@@ -24,7 +25,7 @@ impl ListedUpdates {
     /// The list of tables, read again if that does not take too long.
     async fn fresh_list(&self) -> Arc<Catalogue> {
         let keeper = Arc::clone(&self.0);
-        let look_up = tokio::spawn(async move { keeper.fresh_list().await });
+        let look_up = request::spawn(async move { keeper.fresh_list().await });
         match tokio::time::timeout(LONGEST_WAIT, look_up).await {
             Ok(Ok(Ok(catalogue))) => catalogue,
             _ => self.0.current(),
@@ -44,13 +45,13 @@ impl Updates for ListedUpdates {
 
     async fn look_up(&self) -> bool {
         let keeper = Arc::clone(&self.0);
-        let look_up = tokio::spawn(async move { keeper.look_up().await });
+        let look_up = request::spawn(async move { keeper.look_up().await });
         matches!(tokio::time::timeout(LONGEST_WAIT, look_up).await, Ok(Ok(Ok(()))))
     }
 
     fn outdated(&self, table: &MeasurementId) {
         let (keeper, table) = (Arc::clone(&self.0), table.clone());
-        tokio::spawn(async move {
+        request::spawn(async move {
             if let Err(error) = keeper.reread(&table, Urgency::Background).await {
                 tracing::warn!(%table, %error, "the table's metadata could not be read again");
             }

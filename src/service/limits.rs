@@ -11,9 +11,11 @@ use crate::feed::origin::Origin;
 use crate::plan::chunk;
 use crate::service::StartError;
 use crate::settings::BridgeSettings;
+use crate::unix;
 use crate::web::connections::{ConnectionLimits, Connections};
-use crate::web::descriptors;
 
+/// Open files that are left for stored figures, calls to the upstream and refusals.
+const RESERVED: u64 = 256;
 /// The smallest row: a period, an area and a measure.
 const LEAST_CELLS: u64 = 3;
 
@@ -41,7 +43,8 @@ pub(super) fn answer_limits(settings: &BridgeSettings, cell_limit: u64) -> Answe
 
 /// As many connections as are set, if the process may have so many files open.
 fn connection_limits(settings: &BridgeSettings) -> ConnectionLimits {
-    let possible = descriptors::raise_limit();
+    let files = unix::raise_open_files();
+    let possible = usize::try_from(files - RESERVED.min(files / 4)).unwrap_or(usize::MAX);
     if possible < settings.connections {
         tracing::warn!(
             possible,

@@ -162,6 +162,11 @@ pub const DESCRIBED: &[Described] = &[
         meaning: "what is logged, as tracing's filters say it",
     },
     Described {
+        variable: "BRIDGE_LOG_FORMAT",
+        default: "text",
+        meaning: "lines of the log on standard error: text, or json with an object on each",
+    },
+    Described {
         variable: "BRIDGE_ACCESS_LOG",
         default: "off",
         meaning: "a line for each request on standard output: text, json or off",
@@ -170,6 +175,11 @@ pub const DESCRIBED: &[Described] = &[
         variable: "BRIDGE_INDICATORS",
         default: "built in",
         meaning: "a file in place of the built-in indicators",
+    },
+    Described {
+        variable: "OTEL_EXPORTER_OTLP_ENDPOINT",
+        default: "none",
+        meaning: "an OpenTelemetry collector that is sent traces as OTLP over HTTP; without it none are made",
     },
 ];
 

@@ -25,6 +25,7 @@ use crate::budget::client::Client;
 use crate::budget::hourly::HourlyBudget;
 use crate::budget::{Resource, Share};
 use crate::clock::Clock;
+use crate::observe::request;
 pub use error::SignInError;
 use issuer::{Issuer, SetupError};
 use judge::Judge;
@@ -311,7 +312,7 @@ impl SignIn {
                 let turn = self.turns.turn(client, has_guessed_wrong).await.ok_or(SignInError::Busy)?;
                 let (known, name) = (Arc::clone(&known), name.clone());
                 // It goes on if the client leaves: what was found is remembered, and the turn is held until then.
-                let judged = tokio::task::spawn_blocking(move || {
+                let judged = request::spawn_blocking(move || {
                     let _turn = turn;
                     known.judge.judge(guess, client, || known.users.is_password(&name, &password))
                 });

@@ -15,6 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 use crate::disk::UNFINISHED;
+use crate::observe::request;
 use crate::odata::etag;
 use crate::settings::MEGABYTE;
 use crate::store::disk::{files, remove};
@@ -74,7 +75,7 @@ impl MadeFiles {
         let (path, facts) = self.index.lock().file_named(name)?;
         let (files, name) = (self.clone(), name.to_owned());
         let open = move || files.open_file(&name, &path, facts);
-        tokio::task::spawn_blocking(open).await.ok().flatten()
+        request::spawn_blocking(open).await.ok().flatten()
     }
 
     fn open_file(&self, name: &str, path: &Path, facts: FileFacts) -> Option<MadeFile> {
@@ -107,7 +108,7 @@ impl MadeFiles {
             let (hash, is_finished) = (Sha256::new(), false);
             Ok(NewFile { files, file, path, bytes: 0, largest_bytes, hash, is_finished, _room: room })
         };
-        tokio::task::spawn_blocking(create).await.map_err(io::Error::other)?
+        request::spawn_blocking(create).await.map_err(io::Error::other)?
     }
 }
 

@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::catalogue::id::MeasurementId;
+use crate::observe::request;
 use crate::observe::store_observer::StoreObserver;
 use crate::store::block::{CellBlock, Revision, SharedBlock};
 use crate::store::disk::{self, CellFolder};
@@ -91,7 +92,7 @@ impl TieredStore {
         };
         let shared = Arc::clone(&self.shared);
         let read = move || shared.folder.load(&path);
-        let loaded = tokio::task::spawn_blocking(read).await.ok();
+        let loaded = request::spawn_blocking(read).await.ok();
         let mut index = self.shared.index();
         // If the entry was evicted meanwhile, the file is missing and not damaged.
         index.entry(table, id)?;

@@ -1,11 +1,14 @@
-//! A thread that does disk work in sequence, so that requests never wait for the disk.
+//! A thread that does disk work in sequence, so that requests never wait for the disk. A panic ends the piece of work that it is in.
 
 use std::fmt;
 use std::io;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 
 use tokio::sync::oneshot;
+
+use crate::observe::request::inherited_now;
 
 type Work = Box<dyn FnOnce() + Send>;
 
@@ -26,7 +29,10 @@ impl DiskWriter {
     /// When the operating system refuses a new thread.
     pub fn start() -> io::Result<Self> {
         let (sender, work) = mpsc::channel::<Work>();
-        let run = move || work.into_iter().for_each(|work| work());
+        // A piece of work leaves nothing half done that others see: what it shares is behind locks and replaced as a whole.
+        let run = move || {
+            work.into_iter().for_each(|work| drop(panic::catch_unwind(AssertUnwindSafe(work))));
+        };
         thread::Builder::new().name("disk-writer".to_owned()).spawn(run)?;
         Ok(Self(sender))
     }
@@ -34,7 +40,7 @@ impl DiskWriter {
     /// Queues a piece of work.
     pub fn submit(&self, work: impl FnOnce() + Send + 'static) {
         // Cannot fail: the thread ends only after the last sender is dropped.
-        let _ = self.0.send(Box::new(work));
+        let _ = self.0.send(Box::new(inherited_now(work)));
     }
 
     /// Waits until all queued work is done.
@@ -44,5 +50,19 @@ impl DiskWriter {
             let _ = done.send(());
         });
         let _ = waits.await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_ends_its_own_work_alone() {
+        let writer = DiskWriter::start().unwrap();
+        let (done, waits) = oneshot::channel();
+        writer.submit(|| panic::panic_any("a piece of work that fails"));
+        writer.submit(move || done.send(()).unwrap());
+        waits.await.unwrap();
     }
 }

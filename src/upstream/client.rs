@@ -325,6 +325,7 @@ impl HttpUpstream {
         self.observer.upstream_call(&UpstreamCall {
             endpoint: call.endpoint,
             table: call.table.map(|table| Arc::from(table.as_str())),
+            address: redact(&self.address(call)).into_owned(),
             outcome,
             duration: started.elapsed(),
             request_id,
@@ -424,7 +425,7 @@ impl HttpUpstream {
         tracing::warn!(
             endpoint = %call.endpoint,
             table = call.table.map(MeasurementId::as_str),
-            request_id = failed.request_id,
+            upstream_request_id = failed.request_id,
             pause_seconds = pause.as_secs_f64(),
             "upstream: {}; trying again",
             failed.failure

@@ -42,7 +42,7 @@ pub struct Entry {
     method: String,
     path: String,
     /// The status of the answer, once there is one.
-    status: Option<u16>,
+    pub status: Option<u16>,
     /// The bytes of the answer's body so far.
     pub bytes: u64,
 }
@@ -101,15 +101,6 @@ impl AccessLog {
     }
 }
 
-impl Entry {
-    /// The same with the status of the answer.
-    #[must_use]
-    pub fn answered(mut self, status: u16) -> Self {
-        self.status = Some(status);
-        self
-    }
-}
-
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { at, id, method, path, status, rows, bytes, milliseconds, upstream_calls } = self;
@@ -138,7 +129,8 @@ impl Drop for Entry {
 }
 
 /// A path and query in which the values of secret options are hidden.
-fn without_secrets(target: &str) -> String {
+#[must_use]
+pub fn without_secrets(target: &str) -> String {
     let shown = |option: &str| match option.split_once('=') {
         Some((name, _)) if is_secret(name) => format!("{name}={HIDDEN}"),
         _ => option.to_owned(),
@@ -164,6 +156,7 @@ mod tests {
     use std::io;
 
     use super::*;
+    use crate::observe::request::RequestId;
 
     #[derive(Clone, Default)]
     struct Kept(Arc<Mutex<Vec<u8>>>);
@@ -182,12 +175,11 @@ mod tests {
         let kept = Kept::default();
         let log = Arc::new(AccessLog::new(format, Box::new(kept.clone())));
         let at = "2026-09-15T07:00:00Z".parse().unwrap();
-        if let Some(mut entry) = log.begin(&RequestRecord::begin(), at, "GET", target) {
+        if let Some(mut entry) =
+            log.begin(&RequestRecord::begin(RequestId::random(), None), at, "GET", target)
+        {
             entry.bytes = 17;
-            drop(match status {
-                Some(status) => entry.answered(status),
-                None => entry,
-            });
+            entry.status = status;
         }
         String::from_utf8(kept.0.lock().unwrap().clone()).unwrap()
     }

@@ -14,6 +14,7 @@ use crate::answer::error::BridgeError;
 use crate::answer::stages::{Stage, Stages};
 use crate::budget::work::blocking;
 use crate::fetch::error::FetchError;
+use crate::observe::request::inherited_now;
 use crate::odata::etag;
 use crate::web::compress::{self, Coding, Packer};
 
@@ -258,7 +259,7 @@ fn compressed(
 pub async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, BridgeError> + Send + 'static,
 ) -> Result<T, BridgeError> {
-    web::block(work).await.map_err(|_| FetchError::Interrupted)?
+    web::block(inherited_now(work)).await.map_err(|_| FetchError::Interrupted)?
 }
 
 fn interrupted(_: io::Error) -> BridgeError {

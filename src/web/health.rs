@@ -3,6 +3,8 @@
 use actix_web::{HttpResponse, web};
 use serde_json::json;
 
+use crate::observe::readiness::{self, Reason, Told};
+use crate::web::readiness::reasons;
 use crate::web::state::AppState;
 
 /// The process runs.
@@ -10,15 +12,15 @@ pub async fn live() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ok\n")
 }
 
-/// The service is ready once it has a list of tables, read now or saved earlier.
+/// Whether the service can do its work, and what keeps it from a part of it.
 pub async fn ready(state: web::Data<AppState>) -> HttpResponse {
-    if state.catalogue.current().heads.is_empty() {
-        let why = state.catalogue.why_empty();
-        let reason = match why {
-            Some(error) => format!("the list of tables cannot be read from the upstream: {error}"),
-            None => "the list of tables has not been read from the upstream yet".to_owned(),
-        };
-        return HttpResponse::ServiceUnavailable().json(json!({"ready": false, "reason": reason}));
-    }
-    HttpResponse::Ok().json(json!({"ready": true}))
+    let reasons = reasons(&state);
+    let is_ready = readiness::is_ready(&reasons);
+    let told = |reason: &Reason| {
+        let Told { code, prevents, danish, english } = reason.told();
+        json!({"code": code, "prevents": prevents, "message": danish, "detail": english})
+    };
+    let body = json!({"ready": is_ready, "reasons": reasons.iter().map(told).collect::<Vec<_>>()});
+    let mut response = if is_ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
+    response.json(body)
 }

@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::answer::error::BridgeError;
 use crate::answer::stages::Stages;
-use crate::observe::request::inherited;
+use crate::observe::request::{inherited, inherited_now};
 use crate::odata::etag;
 use crate::odata::version::Version;
 use crate::pages::visit::{Target, Visit};
@@ -215,7 +215,7 @@ async fn packed(
     let Some(name) = coding.header().filter(|_| body.len() > compress::WORTH_BYTES) else {
         return response.body(body);
     };
-    match web::block(move || compress::packed_each_time(&body, coding)).await {
+    match web::block(inherited_now(move || compress::packed_each_time(&body, coding))).await {
         Ok(packed) => response.insert_header((header::CONTENT_ENCODING, name)).body(packed),
         Err(_) => respond::refuse(Version::V4, &crate::fetch::error::FetchError::Interrupted.into()),
     }

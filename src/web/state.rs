@@ -13,9 +13,11 @@ use crate::clock::Clock;
 use crate::indicators::collector::Collector;
 use crate::observe::metrics::Metrics;
 use crate::observe::reports::FailureReports;
+use crate::observe::traces::Traces;
 use crate::refresh::read_ahead::ReadAhead;
 use crate::refresh::readable::Readable;
 use crate::refresh::sync::keeper::CatalogueKeeper;
+use crate::refresh::tasks::Tasks;
 use crate::sign_in::SignIn;
 use crate::sign_in::reader::Reader;
 use crate::store::CellStore;
@@ -38,6 +40,9 @@ pub struct AppState {
     pub files: Arc<WholeFiles>,
     pub metrics: Arc<Metrics>,
     pub reports: Arc<FailureReports>,
+    pub traces: Traces,
+    /// The work of the background.
+    pub tasks: Arc<Tasks>,
     pub access_log: Arc<AccessLog>,
     pub clock: Clock,
     /// Scheme, host and path for links, where they are set.

@@ -9,6 +9,7 @@ use crate::sign_in::reader::Tables;
 use crate::upstream::opening;
 use crate::web::client;
 use crate::web::pages;
+use crate::web::readiness::reasons;
 use crate::web::state::AppState;
 
 /// `/status`: the state of the service.
@@ -23,6 +24,7 @@ pub async fn page(request: HttpRequest, state: web::Data<AppState>) -> HttpRespo
     let reads_all = *tables == Tables::All;
     let failed = if reads_all { state.reports.newest_first() } else { Vec::new() };
     let service = ServiceState {
+        reasons: reasons(&state),
         closed: opening::may_start(state.clock.now(), Duration::ZERO),
         store: state.store.size(),
         store_problem: state.store.problem().filter(|_| reads_all),

@@ -4,7 +4,7 @@ use crate::sources::{Source, sources};
 
 /// From low to high. A module may use those of lower layers, itself, and nothing else.
 const LAYERS: &[&[&str]] = &[
-    &["error", "settings", "clock", "disk", "budget", "observe", "odata", "catalogue", "sign_in"],
+    &["unix", "error", "settings", "clock", "disk", "budget", "observe", "odata", "catalogue", "sign_in"],
     &["upstream", "search", "feed"],
     &["query", "probe"],
     &["plan", "frame", "export", "open"],
@@ -80,6 +80,14 @@ fn imports_go_from_high_to_low() {
 #[test]
 fn the_web_framework_stays_at_the_edge() {
     assert_eq!(files_with(&["actix_web", "actix_http"], AT_THE_EDGE), [""; 0]);
+}
+
+#[test]
+fn only_one_module_knows_the_operating_system() {
+    let unix = ["rustix", "std::os::", "signal::unix", "libc::"];
+    assert_eq!(files_with(&unix, &["unix"]), [""; 0]);
+    let inside = files_with(&unix, &[]);
+    assert!(inside.len() >= 2, "the search finds what is there: {inside:?}");
 }
 
 #[test]

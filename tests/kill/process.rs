@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::net::TcpStream;
 
 use crate::support::patience::{PATIENCE, until};
@@ -103,6 +104,35 @@ impl Bridge {
         Self::ready(command.envs(settings.iter().copied()).stdout(File::create(log).unwrap())).await
     }
 
+    /// As [`Bridge::start_with`], on a simulator that runs already and with its log in a file.
+    pub async fn start_on_logging(
+        simulator: &str,
+        folder: &Path,
+        settings: &[(&str, &str)],
+        log: &Path,
+    ) -> Self {
+        let mut command = command(folder);
+        command.args(["serve", "--simulator", simulator]).envs(settings.iter().copied());
+        Self::ready_logging(&mut command, File::create(log).unwrap()).await
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        let id = i32::try_from(self.child.id()).unwrap();
+        kill_process(Pid::from_raw(id).unwrap(), signal).unwrap();
+    }
+
+    /// Waits for the process to end by itself; whether it ended well.
+    pub async fn ends(&mut self) -> bool {
+        let mut ended = None;
+        until("the program ends", async || {
+            ended = self.child.try_wait().unwrap();
+            ended.is_some()
+        })
+        .await;
+        ended.unwrap().success()
+    }
+
     /// The error output of a process that does not start.
     pub fn refusal(folder: &Path) -> String {
         let mut child = command(folder).spawn().unwrap();
@@ -121,6 +151,14 @@ impl Bridge {
     pub async fn get(&self, path: &str) -> Result<(u16, String), reqwest::Error> {
         let response = self.client.get(format!("{}{path}", self.url)).send().await?;
         Ok((response.status().as_u16(), response.text().await?))
+    }
+
+    /// The status and the body of an answer to a request with headers.
+    pub async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> (u16, String) {
+        let request = self.client.get(format!("{}{path}", self.url));
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let response = request.send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
     }
 
     /// Status, headers and body of an answer to a request with that `Authorization`, if there is one.

@@ -1,3 +1,5 @@
-//! Reports for operators.
+//! Reports for operators, traces, and the list of metrics.
 
+mod panics;
 mod reports;
+mod traces;

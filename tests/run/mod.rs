@@ -1,5 +1,8 @@
 //! Commands of the program, run as processes.
 
+mod logs;
+#[cfg(target_os = "linux")]
+mod service_manager;
 mod users;
 
 use std::fs;
@@ -8,6 +11,7 @@ use std::path::Path;
 use jobindsats_bridge::budget::work::PROCESSOR_TIME;
 use jobindsats_bridge::clock::Clock;
 use jobindsats_bridge::feed::origin::Origin;
+use jobindsats_bridge::observe::traces::Traces;
 use jobindsats_bridge::refresh::indicators::Pace;
 use jobindsats_bridge::refresh::read_ahead::Budget;
 use jobindsats_bridge::run::check::{Report, check};
@@ -122,6 +126,7 @@ fn options(folder: &Path, url: &str, key: &str, clock: &Clock) -> ServiceOptions
         processor_time: PROCESSOR_TIME,
         workers: Some(1),
         timeouts: Timeouts::default(),
+        traces: Traces::default(),
         background: false,
     }
 }

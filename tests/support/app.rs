@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use jobindsats_bridge::budget::work::PROCESSOR_TIME;
 use jobindsats_bridge::clock::Clock;
 use jobindsats_bridge::feed::origin::Origin;
+use jobindsats_bridge::observe::traces::Traces;
 use jobindsats_bridge::refresh::indicators::Pace;
 use jobindsats_bridge::refresh::read_ahead::{self, Budget};
 use jobindsats_bridge::refresh::sync::keeper::SyncScope;
@@ -72,6 +73,8 @@ pub struct AppOptions {
     pub timeouts: Timeouts,
     /// The processor time of one request.
     pub processor_time: Duration,
+    /// Where traces go.
+    pub traces: Traces,
 }
 
 impl Default for AppOptions {
@@ -92,6 +95,7 @@ impl Default for AppOptions {
             ahead: Budget::default(),
             timeouts: Timeouts::default(),
             processor_time: PROCESSOR_TIME,
+            traces: Traces::default(),
         }
     }
 }
@@ -189,6 +193,7 @@ impl App {
             processor_time: options.processor_time,
             workers: Some(1),
             timeouts: options.timeouts,
+            traces: options.traces,
             background: options.background == Background::All,
         };
         let service = service::start(service_options.clone()).await.unwrap();

@@ -2,6 +2,7 @@
 
 use jobindsats_bridge::clock::Clock;
 use jobindsats_bridge::feed::origin::Origin;
+use jobindsats_bridge::observe::traces::Traces;
 use jobindsats_bridge::refresh::indicators::Pace;
 use jobindsats_bridge::refresh::read_ahead::Budget;
 use jobindsats_bridge::refresh::sync::keeper::SyncScope;
@@ -56,6 +57,7 @@ impl CannedApp {
             processor_time: jobindsats_bridge::budget::work::PROCESSOR_TIME,
             workers: Some(1),
             timeouts: Timeouts::default(),
+            traces: Traces::default(),
             background: false,
         };
         let service = service::start(options).await.unwrap();

@@ -1,8 +1,12 @@
 //! The key appears in no log, error, address or debug output.
 
+use std::sync::Arc;
+
 use base64::Engine;
+use jobindsats_bridge::observe::request::{RequestCalls, RequestId, RequestRecord};
+use jobindsats_bridge::observe::traces::{Received, Traces};
 use jobindsats_bridge::settings::redact::redact;
-use jobindsats_bridge::upstream::client::{HttpUpstream, Upstream};
+use jobindsats_bridge::upstream::client::{ClientOptions, HttpUpstream, Upstream};
 use serde_json::json;
 
 use super::{KEY, ONE_CELL, one_cell, options};
@@ -138,4 +142,21 @@ async fn figures_and_metadata_are_never_searched() {
     let rows = app.get("/odata/jobindsats/y1/Landet").await.rows();
     assert_eq!(rows[0][key], 17, "{rows:?}");
     assert!(app.get("/odata/$metadata").await.text().contains(key));
+}
+
+#[tokio::test]
+async fn the_upstream_is_not_told_which_request_a_call_is_made_for() {
+    let server = CannedServer::start([Canned::ok(ONE_CELL)]).await;
+    // Nothing listens there; the span is begun all the same.
+    let traces = Traces::to("http://127.0.0.1:9").unwrap();
+    let observer = Arc::new(RequestCalls(traces.clone()));
+    let client = HttpUpstream::new(ClientOptions { observer, ..options(&server) }).unwrap();
+    let received = Received { method: "GET", path: "/", query: "", request_id: "request-17" };
+    let span = traces.begin(received, None);
+    assert!(span.is_some());
+    let record = RequestRecord::begin(RequestId::given("request-17").unwrap(), span);
+    record.within(client.data(&one_cell())).await.unwrap();
+    assert_eq!(record.upstream_calls(), 1);
+    let sent = server.requests()[0].to_lowercase();
+    assert!(!sent.contains("traceparent") && !sent.contains("request-17"), "{sent}");
 }

@@ -13,4 +13,5 @@ mod odata_clients;
 mod open;
 mod organisation;
 mod payload;
+mod readiness;
 mod sign_in;

@@ -17,6 +17,7 @@ use crate::catalogue::Catalogue;
 use crate::catalogue::id::MeasurementId;
 use crate::catalogue::measurement::Measurement;
 use crate::clock::{Clock, is_within};
+use crate::observe::request;
 use crate::refresh::sync::files::{CatalogueFiles, SavedAnswer};
 use crate::settings::redact::redact;
 use crate::store::freshness;
@@ -152,6 +153,12 @@ impl CatalogueKeeper {
     pub fn why_empty(&self) -> Option<CatalogueError> {
         let failure = self.list_failure.lock().unwrap_or_else(PoisonError::into_inner);
         failure.clone().filter(|_| self.current().heads.is_empty())
+    }
+
+    /// Whether what was read last is saved, so that it is there after a restart.
+    #[must_use]
+    pub fn is_saved(&self) -> bool {
+        self.is_saved.load(Ordering::Relaxed)
     }
 
     /// A catalogue whose list of tables was read in the last 15 minutes.
@@ -482,7 +489,7 @@ impl CatalogueKeeper {
         save: impl FnOnce(&CatalogueFiles, &SavedAnswer<T>) -> std::io::Result<()> + Send + 'static,
     ) {
         let store = self.store.clone();
-        let saved = tokio::task::spawn_blocking(move || save(&store, &kept)).await;
+        let saved = request::spawn_blocking(move || save(&store, &kept)).await;
         let saved = saved.map_err(std::io::Error::other).and_then(|saved| saved);
         let could = self.is_saved.swap(saved.is_ok(), Ordering::Relaxed);
         // A failing disk would fail for every one of a hundred tables; it is logged once.

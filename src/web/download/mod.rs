@@ -15,7 +15,6 @@ mod stream;
 pub mod whole_files;
 
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use actix_web::body::SizedStream;
@@ -44,6 +43,7 @@ use crate::odata::preference::{Applied, Preferences};
 use crate::odata::version::Version;
 use crate::query::{BoundQuery, text_size};
 use crate::store::made_files::MadeFile;
+use crate::unix;
 use crate::web::body::off_thread;
 use crate::web::client;
 use crate::web::compress::Coding;
@@ -304,7 +304,7 @@ fn content(made: Arc<MadeFile>, part: Range<u64>) -> impl Stream<Item = Result<B
         let read = move || {
             let size = usize::try_from(PIECE_BYTES.min(end - start)).unwrap_or_default();
             let mut bytes = vec![0; size];
-            let read = made.file.read_exact_at(&mut bytes, start).map_err(ExportError::MadeFile);
+            let read = unix::read_exact_at(&made.file, &mut bytes, start).map_err(ExportError::MadeFile);
             Ok(read.map(|()| (Bytes::from(bytes), made))?)
         };
         let (bytes, made) = off_thread(read).await?;

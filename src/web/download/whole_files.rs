@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::answer::error::BridgeError;
 use crate::fetch::error::FetchError;
-use crate::observe::request::inherited;
+use crate::observe::request::{self, inherited};
 use crate::settings::MEGABYTE;
 use crate::store::made_files::{MadeFile, MadeFiles};
 
@@ -112,5 +112,5 @@ impl WholeFiles {
 
 /// Lets a file be made to its end, also if nobody waits for it any more.
 pub(super) fn finish(making: Making) {
-    tokio::spawn(making);
+    request::spawn(making);
 }

@@ -82,7 +82,7 @@ async fn read(
     let body = exchange::body(payload, BODY_LIMIT).await.map_err(ReadError::Body)?;
     let snapshot = state.indicators.published().snapshot.clone();
     let permit = ANSWERS.acquire().await.map_err(|error| ReadError::Internal(error.to_string()))?;
-    let work = tokio::task::spawn_blocking(move || {
+    let work = request::spawn_blocking(move || {
         // Held until the work is done, which continues if the client disconnects.
         let _permit = permit;
         Measured::of(snapshot, unpack(&body)?)
