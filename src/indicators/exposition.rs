@@ -61,8 +61,25 @@ fn compressed(text: &[u8]) -> Vec<u8> {
     encoder.write_all(text).and_then(|()| encoder.finish()).unwrap_or_default()
 }
 
+/// Name, type and help of every family that indicators may have, for the list of metrics.
+#[cfg(feature = "insides")]
+#[must_use]
+pub fn described() -> Vec<(String, &'static str, String)> {
+    let kind = |family: &MetricFamily| {
+        if family.get_field_type() == MetricType::COUNTER { "counter" } else { "gauge" }
+    };
+    let all = all_families(&Snapshot::default(), &TableHints::built_in());
+    all.iter().map(|family| (family.name().to_owned(), kind(family), family.help().to_owned())).collect()
+}
+
 /// Every family that has a sample.
 fn families(snapshot: &Snapshot, hints: &TableHints) -> Vec<MetricFamily> {
+    let mut families = all_families(snapshot, hints);
+    families.retain(|family| !family.get_metric().is_empty());
+    families
+}
+
+fn all_families(snapshot: &Snapshot, hints: &TableHints) -> Vec<MetricFamily> {
     let values = AreaLevel::ALL
         .into_iter()
         .flat_map(|level| BaseUnit::ALL.into_iter().map(move |unit| value_family(snapshot, level, unit)));
@@ -71,8 +88,7 @@ fn families(snapshot: &Snapshot, hints: &TableHints) -> Vec<MetricFamily> {
         .flat_map(|level| ChangeUnit::ALL.into_iter().map(move |unit| change_family(snapshot, level, unit)));
     let about = ABOUT.iter().map(|about| about.family(snapshot));
     let reasons = [failures_family(snapshot), breaks_family(snapshot, hints)];
-    let all = values.chain(changes).chain(about).chain(reasons);
-    all.filter(|family| !family.get_metric().is_empty()).collect()
+    values.chain(changes).chain(about).chain(reasons).collect()
 }
 
 fn value_family(snapshot: &Snapshot, level: AreaLevel, unit: BaseUnit) -> MetricFamily {

@@ -3,6 +3,7 @@
 mod logs;
 #[cfg(target_os = "linux")]
 mod service_manager;
+mod settings;
 mod users;
 
 use std::fs;
