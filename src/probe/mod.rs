@@ -114,7 +114,7 @@ impl Findings {
     /// # Errors
     /// When a file cannot be written.
     pub fn write(&self, folder: &Path, origin: &str) -> io::Result<PathBuf> {
-        let dialect = serde_json::to_string_pretty(&self.dialect)?;
+        let dialect = self.dialect.text()?;
         disk::replace(&folder.join(DIALECT_FILE), redact(&dialect).as_bytes())?;
         let report = folder.join(REPORT_FILE);
         disk::replace(&report, self.report(origin).as_bytes())?;

@@ -14,6 +14,7 @@ use crate::refresh::sync::keeper::{CatalogueKeeper, SyncScope};
 use crate::service::{self, ServiceOptions, StartError};
 use crate::store;
 use crate::upstream::TableHints;
+use crate::upstream::dialect::{DIALECT_FILE, Dialect};
 use crate::upstream::retry::Retry;
 
 /// What was found.
@@ -87,16 +88,19 @@ fn stored(folder: &Path, origin: &str, report: &mut Report) {
         Err(disk::SavedFileError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => None,
         checked => Some((path.clone(), checked.err()?.to_string())),
     };
+    let dialect = Dialect::read(folder).err().map(|error| (folder.join(DIALECT_FILE), error.to_string()));
     let (cells, mut wrong) = store::verify(&folder.join(service::CELLS), origin);
-    wrong.extend(values.iter().filter_map(damaged));
-    let (files, whole) = (cells + values.len(), cells + values.len() - wrong.len());
+    wrong.extend(values.iter().filter_map(damaged).chain(dialect));
+    let files = cells + values.len() + usize::from(folder.join(DIALECT_FILE).exists());
+    let whole = files.saturating_sub(wrong.len());
     report.found.push(format!("stored files: {whole} of {files} are as they were written"));
     let described =
         |(path, why): (PathBuf, String)| format!("{}: the file cannot be used: {why}", path.display());
     report.wrong.extend(wrong.into_iter().map(described));
 }
 
-/// The files with a saved value: in the folder itself and in those of the catalogue.
+/// The files with a saved value: in the folder itself and in those of the catalogue. What a probe found is for people to read, too, and has
+/// no checksum.
 fn saved_values(folder: &Path) -> Vec<PathBuf> {
     let catalogue = folder.join(service::CATALOGUE);
     let folders = [folder.to_owned(), catalogue.join("table"), catalogue];
@@ -104,6 +108,7 @@ fn saved_values(folder: &Path) -> Vec<PathBuf> {
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
     let mut values: Vec<PathBuf> = paths
         .filter(|path| path.is_file() && path.extension().is_some_and(|ending| ending == "json"))
+        .filter(|path| !path.ends_with(DIALECT_FILE))
         .collect();
     values.sort();
     values

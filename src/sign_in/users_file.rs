@@ -19,6 +19,9 @@ use crate::sign_in::secret::{KeyHash, PasswordHash};
 
 /// The largest file, in bytes.
 const LARGEST: u64 = 16 * 1024 * 1024;
+/// The first line of a new file: `# form 1`. A later form that cannot be read as this one has another number.
+const FORM: u32 = 1;
+const FORM_LINE: &str = "# form ";
 const ALL: &str = "*";
 const NONE: &str = "-";
 const GROUP: &str = "group";
@@ -73,6 +76,8 @@ pub enum UsersFileError {
 pub enum LineError {
     #[error("expected name:secret:tables")]
     Form,
+    #[error("the file has the form {0}, expected {FORM}: a newer version of the program wrote it")]
+    Newer(u32),
     #[error(transparent)]
     Name(#[from] InvalidName),
     #[error(
@@ -109,6 +114,11 @@ impl Users {
     }
 
     fn add_line(&mut self, text: &str, line: usize) -> Result<(), LineError> {
+        if let Some(form) = text.strip_prefix(FORM_LINE).and_then(|form| form.trim().parse().ok())
+            && form > FORM
+        {
+            return Err(LineError::Newer(form));
+        }
         if text.is_empty() || text.starts_with('#') {
             return Ok(());
         }
@@ -259,7 +269,7 @@ fn written(tables: &Tables) -> String {
 /// When there is such a user, or the file cannot be read or written.
 pub fn add(path: &Path, name: UserName, secret: &Secret, tables: &Tables) -> Result<(), UsersFileError> {
     let _alone = alone(path)?;
-    let mut text = if path.exists() { text(path)? } else { Vec::new() };
+    let mut text = if path.exists() { text(path)? } else { format!("{FORM_LINE}{FORM}\n").into_bytes() };
     if Users::of(path, &text)?.named.contains_key(&name) {
         return Err(UsersFileError::Exists(name));
     }

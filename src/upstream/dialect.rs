@@ -29,23 +29,56 @@ pub struct Dialect {
     pub units: BTreeMap<String, BTreeMap<String, Unit>>,
 }
 
+/// The version of the file's format. Files of the first version do not say which they are.
+const VERSION: u32 = 2;
+/// The oldest version that is read.
+const OLDEST: u32 = 1;
+
+/// What the file says.
+#[derive(Serialize, Deserialize)]
+struct Saved<D> {
+    #[serde(default = "oldest")]
+    version: u32,
+    #[serde(flatten)]
+    dialect: D,
+}
+
+fn oldest() -> u32 {
+    OLDEST
+}
+
 /// Why the file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DialectError {
     #[error("it cannot be read: {0}")]
     Io(#[from] std::io::Error),
+    #[error(
+        "it has the form {found}, expected {OLDEST} to {VERSION}: a newer version of the program wrote it"
+    )]
+    Version { found: u32 },
     #[error("it is no dialect: {0}")]
     Malformed(#[from] serde_json::Error),
 }
 
 impl Dialect {
+    /// What the file is to say.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    pub fn text(&self) -> serde_json::Result<String> {
+        serde_json::to_string_pretty(&Saved { version: VERSION, dialect: self })
+    }
+
     /// The dialect that is stored in a folder. Without a file, the upstream is taken to be as it is described.
     ///
     /// # Errors
     /// When a file is there that cannot be used.
     pub fn read(folder: &Path) -> Result<Self, DialectError> {
         match std::fs::read(folder.join(DIALECT_FILE)) {
-            Ok(text) => Ok(serde_json::from_slice(&text)?),
+            Ok(text) => match serde_json::from_slice(&text)? {
+                Saved { version: OLDEST..=VERSION, dialect } => Ok(dialect),
+                Saved { version: found, .. } => Err(DialectError::Version { found }),
+            },
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(error.into()),
         }

@@ -184,3 +184,15 @@ async fn the_access_log_has_a_line_for_each_request() {
     assert_eq!(ours.next().unwrap()["upstream_calls"], 0, "the figures were stored");
     assert_eq!(ours.next().unwrap()["rows"], 3);
 }
+
+#[tokio::test]
+async fn what_a_probe_found_is_checked_like_every_other_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (is_well, said) = run(folder.path(), &["probe"], &[]);
+    assert!(is_well, "{said}");
+    let dialect = origin_folder(folder.path()).join("dialect.json");
+    assert!(run(folder.path(), &["check"], &[]).0, "a sound one is no damage");
+    fs::write(&dialect, "{\"version\": 99}").unwrap();
+    let (is_well, said) = run(folder.path(), &["check"], &[]);
+    assert!(!is_well && said.contains("dialect.json: the file cannot be used: it has the form 99"), "{said}");
+}

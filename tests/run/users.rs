@@ -19,7 +19,7 @@ async fn users_are_added_listed_and_removed_and_no_secret_is_an_argument_or_is_k
     assert!(is_well, "{said}");
     let key = said.lines().find(|line| line.starts_with("jb_")).unwrap().to_owned();
     let kept = fs::read_to_string(&path).unwrap();
-    assert!(kept.starts_with("anne:$argon2id$") && kept.contains("\nbo:$sha256$"), "{kept}");
+    assert!(kept.starts_with("# form 1\nanne:$argon2id$") && kept.contains("\nbo:$sha256$"), "{kept}");
     assert!(!kept.contains(&key) && !kept.contains("hemmelig"), "{kept}");
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(user(&["add", "dorte", "--proxy"], "").0);
@@ -45,6 +45,13 @@ async fn users_are_added_listed_and_removed_and_no_secret_is_an_argument_or_is_k
     let (is_well, said) = user(&["list"], "");
     assert!(!is_well && said.contains("line 2: the secret is no argon2 hash"), "{said}");
     assert!(!said.contains("hemmelig kode"), "{said}");
+    fs::write(&path, "# form 2\nbo = { hash = \"x\" }\n").unwrap();
+    let (is_well, said) = user(&["list"], "");
+    assert!(!is_well && said.contains("line 1: the file has the form 2"), "{said}");
+    assert!(said.contains("a newer version of the program wrote it"), "{said}");
+    // Files of the builds before this line was written have none.
+    fs::write(&path, "bo:-:*\n").unwrap();
+    assert_eq!(user(&["list"], "").1, "bo  proxy  *\n");
     let (is_well, said) = run(folder.path(), &["user", "list"], &[]);
     assert!(!is_well && said.contains("set BRIDGE_USERS_FILE"), "{said}");
 }

@@ -4,6 +4,7 @@ mod blocks;
 mod changes;
 mod clocks;
 mod damage;
+mod earlier;
 mod folder;
 mod properties;
 mod revisions;
