@@ -237,6 +237,11 @@ def alert_logic(rules):
         [series(f"{bridge}disk_damaged_files_total", "0x29 2x200", **up)],
         ("20m", []), ("35m", [{}]),
     )
+    yield case(
+        "jobindsats_programfejl",
+        [series(f"{bridge}panics_total", "0x29 1x200", **up)],
+        ("20m", []), ("35m", [{}]),
+    )
     unready = dict(route="/readyz", method="GET")
     yield case(
         "jobindsats_ikke_klar",
