@@ -41,16 +41,20 @@ async function reads(page, words) {
   assert.ok(!html.includes(password) && !html.includes('grant='), 'no secret is on the page');
 }
 
-for (const [what, options] of [['nobody', {}], ['a wrong password', { httpCredentials: { username, password: `${password}x` } }]]) {
-  await visiting(options, async (page) => {
-    const answer = await page.goto(`${service}/`);
-    assert.equal(answer.status(), 401, what);
-    assert.match(answer.headers()['www-authenticate'], /^Basic realm="Jobindsats"/);
-    assert.match(await page.textContent('main'), /Log ind|forkert/);
-    const isStyled = await page.evaluate(() => getComputedStyle(document.querySelector('header')).display !== 'inline' && document.styleSheets.length > 0);
-    assert.ok(isStyled, 'the page that asks has its styles');
-  });
-}
+// Chromium without a window shows nothing of an answer that asks for a password, so it is read.
+await visiting({}, async (page) => {
+  const answer = await page.request.get(`${service}/`, { headers: { Accept: 'text/html' } });
+  assert.equal(answer.status(), 401);
+  assert.match(answer.headers()['www-authenticate'], /^Basic realm="Jobindsats"/);
+  assert.match(await answer.text(), /Log ind/);
+});
+await visiting({ httpCredentials: { username, password: `${password}x` } }, async (page) => {
+  const answer = await page.goto(`${service}/`);
+  assert.equal(answer.status(), 401);
+  assert.match(await page.textContent('main'), /forkert/);
+  const isStyled = await page.evaluate(() => getComputedStyle(document.querySelector('header')).display !== 'inline' && document.styleSheets.length > 0);
+  assert.ok(isStyled, 'the page that asks has its styles');
+});
 // What is asked without a password first is answered 401, and asked again with it.
 const asked = (faults) => faults.filter((fault) => !fault.startsWith('401 '));
 assert.deepEqual(asked(await visiting({ httpCredentials: { username, password } }, (page) => reads(page, 'sygedagpenge varighed'))), []);
