@@ -270,7 +270,7 @@ async fn parts(settings: Settings) -> Result<(service::Parts, Option<Simulator>)
     Ok((service::assemble(&command_options(settings, upstream))?, simulator))
 }
 
-/// The options of commands that serve nobody; the service differs in a few.
+/// The options of commands that serve nobody.
 fn command_options(settings: Settings, upstream: UpstreamChoice) -> ServiceOptions {
     ServiceOptions {
         settings: settings.bridge,
