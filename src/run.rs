@@ -12,12 +12,9 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::budget::work::PROCESSOR_TIME;
 use crate::clock::Clock;
-use crate::observe::traces::Traces;
 use crate::probe::{self, CallerOptions};
-use crate::refresh::indicators::Pace;
-use crate::refresh::read_ahead::{Budget, TablesReport};
+use crate::refresh::read_ahead::TablesReport;
 use crate::refresh::sync::keeper::SyncScope;
 use crate::run::upstream::choose_upstream;
 use crate::service::{self, ServiceOptions, UpstreamChoice};
@@ -25,7 +22,6 @@ use crate::settings::described;
 use crate::settings::{self, LogFormat, Settings};
 use crate::simulator::{self, DumpExtent, DumpOptions, Longer, Simulator, SimulatorOptions, Variant};
 use crate::unix::{self, StopSignals};
-use crate::web::connections::Timeouts;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -272,18 +268,8 @@ async fn parts(settings: Settings) -> Result<(service::Parts, Option<Simulator>)
 
 /// The options of commands that serve nobody.
 fn command_options(settings: Settings, upstream: UpstreamChoice) -> ServiceOptions {
-    ServiceOptions {
-        settings: settings.bridge,
-        upstream,
-        clock: Clock::default(),
-        pace: Pace::default(),
-        ahead: Budget::default(),
-        processor_time: PROCESSOR_TIME,
-        workers: Some(1),
-        timeouts: Timeouts::default(),
-        traces: Traces::default(),
-        background: false,
-    }
+    let options = ServiceOptions::new(settings.bridge, upstream);
+    ServiceOptions { workers: Some(1), background: false, ..options }
 }
 
 /// Asks what is uncertain about the upstream, and writes the answers where people and a running service find them.

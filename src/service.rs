@@ -19,7 +19,7 @@ use crate::answer::Answerer;
 use crate::budget;
 use crate::budget::answers::AnswerMemory;
 use crate::budget::upstream::{Requester, UpstreamBudgets};
-use crate::budget::work::Workers;
+use crate::budget::work::{PROCESSOR_TIME, Workers};
 use crate::clock::Clock;
 use crate::disk;
 use crate::feed::origin::Origin;
@@ -97,6 +97,25 @@ pub struct ServiceOptions {
     pub traces: Traces,
     /// Whether tables and indicators are read in the background.
     pub background: bool,
+}
+
+impl ServiceOptions {
+    /// As the service starts unless something else is said.
+    #[must_use]
+    pub fn new(settings: BridgeSettings, upstream: UpstreamChoice) -> Self {
+        Self {
+            settings,
+            upstream,
+            clock: Clock::default(),
+            pace: Pace::default(),
+            ahead: Budget::default(),
+            processor_time: PROCESSOR_TIME,
+            workers: None,
+            timeouts: Timeouts::default(),
+            traces: Traces::default(),
+            background: true,
+        }
+    }
 }
 
 /// Why the service cannot start.

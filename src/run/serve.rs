@@ -7,18 +7,13 @@ use tokio::time::MissedTickBehavior;
 
 use super::upstream::choose_upstream;
 use super::{Outcome, log};
-use crate::budget::work::PROCESSOR_TIME;
-use crate::clock::Clock;
 use crate::observe::panics;
 use crate::observe::readiness;
 use crate::observe::traces::Traces;
-use crate::refresh::indicators::Pace;
-use crate::refresh::read_ahead::Budget;
 use crate::service::{self, Service, ServiceOptions};
 use crate::settings::Settings;
 use crate::unix::systemd::ServiceManager;
 use crate::unix::{ReloadSignal, StopSignals};
-use crate::web::connections::Timeouts;
 use crate::web::readiness::reasons;
 
 /// How often the service manager is told how the service is, at least.
@@ -42,18 +37,7 @@ pub async fn serve(arguments: ServeArguments) -> Outcome {
     let traces = settings.collector.as_deref().map_or(Ok(Traces::default()), Traces::to)?;
     let (upstream, simulator) = choose_upstream(&settings, arguments.simulator).await?;
     let origin = upstream.origin.name.clone();
-    let options = ServiceOptions {
-        settings: settings.bridge,
-        upstream,
-        clock: Clock::default(),
-        pace: Pace::default(),
-        ahead: Budget::default(),
-        processor_time: PROCESSOR_TIME,
-        workers: None,
-        timeouts: Timeouts::default(),
-        traces,
-        background: true,
-    };
+    let options = ServiceOptions { traces, ..ServiceOptions::new(settings.bridge, upstream) };
     let mut service = service::start(options).await?;
     let (address, public) = (service.address, service.public_url());
     tracing::info!(%address, origin, "serving; paste {public}/odata/ into Excel");

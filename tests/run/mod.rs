@@ -9,19 +9,14 @@ mod users;
 use std::fs;
 use std::path::Path;
 
-use jobindsats_bridge::budget::work::PROCESSOR_TIME;
 use jobindsats_bridge::clock::Clock;
 use jobindsats_bridge::feed::origin::Origin;
-use jobindsats_bridge::observe::traces::Traces;
-use jobindsats_bridge::refresh::indicators::Pace;
-use jobindsats_bridge::refresh::read_ahead::Budget;
 use jobindsats_bridge::run::check::{Report, check};
 use jobindsats_bridge::service::{ServiceOptions, UpstreamChoice};
 use jobindsats_bridge::settings::BridgeSettings;
 use jobindsats_bridge::settings::key::ApiKey;
 use jobindsats_bridge::simulator::{self, SimulatorOptions};
 use jobindsats_bridge::upstream::retry::Retry;
-use jobindsats_bridge::web::connections::Timeouts;
 use serde_json::Value;
 
 use crate::kill::process::{Bridge, origin_folder, run};
@@ -110,26 +105,18 @@ async fn check_tries_the_key_with_one_call_if_it_is_asked_to() {
 
 /// The options of a service with a key.
 fn options(folder: &Path, url: &str, key: &str, clock: &Clock) -> ServiceOptions {
-    ServiceOptions {
-        settings: BridgeSettings { data_dir: folder.to_owned(), ..BridgeSettings::default() },
-        upstream: UpstreamChoice {
-            origin: Origin { name: "upstream".to_owned(), is_simulator: false, description: None },
-            folder: "upstream".to_owned(),
-            url: url.to_owned(),
-            key: Some(ApiKey::new(key).unwrap()),
-            key_file: None,
-            closed_hour: false,
-            retry: Retry::default(),
-        },
-        clock: clock.clone(),
-        pace: Pace::default(),
-        ahead: Budget::default(),
-        processor_time: PROCESSOR_TIME,
-        workers: Some(1),
-        timeouts: Timeouts::default(),
-        traces: Traces::default(),
-        background: false,
-    }
+    let settings = BridgeSettings { data_dir: folder.to_owned(), ..BridgeSettings::default() };
+    let upstream = UpstreamChoice {
+        origin: Origin { name: "upstream".to_owned(), is_simulator: false, description: None },
+        folder: "upstream".to_owned(),
+        url: url.to_owned(),
+        key: Some(ApiKey::new(key).unwrap()),
+        key_file: None,
+        closed_hour: false,
+        retry: Retry::default(),
+    };
+    let clock = clock.clone();
+    ServiceOptions { clock, workers: Some(1), background: false, ..ServiceOptions::new(settings, upstream) }
 }
 
 #[tokio::test]

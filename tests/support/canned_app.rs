@@ -2,15 +2,11 @@
 
 use jobindsats_bridge::clock::Clock;
 use jobindsats_bridge::feed::origin::Origin;
-use jobindsats_bridge::observe::traces::Traces;
-use jobindsats_bridge::refresh::indicators::Pace;
-use jobindsats_bridge::refresh::read_ahead::Budget;
 use jobindsats_bridge::refresh::sync::keeper::SyncScope;
 use jobindsats_bridge::service::{self, Service, ServiceOptions, UpstreamChoice};
 use jobindsats_bridge::settings::BridgeSettings;
 use jobindsats_bridge::settings::key::ApiKey;
 use jobindsats_bridge::upstream::retry::Retry;
-use jobindsats_bridge::web::connections::Timeouts;
 use reqwest::Client;
 use tempfile::TempDir;
 
@@ -40,25 +36,20 @@ impl CannedApp {
             data_dir: folder.path().to_owned(),
             ..BridgeSettings::default()
         };
+        let upstream_choice = UpstreamChoice {
+            origin: Origin { name: "canned".to_owned(), is_simulator: false, description: None },
+            folder: "canned".to_owned(),
+            url: upstream.url.clone(),
+            key: Some(ApiKey::new(key).unwrap()),
+            key_file: None,
+            closed_hour: false,
+            retry: Retry { pauses: Vec::new(), jitter: 0.0 },
+        };
         let options = ServiceOptions {
-            settings,
-            upstream: UpstreamChoice {
-                origin: Origin { name: "canned".to_owned(), is_simulator: false, description: None },
-                folder: "canned".to_owned(),
-                url: upstream.url.clone(),
-                key: Some(ApiKey::new(key).unwrap()),
-                key_file: None,
-                closed_hour: false,
-                retry: Retry { pauses: Vec::new(), jitter: 0.0 },
-            },
             clock: Clock::fixed(morning()),
-            pace: Pace::default(),
-            ahead: Budget::default(),
-            processor_time: jobindsats_bridge::budget::work::PROCESSOR_TIME,
             workers: Some(1),
-            timeouts: Timeouts::default(),
-            traces: Traces::default(),
             background: false,
+            ..ServiceOptions::new(settings, upstream_choice)
         };
         let service = service::start(options).await.unwrap();
         let _ = service.state.catalogue.sync(SyncScope::All, 1, |_| {}).await;
