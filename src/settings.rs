@@ -308,7 +308,7 @@ fn switch<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> 
 
 /// The name of a header that has no meaning of its own in HTTP or for this program, so that no client sends it and it can be taken away.
 fn own_header<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<HeaderName>, D::Error> {
-    const TAKEN: [&str; 14] = [
+    const TAKEN: [&str; 17] = [
         "authorization",
         "connection",
         "content-encoding",
@@ -322,7 +322,10 @@ fn own_header<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Heade
         "origin",
         "prefer",
         "range",
+        "traceparent",
         "transfer-encoding",
+        "user-agent",
+        "x-request-id",
     ];
     const TAKEN_WITH_THIS_BEGINNING: [&str; 6] =
         ["accept", "access-control-", "if-", "odata-", "proxy-", "x-forwarded-for"];
@@ -595,6 +598,9 @@ mod tests {
             ("BRIDGE_USER_HEADER", "if-none-match", "such as X-Forwarded-User"),
             ("BRIDGE_USER_HEADER", "OData-MaxVersion", "such as X-Forwarded-User"),
             ("BRIDGE_USER_HEADER", "X-Forwarded-For", "such as X-Forwarded-User"),
+            ("BRIDGE_USER_HEADER", "User-Agent", "such as X-Forwarded-User"),
+            ("BRIDGE_USER_HEADER", "traceparent", "such as X-Forwarded-User"),
+            ("BRIDGE_USER_HEADER", "X-Request-Id", "such as X-Forwarded-User"),
             ("BRIDGE_USER_HEADER", "X-Forwarded-User", "set BRIDGE_TRUSTED_PROXIES"),
             ("BRIDGE_CORS_ORIGINS", "*", "such as https://tal.kommune.example"),
             ("BRIDGE_CORS_ORIGINS", "null", "such as https://tal.kommune.example"),

@@ -19,15 +19,13 @@ use futures_util::FutureExt;
 use tracing::{Instrument, Span, field};
 
 use super::access_log::{self, Entry};
-use super::{client, respond};
+use super::{client, respond, routes};
 use crate::fetch::error::FetchError;
 use crate::observe::request::{RequestId, RequestRecord};
 use crate::observe::traces::{Parent, Received};
 use crate::odata::version::Version;
 use crate::web::state::AppState;
 
-/// The paths that Prometheus reads.
-const SCRAPES: &str = "/metrics";
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
@@ -67,7 +65,7 @@ pub async fn observe<B: MessageBody + 'static>(
     };
     let status = response.as_ref().map_or(500, |response| response.status().as_u16());
     if let Some(state) = state
-        && !route.as_deref().is_some_and(|route| route.starts_with(SCRAPES))
+        && !route.as_deref().is_some_and(|route| route.starts_with(routes::SCRAPED))
     {
         state.metrics.http_request(route.as_deref(), method.as_str(), status, began.elapsed());
     }
