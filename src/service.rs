@@ -479,10 +479,10 @@ impl Service {
     pub fn reload(&self) -> Vec<ReloadError> {
         self.learnt.read_dialect();
         let key = self.client.reread_key().map_err(ReloadError::Key);
-        let sign_in = self.state.sign_in.reload().map_err(ReloadError::SignIn);
+        let sign_in = self.state.sign_in.reload().into_iter().map(ReloadError::SignIn);
         let definitions = definitions(&self.settings).map_err(ReloadError::Indicators);
         let indicators = definitions.map(|definitions| self.state.indicators.redefine(&definitions));
-        let faults: Vec<_> = [key, sign_in, indicators].into_iter().filter_map(Result::err).collect();
+        let faults: Vec<_> = key.err().into_iter().chain(sign_in).chain(indicators.err()).collect();
         let succeeded_at = faults.is_empty().then(|| self.state.clock.now());
         self.state.metrics.configuration_read(succeeded_at);
         faults

@@ -6,6 +6,7 @@ pub mod issuer;
 mod judge;
 pub mod link;
 pub mod name;
+mod password_file;
 pub mod reader;
 pub mod secret;
 pub mod token;
@@ -13,9 +14,7 @@ mod turns;
 pub mod users_file;
 
 use std::fmt;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use secrecy::{ExposeSecret, SecretString};
@@ -31,6 +30,7 @@ use issuer::{Issuer, SetupError};
 use judge::Judge;
 use link::Links;
 use name::UserName;
+use password_file::PasswordFileError;
 use reader::{Identity, Reader};
 use secret::{KeyHash, normalised};
 use token::{Accepted, TokenError};
@@ -44,9 +44,6 @@ const GUESSES_PER_HOUR: u64 = 60;
 const KEYS: &str = "#keys";
 const METRICS: &str = "#metrics";
 const NO_NAME: &str = "#none";
-
-/// The most bytes of a file with a password.
-const LONGEST_PASSWORD_FILE: u64 = 4096;
 
 /// What a request shows of who it is.
 #[derive(Clone, Default)]
@@ -110,7 +107,7 @@ pub struct SignIn {
 /// Who may read, as the files said it when they were read, and the guesses that were judged since: they are replaced together, so that no
 /// password is remembered longer than its user.
 struct Known {
-    users: Users,
+    users: Arc<Users>,
     /// What is kept of the password of metrics.
     metrics: Option<KeyHash>,
     judge: Judge,
@@ -127,10 +124,8 @@ impl fmt::Debug for SignIn {
 pub enum OpenError {
     #[error("BRIDGE_USERS_FILE: {0}")]
     Users(#[from] UsersFileError),
-    #[error("BRIDGE_METRICS_PASSWORD_FILE: the file that it names cannot be read: {0}")]
-    Metrics(io::Error),
-    #[error("BRIDGE_METRICS_PASSWORD_FILE: the file is empty; expected a password on one line")]
-    NoMetricsPassword,
+    #[error("BRIDGE_METRICS_PASSWORD_FILE: {0}")]
+    Metrics(#[from] PasswordFileError),
     #[error("BRIDGE_TOKEN_ISSUER: {0}")]
     Issuer(#[from] SetupError),
     #[error("the system gives no random numbers: {0}")]
@@ -138,12 +133,13 @@ pub enum OpenError {
 }
 
 impl Files {
-    fn users(&self) -> Result<Users, OpenError> {
-        Ok(self.users.as_deref().map(Users::read).transpose()?.unwrap_or_default())
+    fn users(&self) -> Result<Arc<Users>, OpenError> {
+        Ok(self.users.as_deref().map(Users::read).transpose()?.unwrap_or_default().into())
     }
 
     fn metrics(&self) -> Result<Option<KeyHash>, OpenError> {
-        self.metrics_password.as_deref().map(read_password).transpose()
+        let password = self.metrics_password.as_deref().map(password_file::read).transpose()?;
+        Ok(password.as_ref().map(KeyHash::of))
     }
 }
 
@@ -162,21 +158,27 @@ impl SignIn {
         Ok(Self { files, known, turns, guesses, links, issuer, clock })
     }
 
-    /// Reads the files again. What stands in one that cannot be used stays as it is, and the other is used: who is no longer a user must not
-    /// stay one because the password of metrics cannot be read.
-    ///
-    /// # Errors
-    /// When one cannot be read or has a wrong line.
-    pub fn reload(&self) -> Result<(), OpenError> {
-        let users = self.files.users()?;
-        let (metrics, fault) = match self.files.metrics() {
-            Ok(metrics) => (metrics, None),
-            Err(error) => (self.known().metrics.clone(), Some(error)),
-        };
-        let judge = Judge::new(Arc::clone(&self.guesses), self.clock.clone())?;
-        let known = Arc::new(Known { users, metrics, judge });
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
-        fault.map_or(Ok(()), Err)
+    /// Reads the files again. What stands in one that cannot be used stays as it was, and the other is used: who is no longer a user must
+    /// not stay one because the password of metrics cannot be read. Returns what is wrong with each.
+    #[must_use]
+    pub fn reload(&self) -> Vec<OpenError> {
+        let (earlier, mut faults) = (self.known(), Vec::new());
+        let users = self.files.users().unwrap_or_else(|fault| {
+            faults.push(fault);
+            Arc::clone(&earlier.users)
+        });
+        let metrics = self.files.metrics().unwrap_or_else(|fault| {
+            faults.push(fault);
+            earlier.metrics.clone()
+        });
+        match Judge::new(Arc::clone(&self.guesses), self.clock.clone()) {
+            Ok(judge) => {
+                let known = Arc::new(Known { users, metrics, judge });
+                *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
+            }
+            Err(fault) => faults.push(fault.into()),
+        }
+        faults
     }
 
     fn known(&self) -> Arc<Known> {
@@ -331,25 +333,10 @@ impl Known {
     }
 }
 
-/// What is kept of the password on the only line of a file.
-fn read_password(path: &Path) -> Result<KeyHash, OpenError> {
-    let facts = fs::metadata(path).map_err(OpenError::Metrics)?;
-    // A pipe may never end, and a device never does.
-    if !facts.is_file() || facts.len() > LONGEST_PASSWORD_FILE {
-        return Err(OpenError::Metrics(io::Error::other("it is no regular file of a password's length")));
-    }
-    let text: SecretString = fs::read_to_string(path).map_err(OpenError::Metrics)?.into();
-    let password = text.expose_secret().trim_start_matches('\u{feff}').trim_end_matches(['\r', '\n']);
-    if password.is_empty() {
-        Err(OpenError::NoMetricsPassword)
-    } else {
-        Ok(KeyHash::of(&normalised(password)))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::IpAddr;
+    use std::path::Path;
     use std::time::Duration;
 
     use super::*;

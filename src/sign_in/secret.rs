@@ -19,7 +19,7 @@ use crate::settings::redact::USER_KEY_BEGINS;
 /// The fewest characters of a password.
 const SHORTEST: usize = 8;
 /// The most bytes of a password.
-const LONGEST: usize = 1024;
+pub(super) const LONGEST: usize = 1024;
 const KEY_FORM: &str = "$sha256$";
 /// The most memory that one hash may take, in kilobytes. A file with greater demands would stop the service.
 const MOST_MEMORY: u32 = 256 * 1024;

@@ -206,7 +206,9 @@ async fn users_are_read_again_and_a_broken_line_changes_nothing() {
     assert_eq!(signed.anne("/odata/").await.status, 200);
     let right = std::fs::read_to_string(signed.users()).unwrap();
     std::fs::write(signed.users(), format!("{right}eva:hemmelig:*\n")).unwrap();
-    let error = signed.app.service.state.sign_in.reload().unwrap_err().to_string();
+    let faults = signed.app.service.reload();
+    assert_eq!(faults.len(), 1);
+    let error = faults[0].to_string();
     assert!(error.contains("line 5: the secret is no argon2 hash"), "{error}");
     assert!(!error.contains("hemmelig"), "{error}");
     assert_eq!(signed.anne("/odata/").await.status, 200);
@@ -240,6 +242,31 @@ async fn a_password_of_metrics_that_cannot_be_read_again_stays_and_keeps_no_user
     let changed = basic("prometheus", b"en anden kode");
     let scraped = signed.app.get_with("/metrics", &[("Authorization", &changed)]).await;
     assert!(scraped.text().contains(is_well));
+}
+
+#[actix_web::test]
+async fn a_password_of_metrics_is_read_again_though_the_users_cannot_be() {
+    let signed = SignedIn::start().await;
+    let users = std::fs::read_to_string(signed.users()).unwrap();
+    let metrics = signed.folder.path().join("metrics");
+    let scrape = async |password: &str| {
+        let header = basic("prometheus", password.as_bytes());
+        signed.app.get_with("/metrics", &[("Authorization", &header)]).await.status
+    };
+    std::fs::write(signed.users(), "eva:hemmelig:*\n").unwrap();
+    std::fs::write(&metrics, "en anden kode\n").unwrap();
+    let faults = signed.app.service.reload();
+    assert_eq!(faults.len(), 1);
+    assert!(faults[0].to_string().contains("BRIDGE_USERS_FILE"), "{}", faults[0]);
+    assert_eq!((scrape("en anden kode").await, scrape(SCRAPE_PASSWORD).await), (200, 401));
+    assert_eq!(signed.anne("/odata/").await.status, 200, "the earlier users stay");
+    std::fs::write(&metrics, "x".repeat(1025)).unwrap();
+    let told: Vec<String> = signed.app.service.reload().iter().map(ToString::to_string).collect();
+    assert!(told.len() == 2 && told[0].contains("BRIDGE_USERS_FILE"), "{told:?}");
+    assert!(told[1].contains("BRIDGE_METRICS_PASSWORD_FILE: the file holds no password"), "{told:?}");
+    assert_eq!((scrape("en anden kode").await, scrape("").await), (200, 401));
+    std::fs::write(signed.users(), users).unwrap();
+    assert_eq!(signed.app.service.reload().len(), 1);
 }
 
 #[actix_web::test]
@@ -330,10 +357,10 @@ async fn a_chain_of_links_ends_with_its_first_and_signing_in_begins_another() {
 async fn the_link_of_a_removed_user_leads_nowhere_and_those_of_others_go_on() {
     let signed = SignedIn::start().await;
     let next = first_page(&signed, "/odata/jobindsats/y25i01/Landet").await;
-    signed.app.service.state.sign_in.reload().unwrap();
+    assert!(signed.app.service.state.sign_in.reload().is_empty());
     assert_eq!(signed.app.get(&next).await.status, 200, "reading the users again ends no link");
     users_file::remove(&signed.users(), UserName::new("bo").unwrap()).unwrap();
-    signed.app.service.state.sign_in.reload().unwrap();
+    assert!(signed.app.service.state.sign_in.reload().is_empty());
     assert_eq!(signed.app.get(&next).await.code(), "LinkRefused");
 }
 
@@ -360,7 +387,7 @@ async fn a_new_key_ends_links_that_the_old_one_was_given() {
     users_file::remove(&signed.users(), bo()).unwrap();
     let secret = Secret::Key(KeyHash::of(&generate_key().unwrap()));
     users_file::add(&signed.users(), bo(), &secret, &Tables::All).unwrap();
-    signed.app.service.state.sign_in.reload().unwrap();
+    assert!(signed.app.service.state.sign_in.reload().is_empty());
     assert_eq!(signed.app.get(&next).await.code(), "LinkRefused");
 }
 
@@ -432,13 +459,15 @@ async fn what_is_printed_of_the_service_has_no_secret() {
 #[actix_web::test]
 async fn a_password_of_metrics_that_cannot_be_read_stops_the_start() {
     let folder = tempfile::tempdir().unwrap();
-    let empty = folder.path().join("empty");
-    std::fs::write(&empty, "\n").unwrap();
+    let (blank, long) = (folder.path().join("blank"), folder.path().join("long"));
+    std::fs::write(&blank, " \n").unwrap();
+    std::fs::write(&long, "x".repeat(1025)).unwrap();
     for (path, why) in [
         (folder.path(), "no regular file"),
         (std::path::Path::new("/dev/zero"), "no regular file"),
         (&folder.path().join("none"), "No such file"),
-        (&empty, "the file is empty"),
+        (&blank, "the file holds no password; expected one line of at most 1024 bytes"),
+        (&long, "the file holds no password"),
     ] {
         let settings = [("BRIDGE_METRICS_PASSWORD_FILE", path.to_str().unwrap())];
         let (is_well, said) = run(folder.path(), &["serve"], &settings);
