@@ -49,13 +49,35 @@ impl HourlyBudget {
         let mut all = self.spent();
         // Clients that have spent nothing for an hour are removed, so that the map does not grow without bound.
         all.retain(|_, spent| spent.come_to(minute(now)));
-        let spent = all.entry(client).or_default();
-        if spent.total.saturating_add(amount) <= self.limit {
-            spent.add(minute(now), amount);
+        self.fits(all.get(&client), amount, now)?;
+        all.entry(client).or_default().add(minute(now), amount);
+        Ok(())
+    }
+
+    /// Refuses as [`Self::spend`] would, and spends nothing.
+    ///
+    /// # Errors
+    /// When less than that is left.
+    pub fn check(&self, client: Option<Client>, amount: u64) -> Result<(), Exhausted> {
+        let now = self.clock.now();
+        let mut all = self.spent();
+        let spent = all.get_mut(&client);
+        let spent = spent.map(|spent| {
+            spent.come_to(minute(now));
+            &*spent
+        });
+        self.fits(spent, amount, now)
+    }
+
+    /// Whether that much is left to who has spent that; a refusal is counted.
+    fn fits(&self, spent: Option<&Spent>, amount: u64, now: DateTime<Utc>) -> Result<(), Exhausted> {
+        let total = spent.map_or(0, |spent| spent.total);
+        if total.saturating_add(amount) <= self.limit {
             return Ok(());
         }
         self.refusals.fetch_add(1, Ordering::Relaxed);
-        let retry_after = (amount <= self.limit).then(|| spent.wait(now, self.limit - amount));
+        let left = self.limit.checked_sub(amount);
+        let retry_after = left.map(|left| spent.map_or(Duration::ZERO, |spent| spent.wait(now, left)));
         Err(Exhausted { resource: self.resource, share: self.share, limit: self.limit, retry_after })
     }
 
@@ -64,13 +86,6 @@ impl HourlyBudget {
         if let Some(spent) = self.spent().get_mut(&client) {
             spent.take_back(amount);
         }
-    }
-
-    /// Whether a client has spent something within the hour.
-    #[must_use]
-    pub fn has_spent(&self, client: Client) -> bool {
-        let now = minute(self.clock.now());
-        self.spent().get_mut(&Some(client)).is_some_and(|spent| spent.come_to(now))
     }
 
     fn spent(&self) -> MutexGuard<'_, HashMap<Option<Client>, Spent>> {
@@ -190,10 +205,10 @@ mod tests {
         assert!(budget.spend(client(1), 1).is_err());
         budget.spend(client(2), 1).unwrap();
         assert_eq!((budget.used(), budget.spent().len()), (2, 2));
-        let have_spent = |numbers: [u8; 3]| numbers.map(|number| budget.has_spent(client(number).unwrap()));
-        assert_eq!(have_spent([1, 2, 3]), [true, true, false]);
+        let have_left = |amount| [1, 2, 3].map(|number| budget.check(client(number), amount).is_ok());
+        assert_eq!((have_left(1), have_left(2)), ([false, true, true], [false, false, true]));
         clock.advance(62 * MINUTE);
-        assert_eq!(have_spent([1, 2, 3]), [false; 3]);
+        assert_eq!(have_left(2), [true; 3]);
         assert_eq!((budget.used(), budget.spent().len()), (0, 0));
     }
 
@@ -201,7 +216,23 @@ mod tests {
     fn what_is_more_than_all_of_it_never_fits() {
         let (_, budget) = budget(Share::Client, 2);
         assert_eq!(budget.spend(client(1), 3).unwrap_err().retry_after, None);
+        assert_eq!(budget.check(client(1), 3).unwrap_err().retry_after, None);
         assert_eq!(budget.used(), 0, "what was refused was not spent");
+    }
+
+    #[test]
+    fn what_is_asked_beforehand_is_refused_alike_counted_and_not_spent() {
+        let (clock, budget) = budget(Share::Client, 2);
+        budget.spend(client(1), 1).unwrap();
+        for _ in 0..3 {
+            budget.check(client(1), 1).unwrap();
+        }
+        budget.spend(client(1), 1).unwrap();
+        let asked = budget.check(client(1), 1).unwrap_err();
+        assert_eq!(asked, budget.spend(client(1), 1).unwrap_err());
+        assert_eq!((budget.used(), budget.refusals()), (2, 2));
+        clock.advance(asked.retry_after.unwrap());
+        budget.check(client(1), 2).unwrap();
     }
 
     #[test]

@@ -310,15 +310,20 @@ impl SignIn {
         let is_right = match known.judge.remembered(&guess) {
             Some(is_right) => is_right,
             None => {
-                let has_guessed_wrong = self.guesses.has_spent(client);
-                let turn = self.turns.turn(client, has_guessed_wrong).await.ok_or(SignInError::Busy)?;
+                // Who has none left is told so without waiting.
+                self.guesses.check(Some(client), 1)?;
+                let turn = self.turns.turn(client).await.ok_or(SignInError::Busy)?;
                 let (known, name) = (Arc::clone(&known), name.clone());
                 // It goes on if the client leaves: what was found is remembered, and the turn is held until then.
                 let judged = request::spawn_blocking(move || {
                     let _turn = turn;
                     known.judge.judge(guess, client, || known.users.is_password(&name, &password))
                 });
-                judged.await.map_err(|_| SignInError::Busy)??
+                let is_right = judged.await.map_err(|_| SignInError::Busy)??;
+                if is_right {
+                    self.turns.signed_in(client);
+                }
+                is_right
             }
         };
         known.users.named(&name).filter(|_| is_right).ok_or(SignInError::Wrong)
@@ -349,6 +354,10 @@ mod tests {
         Credentials::Password { name: "anne".to_owned(), password: format!("gæt {number}").into() }
     }
 
+    fn right() -> Credentials {
+        Credentials::Password { name: "anne".to_owned(), password: "hemmelig kode".to_owned().into() }
+    }
+
     /// Of one user, `anne`, whose password is `hemmelig kode`.
     fn sign_in(folder: &Path) -> SignIn {
         let path = folder.join("users");
@@ -364,10 +373,33 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let turns = Turns::waited_for(Duration::from_millis(20));
         let sign_in = SignIn { turns, ..sign_in(folder.path()) };
-        let held = [sign_in.turns.turn(client(1), false).await, sign_in.turns.turn(client(2), false).await];
+        let held = sign_in.turns.turn(client(1)).await;
         assert_eq!(sign_in.reader(&guess(1), client(3)).await, Err(SignInError::Busy));
         drop(held);
         assert_eq!(sign_in.reader(&guess(1), client(3)).await, Err(SignInError::Wrong));
+    }
+
+    #[tokio::test]
+    async fn who_has_signed_in_does_not_wait_for_strangers_and_who_guessed_wrong_is_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let turns = Turns::waited_for(Duration::from_millis(20));
+        let sign_in = SignIn { turns, ..sign_in(folder.path()) };
+        assert!(sign_in.reader(&right(), client(3)).await.is_ok());
+        assert_eq!(sign_in.reader(&guess(1), client(4)).await, Err(SignInError::Wrong));
+        let _stranger = sign_in.turns.turn(client(2)).await.unwrap();
+        assert_eq!(sign_in.reader(&guess(2), client(3)).await, Err(SignInError::Wrong));
+        assert_eq!(sign_in.reader(&guess(3), client(4)).await, Err(SignInError::Busy));
+    }
+
+    #[tokio::test]
+    async fn who_has_no_guess_left_is_told_so_without_waiting() {
+        let folder = tempfile::tempdir().unwrap();
+        let sign_in = SignIn { turns: Turns::waited_for(Duration::ZERO), ..sign_in(folder.path()) };
+        sign_in.guesses.spend(Some(client(1)), GUESSES_PER_HOUR).unwrap();
+        let _stranger = sign_in.turns.turn(client(2)).await.unwrap();
+        let told = sign_in.reader(&guess(1), client(1)).await;
+        assert!(matches!(told, Err(SignInError::TooManyGuesses(_))), "{told:?}");
+        assert_eq!(sign_in.reader(&guess(1), client(3)).await, Err(SignInError::Busy));
     }
 
     #[tokio::test]
@@ -387,9 +419,7 @@ mod tests {
             let by = client(u8::try_from(2 + number % 200).unwrap());
             assert_eq!(sign_in.reader(&key, by).await, Err(SignInError::Wrong));
         }
-        let right =
-            Credentials::Password { name: "anne".to_owned(), password: "hemmelig kode".to_owned().into() };
-        assert!(sign_in.reader(&right, client(250)).await.is_ok());
+        assert!(sign_in.reader(&right(), client(250)).await.is_ok());
         assert!(matches!(sign_in.reader(&guess(0), client(1)).await, Err(SignInError::Wrong)), "remembered");
         let told = sign_in.reader(&guess(20_000), client(1)).await;
         assert!(matches!(told, Err(SignInError::TooManyGuesses(_))));

@@ -37,8 +37,8 @@ class Service:
 
 
 def unset() -> dict[str, str]:
-    """The environment without settings of the bridge: no key of the caller's reaches a program that is measured."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("BRIDGE_", "JOBINDSATS_"))}
+    """The environment without settings of the bridge: no key and no clock of the caller's reaches a program that is measured."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("BRIDGE_", "JOBINDSATS_", "FAKETIME"))}
 
 
 def listens(port: int) -> bool:
