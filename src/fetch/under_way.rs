@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::{BoxFuture, FutureExt, Shared};
+use tokio::sync::oneshot;
 
 use crate::budget::upstream::Requester;
 use crate::budget::{Exhausted, Share};
@@ -59,7 +60,7 @@ impl UnderWay {
         pending.clone()
     }
 
-    /// Starts a request. It is listed until its figures are in store, or it has failed.
+    /// Starts a request. It is listed until its figures are in store, or its task has ended in whatever other way.
     pub fn start(
         &self,
         measurement: &Arc<Measurement>,
@@ -68,17 +69,9 @@ impl UnderWay {
         caller: Caller,
         bring: impl Future<Output = Brought> + Send + 'static,
     ) -> Awaited {
-        let (under_way, table, of_task) = (self.clone(), measurement.id.clone(), caller.clone());
-        // Held until it is listed: the task takes it from the list when it is done.
-        let mut tables = self.tables();
-        let task = tokio::spawn(async move {
-            let brought = bring.await;
-            under_way.remove(&table, &of_task);
-            brought
-        });
-        caller.set_task(task.abort_handle());
-        let brought = async move { task.await.unwrap_or(Err(FetchError::Interrupted)) }.boxed().shared();
-        tables.entry(measurement.id.clone()).or_default().push(PendingRequest {
+        let (told, brought) = oneshot::channel();
+        let brought = async { brought.await.unwrap_or(Err(FetchError::Interrupted)) }.boxed().shared();
+        self.tables().entry(measurement.id.clone()).or_default().push(PendingRequest {
             revision,
             key: CellKey::of(measurement, chunk),
             figures: figures_of(measurement, chunk),
@@ -86,6 +79,15 @@ impl UnderWay {
             brought: brought.clone(),
             caller: caller.clone(),
         });
+        let (under_way, table) = (self.clone(), measurement.id.clone());
+        let listed = Listed { under_way, table, caller: caller.clone() };
+        let task = tokio::spawn(async move {
+            let brought = bring.await;
+            drop(listed);
+            // Those who wait may all have left.
+            let _ = told.send(brought);
+        });
+        caller.set_task(task.abort_handle());
         Awaited { brought, waiter: Waiter { under_way: self.clone(), table: measurement.id.clone(), caller } }
     }
 
@@ -143,6 +145,19 @@ impl Awaited {
     }
 }
 
+/// The place of a request in the list. Its task owns it, so that it ends with it also if that panics or is aborted.
+struct Listed {
+    under_way: UnderWay,
+    table: MeasurementId,
+    caller: Caller,
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        self.under_way.remove(&self.table, &self.caller);
+    }
+}
+
 /// One who waits for a request, until this is dropped.
 struct Waiter {
     under_way: UnderWay,
@@ -155,5 +170,59 @@ impl Drop for Waiter {
         if self.caller.leave() {
             self.under_way.remove(&self.table, &self.caller);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::time::{Duration, Instant};
+
+    use tokio::runtime::Runtime;
+
+    use super::*;
+    use crate::catalogue::id::PeriodTypeId;
+    use crate::plan::fixture::table;
+
+    /// Starts a request for one figure of the table.
+    fn start(
+        under_way: &UnderWay,
+        table: &Arc<Measurement>,
+        bring: impl Future<Output = Brought> + Send + 'static,
+    ) -> Awaited {
+        let period_type = PeriodTypeId::from("M");
+        let chunk = Chunk { period_type, periods: vec![0], dimensions: Vec::new(), measures: vec![0] };
+        let revision = Revision { update_latest: None, changed_at: None };
+        under_way.start(table, &chunk, revision, Caller::new(Requester::Service, 1), bring)
+    }
+
+    #[test]
+    fn a_request_whose_task_panics_is_listed_no_longer_and_those_who_wait_are_told() {
+        let (runtime, under_way, table) = (Runtime::new().unwrap(), UnderWay::default(), Arc::new(table()));
+        runtime.block_on(async {
+            let awaited = start(&under_way, &table, async { panic!("a test wants this") });
+            let other = start(&under_way, &table, pending());
+            assert!(matches!(awaited.result(Requester::Service).await, Err(FetchError::Interrupted)));
+            let began = Instant::now();
+            while under_way.of_table(&table.id).len() > 1 {
+                assert!(began.elapsed() < Duration::from_secs(10), "it is listed still");
+                tokio::task::yield_now().await;
+            }
+            assert!(under_way.of_table(&table.id)[0].caller.is(&other.waiter.caller), "the other goes on");
+        });
+    }
+
+    #[test]
+    fn a_request_whose_task_ends_with_its_runtime_is_listed_no_longer() {
+        let (runtime, under_way, table) = (Runtime::new().unwrap(), UnderWay::default(), Arc::new(table()));
+        let waits = runtime.block_on(async { start(&under_way, &table, pending()) });
+        assert_eq!(under_way.of_table(&table.id).len(), 1);
+        let handle = runtime.handle().clone();
+        drop(runtime);
+        assert!(under_way.of_table(&table.id).is_empty(), "aborted while it ran");
+        let _within = handle.enter();
+        let late = start(&under_way, &table, pending());
+        assert!(under_way.of_table(&table.id).is_empty(), "never begun");
+        drop((waits, late));
     }
 }
