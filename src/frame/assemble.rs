@@ -156,13 +156,15 @@ impl<'a> Assembly<'a> {
         Frame { batch, columns: columns_of_set, sort_key, held: vec![held] }.in_place()
     }
 
-    /// How much memory the rows of a block will take while they are assembled: a figure has sixteen bytes, all else less.
+    /// How much memory the rows of a block will take while they are assembled: a figure has sixteen bytes, all else less. In the long form
+    /// figures are also made alike, and taken in turn by their places.
     fn estimated_bytes(&self, block: &dyn Block) -> u64 {
-        let rows = match self.source.form {
-            CellForm::Long => block.row_count() * self.measures.len(),
-            CellForm::Wide => block.row_count(),
+        let columns = self.needed.len() + self.axes.len();
+        let values = match self.source.form {
+            CellForm::Long => block.row_count() * self.measures.len() * (columns + 2),
+            CellForm::Wide => block.row_count() * columns,
         };
-        (rows * (self.needed.len() + self.axes.len()) * size_of::<i128>()) as u64
+        (values * size_of::<i128>()) as u64
     }
 
     /// Whether a column is made of figures. Rows of the wide form may show none.
@@ -364,8 +366,13 @@ impl<'a> Rows<'a> {
 }
 
 /// The figures of all columns in one: those of the first row, then those of the next.
+///
+/// # Errors
+/// When a column is none of figures.
 fn in_turn(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef, FrameError> {
-    let columns = figures::alike(&columns.iter().collect::<Vec<_>>()).unwrap_or_default();
+    let found = || columns.iter().map(|column| column.data_type().clone()).collect();
+    let alike = figures::alike(&columns.iter().collect::<Vec<_>>());
+    let columns = alike.ok_or_else(|| FrameError::NoFigures { found: found() })?;
     let places: Vec<_> = (0..rows).flat_map(|row| (0..columns.len()).map(move |at| (at, row))).collect();
     match columns.is_empty() {
         true => Ok(Arc::new(figures::column([]))),
@@ -402,4 +409,26 @@ fn gather(values: &dyn Array, positions: &UInt32Array) -> Result<ArrayRef, Frame
     let keys = ScalarBuffer::new(positions.values().inner().clone(), 0, positions.len());
     let keys = Int32Array::new(keys, texts.nulls().map(is_valid));
     Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(keys, Arc::new(texts.clone()))?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_taken_in_turn_and_a_column_of_another_type_is_an_error() {
+        let one = 10_i128.pow(18);
+        let of = |figures: [Option<i128>; 2]| figures::narrowed(&figures::column(figures));
+        let columns = [of([Some(one), None]), of([Some(one / 2), Some(3 * one)])];
+        let taken = in_turn(&columns, 2).unwrap();
+        let figures: Vec<_> = (0..4).map(|row| arrays::value_at(&taken, row).as_decimal()).collect();
+        assert_eq!(figures, ["1", "0.5", "", "3"].map(|figure| figure.parse().ok()));
+        assert_eq!(in_turn(&[], 2).unwrap().len(), 0);
+        let texts: ArrayRef = Arc::new(StringArray::from(vec!["1", "2"]));
+        let error = in_turn(&[columns[0].clone(), texts], 2).unwrap_err();
+        assert!(
+            matches!(error, FrameError::NoFigures { .. }) && error.to_string().contains("Utf8"),
+            "{error}"
+        );
+    }
 }

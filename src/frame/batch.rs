@@ -6,6 +6,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{Field, Schema};
 
 use super::error::FrameError;
+use crate::feed::figures::is_figures;
 
 /// A batch of these columns.
 pub(super) fn batch(
@@ -26,10 +27,16 @@ pub(super) fn allocated(batch: &RecordBatch) -> u64 {
 
 /// The memory of the rows alone. Of a slice, only its own rows count, except that dictionaries count whole.
 pub(super) fn bytes(batch: &RecordBatch) -> u64 {
-    let of_array = |array: &ArrayRef| {
-        array.to_data().get_slice_memory_size().unwrap_or_else(|_| array.get_array_memory_size())
-    };
-    batch.columns().iter().map(of_array).sum::<usize>() as u64
+    batch.columns().iter().map(bytes_of_array).sum()
+}
+
+/// The same of the columns of figures alone.
+pub(super) fn bytes_of_figures(batch: &RecordBatch) -> u64 {
+    batch.columns().iter().filter(|array| is_figures(array.data_type())).map(bytes_of_array).sum()
+}
+
+fn bytes_of_array(array: &ArrayRef) -> u64 {
+    array.to_data().get_slice_memory_size().unwrap_or_else(|_| array.get_array_memory_size()) as u64
 }
 
 /// The same rows with more columns at the end.

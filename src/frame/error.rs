@@ -21,6 +21,8 @@ pub enum FrameError {
     MissingCells { table: String, column: String },
     #[error("column {column} of the frame has the type {found}, which no value is read from")]
     UnreadableColumn { column: String, found: DataType },
+    #[error("a measure has a column of another type than figures: {found:?}")]
+    NoFigures { found: Vec<DataType> },
     #[error("a frame of {rows} rows is too large to sort")]
     TooManyRows { rows: usize },
     #[error(transparent)]
@@ -35,6 +37,7 @@ impl DescribeError for FrameError {
             Self::MissingColumn { .. }
             | Self::MissingCells { .. }
             | Self::UnreadableColumn { .. }
+            | Self::NoFigures { .. }
             | Self::TooManyRows { .. }
             | Self::Arrow(_) => ErrorDescription::internal(),
         }

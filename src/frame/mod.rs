@@ -160,10 +160,10 @@ impl Frame {
         if let [only] = frames {
             return Ok(Some(only.clone()));
         }
-        // Figures that are widened take twice as much before they are joined, and again afterwards.
         let are_alike = frames.iter().all(|frame| frame.batch.schema_ref() == first.batch.schema_ref());
-        let bytes: u64 = frames.iter().map(Self::bytes).sum();
-        let held = work::hold(if are_alike { bytes } else { 4 * bytes })?;
+        // Figures that are widened take twice as much before they are joined, and again afterwards.
+        let widened = |frame: &Self| if are_alike { 0 } else { 3 * batch::bytes_of_figures(&frame.batch) };
+        let held = work::hold(frames.iter().map(|frame| frame.bytes() + widened(frame)).sum())?;
         let batches: Vec<&RecordBatch> = frames.iter().map(|frame| &frame.batch).collect();
         let batch = match are_alike {
             true => concat_batches(&first.batch.schema(), batches)?,
@@ -270,6 +270,25 @@ mod tests {
         let figures: Vec<_> = (0..4).map(|row| value_at(joined.batch.column(0), row).as_decimal()).collect();
         let expected = ["5", "", "0.5", "1.000000000000000001"].map(|figure| figure.parse().ok());
         assert_eq!(figures, expected);
+    }
+
+    #[tokio::test]
+    async fn joining_holds_figures_of_both_widths_as_they_are_and_widened_twice_and_texts_once() {
+        let of = |figure: i128| {
+            let figures = figures::narrowed(&figures::column(vec![Some(figure); 100]));
+            let texts: ArrayRef = Arc::new(StringArray::from_iter_values(vec!["lang".repeat(250); 100]));
+            Frame::of_list(&batch([("antal".to_owned(), figures), ("tekst".to_owned(), texts)], 100).unwrap())
+                .unwrap()
+        };
+        let parts = [of(5 * 10_i128.pow(18)), of(10_i128.pow(18) + 1)];
+        // Eight bytes of a narrow figure, sixteen of a wide one; numbers of rows and offsets have four each.
+        let needed = 4 * 100 * (8 + 16) + 2 * (100 * (4 + 4 + 1000) + 4);
+        for (limit, fits) in [(needed, true), (needed - 1, false)] {
+            let (parts, memory) = (parts.clone(), Arc::new(AnswerMemory::new(limit)));
+            let workers = Workers::start(PROCESSOR_TIME, Arc::clone(&memory)).unwrap();
+            let joined = workers.run(&workers.work(), async move { Frame::joined(&parts) }).await.unwrap();
+            assert_eq!((joined.is_ok(), memory.refusals()), (fits, u64::from(!fits)), "{limit}");
+        }
     }
 
     #[tokio::test]
