@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use thiserror::Error;
@@ -41,6 +42,8 @@ pub struct FeedKeeper {
     revisions: RevisionLog,
     origin: Origin,
     names_path: PathBuf,
+    /// Beside `built`, which is locked while feeds are built and names are written.
+    names_are_saved: AtomicBool,
     built: Mutex<Built>,
 }
 
@@ -131,8 +134,9 @@ impl FeedKeeper {
             .unwrap_or_default()
             .checked()
             .map_err(|source| NamesError::Wrong { path: names_path.clone(), source })?;
+        let names_are_saved = AtomicBool::new(!names.is_changed());
         let built = Mutex::new(Built { names, catalogues: HashMap::new(), tables: HashMap::new() });
-        Ok(Self { catalogue, revisions, origin, names_path, built })
+        Ok(Self { catalogue, revisions, origin, names_path, names_are_saved, built })
     }
 
     /// The log of revised figures, for tests that write to it.
@@ -162,7 +166,7 @@ impl FeedKeeper {
     /// Whether all names that were given are saved, so that they are the same after a restart.
     #[must_use]
     pub fn names_are_saved(&self) -> bool {
-        !self.built().names.is_changed()
+        self.names_are_saved.load(Ordering::Relaxed)
     }
 
     /// Why there is no list of tables; `None` if there is one.
@@ -295,6 +299,7 @@ impl FeedKeeper {
                 tracing::error!(file = %self.names_path.display(), %error, "names could not be kept")
             }
         }
+        self.names_are_saved.store(!built.names.is_changed(), Ordering::Relaxed);
     }
 
     fn built(&self) -> MutexGuard<'_, Built> {
