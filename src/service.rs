@@ -55,6 +55,7 @@ use crate::store::uses::UseLog;
 use crate::store::writer::DiskWriter;
 use crate::upstream::TableHints;
 use crate::upstream::client::{ClientError, ClientOptions, HttpUpstream, Upstream};
+use crate::upstream::dialect::{DIALECT_FILE, DialectError};
 use crate::upstream::retry::Retry;
 use crate::web::access_log::AccessLog;
 use crate::web::connections::{Connections, Timeouts};
@@ -153,6 +154,8 @@ pub enum StartError {
 /// Why a file cannot be used that is read again while the program runs.
 #[derive(Debug, Error)]
 pub enum ReloadError {
+    #[error("{DIALECT_FILE}: what a probe found cannot be used; what was known stays: {0}")]
+    Dialect(DialectError),
     #[error("JOBINDSATS_API_KEY_FILE cannot be used; the earlier key stays: {0}")]
     Key(KeyFileError),
     #[error("it cannot be read who may read; what cannot be read stays as it was: {0}")]
@@ -477,12 +480,13 @@ impl Service {
     /// nothing, and keeps no other from being used; what is wrong with such files is returned, and the metrics show that something is.
     #[must_use]
     pub fn reload(&self) -> Vec<ReloadError> {
-        self.learnt.read_dialect();
+        let dialect = self.learnt.read_dialect().map_err(ReloadError::Dialect);
         let key = self.client.reread_key().map_err(ReloadError::Key);
         let sign_in = self.state.sign_in.reload().into_iter().map(ReloadError::SignIn);
         let definitions = definitions(&self.settings).map_err(ReloadError::Indicators);
         let indicators = definitions.map(|definitions| self.state.indicators.redefine(&definitions));
-        let faults: Vec<_> = key.err().into_iter().chain(sign_in).chain(indicators.err()).collect();
+        let others = [dialect, key, indicators].into_iter().filter_map(Result::err);
+        let faults: Vec<_> = others.chain(sign_in).collect();
         let succeeded_at = faults.is_empty().then(|| self.state.clock.now());
         self.state.metrics.configuration_read(succeeded_at);
         faults

@@ -11,7 +11,7 @@ use crate::catalogue::id::{HierarchyId, MeasurementId};
 use crate::disk;
 use crate::fetch::join::RootLabels;
 use crate::store::writer::DiskWriter;
-use crate::upstream::dialect::{DIALECT_FILE, Dialect};
+use crate::upstream::dialect::{DIALECT_FILE, Dialect, DialectError};
 use crate::upstream::forms::{Form, KnownForms};
 
 /// The file in the origin's folder.
@@ -52,18 +52,20 @@ impl Learnt {
         let lessons = disk::read_or_set_aside(&folder.join(FILE), VERSION).unwrap_or_default();
         let (lessons, dialect) = (Mutex::new(lessons), Mutex::default());
         let learnt = Self(Arc::new(Inner { folder, writer, lessons, dialect }));
-        learnt.read_dialect();
+        if let Err(error) = learnt.read_dialect() {
+            tracing::error!(file = DIALECT_FILE, %error, "what a probe found cannot be used");
+        }
         learnt
     }
 
-    /// Reads what a probe found. A file that cannot be used changes nothing.
-    pub fn read_dialect(&self) {
-        match Dialect::read(&self.0.folder) {
-            Ok(dialect) => *self.0.dialect.lock().unwrap_or_else(PoisonError::into_inner) = dialect,
-            Err(error) => {
-                tracing::error!(file = DIALECT_FILE, %error, "what a probe found cannot be used; what was known stays")
-            }
-        }
+    /// Reads what a probe found.
+    ///
+    /// # Errors
+    /// When a file is there that cannot be used; it changes nothing.
+    pub fn read_dialect(&self) -> Result<(), DialectError> {
+        let dialect = Dialect::read(&self.0.folder)?;
+        *self.0.dialect.lock().unwrap_or_else(PoisonError::into_inner) = dialect;
+        Ok(())
     }
 
     /// Cells that one request may ask for at that limit of the settings. A service reads it at its start: plans that are under way

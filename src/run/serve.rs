@@ -96,7 +96,7 @@ impl Reporter {
         self.manager.reloading();
         let faults = service.reload();
         if faults.is_empty() {
-            tracing::info!("the files of key, users, password and indicators were read again");
+            tracing::info!("the files of key, users, password, indicators and dialect were read again");
         }
         for fault in faults {
             tracing::error!("{fault}");

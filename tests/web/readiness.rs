@@ -6,6 +6,8 @@ use std::time::Duration;
 use jobindsats_bridge::observe::readiness::{self, Reason};
 use jobindsats_bridge::settings::BridgeSettings;
 use jobindsats_bridge::simulator::{Endpoint, Faults};
+use jobindsats_bridge::upstream::dialect::{DIALECT_FILE, Dialect};
+use jobindsats_bridge::upstream::forms::Form;
 use serde_json::Value;
 
 use crate::support::app::{App, AppOptions, one_indicator};
@@ -112,6 +114,33 @@ async fn a_file_that_cannot_be_read_again_is_told_of_until_it_can() {
     fs::write(indicators.path(), good).unwrap();
     assert!(app.service.reload().is_empty());
     assert_eq!(told(&app).await, is(200, &[]));
+}
+
+#[actix_web::test]
+async fn a_dialect_that_cannot_be_read_again_is_told_of_and_the_earlier_one_is_followed() {
+    let app = App::start().await;
+    let dialect = app.folder.path().join("simulator").join(DIALECT_FILE);
+    let two =
+        "/odata/jobindsats/y25i01/Kommuner?$filter=Periode eq '2026M06' and Område in ('Aarhus','Odense')";
+    let plan = async || app.get(&format!("{two}&explain=plan")).await.json()["plan"].clone();
+    let as_described = plan().await;
+    let mut found = Dialect::default();
+    found.forms.refused.insert(Form::List);
+    fs::write(&dialect, found.text().unwrap()).unwrap();
+    assert!(app.service.reload().is_empty());
+    let without_lists = plan().await;
+    assert_ne!(without_lists, as_described);
+    let later = found.text().unwrap().replace("\"version\": 2", "\"version\": 3");
+    for broken in ["{", &later] {
+        fs::write(&dialect, broken).unwrap();
+        let faults = app.service.reload();
+        assert!(faults.len() == 1 && faults[0].to_string().contains(DIALECT_FILE), "{faults:?}");
+        assert_eq!(told(&app).await, is(200, &["SettingsNotRead"]));
+        assert_eq!(plan().await, without_lists);
+    }
+    fs::remove_file(&dialect).unwrap();
+    assert!(app.service.reload().is_empty());
+    assert_eq!((told(&app).await, plan().await), (is(200, &[]), as_described));
 }
 
 #[actix_web::test]
