@@ -27,10 +27,14 @@ use tokio::runtime::Handle;
 
 use super::upstream_observer::{CallOutcome, UpstreamCall};
 use crate::clock::Clock;
+use crate::error::innermost;
 use crate::settings::redact::redact;
 
 /// The name of this service and of what makes its spans.
 const NAME: &str = "jobindsats-bridge";
+/// The attribute that names the service, and what OpenTelemetry has it begin with where nobody has named it.
+const SERVICE_NAME: &str = "service.name";
+const UNNAMED: &str = "unknown_service";
 /// The header by which a request continues a trace.
 const TRACEPARENT: &str = "traceparent";
 /// How long the collector may take for an answer.
@@ -97,15 +101,9 @@ impl Traces {
             .with_http_client(collector)
             .with_endpoint(format!("{}/v1/traces", endpoint.trim_end_matches('/')))
             .build()?;
-        let mut resource =
-            Resource::builder().with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")));
-        if std::env::var_os("OTEL_SERVICE_NAME").is_none() {
-            resource = resource.with_service_name(NAME);
-        }
-        let provider = SdkTracerProvider::builder()
-            .with_resource(resource.build())
-            .with_batch_exporter(exporter)
-            .build();
+        let resource = resource(&Resource::builder().build());
+        let provider =
+            SdkTracerProvider::builder().with_resource(resource).with_batch_exporter(exporter).build();
         let tracer = provider.tracer(NAME);
         Ok(Self(Some(Arc::new(Exported { provider, tracer }))))
     }
@@ -156,19 +154,21 @@ impl Traces {
             }
             CallOutcome::Timeout | CallOutcome::Connect => None,
         };
+        let template = format!("/{}", call.endpoint);
+        let name = format!("GET {template}");
         let attributes = [
             KeyValue::new("http.request.method", "GET"),
             KeyValue::new("url.full", call.address.clone()),
-            KeyValue::new("server.address", host(&call.address)),
-            KeyValue::new("url.template", format!("/{}", call.endpoint)),
+            KeyValue::new("url.template", template),
         ];
+        let attributes = attributes.into_iter().chain(server(&call.address));
         let is_failed = failed.is_some();
         let span = exported
             .tracer
-            .span_builder("GET")
+            .span_builder(name)
             .with_kind(SpanKind::Client)
             .with_start_time(began)
-            .with_attributes(attributes.into_iter().chain(status).chain(failed));
+            .with_attributes(attributes.chain(status).chain(failed));
         let root = Context::new();
         let parent = made_for.map_or(&root, |request| &request.context);
         let mut span = exported.tracer.build_with_context(span, parent);
@@ -244,9 +244,25 @@ impl ServerSpan {
     }
 }
 
-fn host(address: &str) -> String {
+/// The machine that an address leads to, and the port.
+fn server(address: &str) -> impl Iterator<Item = KeyValue> + use<> {
     let url = reqwest::Url::parse(address).ok();
-    url.and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default()
+    let host = url.as_ref().and_then(|url| url.host_str()).map(str::to_owned);
+    let port = url.as_ref().and_then(reqwest::Url::port_or_known_default).map(i64::from);
+    let host = host.map(|host| KeyValue::new("server.address", host));
+    host.into_iter().chain(port.map(|port| KeyValue::new("server.port", port)))
+}
+
+/// What the collector is told of this program: what was found out, which includes what the environment says, and its own name where that
+/// has none.
+fn resource(found: &Resource) -> Resource {
+    let name = found.get(&SERVICE_NAME.into());
+    let is_unnamed = name.is_none_or(|name| name.as_str().starts_with(UNNAMED));
+    Resource::builder_empty()
+        .with_attributes(found.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone())))
+        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+        .with_attributes(is_unnamed.then(|| KeyValue::new(SERVICE_NAME, NAME)))
+        .build()
 }
 
 /// Sends spans to the collector, on the threads of the service: the one that waits for the answer has no runtime.
@@ -270,7 +286,7 @@ impl HttpClient for Collector {
         let failure = match &sent {
             Ok(response) if response.status().is_success() => None,
             Ok(response) => Some(response.status().to_string()),
-            Err(error) => Some(redact(&error.to_string()).into_owned()),
+            Err(error) => Some(redact(&innermost(&**error)).into_owned()),
         };
         match (self.is_away.swap(failure.is_some(), Ordering::Relaxed), failure) {
             (false, Some(error)) => {
@@ -316,6 +332,25 @@ mod tests {
             "4bf92f3577b34da6a3ce929d0e0e4736",
         ] {
             assert!(Parent::read(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_service_has_its_own_name_unless_it_was_given_one() {
+        for (given, expected) in [
+            (None, NAME),
+            (Some("unknown_service"), NAME),
+            (Some("unknown_service:jobindsats-bridge"), NAME),
+            (Some("tal"), "tal"),
+        ] {
+            let given = given.map(|name| KeyValue::new(SERVICE_NAME, name));
+            let place = KeyValue::new("deployment.environment.name", "prøve");
+            let found = Resource::builder_empty().with_attribute(place).with_attributes(given).build();
+            let said = resource(&found);
+            let of = |key: &'static str| said.get(&key.into()).map(|value| value.to_string());
+            assert_eq!(of(SERVICE_NAME).as_deref(), Some(expected));
+            assert_eq!(of("deployment.environment.name").as_deref(), Some("prøve"));
+            assert_eq!(of("service.version").as_deref(), Some(env!("CARGO_PKG_VERSION")));
         }
     }
 

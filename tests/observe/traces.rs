@@ -115,11 +115,19 @@ async fn a_request_and_its_calls_are_spans_of_the_trace_that_it_continues() {
     assert_eq!(call.parent_span_id, server.span_id, "the call is below its request");
     let said = attributes(&call.attributes);
     assert!(said["url.full"].contains("/v3/"), "{said:?}");
-    assert_eq!(
-        (said["server.address"].as_str(), said["http.response.status_code"].as_str()),
-        ("127.0.0.1", "200")
-    );
-    assert_eq!(named("GET").kind(), SpanKind::Client);
+    let upstream = reqwest::Url::parse(&app.simulator.url()).unwrap();
+    for (name, value) in [
+        ("server.address", "127.0.0.1"),
+        ("server.port", &upstream.port().unwrap().to_string()),
+        ("http.response.status_code", "200"),
+    ] {
+        assert_eq!(said.get(name).map(String::as_str), Some(value), "{said:?}");
+    }
+    for endpoint in ["/tables", "/data"] {
+        let call = named(&format!("GET {endpoint}"));
+        assert_eq!(call.kind(), SpanKind::Client);
+        assert_eq!(attributes(&call.attributes)["url.template"], endpoint);
+    }
     let all = format!("{spans:?}");
     assert!(
         !all.contains("very-secret") && !all.contains("noegle-0123456789"),
