@@ -1,15 +1,13 @@
 //! The organisation's sign-in, an OpenID Connect provider: its discovery document and its keys, fetched, kept and renewed; and the tokens
 //! that they were found to have signed. While it cannot be reached, what is known of it stays.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use hmac::Mac;
+use chrono::{DateTime, Utc};
 use reqwest::{Client, Url, redirect};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::Deserialize;
 use thiserror::Error;
 use tokio::sync::watch;
@@ -17,7 +15,7 @@ use tokio::sync::watch;
 use crate::clock::{Clock, is_within};
 use crate::error::{excerpt, innermost};
 use crate::settings::{is_loopback, is_protected};
-use crate::sign_in::link::keyed;
+use crate::sign_in::memory::Memory;
 use crate::sign_in::reader::Account;
 use crate::sign_in::token::{Accepted, KeySet, TokenError};
 
@@ -31,9 +29,6 @@ const PAUSE: Duration = Duration::from_secs(60);
 const LONGEST_FETCH: Duration = Duration::from_secs(5);
 /// The largest document, in bytes.
 const LARGEST: usize = 1024 * 1024;
-/// How long a token is known to be right, in minutes, and how many are.
-const REMEMBERED_MINUTES: i64 = 5;
-const MOST_REMEMBERED: usize = 10_000;
 
 /// Why the documents of the issuer cannot be used.
 #[derive(Debug, Error)]
@@ -48,6 +43,8 @@ enum IssuerError {
     Address { found: String },
     #[error("{url} has no key with which tokens are signed")]
     NoKeys { url: String },
+    #[error("the system gives no random numbers: {0}")]
+    Random(#[from] getrandom::Error),
 }
 
 /// What is used of the discovery document.
@@ -62,11 +59,8 @@ struct Discovery {
 struct Documents {
     authorization_endpoint: String,
     keys: KeySet,
-    remembered: Mutex<HashMap<[u8; 32], Checked>>,
+    remembered: Memory<Account>,
 }
-
-/// Whom a token belongs to, and until when that is known.
-type Checked = (DateTime<Utc>, Account);
 
 /// The issuer of tokens.
 pub struct Issuer {
@@ -75,8 +69,6 @@ pub struct Issuer {
     documents: RwLock<Option<Arc<Documents>>>,
     /// When the documents were last asked for, and whether they came. It is held while they are fetched: one does, others wait.
     tried: tokio::sync::Mutex<Option<(DateTime<Utc>, bool)>>,
-    /// With the key, tokens are known again without being kept.
-    key: [u8; 64],
     clock: Clock,
 }
 
@@ -91,15 +83,13 @@ impl fmt::Debug for Issuer {
 pub enum SetupError {
     #[error("the HTTP client cannot be set up: {0}")]
     Http(#[from] reqwest::Error),
-    #[error("the system gives no random numbers: {0}")]
-    Random(#[from] getrandom::Error),
 }
 
 impl Issuer {
     /// An issuer of which nothing is known yet.
     ///
     /// # Errors
-    /// When the system lacks what HTTP and keys need.
+    /// When the system lacks what HTTP needs.
     pub fn new(accepted: Accepted, clock: Clock) -> Result<Self, SetupError> {
         let mut builder = Client::builder()
             .user_agent(concat!("jobindsats-bridge/", env!("CARGO_PKG_VERSION")))
@@ -108,10 +98,8 @@ impl Issuer {
         if Url::parse(&accepted.issuer).is_ok_and(|url| is_loopback(&url)) {
             builder = builder.no_proxy();
         }
-        let mut key = [0; 64];
-        getrandom::fill(&mut key)?;
         let (http, documents, tried) = (builder.build()?, RwLock::default(), tokio::sync::Mutex::default());
-        Ok(Self { accepted, http, documents, tried, key, clock })
+        Ok(Self { accepted, http, documents, tried, clock })
     }
 
     /// Whom a token belongs to. One with a key that is not known yet waits until the keys were fetched anew, unless they just were.
@@ -167,25 +155,16 @@ impl Issuer {
 
     /// Whom a token belongs to, as far as the keys are known.
     fn checked(&self, documents: &Documents, token: &SecretString) -> Result<Account, TokenError> {
-        let (fingerprint, now) = (self.fingerprint(token), self.clock.now());
-        let remembered = || documents.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, account)) = remembered().get(&fingerprint).filter(|(until, _)| now < *until) {
-            return Ok(account.clone());
+        let Documents { keys, remembered, .. } = documents;
+        let fingerprint = remembered.fingerprint("", token);
+        if let Some(account) = remembered.recall(&fingerprint) {
+            return Ok(account);
         }
-        let account = self.accepted.account(token, &documents.keys, now)?;
-        let mut remembered = remembered();
-        remembered.retain(|_, (until, _)| now < *until);
-        if remembered.len() < MOST_REMEMBERED {
-            let until = account.until.min(now + TimeDelta::minutes(REMEMBERED_MINUTES));
-            remembered.insert(fingerprint, (until, account.clone()));
+        let account = self.accepted.account(token, keys, self.clock.now())?;
+        if remembered.has_room() {
+            remembered.keep(fingerprint, account.clone(), Some(account.until));
         }
         Ok(account)
-    }
-
-    fn fingerprint(&self, token: &SecretString) -> [u8; 32] {
-        let mut hash = keyed(&self.key);
-        hash.update(token.expose_secret().as_bytes());
-        hash.finalize().into_bytes().into()
     }
 
     /// Fetches the documents anew in a task of its own, which a client that leaves does not end.
@@ -232,7 +211,7 @@ impl Issuer {
         if keys.is_empty() {
             return Err(IssuerError::NoKeys { url });
         }
-        Ok(Documents { authorization_endpoint, keys, remembered: Mutex::default() })
+        Ok(Documents { authorization_endpoint, keys, remembered: Memory::new(self.clock.clone())? })
     }
 
     async fn body(&self, url: &str) -> Result<Vec<u8>, IssuerError> {

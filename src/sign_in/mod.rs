@@ -5,6 +5,7 @@ pub mod error;
 pub mod issuer;
 mod judge;
 pub mod link;
+mod memory;
 pub mod name;
 mod password_file;
 pub mod reader;
