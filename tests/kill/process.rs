@@ -235,3 +235,11 @@ pub fn stored_files(folder: &Path, ending: &str) -> usize {
     let files = tables.flat_map(|table| std::fs::read_dir(table.path()).into_iter().flatten().flatten());
     files.filter(|file| file.path().extension().is_some_and(|it| it == ending)).count()
 }
+
+/// What all files of a folder have in them, and those of its folders.
+pub fn everything_in(folder: &Path) -> Vec<u8> {
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    paths
+        .flat_map(|path| if path.is_dir() { everything_in(&path) } else { std::fs::read(path).unwrap() })
+        .collect()
+}

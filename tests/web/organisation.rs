@@ -16,7 +16,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::kill::process::{Bridge, run};
+use crate::kill::process::{Bridge, everything_in, run};
 use crate::support::app::{Answer, morning};
 use crate::support::canned::Canned;
 use crate::support::issuer::{
@@ -533,7 +533,7 @@ async fn what_is_set_of_tokens_is_whole_or_stops_the_start() {
 }
 
 #[actix_web::test]
-async fn tokens_are_in_no_log_answer_or_debug_output() {
+async fn tokens_are_in_no_log_answer_file_or_debug_output() {
     let (issuer, folder) = (FakeIssuer::start().await, tempfile::tempdir().unwrap());
     let (data, users) = (folder.path().join("data"), folder.path().join("users"));
     let name = issuer.name();
@@ -567,11 +567,17 @@ async fn tokens_are_in_no_log_answer_or_debug_output() {
     assert!(log.len() > 10_000, "the log has every level");
     let lines = std::fs::read_to_string(&lines).unwrap();
     let printed = format!("{:?}", Credentials::Token(right.clone().into()));
+    let stored = String::from_utf8_lossy(&everything_in(&data)).into_owned();
+    assert!(stored.len() > 10_000, "figures are stored");
     for token in [&right, &expired, &foreign] {
         for secret in [token.as_str(), token.rsplit('.').next().unwrap()] {
-            for (place, text) in
-                [("log", &log), ("lines", &lines), ("answers", &answers), ("debug", &printed)]
-            {
+            for (place, text) in [
+                ("log", &log),
+                ("lines", &lines),
+                ("answers", &answers),
+                ("debug", &printed),
+                ("files", &stored),
+            ] {
                 assert!(!text.contains(secret), "a token is in the {place}");
             }
         }

@@ -7,7 +7,7 @@ use jobindsats_bridge::sign_in::reader::Tables;
 use jobindsats_bridge::sign_in::secret::{KeyHash, generate_key};
 use jobindsats_bridge::sign_in::users_file::{self, Secret, Users};
 
-use crate::kill::process::{Bridge, run, run_with_input};
+use crate::kill::process::{Bridge, everything_in, run, run_with_input};
 use crate::support::app::{Answer, App};
 use crate::support::signed_in::{PASSWORD, SCRAPE_PASSWORD, SignedIn, basic};
 use crate::support::zip_part;
@@ -484,14 +484,6 @@ async fn links_that_everybody_may_follow_have_no_grant() {
     assert!(!next.contains("grant") && !next.contains("api_key"), "{next}");
 }
 
-/// All that a folder's files have in them.
-fn stored(folder: &std::path::Path) -> Vec<u8> {
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries
-        .flat_map(|path| if path.is_dir() { stored(&path) } else { std::fs::read(path).unwrap() })
-        .collect()
-}
-
 #[tokio::test]
 async fn passwords_and_keys_are_in_no_log_answer_metric_or_file() {
     let folder = tempfile::tempdir().unwrap();
@@ -542,15 +534,14 @@ async fn passwords_and_keys_are_in_no_log_answer_metric_or_file() {
     assert!(log.len() > 10_000, "the log has every level");
     let lines = std::fs::read(&lines).unwrap();
     assert!(String::from_utf8_lossy(&lines).contains("path=/export/y25i01/Landet.csv?$top=3"));
+    let stored = everything_in(&data);
+    assert!(stored.len() > 10_000, "figures are stored");
     for secret in [password, guessed, &key, scraping] {
         let header = encoded("x", secret);
         let in_basic = &header[header.len() - secret.len() + 4..header.len() - 4];
-        for (place, bytes) in [
-            ("log", &log),
-            ("lines", &lines),
-            ("answers", &answers.clone().into_bytes()),
-            ("files", &stored(&data)),
-        ] {
+        for (place, bytes) in
+            [("log", &log), ("lines", &lines), ("answers", &answers.clone().into_bytes()), ("files", &stored)]
+        {
             let text = String::from_utf8_lossy(bytes);
             for spelled in [secret, in_basic] {
                 assert!(!text.contains(spelled), "{secret} is in the {place}");
