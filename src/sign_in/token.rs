@@ -184,14 +184,13 @@ impl Key {
     }
 }
 
-/// What a key of that type signs with. A key that both sides know (`oct`) is none of an issuer's for others.
+/// What a key of that type signs with: what OpenID Connect demands (RS256), and the two beside it that providers use. A key that both sides
+/// know (`oct`) is none of an issuer's for others.
 fn algorithms(key: &AlgorithmParameters) -> &'static [Algorithm] {
-    use Algorithm::{ES256, ES384, EdDSA, PS256, PS384, PS512, RS256, RS384, RS512};
+    use Algorithm::{ES256, PS256, RS256};
     match key {
-        AlgorithmParameters::RSA(_) => &[RS256, RS384, RS512, PS256, PS384, PS512],
+        AlgorithmParameters::RSA(_) => &[RS256, PS256],
         AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => &[ES256],
-        AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P384 => &[ES384],
-        AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => &[EdDSA],
         _ => &[],
     }
 }

@@ -10,9 +10,10 @@ use jobindsats_bridge::clock::Clock;
 use jobindsats_bridge::sign_in::issuer::Issuer;
 use jobindsats_bridge::sign_in::name::UserName;
 use jobindsats_bridge::sign_in::reader::{Account, Identity};
-use jobindsats_bridge::sign_in::token::{Accepted, TokenError};
+use jobindsats_bridge::sign_in::token::{Accepted, KeySet, TokenError};
 use jobindsats_bridge::sign_in::{Credentials, users_file};
-use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use jsonwebtoken::jwk::Jwk;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -388,6 +389,32 @@ async fn new_keys_are_fetched_when_a_token_names_one_and_at_most_once_a_minute()
     assert_eq!(issuer.fetches(), 2);
 }
 
+/// Public keys with which ES384 and EdDSA are verified.
+fn keys_of_other_algorithms() -> [Value; 2] {
+    let x = "GLUBXcPfxm0WnDeDtFi4OEGl0LFpp36NQ3RyNiJi5O-wHk3s42WhWTmsBAVCU3HY";
+    let y = "SsI-u1-zcEJuY71WyMOMj71ewnmV-ikw0JYrmvHOTIVuDGBmFCZIdVMWim_eLq6M";
+    let ed = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+    [
+        json!({"kty": "EC", "kid": "p384", "crv": "P-384", "x": x, "y": y}),
+        json!({"kty": "OKP", "kid": "ed", "crv": "Ed25519", "x": ed}),
+    ]
+}
+
+#[test]
+fn keys_of_other_algorithms_are_none() {
+    let is_one = |key: &Value| {
+        let jwk: Jwk = serde_json::from_value(key.clone()).unwrap();
+        assert!(DecodingKey::from_jwk(&jwk).is_ok(), "the crate could verify with {key}");
+        !KeySet::read(json!({"keys": [key]}).to_string().as_bytes()).unwrap().is_empty()
+    };
+    for key in [SigningKey::rsa(), SigningKey::ec()] {
+        assert!(is_one(&key.public()), "{}", key.id);
+    }
+    for key in keys_of_other_algorithms() {
+        assert!(!is_one(&key), "{key}");
+    }
+}
+
 #[actix_web::test]
 async fn a_key_signs_only_as_the_issuer_says_and_others_are_passed_over() {
     let issuer = FakeIssuer::start().await;
@@ -397,6 +424,7 @@ async fn a_key_signs_only_as_the_issuer_says_and_others_are_passed_over() {
     keys[1]["use"] = json!("enc");
     keys.push(json!({"kty": "oct", "kid": "oct", "k": "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"}));
     keys.push(json!({"kty": "EC", "kid": "odd", "crv": "secp256k1", "x": "AA", "y": "AA"}));
+    keys.extend(keys_of_other_algorithms());
     keys.extend([json!({"kty": 7}), json!(null), json!({"kid": ["a"], "kty": "RSA"})]);
     issuer.publish_as(&issuer.discovery(), &json!({ "keys": keys }));
     let organisation = Organisation::with(issuer, |_| {}).await;
@@ -410,7 +438,12 @@ async fn a_key_signs_only_as_the_issuer_says_and_others_are_passed_over() {
         (sign(Algorithm::RS256, "rsa", &rsa), 200),
         (sign(Algorithm::RS512, "rsa", &rsa), 401),
         (sign(Algorithm::PS256, "rsa", &rsa), 401),
+        (sign(Algorithm::RS256, "rsa-next", &next), 200),
         (sign(Algorithm::PS256, "rsa-next", &next), 200),
+        (sign(Algorithm::RS384, "rsa-next", &next), 401),
+        (sign(Algorithm::RS512, "rsa-next", &next), 401),
+        (sign(Algorithm::PS384, "rsa-next", &next), 401),
+        (sign(Algorithm::PS512, "rsa-next", &next), 401),
         (sign(Algorithm::ES256, "ec", &SigningKey::ec().key), 401),
         (sign(Algorithm::HS256, "oct", &oct), 401),
     ] {
