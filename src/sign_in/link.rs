@@ -1,7 +1,7 @@
-//! Grants of links: who follows a link to the next page within the hour reads that page as the user whom the link was given to. It is
+//! Grants of links: who follows a link to the next page within 60 to 70 minutes reads that page as the user whom it was given to. It is
 //! not known that clients repeat a key on links, and a link must have none. A grant is good for one address and one user, and is worth nothing
-//! without the key of this process. The links of a page that was reached by a link end when that one does: nobody reads on for longer than
-//! the hour without signing in.
+//! without the key of this process. The links of a page that was reached by a link end when that one does: nobody reads on for longer
+//! without signing in.
 
 use std::fmt;
 
@@ -15,9 +15,10 @@ use crate::sign_in::SignInError;
 use crate::sign_in::name::UserName;
 use crate::sign_in::reader::{Account, Identity};
 
-/// How long a grant is good, in seconds.
+/// How long a grant is good at least, in seconds.
 const GOOD_FOR: i64 = 3600;
-/// Grants of the same ten minutes are equal, and end with the last of them, so that an answer stays the same for a while.
+/// Grants of the same ten minutes are equal, and end as the last of them does, so that an answer stays the same for a while; the first is good
+/// for that much longer, in seconds.
 const STEP: i64 = 600;
 const TIME_BYTES: usize = 8;
 const MAC_BYTES: usize = 32;
@@ -134,13 +135,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_grant_is_good_for_its_address_and_an_hour() {
+    fn a_grant_is_good_for_its_address_and_sixty_to_seventy_minutes() {
         let (links, now) = (Links::new().unwrap(), "2026-09-15T07:00:00Z".parse::<DateTime<Utc>>().unwrap());
         let anne = Identity::User(UserName::new("anne").unwrap());
         let until = end(&anne, now);
         let kept = |_: &Identity| Some("kept".to_owned());
         let grant = links.grant(&anne, "kept", "/a?b", until);
-        assert_eq!(end(&anne, now + TimeDelta::minutes(9)), until, "the same for a while");
+        assert_eq!(until - now.timestamp(), 70 * 60);
+        let last = now + TimeDelta::seconds(STEP - 1);
+        assert_eq!(end(&anne, last), until, "the same for a while");
+        assert_eq!(end(&anne, last) - last.timestamp(), 60 * 60 + 1);
         let read = |at, target| links.read(&grant, kept, target, now + TimeDelta::minutes(at));
         assert_eq!(read(69, "/a?b"), Ok(Grant { user: anne, until }));
         let account = Account {

@@ -243,7 +243,10 @@ fn sign_in() -> Vec<Example> {
             SignInError::Ambiguous,
         ),
         example("a proxy has signed in somebody who is not among the users", SignInError::UnknownUser),
-        example("the link to the next page is more than an hour old", SignInError::ExpiredLink),
+        example(
+            "the link to the next page has expired: 60 to 70 minutes after somebody signed in, or with the token",
+            SignInError::ExpiredLink,
+        ),
         example("the link to the next page was changed, or given before a restart", SignInError::ForeignLink),
         example(
             "a scrape or a remote read has no password, and one is set",
