@@ -1,58 +1,22 @@
-//! Traces, as a collector receives them: a server of the test's that reads protobuf.
+//! Traces, as a collector receives them. How the program bears one that fails is in `tests/run/traces.rs`.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use actix_web::dev::ServerHandle;
-use actix_web::{App as Server, HttpRequest, HttpResponse, HttpServer, web};
-use jobindsats_bridge::observe::traces::Traces;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use jobindsats_bridge::observe::traces::{Received, Traces};
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
-use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
-use prost::Message;
 
 use crate::support::app::{App, AppOptions};
+use crate::support::collector::{Collector, Manner};
+use crate::support::patience::until;
 
 const ROWS: &str = "/odata/jobindsats/y25i01/Landet?$filter=Periode eq '2026M06'";
+/// Spans that wait for a collector, and those that are sent to it at once, by OpenTelemetry's defaults.
+const QUEUE: usize = 2_048;
+const BATCH: usize = 512;
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
-
-/// A collector, and what it has received.
-struct Collector {
-    url: String,
-    received: Arc<Mutex<Vec<ExportTraceServiceRequest>>>,
-    server: ServerHandle,
-}
-
-type Received = web::Data<Mutex<Vec<ExportTraceServiceRequest>>>;
-
-async fn receive(request: HttpRequest, body: web::Bytes, received: Received) -> HttpResponse {
-    assert_eq!(request.headers().get("content-type").unwrap(), "application/x-protobuf");
-    received.lock().unwrap().push(ExportTraceServiceRequest::decode(body).unwrap());
-    HttpResponse::Ok().content_type("application/x-protobuf").finish()
-}
-
-impl Collector {
-    async fn start() -> Self {
-        let received = web::Data::new(Mutex::new(Vec::new()));
-        let kept = Received::clone(&received);
-        let routes =
-            move || Server::new().app_data(kept.clone()).route("/v1/traces", web::post().to(receive));
-        let server = HttpServer::new(routes).workers(1).disable_signals().bind("127.0.0.1:0").unwrap();
-        let (url, server) = (format!("http://{}", server.addrs()[0]), server.run());
-        let handle = server.handle();
-        tokio::spawn(server);
-        Self { url, received: received.into_inner(), server: handle }
-    }
-
-    fn spans(&self) -> Vec<Span> {
-        let received = self.received.lock().unwrap();
-        let resources = received.iter().flat_map(|request| &request.resource_spans);
-        resources.flat_map(|resource| &resource.scope_spans).flat_map(|scope| scope.spans.clone()).collect()
-    }
-}
 
 fn attributes(attributes: &[KeyValue]) -> BTreeMap<String, String> {
     let text = |value: &KeyValue| match value.value.as_ref().unwrap().value.as_ref().unwrap() {
@@ -133,9 +97,9 @@ async fn a_request_and_its_calls_are_spans_of_the_trace_that_it_continues() {
         !all.contains("very-secret") && !all.contains("noegle-0123456789"),
         "no secret leaves in a trace"
     );
-    let resource = collector.received.lock().unwrap()[0].resource_spans[0].resource.clone().unwrap();
+    let resource = collector.received()[0].resource_spans[0].resource.clone().unwrap();
     assert_eq!(attributes(&resource.attributes)["service.name"], "jobindsats-bridge");
-    collector.server.stop(false).await;
+    collector.stop().await;
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -154,22 +118,51 @@ async fn what_a_stranger_says_of_traces_and_ids_is_not_believed() {
     let spans = collector.spans();
     let server = spans.iter().find(|span| span.kind() == SpanKind::Server).unwrap();
     assert!(server.parent_span_id.is_empty() && hex(&server.trace_id) != TRACE);
-    collector.server.stop(false).await;
+    collector.stop().await;
 }
 
 #[actix_web::test]
-async fn a_collector_that_is_gone_or_never_answers_costs_requests_nothing() {
+async fn a_collector_that_is_gone_or_never_answers_holds_up_neither_requests_nor_the_end() {
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     // Connections to it are accepted by the system, and nobody reads them.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     for address in [gone, silent.local_addr().unwrap()] {
         let app = app(Traces::to(&format!("http://{address}")).unwrap(), "192.0.2.1").await;
-        // Far more spans than wait for a collector.
-        for _ in 0..300 {
+        for _ in 0..50 {
             assert_eq!(app.get("/healthz").await.status, 200);
         }
         let began = Instant::now();
         app.service.stop().await;
-        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+        // A call to the collector may take ten seconds.
+        assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
     }
+}
+
+#[actix_web::test]
+async fn spans_that_find_the_queue_full_are_dropped_and_nothing_waits_for_room() {
+    let collector = Collector::start().await;
+    collector.behave(Manner::KeepsSilent);
+    let traces = Traces::to(&collector.url).unwrap();
+    let app = app(traces.clone(), "192.0.2.1").await;
+    let began = Instant::now();
+    let end_spans = |count: usize| {
+        for _ in 0..count {
+            let received = Received { method: "GET", path: "/", query: "", request_id: "1" };
+            traces.begin(received, None).unwrap().end();
+        }
+    };
+    end_spans(BATCH);
+    until("an export waits for the collector", async || collector.arrived() == 1).await;
+    end_spans(2 * QUEUE);
+    assert_eq!(app.get("/healthz").await.status, 200);
+    assert!(
+        began.elapsed() < Duration::from_secs(8),
+        "something waited for the collector, which has ten seconds"
+    );
+    collector.behave(Manner::Takes);
+    until("the queue is sent", async || collector.spans().len() >= QUEUE).await;
+    app.service.stop().await;
+    let taken = collector.spans().len();
+    assert!((QUEUE..=QUEUE + BATCH).contains(&taken), "{taken}");
+    collector.stop().await;
 }

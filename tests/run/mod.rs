@@ -4,6 +4,7 @@ mod logs;
 #[cfg(target_os = "linux")]
 mod service_manager;
 mod settings;
+mod traces;
 mod users;
 
 use std::fs;

@@ -3,6 +3,7 @@
 pub mod app;
 pub mod canned;
 pub mod canned_app;
+pub mod collector;
 pub mod issuer;
 pub mod log;
 pub mod open_files;
