@@ -72,19 +72,35 @@ async fn a_panic_is_logged_with_the_request_that_it_happened_in() {
 }
 
 #[actix_web::test]
-async fn a_task_of_the_background_is_started_again_and_readiness_tells_of_it() {
+async fn every_task_of_the_background_is_started_again_and_readiness_tells_of_it() {
     watched();
     let app = App::with(AppOptions { background: Background::All, ..AppOptions::default() }).await;
     let ready = app.get("/readyz").await;
     assert_eq!((ready.status, ready.json()["reasons"].as_array().unwrap().len()), (200, 0));
-    app.service.state.tasks.breakage.ask();
     let told = async || {
         let ready = app.get("/readyz").await;
         assert_eq!(ready.status, 200, "figures are served all the same");
         ready.json()["reasons"][0]["code"] == "TaskPanicked"
     };
-    until("the panic is told", told).await;
-    app.pass(tasks::PAUSE).await;
+    let heard = listen();
+    let panicked = || {
+        let log = heard.text();
+        let lines: Vec<_> = log.lines().filter(|line| line.contains("is started again")).collect();
+        ["catalogue", "indicators", "read_ahead"]
+            .map(|task| lines.iter().filter(|line| line.contains(&format!("task=\"{task}\""))).count())
+    };
+    // One that panics once more has been started again.
+    for round in 1..=2 {
+        let before = panicked().iter().sum::<usize>();
+        for number in 1..=3 {
+            app.service.state.tasks.breakage.ask();
+            let has_panicked = async || panicked().iter().sum::<usize>() == before + number;
+            until("a task that runs panics", has_panicked).await;
+        }
+        assert_eq!(panicked(), [round; 3]);
+        assert!(told().await);
+        app.pass(tasks::PAUSE).await;
+    }
     assert_eq!(app.get(ROWS).await.status, 200);
     assert!(told().await, "for an hour");
     app.pass(std::time::Duration::from_secs(3600)).await;
