@@ -15,7 +15,8 @@ use prometheus::{
 
 use crate::budget::Budget;
 use crate::budget::work::WorkStatistics;
-use crate::observe::process::ProcessCollector;
+use crate::observe::process::{PanicCollector, ProcessCollector};
+use crate::observe::request::known_method;
 use crate::observe::store_observer::StoreObserver;
 use crate::observe::upstream_observer::{UpstreamCall, UpstreamObserver};
 
@@ -28,7 +29,6 @@ const UPSTREAM_SECONDS: [f64; 10] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 
 const HTTP_SECONDS: [f64; 11] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 100.0];
 const BUDGET_LABELS: &[&str] = &["resource", "share"];
 const STAGE_SECONDS: [f64; 11] = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
-const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 /// The process' metrics. Counting never fails and never blocks.
 #[derive(Debug)]
@@ -60,7 +60,6 @@ pub struct Metrics {
     http_requests: IntCounterVec,
     http_duration: HistogramVec,
     stage_duration: HistogramVec,
-    panics: IntCounter,
     reload_successful: IntGauge,
     reload_success: Gauge,
 }
@@ -81,9 +80,12 @@ struct Builder(Registry);
 impl Metrics {
     /// Registers every metric. Fails only if two had the same name.
     pub fn new(version: &str, revision: &str) -> Result<Self, prometheus::Error> {
-        let make = Builder(Registry::new());
+        let make = Builder::with_process()?;
         make.build_info(version, revision)?;
-        make.0.register(Box::new(ProcessCollector))?;
+        make.register(PanicCollector::new(
+            "jobindsats_bridge_panics_total",
+            "Defects of the program that ended a request or a part of the work in the background.",
+        )?)?;
         Ok(Self {
             upstream_requests: make.counters(
                 "upstream_requests_total",
@@ -178,10 +180,6 @@ impl Metrics {
                 "stage",
                 &STAGE_SECONDS,
             )?,
-            panics: make.counter(
-                "panics_total",
-                "Defects of the program that ended a request or a part of the work in the background.",
-            )?,
             reload_successful: make.gauge(
                 "config_last_reload_successful",
                 "Whether the last reading of the configuration succeeded (1) or the earlier one is still used (0).",
@@ -271,7 +269,7 @@ impl Metrics {
     /// A request was answered. `route` is the pattern that matched; scrapes of `/metrics` are not counted.
     pub fn http_request(&self, route: Option<&str>, method: &str, code: u16, took: Duration) {
         let route = route.unwrap_or(UNMATCHED_ROUTE);
-        let method = METHODS.into_iter().find(|known| *known == method).unwrap_or("other");
+        let method = known_method(method).unwrap_or("other");
         self.http_requests.with_label_values(&[route, method, &code.to_string()]).inc();
         self.http_duration.with_label_values(&[route]).observe(took.as_secs_f64());
     }
@@ -279,11 +277,6 @@ impl Metrics {
     /// A request has spent that long in a stage.
     pub fn stage(&self, stage: &'static str, took: Duration) {
         self.stage_duration.with_label_values(&[stage]).observe(took.as_secs_f64());
-    }
-
-    /// There have been so many panics in this process.
-    pub fn panics(&self, count: u64) {
-        self.panics.inc_by(count.saturating_sub(self.panics.get()));
     }
 
     /// Whether the configuration that is used is the one that was set last.
@@ -312,6 +305,13 @@ impl Metrics {
 }
 
 impl Builder {
+    /// With what the system tells of the process, whatever that is.
+    fn with_process() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        registry.register(Box::new(ProcessCollector))?;
+        Ok(Self(registry))
+    }
+
     fn opts(name: &str, help: &str) -> Opts {
         Opts::new(name, help).namespace("jobindsats").subsystem("bridge")
     }

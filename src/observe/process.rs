@@ -1,10 +1,13 @@
-//! The usual `process_*` metrics, read from Linux' `/proc` at each scrape. Elsewhere there is nothing to read, and no sample.
+//! Metrics of the process as a whole, read at each scrape: its panics, and the usual `process_*`, from Linux' `/proc`. Elsewhere there is
+//! nothing to read of these, and no sample.
 
 use std::collections::HashMap;
 use std::fs;
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{Counter, Gauge, Metric, MetricFamily, MetricType};
+
+use super::panics;
 
 /// Clock ticks in a second, as the kernel shows them to programs on every common architecture.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -36,6 +39,28 @@ impl Collector for ProcessCollector {
         .into_iter()
         .flatten()
         .collect()
+    }
+}
+
+/// Counts the panics of this process.
+#[derive(Debug, Clone)]
+pub(super) struct PanicCollector(Desc);
+
+impl PanicCollector {
+    /// The metric of that name.
+    pub(super) fn new(name: &str, help: &str) -> Result<Self, prometheus::Error> {
+        Ok(Self(Desc::new(name.to_owned(), help.to_owned(), Vec::new(), HashMap::new())?))
+    }
+}
+
+impl Collector for PanicCollector {
+    fn desc(&self) -> Vec<&Desc> {
+        vec![&self.0]
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let panics = panics::count() as f64;
+        counter(&self.0.fq_name, &self.0.help, Some(panics)).into_iter().collect()
     }
 }
 

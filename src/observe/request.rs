@@ -20,8 +20,16 @@ task_local! {
     static CURRENT: Arc<RequestRecord>;
 }
 
+/// The methods that metrics and traces name; all others are one.
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 /// The longest id that is accepted from a proxy.
 const LONGEST_ID: usize = 64;
+
+/// The name of a method that metrics and traces tell apart from others.
+#[must_use]
+pub fn known_method(method: &str) -> Option<&'static str> {
+    METHODS.into_iter().find(|known| *known == method)
+}
 
 /// What a request is found by in logs, traces and errors.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +48,12 @@ impl RequestId {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
         let is_id = (1..=LONGEST_ID).contains(&text.len()) && text.bytes().all(is_plain);
         (is_id && redact(text) == text).then(|| Self(text.into()))
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 

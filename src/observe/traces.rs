@@ -76,7 +76,7 @@ pub struct ServerSpan {
 /// What is known of a request before it is answered.
 #[derive(Debug, Clone, Copy)]
 pub struct Received<'a> {
-    /// `_OTHER` if it is none that HTTP knows.
+    /// `_OTHER` if it is none of the usual ones.
     pub method: &'static str,
     pub path: &'a str,
     /// The options without secrets.

@@ -68,22 +68,28 @@ impl AccessLog {
         Self { format, out: Mutex::new(out) }
     }
 
-    /// The entry of a request that begins; `None` if nothing is logged.
+    /// Whether anything is logged.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.format != AccessFormat::Off
+    }
+
+    /// The entry of a request that begins, with its path and query [without secrets](without_secrets); `None` if nothing is logged.
     #[must_use]
     pub fn begin(
         self: &Arc<Self>,
         request: &Arc<RequestRecord>,
         at: DateTime<Utc>,
         method: &str,
-        target: &str,
+        shown: &str,
     ) -> Option<Entry> {
-        (self.format != AccessFormat::Off).then(|| Entry {
+        self.is_on().then(|| Entry {
             log: Arc::clone(self),
             request: Arc::clone(request),
             at,
             began: Instant::now(),
             method: method.to_owned(),
-            path: without_secrets(target),
+            path: shown.to_owned(),
             status: None,
             bytes: 0,
         })

@@ -10,7 +10,6 @@ use std::time::Instant;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
-use actix_web::http::Method;
 use actix_web::http::header::HeaderName;
 use actix_web::middleware::Next;
 use actix_web::{Error, web};
@@ -21,7 +20,7 @@ use tracing::{Instrument, Span, field};
 use super::access_log::{self, Entry};
 use super::{client, respond, routes};
 use crate::fetch::error::FetchError;
-use crate::observe::request::{RequestId, RequestRecord};
+use crate::observe::request::{RequestId, RequestRecord, known_method};
 use crate::observe::traces::{Parent, Received};
 use crate::odata::version::Version;
 use crate::web::state::AppState;
@@ -85,20 +84,6 @@ fn identified(request: &ServiceRequest, state: &AppState) -> (RequestId, Option<
     (given.or_else(of_trace).unwrap_or_else(RequestId::random), parent)
 }
 
-/// A method as OpenTelemetry names it.
-fn known_method(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::HEAD => "HEAD",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::PATCH => "PATCH",
-        Method::DELETE => "DELETE",
-        Method::OPTIONS => "OPTIONS",
-        _ => "_OTHER",
-    }
-}
-
 /// A request until its answer has been sent or its client has left: that ends its trace and writes its line of the access log.
 #[derive(Debug)]
 struct Exchange {
@@ -115,13 +100,18 @@ impl Exchange {
         };
         let (id, parent) = identified(request, state);
         let target = request.uri().path_and_query().map_or("*", |target| target.as_str());
-        let trace = state.traces.is_on().then(|| access_log::without_secrets(target)).and_then(|shown| {
-            let (path, query) = shown.split_once('?').unwrap_or((&shown, ""));
-            let (method, id) = (known_method(request.method()), id.to_string());
-            state.traces.begin(Received { method, path, query, request_id: &id }, parent.as_ref())
-        });
+        let (method, is_told) = (request.method().as_str(), state.traces.is_on() || state.access_log.is_on());
+        let shown = if is_told { access_log::without_secrets(target) } else { String::new() };
+        let (path, query) = shown.split_once('?').unwrap_or((&shown, ""));
+        let received = Received {
+            method: known_method(method).unwrap_or("_OTHER"),
+            path,
+            query,
+            request_id: id.as_str(),
+        };
+        let trace = state.traces.begin(received, parent.as_ref());
         let record = RequestRecord::begin(id, trace);
-        let entry = state.access_log.begin(&record, state.clock.now(), request.method().as_str(), target);
+        let entry = state.access_log.begin(&record, state.clock.now(), method, &shown);
         Self { span: span(&record), record, entry }
     }
 

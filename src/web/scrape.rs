@@ -4,7 +4,6 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::observe::metrics::EXPOSITION_TYPE;
-use crate::observe::panics;
 use crate::web::compress::Coding;
 use crate::web::respond::joined;
 use crate::web::state::AppState;
@@ -16,7 +15,6 @@ pub async fn process(state: web::Data<AppState>) -> HttpResponse {
     state.metrics.disk_size(size.disk_blocks, size.on_disk());
     state.metrics.budgets(&state.budgets);
     state.metrics.work(state.workers.statistics());
-    state.metrics.panics(panics::count());
     HttpResponse::Ok().insert_header((header::CONTENT_TYPE, EXPOSITION_TYPE)).body(state.metrics.render())
 }
 
