@@ -56,6 +56,14 @@ after() {
             expect "it runs as its user" test "$(ps -o user:32= -p "$(systemctl show -P MainPID jobindsats-bridge)")" = jobindsats-bridge
             before=$(systemctl show -P MainPID jobindsats-bridge)
             ;;
+        03-Checking)
+            # The next block is for a service that is stopped.
+            systemctl stop jobindsats-bridge
+            ;;
+        04-Checking)
+            systemctl start jobindsats-bridge
+            before=$(systemctl show -P MainPID jobindsats-bridge)
+            ;;
         *-Upgrading | *-Rotating*)
             expect "it is ready" is_ready
             expect "it is another process" is_new_process
@@ -71,11 +79,20 @@ after() {
         *-Backing*)
             names=$(names)
             expect "the backup has the names" has_names /var/backups/jobindsats-bridge.tar.gz
+            expect "it is root's alone" test "$(stat -c '%U %a' /var/backups/jobindsats-bridge.tar.gz)" = "root 600"
+            echo a-later-key >/etc/jobindsats-bridge/api_key
             find /var/lib/jobindsats-bridge -name names.json -delete
             ;;
-        *-Restoring)
+        07-Restoring)
             expect "it is ready" is_ready
             expect "names are as before" same_names
+            expect "the settings are those of now" test "$(</etc/jobindsats-bridge/api_key)" = a-later-key
+            rm /etc/jobindsats-bridge/users
+            ;;
+        08-Restoring)
+            expect "it is ready" is_ready
+            expect "bo reads" reads bo
+            expect "the key is that of the backup" test "$(</etc/jobindsats-bridge/api_key)" = second-key-of-this-test
             before=$(systemctl show -P MainPID jobindsats-bridge)
             password=second-password
             echo "$password" >/etc/jobindsats-bridge/metrics_password
@@ -101,6 +118,8 @@ inside() {
     export -f sudo
     for block in blocks/*; do
         echo "=== ${block##*/}"
+        # The unit allows five starts in five minutes, which no person needs for this.
+        systemctl reset-failed jobindsats-bridge 2>/dev/null || true
         bash -e "$block" >/tmp/said 2>&1 || { echo "FAILED"; cat /tmp/said; journalctl -u jobindsats-bridge --no-pager | tail -n 20; exit 1; }
         after "${block##*/}"
     done
