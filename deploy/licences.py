@@ -3,8 +3,9 @@
 
     deploy/licences.py x86_64-unknown-linux-gnu
 
-The texts are those in the crates' own packages. A crate that brings none is listed with its licence as its manifest has it, which
-deploy/release puts the project's own copies of beside.
+The texts are those in the crates' own packages. A crate that brings none has that of a crate of its repository under the same licence. Where
+there is none either, the crate is listed with its licence as its manifest has it; that must be one of which deploy/release puts the project's
+own copy beside.
 """
 
 import collections
@@ -14,6 +15,8 @@ import re
 import subprocess
 import sys
 
+# Licences whose text is a file of the project.
+COPIED = {"MIT", "Apache-2.0"}
 TEXT = re.compile(r"(LICEN[CS]E|COPYING|COPYRIGHT|NOTICE|UNLICENSE)([-._].*)?", re.IGNORECASE)
 
 
@@ -43,21 +46,30 @@ def texts(package):
         yield "\n".join(line.rstrip() for line in lines)
 
 
+def terms(package):
+    """The repository of a package, whichever folder of it, and the licence."""
+    return (package["repository"] or package["name"]).split("/tree/")[0].removesuffix(".git"), package["license"]
+
+
 def main(target):
     of_text, without = collections.defaultdict(list), []
     packages = crates(target)
+    of_terms = {terms(package): list(texts(package)) for package in packages if any(texts(package))}
     for package in packages:
         named = f"{package['name']} {package['version']} ({package['license']})"
         assert package["license"], f"{named} states no licence"
-        found = list(dict.fromkeys(texts(package)))
+        found = list(dict.fromkeys(texts(package))) or of_terms.get(terms(package), [])
         for text in found:
             of_text[text].append(named)
         if not found:
+            choices = set(re.split(r" OR |/", package["license"]))
+            assert choices & COPIED, f"{named} brings no text of its licence, and the project has none"
             without.append(f"{named}: {', '.join(package['authors']) or 'no authors named'}; {package['repository']}")
     print(f"The program contains {len(packages)} crates. Their licences:")
     for text, named in of_text.items():
         print("\n" + "=" * 78, *named, "-" * 78, text, sep="\n")
-    print("\n" + "=" * 78, "Crates whose packages have no licence text; MIT and Apache-2.0 are in the files beside this one:", *without, sep="\n")
+    head = "Crates whose packages have no licence text; MIT and Apache-2.0 are in the files beside this one:"
+    print("\n" + "=" * 78, head, *without, sep="\n")
 
 
 if __name__ == "__main__":

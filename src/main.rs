@@ -12,7 +12,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Denmark's labour-market figures from Jobindsats.dk as OData feeds and Prometheus gauges.
 #[derive(Debug, Parser)]
-#[command(version, after_help = run::settings_help())]
+#[command(version = run::version(), after_help = run::settings_help())]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,

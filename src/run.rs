@@ -10,6 +10,7 @@ pub mod user;
 use std::error::Error;
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use crate::clock::Clock;
@@ -29,6 +30,14 @@ type Outcome = Result<(), Box<dyn Error>>;
 
 /// Between two calls of a probe.
 const PROBE_PAUSE: Duration = Duration::from_secs(1);
+
+/// What the program says of itself.
+#[must_use]
+pub fn version() -> &'static str {
+    static VERSION: LazyLock<String> =
+        LazyLock::new(|| format!("{}, revision {}", env!("CARGO_PKG_VERSION"), service::REVISION));
+    &VERSION
+}
 
 /// Options of the command `simulator`.
 #[derive(Debug, Args)]

@@ -188,6 +188,12 @@ pub struct Service {
     _folder: Option<File>,
 }
 
+/// The revision of the source that the program was built from, as the build said it.
+pub(crate) const REVISION: &str = match option_env!("BRIDGE_REVISION") {
+    Some(revision) => revision,
+    None => "unknown",
+};
+
 /// Folders of the data folder.
 pub(crate) const CATALOGUE: &str = "catalogue";
 pub(crate) const CELLS: &str = "cells";
@@ -338,8 +344,7 @@ pub(crate) fn check_exposure(settings: &BridgeSettings) -> Result<(), StartError
 }
 
 fn metrics(clock: &Clock) -> Result<Arc<Metrics>, prometheus::Error> {
-    let revision = option_env!("BRIDGE_REVISION").unwrap_or("unknown");
-    let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), revision)?;
+    let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), REVISION)?;
     metrics.configuration_read(Some(clock.now()));
     Ok(Arc::new(metrics))
 }

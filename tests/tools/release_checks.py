@@ -44,7 +44,10 @@ def check_content(folder):
     assert WANTED <= names, f"missing: {WANTED - names}"
     said = subprocess.run([folder / "jobindsats-bridge", "--version"], check=True, capture_output=True, text=True).stdout
     build = (folder / "BUILD").read_text()
-    assert build.startswith(said.strip()), f"{build!r} does not begin with {said!r}"
+    assert re.fullmatch(r"jobindsats-bridge \S+, revision \S+", said.strip()), said
+    assert build.startswith(said), f"{build!r} does not begin with {said!r}"
+    compiler = re.search(r"^compiled by rustc version (\S+ \(\S+ \S+\))$", build, re.MULTILINE)
+    assert compiler and compiler[1] in (folder / "jobindsats-bridge").read_bytes().decode("latin-1"), build
     assert re.search(r"GLIBC_2\.\d+", build), f"no version of glibc: {build}"
     for name in ("BUILD", "LICENSES-OF-DEPENDENCIES", "jobindsats-bridge.cdx.json"):
         text = (folder / name).read_text()
@@ -60,6 +63,8 @@ def check_bill(folder):
     listed = {(component["name"], component["version"]) for component in json.loads(text)["components"]}
     licences = (folder / "LICENSES-OF-DEPENDENCIES").read_text()
     licensed = set(re.findall(r"^(\S+) (\d\S+) \(.*\)(?:: .*)?$", licences, re.MULTILINE))
+    without = re.findall(r"^\S+ \d\S+ \((.*)\): .*$", licences, re.MULTILINE)
+    assert without and all({"MIT", "Apache-2.0"} & set(re.split(r" OR |/", licence)) for licence in without), f"no text of {without}"
     assert listed == licensed, f"in one of the list and the licences alone: {sorted(listed ^ licensed)}"
     return len(listed)
 
