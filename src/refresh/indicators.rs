@@ -37,8 +37,8 @@ struct Turn {
     definition: Arc<Definition>,
 }
 
-/// Refreshes indicators until `stop` becomes true or its sender is dropped, then saves the figures to disk, as after each refresh. A refresh that is
-/// running then is cancelled. All indicators are due at the start; those defined later are due at once.
+/// Refreshes indicators until `stop` becomes true or its sender is dropped, then saves the figures to disk, as after each refresh. A
+/// refresh that is running then is cancelled. All indicators are due at the start; those defined later are due at once.
 pub async fn run(collector: Arc<Collector>, pace: Pace, clock: Clock, mut stop: watch::Receiver<bool>) {
     let mut turns = HashMap::new();
     tokio::select! {

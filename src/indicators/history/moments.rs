@@ -84,7 +84,8 @@ pub(super) fn moments(query: &Query, held: &[PeriodSpan]) -> Result<Vec<i64>, Hi
 fn rows(hints: &Hints) -> Vec<Row> {
     let range = hints.range_ms.clamp(0, FARTHEST_MS);
     if range > 0 && hints.function != NEWEST_OF_RANGE {
-        // Two samples in every window, because functions such as rate() need two; anchored at 0, so that the instants do not depend on the start of the query.
+        // Two samples in every window, because functions such as rate() need two; anchored at 0, so that the instants do not depend on
+        // the start of the query.
         return vec![Row { anchor: 0, spacing: (range / 2).clamp(1, DAY_MS) }];
     }
     let window = if range > 0 { range } else { LOOK_BACK_MS };

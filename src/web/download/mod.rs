@@ -1,8 +1,9 @@
 //! `/export/{table}/{set}.csv` and `.parquet`: the rows of a set as a file, with OData's query options.
 //!
 //! A file that the plan says cannot be larger than `BRIDGE_FILE_MB` is made whole on disk ([`making`]) and can be sought in
-//! ([`ranges`]); its tag is a hash of its bytes, which are never compressed on their way. If its figures have to be fetched first, whoever
-//! only reads on gets it as it comes, and the file is made behind that; whoever has to know its length waits. Larger ones are always sent as they come.
+//! ([`ranges`]); its tag is a hash of its bytes, which are never compressed on their way. If its figures have to be fetched first,
+//! whoever only reads on gets it as it comes, and the file is made behind that; whoever has to know its length waits. Larger ones are
+//! always sent as they come.
 //!
 //! The pages are read one after the other, all in the revision of the first. Errors before the first byte are answered as JSON; later
 //! errors abort the transfer, so that an incomplete file is never taken for a complete one.
