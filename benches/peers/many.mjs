@@ -20,7 +20,7 @@ const middle = async (work) => median((await repeat(seconds, work)).map((answer)
 
 /** What a catalogue of so many tables costs to read, to list and to search. */
 export const manyTables = async () => {
-  await multiply(TABLES, simulatorPort, upstreamPort);
+  const catalogue = await multiply(TABLES, simulatorPort, upstreamPort);
   const from = performance.now();
   const program = startBridge(largePort, 'many', { upstream: upstreamPort });
   await ready(program, `${local(largePort)}/readyz`);
@@ -37,6 +37,8 @@ export const manyTables = async () => {
   limit(`${TABLES} tables: memory, without figures`, size, '', '', undefined);
   limit(`${TABLES} tables: the list; a search; $metadata`, [listed, found, metadata].map(milliseconds).join('; '), '', '', undefined);
   await stop(program);
+  catalogue.closeAllConnections();
+  await new Promise((resolve) => catalogue.close(resolve));
 };
 
 const indicators = () =>

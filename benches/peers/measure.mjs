@@ -121,6 +121,9 @@ const readyDocuments = async (bridgeProgram, cap, rate) => {
       shares.every((share) => share >= 0.8),
     );
   }
+  const least = [`${new URL(ours).origin}/healthz`];
+  const [one, sixteen] = [await load(least, 1, seconds), await load(least, CONNECTIONS, seconds)];
+  limit('`/healthz`, a few bytes: the HTTP layer alone, requests/s at one / sixteen', `${number(one.rate)} / ${number(sixteen.rate)}`, '', '', undefined);
   const text = `nginx gives the ${number(files['rows.json'].length / 1000)} kB of 1,000 rows ${number(alone.rate)} times a second at one connection and ${number(many.rate)} times at sixteen, with the same wrk; the bridge, which makes other rows for each request, is at ${((100 * rate) / many.rate).toFixed(0)} % of that in the first row.`;
   return { text, service: found['service document'], metadata: found.$metadata };
 };

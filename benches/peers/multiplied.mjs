@@ -33,7 +33,7 @@ const answered = async (url, headers, simulatorPort, tables) => {
   return copy ? { ...answer, body: answer.body.toString().replace(/"table_id":"[^"]*"/, `"table_id":"${copy}"`) } : answer;
 };
 
-/** Serves so many tables of a simulator; ends with the program. */
+/** Serves so many tables of a simulator, until it is closed or the program ends. */
 export const multiply = async (tables, simulatorPort, port) => {
   const server = createServer(async (asked, answer) => {
     const { host, ...headers } = asked.headers;
@@ -46,4 +46,5 @@ export const multiply = async (tables, simulatorPort, port) => {
   });
   server.unref();
   await new Promise((resolve, reject) => server.once('error', reject).listen(port, '127.0.0.1', resolve));
+  return server;
 };
