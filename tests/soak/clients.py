@@ -20,6 +20,7 @@ from world import Answer, Reader, World
 
 # What the service says while the upstream cannot be read, refuses the key or answers what makes no sense: docs/errors.md.
 UPSTREAM_FAULTS = {"UpstreamAnswer", "UpstreamKeyRefused", "UpstreamRefused"}
+PANICS = "jobindsats_bridge_panics_total"
 # Pages a client reads at most; its think time; how long an answer may take.
 MOST_PAGES, THINK_SECONDS, PATIENCE = 6, 3.0, 90
 ADDRESSES = 12
@@ -59,7 +60,7 @@ class Client:
                 text = f"{self.world.clock.now():%Y-%m-%d %H:%M:%S} {self.kind} as {self.reader.name}: {wrong}"
                 self.world.findings.report(text, rows=isinstance(wrong, WrongRows))
                 self.close()
-            except (ValueError, KeyError, IndexError, TypeError) as error:
+            except Exception as error:  # noqa: BLE001: a client that ended would look like one that found nothing
                 self.world.findings.report(f"{self.kind}: an answer that cannot be read: {error!r}")
                 self.close()
         self.close()
@@ -158,7 +159,11 @@ class Client:
             self.world.findings.note(f"without the newest period: {urllib.parse.unquote(path)}")
             self.world.findings.count("without the newest period")
         elif found is None:
-            raise WrongRows(f"no edition: {urllib.parse.unquote(path)}: {self.world.published.difference(query, rows, counts)}")
+            text = f"no edition: {urllib.parse.unquote(path)}: {self.world.published.difference(query, rows, counts)}"
+            pairs = self.world.published.mixed(query, rows)
+            if not pairs:
+                raise WrongRows(text)
+            self.world.findings.mix(query.of.table, pairs, text)
         self.world.findings.count(self.kind, len(rows))
 
     def rows(self) -> None:
@@ -253,8 +258,9 @@ class Client:
         if not self.expect(answer, path):
             return
         lines = [line for line in answer.body.decode().splitlines() if line and not line.startswith("#")]
-        for line in lines:
-            float(line.rpartition(" ")[2])
+        values = {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
+        if values.get(PANICS, 0.0) > 0:
+            raise Wrong(f"{PANICS} is {values[PANICS]}")
         start = 'jobindsats_country_persons{source="jobindsats",indicator="ledige_personer"} '
         shown = [float(line.removeprefix(start)) for line in lines if line.startswith(start)]
         newest = {figures[max(figures)] for figures in list(self.world.published.country)}

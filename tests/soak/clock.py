@@ -19,6 +19,12 @@ def library() -> str:
     return str(found[0])
 
 
+def instant(text: str) -> datetime.datetime:
+    """What a program wrote in RFC 3339 with `Z`."""
+    whole, _, rest = text.removesuffix("Z").partition(".")
+    return datetime.datetime.fromisoformat(f"{whole}.{rest[:6]:0<6}+00:00").astimezone(COPENHAGEN)
+
+
 def copenhagen(text: str) -> datetime.datetime:
     return datetime.datetime.fromisoformat(text).replace(tzinfo=COPENHAGEN)
 
@@ -28,7 +34,6 @@ class Clock:
         self.file = folder / "clock"
         # Since when, by the time that nothing moves, the clock has been how far from the machine's.
         self.settings: list[tuple[float, int]] = []
-        self.turned_back = 0
 
     def set(self, to: datetime.datetime) -> None:
         offset = round(to.timestamp() - time.time())
@@ -42,6 +47,16 @@ class Clock:
 
     def is_closed(self) -> bool:
         return self.now().hour == CLOSED_HOUR
+
+    def moved(self, shown: datetime.datetime, not_before: float) -> float:
+        """When the clock showed that, by the time that nothing moves: the first such moment not before another."""
+        change = time.monotonic() - time.time()
+        ends = [began for began, _ in self.settings[1:]] + [time.monotonic()]
+        for (began, offset), end in zip(self.settings, ends):
+            moment = shown.timestamp() - offset + change
+            if began - 2 <= moment <= end + 2 and moment >= not_before - 1:
+                return moment
+        return not_before
 
     def environment(self) -> dict[str, str]:
         return {

@@ -106,7 +106,6 @@ class Disturbances:
         self.indicators = indicators
         self.turns: list[float] = []
         self.faults: set[str] = set()
-        self.life_began = time.monotonic()
 
     def go_through(self, events: list[Event], began: float, ended: threading.Event) -> None:
         for event in events:
@@ -138,4 +137,3 @@ class Disturbances:
         self.bridge.leaks.search_folder("data folder", self.bridge.data)
         self.indicators.write_text(indicators(), encoding="utf-8")
         self.bridge.start(LOGS[self.bridge.lives % len(LOGS)])
-        self.life_began = time.monotonic()

@@ -1,6 +1,8 @@
 """Searches everything that the service writes for what it must keep to itself."""
 
 import base64
+import binascii
+import json
 import pathlib
 import threading
 import urllib.parse
@@ -9,7 +11,8 @@ import urllib.parse
 def spellings(secret: str) -> set[bytes]:
     """A secret as it is, and as encodings would show it wherever it stands in a longer text."""
     plain = secret.encode()
-    found = {plain, urllib.parse.quote(secret, safe="").encode(), plain.hex().encode(), plain.hex().upper().encode(), secret.encode("utf-16-le")}
+    quoted = [urllib.parse.quote(secret, safe=safe).encode() for safe in ("", "/")]
+    found = {plain, *quoted, plain.hex().encode(), plain.hex().upper().encode(), secret.encode("utf-16-le")}
     for shift in range(3):
         # Only the characters that depend on nothing but the secret.
         coded = base64.b64encode(bytes(shift) + plain)
@@ -18,13 +21,36 @@ def spellings(secret: str) -> set[bytes]:
     return found
 
 
+def others(secret: str) -> dict[str, bytes]:
+    """A secret as it would stand in an answer, a header, an address, a dump: made by the usual functions, not by `spellings`."""
+    return {
+        "in JSON": json.dumps({"secret": secret}).encode(),
+        "as a form field": urllib.parse.urlencode({"api_key": secret}).encode(),
+        "in a Basic header": base64.b64encode(f"anne:{secret}".encode()),
+        "in a Basic header of another length": base64.b64encode(f"dorte:{secret}".encode()),
+        "in Base64url": base64.urlsafe_b64encode(f"x{secret}y".encode()),
+        "in hexadecimal": binascii.hexlify(f"x{secret}y".encode()),
+        "in UTF-16": f"x{secret}y".encode("utf-16"),
+    }
+
+
 class Leaks:
     def __init__(self, secrets: dict[str, str]) -> None:
+        self.secrets = secrets
         self.needles = [(name, needle) for name, secret in secrets.items() for needle in spellings(secret)]
         self.longest = max(len(needle) for _, needle in self.needles)
         self.found: list[str] = []
         self.seen: dict[str, int] = {}
         self.lock = threading.Lock()
+
+    def control(self) -> list[str]:
+        """Which spellings would not be found: what another program makes of each secret, in the middle of other bytes, must be."""
+        missed = []
+        for name, secret in self.secrets.items():
+            for made, text in others(secret).items():
+                if not any(of == name and needle in b"before " + text + b" behind" for of, needle in self.needles):
+                    missed.append(f"{name} {made}")
+        return missed
 
     def search(self, where: str, text: bytes) -> None:
         for name, needle in self.needles:

@@ -7,28 +7,23 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
 
-from clock import Clock
+from clock import Clock, instant
 from leaks import Leaks
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
+from service import free_port, unset  # noqa: E402
 
 START_SECONDS = 90
 TAIL = 400
-
-
-def unset() -> dict[str, str]:
-    """The environment without settings of the bridge: no key of the caller's reaches a program that is tested."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("BRIDGE_", "JOBINDSATS_", "FAKETIME"))}
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
+# What the log says of a panic: src/observe/panics.rs.
+PANIC = b"a defect of this program ended"
 
 
 class Simulator:
@@ -67,16 +62,20 @@ class Bridge:
     """The service. It is killed and started again; `lives` says how often it was started."""
 
     def __init__(self, binary: str, clock: Clock, leaks: Leaks, data: pathlib.Path, settings: dict[str, str]) -> None:
-        self.binary, self.leaks, self.data = binary, leaks, data
+        self.binary, self.clock, self.leaks, self.data = binary, clock, leaks, data
         self.port = free_port()
         self.settings = settings | {"BRIDGE_LISTEN": f"127.0.0.1:{self.port}", "BRIDGE_DATA_DIR": str(data)}
         self.environment = unset() | clock.environment() | self.settings
         self.lives, self.is_up = 0, False
+        # Where logs are moved, for who looks for the reason of a failure.
+        self.kept: pathlib.Path | None = None
         self.kills: list[float] = []
         self.ended_by_itself: list[int] = []
         self.panics: list[str] = []
-        # What it says of itself at the usual level, and when.
+        # What it says of itself at the usual level, and when: by its own clock, since a log is read a while after it was written.
         self.notes: list[tuple[float, str]] = []
+        # When it said the latest of them.
+        self.noted = 0.0
         self.tail: collections.deque = collections.deque(maxlen=TAIL)
 
     def command(self, *arguments: str, said: str = "") -> str:
@@ -106,28 +105,38 @@ class Bridge:
         sys.exit("the service did not start")
 
     def read(self, said: pathlib.Path, process: subprocess.Popen) -> None:
-        """Searches a log while it is written, and removes it behind the end of its process."""
+        """Searches a log while it is written, and removes or moves it behind the end of its process."""
         with said.open("rb") as stream:
-            rest = b""
+            self.rest, self.line = b"", b""
             while True:
                 has_ended = process.poll() is not None
                 while chunk := stream.read(1 << 20):
-                    rest = self.look_through(rest, chunk)
+                    self.look_through(chunk)
                 if has_ended:
                     break
                 time.sleep(0.2)
-        said.unlink()
+        if self.kept:
+            shutil.move(said, self.kept / said.name)
+        else:
+            said.unlink()
 
-    def look_through(self, rest: bytes, chunk: bytes) -> bytes:
-        text = rest + chunk
+    def look_through(self, chunk: bytes) -> None:
+        text = self.rest + chunk
         self.leaks.search("log", text)
-        if (at := chunk.find(b"panicked at")) >= 0:
-            self.panics.append(chunk[at : at + 300].decode(errors="replace"))
-        lines = chunk.splitlines()
-        said = [line[:300].decode(errors="replace") for line in lines if b" WARN jobindsats" in line or b" INFO jobindsats" in line]
-        self.notes += [(time.monotonic(), line) for line in said]
+        self.rest = text[-self.leaks.longest :]
+        *lines, self.line = (self.line + chunk).split(b"\n")
+        for line in lines:
+            if PANIC in line:
+                self.panics.append(line[:300].decode(errors="replace"))
+            # The span of a request may stand between the level and the rest.
+            if line.split(None, 2)[1:2] in ([b"ERROR"], [b"WARN"], [b"INFO"]) and b"jobindsats_bridge::" in line:
+                self.note(line[:600].decode(errors="replace"))
         self.tail.extend(line[:600].decode(errors="replace") for line in lines[-TAIL:])
-        return text[-self.leaks.longest :]
+
+    def note(self, line: str) -> None:
+        with contextlib.suppress(ValueError):
+            self.noted = self.clock.moved(instant(line.split()[0]), self.noted)
+        self.notes.append((self.noted, line))
 
     def revised(self) -> dict[str, list[float]]:
         """For each table when the service said that it has seen figures change: there a revision may begin."""

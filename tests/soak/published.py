@@ -4,16 +4,19 @@ An edition is asked for before the upstream that the service reads has it, so th
 """
 
 import collections
+import datetime
+import itertools
 import random
 import threading
 import time
 import urllib.parse
 from dataclasses import dataclass, field
 
+from clock import Clock
 from processes import Simulator
 
 # How many editions back an answer may be: those that wait for a list of tables, and those of a closed hour.
-KEPT = 8
+KEPT = 14
 COUNTRY, UNKNOWN = "Hele landet", "Uoplyst område"
 Row = tuple
 
@@ -41,15 +44,15 @@ class Watched:
 
 
 SETS = [
-    Watched("y25i01", "Landet", "M", 36, ("_nykom",), areas="country"),
-    Watched("y25i01", "Kommuner", "M", 14, ("_nykom",), areas="others"),
-    Watched("y25i01", "Hovedtal", "M", 14, ("_nykom",)),
-    Watched("y25i01", "Fordelt_på_Køn", "M", 12, ("_nykom", "_kon"), ("Køn",)),
-    Watched("y25i02", "Kommuner", "M", 14, ("_nykom",), areas="others"),
-    Watched("y25i02", "Landet", "M", 36, ("_nykom",), areas="country"),
-    Watched("y25i07", "Hovedtal", "M", 14, ("_nykom",)),
-    Watched("y28a15", "Regioner", "Y", 14, ("_region",), areas="others"),
-    Watched("y25i03", "Landet", "M", 36, ("_hele_landet",), areas="country"),
+    Watched("y25i01", "Landet", "M", 44, ("_nykom",), areas="country"),
+    Watched("y25i01", "Kommuner", "M", 22, ("_nykom",), areas="others"),
+    Watched("y25i01", "Hovedtal", "M", 22, ("_nykom",)),
+    Watched("y25i01", "Fordelt_på_Køn", "M", 20, ("_nykom", "_kon"), ("Køn",)),
+    Watched("y25i02", "Kommuner", "M", 22, ("_nykom",), areas="others"),
+    Watched("y25i02", "Landet", "M", 44, ("_nykom",), areas="country"),
+    Watched("y25i07", "Hovedtal", "M", 22, ("_nykom",)),
+    Watched("y28a15", "Regioner", "Y", 20, ("_region",), areas="others"),
+    Watched("y25i03", "Landet", "M", 44, ("_hele_landet",), areas="country"),
 ]
 LAGGING = -1
 GAUGE = ("y25i01", "Landet")
@@ -125,8 +128,8 @@ class Edition:
 
 
 class Published:
-    def __init__(self, oracle: Simulator, upstream: Simulator) -> None:
-        self.oracle, self.upstream = oracle, upstream
+    def __init__(self, oracle: Simulator, upstream: Simulator, clock: Clock) -> None:
+        self.oracle, self.upstream, self.clock = oracle, upstream, clock
         self.lock = threading.Lock()
         self.editions: dict[str, collections.deque] = {table: collections.deque(maxlen=KEPT) for table in TABLES}
         self.metadata = self.read_metadata()
@@ -134,6 +137,8 @@ class Published:
         self.periods: dict[tuple[str, int], dict[str, list[str]]] = {}
         # When an edition was published, by the time that nothing moves.
         self.times: dict[tuple[str, int], float] = {}
+        # On which Danish day, which is all that the list of tables says of it.
+        self.days: dict[tuple[str, int], datetime.date] = {}
         # The figures that gauges and remote read show, of all editions: these are read anew when their turn comes.
         self.country: list[dict[str, float]] = []
         self.matched: collections.Counter = collections.Counter()
@@ -165,7 +170,7 @@ class Published:
         update = {"table": table, "revise_published": True}
         self.oracle.call("POST", "/control/publish", update)
         self.read(table, number)
-        self.times[table, number] = time.monotonic()
+        self.times[table, number], self.days[table, number] = time.monotonic(), self.clock.now().date()
         self.upstream.call("POST", "/control/publish", update)
         return number
 
@@ -189,6 +194,20 @@ class Published:
                 if rows == wanted and all(each == count for each in counts):
                     return LAGGING
         return None
+
+    def mixed(self, query: Query, rows: list[Row]) -> list[tuple[int, int]]:
+        """Pairs of editions such that each figure is one of either's, the later last."""
+        first = 2 + len(query.of.dimensions)
+        with self.lock:
+            editions = list(self.editions[query.of.table])
+        figures = {edition.number: {row[:first]: row[first:] for row in edition.rows[query.of]} for edition in editions}
+
+        def is_of(row: Row, pair: tuple[int, int]) -> bool:
+            either = [figures[number].get(row[:first]) for number in pair]
+            return all(any(one and one[at] == figure for one in either) for at, figure in enumerate(row[first:]))
+
+        pairs = itertools.combinations(sorted(figures), 2)
+        return [pair for pair in pairs if all(is_of(row, pair) for row in rows)]
 
     def difference(self, query: Query, rows: list[Row], counts: list[int]) -> str:
         """How rows differ from the edition that they are most like."""

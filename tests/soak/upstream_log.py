@@ -4,29 +4,32 @@ A figure is a table, a period, a member of every dimension and a measure. It may
 again
 
 - if the answer before was spoilt by a fault or did not come,
-- if it was asked for before the list of tables had shown the edition for LIST_SECONDS: such figures may be half of the edition before,
+- if it was asked for as the newest so many periods, and there were newer ones than the service knew of: such an answer does not fit,
+- if it was asked for before the list of tables had shown the edition, or the service had seen figures change, for QUEUE_SECONDS: so long the
+  request may have waited for its turn, and figures of the revision before are not kept,
 - if it came within KILL_SECONDS before a kill, which it need not have survived,
 - if the service has seen figures change since, and said so in its log: then a revision begins, of which each figure is asked for,
 - if the clock was turned back since: what was read in the future is not believed.
 
 Besides, a request may take a few stored figures along where that saves calls (docs/architecture.md, "A call costs as much as"):
 LEEWAY_EACH for each call that it saves, of which it is allowed SAVED here, because the log does not say how many it saved; and one in
-LEEWAY_SHARE of all, which is held over all requests together.
+LEEWAY_SHARE of all, which is held over all requests together. A request of which no figure was missing saves nothing.
 """
 
 import collections
-import datetime
+import itertools
+import re
 import threading
-import time
 import urllib.parse
 from dataclasses import dataclass
 
-from clock import CLOSED_HOUR, COPENHAGEN, Clock
+from clock import CLOSED_HOUR, Clock, instant
 from processes import Simulator
 from published import Published
 
-KILL_SECONDS, LIST_SECONDS = 3, 5
-LEEWAY_EACH, SAVED, LEEWAY_SHARE = 300, 3, 64
+# BRIDGE_ANSWER_SECONDS of the soak; nobody waits longer.
+KILL_SECONDS, QUEUE_SECONDS = 3, 15
+LEEWAY_EACH, SAVED, LEEWAY_SHARE = 300, 5, 64
 POLL_SECONDS = 3
 
 
@@ -40,24 +43,14 @@ class Box:
     at: float
     target: str
 
-    def shared(self, other: "Box") -> int:
-        product = 1
-        for mine, others in zip(self.axes, other.axes):
-            product *= len(mine & others)
-            if not product:
-                return 0
-        return product
+    def shared(self, other: "Box") -> set[tuple]:
+        return set(itertools.product(*(mine & others for mine, others in zip(self.axes, other.axes))))
 
     def figures(self) -> int:
         product = 1
         for axis in self.axes:
             product *= len(axis)
         return product
-
-
-def instant(text: str) -> datetime.datetime:
-    whole, _, rest = text.removesuffix("Z").partition(".")
-    return datetime.datetime.fromisoformat(f"{whole}.{rest[:6]:0<6}+00:00").astimezone(COPENHAGEN)
 
 
 class UpstreamLog:
@@ -90,24 +83,31 @@ class UpstreamLog:
     def in_closed_hour(self) -> list[str]:
         return [at for at in self.arrivals.values() if instant(at).hour == CLOSED_HOUR]
 
-    def moved(self, at: str, not_before: float) -> float:
-        """When that was by the time that nothing moves: the first moment not before another at which the clock showed it."""
-        shown = instant(at).timestamp()
-        change = time.monotonic() - time.time()
-        ends = [began for began, _ in self.clock.settings[1:]] + [time.monotonic()]
-        for (began, offset), end in zip(self.clock.settings, ends):
-            moment = shown - offset + change
-            if began - 2 <= moment <= end + 2 and moment >= not_before - 1:
-                return moment
-        return not_before
+    def cannot_tell(self, at: float, table: str, pairs: list[tuple[int, int]]) -> bool:
+        """Whether nothing has told the service that figures are of two editions: both have one day, or the list of tables could not be read
+        between the latest figures and the answer.
+        """
+        days = self.published.days
+        if any(days.get((table, earlier)) == days.get((table, later)) for earlier, later in pairs):
+            return True
+        before, read = 0.0, []
+        for _, request in sorted(self.requests.items()):
+            before = self.clock.moved(instant(request["at"]), before)
+            read += [before] if request["table"] == table and before <= at else []
+        return bool(read) and not any(read[-1] <= listed <= at for listed in self.listed())
+
+    def listed(self) -> list[float]:
+        """When the list of tables was read."""
+        before, found = 0.0, []
+        for _, at in sorted(self.listings.items()):
+            before = self.clock.moved(instant(at), before)
+            found.append(before)
+        return found
 
     def first_listings(self) -> dict[tuple[str, int], float]:
         """When the list of tables first had an edition."""
-        found, before, listings = {}, 0.0, []
-        for _, at in sorted(self.listings.items()):
-            before = self.moved(at, before)
-            listings.append(before)
-            self.notes.append((before, "the list of tables"))
+        found, listings = {}, self.listed()
+        self.notes += [(at, "the list of tables") for at in listings]
         for (table, edition), published in self.published.times.items():
             found[table, edition] = min((at for at in listings if at >= published), default=float("inf"))
         return found
@@ -131,6 +131,12 @@ class UpstreamLog:
         places = [members.get(dimension["dimension_id"], frozenset({"T"})) for dimension in about["dimensions"]]
         return Box((frozenset(periods), frozenset(measures), *places), number, at, urllib.parse.unquote(request["target"]))
 
+    def is_all(self, request: dict) -> bool:
+        """Whether it asks for the newest periods, as many as there are."""
+        asked = re.search(r"period\.(\w+)=latest:(\d+)", request["target"])
+        listed = self.published.all_periods(request["table"], request["answer"]["edition"])
+        return bool(asked) and len(listed[asked[1]]) == int(asked[2])
+
     def members(self, about: dict, hierarchy: str, value: str) -> dict[str, frozenset]:
         for dimension in about["dimensions"]:
             for tree in dimension["hierarchies"]:
@@ -148,7 +154,7 @@ class UpstreamLog:
         listed = self.first_listings()
         held: dict[tuple, list[Box]] = collections.defaultdict(list)
         for number, request in sorted(self.requests.items()):
-            before = at = self.moved(request["at"], before)
+            before = at = self.clock.moved(instant(request["at"]), before)
             answer = request["answer"]
             if not answer or answer["status"] != 200:
                 result.unanswered += 1
@@ -156,12 +162,14 @@ class UpstreamLog:
             target = urllib.parse.unquote(request["target"])[:200]
             self.notes.append((at, f"request {number}, edition {answer['edition']}, fault {request['fault']}: {target}"))
             box = self.box(number, request, at)
-            epoch = sum(turn <= at for turn in turns + revised[request["table"]])
+            begun = turns + revised[request["table"]] + [listed.get((request["table"], answer["edition"]), 0.0)]
+            epoch = sum(turn <= at for turn in begun)
             boxes = held[request["table"], answer["edition"], instant(request["at"]).date(), epoch]
             boxes[:] = [one for one in boxes if not any(one.at <= kill <= one.at + KILL_SECONDS and kill <= at + 1 for kill in kills)]
             again = [(one.shared(box), one) for one in boxes]
             result.add(box, [(shared, one) for shared, one in again if shared])
-            if not request["fault"] and at >= listed.get((request["table"], answer["edition"]), 0.0) + LIST_SECONDS:
+            fits = self.is_all(request) or "latest:" not in request["target"]
+            if fits and not request["fault"] and not any(at - QUEUE_SECONDS <= turn for turn in begun):
                 boxes.append(box)
                 result.held += box.figures()
         return result
@@ -172,14 +180,15 @@ class Again:
         self.requests = self.figures = self.held = self.again = self.unanswered = 0
         self.examples: list[str] = []
 
-    def add(self, box: Box, shared: list[tuple[int, Box]]) -> None:
+    def add(self, box: Box, shared: list[tuple[set, Box]]) -> None:
         self.requests += 1
         self.figures += box.figures()
-        twice = min(box.figures(), sum(count for count, _ in shared))
+        twice = len(set().union(*(figures for figures, _ in shared)))
         self.again += twice
-        if twice > SAVED * LEEWAY_EACH + box.figures() // LEEWAY_SHARE:
-            count, first = max(shared, key=lambda pair: pair[0])
-            apart = box.at - first.at
+        saved = SAVED * LEEWAY_EACH + box.figures() // LEEWAY_SHARE if twice < box.figures() else 0
+        if twice > saved:
+            figures, first = max(shared, key=lambda pair: len(pair[0]))
+            count, apart = len(figures), box.at - first.at
             self.examples.append(
                 f"request {box.number} asks for {twice} of {box.figures()} figures again: {box.target[:400]}\n"
                 f"      {count} of them {apart:.1f} s after request {first.number}: {first.target[:400]}"

@@ -65,6 +65,8 @@ class Findings:
         self.wrong: list[str] = []
         self.wrong_rows: list[str] = []
         self.notes: list[tuple[float, str]] = []
+        # Answers of two editions: when, of which table, the editions that it may be, and its text. Whether they may be is judged at the end.
+        self.mixed: list[tuple[float, str, list[tuple[int, int]], str]] = []
         self.began = time.monotonic()
 
     def count(self, what: str, rows: int = 0) -> None:
@@ -80,6 +82,10 @@ class Findings:
         """For those who look at what led to a failure."""
         with self.lock:
             self.notes.append((time.monotonic(), text))
+
+    def mix(self, table: str, pairs: list[tuple[int, int]], text: str) -> None:
+        with self.lock:
+            self.mixed.append((time.monotonic(), table, pairs, text))
 
     def report(self, text: str, rows: bool = False) -> None:
         with self.lock:
