@@ -10,6 +10,7 @@ use super::{Answerer, Page, rows};
 use crate::answer::error::BridgeError;
 use crate::budget::work;
 use crate::feed::{CellSource, Feed, RowSource, Set};
+use crate::fetch::error::FetchError;
 use crate::frame::{Frame, aggregate};
 use crate::odata::skip_token::{SkipToken, SkipTokenError};
 use crate::query::{BoundExpr, BoundExprKind, BoundQuery, Target, text_size};
@@ -212,7 +213,7 @@ impl<'a> PageRows<'a> {
         let first = match &self.first {
             None => 0,
             Some(first) if self.query.order.is_empty() => rows.first_at(first),
-            Some(first) => rows.row_at(first).ok_or(SkipTokenError::Damaged)?,
+            Some(first) => rows.row_at(first).ok_or_else(|| self.no_first_row())?,
         };
         let left = rows.row_count() - first;
         let skipped = usize::try_from(self.to_skip).map_or(left, |skip| skip.min(left));
@@ -227,6 +228,14 @@ impl<'a> PageRows<'a> {
             self.frames.push(rows.slice(first + skipped, take));
         }
         Ok(())
+    }
+
+    /// The row that the page begins with does not stand where it stood: its figures have changed, or it never was there.
+    fn no_first_row(&self) -> BridgeError {
+        match self.source {
+            Some(source) => FetchError::Gone { table: source.measurement.id.clone() }.into(),
+            None => SkipTokenError::Damaged.into(),
+        }
     }
 
     /// The page of the rows that were taken.

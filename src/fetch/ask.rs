@@ -65,22 +65,23 @@ impl Asker {
         Limits { cells: self.cell_limit, forms: self.learnt.forms() }
     }
 
-    /// The cells of a chunk, in one answer or a few.
+    /// The requests that bring a chunk.
+    #[must_use]
+    pub fn pieces(&self, measurement: &Measurement, chunk: &Chunk) -> Vec<Piece> {
+        form::pieces(measurement, chunk, &self.limits())
+    }
+
+    /// The cells of a piece, in one answer, or in a few if its form was refused.
     ///
     /// # Errors
-    /// When the upstream does not give them, its answer is not the answer to the chunk, or the table is no longer as it is known.
+    /// When the upstream does not give them, its answer is not the answer to the piece, or the table is no longer as it is known.
     pub async fn ask(
         &self,
         measurement: &Measurement,
-        chunk: &Chunk,
+        piece: &Piece,
         caller: &Caller,
     ) -> Result<Vec<RecordBatch>, FetchError> {
-        let asking = Asking { asker: self, measurement, caller };
-        let mut cells = Vec::new();
-        for piece in form::pieces(measurement, chunk, &self.limits()) {
-            cells.extend(asking.piece(&piece).await?);
-        }
-        Ok(cells)
+        Asking { asker: self, measurement, caller }.piece(piece).await
     }
 
     pub fn has_unknown_label(&self, table: &MeasurementId, label: &str) -> bool {

@@ -12,6 +12,7 @@ use super::{Inner, RevisionState};
 use crate::catalogue::id::PeriodId;
 use crate::catalogue::measurement::Measurement;
 use crate::fetch::error::FetchError;
+use crate::fetch::form::Piece;
 use crate::fetch::order::in_order;
 use crate::observe::request;
 use crate::plan::chunk::Chunk;
@@ -33,7 +34,7 @@ impl Inner {
         self.fetch(measurement, chunk, revision, caller, &Halvings::default()).await
     }
 
-    /// Asks the upstream for a chunk, in halves where it is too much, and keeps what comes.
+    /// Asks the upstream for a chunk, in halves where it is too much, and keeps each answer when it comes.
     fn fetch<'a>(
         &'a self,
         measurement: &'a Arc<Measurement>,
@@ -43,18 +44,27 @@ impl Inner {
         halvings: &'a Halvings,
     ) -> BoxFuture<'a, Result<Vec<StoredFigures>, FetchError>> {
         async move {
-            let block = match self.ask(measurement, chunk, revision, caller).await {
-                Err(error) if error.is_too_much() && halvings.may_halve(&error) => {
-                    let mut parts = Vec::new();
-                    for smaller in chunk.smaller(measurement) {
-                        parts.extend(self.fetch(measurement, &smaller, revision, caller, halvings).await?);
+            let mut parts = Vec::new();
+            for piece in self.asker.pieces(measurement, chunk) {
+                match self.ask(measurement, &piece, revision, caller).await {
+                    Err(error) if error.is_too_much() && halvings.may_halve(&error) => {
+                        let halves = piece.chunk.smaller(measurement);
+                        if halves.is_empty() {
+                            return Err(error);
+                        }
+                        for smaller in halves {
+                            parts
+                                .extend(self.fetch(measurement, &smaller, revision, caller, halvings).await?);
+                        }
                     }
-                    return if parts.is_empty() { Err(error) } else { Ok(parts) };
+                    answer => {
+                        let (key, block) = (CellKey::of(measurement, &piece.chunk), answer?);
+                        halvings.succeeded();
+                        parts.push(self.keep(measurement, key, block).await?);
+                    }
                 }
-                answer => answer?,
-            };
-            halvings.succeeded();
-            Ok(vec![self.keep(measurement, CellKey::of(measurement, chunk), block).await?])
+            }
+            Ok(parts)
         }
         .boxed()
     }
@@ -62,11 +72,11 @@ impl Inner {
     async fn ask(
         &self,
         measurement: &Arc<Measurement>,
-        chunk: &Chunk,
+        piece: &Piece,
         revision: Revision,
         caller: &Caller,
     ) -> Result<CellBlock, FetchError> {
-        let cells = self.asker.ask(measurement, chunk, caller).await?;
+        let cells = self.asker.ask(measurement, piece, caller).await?;
         let (measurement, fetched_at) = (Arc::clone(measurement), self.clock.now());
         aside(move || {
             let schema = cells.first().ok_or(FetchError::Interrupted)?.schema();

@@ -98,7 +98,7 @@ const ROUNDS: usize = 4;
 /// What a caller wants of the requests for missing cells.
 #[derive(Debug, Clone, Copy)]
 struct Wait {
-    /// Only cells that are fresh at this moment count as stored.
+    /// Only cells that are fresh at this moment count as stored; those that others have fetched since are.
     until: DateTime<Utc>,
     leeway: Leeway,
 }
@@ -407,7 +407,8 @@ impl Fetcher {
             let results = awaited.into_iter().map(|awaited| awaited.result(self.requester));
             blocks.extend(try_join_all(results).await?.into_iter().flatten());
             // Others may have brought the rest since the store was looked into.
-            let found = self.inner.store.find(&measurement.id, revision, &key, Some(wait.until)).await;
+            let fresh_at = Some(self.inner.now_or(wait.until));
+            let found = self.inner.store.find(&measurement.id, revision, &key, fresh_at).await;
             blocks.extend(found.blocks);
             blocks.sort_by_key(|(_, block)| Reverse(block.fetched_at));
             let figures = blocks.iter().map(|(key, _)| key.figures(measurement));
@@ -434,7 +435,8 @@ impl Fetcher {
         // Listed before the store is looked into: a request that ends in between has put its figures there.
         let pending = self.inner.under_way.of_table(&measurement.id);
         let around = around(measurement, chunk);
-        let mut held = self.inner.held(measurement, &around, revision, Some(until)).await;
+        let fresh_at = Some(self.inner.now_or(until));
+        let mut held = self.inner.held(measurement, &around, revision, fresh_at).await;
         held.extend(blocks.iter().map(|(key, _)| key.figures(measurement)));
         let mut awaited = Vec::new();
         for request in pending.iter().filter(|request| request.revision == revision) {
@@ -468,6 +470,11 @@ impl Fetcher {
 }
 
 impl Inner {
+    /// The later of now and a moment: cells that were read after that moment are as fresh as any.
+    fn now_or(&self, moment: DateTime<Utc>) -> DateTime<Utc> {
+        moment.max(self.clock.now())
+    }
+
     fn planning(&self, table: &MeasurementId) -> Arc<AsyncMutex<()>> {
         let mut tables = self.planning.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(tables.entry(table.clone()).or_default())

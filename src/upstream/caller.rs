@@ -20,20 +20,10 @@ pub struct Caller {
 struct State {
     /// How many wait for the calls.
     waiting: usize,
-    is_calling: bool,
+    has_called: bool,
     is_ended: bool,
     /// The task that makes the calls.
     task: Option<AbortHandle>,
-}
-
-/// A call that is being made, until this is dropped.
-#[derive(Debug)]
-pub struct RunningCall(Caller);
-
-impl Drop for RunningCall {
-    fn drop(&mut self) {
-        self.0.state().is_calling = false;
-    }
 }
 
 impl Caller {
@@ -57,12 +47,12 @@ impl Caller {
         !state.is_ended
     }
 
-    /// One fewer waits. After the last, a call that is being made is finished, so that its figures are stored; no other is started. Says
-    /// whether the task was ended.
+    /// One fewer waits. Where none is left, a task that has made no call ends. One that has made a call ends when it starts another, so
+    /// that the figures of its answer are stored. Says whether the task was ended.
     pub fn leave(&self) -> bool {
         let mut state = self.state();
         state.waiting = state.waiting.saturating_sub(1);
-        if state.waiting == 0 && !state.is_calling {
+        if state.waiting == 0 && !state.has_called {
             state.end();
         }
         state.is_ended
@@ -81,19 +71,18 @@ impl Caller {
     }
 
     /// Starts a call. If nobody waits for it, the task ends here.
-    pub async fn start_call(&self) -> RunningCall {
+    pub async fn start_call(&self) {
         let is_ended = {
             let mut state = self.state();
             if state.waiting == 0 {
                 state.end();
             }
-            state.is_calling = !state.is_ended;
+            state.has_called = true;
             state.is_ended
         };
         if is_ended {
             pending::<()>().await;
         }
-        RunningCall(self.clone())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -107,5 +96,37 @@ impl State {
         if let Some(task) = &self.task {
             task.abort();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_is_kept_though_all_have_left_and_no_other_call_is_made() {
+        let caller = Caller::new(Requester::Service, 1);
+        let task = tokio::spawn(pending::<()>());
+        caller.set_task(task.abort_handle());
+        assert!(caller.start_call().now_or_never().is_some());
+        assert!(!caller.leave(), "its answer is not stored yet");
+        assert!(caller.join(), "who comes now waits for it");
+        assert!(!caller.leave());
+        assert!(caller.start_call().now_or_never().is_none(), "nobody waits for another");
+        assert!(task.await.unwrap_err().is_cancelled());
+        assert!(!caller.join());
+    }
+
+    #[tokio::test]
+    async fn what_was_not_called_for_ends_with_the_last_who_waits() {
+        let caller = Caller::new(Requester::Service, 1);
+        let task = tokio::spawn(pending::<()>());
+        caller.set_task(task.abort_handle());
+        assert!(caller.join());
+        assert!(!caller.leave(), "one waits still");
+        assert!(caller.leave());
+        assert!(task.await.unwrap_err().is_cancelled());
     }
 }

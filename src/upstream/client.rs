@@ -192,6 +192,15 @@ impl<'a> Call<'a> {
         Self { caller, endpoint, table, path_and_query, urgency: Urgency::Background, is_divisible: false }
     }
 
+    /// Whose turn in the queue it takes; nobody's if it is next.
+    fn turn_of(&self) -> Option<Requester> {
+        let is_next = matches!(
+            (self.endpoint, self.urgency),
+            (Endpoint::Tables, _) | (Endpoint::Table, Urgency::Awaited)
+        );
+        (!is_next).then_some(self.caller.requester)
+    }
+
     fn error(&self, failed: FailedTry) -> UpstreamError {
         UpstreamError {
             endpoint: self.endpoint,
@@ -292,8 +301,8 @@ impl HttpUpstream {
     }
 
     async fn one_try(&self, call: &Call<'_>) -> Result<Answer, FailedTry> {
-        let _permit = self.queue.permit(call.caller.requester, call.caller.remaining_cells).await;
-        let _running = call.caller.start_call().await;
+        let _permit = self.queue.permit(call.turn_of(), call.caller.remaining_cells).await;
+        call.caller.start_call().await;
         self.is_open().map_err(|closed| Failure::Closed { opens_at: closed.opens_at })?;
         let permits =
             self.circuits.admit(call.table).map_err(|retry_after| Failure::CircuitOpen { retry_after })?;

@@ -1,8 +1,9 @@
 //! The queue for calls: a limited number is made at the same time, and those that wait take turns by client.
 //!
 //! The client whose last turn is longest ago is next; of its calls, the one whose request needs the fewest figures from the upstream. So
-//! a small request does not wait for a large one, neither another client's nor its own. No call is overtaken by later ones more than
-//! [`OVERTAKEN_LIMIT`] times.
+//! a small request does not wait for a large one, neither another client's nor its own. Before all of them come
+//! the list of tables and the metadata that an answer waits for: they are small, and whatever is asked of a table waits for them. No call
+//! is overtaken by later ones more than [`OVERTAKEN_LIMIT`] times.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,7 +31,8 @@ struct State {
 
 #[derive(Debug)]
 struct WaitingCall {
-    requester: Requester,
+    /// `None` is next.
+    requester: Option<Requester>,
     remaining_cells: u64,
     overtaken: u32,
     admit: oneshot::Sender<Permit>,
@@ -62,8 +64,9 @@ impl CallQueue {
         self.state().free
     }
 
-    /// Waits for permission to make a call for a request that still needs so many cells. Dropping the future leaves the queue.
-    pub async fn permit(&self, requester: Requester, remaining_cells: u64) -> Permit {
+    /// Waits for permission to make a call for a request that still needs so many cells; without a requester it is next. Dropping the
+    /// future leaves the queue.
+    pub async fn permit(&self, requester: Option<Requester>, remaining_cells: u64) -> Permit {
         let waiting = {
             let mut state = self.state();
             if let Some(free) = state.free.checked_sub(1) {
@@ -111,7 +114,9 @@ impl CallQueue {
 impl State {
     fn next(&mut self) -> Option<WaitingCall> {
         self.waiting.retain(|call| !call.admit.is_closed());
-        let key = |call: &WaitingCall| (self.turns.get(&call.requester).copied(), call.remaining_cells);
+        let last_turn =
+            |call: &WaitingCall| call.requester.map(|requester| self.turns.get(&requester).copied());
+        let key = |call: &WaitingCall| (last_turn(call), call.remaining_cells);
         let overdue = self.waiting.iter().position(|call| call.overtaken >= OVERTAKEN_LIMIT);
         let first = || (0..self.waiting.len()).min_by_key(|&at| key(&self.waiting[at]));
         let index = overdue.or_else(first)?;
@@ -121,12 +126,14 @@ impl State {
         Some(next)
     }
 
-    fn note_turn(&mut self, requester: Requester) {
+    fn note_turn(&mut self, requester: Option<Requester>) {
         if self.waiting.is_empty() {
             self.turns.clear();
         }
         self.turn += 1;
-        self.turns.insert(requester, self.turn);
+        if let Some(requester) = requester {
+            self.turns.insert(requester, self.turn);
+        }
     }
 }
 
@@ -139,14 +146,15 @@ mod tests {
     use super::*;
     use crate::budget::client::Client;
 
-    fn client(number: u8) -> Requester {
-        Requester::Client(Client::from(IpAddr::V4(Ipv4Addr::new(10, 0, 0, number))))
+    /// Number 0 is next.
+    fn client(number: u8) -> Option<Requester> {
+        (number > 0).then(|| Requester::Client(Client::from(IpAddr::V4(Ipv4Addr::new(10, 0, 0, number)))))
     }
 
     /// The order in which calls are made that wait in the order of the list, each with its client and its cells.
     fn order(calls: &[(u8, u64)]) -> Vec<usize> {
         let queue = CallQueue::new(1);
-        let mut held = queue.permit(Requester::Service, 0).now_or_never();
+        let mut held = queue.permit(Some(Requester::Service), 0).now_or_never();
         assert!(held.is_some());
         let mut waiting: Vec<Option<BoxFuture<'_, Permit>>> = Vec::new();
         for &(number, cells) in calls {
@@ -173,6 +181,8 @@ mod tests {
         // Client 1 asks for much, client 2 for little, later.
         assert_eq!(order(&[(1, 900), (1, 900), (1, 900), (2, 5), (2, 3)]), [4, 0, 3, 1, 2]);
         assert_eq!(order(&[(1, 900), (1, 1), (1, 900), (1, 2)]), [1, 3, 0, 2]);
+        // Without a requester they come first, and take nobody's turn.
+        assert_eq!(order(&[(1, 1), (2, 1), (0, 9), (0, 5)]), [3, 2, 0, 1]);
     }
 
     #[test]

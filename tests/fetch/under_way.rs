@@ -1,6 +1,10 @@
 //! Requests that are on their way: nobody asks for their figures again, and nobody waits for figures that are there.
 
+use chrono::TimeDelta;
 use futures_util::future::join_all;
+use jobindsats_bridge::feed::RowSource;
+use jobindsats_bridge::plan::cut::cut;
+use jobindsats_bridge::plan::selection::Selection;
 use jobindsats_bridge::settings::BridgeSettings;
 use jobindsats_bridge::simulator::Faults;
 
@@ -41,6 +45,24 @@ async fn a_part_of_what_is_on_its_way_is_waited_for_and_only_the_rest_is_asked_f
     let asked: Vec<_> = log.iter().map(|request| request.target.clone()).collect();
     assert_eq!(asked.len(), 2, "{asked:?}");
     assert!(!asked[1].contains("2026M06") && asked[1].contains("2026M05"), "{}", asked[1]);
+}
+
+#[actix_web::test]
+async fn what_others_read_after_a_request_began_is_not_asked_for_again() {
+    let app = App::start().await;
+    let state = &app.service.state;
+    let feed = state.feeds.table("y25i01").await.unwrap();
+    let RowSource::Cells(source) = &feed.sets[feed.set_index("Landet").unwrap()].rows else {
+        panic!("a list")
+    };
+    let mut selection = Selection::of_set(source);
+    selection.put_at_totals(&source.measurement);
+    let chunk = cut(&source.measurement, &selection, 200_000).unwrap().get(0).unwrap();
+    let (fetcher, began) = (&state.answerer.fetcher, app.clock.now() - TimeDelta::seconds(5));
+    fetcher.fetch_ahead(&source.measurement, &chunk, app.clock.now()).await.unwrap();
+    let asked = app.data_requests();
+    fetcher.fetch_ahead(&source.measurement, &chunk, began).await.unwrap();
+    assert_eq!((asked > 0, app.data_requests()), (true, asked));
 }
 
 #[actix_web::test]

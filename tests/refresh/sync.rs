@@ -173,7 +173,19 @@ async fn while_nothing_is_known_a_failure_is_answered_as_a_failure() {
     assert!(matches!(error, CatalogueError::Upstream(_)), "{error}");
     let asked = setting.server.count();
     assert!(setting.keeper.fresh_list().await.is_err());
-    assert_eq!(setting.server.count(), asked, "the failure is shared for a minute");
+    assert_eq!(setting.server.count(), asked, "the failure is shared for a while");
+}
+
+#[tokio::test]
+async fn the_list_is_read_as_soon_as_the_upstream_opens() {
+    let setting = setting(healthy()).await;
+    setting.keeper.refresh_list().await.unwrap();
+    let asked = setting.server.count_of("/tables");
+    setting.clock.set("2026-09-01T20:59:59Z".parse().unwrap());
+    setting.keeper.look_up().await.unwrap_err();
+    setting.clock.set("2026-09-01T21:00:00Z".parse().unwrap());
+    setting.keeper.look_up().await.unwrap();
+    assert_eq!(setting.server.count_of("/tables"), asked + 1);
 }
 
 #[tokio::test]
@@ -229,6 +241,10 @@ async fn an_updated_table_that_cannot_be_read_serves_as_it_was_and_is_not_asked_
         assert_eq!(known.periods[0].id.as_str(), "2026M07");
     }
     assert_eq!(setting.server.count_of("/table/y1"), 2);
+    setting.server.instead(updated());
+    setting.clock.advance(Duration::from_secs(10));
+    let known = setting.keeper.measurement("y1").await.unwrap();
+    assert_eq!(known.periods[0].id.as_str(), "2026M08", "soon it is tried again");
 }
 
 #[tokio::test]

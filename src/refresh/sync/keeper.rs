@@ -27,8 +27,9 @@ use crate::upstream::error::{Failure, UpstreamError};
 use crate::upstream::read::{self, ReadError};
 use crate::upstream::retry::Urgency;
 
-/// After a failure the list is not requested again for so long; meanwhile callers get the same failure.
-const LIST_PAUSE: Duration = Duration::from_secs(60);
+/// After a failure the list, or the metadata of a known table, is not requested again for so long; meanwhile callers get the same failure,
+/// or the metadata from before.
+const FAILURE_PAUSE: Duration = Duration::from_secs(10);
 /// The longest that a request waits for a known table to be read again after an update.
 const RENEWAL_WAIT: Duration = Duration::from_secs(20);
 
@@ -79,6 +80,13 @@ pub struct SyncReport {
 }
 
 impl CatalogueError {
+    /// Whether the upstream was called and failed: where no call was made, the next one need not wait.
+    fn is_of_a_call(&self) -> bool {
+        !self.upstream().is_some_and(|error| {
+            matches!(error.failure, Failure::Closed { .. } | Failure::CircuitOpen { .. })
+        })
+    }
+
     /// The failed call behind it, if there is one.
     #[must_use]
     pub fn upstream(&self) -> Option<&UpstreamError> {
@@ -185,7 +193,7 @@ impl CatalogueKeeper {
     /// Reads the list of tables. Callers that arrive while it is being read share that answer.
     ///
     /// # Errors
-    /// If the list cannot be read, or could not be within the last minute; the catalogue stays as it was.
+    /// If the list cannot be read, or could not be a few seconds ago; the catalogue stays as it was.
     pub async fn look_up(&self) -> Result<(), CatalogueError> {
         let begun = self.look_ups.load(Ordering::Acquire);
         let mut failed = self.list.lock().await;
@@ -200,13 +208,11 @@ impl CatalogueKeeper {
         failed: &mut Option<(DateTime<Utc>, CatalogueError)>,
         now: DateTime<Utc>,
     ) -> Result<(), CatalogueError> {
-        if let Some((at, error)) = failed.as_ref().filter(|(at, _)| is_within(LIST_PAUSE, *at, now)) {
+        if let Some((at, error)) = failed.as_ref().filter(|(at, _)| is_within(FAILURE_PAUSE, *at, now)) {
             tracing::debug!("catalogue: the list failed at {at} and is left alone");
             return Err(error.clone());
         }
-        let read = self.read_list(now).await;
-        *failed = read.as_ref().err().map(|error| (now, error.clone()));
-        read
+        self.read_list(failed, now).await
     }
 
     /// Reads the list of tables and the menu now.
@@ -217,9 +223,7 @@ impl CatalogueKeeper {
         let mut failed = self.list.lock().await;
         let now = self.clock.now();
         self.read_menu(now).await;
-        let read = self.read_list(now).await;
-        *failed = read.as_ref().err().map(|error| (now, error.clone()));
-        read
+        self.read_list(&mut failed, now).await
     }
 
     /// A table's metadata, read again if the table was updated since it was read.
@@ -236,17 +240,17 @@ impl CatalogueKeeper {
         }
     }
 
-    /// An updated table's metadata, if it can be read soon. Otherwise the earlier metadata is used and reading goes on in the
-    /// background.
+    /// An updated table's metadata, if it can be read soon. Otherwise the earlier metadata is used, and who asks after a pause tries again.
     async fn renewed(&self, id: &MeasurementId) -> Option<Arc<Measurement>> {
         let slot = self.slot(id);
         let now = self.clock.now();
-        if slot.known().renewal_failed_at.is_some_and(|at| freshness::is_looked_up(at, now)) {
+        if slot.known().renewal_failed_at.is_some_and(|at| is_within(FAILURE_PAUSE, at, now)) {
             return None;
         }
         let renewal = tokio::time::timeout(RENEWAL_WAIT, self.reread(id, Urgency::Awaited)).await;
         let problem = match renewal {
             Ok(Ok(measurement)) => return Some(measurement),
+            Ok(Err(error)) if !error.is_of_a_call() => return None,
             Ok(Err(error)) => error.to_string(),
             Err(_) => "it takes too long".to_owned(),
         };
@@ -352,9 +356,14 @@ impl CatalogueKeeper {
         Some(Arc::new(measurement))
     }
 
-    async fn read_list(&self, now: DateTime<Utc>) -> Result<(), CatalogueError> {
+    async fn read_list(
+        &self,
+        failed: &mut Option<(DateTime<Utc>, CatalogueError)>,
+        now: DateTime<Utc>,
+    ) -> Result<(), CatalogueError> {
         let read = self.read_list_now(now).await;
         let failure = read.as_ref().err().cloned();
+        *failed = failure.clone().filter(CatalogueError::is_of_a_call).map(|error| (now, error));
         *self.list_failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
         read
     }
