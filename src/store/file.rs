@@ -14,7 +14,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 
 use arrow_array::RecordBatch;
-use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::ArrowError;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
@@ -24,6 +23,7 @@ use thiserror::Error;
 use crate::catalogue::id::{DimensionId, MeasureId, MeasurementId, MemberId, PeriodId};
 use crate::store::block::{CellBlock, PERIOD_COLUMN, Revision};
 use crate::store::key::CellKey;
+use crate::store::stream;
 
 const MAGIC: [u8; 8] = *b"JBCELLS\n";
 /// The format's version; increase it when older programs cannot read the files any more.
@@ -206,7 +206,7 @@ pub fn decode(file: &[u8]) -> Result<(Head, CellBlock), FileError> {
     if found != expected {
         return Err(FileError::Checksum { part: "cells", found, expected });
     }
-    let batch = StreamReader::try_new(cells, None)?.next().ok_or(FileError::Foreign)??;
+    let batch = stream::read(cells)?;
     if !head.fits(&batch) {
         return Err(FileError::Foreign);
     }

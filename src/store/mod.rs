@@ -13,6 +13,7 @@ pub mod made_files;
 mod numbering;
 mod revised;
 pub mod revisions;
+mod stream;
 pub mod tiered;
 pub mod uses;
 pub mod window;
