@@ -183,7 +183,11 @@ pub(super) fn content(query: &str) -> Result<Vec<(String, String)>, SyntaxError>
 /// The canonical text of the options that say what is asked for, in the order of their names: in every spelling of the same request
 /// it is the same.
 pub(super) fn canonical(query: &str) -> Result<String, SyntaxError> {
-    let written = content(query)?.into_iter().map(|(name, value)| format!("{name}={}", encoded(&value)));
+    let name = |name: String| match name.strip_prefix('@') {
+        Some(alias) => format!("@{}", encoded(alias)),
+        None => name,
+    };
+    let written = content(query)?.into_iter().map(|(of, value)| format!("{}={}", name(of), encoded(&value)));
     let mut written: Vec<_> = written.collect();
     written.sort_unstable();
     Ok(written.join("&"))
