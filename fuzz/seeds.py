@@ -3,12 +3,15 @@
 
 usage: fuzz/seeds.py target/debug/jobindsats-bridge
 
-Files that are there stay, so that what broke something is kept. At most KEPT of a kind are taken, spread over all that there are.
+Files that are there stay, so that what broke something is kept. At most KEPT of a kind are taken, those whose
+names, the SHA-1 of what is in them, come first, so that one seed more in the tests changes one file.
 """
 
+import base64
 import hashlib
 import json
 import re
+import struct
 import subprocess
 import sys
 import urllib.parse
@@ -35,11 +38,21 @@ def addresses():
 
 
 def options(name):
-    """What stands behind an option, in addresses and in the sources of the tests."""
+    """What stands behind an option, in addresses and in the sources of the tests, unless the test puts it together."""
     wanted = re.compile(re.escape(name) + r"=([^&\"\n]+)")
     for text in [*addresses(), *(file.read_text() for file in SOURCES)]:
         for found in wanted.findall(text):
-            yield urllib.parse.unquote(found)
+            option = urllib.parse.unquote(found).replace("{PERSONS}", "Antal_fuldtidspersoner").split(" | ")[0]
+            if not re.search(r"\{\w*\}", option):
+                yield option
+
+
+def transformations():
+    """Of the list of which the target knows the rows."""
+    yield "filter(Antal gt 0)/groupby((Periode),aggregate($count as N,Nr with max as M))/orderby(N desc)/top(2)"
+    yield "compute(Antal mul 2 as D)/filter(D gt 5)/topcount(2,D)"
+    yield "groupby((Område,Åben),aggregate(Nr with countdistinct as C))/skip(1)"
+    yield "search('r')/aggregate($count as N,Fra with min as F)"
 
 
 def batches():
@@ -53,13 +66,25 @@ def batches():
 
 
 def tokens():
-    """Bytes of tokens: format, fingerprint, delivered, total, revision, values."""
+    """Bytes of tokens: format, fingerprint, delivered, total, revision, values; at last values of all kinds."""
     query = hashlib.sha256(b"").digest()[:16]
-    for values in (b"\0", b"\1\0", b"\2\5\x07" + "2026M07".encode() + b"\5\1T", b"\1\1\1"):
-        yield b"\3" + query + b"\x0a\x00" + b"\x00" + values
-    for file in GOLDEN:
-        for token in re.findall(r"skiptoken=([\w-]+)", file.read_text()):
-            yield token.encode()
+    kinds = [
+        b"\0",
+        b"\1\1",
+        struct.pack("<Bq", 2, -3),
+        struct.pack("<B4I", 3, 2 << 16, 12345, 0, 0),
+        struct.pack("<Bd", 4, 0.5),
+        b"\5\1T",
+        struct.pack("<Bi", 6, 739_800),
+        struct.pack("<BII", 7, 3600, 5),
+        struct.pack("<BqIi", 8, 1_700_000_000, 5, 3600),
+        struct.pack("<Bqi", 9, -5, -7),
+        b"\x0a" + bytes(range(16)),
+        b"\x0b\2ab",
+        b"\x0c\2\0\x0c\0",
+    ]
+    for values in ([], kinds[:1], [b"\5\x07" + b"2026M07", kinds[5]], kinds[1:2], kinds):
+        yield b"\3" + query + b"\x0a\x00" + b"\x00" + bytes([len(values)]) + b"".join(values)
 
 
 def varint(number):
@@ -90,10 +115,12 @@ def patterns():
 
 
 def users():
-    key = hashlib.sha256(b"k").hexdigest()
-    yield f"# users\nanne:$sha256${key}:*\nbo:-:y25i01,y30r21\n"
+    key = "$sha256$" + base64.urlsafe_b64encode(hashlib.sha256(b"k").digest()).decode().rstrip("=")
+    yield f"# form 1\nanne:{key}:*\nbo:-:y25i01,y30r21\njobcenter:group:y25i01\n"
     yield "anne:$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$" + "A" * 43 + ":y25i01\n"
-    yield f"Anne:$sha256${key}:*\nanne:-:*\n"
+    yield f"Anne:{key}:*\nanne:-:*\n"
+    yield f"anne:{key}:*\nbo:{key}:*\n"
+    yield "# form 2\nanne:-:*\n"
     yield "\ufeffæø:x:*\nno colons\n"
 
 
@@ -133,11 +160,11 @@ def upstream(binary):
 def write(name, seeds):
     folder = ROOT / "fuzz/corpus" / name
     folder.mkdir(parents=True, exist_ok=True)
-    seeds = sorted({seed.encode() if isinstance(seed, str) else seed for seed in seeds if 0 < len(seed) <= LARGEST})
-    step = max(1, -(-len(seeds) // KEPT))
-    for seed in seeds[::step]:
-        (folder / hashlib.sha1(seed).hexdigest()).write_bytes(seed)
-    print(f"{name}: {len(seeds[::step])} of {len(seeds)} seeds")
+    encoded = (seed.encode() if isinstance(seed, str) else seed for seed in seeds if 0 < len(seed) <= LARGEST)
+    named = sorted({hashlib.sha1(seed).hexdigest(): seed for seed in encoded}.items())
+    for file, seed in named[:KEPT]:
+        (folder / file).write_bytes(seed)
+    print(f"{name}: {len(named[:KEPT])} of {len(named)} seeds")
 
 
 def main():
@@ -145,6 +172,7 @@ def main():
     write("url", addresses())
     write("filter", options("$filter"))
     write("apply", options("$apply"))
+    write("apply", transformations())
     write("batch", batches())
     write("token", tokens())
     write("remote_read", remote_reads())

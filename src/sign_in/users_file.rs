@@ -102,7 +102,10 @@ impl Users {
     }
 
     /// The users of a file with that text.
-    fn of(path: &Path, text: &[u8]) -> Result<Self, UsersFileError> {
+    ///
+    /// # Errors
+    /// When one of its lines is wrong.
+    pub fn of(path: &Path, text: &[u8]) -> Result<Self, UsersFileError> {
         let mut users = Self::default();
         for (at, line) in text.trim_ascii_end().split(|byte| *byte == b'\n').enumerate() {
             let line = if at == 0 { line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line) } else { line };

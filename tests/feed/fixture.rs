@@ -10,7 +10,10 @@ use jobindsats_bridge::catalogue::id::{DimensionId, MeasurementId, PeriodTypeId}
 use jobindsats_bridge::catalogue::measure::{Measure, Unit};
 use jobindsats_bridge::catalogue::measurement::{Caveats, Measurement, MeasurementHead, PeriodType, Subject};
 use jobindsats_bridge::catalogue::period::{Period, PeriodKind};
+use jobindsats_bridge::feed::Feed;
 use jobindsats_bridge::feed::origin::Origin;
+use jobindsats_bridge::feed::registry::NameRegistry;
+use jobindsats_bridge::feed::table_feed::table_feed;
 
 pub fn hierarchy(id: &str, levels: &[(&str, &[(&str, &str)])]) -> HierarchySource {
     let level = |(label, values): &(&str, &[(&str, &str)])| LevelSource {
@@ -114,6 +117,12 @@ pub fn measurement() -> Arc<Measurement> {
             dimension("_b", "ALDER (ÅR)", &[("/1/", "17")], true),
         ],
     })
+}
+
+/// The service of a measurement.
+pub fn table(measurement: &Arc<Measurement>) -> Feed {
+    let head = head(measurement.id.as_str());
+    table_feed(measurement, Some(&head), &simulator(), &mut NameRegistry::default())
 }
 
 pub fn head(id: &str) -> MeasurementHead {

@@ -2,7 +2,7 @@
 
 mod aggregation;
 mod capabilities;
-mod fixture;
+pub mod fixture;
 mod integrity;
 mod registry;
 
@@ -11,17 +11,13 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
-use jobindsats_bridge::catalogue::measurement::Measurement;
 use jobindsats_bridge::feed::catalogue_feed::catalogue_feed;
 use jobindsats_bridge::feed::column::Fact;
 use jobindsats_bridge::feed::registry::NameRegistry;
 use jobindsats_bridge::feed::table_feed::table_feed;
 use jobindsats_bridge::feed::{CellSource, Extent, Feed, RowSource, Set};
 
-fn table(measurement: &Arc<Measurement>) -> Feed {
-    let head = fixture::head(measurement.id.as_str());
-    table_feed(measurement, Some(&head), &fixture::simulator(), &mut NameRegistry::default())
-}
+use fixture::table;
 
 fn set<'a>(feed: &'a Feed, name: &str) -> &'a Set {
     &feed.sets[feed.set_index(name).unwrap_or_else(|| panic!("no set {name}"))]
