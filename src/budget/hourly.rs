@@ -46,9 +46,7 @@ impl HourlyBudget {
     /// When less than that is left; nothing is spent then.
     pub fn spend(&self, client: Option<Client>, amount: u64) -> Result<(), Exhausted> {
         let now = self.clock.now();
-        let mut all = self.spent();
-        // Clients that have spent nothing for an hour are removed, so that the map does not grow without bound.
-        all.retain(|_, spent| spent.come_to(minute(now)));
+        let mut all = self.spent_within_the_hour(now);
         self.fits(all.get(&client), amount, now)?;
         all.entry(client).or_default().add(minute(now), amount);
         Ok(())
@@ -60,13 +58,7 @@ impl HourlyBudget {
     /// When less than that is left.
     pub fn check(&self, client: Option<Client>, amount: u64) -> Result<(), Exhausted> {
         let now = self.clock.now();
-        let mut all = self.spent();
-        let spent = all.get_mut(&client);
-        let spent = spent.map(|spent| {
-            spent.come_to(minute(now));
-            &*spent
-        });
-        self.fits(spent, amount, now)
+        self.fits(self.spent_within_the_hour(now).get(&client), amount, now)
     }
 
     /// Whether that much is left to who has spent that; a refusal is counted.
@@ -86,6 +78,13 @@ impl HourlyBudget {
         if let Some(spent) = self.spent().get_mut(&client) {
             spent.take_back(amount);
         }
+    }
+
+    /// Without clients that have spent nothing for an hour, so that the map does not grow without bound.
+    fn spent_within_the_hour(&self, now: DateTime<Utc>) -> MutexGuard<'_, HashMap<Option<Client>, Spent>> {
+        let mut all = self.spent();
+        all.retain(|_, spent| spent.come_to(minute(now)));
+        all
     }
 
     fn spent(&self) -> MutexGuard<'_, HashMap<Option<Client>, Spent>> {

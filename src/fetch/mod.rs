@@ -407,7 +407,7 @@ impl Fetcher {
             let results = awaited.into_iter().map(|awaited| awaited.result(self.requester));
             blocks.extend(try_join_all(results).await?.into_iter().flatten());
             // Others may have brought the rest since the store was looked into.
-            let fresh_at = Some(self.inner.now_or(wait.until));
+            let fresh_at = Some(self.inner.now_or_later(wait.until));
             let found = self.inner.store.find(&measurement.id, revision, &key, fresh_at).await;
             blocks.extend(found.blocks);
             blocks.sort_by_key(|(_, block)| Reverse(block.fetched_at));
@@ -435,7 +435,7 @@ impl Fetcher {
         // Listed before the store is looked into: a request that ends in between has put its figures there.
         let pending = self.inner.under_way.of_table(&measurement.id);
         let around = around(measurement, chunk);
-        let fresh_at = Some(self.inner.now_or(until));
+        let fresh_at = Some(self.inner.now_or_later(until));
         let mut held = self.inner.held(measurement, &around, revision, fresh_at).await;
         held.extend(blocks.iter().map(|(key, _)| key.figures(measurement)));
         let mut awaited = Vec::new();
@@ -471,7 +471,7 @@ impl Fetcher {
 
 impl Inner {
     /// The later of now and a moment: cells that were read after that moment are as fresh as any.
-    fn now_or(&self, moment: DateTime<Utc>) -> DateTime<Utc> {
+    fn now_or_later(&self, moment: DateTime<Utc>) -> DateTime<Utc> {
         moment.max(self.clock.now())
     }
 

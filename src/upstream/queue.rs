@@ -1,9 +1,9 @@
 //! The queue for calls: a limited number is made at the same time, and those that wait take turns by client.
 //!
 //! The client whose last turn is longest ago is next; of its calls, the one whose request needs the fewest figures from the upstream. So
-//! a small request does not wait for a large one, neither another client's nor its own. Before all of them come
-//! the list of tables and the metadata that an answer waits for: they are small, and whatever is asked of a table waits for them. No call
-//! is overtaken by later ones more than [`OVERTAKEN_LIMIT`] times.
+//! a small request does not wait for a large one, neither another client's nor its own. Before all of them come the list of tables
+//! and the metadata that an answer waits for: they are small, and whatever is asked of a table waits for them. No call is overtaken by
+//! later ones more than [`OVERTAKEN_LIMIT`] times.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -189,6 +189,20 @@ async fn the_list_is_read_as_soon_as_the_upstream_opens() {
 }
 
 #[tokio::test]
+async fn who_shares_a_reading_shares_its_failure() {
+    let setting = setting(healthy()).await;
+    let keeper = &setting.keeper;
+    let later = async {
+        // The first is under way; the second reads for itself and the third.
+        setting.clock.set("2026-09-01T20:30:00Z".parse().unwrap());
+        tokio::join!(keeper.look_up(), keeper.look_up())
+    };
+    let (first, (second, third)) = tokio::join!(keeper.look_up(), later);
+    assert_eq!([first, second, third].map(|read| read.is_ok()), [true, false, false]);
+    assert_eq!(setting.server.count_of("/tables"), 1, "closed");
+}
+
+#[tokio::test]
 async fn a_failure_changes_nothing_that_is_known() {
     let setting = setting(healthy()).await;
     setting.keeper.sync(SyncScope::All, 2, |_| ()).await.unwrap();

@@ -196,10 +196,13 @@ class Published:
         return None
 
     def mixed(self, query: Query, rows: list[Row]) -> list[tuple[int, int]]:
-        """Pairs of editions such that each figure is one of either's, the later last."""
+        """Pairs of editions such that each figure is one of either's, the later last; none if rows are absent that do not depend on figures."""
         first = 2 + len(query.of.dimensions)
         with self.lock:
             editions = list(self.editions[query.of.table])
+        lengths = {len(query.answer(edition.rows[query.of])[0]) for edition in editions}
+        if not rows or (not query.above and len(rows) not in lengths):
+            return []
         figures = {edition.number: {row[:first]: row[first:] for row in edition.rows[query.of]} for edition in editions}
 
         def is_of(row: Row, pair: tuple[int, int]) -> bool:

@@ -102,10 +102,10 @@ pub struct CatalogueKeeper {
     clock: Clock,
     hints: TableHints,
     current: watch::Sender<Arc<Catalogue>>,
-    /// Locked while the list is read; holds when and why that last failed.
-    list: AsyncMutex<Option<(DateTime<Utc>, CatalogueError)>>,
-    /// Why the list could not be read when that was last tried.
-    list_failure: Mutex<Option<CatalogueError>>,
+    /// Locked while the list is read.
+    list: AsyncMutex<()>,
+    /// When it was last tried to read the list, and why that failed.
+    list_failure: Mutex<Option<(DateTime<Utc>, CatalogueError)>>,
     /// How many times reading the list has begun.
     look_ups: AtomicU64,
     tables: Mutex<HashMap<MeasurementId, Arc<TableSlot>>>,
@@ -159,8 +159,8 @@ impl CatalogueKeeper {
     /// Why there is no list of tables, if there is none and the reason is known.
     #[must_use]
     pub fn why_empty(&self) -> Option<CatalogueError> {
-        let failure = self.list_failure.lock().unwrap_or_else(PoisonError::into_inner);
-        failure.clone().filter(|_| self.current().heads.is_empty())
+        let (_, error) = self.list_failure()?;
+        self.current().heads.is_empty().then_some(error)
     }
 
     /// Whether what was read last is saved, so that it is there after a restart.
@@ -174,12 +174,10 @@ impl CatalogueKeeper {
     /// # Errors
     /// If the list is older and cannot be read; the catalogue stays as it was.
     pub async fn fresh_list(&self) -> Result<Arc<Catalogue>, CatalogueError> {
-        let mut failed = self.list.lock().await;
+        let _one_at_a_time = self.list.lock().await;
         match self.current_if_fresh() {
             Some(current) => Ok(current),
-            None => {
-                self.read_list_unless_failing(&mut failed, self.clock.now()).await.map(|()| self.current())
-            }
+            None => self.read_list_unless_failing().await.map(|()| self.current()),
         }
     }
 
@@ -196,23 +194,26 @@ impl CatalogueKeeper {
     /// If the list cannot be read, or could not be a few seconds ago; the catalogue stays as it was.
     pub async fn look_up(&self) -> Result<(), CatalogueError> {
         let begun = self.look_ups.load(Ordering::Acquire);
-        let mut failed = self.list.lock().await;
-        if self.look_ups.load(Ordering::Acquire) > begun && failed.is_none() {
+        let _one_at_a_time = self.list.lock().await;
+        if self.look_ups.load(Ordering::Acquire) > begun && self.list_failure().is_none() {
             return Ok(());
         }
-        self.read_list_unless_failing(&mut failed, self.clock.now()).await
+        self.read_list_unless_failing().await
     }
 
-    async fn read_list_unless_failing(
-        &self,
-        failed: &mut Option<(DateTime<Utc>, CatalogueError)>,
-        now: DateTime<Utc>,
-    ) -> Result<(), CatalogueError> {
-        if let Some((at, error)) = failed.as_ref().filter(|(at, _)| is_within(FAILURE_PAUSE, *at, now)) {
-            tracing::debug!("catalogue: the list failed at {at} and is left alone");
-            return Err(error.clone());
+    async fn read_list_unless_failing(&self) -> Result<(), CatalogueError> {
+        let now = self.clock.now();
+        match self.list_failure() {
+            Some((at, error)) if error.is_of_a_call() && is_within(FAILURE_PAUSE, at, now) => {
+                tracing::debug!("catalogue: the list failed at {at} and is left alone");
+                Err(error)
+            }
+            _ => self.read_list(now).await,
         }
-        self.read_list(failed, now).await
+    }
+
+    fn list_failure(&self) -> Option<(DateTime<Utc>, CatalogueError)> {
+        self.list_failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Reads the list of tables and the menu now.
@@ -220,10 +221,10 @@ impl CatalogueKeeper {
     /// # Errors
     /// If the list cannot be read; the catalogue stays as it was.
     pub async fn refresh_list(&self) -> Result<(), CatalogueError> {
-        let mut failed = self.list.lock().await;
+        let _one_at_a_time = self.list.lock().await;
         let now = self.clock.now();
         self.read_menu(now).await;
-        self.read_list(&mut failed, now).await
+        self.read_list(now).await
     }
 
     /// A table's metadata, read again if the table was updated since it was read.
@@ -356,14 +357,9 @@ impl CatalogueKeeper {
         Some(Arc::new(measurement))
     }
 
-    async fn read_list(
-        &self,
-        failed: &mut Option<(DateTime<Utc>, CatalogueError)>,
-        now: DateTime<Utc>,
-    ) -> Result<(), CatalogueError> {
+    async fn read_list(&self, now: DateTime<Utc>) -> Result<(), CatalogueError> {
         let read = self.read_list_now(now).await;
-        let failure = read.as_ref().err().cloned();
-        *failed = failure.clone().filter(CatalogueError::is_of_a_call).map(|error| (now, error));
+        let failure = read.as_ref().err().map(|error| (now, error.clone()));
         *self.list_failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
         read
     }
