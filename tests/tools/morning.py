@@ -83,6 +83,8 @@ class User:
                 wanted = time.monotonic()
             pause = self.chance.expovariate(1 / PAUSE_SECONDS)
             due = time.monotonic() + pause
+            if due >= until:
+                break  # of thousands of users some would pause for minutes
             await asyncio.sleep(pause)
             self.measured.late.append(time.monotonic() - due)
         if self.streams:
