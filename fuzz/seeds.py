@@ -66,7 +66,7 @@ def batches():
 
 
 def tokens():
-    """Bytes of tokens: format, fingerprint, delivered, total, revision, values; at last values of all kinds."""
+    """Bytes of tokens: format, fingerprint, delivered, total, revision, values, hash of places; at last values of all kinds."""
     query = hashlib.sha256(b"").digest()[:16]
     kinds = [
         b"\0",
@@ -84,7 +84,8 @@ def tokens():
         b"\x0c\2\0\x0c\0",
     ]
     for values in ([], kinds[:1], [b"\5\x07" + b"2026M07", kinds[5]], kinds[1:2], kinds):
-        yield b"\3" + query + b"\x0a\x00" + b"\x00" + bytes([len(values)]) + b"".join(values)
+        for places in (b"\0", b"\x10" + query):
+            yield b"\4" + query + b"\x0a\x00" + b"\x00" + bytes([len(values)]) + b"".join(values) + places
 
 
 def varint(number):

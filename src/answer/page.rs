@@ -3,8 +3,10 @@
 //! [`super::expand`].
 //!
 //! The skip token contains the key of the first row that did not fit, so that the next page is read from the chunk with that row.
+//! Where a page depends on all rows, the same rows must be there as for the pages before: the token says at which places rows could
+//! stand, because a table's metadata may be read again, with a new period, before its update is noticed.
 
-use super::page_start::{PageStart, key_of};
+use super::page_start::{PageStart, key_of, places_of};
 use super::scan::{PlannedRows, Provenance, RowSink, Scan};
 use super::{Answerer, Page, rows};
 use crate::answer::error::BridgeError;
@@ -12,7 +14,7 @@ use crate::budget::work;
 use crate::feed::{CellSource, Feed, RowSource, Set};
 use crate::fetch::error::FetchError;
 use crate::frame::{Frame, aggregate};
-use crate::odata::skip_token::{SkipToken, SkipTokenError};
+use crate::odata::skip_token::{Fingerprint, SkipToken, SkipTokenError};
 use crate::query::{BoundExpr, BoundExprKind, BoundQuery, Target, text_size};
 
 /// The rows of a page as far as they have been read.
@@ -34,6 +36,8 @@ pub(super) struct PageRows<'a> {
     /// The first row after the page, alone in its frame.
     next_row: Option<Frame>,
     matched: u64,
+    /// A hash of the places that rows can stand at, if the page depends on all rows.
+    places: Option<Fingerprint>,
     /// How many columns the set has; the indexes of computed values continue from there.
     width: usize,
 }
@@ -64,6 +68,12 @@ impl Answerer {
                 self.plan(set, condition, needed, |is_open| page.looks_at(is_open))?
             }
         };
+        if let (PlannedRows::Cells(plan), true) = (&scan.rows, page.applies_to_all()) {
+            page.places = Some(places_of(plan));
+            if start.token.as_ref().is_some_and(|token| token.places != page.places) {
+                return Err(FetchError::Gone { table: plan.source.measurement.id.clone() }.into());
+            }
+        }
         check_text(query, &feed.sets[query.set], &scan, &page)?;
         if query.apply.is_none() {
             let worked_out = query.order.iter().map(|key| &key.expr);
@@ -161,6 +171,7 @@ impl<'a> PageRows<'a> {
             taken: 0,
             next_row: None,
             matched: 0,
+            places: None,
             width,
         })
     }
@@ -201,11 +212,8 @@ impl<'a> PageRows<'a> {
     /// How many rows of the order the page and what comes before it have, with one that shows whether a page follows.
     fn last_row(&self) -> Option<usize> {
         // In the order of the set, the rows before a skip token are not read.
-        let before = match self.query.order.is_empty() {
-            true => self.to_skip,
-            false => self.query.skip.saturating_add(self.start.delivered()),
-        };
-        usize::try_from(before.saturating_add(self.room).saturating_add(1)).ok()
+        let before = if self.query.order.is_empty() { 0 } else { self.before_in_order() };
+        usize::try_from(before.saturating_add(self.to_skip).saturating_add(self.room).saturating_add(1)).ok()
     }
 
     /// `$skip` and `$top`, within the page: from the row of the skip token, as many rows as fit.
@@ -213,7 +221,7 @@ impl<'a> PageRows<'a> {
         let first = match &self.first {
             None => 0,
             Some(first) if self.query.order.is_empty() => rows.first_at(first),
-            Some(first) => rows.row_at(first).ok_or_else(|| self.no_first_row())?,
+            Some(first) => self.place_in_order(first, rows)?,
         };
         let left = rows.row_count() - first;
         let skipped = usize::try_from(self.to_skip).map_or(left, |skip| skip.min(left));
@@ -230,12 +238,22 @@ impl<'a> PageRows<'a> {
         Ok(())
     }
 
-    /// The row that the page begins with does not stand where it stood: its figures have changed, or it never was there.
-    fn no_first_row(&self) -> BridgeError {
+    /// Where the page begins in rows that were put in order: behind the pages before.
+    ///
+    /// # Errors
+    /// When another row stands there: figures have changed, or it never was there.
+    fn place_in_order(&self, first: &[u32], rows: &Frame) -> Result<usize, BridgeError> {
+        let place = usize::try_from(self.before_in_order()).unwrap_or(usize::MAX);
         match self.source {
-            Some(source) => FetchError::Gone { table: source.measurement.id.clone() }.into(),
-            None => SkipTokenError::Damaged.into(),
+            _ if rows.is_at(place, first) => Ok(place),
+            Some(source) => Err(FetchError::Gone { table: source.measurement.id.clone() }.into()),
+            None => Err(SkipTokenError::Damaged.into()),
         }
+    }
+
+    /// How many rows of the order come before the page, without those that are still to be skipped.
+    fn before_in_order(&self) -> u64 {
+        if self.start.token.is_some() { self.query.skip.saturating_add(self.start.delivered()) } else { 0 }
     }
 
     /// The page of the rows that were taken.
@@ -274,6 +292,7 @@ impl<'a> PageRows<'a> {
             first_key: key_of(self.source, row),
             delivered,
             total: self.total(),
+            places: self.places,
         })
     }
 

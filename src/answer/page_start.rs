@@ -9,6 +9,7 @@ use crate::fetch::error::FetchError;
 use crate::frame::Frame;
 use crate::odata::skip_token::{Fingerprint, SkipToken, SkipTokenError};
 use crate::odata::value::Value;
+use crate::plan::UpstreamPlan;
 use crate::plan::selection::Selection;
 use crate::store::block::Revision;
 
@@ -63,6 +64,21 @@ impl PageStart {
         let positions = sort_key_axes(source).zip(&token.first_key).map(position).collect::<Option<_>>();
         positions.map(Some).ok_or_else(|| FetchError::Gone { table: measurement.id.clone() }.into())
     }
+}
+
+/// A hash of the ids of the periods and members that a plan reads rows of.
+pub(super) fn places_of(plan: &UpstreamPlan) -> Fingerprint {
+    let (measurement, selection) = (&plan.source.measurement, &plan.selection);
+    let axes = selection.shown().map(|(dimension, members)| (Axis::Dimension(dimension), members.list()));
+    let mut text = String::new();
+    for (axis, positions) in [(Axis::Period, selection.periods.as_slice())].into_iter().chain(axes) {
+        for id in positions.iter().filter_map(|&at| facts::id_at(measurement, axis, at)) {
+            text.push_str(id);
+            text.push('\n');
+        }
+        text.push('\n');
+    }
+    Fingerprint::of(&text)
 }
 
 fn number(value: &Value) -> Option<u32> {

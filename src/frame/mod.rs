@@ -217,11 +217,10 @@ impl Frame {
         low
     }
 
-    /// In rows of any order, the one with that sort key.
+    /// Whether there is such a row and it has that sort key.
     #[must_use]
-    pub fn row_at(&self, sort_key: &[u32]) -> Option<usize> {
-        let keys = self.sort_keys();
-        (0..self.row_count()).find(|&row| keys.compare_to(row, sort_key).is_eq())
+    pub fn is_at(&self, row: usize, sort_key: &[u32]) -> bool {
+        row < self.row_count() && self.sort_keys().compare_to(row, sort_key).is_eq()
     }
 
     /// How many rows there are.

@@ -14,21 +14,20 @@ use super::value::Value;
 use crate::error::{DescribeError, ErrorDescription};
 use binary::{Reader, Writer};
 
-const FORMAT: u8 = 3;
+const FORMAT: u8 = 4;
 const CHECKSUM_BYTES: usize = 8;
 /// Longer than any token made here; what is longer is not decoded at all.
 const MAX_TEXT_BYTES: usize = 16 * 1024;
 
-/// A hash of a query's text.
+/// A hash of a text, such as a query's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 16]);
 
 impl Fingerprint {
-    /// The fingerprint of a query's canonical text.
     #[must_use]
-    pub fn of(query: &str) -> Self {
+    pub fn of(text: &str) -> Self {
         let mut bytes = [0; 16];
-        for (byte, hashed) in bytes.iter_mut().zip(Sha256::digest(query)) {
+        for (byte, hashed) in bytes.iter_mut().zip(Sha256::digest(text)) {
             *byte = hashed;
         }
         Self(bytes)
@@ -47,6 +46,8 @@ pub struct SkipToken {
     pub delivered: u64,
     /// How many rows match, where the first page counted them.
     pub total: Option<u64>,
+    /// A hash of the places that rows can stand at, where each page depends on all rows: as an order by figures does.
+    pub places: Option<Fingerprint>,
 }
 
 /// Why a token cannot be used.
@@ -89,6 +90,7 @@ impl SkipToken {
         writer.unsigned(self.total.map_or(0, |total| total.saturating_add(1)));
         writer.bytes(self.revision.as_deref().unwrap_or_default().as_bytes());
         writer.values(&self.first_key);
+        writer.bytes(self.places.as_ref().map_or(&[], |places| &places.0));
         Self::sealed(writer.into_bytes())
     }
 
@@ -122,6 +124,10 @@ impl SkipToken {
             total: reader.unsigned()?.checked_sub(1),
             revision: Some(reader.text()?.to_owned()).filter(|revision| !revision.is_empty()),
             first_key: reader.values()?,
+            places: match reader.bytes()? {
+                [] => None,
+                places => Some(Fingerprint(places.try_into().ok()?)),
+            },
         };
         reader.is_empty().then_some(token)
     }
@@ -160,6 +166,7 @@ mod tests {
             first_key,
             delivered: 10_000,
             total: Some(12_345),
+            places: None,
         }
     }
 
@@ -202,8 +209,10 @@ mod tests {
             first_key in prop::collection::vec(any_value(), 0..6),
             revision in prop::option::of("\\PC{1,20}"),
             delivered in any::<u64>(),
+            places in prop::option::of(".{0,5}"),
         ) {
-            let token = SkipToken { revision, delivered, ..token(first_key) };
+            let places = places.map(|text| Fingerprint::of(&text));
+            let token = SkipToken { revision, delivered, places, ..token(first_key) };
             let text = token.encode();
             prop_assume!(text.len() <= MAX_TEXT_BYTES);
             prop_assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)));

@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use jobindsats_bridge::simulator::Publish;
+use jobindsats_bridge::simulator::{Endpoint, Faults, Publish};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::Value;
@@ -167,4 +167,35 @@ fn a_download_is_the_whole_answer_of_one_revision_or_ends_in_410() {
     runner.run(&cases(), check).unwrap();
     assert!(changed.get() > CASES / 2, "an update that changes nothing proves nothing: {changed:?}");
     assert!(whole.get() > 1 && gone.get() > 1, "{whole:?} whole, {gone:?} ended in 410");
+}
+
+/// The list of tables says that a table was updated, and its metadata cannot be read until after the first page, which therefore lacks the
+/// new periods. What comes then has them, so that pages that depend on all rows do not fit the first.
+#[actix_web::test]
+async fn periods_that_become_known_between_two_pages_of_an_order_end_it_in_410() {
+    let prefer = [("Prefer", "maxpagesize=50")];
+    for (options, goes_on) in [
+        (format!("Kommuner?$filter={RECENT}&$count=true"), true),
+        (format!("Kommuner?$filter={RECENT}&$orderby=Antal_ledige_fuldtidspersoner desc&$count=true"), false),
+        (format!("Kommuner?$filter={RECENT}&$orderby=Periode,Område"), false),
+        (format!("Kommuner?$apply=filter({RECENT})/groupby((Område),aggregate($count as N))"), false),
+    ] {
+        let app = App::start().await;
+        let path = format!("/odata/jobindsats/y25i01/{options}");
+        let before = app.get(&path).await;
+        assert_eq!(before.status, 200, "{path}: {}", before.text());
+        app.upstream().publish(&publish("y25i01", 0)).unwrap();
+        let failing = Faults { server_error: 50, endpoint: Endpoint::Table, ..Faults::default() };
+        app.upstream().set_faults(failing);
+        app.clock.advance(Duration::from_secs(16 * 60));
+        let first = app.get_with(&path, &prefer).await.json();
+        assert_eq!(first["value"].as_array().unwrap().len(), 50, "{path}");
+        app.upstream().reset_faults();
+        app.clock.advance(Duration::from_secs(60));
+        let second = app.get_with(first["@odata.nextLink"].as_str().unwrap(), &prefer).await;
+        match goes_on {
+            true => assert_eq!(second.status, 200, "{path}: {}", second.text()),
+            false => assert_eq!((second.status, second.code().as_str()), (410, "RevisionGone"), "{path}"),
+        }
+    }
 }

@@ -162,14 +162,16 @@ class UpstreamLog:
             target = urllib.parse.unquote(request["target"])[:200]
             self.notes.append((at, f"request {number}, edition {answer['edition']}, fault {request['fault']}: {target}"))
             box = self.box(number, request, at)
-            begun = turns + revised[request["table"]] + [listed.get((request["table"], answer["edition"]), 0.0)]
+            noticed = listed.get((request["table"], answer["edition"]), 0.0)
+            begun = turns + revised[request["table"]] + [noticed]
             epoch = sum(turn <= at for turn in begun)
             boxes = held[request["table"], answer["edition"], instant(request["at"]).date(), epoch]
             boxes[:] = [one for one in boxes if not any(one.at <= kill <= one.at + KILL_SECONDS and kill <= at + 1 for kill in kills)]
             again = [(one.shared(box), one) for one in boxes]
             result.add(box, [(shared, one) for shared, one in again if shared])
             fits = self.is_all(request) or "latest:" not in request["target"]
-            if fits and not request["fault"] and not any(at - QUEUE_SECONDS <= turn for turn in begun):
+            is_settled = noticed < at - QUEUE_SECONDS and not any(at - QUEUE_SECONDS <= turn <= at for turn in begun)
+            if fits and not request["fault"] and is_settled:
                 boxes.append(box)
                 result.held += box.figures()
         return result
