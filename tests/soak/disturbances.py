@@ -1,5 +1,5 @@
-"""What happens to the service during a soak, planned from the seed: updates, faults of the upstream, SIGHUP, kills, and a clock that
-passes the closed hour and both clock changes."""
+"""What happens to the service during a soak, planned from the seed: updates, faults of the upstream, a network that is gone, a full disk,
+SIGHUP, kills, and a clock that passes the closed hour and both clock changes."""
 
 import datetime
 import json
@@ -9,7 +9,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-from clock import COPENHAGEN, Clock, copenhagen
+from clock import CLOSED_HOUR, COPENHAGEN, Clock, copenhagen
 from processes import Bridge, Simulator
 from published import TABLES, Published
 from world import Findings
@@ -56,6 +56,8 @@ def plan(seconds: float, seed: int) -> list[Event]:
     every(3 * slower, "publish", lambda: chance.choice(TABLES))
     every(4 * slower, "fault", lambda: fault(chance))
     every(6 * slower, "hang up", lambda: chance.random() < 0.3)
+    every(12 * slower, "network gone", lambda: chance.uniform(0.5, 3))
+    every(12 * slower, "disk full", lambda: chance.uniform(1, 4))
     # The last life is half of the run, so that what it takes can be compared over time.
     kills = max(3, int(seconds / 120))
     events += [Event(seconds / 2 * (number + 0.2 + 0.6 * chance.random()) / kills, "kill") for number in range(kills)]
@@ -131,6 +133,14 @@ class Disturbances:
         """A file of indicators that is whole or broken; a broken one changes nothing."""
         self.indicators.write_text("{" if broken else indicators(), encoding="utf-8")
         self.bridge.hang_up()
+
+    def network_gone(self, seconds: float) -> None:
+        # What is sent just before the closed hour must not arrive in it.
+        if (self.clock.now() + datetime.timedelta(seconds=15)).hour != CLOSED_HOUR:
+            self.upstream.vanish(seconds)
+
+    def disk_full(self, seconds: float) -> None:
+        self.bridge.fill_disk(seconds)
 
     def kill(self, _: object) -> None:
         self.bridge.kill()

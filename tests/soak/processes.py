@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,8 @@ from service import free_port, unset  # noqa: E402
 
 START_SECONDS = 90
 TAIL = 400
+# What may be written to a file of a full disk.
+SMALL_FILE = 512
 # What the log says of a panic: src/observe/panics.rs.
 PANIC = b"a defect of this program ended"
 
@@ -33,6 +36,17 @@ class Simulator:
         command = [binary, "simulator", "--listen", f"127.0.0.1:{self.port}", "--as-retrieved", "--token", token, *more]
         self.process = subprocess.Popen(command, env=unset() | clock.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.lock = threading.Lock()
+        # When nothing could reach it, by the time that nothing moves.
+        self.gone: list[tuple[float, float]] = []
+
+    def vanish(self, seconds: float) -> None:
+        """As if the network were gone: connections are made and nothing comes of them."""
+        with self.lock:
+            began = time.monotonic()
+            self.process.send_signal(signal.SIGSTOP)
+            time.sleep(seconds)
+            self.process.send_signal(signal.SIGCONT)
+            self.gone.append((began, time.monotonic()))
 
     def call(self, method: str, path: str, body: object = None) -> object:
         with self.lock, contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
@@ -54,6 +68,7 @@ class Simulator:
         sys.exit("the simulator did not start")
 
     def end(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
         self.process.kill()
         self.process.wait()
 
@@ -70,6 +85,8 @@ class Bridge:
         # Where logs are moved, for who looks for the reason of a failure.
         self.kept: pathlib.Path | None = None
         self.kills: list[float] = []
+        # When its disk was full, by the time that nothing moves.
+        self.full: list[tuple[float, float]] = []
         self.ended_by_itself: list[int] = []
         self.panics: list[str] = []
         # What it says of itself at the usual level, and when: by its own clock, since a log is read a while after it was written.
@@ -85,12 +102,15 @@ class Bridge:
 
     def start(self, log: str) -> None:
         """Starts, and waits until the service answers; whether it is ready depends on the upstream, too."""
-        # A file, because a full pipe would hold the service up.
+        # A file, because a full pipe would hold the service up; by another process, for which the disk is never full.
         said = self.data.parent / f"log-{self.lives}"
         with said.open("wb") as stream:
             environment = self.environment | {"BRIDGE_LOG": log, "BRIDGE_ACCESS_LOG": "json"}
-            self.process = subprocess.Popen([self.binary], env=environment, stdout=stream, stderr=subprocess.STDOUT)
-        self.reader = threading.Thread(target=self.read, args=(said, self.process), daemon=True)
+            program = ["sh", "-c", "trap '' XFSZ; exec \"$0\"", self.binary]
+            self.process = subprocess.Popen(program, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            writer = subprocess.Popen(["cat"], stdin=self.process.stdout, stdout=stream)
+            self.process.stdout.close()
+        self.reader = threading.Thread(target=self.read, args=(said, writer), daemon=True)
         self.reader.start()
         until = time.monotonic() + START_SECONDS
         while time.monotonic() < until:
@@ -104,12 +124,12 @@ class Bridge:
             time.sleep(0.05)
         sys.exit("the service did not start")
 
-    def read(self, said: pathlib.Path, process: subprocess.Popen) -> None:
-        """Searches a log while it is written, and removes or moves it behind the end of its process."""
+    def read(self, said: pathlib.Path, writer: subprocess.Popen) -> None:
+        """Searches a log while it is written, and removes or moves it behind its end."""
         with said.open("rb") as stream:
             self.rest, self.line = b"", b""
             while True:
-                has_ended = process.poll() is not None
+                has_ended = writer.poll() is not None
                 while chunk := stream.read(1 << 20):
                     self.look_through(chunk)
                 if has_ended:
@@ -153,6 +173,14 @@ class Bridge:
         self.kills.append(time.monotonic())
         self.process.kill()
         self.process.wait()
+
+    def fill_disk(self, seconds: float) -> None:
+        """As if the disk were full: no file grows beyond a few bytes."""
+        began = time.monotonic()
+        resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (SMALL_FILE, resource.RLIM_INFINITY))
+        time.sleep(seconds)
+        resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        self.full.append((began, time.monotonic()))
 
     def hang_up(self) -> None:
         self.process.send_signal(signal.SIGHUP)

@@ -10,6 +10,7 @@ import random
 import threading
 import time
 import urllib.parse
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from clock import Clock
@@ -177,22 +178,27 @@ class Published:
     def all_periods(self, table: str, number: int) -> dict[str, list[str]]:
         return self.periods.get((table, number)) or periods_of(self.metadata[table])
 
-    def edition_of(self, query: Query, rows: list[Row], counts: list[int]) -> int | None:
-        """The edition of which these are exactly the rows, if there is one; LAGGING if only its newest periods are not among them."""
+    def answers(self, query: Query) -> Iterator[tuple[int, list[Row], int]]:
+        """The answers of all editions, and those that lack only the newest periods, as LAGGING: an edition, its rows, and how many there are.
+
+        The list of periods is read apart from the figures. While it cannot be read, the periods are those of an earlier edition.
+        """
         with self.lock:
             editions = list(self.editions[query.of.table])
         for edition in editions:
-            wanted, count = query.answer(edition.rows[query.of])
-            if rows == wanted and all(each == count for each in counts):
-                self.matched[query.of.table, edition.number] += 1
-                return edition.number
-        # The list of periods is read apart from the figures. While it cannot be read, the periods are those of an earlier edition.
+            yield edition.number, *query.answer(edition.rows[query.of])
         for at, edition in enumerate(editions):
             for earlier in editions[at + 1 :]:
                 newest = max(row[0] for row in earlier.rows[query.of])
-                wanted, count = query.answer([row for row in edition.rows[query.of] if row[0] <= newest])
-                if rows == wanted and all(each == count for each in counts):
-                    return LAGGING
+                yield LAGGING, *query.answer([row for row in edition.rows[query.of] if row[0] <= newest])
+
+    def edition_of(self, query: Query, rows: list[Row], counts: list[int]) -> int | None:
+        """The edition of which these are exactly the rows, if there is one; LAGGING if only its newest periods are not among them."""
+        for number, wanted, count in self.answers(query):
+            if rows == wanted and all(each == count for each in counts):
+                if number != LAGGING:
+                    self.matched[query.of.table, number] += 1
+                return number
         return None
 
     def mixed(self, query: Query, rows: list[Row]) -> list[tuple[int, int]]:

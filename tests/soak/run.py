@@ -195,7 +195,7 @@ class Soak:
         return not within and not self.log.missed, "closed hour", text, within
 
     def asked_once(self) -> tuple:
-        again = self.log.asked_again(self.bridge.kills, self.disturbances.turns, self.bridge.revised())
+        again = self.log.asked_again(self.bridge, self.disturbances.turns)
         text = (
             f"{again.figures} figures in {again.requests} requests; {again.held} must not be asked for again, "
             f"{again.again} were; {again.unanswered} requests had no answer"
@@ -234,10 +234,11 @@ class Soak:
         """A soak in which something did not happen has not tried it."""
         done = self.findings.done
         days = {instant(at).date() for at in self.log.arrivals.values()}
-        wanted = [*KINDS, "publish", "fault", "hang up", "kill", "set clock", "lost by a kill"]
+        wanted = [*KINDS, "publish", "fault", "hang up", "disk full", "kill", "set clock", "lost by a kill"]
         absent = [what for what in wanted if not done[what]]
         absent = [what for what in absent if what != "remote" or not done["remote without samples"]]
         absent += [] if self.findings.statuses["503 UpstreamClosed"] else ["503 UpstreamClosed"]
+        absent += ["a network that is gone"] if not self.upstream.gone else []
         absent += [] if len(days) >= DAYS else [f"calls on {DAYS} days, not only {sorted(map(str, days))}"]
         absent += [fault for fault in FAULTS if fault not in self.disturbances.faults] if self.arguments.seconds >= 600 else []
         return not absent, "everything happened", f"{dict(done.most_common())}, faults {sorted(self.disturbances.faults)}", [f"absent: {absent}"]

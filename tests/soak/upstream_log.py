@@ -8,6 +8,8 @@ again
 - if it was asked for before the list of tables had shown the edition, or the service had seen figures change, for QUEUE_SECONDS: so long the
   request may have waited for its turn, and figures of the revision before are not kept,
 - if it came within KILL_SECONDS before a kill, which it need not have survived,
+- if it came while the network was gone, when nobody may have waited for the answer any more, or while the disk was full, which keeps it in
+  memory alone,
 - if the service has seen figures change since, and said so in its log: then a revision begins, of which each figure is asked for,
 - if the clock was turned back since: what was read in the future is not believed.
 
@@ -24,7 +26,7 @@ import urllib.parse
 from dataclasses import dataclass
 
 from clock import CLOSED_HOUR, Clock, instant
-from processes import Simulator
+from processes import Bridge, Simulator
 from published import Published
 
 # BRIDGE_ANSWER_SECONDS of the soak; nobody waits longer.
@@ -148,8 +150,10 @@ class UpstreamLog:
                 return {dimension["dimension_id"]: frozenset("T" if path == "/" else f"{hierarchy} {path}" for path in paths)}
         return {}
 
-    def asked_again(self, kills: list[float], turns: list[float], revised: dict[str, list[float]]) -> "Again":
+    def asked_again(self, bridge: Bridge, turns: list[float]) -> "Again":
         """Which figures were asked for more than once in an edition and on a day."""
+        kills, revised = bridge.kills, bridge.revised()
+        lost = [(began - KILL_SECONDS, end + KILL_SECONDS) for began, end in self.upstream.gone + bridge.full]
         result, before = Again(), 0.0
         listed = self.first_listings()
         held: dict[tuple, list[Box]] = collections.defaultdict(list)
@@ -171,6 +175,7 @@ class UpstreamLog:
             result.add(box, [(shared, one) for shared, one in again if shared])
             fits = self.is_all(request) or "latest:" not in request["target"]
             is_settled = noticed < at - QUEUE_SECONDS and not any(at - QUEUE_SECONDS <= turn <= at for turn in begun)
+            is_settled &= not any(began <= at <= end for began, end in lost)
             if fits and not request["fault"] and is_settled:
                 boxes.append(box)
                 result.held += box.figures()
