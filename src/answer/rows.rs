@@ -186,7 +186,9 @@ impl<'a> RowReader<'a> {
     /// The next chunk; `None` at the end.
     async fn fetched(&mut self, wanted: u64) -> Result<Option<Fetched>, BridgeError> {
         // Blocks from the store are available at once, so this task yields to others after each.
-        tokio::task::yield_now().await;
+        if self.scanned > 0 {
+            tokio::task::yield_now().await;
+        }
         self.fetch_ahead(wanted);
         let fetched = self.stages.wait(Stage::Fetch, self.coming.next()).await.transpose()?;
         let Some(fetched) = fetched else { return Ok(None) };

@@ -166,12 +166,12 @@ impl Groups {
 
     /// The number of rows of each group, as a column of figures.
     fn counts(&self, groups: impl Iterator<Item = u32>) -> Result<ArrayRef, FrameError> {
-        let one = 10_i128.pow(FIGURE_SCALE);
-        let mut counts = vec![0_i128; self.first_rows.len()];
+        let mut counts = vec![0_u64; self.first_rows.len()];
         for group in groups {
-            counts[group as usize] += one;
+            counts[group as usize] += 1;
         }
-        Ok(Arc::new(figures::column(counts.into_iter().map(Some))))
+        let one = 10_i128.pow(FIGURE_SCALE);
+        Ok(Arc::new(figures::column(counts.into_iter().map(|count| Some(i128::from(count) * one)))))
     }
 
     /// For each group its smallest or largest value; null if it has none.

@@ -18,6 +18,8 @@ use crate::query::eval::{ColumnarValue, Rows};
 
 /// Rows that are sorted or grouped without looking whether the request may go on.
 pub(super) const RUN_ROWS: usize = 16_384;
+/// The least of such rows.
+const SHORT_RUN_ROWS: usize = 1_024;
 
 /// The row numbers in the new order: all, or the first `limit`. Nulls come first in ascending order and last in descending order.
 ///
@@ -77,7 +79,8 @@ fn first(
     compare: &impl Fn(&u32, &u32) -> Ordering,
 ) -> Result<Vec<u32>, WorkError> {
     let mut best: Vec<u32> = Vec::new();
-    for run in rows.chunks(RUN_ROWS) {
+    // Of a short first run few rows have to be put in order before most others are known to come too late.
+    for run in rows.chunks(RUN_ROWS.min(limit.saturating_mul(4).max(SHORT_RUN_ROWS))) {
         work::check()?;
         let last = limit.checked_sub(1).and_then(|last| best.get(last)).copied();
         best.extend(run.iter().filter(|row| last.is_none_or(|last| compare(row, &last).is_lt())));

@@ -43,6 +43,16 @@ impl<'a> SortKeys<'a> {
         self.0.iter().fold(Ordering::Equal, |before, column| before.then_with(|| column[a].cmp(&column[b])))
     }
 
+    /// Whether the rows are in order. Mostly they are, and few columns of a row say so.
+    fn are_sorted(&self) -> bool {
+        let rows = self.0.first().map_or(0, |column| column.len());
+        let is_in_order = |row: usize| {
+            let unlike = self.0.iter().find(|column| column[row - 1] != column[row]);
+            unlike.is_none_or(|column| column[row - 1] < column[row])
+        };
+        (1..rows).all(is_in_order)
+    }
+
     /// For each row one number with the order of its key; `None` if 64 bits do not hold all.
     fn numbers(&self) -> Option<Vec<u64>> {
         let mut numbers = vec![0; self.0.first()?.len()];
@@ -61,20 +71,14 @@ impl<'a> SortKeys<'a> {
     /// The row numbers in order, equal ones as they were; `None` if the rows are sorted already.
     #[must_use]
     pub fn sorted(&self) -> Option<Vec<u32>> {
-        if let Some(numbers) = self.numbers() {
-            let sorted = || {
-                let mut rows: Vec<u32> = (0..).take(numbers.len()).collect();
-                rows.sort_by_key(|&row| numbers[row as usize]);
-                rows
-            };
-            return (!numbers.is_sorted()).then(sorted);
-        }
-        let rows = 0..self.0.first().map_or(0, |column| u32::try_from(column.len()).unwrap_or(u32::MAX));
-        if rows.clone().is_sorted_by(|&a, &b| self.compare(a, b).is_le()) {
+        if self.are_sorted() {
             return None;
         }
-        let mut rows: Vec<u32> = rows.collect();
-        rows.sort_by(|&a, &b| self.compare(a, b));
+        let mut rows: Vec<u32> = (0..).take(self.0.first().map_or(0, |column| column.len())).collect();
+        match self.numbers() {
+            Some(numbers) => rows.sort_by_key(|&row| numbers[row as usize]),
+            None => rows.sort_by(|&a, &b| self.compare(a, b)),
+        }
         Some(rows)
     }
 }

@@ -7,8 +7,7 @@ use arrow_array::{ArrayRef, StringArray};
 
 use super::apply::{Grouping, Step};
 use super::{BoundExpr, BoundExprKind, BoundQuery};
-use crate::feed::column::Fact;
-use crate::feed::facts;
+use crate::feed::column::{Column, Fact};
 use crate::feed::{CellSource, RowSource, Set};
 use crate::odata::functions::Function;
 use crate::odata::value::{PrimitiveType, Value};
@@ -166,7 +165,7 @@ fn longest_text(set: &Set, column: usize) -> u64 {
 fn lengths(set: &Set, column: usize) -> Vec<u64> {
     match (&set.rows, set.columns.get(column)) {
         (RowSource::List(batch), _) => batch.columns().get(column).map(lengths_in).unwrap_or_default(),
-        (RowSource::Cells(source), Some(column)) => lengths_of(source, column.fact),
+        (RowSource::Cells(source), Some(column)) => lengths_of(source, column),
         (RowSource::Cells(_), None) => Vec::new(),
     }
 }
@@ -177,14 +176,13 @@ fn lengths_in(array: &ArrayRef) -> Vec<u64> {
     texts.into_iter().flatten().flatten().map(|text| text.len() as u64).collect()
 }
 
-fn lengths_of(source: &CellSource, fact: Fact) -> Vec<u64> {
-    let measurement = &source.measurement;
-    let length = |value| if let Value::String(text) = value { text.len() as u64 } else { 0 };
-    if let Some(axis) = facts::axis(fact) {
-        let positions = 0..facts::axis_len(measurement, axis);
-        return positions.map(|at| length(facts::value_at(measurement, fact, at))).collect();
+fn lengths_of(source: &CellSource, column: &Column) -> Vec<u64> {
+    if let Some(values) = source.axis_column(column) {
+        let texts: Option<&StringArray> = values.as_string_opt();
+        let length = |text: Option<&str>| text.map_or(0, |text| text.len() as u64);
+        return texts.map_or_else(|| vec![0], |texts| texts.iter().map(length).collect());
     }
-    match fact {
+    match column.fact {
         Fact::ObservationId => vec![OBSERVATION_ID],
         Fact::Status | Fact::ValueAttribute => vec![SHORT_TEXT],
         Fact::Measure(_) | Fact::Value | Fact::Updated => Vec::new(),

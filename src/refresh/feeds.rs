@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use thiserror::Error;
 
@@ -44,7 +44,7 @@ pub struct FeedKeeper {
     names_path: PathBuf,
     /// Beside `built`, which is locked while feeds are built and names are written.
     names_are_saved: AtomicBool,
-    built: Mutex<Built>,
+    built: RwLock<Built>,
 }
 
 #[derive(Debug)]
@@ -84,6 +84,18 @@ struct BuiltTable {
     head: Option<Arc<MeasurementHead>>,
     /// The feed, or why its sets cannot be described.
     feed: Result<Arc<Feed>, String>,
+}
+
+impl BuiltTable {
+    /// What was made of these parts of the catalogue; `None` if it was made of others.
+    fn feed_of(
+        &self,
+        measurement: &Arc<Measurement>,
+        head: &Arc<MeasurementHead>,
+    ) -> Option<Result<Arc<Feed>, String>> {
+        let is_of_them = Arc::ptr_eq(&self.measurement, measurement) && self.head.as_ref() == Some(head);
+        is_of_them.then(|| self.feed.clone())
+    }
 }
 
 impl Built {
@@ -135,7 +147,7 @@ impl FeedKeeper {
             .checked()
             .map_err(|source| NamesError::Wrong { path: names_path.clone(), source })?;
         let names_are_saved = AtomicBool::new(!names.is_changed());
-        let built = Mutex::new(Built { names, catalogues: HashMap::new(), tables: HashMap::new() });
+        let built = RwLock::new(Built { names, catalogues: HashMap::new(), tables: HashMap::new() });
         Ok(Self { catalogue, revisions, origin, names_path, names_are_saved, built })
     }
 
@@ -259,17 +271,29 @@ impl FeedKeeper {
         self.feed_of(measurement, head).map_err(|reason| BridgeError::UnusableTable { table, reason })
     }
 
+    /// The service of a table, or the catalogue's without one, if it was made before and is up to date. Reads nothing and waits for nobody.
+    pub fn at_hand(&self, table: Option<&str>, tables: &Tables) -> Option<Arc<Feed>> {
+        let catalogue = self.catalogue.current();
+        let Some(name) = table else {
+            let state = CatalogueState { catalogue, additions: self.revisions.additions() };
+            let built = self.built.try_read().ok()?;
+            let kept = built.catalogues.get(tables).filter(|kept| kept.state == state)?;
+            return (!kept.listed.heads.is_empty()).then(|| Arc::clone(&kept.feed));
+        };
+        let head = catalogue.head(name).filter(|head| tables.allow(head.id.as_str()))?;
+        let measurement = self.catalogue.at_hand(&head.id)?;
+        self.built.try_read().ok()?.tables.get(&head.id)?.feed_of(&measurement, head)?.ok()
+    }
+
     fn feed_of(
         &self,
         measurement: Arc<Measurement>,
         head: Arc<MeasurementHead>,
     ) -> Result<Arc<Feed>, String> {
         let mut built = self.built();
-        if let Some(table) = built.tables.get(&measurement.id)
-            && Arc::ptr_eq(&table.measurement, &measurement)
-            && table.head.as_ref() == Some(&head)
-        {
-            return table.feed.clone();
+        let earlier = built.tables.get(&measurement.id);
+        if let Some(feed) = earlier.and_then(|table| table.feed_of(&measurement, &head)) {
+            return feed;
         }
         let feed = table_feed(&measurement, Some(&head), &self.origin, &mut built.names);
         let feed = match check(&feed.schema) {
@@ -302,7 +326,7 @@ impl FeedKeeper {
         self.names_are_saved.store(!built.names.is_changed(), Ordering::Relaxed);
     }
 
-    fn built(&self) -> MutexGuard<'_, Built> {
-        self.built.lock().unwrap_or_else(PoisonError::into_inner)
+    fn built(&self) -> RwLockWriteGuard<'_, Built> {
+        self.built.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -103,6 +103,12 @@ impl Readable {
         Ok(feed)
     }
 
+    /// The service of a table, or the catalogue's without one, if it was made before and is up to date. Reads nothing and waits for nobody.
+    #[must_use]
+    pub fn at_hand(&self, table: Option<&str>) -> Option<Arc<Feed>> {
+        self.keeper.at_hand(table, &self.tables)
+    }
+
     /// The service of a table. Its metadata is read from the upstream first if it was not read since the table's last update.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ use arrow_array::types::{Decimal128Type, Int32Type};
 use arrow_array::{
     Array, ArrayRef, BooleanArray, Decimal128Array, DictionaryArray, RecordBatch, UInt32Array,
 };
+use arrow_buffer::BooleanBuffer;
 use arrow_schema::ArrowError;
 use arrow_select::filter::filter_record_batch;
 use arrow_select::take::take_record_batch;
@@ -123,21 +124,19 @@ impl CellBlock {
             true => Arc::clone(self),
             false => Arc::new(self.with_cells(self.cells.slice(rows.start, rows.len()))),
         };
-        let mut keep = vec![true; part.row_count()];
-        mark(&mut keep, part.periods(), &periods);
-        for (dimension, members) in &key.members {
+        let members = key.members.iter().map(|(dimension, members)| {
             let members: BTreeSet<&str> = members.iter().map(|member| member.as_str()).collect();
-            mark(&mut keep, part.members(dimension), &members);
-        }
-        for name in part.id_columns().into_iter().skip(1) {
-            if !key.members.contains_key(name) {
-                mark(&mut keep, part.ids(name), &BTreeSet::from([TOTAL_ID]));
-            }
-        }
-        if keep.iter().all(|&keep| keep) {
+            (part.members(dimension), members)
+        });
+        let others = part.id_columns().into_iter().skip(1).filter(|name| !key.members.contains_key(*name));
+        let others = others.map(|name| (part.ids(name), BTreeSet::from([TOTAL_ID])));
+        let axes = [(part.periods(), periods)].into_iter().chain(members).chain(others);
+        let kept = axes.filter_map(|(column, wanted)| kept(column, &wanted, part.row_count()));
+        let kept = kept.reduce(|one, other| &one & &other);
+        let Some(kept) = kept.filter(|kept| kept.count_set_bits() < part.row_count()) else {
             return Ok(part);
-        }
-        Ok(Arc::new(part.with_cells(filter_record_batch(&part.cells, &BooleanArray::from(keep))?)))
+        };
+        Ok(Arc::new(part.with_cells(filter_record_batch(&part.cells, &BooleanArray::from(kept))?)))
     }
 
     /// The rows from the first of these periods to the last. Rows of blocks that this version writes are in the order of their
@@ -234,27 +233,28 @@ impl FromStr for Revision {
     }
 }
 
-/// Unmarks the rows whose id is not wanted; without the column all rows are at the total. Rows with unknown labels stay marked
-/// unless rows of known members are unmarked, because they belong to requests for all members of a hierarchy or level.
-fn mark(keep: &mut [bool], column: Option<&DictionaryArray<Int32Type>>, wanted: &BTreeSet<&str>) {
+/// The rows whose id is wanted; `None` if all are, and without the column all rows are at the total. Rows with unknown labels are kept unless
+/// rows of known members are not, because they belong to requests for all members of a hierarchy or level.
+fn kept(
+    column: Option<&DictionaryArray<Int32Type>>,
+    wanted: &BTreeSet<&str>,
+    rows: usize,
+) -> Option<BooleanBuffer> {
     let Some((column, values)) =
         column.and_then(|column| Some((column, column.values().as_string_opt::<i32>()?)))
     else {
-        if !wanted.contains(TOTAL_ID) {
-            keep.fill(false);
-        }
-        return;
+        return (!wanted.contains(TOTAL_ID)).then(|| BooleanBuffer::new_unset(rows));
     };
     let ids = || values.iter().flatten();
     let narrowed = ids().any(|id| !is_unknown(id) && !wanted.contains(id));
     let wanted: Vec<bool> = ids().map(|id| wanted.contains(id) || is_unknown(id) && !narrowed).collect();
     if wanted.iter().all(|&wanted| wanted) {
-        return;
+        return None;
     }
     // Ids are never null.
-    for (keep, &key) in keep.iter_mut().zip(column.keys().values()) {
-        *keep &= wanted.get(key as usize).copied().unwrap_or_default();
-    }
+    let keys = column.keys().values();
+    let is_kept = |row: usize| wanted.get(keys[row] as usize).copied().unwrap_or_default();
+    Some(BooleanBuffer::collect_bool(rows, is_kept))
 }
 
 /// The text of a row of a dictionary column.

@@ -11,6 +11,7 @@ mod index;
 pub mod key;
 pub mod made_files;
 mod numbering;
+mod part;
 mod revised;
 pub mod revisions;
 mod stream;

@@ -1,13 +1,14 @@
 //! Puts the wanted rows and measures together from several stored blocks. A block may have some of the measures, periods or members
 //! only, and others that are not wanted.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use arrow_array::{Array, ArrayRef, Decimal128Array, DictionaryArray, Int32Array, RecordBatch, StringArray};
 use arrow_schema::{ArrowError, Field, Schema};
+use chrono::{DateTime, Utc};
 
 use crate::catalogue::dimension::{TOTAL_ID, is_unknown};
 use crate::catalogue::id::PeriodId;
@@ -37,43 +38,8 @@ pub struct WindowAxis<'a> {
 const NO_ROW: u32 = u32::MAX;
 
 impl Window<'_> {
-    /// The wanted rows and measures: as parts of the blocks if each period is whole in one of them, else put together as one block.
-    ///
-    /// # Errors
-    /// When the columns are not those of blocks, or there is no block.
-    pub fn blocks(&self, blocks: &[StoredFigures]) -> Result<Vec<SharedBlock>, ArrowError> {
-        let part = |(wanted, held, block): (CellKey, &CellKey, &SharedBlock)| {
-            let is_whole = wanted.periods == held.periods && wanted.members == held.members;
-            if is_whole { Ok(Arc::clone(block)) } else { block.restricted(&wanted) }
-        };
-        match self.parts(blocks) {
-            Some(parts) => parts.into_iter().map(part).collect(),
-            None => Ok(vec![self.block(blocks)?]),
-        }
-    }
-
-    /// The parts of blocks that together have everything; `None` unless each period is whole in one of them, and no block has rows with
-    /// unknown labels, which belong to no part, unless it is the only one and has what is wanted.
-    fn parts<'b>(&self, blocks: &'b [StoredFigures]) -> Option<Vec<(CellKey, &'b CellKey, &'b SharedBlock)>> {
-        let mut left: BTreeSet<&PeriodId> = self.key.periods.iter().collect();
-        let mut parts = Vec::with_capacity(blocks.len());
-        for (key, block) in blocks {
-            if block.holds_unknown() && (**key != *self.key || blocks.len() > 1) {
-                return None;
-            }
-            let periods = left.iter().filter(|period| key.periods.contains(**period));
-            let part = CellKey { periods: periods.copied().cloned().collect(), ..self.key.clone() };
-            let names_all = self.axes.iter().all(|axis| block.ids(axis.name).is_some());
-            if names_all && !part.periods.is_empty() && key.covers(&part) {
-                left.retain(|period| !part.periods.contains(*period));
-                parts.push((part, &**key, block));
-            }
-        }
-        (left.is_empty() && !parts.is_empty()).then_some(parts)
-    }
-
     /// The wanted rows and measures as one block. If several blocks have a figure, that of the first is taken.
-    fn block(&self, blocks: &[StoredFigures]) -> Result<SharedBlock, ArrowError> {
+    pub(super) fn put_together(&self, blocks: &[StoredFigures]) -> Result<SharedBlock, ArrowError> {
         let Some((_, first)) = blocks.first() else {
             return Err(ArrowError::InvalidArgumentError("no blocks".to_owned()));
         };
@@ -81,19 +47,24 @@ impl Window<'_> {
         for (key, block) in blocks {
             rows.add(key, block);
         }
-        let used = || blocks.iter().map(|(_, block)| block);
-        let mut updated = BTreeMap::new();
-        for (period, &at) in used().flat_map(|block| &block.updated) {
-            let latest = updated.entry(period.clone()).or_insert(at);
-            *latest = at.max(*latest);
-        }
+        let used = || blocks.iter().map(|(_, block)| &**block);
         Ok(Arc::new(CellBlock {
             cells: rows.columns()?,
             revision: first.revision,
             fetched_at: used().map(|block| block.fetched_at).min().unwrap_or(first.fetched_at),
-            updated,
+            updated: latest(used()),
         }))
     }
+}
+
+/// For each period when a figure of one of the blocks was last seen to change.
+pub(super) fn latest<'a>(blocks: impl Iterator<Item = &'a CellBlock>) -> BTreeMap<PeriodId, DateTime<Utc>> {
+    let mut updated = BTreeMap::new();
+    for (period, &at) in blocks.flat_map(|block| &block.updated) {
+        let latest = updated.entry(period.clone()).or_insert(at);
+        *latest = at.max(*latest);
+    }
+    updated
 }
 
 /// The rows of a window as far as they are known.

@@ -18,7 +18,7 @@ const BROTLI_WINDOW: u32 = 22;
 const BUFFER_BYTES: usize = 4096;
 
 /// A content coding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Coding {
     Identity,
     Gzip,

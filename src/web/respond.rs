@@ -210,6 +210,19 @@ impl Begun {
         Self { status, headers, coding: Coding::Identity, body }
     }
 
+    /// A copy of a complete answer that was successful, without how long it took; `None` of others.
+    #[must_use]
+    pub fn copy(&self) -> Option<Self> {
+        let BegunBody::Whole(body) = &self.body else { return None };
+        let headers = self.headers.iter().filter(|(name, _)| *name != SERVER_TIMING).cloned();
+        (self.status == StatusCode::OK).then(|| Self {
+            status: self.status,
+            headers: headers.collect(),
+            coding: self.coding,
+            body: BegunBody::Whole(body.clone()),
+        })
+    }
+
     /// Sends it.
     #[must_use]
     pub fn send(self) -> HttpResponse {

@@ -14,4 +14,5 @@ mod open;
 mod organisation;
 mod payload;
 mod readiness;
+mod ready;
 mod sign_in;

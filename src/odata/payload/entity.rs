@@ -1,5 +1,5 @@
-//! Writes entities: control information, properties and expanded navigation properties. Names and types, and with them the values of
-//! dictionaries, are prepared once per batch; each row then only copies bytes.
+//! Writes entities: control information, properties and expanded navigation properties. Names and types are prepared once per batch, the
+//! values of dictionaries when they are first met; each row then only copies bytes.
 
 use arrow_array::Array;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -40,7 +40,7 @@ struct PropertyWriter<'a> {
 /// Members that are written for many rows: `,"Name":"value"`.
 enum ReadyMembers {
     None,
-    /// For each value of a dictionary.
+    /// For each value of a dictionary; empty until a row has it.
     Coded(Vec<Vec<u8>>),
     /// Of the day or instant that was written last, if one was: the rows of a period have the same one.
     Last(Option<i64>, Vec<u8>),
@@ -71,6 +71,8 @@ struct IdentityWriter<'a> {
     context: &'a JsonContext<'a>,
     identity: Identity<'a>,
     said: Said,
+    /// The member of the id as far as all rows have it: `,"@odata.id":"…/Set`
+    start: Vec<u8>,
     key: Vec<KeyPart<'a>>,
 }
 
@@ -80,8 +82,8 @@ struct KeyPart<'a> {
     name: String,
     primitive: PrimitiveType,
     cells: ColumnValues<'a>,
-    /// For each value of a dictionary with fewer values than rows are written.
-    ready: Vec<String>,
+    /// For each value of a dictionary with fewer values than rows are written, with the name; empty until a row has it.
+    ready: Vec<Vec<u8>>,
 }
 
 impl<'a> EntityWriter<'a> {
@@ -126,7 +128,7 @@ impl<'a> EntityWriter<'a> {
             write_context(out, self.context);
             write_messages(out, self.context.messages);
         }
-        if let Some(identity) = &self.identity {
+        if let Some(identity) = &mut self.identity {
             identity.write(out, row)?;
         }
         if !self.references {
@@ -162,7 +164,7 @@ impl<'a> PropertyWriter<'a> {
             omit_nulls: context.omit_nulls,
             type_annotation: TypeAnnotation::of(context, property.name, property, &cells),
             quoted: is_quoted(context, property.primitive),
-            ready: ReadyMembers::of(&name, &cells, rows),
+            ready: ReadyMembers::of(&cells, rows),
             cells,
             name,
         })
@@ -184,8 +186,14 @@ impl<'a> PropertyWriter<'a> {
                 write_member(out, &self.name);
                 out.extend_from_slice(b"null");
             }
-            (ReadyMembers::Coded(members), ColumnValues::Coded(keys, _)) => {
-                write_member(out, at(members, code(keys, row))?);
+            (ReadyMembers::Coded(members), ColumnValues::Coded(keys, values)) => {
+                let code = code(keys, row);
+                let member = at_mut(members, code)?;
+                if member.is_empty() {
+                    member.clone_from(&self.name);
+                    scalar::write_string(member, values.value(code));
+                }
+                write_member(out, member);
             }
             (ReadyMembers::Last(last, member), cells) => {
                 if let Some(value) = cells.moment(row)
@@ -208,15 +216,10 @@ impl<'a> PropertyWriter<'a> {
 
 impl ReadyMembers {
     /// Of a dictionary only where it has fewer values than rows are written.
-    fn of(name: &[u8], cells: &ColumnValues<'_>, rows: usize) -> Self {
+    fn of(cells: &ColumnValues<'_>, rows: usize) -> Self {
         match cells {
             ColumnValues::Coded(_, values) if values.len() <= rows => {
-                let member = |value: Option<&str>| {
-                    let mut member = name.to_vec();
-                    scalar::write_string(&mut member, value.unwrap_or_default());
-                    member
-                };
-                Self::Coded(values.iter().map(member).collect())
+                Self::Coded(vec![Vec::new(); values.len()])
             }
             ColumnValues::Date(_) | ColumnValues::Timestamp(..) => Self::Last(None, Vec::new()),
             _ => Self::None,
@@ -303,11 +306,15 @@ impl<'a> IdentityWriter<'a> {
         let key = identity.key.iter();
         let key =
             key.map(|property| KeyPart::new(output, property, named, rows)).collect::<Result<_, _>>()?;
-        Ok(Self { context, identity, said, key })
+        let mut start = vec![b','];
+        write_control_name(&mut start, context, "", "id");
+        start.push(b'"');
+        scalar::write_escaped(&mut start, identity.set_url);
+        Ok(Self { context, identity, said, start, key })
     }
 
     /// What is said of the entity. There are no edit links, because the service is read-only.
-    fn write(&self, out: &mut Vec<u8>, row: usize) -> Result<(), PayloadError> {
+    fn write(&mut self, out: &mut Vec<u8>, row: usize) -> Result<(), PayloadError> {
         let context = self.context;
         if self.identity.is_transient() {
             scalar::separate(out);
@@ -315,16 +322,20 @@ impl<'a> IdentityWriter<'a> {
             out.extend_from_slice(b"null");
             return Ok(());
         }
-        let id = self.id(row)?;
+        if self.said == Said::Id {
+            write_member(out, &self.start);
+            self.write_key(out, row)?;
+            out.push(b'"');
+            return Ok(());
+        }
+        let mut id = self.identity.set_url.as_bytes().to_vec();
+        self.write_key(&mut id, row)?;
+        let id = String::from_utf8_lossy(&id);
         let mut member = |property: &str, name: &str, value: &str| {
             scalar::separate(out);
             write_control_name(out, context, property, name);
             scalar::write_string(out, value);
         };
-        if self.said == Said::Id {
-            member("", "id", &id);
-            return Ok(());
-        }
         member("", "type", &format!("#{}", self.identity.entity_type));
         member("", "id", &id);
         for name in self.identity.navigation {
@@ -335,17 +346,16 @@ impl<'a> IdentityWriter<'a> {
         Ok(())
     }
 
-    /// The canonical address: `Set('key')`, or `Set(A='x',B=2)` for a key of several parts.
-    fn id(&self, row: usize) -> Result<String, PayloadError> {
-        let mut id = self.identity.set_url.to_owned();
-        for (index, part) in self.key.iter().enumerate() {
-            id.push(if index == 0 { '(' } else { ',' });
-            part.write(&mut id, row)?;
+    /// The key in the canonical address: `('key')`, or `(A='x',B=2)` if it has several parts. Percent-encoded, so that JSON needs no escapes.
+    fn write_key(&mut self, out: &mut Vec<u8>, row: usize) -> Result<(), PayloadError> {
+        for (index, part) in self.key.iter_mut().enumerate() {
+            out.push(if index == 0 { b'(' } else { b',' });
+            part.write(out, row)?;
         }
         if !self.key.is_empty() {
-            id.push(')');
+            out.push(b')');
         }
-        Ok(id)
+        Ok(())
     }
 }
 
@@ -360,24 +370,29 @@ impl<'a> KeyPart<'a> {
             if named { format!("{}=", utf8_percent_encode(property.name, KEY)) } else { String::new() };
         let (primitive, cells) = (property.primitive, ColumnValues::of(output.batch, property)?);
         let ready = match &cells {
-            ColumnValues::Coded(_, values) if values.len() <= rows => {
-                values.iter().map(|value| key_literal(value.unwrap_or_default(), primitive)).collect()
-            }
+            ColumnValues::Coded(_, values) if values.len() <= rows => vec![Vec::new(); values.len()],
             _ => Vec::new(),
         };
         Ok(Self { name, primitive, cells, ready })
     }
 
-    fn write(&self, id: &mut String, row: usize) -> Result<(), PayloadError> {
-        id.push_str(&self.name);
+    fn write(&mut self, out: &mut Vec<u8>, row: usize) -> Result<(), PayloadError> {
         match &self.cells {
-            ColumnValues::Coded(keys, _) if !self.ready.is_empty() && keys.is_valid(row) => {
-                id.push_str(at(&self.ready, code(keys, row))?);
+            ColumnValues::Coded(keys, values) if !self.ready.is_empty() && keys.is_valid(row) => {
+                let code = code(keys, row);
+                let part = at_mut(&mut self.ready, code)?;
+                if part.is_empty() {
+                    *part = format!("{}{}", self.name, key_literal(values.value(code), self.primitive))
+                        .into_bytes();
+                }
+                out.extend_from_slice(part);
             }
             cells => {
                 let mut raw = Vec::new();
                 cells.write_raw(&mut raw, row)?;
-                id.push_str(&key_literal(&String::from_utf8_lossy(&raw), self.primitive));
+                out.extend_from_slice(self.name.as_bytes());
+                let literal = key_literal(&String::from_utf8_lossy(&raw), self.primitive);
+                out.extend_from_slice(literal.as_bytes());
             }
         }
         Ok(())
@@ -412,6 +427,11 @@ fn said(context: &JsonContext<'_>, identity: &Identity<'_>) -> Said {
 
 fn at<T>(items: &[T], row: usize) -> Result<&T, PayloadError> {
     items.get(row).ok_or_else(|| no_such_row(row, items.len()))
+}
+
+fn at_mut<T>(items: &mut [T], row: usize) -> Result<&mut T, PayloadError> {
+    let count = items.len();
+    items.get_mut(row).ok_or_else(|| no_such_row(row, count))
 }
 
 /// Whether numbers of the type are strings for this client.

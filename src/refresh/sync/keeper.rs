@@ -241,6 +241,12 @@ impl CatalogueKeeper {
         }
     }
 
+    /// A table's metadata, if it is known and need not be read again. Waits for nobody.
+    #[must_use]
+    pub fn at_hand(&self, id: &MeasurementId) -> Option<Arc<Measurement>> {
+        self.current().measurements.get(id).filter(|_| !self.has_changed(id)).cloned()
+    }
+
     /// An updated table's metadata, if it can be read soon. Otherwise the earlier metadata is used, and who asks after a pause tries again.
     async fn renewed(&self, id: &MeasurementId) -> Option<Arc<Measurement>> {
         let slot = self.slot(id);

@@ -17,7 +17,7 @@ use crate::odata::version::Version;
 use crate::web::respond::{Answered, Reply};
 use crate::web::state::AppState;
 
-const CATALOG: &str = "jobindsats";
+pub(super) const CATALOG: &str = "jobindsats";
 
 /// A request and the data that answering needs.
 pub(super) struct Call<'a> {

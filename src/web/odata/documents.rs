@@ -27,7 +27,9 @@ impl Call<'_> {
             &self.context(&negotiated, &url),
             &service.feed.schema.container,
         );
-        Answered::whole(negotiated.content_type, body)
+        let body = Body::Kept(Arc::new(Document::new(body)));
+        let content_type = negotiated.content_type;
+        Answered { content_type, body, tag: None, age_seconds: None, preference_applied: None }
     }
 
     pub(super) fn metadata(

@@ -1,6 +1,7 @@
 //! `/odata/`: the catalogue service and the services of the measurements.
 //!
-//! [`raw_request`] is a request from HTTP or from a batch; [`call`] dispatches it to [`documents`], [`rows`] or [`batch`].
+//! [`raw_request`] is a request from HTTP or from a batch; [`call`] dispatches it to [`documents`], [`rows`] or [`batch`]. A document that was
+//! made before comes from [`ready`].
 
 mod batch;
 mod call;
@@ -8,6 +9,7 @@ mod documents;
 mod file_address;
 mod output;
 mod raw_request;
+mod ready;
 mod rows;
 
 use std::sync::Arc;
@@ -27,6 +29,7 @@ use crate::web::respond::{self, ALLOW, ALLOW_POST, Begun, Reply};
 use crate::web::state::AppState;
 use call::read;
 use raw_request::{OwnedRequest, ROOT, RawRequest};
+use ready::ReadyDocument;
 
 /// The most bytes of a request's body.
 const BODY_BYTES: usize = 1024 * 1024;
@@ -45,6 +48,10 @@ const QUERY: Usage = Usage {
 
 /// Answers any request below `/odata/`.
 pub async fn answer(request: HttpRequest, body: web::Payload, state: web::Data<AppState>) -> HttpResponse {
+    let ready = ReadyDocument::of(&request, &state);
+    if let Some(answer) = ready.as_ref().and_then(ReadyDocument::answer) {
+        return answer.send();
+    }
     let state = client::state(&request, &state);
     let base = links::base(&request, state.public_url.as_deref());
     let path = request.uri().path();
@@ -71,7 +78,11 @@ pub async fn answer(request: HttpRequest, body: web::Payload, state: web::Data<A
         reply.begin(coding).unwrap_or_else(refusal)
     };
     let begun = workers.run(&work, inherited(answer)).await;
-    begun.unwrap_or_else(|| refusal(FetchError::Interrupted.into())).send()
+    let begun = begun.unwrap_or_else(|| refusal(FetchError::Interrupted.into()));
+    if let Some(ready) = ready {
+        ready.keep(&begun);
+    }
+    begun.send()
 }
 
 async fn reply(
