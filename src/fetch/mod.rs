@@ -217,7 +217,10 @@ impl Fetcher {
         for (_, revision, key) in state.unconfirmed.extract_if(.., outdated) {
             self.inner.store.forget(table, revision, &key);
         }
-        state.revision
+        let revision = state.revision;
+        drop(tables);
+        self.inner.under_way.end_others(table, revision);
+        revision
     }
 
     /// Looks the list of tables up, if cells of the table were fetched since that was last done.

@@ -70,7 +70,11 @@ impl UnderWay {
         bring: impl Future<Output = Brought> + Send + 'static,
     ) -> Awaited {
         let (told, brought) = oneshot::channel();
-        let brought = async { brought.await.unwrap_or(Err(FetchError::Interrupted)) }.boxed().shared();
+        let (table, of_task) = (measurement.id.clone(), caller.clone());
+        let ended = move || {
+            if of_task.is_superseded() { FetchError::Moved { table } } else { FetchError::Interrupted }
+        };
+        let brought = async { brought.await.unwrap_or_else(|_| Err(ended())) }.boxed().shared();
         self.tables().entry(measurement.id.clone()).or_default().push(PendingRequest {
             revision,
             key: CellKey::of(measurement, chunk),
@@ -105,6 +109,18 @@ impl UnderWay {
         for request in self.tables().get(table).into_iter().flatten() {
             // This one never leaves.
             let _ = request.caller.join();
+        }
+    }
+
+    /// Ends the requests of a table that were planned for another revision and have not been sent: their answers would be dropped. Those who
+    /// wait for them are told that the table was updated.
+    pub fn end_others(&self, table: &MeasurementId, revision: Revision) {
+        let mut others = self.tables().get(table).cloned().unwrap_or_default();
+        others.retain(|request| request.revision != revision);
+        for PendingRequest { caller, .. } in others {
+            if caller.supersede() {
+                self.remove(table, &caller);
+            }
         }
     }
 
@@ -209,6 +225,23 @@ mod tests {
                 tokio::task::yield_now().await;
             }
             assert!(under_way.of_table(&table.id)[0].caller.is(&other.waiter.caller), "the other goes on");
+        });
+    }
+
+    #[test]
+    fn what_was_planned_for_another_revision_and_not_sent_ends_and_who_waits_is_told() {
+        let (runtime, under_way, table) = (Runtime::new().unwrap(), UnderWay::default(), Arc::new(table()));
+        let of_day = |day: &str| Revision { update_latest: day.parse().ok(), changed_at: None };
+        runtime.block_on(async {
+            let [queued, sent] = [(); 2].map(|()| start(&under_way, &table, pending()));
+            sent.waiter.caller.start_call().await;
+            under_way.end_others(&table.id, Revision { update_latest: None, changed_at: None });
+            assert_eq!(under_way.of_table(&table.id).len(), 2, "both are of that revision");
+            under_way.end_others(&table.id, of_day("2026-09-15"));
+            assert!(matches!(queued.result(Requester::Service).await, Err(FetchError::Moved { .. })));
+            let left = under_way.of_table(&table.id);
+            assert!(left.len() == 1 && left[0].caller.is(&sent.waiter.caller), "its answer is awaited");
+            assert!(sent.waiter.caller.start_call().now_or_never().is_none(), "no other call of it is made");
         });
     }
 

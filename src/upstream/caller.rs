@@ -21,6 +21,8 @@ struct State {
     /// How many wait for the calls.
     waiting: usize,
     has_called: bool,
+    /// Whether answers would be of no use any more.
+    is_superseded: bool,
     is_ended: bool,
     /// The task that makes the calls.
     task: Option<AbortHandle>,
@@ -58,6 +60,22 @@ impl Caller {
         state.is_ended
     }
 
+    /// No answer is of use any more: a task that has made no call ends, and one that has, when it starts another. Says whether it was ended.
+    pub fn supersede(&self) -> bool {
+        let mut state = self.state();
+        state.is_superseded = true;
+        if !state.has_called {
+            state.end();
+        }
+        state.is_ended
+    }
+
+    /// Whether no answer is of use any more.
+    #[must_use]
+    pub fn is_superseded(&self) -> bool {
+        self.state().is_superseded
+    }
+
     /// Whether the task was ended.
     #[must_use]
     pub fn is_ended(&self) -> bool {
@@ -70,11 +88,11 @@ impl Caller {
         Arc::ptr_eq(&self.state, &other.state)
     }
 
-    /// Starts a call. If nobody waits for it, the task ends here.
+    /// Starts a call. If nobody waits for it, or it would be of no use, the task ends here.
     pub async fn start_call(&self) {
         let is_ended = {
             let mut state = self.state();
-            if state.waiting == 0 {
+            if state.waiting == 0 || state.is_superseded {
                 state.end();
             }
             state.has_called = true;

@@ -1,12 +1,14 @@
 //! Requests that are on their way: nobody asks for their figures again, and nobody waits for figures that are there.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 use jobindsats_bridge::feed::RowSource;
 use jobindsats_bridge::plan::cut::cut;
 use jobindsats_bridge::plan::selection::Selection;
 use jobindsats_bridge::settings::BridgeSettings;
-use jobindsats_bridge::simulator::Faults;
+use jobindsats_bridge::simulator::{Endpoint, Faults, Publish};
 
 use crate::support::app::{App, AppOptions};
 use crate::support::patience::{PATIENCE, until};
@@ -126,4 +128,41 @@ async fn who_waits_for_a_request_of_another_asks_again_where_the_others_budget_e
     assert!(app.get("/metrics").await.text().contains(refusals), "the first client's budget ended");
     assert_eq!(second.status, 200, "{}", second.text());
     assert_eq!(app.data_requests(), 3, "the second half is all that was left");
+}
+
+/// Requests wait for their turn while a table is updated: their answers would be dropped, so they are planned anew instead of being sent.
+#[actix_web::test]
+async fn what_waits_for_its_turn_when_its_table_is_updated_is_not_sent() {
+    let settings = BridgeSettings { upstream_concurrency: 1, ..AppOptions::default().settings };
+    let app = App::with(AppOptions { settings, ..AppOptions::default() }).await;
+    app.get(&format!("{TABLE}/Kommuner?explain=plan")).await;
+    let (landet, faults) = (format!("{TABLE}/Landet?$top=1"), |delay_ms| Faults {
+        delay_ms,
+        endpoint: Endpoint::Data,
+        ..Faults::default()
+    });
+    app.upstream().set_faults(faults(NEVER));
+    let paths: Vec<_> =
+        (1..=9).map(|month| format!("{TABLE}/Kommuner?$filter=Periode eq '2025M{month:02}'")).collect();
+    let asking = join_all(paths.iter().map(|path| app.get(path)));
+    let updating = async {
+        until("one is under way and eight wait", async || {
+            let waiting =
+                app.get("/metrics").await.text().contains("\njobindsats_bridge_cache_requests_total 9\n");
+            waiting && app.data_requests() == 1
+        })
+        .await;
+        let update = Publish { table: "y25i01".to_owned(), revise_published: true, after_data_requests: 0 };
+        app.upstream().publish(&update).unwrap();
+        app.clock.advance(Duration::from_secs(16 * 60));
+        let noticing = app.get(&landet);
+        let going_on = async { app.upstream().set_faults(faults(50)) };
+        tokio::join!(noticing, going_on)
+    };
+    let (answers, _) = tokio::join!(asking, updating);
+    for answer in &answers {
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+    let asked = app.data_requests();
+    assert!((10..=13).contains(&asked), "{asked} requests for ten answers");
 }
