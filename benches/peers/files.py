@@ -3,6 +3,8 @@
 files.py bytes FILE: seconds of zlib's level 1 and of memcpy for the bytes of a file.
 files.py files FOLDER ORDERS: checks that bridge.csv and bridge.parquet in the folder hold equal rows, and gives the seconds of DuckDB's
 COPY of them for each order of the columns in the file ORDERS.
+files.py questions ROWS QUESTIONS: the median seconds of DuckDB for each list of questions in a file, with the rows in memory and nothing made of
+the answers but columns.
 """
 
 import json
@@ -61,5 +63,14 @@ def of_files(folder: str, orders: str) -> dict:
     }
 
 
+def of_questions(rows: str, questions: str) -> dict:
+    base = duckdb.connect()
+    base.execute(f"CREATE TABLE figures AS FROM read_json('{rows}', sample_size = -1, maximum_object_size = 1000000000)")
+    taken = {}
+    for name, statements in json.loads(Path(questions).read_text()).items():
+        taken[name] = statistics.median(seconds(lambda: base.execute(one).fetchnumpy()) for one in statements)
+    return {"version": duckdb.__version__, "seconds": taken}
+
+
 kind, *arguments = sys.argv[1:]
-print(json.dumps({"bytes": of_bytes, "files": of_files}[kind](*arguments)))
+print(json.dumps({"bytes": of_bytes, "files": of_files, "questions": of_questions}[kind](*arguments)))

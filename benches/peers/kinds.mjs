@@ -1,5 +1,5 @@
 // What is asked: the same of the bridge and of CAP. Each kind gives the options of one request, drawn from a seeded source; `same` says
-// how two answers are compared.
+// how two answers are compared, `sql` what DuckDB is asked.
 
 import { isDeepStrictEqual } from 'node:util';
 
@@ -50,13 +50,22 @@ const sameGroups = (ours, theirs, { alias }) => {
 
 const columns = (random) => random.shuffled(SHOWN).join(',');
 
+const named = (names) => names.split(',').map((name) => `"${name}"`).join(', ');
+/** A condition of these requests as SQL. */
+const where = ({ $filter }) => ($filter ? `WHERE ${$filter.replace(/(\S+) eq /g, '"$1" = ').replace(/(\S+) gt /g, '"$1" > ')}` : '');
+const rowsInSql = (options) => {
+  const { $select, $orderby, $top } = options;
+  const order = $orderby ? `ORDER BY "${$orderby.split(' ')[0]}" DESC NULLS LAST` : '';
+  return `SELECT ${$select ? named($select) : '*'} FROM figures ${where(options)} ${order} ${$top ? `LIMIT ${$top}` : ''}`;
+};
+
 /** All kinds, over the periods, areas and columns of the set. */
 export const kinds = ({ periods, areas, whole }) => {
   const period = (random) => `Periode eq '${random.one(periods)}'`;
   const area = (random) => `Område eq '${random.one(areas).replaceAll("'", "''")}'`;
   // The number of rows differs a little, so that there are enough different requests.
   const thousand = (random) => ({ $filter: period(random), $top: 1000 - random.below(20) });
-  return [
+  const all = [
     {
       name: 'filter on a period, 1,000 rows of 6 columns',
       ask: (random) => ({ options: { $select: columns(random), $filter: period(random), $top: 1000 } }),
@@ -92,6 +101,7 @@ export const kinds = ({ periods, areas, whole }) => {
         return { options: { $apply: `groupby((Område),aggregate($count as ${alias}))` }, alias };
       },
       same: sameGroups,
+      sql: ({ alias }) => `SELECT "Område", count(*) AS "${alias}" FROM figures GROUP BY "Område"`,
       aim: [20, 20],
     },
     {
@@ -115,6 +125,7 @@ export const kinds = ({ periods, areas, whole }) => {
       path: '/$count',
       ask: (random) => ({ options: { $filter: `${random.one(FIGURES)} gt ${random.below(3000)}` } }),
       same: (ours, theirs) => Number(ours) === Number(theirs),
+      sql: ({ options }) => `SELECT count(*) FROM figures ${where(options)}`,
       aim: [50, 50],
     },
     {
@@ -127,4 +138,5 @@ export const kinds = ({ periods, areas, whole }) => {
       aim: [10, 10],
     },
   ];
+  return all.map((kind) => ({ sql: ({ options }) => rowsInSql(options), ...kind }));
 };

@@ -3,6 +3,7 @@
 
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import process from 'node:process';
 import { isDeepStrictEqual } from 'node:util';
 
@@ -12,21 +13,24 @@ import { largeTable, longTable } from './large.mjs';
 import { load, measure, ofBytes } from './load.mjs';
 import { manyGauges, manyTables } from './many.mjs';
 import { morning } from './morning.mjs';
-import { ask, stop, whole } from './programs.mjs';
+import { ask, run, stop, whole } from './programs.mjs';
 import { allRows, startBoth, startCap, startNginx, walk } from './servers.mjs';
 import {
   CHECKED,
   CONNECTIONS,
   GZIP,
+  LEAST,
   TABLE,
   address,
   bridge,
   folder,
+  here,
   local,
   median,
   nginxPort,
   options,
   ours,
+  peers,
   repeat,
   seconds,
   tell,
@@ -68,7 +72,7 @@ const prepare = async (all) => {
     const ourAddresses = asked.map((one) => address(`${ours}/Data`, path, one.options));
     const theirAddresses = asked.map((one) => address(`${theirs}/${kind.set ?? 'ShownRows'}`, path, one.options));
     await compare(kind, asked, ourAddresses, theirAddresses);
-    prepared.push({ kind, ourAddresses, theirAddresses });
+    prepared.push({ kind, ourAddresses, theirAddresses, questions: asked.slice(0, 4 * LEAST).map(kind.sql) });
   }
   tell(`answers of ${prepared.length} kinds are equal, ${CHECKED} of each`);
   return prepared;
@@ -94,6 +98,18 @@ const againstCap = async ({ kind, ourAddresses, theirAddresses }, bridgeProgram,
   ];
   tell(row.join(' | '));
   return { row, left, right };
+};
+
+/** What a column store takes for the same questions inside a program, without HTTP and JSON. */
+const insideDuckDb = async (prepared, measured) => {
+  const file = join(folder, 'questions.json');
+  writeFileSync(file, JSON.stringify(Object.fromEntries(prepared.map(({ kind, questions }) => [kind.name, questions]))));
+  const found = JSON.parse(await run(join(peers, 'python/bin/python'), [join(here, 'files.py'), 'questions', join(folder, 'rows.json'), file]));
+  const rows = prepared.map(({ kind }, index) => {
+    const [inside, over] = [found.seconds[kind.name] * 1000, measured[index].left.one.median];
+    return [kind.name, milliseconds(inside), milliseconds(over), times(over / inside)];
+  });
+  return table(['the same question', `DuckDB ${found.version} inside a program`, 'bridge over HTTP, as JSON', 'ratio'], rows);
 };
 
 const readyDocuments = async (bridgeProgram, cap, rate) => {
@@ -184,6 +200,8 @@ const largePage = async (rows) => {
   const { body } = await ask(warm[0]);
   const { memcpy, zlib, version } = await ofBytes('page', body);
   for (const one of warm.slice(0, CHECKED)) await ask(one);
+  writeFileSync(join(folder, 'nginx', 'page.json'), body);
+  const sent = (await load([`${local(nginxPort)}/page.json`], 1, seconds)).median;
   const plain = (await load(addresses(), 1, 2 * seconds)).median;
   const gzip = (await load(addresses(), 1, 2 * seconds, { gzip: true })).median;
   const many = await load(addresses(), CONNECTIONS, 2 * seconds, { gzip: true });
@@ -191,7 +209,7 @@ const largePage = async (rows) => {
   limit(
     `a page of 50,000 rows × 22 columns (${number(size)} MB)`,
     `${milliseconds(plain)} (${number((size / plain) * 1000)} MB/s)`,
-    `memcpy ${milliseconds(memcpy)}`,
+    `memcpy ${milliseconds(memcpy)}, nginx ${milliseconds(sent)} for the same bytes`,
     `≤ 5 × memcpy; here ${times(plain / memcpy)}`,
     plain <= 5 * memcpy,
   );
@@ -227,7 +245,7 @@ const groupCost = ({ one, sixteen }) =>
     sixteen.processor <= 1.1 * one.processor,
   );
 
-const report = (rows, first, loadLimit, mornings) => {
+const report = (rows, first, inside, loadLimit, mornings) => {
   const versions = `${execFileSync(bridge, ['--version']).toString().trim()}, @sap/cds 9.9.3 on @cap-js/sqlite 2.4.2, Node.js ${process.version}`;
   return [
     `${options.note}${options.note && '\n\n'}${machine('fast measurement')}, with the load on the same processors; ${versions}. ${rows} rows of \`${TABLE}\` (130 periods × 100 areas × 3 × 6).`,
@@ -236,6 +254,7 @@ const report = (rows, first, loadLimit, mornings) => {
       first,
     ),
     notMet([...first, ...limits]),
+    inside,
     loadLimit,
     table(['work', 'bridge', 'beside it', 'aim', 'met'], limits),
     mornings,
@@ -265,6 +284,7 @@ const main = async () => {
   const measured = [];
   for (const one of prepared) measured.push(await againstCap(one, bridgeProgram, cap));
   const of = (id) => measured[prepared.findIndex(({ kind }) => kind.id === id)].left;
+  const inside = await insideDuckDb(prepared, measured);
   measured.push(await paging());
   const documents = await readyDocuments(bridgeProgram, cap, measured[0].left.sixteen.rate);
   await stop(cap);
@@ -282,6 +302,7 @@ const main = async () => {
     report(
       rows.length,
       measured.map(({ row }) => row),
+      inside,
       documents.text,
       morning({ ...documents, rows: of('gzip').sixteen, page }),
     ),
