@@ -178,7 +178,7 @@ impl Answerer {
         read.provenance = read.provenance.and(found);
         stages.time(Stage::Assemble, || match Frame::joined(&rows.frames)? {
             Some(frame) if query.order.is_empty() => Ok(frame),
-            Some(frame) => Ok(frame.order(&query.order, None)?),
+            Some(frame) => Ok(frame.order(&query.order, 0..usize::MAX)?),
             None => Ok(aggregate::empty(&set.columns)?),
         })
     }

@@ -187,7 +187,9 @@ impl<'a> PageRows<'a> {
             self.count(rows.row_count() as u64);
         }
         if !query.order.is_empty() {
-            rows = rows.order(&query.order, self.last_row())?;
+            let first = usize::try_from(self.before_in_order()).unwrap_or(usize::MAX);
+            rows = rows.order(&query.order, first..self.last_row().unwrap_or(usize::MAX))?;
+            self.check_first(&rows)?;
         }
         self.skip_and_top(&rows)
     }
@@ -199,7 +201,7 @@ impl<'a> PageRows<'a> {
             return Ok(());
         };
         let first = |rows: Frame| {
-            if rows.row_count() > last { rows.order(&self.query.order, Some(last)) } else { Ok(rows) }
+            if rows.row_count() > last { rows.first(&self.query.order, last) } else { Ok(rows) }
         };
         self.waiting.push(first(rows)?);
         if self.waiting.iter().map(Frame::row_count).sum::<usize>() > last.saturating_mul(2) {
@@ -219,9 +221,9 @@ impl<'a> PageRows<'a> {
     /// `$skip` and `$top`, within the page: from the row of the skip token, as many rows as fit.
     fn skip_and_top(&mut self, rows: &Frame) -> Result<(), BridgeError> {
         let first = match &self.first {
-            None => 0,
             Some(first) if self.query.order.is_empty() => rows.first_at(first),
-            Some(first) => self.place_in_order(first, rows)?,
+            // Rows that were put in order begin where the page does.
+            _ => 0,
         };
         let left = rows.row_count() - first;
         let skipped = usize::try_from(self.to_skip).map_or(left, |skip| skip.min(left));
@@ -238,16 +240,17 @@ impl<'a> PageRows<'a> {
         Ok(())
     }
 
-    /// Where the page begins in rows that were put in order: behind the pages before.
+    /// Checks that the page begins with the row of the skip token.
     ///
     /// # Errors
     /// When another row stands there: figures have changed, or it never was there.
-    fn place_in_order(&self, first: &[u32], rows: &Frame) -> Result<usize, BridgeError> {
-        let place = usize::try_from(self.before_in_order()).unwrap_or(usize::MAX);
-        match self.source {
-            _ if rows.is_at(place, first) => Ok(place),
-            Some(source) => Err(FetchError::Gone { table: source.measurement.id.clone() }.into()),
-            None => Err(SkipTokenError::Damaged.into()),
+    fn check_first(&self, rows: &Frame) -> Result<(), BridgeError> {
+        match (&self.first, self.source) {
+            (Some(first), Some(source)) if !rows.begins_with(first) => {
+                Err(FetchError::Gone { table: source.measurement.id.clone() }.into())
+            }
+            (Some(first), None) if !rows.begins_with(first) => Err(SkipTokenError::Damaged.into()),
+            _ => Ok(()),
         }
     }
 

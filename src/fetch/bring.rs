@@ -81,7 +81,7 @@ impl Inner {
         aside(move || {
             let schema = cells.first().ok_or(FetchError::Interrupted)?.schema();
             let cells = in_order(&measurement, concat_batches(&schema, &cells)?)?;
-            Ok(CellBlock { cells, revision, fetched_at, updated: BTreeMap::new() }.narrowed()?)
+            Ok(CellBlock::new(cells, revision, fetched_at, BTreeMap::new()).narrowed()?)
         })
         .await
     }
@@ -104,12 +104,13 @@ impl Inner {
             state.revision = state.revision.next(block.fetched_at);
             block.revision = state.revision;
         }
-        block.updated = updated(&key, &block, &changes, &earlier);
+        block.updated = Arc::new(updated(&key, &block, &changes, &earlier));
         state.stored_count += 1;
         state.unconfirmed.push((state.stored_count, block.revision, key.clone()));
-        let seen_at = block.fetched_at;
+        let (seen_at, revision) = (block.fetched_at, block.revision);
         let stored = self.store.insert(&measurement.id, key, block);
         drop(tables);
+        self.under_way.end_others(&measurement.id, revision);
         self.revised.note(measurement, &changes, seen_at);
         Ok(stored)
     }

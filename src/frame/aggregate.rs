@@ -68,7 +68,7 @@ fn step(frame: Frame, step: &Step) -> Result<Frame, FrameError> {
     let at_most = |number: u64| usize::try_from(number).map_or(rows, |number| number.min(rows));
     match step {
         Step::Filter(condition) => frame.filter(condition),
-        Step::Order(keys) => frame.order(keys, None),
+        Step::Order(keys) => frame.order(keys, 0..rows),
         Step::Top(top) => Ok(frame.slice(0, at_most(*top))),
         Step::Skip(skip) => Ok(frame.slice(at_most(*skip), rows - at_most(*skip))),
         Step::Extremes(count, key) => frame.first(std::slice::from_ref(key), at_most(*count)),

@@ -25,6 +25,7 @@ use crate::feed::arrays::value_at;
 use crate::feed::figures;
 use crate::frame::batch::with_columns;
 use crate::frame::error::FrameError;
+use crate::frame::order::Part;
 use crate::frame::sort_key::SortKeys;
 use crate::frame::values::RowValues;
 use crate::odata::value::Value;
@@ -123,14 +124,12 @@ impl Frame {
         Ok(filter::mask(RowValues::new(&self.batch, &self.columns)?, condition)?.true_count() as u64)
     }
 
-    /// The rows in an order, all or the first `limit`; equal ones keep their order.
+    /// The rows in an order, those at the wanted places of it; equal ones keep their order.
     ///
     /// # Errors
     /// When an order term has no value for a row.
-    pub fn order(&self, keys: &[OrderKey], limit: Option<usize>) -> Result<Self, FrameError> {
-        let _working = work::hold(self.bytes())?;
-        let rows = order::order(RowValues::new(&self.batch, &self.columns)?, keys, limit)?;
-        self.take(rows.values())
+    pub fn order(&self, keys: &[OrderKey], wanted: Range<usize>) -> Result<Self, FrameError> {
+        self.part_of_order(keys, Part::Run(wanted))
     }
 
     /// The first rows of an order, in their earlier order. Of equal rows the earlier ones are taken.
@@ -138,11 +137,13 @@ impl Frame {
     /// # Errors
     /// When an order term has no value for a row.
     pub fn first(&self, keys: &[OrderKey], count: usize) -> Result<Self, FrameError> {
+        self.part_of_order(keys, Part::First(count))
+    }
+
+    fn part_of_order(&self, keys: &[OrderKey], part: Part) -> Result<Self, FrameError> {
         let _working = work::hold(self.bytes())?;
-        let first = order::order(RowValues::new(&self.batch, &self.columns)?, keys, Some(count))?;
-        let mut rows = first.values().to_vec();
-        rows.sort_unstable();
-        self.take(&rows)
+        let rows = order::order(RowValues::new(&self.batch, &self.columns)?, keys, part)?;
+        self.take(rows.values())
     }
 
     /// A run of rows.
@@ -217,10 +218,10 @@ impl Frame {
         low
     }
 
-    /// Whether there is such a row and it has that sort key.
+    /// Whether the first row has that sort key.
     #[must_use]
-    pub fn is_at(&self, row: usize, sort_key: &[u32]) -> bool {
-        row < self.row_count() && self.sort_keys().compare_to(row, sort_key).is_eq()
+    pub fn begins_with(&self, sort_key: &[u32]) -> bool {
+        self.row_count() > 0 && self.sort_keys().compare_to(0, sort_key).is_eq()
     }
 
     /// How many rows there are.

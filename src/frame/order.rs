@@ -1,6 +1,7 @@
 //! `$orderby` over a batch. The sort is stable, so equal rows keep their earlier order, which is that of the set.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal64Type, Int32Type};
@@ -21,15 +22,20 @@ pub(super) const RUN_ROWS: usize = 16_384;
 /// The least of such rows.
 const SHORT_RUN_ROWS: usize = 1_024;
 
-/// The row numbers in the new order: all, or the first `limit`. Nulls come first in ascending order and last in descending order.
+/// Which rows are wanted of those in an order.
+#[derive(Debug, Clone)]
+pub enum Part {
+    /// Those at these places of the order, in it.
+    Run(Range<usize>),
+    /// So many at its beginning, as they stand.
+    First(usize),
+}
+
+/// The numbers of the rows that are wanted. Nulls come first in ascending order and last in descending order.
 ///
 /// # Errors
 /// When an expression has no value for a row, or reads a column that the batch does not have.
-pub fn order(
-    values: RowValues<'_>,
-    keys: &[OrderKey],
-    limit: Option<usize>,
-) -> Result<UInt32Array, FrameError> {
+pub fn order(values: RowValues<'_>, keys: &[OrderKey], part: Part) -> Result<UInt32Array, FrameError> {
     let count = values.len();
     let end = u32::try_from(count).map_err(|_| FrameError::TooManyRows { rows: count })?;
     let columns = keys.iter().map(|key| values.evaluate(&key.expr)).collect::<Result<Vec<_>, _>>()?;
@@ -39,7 +45,7 @@ pub fn order(
     {
         let of = |row: &u32| figures[*row as usize];
         let compare = |a: &u32, b: &u32| directed(of(a).cmp(&of(b)), key.descending).then(a.cmp(b));
-        return in_order(&rows, limit, &compare);
+        return taken(rows, part, &compare);
     }
     let comparators = keys.iter().zip(columns).map(|(key, column)| comparator(column, key.descending));
     let comparators = comparators.collect::<Result<Vec<_>, _>>()?;
@@ -47,19 +53,53 @@ pub fn order(
         let differing = comparators.iter().map(|compare| compare(*a as usize, *b as usize));
         differing.into_iter().find(|ordering| ordering.is_ne()).unwrap_or_else(|| a.cmp(b))
     };
-    in_order(&rows, limit, &compare)
+    taken(rows, part, &compare)
 }
 
-fn in_order(
-    rows: &[u32],
-    limit: Option<usize>,
+fn taken(
+    mut rows: Vec<u32>,
+    part: Part,
     compare: &impl Fn(&u32, &u32) -> Ordering,
 ) -> Result<UInt32Array, FrameError> {
-    let rows = match limit {
-        Some(limit) if limit < RUN_ROWS => first(rows, limit, compare)?,
-        _ => sorted(rows, limit.unwrap_or(usize::MAX), compare)?,
+    let rows = match part {
+        Part::Run(wanted) => run(rows, wanted, compare)?,
+        Part::First(count) if count < RUN_ROWS => {
+            rows = first(&rows, count, compare)?;
+            rows.sort_unstable();
+            rows
+        }
+        Part::First(count) => {
+            cut(&mut rows, count, compare);
+            rows.sort_unstable();
+            rows
+        }
     };
     Ok(UInt32Array::from(rows))
+}
+
+/// The rows at these places of the order.
+fn run(
+    mut rows: Vec<u32>,
+    wanted: Range<usize>,
+    compare: &impl Fn(&u32, &u32) -> Ordering,
+) -> Result<Vec<u32>, WorkError> {
+    if wanted.end < RUN_ROWS {
+        let first = first(&rows, wanted.end, compare)?;
+        return Ok(first.into_iter().skip(wanted.start).collect());
+    }
+    // The rows before and behind need not be put in order, so that a late page takes no longer than an early one.
+    cut(&mut rows, wanted.end, compare);
+    work::check()?;
+    let behind = cut(&mut rows, wanted.start, compare);
+    sorted(&behind, compare)
+}
+
+/// Leaves the first rows of the order and returns the others, neither in it.
+fn cut(rows: &mut Vec<u32>, count: usize, compare: &impl Fn(&u32, &u32) -> Ordering) -> Vec<u32> {
+    if count > 0 && count < rows.len() {
+        rows.select_nth_unstable_by(count, compare);
+    }
+    rows.split_off(count.min(rows.len()))
 }
 
 /// The figures of a column of 64 bits, null as the smallest number, which no figure is. They are compared without a call for each row.
@@ -93,22 +133,17 @@ fn first(
     Ok(best)
 }
 
-/// The first `limit` rows of the order. They are sorted in runs that are merged two by two, so that the work can be ended between.
-fn sorted(
-    rows: &[u32],
-    limit: usize,
-    compare: &impl Fn(&u32, &u32) -> Ordering,
-) -> Result<Vec<u32>, WorkError> {
+/// All rows in the order. They are sorted in runs that are merged two by two, so that the work can be ended between.
+fn sorted(rows: &[u32], compare: &impl Fn(&u32, &u32) -> Ordering) -> Result<Vec<u32>, WorkError> {
     let sort = |run: &[u32]| {
         let mut run = run.to_vec();
         run.sort_unstable_by(compare);
-        run.truncate(limit);
         work::check().map(|()| run)
     };
     let mut runs: Vec<Vec<u32>> = rows.chunks(RUN_ROWS).map(sort).collect::<Result<_, _>>()?;
     while runs.len() > 1 {
         let pairs = runs.chunks(2).map(|pair| match pair {
-            [left, right] => merged(left, right, limit, compare),
+            [left, right] => merged(left, right, compare),
             _ => Ok(pair.concat()),
         });
         runs = pairs.collect::<Result<_, _>>()?;
@@ -119,12 +154,11 @@ fn sorted(
 fn merged(
     left: &[u32],
     right: &[u32],
-    limit: usize,
     compare: &impl Fn(&u32, &u32) -> Ordering,
 ) -> Result<Vec<u32>, WorkError> {
     let (mut left, mut right) = (left.iter().peekable(), right.iter().peekable());
-    let mut rows = Vec::with_capacity(limit.min(left.len() + right.len()));
-    while rows.len() < limit {
+    let mut rows = Vec::with_capacity(left.len() + right.len());
+    loop {
         if rows.len() % RUN_ROWS == 0 {
             work::check()?;
         }
@@ -214,10 +248,33 @@ mod tests {
         let values: Vec<u8> = (0..3 * RUN_ROWS + 5).map(|_| rng.u8(..)).collect();
         let rows: Vec<u32> = (0..).take(values.len()).collect();
         let compare = |a: &u32, b: &u32| values[*a as usize].cmp(&values[*b as usize]).then(a.cmp(b));
-        let whole = sorted(&rows, usize::MAX, &compare).unwrap();
+        let whole = sorted(&rows, &compare).unwrap();
+        assert!(whole.is_sorted_by(|a, b| compare(a, b).is_lt()));
         for limit in [0, 1, 100, RUN_ROWS - 1] {
             assert_eq!(first(&rows, limit, &compare).unwrap(), whole[..limit], "{limit}");
         }
-        assert_eq!(first(&rows[..7], 100, &compare).unwrap(), sorted(&rows[..7], 100, &compare).unwrap());
+        assert_eq!(first(&rows[..7], 100, &compare).unwrap(), sorted(&rows[..7], &compare).unwrap());
+        for count in [0, 7, RUN_ROWS, rows.len(), usize::MAX] {
+            let mut expected = whole[..count.min(rows.len())].to_vec();
+            expected.sort_unstable();
+            let found = taken(rows.clone(), Part::First(count), &compare).unwrap();
+            assert_eq!(found.values(), &expected[..], "{count}");
+        }
+    }
+
+    #[test]
+    fn a_run_of_an_order_is_that_part_of_it() {
+        let mut rng = fastrand::Rng::with_seed(17);
+        let values: Vec<u8> = (0..2 * RUN_ROWS + 9).map(|_| rng.u8(..)).collect();
+        let rows: Vec<u32> = (0..).take(values.len()).collect();
+        let compare = |a: &u32, b: &u32| values[*b as usize].cmp(&values[*a as usize]).then(a.cmp(b));
+        let (whole, end) = (sorted(&rows, &compare).unwrap(), rows.len());
+        for wanted in [0..0, 0..5, 3..9, 0..RUN_ROWS, 9..RUN_ROWS + 1, end - 3..end, 0..end, 0..usize::MAX] {
+            let expected = &whole[wanted.start..wanted.end.min(end)];
+            assert_eq!(run(rows.clone(), wanted.clone(), &compare).unwrap(), expected, "{wanted:?}");
+        }
+        for wanted in [end..end, end + 1..end + 7, usize::MAX..usize::MAX] {
+            assert!(run(rows.clone(), wanted.clone(), &compare).unwrap().is_empty(), "{wanted:?}");
+        }
     }
 }

@@ -26,6 +26,7 @@ use crate::catalogue::id::{DimensionId, MeasureId, PeriodId};
 use crate::clock::start_of_day;
 use crate::feed::figures::{narrowed, widened, with_figures};
 use crate::store::key::CellKey;
+use crate::store::period_runs::PeriodRuns;
 
 /// Name of the column of period ids.
 pub const PERIOD_COLUMN: &str = "period";
@@ -57,10 +58,22 @@ pub struct CellBlock {
     pub revision: Revision,
     pub fetched_at: DateTime<Utc>,
     /// For each period when a change of one of its figures was last seen.
-    pub updated: BTreeMap<PeriodId, DateTime<Utc>>,
+    pub updated: Arc<BTreeMap<PeriodId, DateTime<Utc>>>,
+    period_runs: PeriodRuns,
 }
 
 impl CellBlock {
+    /// A block of these cells.
+    #[must_use]
+    pub fn new(
+        cells: RecordBatch,
+        revision: Revision,
+        fetched_at: DateTime<Utc>,
+        updated: BTreeMap<PeriodId, DateTime<Utc>>,
+    ) -> Self {
+        Self { cells, revision, fetched_at, updated: Arc::new(updated), period_runs: PeriodRuns::default() }
+    }
+
     /// How many rows the block has.
     #[must_use]
     pub fn row_count(&self) -> usize {
@@ -119,7 +132,7 @@ impl CellBlock {
     /// When the record batch does not have the columns of a block.
     pub fn restricted(self: &Arc<Self>, key: &CellKey) -> Result<Arc<Self>, ArrowError> {
         let periods: BTreeSet<&str> = key.periods.iter().map(PeriodId::as_str).collect();
-        let rows = self.rows_around(&periods);
+        let (rows, are_all_wanted) = self.rows_around(&periods);
         let part = match rows.len() == self.row_count() {
             true => Arc::clone(self),
             false => Arc::new(self.with_cells(self.cells.slice(rows.start, rows.len()))),
@@ -130,7 +143,8 @@ impl CellBlock {
         });
         let others = part.id_columns().into_iter().skip(1).filter(|name| !key.members.contains_key(*name));
         let others = others.map(|name| (part.ids(name), BTreeSet::from([TOTAL_ID])));
-        let axes = [(part.periods(), periods)].into_iter().chain(members).chain(others);
+        let period = (!are_all_wanted).then(|| (part.periods(), periods));
+        let axes = period.into_iter().chain(members).chain(others);
         let kept = axes.filter_map(|(column, wanted)| kept(column, &wanted, part.row_count()));
         let kept = kept.reduce(|one, other| &one & &other);
         let Some(kept) = kept.filter(|kept| kept.count_set_bits() < part.row_count()) else {
@@ -139,24 +153,26 @@ impl CellBlock {
         Ok(Arc::new(part.with_cells(filter_record_batch(&part.cells, &BooleanArray::from(kept))?)))
     }
 
-    /// The rows from the first of these periods to the last. Rows of blocks that this version writes are in the order of their
-    /// periods, so that few others are between.
-    fn rows_around(&self, periods: &BTreeSet<&str>) -> Range<usize> {
-        let Some((ids, values)) =
-            self.periods().and_then(|ids| Some((ids, ids.values().as_string_opt::<i32>()?)))
+    /// The rows from the first of these periods to the last, and whether no others are between. Rows of blocks that this version writes are
+    /// in the order of their periods; earlier ones are taken whole.
+    fn rows_around(&self, periods: &BTreeSet<&str>) -> (Range<usize>, bool) {
+        let ids = self.periods().and_then(|ids| Some((ids, ids.values().as_string_opt::<i32>()?)));
+        let Some((runs, values)) = ids.and_then(|(ids, values)| Some((self.period_runs.of(ids)?, values)))
         else {
-            return 0..self.row_count();
+            return (0..self.row_count(), false);
         };
-        let wanted: Vec<bool> = values.iter().map(|id| id.is_some_and(|id| periods.contains(id))).collect();
-        let is_wanted = |&key: &i32| wanted.get(key as usize).copied().unwrap_or_default();
-        let keys = ids.keys().values();
-        let first = keys.iter().position(is_wanted).unwrap_or(keys.len());
-        first..keys.iter().rposition(is_wanted).map_or(first, |last| last + 1)
+        let wanted = values.iter().zip(runs).filter(|(id, _)| id.is_some_and(|id| periods.contains(id)));
+        let wanted = || wanted.clone().map(|(_, rows)| rows).filter(|rows| rows.start < rows.end);
+        let first = wanted().map(|rows| rows.start).min().unwrap_or_default();
+        let around = first..wanted().map(|rows| rows.end).max().unwrap_or(first);
+        let are_all_wanted = wanted().map(|rows| rows.len()).sum::<usize>() == around.len();
+        (around, are_all_wanted)
     }
 
     /// The same block with other rows.
-    fn with_cells(&self, cells: RecordBatch) -> Self {
-        Self { cells, updated: self.updated.clone(), ..*self }
+    #[must_use]
+    pub fn with_cells(&self, cells: RecordBatch) -> Self {
+        Self { cells, updated: Arc::clone(&self.updated), period_runs: PeriodRuns::default(), ..*self }
     }
 
     /// Whether there are rows with unknown labels.

@@ -210,8 +210,8 @@ pub fn decode(file: &[u8]) -> Result<(Head, CellBlock), FileError> {
     if !head.fits(&batch) {
         return Err(FileError::Foreign);
     }
-    let updated = head.updated.iter().map(|(period, at)| (PeriodId::from(period.as_str()), *at)).collect();
-    let block = CellBlock { cells: batch, revision: head.revision(), fetched_at: head.fetched_at, updated };
+    let updated = head.updated.iter().map(|(period, at)| (PeriodId::from(period.as_str()), *at));
+    let block = CellBlock::new(batch, head.revision(), head.fetched_at, updated.collect());
     // In version 1 every figure has 128 bits.
     Ok((head, block.narrowed()?))
 }

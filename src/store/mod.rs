@@ -12,6 +12,7 @@ pub mod key;
 pub mod made_files;
 mod numbering;
 mod part;
+mod period_runs;
 mod revised;
 pub mod revisions;
 mod stream;

@@ -117,13 +117,10 @@ impl Part<'_> {
                 add(block, measure)?;
             }
         }
-        let fetched_at = blocks.iter().map(|(_, block)| block.fetched_at).min();
-        Ok(Arc::new(CellBlock {
-            cells: RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?,
-            revision: rows.revision,
-            fetched_at: fetched_at.unwrap_or(rows.fetched_at),
-            updated: latest(blocks.iter().map(|(_, block)| &**block)),
-        }))
+        let cells = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
+        let used = || blocks.iter().map(|(_, block)| &**block);
+        let fetched_at = used().map(|block| block.fetched_at).min().unwrap_or(rows.fetched_at);
+        Ok(Arc::new(CellBlock::new(cells, rows.revision, fetched_at, latest(used()))))
     }
 }
 

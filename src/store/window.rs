@@ -48,19 +48,15 @@ impl Window<'_> {
             rows.add(key, block);
         }
         let used = || blocks.iter().map(|(_, block)| &**block);
-        Ok(Arc::new(CellBlock {
-            cells: rows.columns()?,
-            revision: first.revision,
-            fetched_at: used().map(|block| block.fetched_at).min().unwrap_or(first.fetched_at),
-            updated: latest(used()),
-        }))
+        let fetched_at = used().map(|block| block.fetched_at).min().unwrap_or(first.fetched_at);
+        Ok(Arc::new(CellBlock::new(rows.columns()?, first.revision, fetched_at, latest(used()))))
     }
 }
 
 /// For each period when a figure of one of the blocks was last seen to change.
 pub(super) fn latest<'a>(blocks: impl Iterator<Item = &'a CellBlock>) -> BTreeMap<PeriodId, DateTime<Utc>> {
     let mut updated = BTreeMap::new();
-    for (period, &at) in blocks.flat_map(|block| &block.updated) {
+    for (period, &at) in blocks.flat_map(|block| &*block.updated) {
         let latest = updated.entry(period.clone()).or_insert(at);
         *latest = at.max(*latest);
     }

@@ -7,7 +7,7 @@ use arrow_select::concat::concat_batches;
 use arrow_select::take::take_record_batch;
 use jobindsats_bridge::frame::error::FrameError;
 use jobindsats_bridge::frame::filter::mask;
-use jobindsats_bridge::frame::order::order;
+use jobindsats_bridge::frame::order::{Part, order};
 use jobindsats_bridge::frame::values::RowValues;
 use jobindsats_bridge::odata::value::Value;
 use jobindsats_bridge::query::BoundExpr;
@@ -139,7 +139,7 @@ proptest! {
         let keys = ask("Hovedtal", &format!("$orderby={}", encoded(&written.join(",")))).unwrap().order;
         let (batch, columns) = (rows(), all_columns());
         let cells = RowValues::new(&batch, &columns).unwrap();
-        let (whole, first) = (order(cells, &keys, None).unwrap(), order(cells, &keys, Some(limit)).unwrap());
+        let (whole, first) = (order(cells, &keys, Part::Run(0..usize::MAX)).unwrap(), order(cells, &keys, Part::Run(0..limit)).unwrap());
         prop_assert_eq!(&whole.values()[..limit.min(6)], &first.values()[..]);
         // Neighbours stand in order by the definition: null lowest, equal rows as they came.
         for pair in whole.values().windows(2) {
@@ -158,9 +158,9 @@ proptest! {
 fn sorting_twice_changes_nothing() {
     let (batch, columns) = (rows(), all_columns());
     let keys = ask("Hovedtal", "$orderby=Område desc,Nr").unwrap().order;
-    let places = order(RowValues::new(&batch, &columns).unwrap(), &keys, None).unwrap();
+    let places = order(RowValues::new(&batch, &columns).unwrap(), &keys, Part::Run(0..usize::MAX)).unwrap();
     let sorted = take_record_batch(&batch, &places).unwrap();
-    let again = order(RowValues::new(&sorted, &columns).unwrap(), &keys, None).unwrap();
+    let again = order(RowValues::new(&sorted, &columns).unwrap(), &keys, Part::Run(0..usize::MAX)).unwrap();
     assert_eq!(again.values().to_vec(), (0..6).collect::<Vec<u32>>());
 }
 
@@ -175,7 +175,10 @@ fn a_column_that_the_frame_lacks_is_an_error_and_not_a_null() {
     ));
     let keys = ask("Hovedtal", "$orderby=Antal add 1").unwrap().order;
     let cells = RowValues::new(&batch, &columns).unwrap();
-    assert!(matches!(order(cells, &keys, None), Err(FrameError::MissingColumn { column: 4 })));
+    assert!(matches!(
+        order(cells, &keys, Part::Run(0..usize::MAX)),
+        Err(FrameError::MissingColumn { column: 4 })
+    ));
 }
 
 #[test]

@@ -268,12 +268,8 @@ fn block(
     columns.push((measure, Arc::new(figures)));
     let cells =
         RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, it)| (name, it, true)));
-    Arc::new(CellBlock {
-        cells: cells.unwrap(),
-        revision: Revision::of(update_latest),
-        fetched_at,
-        updated: BTreeMap::new(),
-    })
+    let revision = Revision::of(update_latest);
+    Arc::new(CellBlock::new(cells.unwrap(), revision, fetched_at, BTreeMap::new()))
 }
 
 /// A definition's JSON, with fields changed or added.

@@ -205,7 +205,8 @@ fn answered_from(rows: &RecordBatch, query: &str) -> (Vec<String>, u64) {
         frame = frame.filter(&condition).unwrap();
     }
     let count = frame.row_count() as u64;
-    let frame = if bound.order.is_empty() { frame } else { frame.order(&bound.order, None).unwrap() };
+    let frame =
+        if bound.order.is_empty() { frame } else { frame.order(&bound.order, 0..usize::MAX).unwrap() };
     let first = usize::try_from(bound.skip).unwrap().min(frame.row_count());
     let left = frame.row_count() - first;
     let take = bound.top.map_or(left, |top| usize::try_from(top).unwrap().min(left));

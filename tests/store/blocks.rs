@@ -40,7 +40,6 @@ pub fn block(period: &str, members: &[&str], revision: Revision, minute: i64) ->
     let fetched_at = "2026-09-15T07:00:00Z".parse::<chrono::DateTime<chrono::Utc>>().unwrap();
     let fetched_at = fetched_at + chrono::TimeDelta::minutes(minute);
     let cells = RecordBatch::try_from_iter(columns).unwrap();
-    let block =
-        CellBlock { cells, revision, fetched_at, updated: [(PeriodId::from(period), fetched_at)].into() };
-    block.narrowed().unwrap()
+    let updated = [(PeriodId::from(period), fetched_at)].into();
+    CellBlock::new(cells, revision, fetched_at, updated).narrowed().unwrap()
 }

@@ -29,7 +29,7 @@ fn the_same_figures_in_another_order_are_no_change() {
     let columns = reordered.cells.columns().iter();
     let columns = columns.map(|column| arrow_select::take::take(column, &order, None).unwrap()).collect();
     let cells = arrow_array::RecordBatch::try_new(reordered.cells.schema(), columns).unwrap();
-    let earlier = jobindsats_bridge::store::block::CellBlock { cells, ..(*reordered).clone() };
+    let earlier = reordered.with_cells(cells);
     assert_eq!(
         changes(&["1", "2", "3"], &[(Arc::new(key(JANUARY, &["1", "2", "3"])), Arc::new(earlier))]),
         Changes::default()

@@ -22,7 +22,7 @@ const PERIODS: [&str; 2] = ["2026M07", "2026M06"];
 fn both(members: &[&str]) -> CellBlock {
     let [july, june] = PERIODS.map(|period| block(period, members, revision(0), 0));
     let cells = arrow_select::concat::concat_batches(&july.cells.schema(), [&july.cells, &june.cells]);
-    CellBlock { cells: cells.unwrap(), ..july }
+    july.with_cells(cells.unwrap())
 }
 
 /// The rows that a window of two periods and two members is given.
@@ -101,7 +101,7 @@ fn block_of(of: &Box, backwards: bool) -> CellBlock {
     });
     let columns = [(PERIOD_COLUMN, ids(|place| place.0)), ("_amt", ids(|place| place.1))];
     let cells = RecordBatch::try_from_iter(columns.into_iter().chain(measures)).unwrap();
-    CellBlock { cells, ..block(PERIODS[0], &[], revision(0), 0) }
+    block(PERIODS[0], &[], revision(0), 0).with_cells(cells)
 }
 
 fn figures_of(block: &CellBlock, measures: &[&str]) -> Figures {

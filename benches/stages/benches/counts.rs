@@ -2,6 +2,7 @@
 //! that are committed.
 
 use std::hint::black_box;
+use std::ops::Range;
 
 use gungraun::Callgrind;
 use gungraun::prelude::*;
@@ -127,10 +128,10 @@ fn filter((rows, condition): (Frame, BoundExpr)) -> Frame {
 }
 
 #[library_benchmark]
-#[bench::whole(to_order(), None)]
-#[bench::top_100(to_order(), Some(100))]
-fn sort((rows, order): (Frame, Vec<OrderKey>), limit: Option<usize>) -> Frame {
-    black_box(rows.order(&order, limit).unwrap())
+#[bench::whole(to_order(), 0..usize::MAX)]
+#[bench::top_100(to_order(), 0..100)]
+fn sort((rows, order): (Frame, Vec<OrderKey>), wanted: Range<usize>) -> Frame {
+    black_box(rows.order(&order, wanted).unwrap())
 }
 
 #[library_benchmark]
