@@ -171,6 +171,22 @@ const paging = async () => {
   };
 };
 
+/** What this client takes for the same pages where nothing has to be made. */
+const pagesOfNginx = async () => {
+  const bodies = [];
+  await walk(address(`${ours}/Data`, '', { $select: SHOWN.join(',') }), ({ body }) => bodies.push(body));
+  const files = bodies.map((_, index) => `page-${index}.json`);
+  for (const [index, body] of bodies.entries()) writeFileSync(join(folder, 'nginx', files[index]), body);
+  const once = async () => {
+    const from = performance.now();
+    for (const file of files) await ask(`${local(nginxPort)}/${file}`);
+    return performance.now() - from;
+  };
+  const taken = median(await repeat(seconds, once));
+  const size = bodies.reduce((sum, body) => sum + body.length, 0) / 1e6;
+  limit(`all default pages of 6 columns from nginx (${number(size)} MB), by the client that pages`, milliseconds(taken), 'the bridge makes them in the first table', '', undefined);
+};
+
 const sortedPages = async () => {
   const random = seeded(98);
   const once = async () => {
@@ -291,6 +307,7 @@ const main = async () => {
   await gzippedRows(of('wide'), of('gzip'), prepared.find(({ kind }) => kind.id === 'wide').ourAddresses[0]);
   groupCost(of('groups'));
   const page = await largePage(rows.length);
+  await pagesOfNginx();
   await sortedPages();
   await smallBesideLarge(rows);
   await stop(bridgeProgram);
