@@ -40,7 +40,7 @@ use crate::feed::spelling::FormerNames;
 use crate::odata::edm::{EntityType, Schema};
 use crate::search::SearchIndex;
 
-/// Identifies a feed among all that this process has built; documents made from it are cached under this id.
+/// Identifies a feed among all that this process has built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FeedId(u64);
 
@@ -57,6 +57,8 @@ impl FeedId {
 #[derive(Debug, Clone)]
 pub struct Feed {
     pub id: FeedId,
+    /// The first feed with this schema: documents made from it are kept under that id.
+    pub schema_id: FeedId,
     pub sets: Vec<Set>,
     /// The content of `$metadata`; names, keys and types equal those of `sets`.
     pub schema: Schema,

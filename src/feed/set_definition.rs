@@ -269,7 +269,8 @@ pub(super) fn assemble(namespace: String, description: String, definitions: Vec<
         })
         .collect();
     let sets = definitions.into_iter().map(|definition| definition.set(&targets)).collect();
-    Feed { id: FeedId::next(), sets, schema, left_out: Vec::new(), former: FormerNames::default() }
+    let id = FeedId::next();
+    Feed { id, schema_id: id, sets, schema, left_out: Vec::new(), former: FormerNames::default() }
 }
 
 fn schema(namespace: String, definitions: &[SetDefinition]) -> Schema {

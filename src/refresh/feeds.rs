@@ -234,6 +234,7 @@ impl FeedKeeper {
         for LeftOut { table, reason } in feed.left_out.iter().filter(is_news) {
             tracing::warn!(%table, reason, "the table's set cannot be described; it is left out");
         }
+        let feed = like(earlier.map(|earlier| &*earlier.feed), feed);
         let made = BuiltCatalogue { state: state.clone(), listed, feed: Arc::new(feed) };
         built.keep(tables, made.clone());
         self.keep_names(built);
@@ -295,9 +296,10 @@ impl FeedKeeper {
         if let Some(feed) = earlier.and_then(|table| table.feed_of(&measurement, &head)) {
             return feed;
         }
+        let earlier = earlier.and_then(|table| table.feed.clone().ok());
         let feed = table_feed(&measurement, Some(&head), &self.origin, &mut built.names);
         let feed = match check(&feed.schema) {
-            Ok(()) => Ok(Arc::new(feed)),
+            Ok(()) => Ok(Arc::new(like(earlier.as_deref(), feed))),
             Err(error) => Err(error.to_string()),
         };
         let table =
@@ -328,5 +330,14 @@ impl FeedKeeper {
 
     fn built(&self) -> RwLockWriteGuard<'_, Built> {
         self.built.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A feed that is told to have the schema of an earlier one, if it has, as it mostly is after an update: then documents that were made of it stay,
+/// and those of feeds that are gone do not pile up.
+fn like(earlier: Option<&Feed>, feed: Feed) -> Feed {
+    match earlier.filter(|earlier| earlier.schema == feed.schema) {
+        Some(earlier) => Feed { schema_id: earlier.schema_id, ..feed },
+        None => feed,
     }
 }

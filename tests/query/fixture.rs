@@ -144,6 +144,7 @@ pub fn feed() -> Feed {
         left_out: Vec::new(),
         former: FormerNames::default(),
         id: FeedId::next(),
+        schema_id: FeedId::next(),
         sets: vec![
             main,
             set("Codes", vec![3], false),

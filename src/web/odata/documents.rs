@@ -53,7 +53,7 @@ impl Call<'_> {
     max_size = 256,
     sync_writes = "by_key",
     key = "(FeedId, bool)",
-    convert = r#"{ (feed.id, format == Format::Json) }"#
+    convert = r#"{ (feed.schema_id, format == Format::Json) }"#
 )]
 fn rendered(feed: &Feed, format: Format) -> Result<Arc<Document>, BridgeError> {
     Ok(Arc::new(written(&feed.schema, format, true)?))

@@ -33,7 +33,7 @@ fn documents() -> MutexGuard<'static, LruCache<ReadyDocument, Begun>> {
 /// A document that is asked for, with all that it depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct ReadyDocument {
-    feed: FeedId,
+    schema: FeedId,
     is_metadata: bool,
     base: String,
     accept: Option<String>,
@@ -71,7 +71,14 @@ impl ReadyDocument {
         }
         let extensions = actix_web::HttpMessage::extensions(request);
         let feed = state.feeds.of(extensions.get::<Reader>()?.tables.clone()).at_hand(table)?;
-        Some(Self { feed: feed.id, is_metadata, base, accept, version, coding: respond::coding(request) })
+        Some(Self {
+            schema: feed.schema_id,
+            is_metadata,
+            base,
+            accept,
+            version,
+            coding: respond::coding(request),
+        })
     }
 
     /// The answer, if it was kept.
