@@ -46,7 +46,7 @@ const measure = async (name, options, least, files, hasAims) => {
   const counts = median((await repeat(seconds, count)).map((answer) => answer.milliseconds));
   const kernels = 'arrow’s kernels, inside the program: see Stages';
   limit(`${rows} rows: count with a filter on two figures`, milliseconds(counts), kernels, '≤ 2 × the kernels', undefined);
-  const memory = `memory for ${rows} rows × 4 figures, above empty`;
+  const memory = `memory for ${rows} rows, two of four figures read, above empty`;
   limit(memory, `${number(above)} MB`, `empty ${number(empty)} MB`, ...aim('≤ 60 MB', above <= 60));
   await files(rows);
   await stop(program);
