@@ -68,12 +68,7 @@ impl Answerer {
                 self.plan(set, condition, needed, |is_open| page.looks_at(is_open))?
             }
         };
-        if let (PlannedRows::Cells(plan), true) = (&scan.rows, page.applies_to_all()) {
-            page.places = Some(places_of(plan));
-            if start.token.as_ref().is_some_and(|token| token.places != page.places) {
-                return Err(FetchError::Gone { table: plan.source.measurement.id.clone() }.into());
-            }
-        }
+        page.hold_places(&scan)?;
         check_text(query, &feed.sets[query.set], &scan, &page)?;
         if query.apply.is_none() {
             let worked_out = query.order.iter().map(|key| &key.expr);
@@ -240,17 +235,30 @@ impl<'a> PageRows<'a> {
         Ok(())
     }
 
+    /// Notes the places that rows can stand at, where the page depends on all rows.
+    ///
+    /// # Errors
+    /// When they are others than those of the pages before.
+    fn hold_places(&mut self, scan: &Scan<'_>) -> Result<(), BridgeError> {
+        let PlannedRows::Cells(plan) = &scan.rows else { return Ok(()) };
+        self.places = self.applies_to_all().then(|| places_of(plan));
+        match &self.start.token {
+            Some(token) if token.places != self.places => {
+                Err(FetchError::Gone { table: plan.source.measurement.id.clone() }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Checks that the page begins with the row of the skip token.
     ///
     /// # Errors
     /// When another row stands there: figures have changed, or it never was there.
     fn check_first(&self, rows: &Frame) -> Result<(), BridgeError> {
-        match (&self.first, self.source) {
-            (Some(first), Some(source)) if !rows.begins_with(first) => {
-                Err(FetchError::Gone { table: source.measurement.id.clone() }.into())
-            }
-            (Some(first), None) if !rows.begins_with(first) => Err(SkipTokenError::Damaged.into()),
-            _ => Ok(()),
+        match self.source {
+            _ if self.first.as_ref().is_none_or(|first| rows.begins_with(first)) => Ok(()),
+            Some(source) => Err(FetchError::Gone { table: source.measurement.id.clone() }.into()),
+            None => Err(SkipTokenError::Damaged.into()),
         }
     }
 

@@ -185,8 +185,8 @@ impl<'a> RowReader<'a> {
 
     /// The next chunk; `None` at the end.
     async fn fetched(&mut self, wanted: u64) -> Result<Option<Fetched>, BridgeError> {
-        // Blocks from the store are available at once, so this task yields to others after each.
-        if self.scanned > 0 {
+        // Blocks from the store are available at once, so this task yields to others between two chunks.
+        if self.fetched_at.is_some() {
             tokio::task::yield_now().await;
         }
         self.fetch_ahead(wanted);

@@ -115,12 +115,13 @@ impl UnderWay {
     /// Ends the requests of a table that were planned for another revision and have not been sent: their answers would be dropped. Those who
     /// wait for them are told that the table was updated.
     pub fn end_others(&self, table: &MeasurementId, revision: Revision) {
-        let mut others = self.tables().get(table).cloned().unwrap_or_default();
-        others.retain(|request| request.revision != revision);
-        for PendingRequest { caller, .. } in others {
-            if caller.supersede() {
-                self.remove(table, &caller);
-            }
+        let others = |pending: &Vec<PendingRequest>| -> Vec<Caller> {
+            let others = pending.iter().filter(|request| request.revision != revision);
+            others.map(|request| request.caller.clone()).collect()
+        };
+        let others = self.tables().get(table).map(others).unwrap_or_default();
+        for caller in others.iter().filter(|caller| caller.supersede()) {
+            self.remove(table, caller);
         }
     }
 

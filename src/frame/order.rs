@@ -63,13 +63,12 @@ fn taken(
 ) -> Result<UInt32Array, FrameError> {
     let rows = match part {
         Part::Run(wanted) => run(rows, wanted, compare)?,
-        Part::First(count) if count < RUN_ROWS => {
-            rows = first(&rows, count, compare)?;
-            rows.sort_unstable();
-            rows
-        }
         Part::First(count) => {
-            cut(&mut rows, count, compare);
+            if count < RUN_ROWS {
+                rows = first(&rows, count, compare)?;
+            } else {
+                cut(&mut rows, count, compare);
+            }
             rows.sort_unstable();
             rows
         }

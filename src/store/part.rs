@@ -73,20 +73,17 @@ impl Part<'_> {
     fn block(&self) -> Result<Option<SharedBlock>, ArrowError> {
         let Some(first) = self.holders.first() else { return Ok(None) };
         let rows = restricted(first, &self.key)?;
-        if self.holders.iter().all(|holder| Arc::ptr_eq(&holder.1, &first.1)) {
-            return Ok(Some(rows));
-        }
-        let mut others: Vec<(&StoredFigures, SharedBlock)> = vec![(first, Arc::clone(&rows))];
+        let mut used: Vec<(&StoredFigures, SharedBlock)> = vec![(first, Arc::clone(&rows))];
         for holder in &self.holders {
-            if !others.iter().any(|(known, _)| Arc::ptr_eq(&known.1, &holder.1)) {
+            if !used.iter().any(|(known, _)| Arc::ptr_eq(&known.1, &holder.1)) {
                 let other = restricted(holder, &self.key)?;
                 if !self.has_same_rows(&rows, &other) {
                     return Ok(None);
                 }
-                others.push((holder, other));
+                used.push((holder, other));
             }
         }
-        self.beside_each_other(&rows, &others).map(Some)
+        if used.len() == 1 { Ok(Some(rows)) } else { self.beside_each_other(&rows, &used).map(Some) }
     }
 
     fn has_same_rows(&self, one: &CellBlock, other: &CellBlock) -> bool {

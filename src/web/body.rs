@@ -48,6 +48,7 @@ impl Body {
         let pieces: Box<dyn Pieces> = match self {
             Self::Empty => Box::new(Once(None)),
             Self::Kept(document) => {
+                let coding = coding.of_body(document.plain.len());
                 return Ok((coding, BegunBody::Whole(document.coded(coding))));
             }
             Self::Stream(PieceStream(pieces)) => {
@@ -190,9 +191,7 @@ fn first(
             None => more = false,
         }
     }
-    if !more && begun.len() < compress::WORTH_BYTES {
-        return Ok((Coding::Identity, begun.into(), None));
-    }
+    let coding = if more { coding } else { coding.of_body(begun.len()) };
     let mut packing = Packing { pieces, packer: Packer::streaming(coding), stages };
     let mut packed = packing.packer.pack(&begun).map_err(interrupted)?;
     if more {

@@ -29,7 +29,13 @@ pub fn peer(address: Option<SocketAddr>) -> IpAddr {
 /// nothing may be read.
 #[must_use]
 pub fn state(request: &HttpRequest, state: &AppState) -> AppState {
-    let reader = request.extensions().get::<Reader>().cloned().unwrap_or_else(Reader::nobody);
+    let reader = reader(request);
     let client = reader.user.as_ref().map_or_else(|| of(request, &state.proxies), Identity::client);
     state.for_reader(reader, client)
+}
+
+/// Who a request comes from: nobody before somebody is signed in.
+#[must_use]
+pub fn reader(request: &HttpRequest) -> Reader {
+    request.extensions().get::<Reader>().cloned().unwrap_or_else(Reader::nobody)
 }

@@ -7,7 +7,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 /// Smaller bodies are not compressed.
-pub const WORTH_BYTES: usize = 1024;
+const WORTH_BYTES: usize = 1024;
 /// Brotli's level for streams: about as fast as gzip's default level, and it compresses better.
 const BROTLI_STREAM: u32 = 4;
 /// Brotli's level for bodies that are compressed once and sent many times.
@@ -35,6 +35,12 @@ impl Coding {
         liked
             .max_by_key(|(quality, coding)| (*quality, *coding as u8))
             .map_or(Self::Identity, |(_, coding)| coding)
+    }
+
+    /// The coding for a body of so many bytes.
+    #[must_use]
+    pub fn of_body(self, bytes: usize) -> Self {
+        if bytes < WORTH_BYTES { Self::Identity } else { self }
     }
 
     /// Whether the client accepts gzip, for bodies that are cached in no other coding.

@@ -211,8 +211,8 @@ async fn packed(
     mut response: actix_web::HttpResponseBuilder,
     body: Vec<u8>,
 ) -> HttpResponse {
-    let coding = respond::coding(request);
-    let Some(name) = coding.header().filter(|_| body.len() > compress::WORTH_BYTES) else {
+    let coding = respond::coding(request).of_body(body.len());
+    let Some(name) = coding.header() else {
         return response.body(body);
     };
     match web::block(inherited_now(move || compress::packed_each_time(&body, coding))).await {

@@ -17,7 +17,7 @@ use crate::odata::version::Version;
 use crate::web::respond::{Answered, Reply};
 use crate::web::state::AppState;
 
-pub(super) const CATALOG: &str = "jobindsats";
+const CATALOG: &str = "jobindsats";
 
 /// A request and the data that answering needs.
 pub(super) struct Call<'a> {
@@ -49,6 +49,18 @@ pub(super) async fn read(raw: &RawRequest<'_>, state: &AppState) -> Result<Reply
     // Conditional requests apply to GET and HEAD only.
     let held = raw.header("if-none-match").filter(|_| *raw.method != Method::POST);
     Ok(Reply::of(version, answered, held.as_deref()).timed(stages))
+}
+
+/// The table whose service a path below `/odata/` is in, or none for the catalogue's, and the path within the service.
+pub(super) fn service_of(path: &str) -> (Option<&str>, &str) {
+    let below = path.strip_prefix(CATALOG).and_then(|rest| rest.strip_prefix('/'));
+    match below.filter(|below| !below.is_empty()) {
+        Some(below) => {
+            let (table, rest) = below.split_once('/').unwrap_or((below, ""));
+            (Some(table), rest)
+        }
+        None => (None, path),
+    }
 }
 
 /// Where the folder of the measurements' services leads to: it is no service itself, and the catalogue lists what is in it.
@@ -114,12 +126,10 @@ impl<'a> Call<'a> {
 
     /// The service at the beginning of the path, and the rest of the path.
     async fn service(&self) -> Result<(Service, &'a str), BridgeError> {
-        let below = self.path.strip_prefix(CATALOG).and_then(|rest| rest.strip_prefix('/'));
-        let Some(below) = below.filter(|below| !below.is_empty()) else {
+        let (Some(table), rest) = service_of(self.path) else {
             let root = format!("{}{ROOT}/", self.base);
             return Ok((Service { feed: self.state.feeds.catalogue_at(self.path)?, root }, self.path));
         };
-        let (table, rest) = below.split_once('/').unwrap_or((below, ""));
         let feed = self.state.feeds.table(table).await?;
         let root = format!("{}{ROOT}/{CATALOG}/{}/", self.base, table.to_lowercase());
         Ok((Service { feed, root }, rest))

@@ -8,11 +8,11 @@ use actix_web::http::Method;
 use actix_web::http::header::{HeaderName, IF_NONE_MATCH};
 use cached::{Cached, LruCache};
 
-use super::call::CATALOG;
+use super::call::service_of;
 use super::raw_request::{ROOT, RawRequest};
 use crate::feed::FeedId;
 use crate::odata::version::Version;
-use crate::sign_in::reader::Reader;
+use crate::web::client;
 use crate::web::compress::Coding;
 use crate::web::links;
 use crate::web::respond::{self, Begun};
@@ -45,16 +45,12 @@ impl ReadyDocument {
     /// The document of a plain request; `None` if something else is asked for, the service has to be made or read first, or its reader may
     /// not read it.
     pub(super) fn of(request: &HttpRequest, state: &AppState) -> Option<Self> {
-        let below = request.uri().path().strip_prefix(ROOT)?.strip_prefix('/')?;
-        let (service, document) = below.rsplit_once('/').unwrap_or(("", below));
+        let path = request.uri().path().strip_prefix(ROOT)?.strip_prefix('/')?;
+        let (table, document) = service_of(path);
         let is_metadata = match document {
             "" => false,
             "$metadata" => true,
             _ => return None,
-        };
-        let table = match service {
-            "" => None,
-            service => Some(service.strip_prefix(CATALOG)?.strip_prefix('/')?),
         };
         let headers = request.headers();
         let is_plain = request.method() == Method::GET
@@ -63,14 +59,13 @@ impl ReadyDocument {
                 .iter()
                 .any(|name| headers.contains_key(name));
         let base = links::base(request, state.public_url.as_deref());
-        let raw = RawRequest { method: request.method(), path: below, query: "", headers, base: &base };
+        let raw = RawRequest { method: request.method(), path, query: "", headers, base: &base };
         let (version, accept) = (raw.version().ok()?, raw.header("accept"));
         let longest = accept.iter().chain([&base]).map(String::len).max();
         if !is_plain || longest > Some(LONGEST_HEADER) {
             return None;
         }
-        let extensions = actix_web::HttpMessage::extensions(request);
-        let feed = state.feeds.of(extensions.get::<Reader>()?.tables.clone()).at_hand(table)?;
+        let feed = state.feeds.of(client::reader(request).tables).at_hand(table)?;
         Some(Self {
             schema: feed.schema_id,
             is_metadata,
