@@ -6,6 +6,7 @@ RUN apt-get update && apt-get install --yes --no-install-recommends make && rm -
 WORKDIR /source
 COPY Cargo.toml Cargo.lock askama.toml ./
 COPY metadata metadata
+COPY tests/peers.rs tests/peers.rs
 COPY src src
 ARG BRIDGE_REVISION=unknown
 # The state folder is made here, for the last stage has no shell.

@@ -15,7 +15,7 @@
 //! 6. fetch
 //! 7. answer, indicators
 //! 8. refresh
-//! 9. pages
+//! 9. pages, peers
 //! 10. web
 //! 11. service, which puts the parts together
 //! 12. run, the commands of the program
@@ -41,6 +41,7 @@ cfg_if::cfg_if! {
         pub mod odata;
         pub mod open;
         pub mod pages;
+        pub mod peers;
         pub mod plan;
         pub mod probe;
         pub mod query;
@@ -68,6 +69,7 @@ cfg_if::cfg_if! {
         mod odata;
         mod open;
         mod pages;
+        mod peers;
         mod plan;
         mod probe;
         mod query;

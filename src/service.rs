@@ -1,6 +1,7 @@
 //! Creates all parts of the program and connects them. main and the tests start the same [`Service`].
 
 mod limits;
+mod sharing;
 
 use std::fmt::Debug;
 use std::fs::File;
@@ -29,20 +30,24 @@ use crate::fetch::learnt::Learnt;
 use crate::indicators::collector::Collector;
 use crate::indicators::definition::{DefinitionError, Definitions};
 use crate::observe::metrics::Metrics;
+use crate::observe::news::Announcements;
 use crate::observe::reports::FailureReports;
 use crate::observe::request::RequestCalls;
+use crate::observe::store_observer::StoreObserver;
 use crate::observe::traces::Traces;
 use crate::observe::upstream_observer::UpstreamObserver;
+use crate::peers::Peers;
 use crate::refresh::feeds::{FeedKeeper, NamesError};
 use crate::refresh::figures::FetchedFigures;
 use crate::refresh::indicators::{self, Pace};
 use crate::refresh::read_ahead::{self, Budget, ReadAhead};
 use crate::refresh::readable::Readable;
 use crate::refresh::sync::files::CatalogueFiles;
-use crate::refresh::sync::{self, keeper::CatalogueKeeper};
+use crate::refresh::sync::{self, Rounds, keeper::CatalogueKeeper};
 use crate::refresh::tasks::Tasks;
 use crate::refresh::updates::ListedUpdates;
 use crate::service::limits::{answer_limits, check_cell_limit, connections, upstream_budgets};
+use crate::service::sharing::{Sharing, follow};
 use crate::settings::key::{ApiKey, KeyFileError};
 use crate::settings::{BridgeSettings, MEGABYTE};
 use crate::sign_in::reader::Reader;
@@ -57,6 +62,7 @@ use crate::upstream::TableHints;
 use crate::upstream::client::{ClientError, ClientOptions, HttpUpstream, Upstream};
 use crate::upstream::dialect::{DIALECT_FILE, DialectError};
 use crate::upstream::retry::Retry;
+use crate::upstream::slots::CallSlots;
 use crate::web::access_log::AccessLog;
 use crate::web::connections::{Connections, Timeouts};
 use crate::web::download::whole_files::WholeFiles;
@@ -147,6 +153,8 @@ pub enum StartError {
          (`jobindsats-bridge user add NAME` writes it), or set BRIDGE_OPEN=1 if everybody may read"
     )]
     Open { listen: SocketAddr },
+    #[error("BRIDGE_REDIS_URL: {place} is no address of Redis")]
+    Redis { place: String },
     #[error("BRIDGE_LISTEN: cannot listen on {listen}: {source}")]
     Listen { listen: SocketAddr, source: io::Error },
 }
@@ -171,6 +179,8 @@ pub struct Parts {
     pub client: Arc<HttpUpstream>,
     /// What answers and probes showed of the upstream beyond its metadata.
     pub learnt: Learnt,
+    /// What may be asked of the upstream in an hour.
+    pub budgets: UpstreamBudgets,
     /// The lock on the data folder, held for as long as the process runs.
     _folder: Option<File>,
 }
@@ -206,34 +216,33 @@ const FILES: &str = "files";
 pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
     let settings = &options.settings;
     check_clock(&options.clock)?;
-    let sign_in = sign_in(settings, &options.clock)?;
+    let sharing = Sharing::of(options)?;
+    let sign_in = sign_in(settings, &options.clock, sharing.announcements.clone())?;
     let (definitions, path) = (definitions(settings)?, settings.data_dir.join(&options.upstream.folder));
     let (folder, metrics, reports) =
         (own(&path)?, metrics(&options.clock)?, Arc::new(FailureReports::default()));
-    let client = Arc::new(client(options, observers(options, &metrics, &reports))?);
-    let upstream: Arc<dyn Upstream> = client.clone();
+    let with_others = (sharing.slots(), sharing.announcements.clone());
+    let client = Arc::new(client(options, observers(options, &metrics, &reports), with_others)?);
+    let upstream = sharing.upstream(client.clone());
     let (clock, origin) = (options.clock.clone(), options.upstream.origin.clone());
     let catalogue = catalogue(&path, &upstream, &clock, settings.cell_limit)?;
     let writer = DiskWriter::start().map_err(StartError::Thread)?;
-    let revisions = RevisionLog::open(path.join("revisions.json"), writer.clone(), metrics.clone());
-    let uses = UseLog::open(path.join("uses.json"), writer.clone(), clock.clone());
-    let (learnt, updates) = (Learnt::open(path.clone(), writer.clone()), updates(&catalogue));
-    let (store, files) = store(settings, &path, &origin, writer, &metrics);
-    let (budgets, connections) = (upstream_budgets(settings, &origin, &clock), connections(settings));
+    let Logs { revisions, uses, learnt } = logs(&path, &writer, &clock, &metrics, &sharing.announcements);
+    let ((store, files), updates) = (store(settings, &path, &origin, writer, &metrics), updates(&catalogue));
+    sharing.set_parts(&catalogue, &store);
+    let budgets = sharing.budgets(upstream_budgets(settings, &origin, &clock));
+    let connections = connections(settings);
     let (workers, answers) = workers(options)?;
     // If a probe finds another limit while the program runs, it counts from the next start on: all plans of a process have one limit.
     let cell_limit = learnt.cell_limit(settings.cell_limit);
-    let fetcher = Fetcher::new(
-        Asker::new(upstream, updates.clone(), learnt.clone(), budgets.clone(), cell_limit),
-        Arc::clone(&store),
-        updates,
-        revisions.clone(),
-        metrics.clone(),
-        clock.clone(),
-    );
+    let asker = Asker::new(upstream, updates.clone(), learnt.clone(), budgets.clone(), cell_limit);
+    let figures = (Arc::clone(&store), updates, revisions.clone());
+    let fetcher = fetcher(asker, figures, &metrics, &clock, &sharing);
     let figures = FetchedFigures { catalogue: Arc::clone(&catalogue), fetcher: fetcher.clone(), cell_limit };
     let indicators = collector(&figures, &clock, &origin, &definitions, &path, &revisions);
-    let feeds = Arc::new(FeedKeeper::open(path, Arc::clone(&catalogue), revisions, origin)?);
+    let told = sharing.announcements.clone();
+    let feeds = Arc::new(FeedKeeper::open(path, Arc::clone(&catalogue), revisions.clone(), origin, told)?);
+    sharing.set_informed((&feeds, &revisions, &uses, &learnt), (&sign_in, &client));
     let ahead = read_ahead(&figures, &feeds, &uses, &metrics, options);
     let state = AppState {
         feeds: Readable::all(feeds),
@@ -258,8 +267,42 @@ pub fn assemble(options: &ServiceOptions) -> Result<Parts, StartError> {
         sign_in,
         reader: Reader::default(),
         connections,
+        peers: sharing.peers,
     };
-    Ok(Parts { state, client, learnt, _folder: folder })
+    Ok(Parts { state, client, learnt, budgets, _folder: folder })
+}
+
+fn fetcher(
+    asker: Asker,
+    (store, updates, revisions): (Arc<dyn CellStore>, Arc<ListedUpdates>, RevisionLog),
+    metrics: &Arc<Metrics>,
+    clock: &Clock,
+    sharing: &Sharing,
+) -> Fetcher {
+    let observer: Arc<dyn StoreObserver> = metrics.clone();
+    Fetcher::new(asker, store, updates, revisions, observer, clock.clone(), sharing.others())
+}
+
+/// What is kept of the past.
+struct Logs {
+    revisions: RevisionLog,
+    uses: UseLog,
+    learnt: Learnt,
+}
+
+fn logs(
+    folder: &Path,
+    writer: &DiskWriter,
+    clock: &Clock,
+    metrics: &Arc<Metrics>,
+    announcements: &Announcements,
+) -> Logs {
+    let (told, revisions) = (|| announcements.clone(), folder.join("revisions.json"));
+    Logs {
+        revisions: RevisionLog::open(revisions, writer.clone(), metrics.clone(), told()),
+        uses: UseLog::open(folder.join("uses.json"), writer.clone(), clock.clone(), told()),
+        learnt: Learnt::open(folder.to_owned(), writer.clone(), told()),
+    }
 }
 
 fn collector(
@@ -329,11 +372,16 @@ fn check_clock(clock: &Clock) -> Result<(), StartError> {
 }
 
 /// Who may read, as the settings say it.
-pub(crate) fn sign_in(settings: &BridgeSettings, clock: &Clock) -> Result<Arc<SignIn>, sign_in::OpenError> {
+pub(crate) fn sign_in(
+    settings: &BridgeSettings,
+    clock: &Clock,
+    announcements: Announcements,
+) -> Result<Arc<SignIn>, sign_in::OpenError> {
     let (users, metrics_password) = (settings.users_file.clone(), settings.metrics_password_file.clone());
     let audiences = settings.token_audience.clone();
     let tokens = settings.token_issuer.clone().map(|issuer| Accepted { issuer, audiences });
-    Ok(Arc::new(SignIn::open(sign_in::Files { users, metrics_password }, tokens, clock.clone())?))
+    let files = sign_in::Files { users, metrics_password };
+    Ok(Arc::new(SignIn::open(files, tokens, clock.clone(), announcements)?))
 }
 
 /// Refuses an address that others can reach, unless it was said who may read.
@@ -407,6 +455,7 @@ fn source_label(origin: &Origin) -> String {
 pub(crate) fn client(
     options: &ServiceOptions,
     observers: Vec<Arc<dyn UpstreamObserver>>,
+    (slots, announcements): (Arc<dyn CallSlots>, Announcements),
 ) -> Result<HttpUpstream, ClientError> {
     HttpUpstream::new(ClientOptions {
         base_url: options.upstream.url.clone(),
@@ -418,6 +467,8 @@ pub(crate) fn client(
         retry: options.upstream.retry.clone(),
         clock: options.clock.clone(),
         observer: Arc::new(observers),
+        slots,
+        announcements,
     })
 }
 
@@ -427,13 +478,14 @@ pub(crate) fn client(
 /// When a setting cannot be used or the address is taken.
 pub async fn start(options: ServiceOptions) -> Result<Service, StartError> {
     check_exposure(&options.settings)?;
-    let Parts { state, client, learnt, _folder, .. } = assemble(&options)?;
+    let Parts { state, client, learnt, budgets, _folder } = assemble(&options)?;
     let listen_at = options.settings.listen;
     let (server, address) = listen(listen_at, options.workers, options.timeouts, state.clone())
         .map_err(|source| StartError::Listen { listen: listen_at, source })?;
     let handle = server.handle();
+    let rounds = follow(&state, budgets);
     if options.background {
-        start_background(&state, &options);
+        start_background(&state, &options, rounds);
     }
     let (settings, running) = (options.settings, tokio::spawn(server));
     let server = handle;
@@ -451,11 +503,11 @@ pub fn local_url(mut listen: SocketAddr) -> String {
     format!("http://{listen}")
 }
 
-fn start_background(state: &AppState, options: &ServiceOptions) {
+fn start_background(state: &AppState, options: &ServiceOptions, rounds: Arc<dyn Rounds>) {
     let AppState { catalogue, indicators, ahead, clock, .. } = state.clone();
     let (concurrency, of_sync) = (options.settings.upstream_concurrency, clock.clone());
     state.tasks.start("catalogue", move |stop| {
-        sync::run(Arc::clone(&catalogue), concurrency, of_sync.clone(), stop)
+        sync::run(Arc::clone(&catalogue), concurrency, of_sync.clone(), Arc::clone(&rounds), stop)
     });
     let pace = options.pace;
     state
@@ -501,6 +553,7 @@ impl Service {
     pub async fn stop(self) {
         self.state.tasks.begin_stop();
         self.server.stop(true).await;
+        self.state.peers.iter().for_each(Peers::finish);
         self.state.tasks.ended().await;
         let _ = self.running.await;
         self.state.store.flush().await;

@@ -6,6 +6,7 @@
 pub mod described;
 pub mod key;
 pub mod redact;
+pub mod redis;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ use crate::budget::client::TrustedProxies;
 use crate::error::{closest, did_you_mean};
 use crate::settings::described::DESCRIBED;
 use crate::settings::key::{ApiKey, InvalidKey, KeyFileError};
+use crate::settings::redis::RedisUrl;
 
 /// The bytes of a megabyte: sizes are set in megabytes.
 pub const MEGABYTE: u64 = 1024 * 1024;
@@ -30,8 +32,6 @@ const MANY: u64 = 1_000_000_000_000;
 
 /// The one setting whose name is not ours.
 const COLLECTOR: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
-/// Settings that are reserved for later parts of the program: setting one stops the program with an error.
-const NOT_BUILT: [&str; 1] = ["BRIDGE_REDIS_URL"];
 
 /// Everything that can be set.
 #[derive(Debug, Clone)]
@@ -114,6 +114,10 @@ pub struct BridgeSettings {
     pub access_log: AccessFormat,
     /// `BRIDGE_INDICATORS`
     pub indicators: Option<PathBuf>,
+    /// `BRIDGE_REDIS_URL`
+    pub redis_url: Option<RedisUrl>,
+    /// `BRIDGE_PEERS`, bridges
+    pub peers: usize,
 }
 
 impl Default for BridgeSettings {
@@ -152,6 +156,8 @@ impl Default for BridgeSettings {
             log_format: LogFormat::Text,
             access_log: AccessFormat::Off,
             indicators: None,
+            redis_url: None,
+            peers: 2,
         }
     }
 }
@@ -201,8 +207,6 @@ pub enum SettingsError {
     Wrong { variable: String, message: String },
     #[error("{variable} is not a setting of this program{}", did_you_mean(suggestion))]
     Unknown { variable: String, suggestion: Option<String> },
-    #[error("{variable} belongs to a part of the program that is not built yet; remove it")]
-    NotBuilt { variable: String },
     #[error(
         "BRIDGE_OPEN=1 and BRIDGE_USERS_FILE are both set; keep one: either everybody may read, or the users may"
     )]
@@ -271,9 +275,6 @@ fn is_ours(name: &str) -> bool {
 
 fn check_names(set: &BTreeMap<String, String>) -> Result<(), SettingsError> {
     for variable in set.keys() {
-        if NOT_BUILT.contains(&variable.as_str()) {
-            return Err(SettingsError::NotBuilt { variable: variable.clone() });
-        }
         if !DESCRIBED.iter().any(|described| described.variable == variable) {
             let suggestion = closest(variable, DESCRIBED.iter().map(|described| described.variable));
             return Err(SettingsError::Unknown { variable: variable.clone(), suggestion });
@@ -366,6 +367,7 @@ fn expected(variable: &str) -> String {
         "BRIDGE_CORS_ORIGINS" => {
             "origins with commas between, each with scheme, host and port alone, such as https://tal.kommune.example"
         }
+        "BRIDGE_REDIS_URL" => "an address such as redis://:password@redis.example:6379/0",
         "BRIDGE_READY_TABLES" => "ids of tables with commas between, such as y25i01,y30r21",
         "BRIDGE_LOG_FORMAT" => "text or json",
         "BRIDGE_ACCESS_LOG" => "off, text or json",
@@ -481,6 +483,7 @@ fn numbers(bridge: &BridgeSettings) -> Vec<(&'static str, u64, u64)> {
         ("BRIDGE_CONNECTIONS", bridge.connections as u64, 1_000_000),
         ("BRIDGE_CONNECTIONS_PER_CLIENT", bridge.connections_per_client as u64, 1_000_000),
         ("BRIDGE_SERIES_LIMIT", bridge.series_limit as u64, MANY),
+        ("BRIDGE_PEERS", bridge.peers as u64, 100),
     ];
     hourly.chain(others).collect()
 }
@@ -647,7 +650,9 @@ mod tests {
             ("BRIDGE_PUBLIC_URL", "https://a b"),
             ("BRIDGE_PUBLIC_URL", " https://tal.example"),
             ("BRIDGE_PUBLIC_URL", "https://user@tal.example"),
-            ("BRIDGE_REDIS_URL", "redis://x"),
+            ("BRIDGE_REDIS_URL", "redis.example:6379"),
+            ("BRIDGE_REDIS_URL", "rediss://redis.example"),
+            ("BRIDGE_PEERS", "0"),
             ("JOBINDSATS_API_URL", "https://api.jobindsats.dk/v3"),
         ];
         for (variable, value) in cases {

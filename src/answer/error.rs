@@ -87,6 +87,8 @@ pub enum BridgeError {
     UnusableTable { table: MeasurementId, reason: String },
     #[error("table {0} has not been read from the upstream yet")]
     TableNotRead(MeasurementId),
+    #[error("table {0} needs new names, which are given when the other bridges can be asked")]
+    Unnamed(MeasurementId),
     #[error("no row has this key")]
     NoSuchRow,
     #[error("the method {method} is not offered here; expected one of {}: {}", usage.allow, usage.english)]
@@ -259,6 +261,12 @@ impl DescribeError for BridgeError {
                 503,
                 "TableNotRead",
                 "Målingen er ikke læst fra Jobindsats endnu; prøv igen om et minut.",
+            )
+            .again_after(PAUSE_SECONDS),
+            Self::Unnamed(_) => ErrorDescription::new(
+                503,
+                "TableNotRead",
+                "Målingen er ny her og kan først vises, når de andre broer kan nås; prøv igen om et minut.",
             )
             .again_after(PAUSE_SECONDS),
             Self::NoSuchRow => {

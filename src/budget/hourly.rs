@@ -25,6 +25,14 @@ pub struct HourlyBudget {
     refusals: AtomicU64,
 }
 
+/// An amount that was spent from an account in a minute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Booked {
+    pub name: String,
+    pub minute: i64,
+    pub amount: u64,
+}
+
 /// What was spent in each minute of the last hour, the oldest first.
 #[derive(Debug, Default)]
 struct Spent {
@@ -45,11 +53,56 @@ impl HourlyBudget {
     /// # Errors
     /// When less than that is left; nothing is spent then.
     pub fn spend(&self, client: Option<Client>, amount: u64) -> Result<(), Exhausted> {
+        self.spend_part(client, amount, 1)
+    }
+
+    /// The same, where only one of so many parts of the limit may be spent.
+    ///
+    /// # Errors
+    /// When less than that is left; nothing is spent then.
+    pub fn spend_part(&self, client: Option<Client>, amount: u64, parts: u64) -> Result<(), Exhausted> {
         let now = self.clock.now();
         let mut all = self.spent_within_the_hour(now);
-        self.fits(all.get(&client), amount, now)?;
+        self.fits(all.get(&client), amount, (self.limit / parts).max(1), now)?;
         all.entry(client).or_default().add(minute(now), amount);
         Ok(())
+    }
+
+    /// What was spent in each minute of the last hour, by account.
+    pub fn minutes(&self) -> Vec<Booked> {
+        let all = self.spent_within_the_hour(self.clock.now());
+        let of = |(client, spent): (&Option<Client>, &Spent)| {
+            let name = self.name(*client);
+            let booked = spent.minutes.iter().map(move |(minute, amount)| (name.clone(), *minute, *amount));
+            booked.map(|(name, minute, amount)| Booked { name, minute, amount }).collect::<Vec<_>>()
+        };
+        all.iter().flat_map(of).collect()
+    }
+
+    /// The minute of the present, as spending is counted by.
+    #[must_use]
+    pub fn minute(&self) -> i64 {
+        minute(self.clock.now())
+    }
+
+    /// Notes that an amount was spent, whatever is left.
+    pub fn note(&self, client: Option<Client>, amount: u64) {
+        let now = self.clock.now();
+        self.spent_within_the_hour(now).entry(client).or_default().add(minute(now), amount);
+    }
+
+    /// The refusal of an amount where others have spent as much, minute by minute; it is counted.
+    pub fn refused(&self, minutes: Vec<(i64, u64)>, amount: u64) -> Exhausted {
+        let total = minutes.iter().map(|(_, amount)| amount).sum();
+        let spent = Spent { minutes: minutes.into(), total };
+        self.refusal(Some(&spent), amount, self.limit, self.clock.now())
+    }
+
+    /// The name of a client's account, or of everybody's.
+    #[must_use]
+    pub fn name(&self, client: Option<Client>) -> String {
+        let (resource, share) = (self.resource.as_str(), self.share.as_str());
+        client.map_or(format!("{resource}:{share}"), |client| format!("{resource}:{share}:{client}"))
     }
 
     /// Refuses as [`Self::spend`] would, and spends nothing.
@@ -58,19 +111,27 @@ impl HourlyBudget {
     /// When less than that is left.
     pub fn check(&self, client: Option<Client>, amount: u64) -> Result<(), Exhausted> {
         let now = self.clock.now();
-        self.fits(self.spent_within_the_hour(now).get(&client), amount, now)
+        self.fits(self.spent_within_the_hour(now).get(&client), amount, self.limit, now)
     }
 
-    /// Whether that much is left to who has spent that; a refusal is counted.
-    fn fits(&self, spent: Option<&Spent>, amount: u64, now: DateTime<Utc>) -> Result<(), Exhausted> {
+    /// Whether that much of a limit is left to who has spent that; a refusal is counted.
+    fn fits(
+        &self,
+        spent: Option<&Spent>,
+        amount: u64,
+        limit: u64,
+        now: DateTime<Utc>,
+    ) -> Result<(), Exhausted> {
         let total = spent.map_or(0, |spent| spent.total);
-        if total.saturating_add(amount) <= self.limit {
-            return Ok(());
-        }
+        let is_left = total.saturating_add(amount) <= limit;
+        if is_left { Ok(()) } else { Err(self.refusal(spent, amount, limit, now)) }
+    }
+
+    fn refusal(&self, spent: Option<&Spent>, amount: u64, limit: u64, now: DateTime<Utc>) -> Exhausted {
         self.refusals.fetch_add(1, Ordering::Relaxed);
-        let left = self.limit.checked_sub(amount);
+        let left = limit.checked_sub(amount);
         let retry_after = left.map(|left| spent.map_or(Duration::ZERO, |spent| spent.wait(now, left)));
-        Err(Exhausted { resource: self.resource, share: self.share, limit: self.limit, retry_after })
+        Exhausted { resource: self.resource, share: self.share, limit, retry_after }
     }
 
     /// Gives back an amount that was just spent and not used.

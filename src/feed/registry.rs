@@ -6,7 +6,7 @@
 //!
 //! [changed]: NameRegistry::is_changed
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +64,12 @@ pub struct NameRegistry {
     tables: BTreeMap<String, TableNames>,
     #[serde(skip)]
     changed: bool,
+    /// The tables that got names since they were last taken.
+    #[serde(skip)]
+    news: BTreeSet<String>,
+    /// Whether no new names are given; what has none gets an empty one, which cannot be used.
+    #[serde(skip)]
+    frozen: bool,
 }
 
 /// Names of one table and its parts, by the upstream's ids.
@@ -121,6 +127,61 @@ impl NameRegistry {
         self.changed = false;
     }
 
+    /// Whether new names are given from now on.
+    pub fn freeze(&mut self, frozen: bool) {
+        self.frozen = frozen;
+    }
+
+    /// The names of tables that got any since this was last asked, for other bridges: by table, all that it has.
+    pub fn take_news(&mut self) -> Vec<(String, String)> {
+        let news = std::mem::take(&mut self.news);
+        news.into_iter().filter_map(|table| self.fact(table)).collect()
+    }
+
+    /// The names of all tables, for other bridges.
+    #[must_use]
+    pub fn facts(&self) -> Vec<(String, String)> {
+        self.tables.keys().filter_map(|table| self.fact(table.clone())).collect()
+    }
+
+    fn fact(&self, table: String) -> Option<(String, String)> {
+        let names = serde_json::to_string(self.tables.get(&table)?).ok()?;
+        Some((table, names))
+    }
+
+    /// Takes over the names that another bridge gave to a table. Own names that differ become former ones, and own names of other parts
+    /// are given anew where they are taken now. Whether that changed anything.
+    ///
+    /// # Errors
+    /// When they are no names.
+    pub fn adopt(&mut self, table: &str, names: &str) -> Result<bool, RegistryError> {
+        let unreadable = |_| RegistryError::NotAnIdentifier {
+            table: table.to_owned(),
+            name: "what another bridge gave".to_owned(),
+        };
+        let theirs: TableNames = serde_json::from_str(names).map_err(unreadable)?;
+        let mut changed = self.clone();
+        let own = changed.tables.remove(table).unwrap_or_default();
+        if let Some(set) = &theirs.set {
+            changed.give_up_set(set);
+        }
+        changed.tables.insert(table.to_owned(), own.clone().merged_with(theirs));
+        changed.check()?;
+        let has_changed = changed.tables != self.tables;
+        if has_changed {
+            *self = Self { changed: true, ..changed };
+        }
+        Ok(has_changed)
+    }
+
+    /// Gives up that name of a set where another table has it.
+    fn give_up_set(&mut self, set: &str) {
+        let is_taken = |name: &&mut Option<String>| {
+            name.as_ref().is_some_and(|name| name.to_lowercase() == set.to_lowercase())
+        };
+        self.tables.values_mut().map(|names| &mut names.set).filter(is_taken).for_each(|name| *name = None);
+    }
+
     /// The names of a table's parts, in their order: recorded names, or new ones, which are recorded. New parts with the same
     /// preferred name all get their id appended, so that names do not depend on the order; so does a part whose preferred name is
     /// taken by an earlier one or by a column of a dimension.
@@ -130,7 +191,7 @@ impl NameRegistry {
         let mut taken = names.claims();
         let proposals = proposals(parts.iter().filter(|part| !names.of(part.kind).contains_key(part.id)));
         for part in parts {
-            if names.of(part.kind).contains_key(part.id) {
+            if self.frozen || names.of(part.kind).contains_key(part.id) {
                 continue;
             }
             let proposed = part.proposal();
@@ -144,6 +205,7 @@ impl NameRegistry {
             taken.extend(claims(part.kind, &name));
             names.of_mut(part.kind).insert(part.id.to_owned(), name);
             self.changed = true;
+            self.news.insert(table.to_string());
         }
         parts.iter().map(|part| names.of(part.kind).get(part.id).cloned().unwrap_or_default()).collect()
     }
@@ -175,6 +237,9 @@ impl NameRegistry {
         if let Some(name) = &names.set {
             return name.clone();
         }
+        if self.frozen {
+            return String::new();
+        }
         let taken = self.set_names();
         let is_free = |name: &str| !taken.contains(&name.to_lowercase());
         let proposed = naming::table_set_name(table.as_str(), subject, title);
@@ -185,6 +250,7 @@ impl NameRegistry {
         };
         self.tables.entry(table.as_str().to_owned()).or_default().set = Some(name.clone());
         self.changed = true;
+        self.news.insert(table.to_string());
         name
     }
 
@@ -257,6 +323,38 @@ impl TableNames {
             gave_up = true;
         }
         gave_up
+    }
+
+    /// These names with those of another bridge, which win.
+    fn merged_with(mut self, theirs: Self) -> Self {
+        let taken: HashSet<String> = theirs.given().flat_map(|(kind, name)| claims(kind, name)).collect();
+        let mut former = std::mem::take(&mut self.former);
+        for (kind, former) in
+            [(Kind::Dimension, &mut former.dimensions), (Kind::Measure, &mut former.measures)]
+        {
+            let differ = self
+                .of(kind)
+                .iter()
+                .filter(|(id, name)| theirs.of(kind).get(*id).is_some_and(|other| other != *name));
+            former.extend(differ.map(|(id, name)| (id.clone(), name.clone())));
+        }
+        if let (Some(own), Some(other)) = (&self.set, &theirs.set)
+            && own != other
+        {
+            former.set = Some(own.clone());
+        }
+        for kind in [Kind::Dimension, Kind::Measure, Kind::Level] {
+            let others = theirs.of(kind);
+            let names = self.of_mut(kind);
+            names.retain(|id, name| {
+                !others.contains_key(id) && !claims(kind, name).iter().any(|claim| taken.contains(claim))
+            });
+            names.extend(others.clone());
+        }
+        former.dimensions.extend(theirs.former.dimensions);
+        former.measures.extend(theirs.former.measures);
+        former.set = theirs.former.set.or(former.set);
+        Self { set: theirs.set.or(self.set), former, ..self }
     }
 
     fn given(&self) -> impl Iterator<Item = (Kind, &String)> {

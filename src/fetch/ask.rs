@@ -177,7 +177,7 @@ impl Asking<'_> {
 
     /// One call, paid for from the budgets of whoever it is made for.
     async fn call(&self, chunk: &Chunk, request: &DataRequest) -> Result<DataTable, FetchError> {
-        self.asker.budgets.spend(self.caller.requester, chunk.cell_bound(self.measurement))?;
+        self.asker.budgets.spend(self.caller.requester, chunk.cell_bound(self.measurement)).await?;
         Ok(self.asker.upstream.data_for(self.caller, request).await?)
     }
 

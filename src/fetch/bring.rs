@@ -101,12 +101,13 @@ impl Inner {
             return Err(FetchError::Moved { table: measurement.id.clone() });
         }
         if changes.within_revision {
-            state.revision = state.revision.next(block.fetched_at);
+            state.revision = state.revision.next(self.common_time(block.fetched_at));
             block.revision = state.revision;
+            let table = &measurement.id;
+            tracing::info!(%table, revision = %block.revision, "figures changed without a new date: a revision begins");
         }
         block.updated = Arc::new(updated(&key, &block, &changes, &earlier));
-        state.stored_count += 1;
-        state.unconfirmed.push((state.stored_count, block.revision, key.clone()));
+        state.note(block.revision, key.clone(), None);
         let (seen_at, revision) = (block.fetched_at, block.revision);
         let stored = self.store.insert(&measurement.id, key, block);
         drop(tables);

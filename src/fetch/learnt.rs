@@ -10,9 +10,66 @@ use serde::{Deserialize, Serialize};
 use crate::catalogue::id::{HierarchyId, MeasurementId};
 use crate::disk;
 use crate::fetch::join::RootLabels;
+use crate::observe::news::{Announcements, Facts, Informed, Topic};
 use crate::store::writer::DiskWriter;
 use crate::upstream::dialect::{DIALECT_FILE, Dialect, DialectError};
 use crate::upstream::forms::{Form, KnownForms};
+
+/// One of the things that were learnt.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Lesson {
+    Root { table: String, hierarchy: String },
+    Refused(Form),
+    UnknownLabel { table: String, label: String },
+}
+
+impl Lessons {
+    fn facts(&self) -> Facts {
+        let fact =
+            |lesson: Lesson, value: &str| Some((serde_json::to_string(&lesson).ok()?, value.to_owned()));
+        let roots = self.roots.iter().flat_map(|(table, labels)| {
+            labels.iter().filter_map(move |(hierarchy, label)| {
+                fact(Lesson::Root { table: table.clone(), hierarchy: hierarchy.clone() }, label)
+            })
+        });
+        let refused = self.refused.iter().filter_map(|form| fact(Lesson::Refused(*form), ""));
+        let labels = self.unknown_labels.iter().flat_map(|(table, labels)| {
+            labels.iter().filter_map(move |label| {
+                fact(Lesson::UnknownLabel { table: table.clone(), label: label.clone() }, "")
+            })
+        });
+        roots.chain(refused).chain(labels).collect()
+    }
+
+    fn add(&mut self, lesson: Lesson, value: String) {
+        match lesson {
+            Lesson::Root { table, hierarchy } => {
+                drop(self.roots.entry(table).or_default().insert(hierarchy, value))
+            }
+            Lesson::Refused(form) => drop(self.refused.insert(form)),
+            Lesson::UnknownLabel { table, label } => {
+                self.unknown_labels.entry(table).or_default().insert(label);
+            }
+        }
+    }
+}
+
+impl Informed for Learnt {
+    fn facts(&self) -> Facts {
+        self.lessons().facts()
+    }
+
+    fn adopt(&self, facts: Facts) {
+        self.keep(|lessons| {
+            for (lesson, value) in facts {
+                if let Ok(lesson) = serde_json::from_str(&lesson) {
+                    lessons.add(lesson, value);
+                }
+            }
+        });
+    }
+}
 
 /// The file in the origin's folder.
 const FILE: &str = "learnt.json";
@@ -28,6 +85,7 @@ struct Inner {
     folder: PathBuf,
     writer: DiskWriter,
     lessons: Mutex<Lessons>,
+    announcements: Announcements,
     /// What a probe found, written by another process.
     dialect: Mutex<Dialect>,
 }
@@ -48,10 +106,10 @@ struct Lessons {
 impl Learnt {
     /// What the files in the origin's folder hold; nothing, where there is none that can be used.
     #[must_use]
-    pub fn open(folder: PathBuf, writer: DiskWriter) -> Self {
+    pub fn open(folder: PathBuf, writer: DiskWriter, announcements: Announcements) -> Self {
         let lessons = disk::read_or_set_aside(&folder.join(FILE), VERSION).unwrap_or_default();
         let (lessons, dialect) = (Mutex::new(lessons), Mutex::default());
-        let learnt = Self(Arc::new(Inner { folder, writer, lessons, dialect }));
+        let learnt = Self(Arc::new(Inner { folder, writer, lessons, announcements, dialect }));
         if let Err(error) = learnt.read_dialect() {
             tracing::error!(file = DIALECT_FILE, %error, "what a probe found cannot be used");
         }
@@ -121,15 +179,29 @@ impl Learnt {
         });
     }
 
-    /// Changes what is known, and has it written down if it is other than before.
+    /// Changes what is known, and tells others of what is new.
     fn change(&self, change: impl FnOnce(&mut Lessons)) {
+        let (before, after) = self.keep(change);
+        self.0.announcements.tell(Topic::Learnt, || {
+            let before: BTreeSet<_> = before.facts().into_iter().collect();
+            after.facts().into_iter().filter(|fact| !before.contains(fact)).collect()
+        });
+    }
+
+    /// Changes what is known, and has it written down if it is other than before. Returns what was known before and after.
+    fn keep(&self, change: impl FnOnce(&mut Lessons)) -> (Lessons, Lessons) {
         let mut lessons = self.lessons();
         let before = lessons.clone();
         change(&mut lessons);
-        if *lessons == before {
-            return;
+        let after = lessons.clone();
+        if before != after {
+            self.write(after.clone());
         }
-        let (inner, lessons) = (Arc::clone(&self.0), lessons.clone());
+        (before, after)
+    }
+
+    fn write(&self, lessons: Lessons) {
+        let inner = Arc::clone(&self.0);
         self.0.writer.submit(move || {
             if let Err(error) = disk::keep(&inner.folder.join(FILE), VERSION, &lessons) {
                 tracing::warn!(file = FILE, %error, "what answers taught cannot be kept");

@@ -8,6 +8,7 @@
 //! are fetched, so new cells are unconfirmed at first. They are confirmed when the list of tables, read after them, has the table's
 //! date unchanged; if the date has changed, they are removed.
 
+pub mod adopt;
 pub mod ask;
 mod asked;
 mod block_columns;
@@ -20,32 +21,37 @@ mod join_error;
 mod labels;
 pub mod learnt;
 mod order;
+pub mod others;
 pub mod request;
 mod under_way;
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fmt::Debug;
+use std::iter::repeat_with;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
-use futures_util::future::try_join_all;
+use futures_util::future::{BoxFuture, join_all, try_join_all};
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::budget::upstream::Requester;
 use crate::catalogue::id::MeasurementId;
 use crate::catalogue::measurement::Measurement;
 use crate::clock::Clock;
+use crate::fetch::adopt::Told;
 use crate::fetch::ask::Asker;
 use crate::fetch::asked::AskedFigures;
 use crate::fetch::error::FetchError;
+use crate::fetch::others::{Claim, Others, Position};
 use crate::fetch::under_way::{Awaited, UnderWay};
 use crate::observe::request::inherited;
 use crate::observe::store_observer::StoreObserver;
 use crate::plan::chunk::{Chunk, ChunkError};
 use crate::plan::figure_box::{self, FigureBox};
-use crate::plan::missing::{self, Leeway};
+use crate::plan::missing::{self, Leeway, Requests};
 use crate::store::block::{PERIOD_COLUMN, Revision, SharedBlock};
 use crate::store::key::CellKey;
 use crate::store::revisions::RevisionLog;
@@ -95,6 +101,9 @@ const ATTEMPTS: usize = 2;
 /// than was planned.
 const ROUNDS: usize = 4;
 
+/// The longest that it is waited for another bridge's reading of the list of tables.
+const LIST_WAIT: Duration = Duration::from_secs(5);
+
 /// What a caller wants of the requests for missing cells.
 #[derive(Debug, Clone, Copy)]
 struct Wait {
@@ -138,6 +147,27 @@ struct Inner {
     /// figures.
     planning: Mutex<HashMap<MeasurementId, Arc<AsyncMutex<()>>>>,
     asked: AskedFigures,
+    /// The other bridges, if there are any.
+    others: Option<Arc<dyn Others>>,
+}
+
+/// A block that is not confirmed yet: the list of tables was not read since it was fetched.
+#[derive(Debug)]
+struct Unconfirmed {
+    /// Grows with each block.
+    number: u64,
+    revision: Revision,
+    key: CellKey,
+    /// Where the other bridges were told of it.
+    told_at: Option<Position>,
+}
+
+/// How the missing figures of a chunk come.
+struct Coming {
+    /// Requests of this bridge.
+    awaited: Vec<Awaited>,
+    /// The ends of requests of other bridges.
+    others: Vec<BoxFuture<'static, ()>>,
 }
 
 /// The state of a table's revision.
@@ -146,13 +176,18 @@ struct RevisionState {
     revision: Revision,
     /// How many blocks were put in store.
     stored_count: u64,
-    /// Blocks that are not confirmed yet: the list of tables was not read since they were fetched.
-    unconfirmed: Vec<(u64, Revision, CellKey)>,
+    unconfirmed: Vec<Unconfirmed>,
 }
 
 impl RevisionState {
     fn of(revision: Revision) -> Self {
         Self { revision, stored_count: 0, unconfirmed: Vec::new() }
+    }
+
+    /// Notes that a block is put in store.
+    fn note(&mut self, revision: Revision, key: CellKey, told_at: Option<Position>) {
+        self.stored_count += 1;
+        self.unconfirmed.push(Unconfirmed { number: self.stored_count, revision, key, told_at });
     }
 }
 
@@ -166,6 +201,7 @@ impl Fetcher {
         revised: RevisionLog,
         observer: Arc<dyn StoreObserver>,
         clock: Clock,
+        others: Option<Arc<dyn Others>>,
     ) -> Self {
         let inner = Inner {
             asker,
@@ -178,6 +214,7 @@ impl Fetcher {
             under_way: UnderWay::default(),
             planning: Mutex::default(),
             asked: AskedFigures::default(),
+            others,
         };
         Self { inner: Arc::new(inner), requester: Requester::Service, remaining_cells: None }
     }
@@ -212,10 +249,9 @@ impl Fetcher {
         if state.revision.update_latest != update_latest {
             state.revision = begun;
         }
-        let outdated =
-            |(_, revision, _): &mut (u64, Revision, CellKey)| revision.update_latest != update_latest;
-        for (_, revision, key) in state.unconfirmed.extract_if(.., outdated) {
-            self.inner.store.forget(table, revision, &key);
+        let outdated = |block: &mut Unconfirmed| block.revision.update_latest != update_latest;
+        for block in state.unconfirmed.extract_if(.., outdated) {
+            self.inner.store.forget(table, block.revision, &block.key);
         }
         let revision = state.revision;
         drop(tables);
@@ -225,16 +261,16 @@ impl Fetcher {
 
     /// Looks the list of tables up, if cells of the table were fetched since that was last done.
     async fn confirm(&self, table: &MeasurementId) {
-        let until = match self.inner.states().get(table) {
-            Some(state) if !state.unconfirmed.is_empty() => state.stored_count,
-            _ => return,
-        };
+        if let (Some(others), Some(_)) = (&self.inner.others, self.inner.unconfirmed(table)) {
+            let _ = tokio::time::timeout(LIST_WAIT, others.list_read()).await;
+        }
+        let Some(until) = self.inner.unconfirmed(table) else { return };
         if !self.inner.updates.look_up().await {
             return;
         }
         self.current_revision(table).await;
         if let Some(state) = self.inner.states().get_mut(table) {
-            state.unconfirmed.retain(|(number, ..)| *number > until);
+            state.unconfirmed.retain(|block| block.number > until);
         }
     }
 
@@ -406,9 +442,10 @@ impl Fetcher {
     ) -> Result<Vec<StoredFigures>, FetchError> {
         let (key, wanted) = (CellKey::of(measurement, chunk), missing::figures_of(measurement, chunk));
         for _ in 0..ROUNDS {
-            let awaited = self.ask_missing(measurement, chunk, revision, &blocks, wait).await?;
-            let results = awaited.into_iter().map(|awaited| awaited.result(self.requester));
+            let coming = self.ask_missing(measurement, chunk, revision, &blocks, wait).await?;
+            let results = coming.awaited.into_iter().map(|awaited| awaited.result(self.requester));
             blocks.extend(try_join_all(results).await?.into_iter().flatten());
+            join_all(coming.others).await;
             // Others may have brought the rest since the store was looked into.
             let fresh_at = Some(self.inner.now_or_later(wait.until));
             let found = self.inner.store.find(&measurement.id, revision, &key, fresh_at).await;
@@ -424,23 +461,62 @@ impl Fetcher {
     }
 
     /// Starts the requests for the figures of a chunk that are neither stored nor on their way, and returns everything that has to
-    /// be waited for. Requests are compared by ids, because positions change when the catalogue is read again.
+    /// be waited for. Other bridges are asked only where a request is to be made.
     async fn ask_missing(
         &self,
         measurement: &Arc<Measurement>,
         chunk: &Chunk,
         revision: Revision,
         blocks: &[StoredFigures],
-        Wait { until, leeway }: Wait,
-    ) -> Result<Vec<Awaited>, FetchError> {
-        let wanted = missing::figures_of(measurement, chunk);
+        wait: Wait,
+    ) -> Result<Coming, FetchError> {
         let _one_plan_at_a_time = self.inner.planning(&measurement.id).lock_owned().await;
+        let (awaited, requests) = self.planned(measurement, chunk, revision, blocks, wait, &[]).await?;
+        let (Some(others), false) = (&self.inner.others, requests.chunks.is_empty()) else {
+            return Ok(self.started(measurement, revision, awaited, requests, Vec::new(), Vec::new()));
+        };
+        while let Some(turn) = others.turn(&measurement.id).await {
+            if self.inner.states().get(&measurement.id).is_some_and(|state| state.revision != revision) {
+                return Err(FetchError::Moved { table: measurement.id.clone() });
+            }
+            let claims = turn.claims().iter().filter(|claim| claim.revision == revision.to_string());
+            let claims: Vec<&Claim> = claims.collect();
+            let (awaited, requests) =
+                self.planned(measurement, chunk, revision, blocks, wait, &claims).await?;
+            let wanted = missing::figures_of(measurement, chunk);
+            let met = claims.iter().filter(|claim| wanted.meets(&claim.key.figures(measurement)));
+            let ends = met.map(|claim| turn.end_of(claim)).collect();
+            let claim = |request| turn.claim(revision.to_string(), CellKey::of(measurement, request));
+            let own: Vec<Claim> = requests.chunks.iter().map(claim).collect();
+            // Made before anybody knows of them, so that they are taken back also where this ends here.
+            let told: Vec<Told> = own.iter().map(|claim| self.told(measurement, Some(claim))).collect();
+            if turn.end(&own).await {
+                return Ok(self.started(measurement, revision, awaited, requests, told, ends));
+            }
+        }
+        let (awaited, requests) = self.planned(measurement, chunk, revision, blocks, wait, &[]).await?;
+        Ok(self.started(measurement, revision, awaited, requests, Vec::new(), Vec::new()))
+    }
+
+    /// What of the requests on their way has to be waited for, and which are to be made. Requests are compared by ids, because positions
+    /// change when the catalogue is read again.
+    async fn planned(
+        &self,
+        measurement: &Arc<Measurement>,
+        chunk: &Chunk,
+        revision: Revision,
+        blocks: &[StoredFigures],
+        Wait { until, leeway }: Wait,
+        claims: &[&Claim],
+    ) -> Result<(Vec<Awaited>, Requests), FetchError> {
+        let wanted = missing::figures_of(measurement, chunk);
         // Listed before the store is looked into: a request that ends in between has put its figures there.
         let pending = self.inner.under_way.of_table(&measurement.id);
         let around = around(measurement, chunk);
         let fresh_at = Some(self.inner.now_or_later(until));
         let mut held = self.inner.held(measurement, &around, revision, fresh_at).await;
         held.extend(blocks.iter().map(|(key, _)| key.figures(measurement)));
+        held.extend(claims.iter().map(|claim| claim.key.figures(measurement)));
         let mut awaited = Vec::new();
         for request in pending.iter().filter(|request| request.revision == revision) {
             let brings = request.figures(measurement);
@@ -451,10 +527,23 @@ impl Fetcher {
             held.push(brings);
         }
         let limits = self.inner.asker.limits();
-        let requests = missing::requests(measurement, &wanted, &held, &limits, leeway)?;
+        Ok((awaited, missing::requests(measurement, &wanted, &held, &limits, leeway)?))
+    }
+
+    fn started(
+        &self,
+        measurement: &Arc<Measurement>,
+        revision: Revision,
+        mut awaited: Vec<Awaited>,
+        requests: Requests,
+        told: Vec<Told>,
+        others: Vec<BoxFuture<'static, ()>>,
+    ) -> Coming {
         self.inner.asked.count(&requests);
-        awaited.extend(requests.chunks.into_iter().map(|request| self.start(measurement, request, revision)));
-        Ok(awaited)
+        let told = told.into_iter().chain(repeat_with(|| self.told(measurement, None)));
+        let start = |(request, told)| self.start(measurement, request, revision, told);
+        awaited.extend(requests.chunks.into_iter().zip(told).map(start));
+        Coming { awaited, others }
     }
 
     /// Lets the requests of a table that are on their way run to their end, also if nobody waits for them any more.
@@ -462,12 +551,22 @@ impl Fetcher {
         self.inner.under_way.finish(table);
     }
 
-    fn start(&self, measurement: &Arc<Measurement>, chunk: Chunk, revision: Revision) -> Awaited {
+    /// Tells the other bridges of a request of a table when it has ended.
+    fn told(&self, measurement: &Measurement, claim: Option<&Claim>) -> Told {
+        Told::new(&self.inner, &measurement.id, claim.map(|claim| claim.id.clone()))
+    }
+
+    /// Starts a request. The other bridges are told when it has ended, also where it is broken off.
+    fn start(&self, measurement: &Arc<Measurement>, chunk: Chunk, revision: Revision, told: Told) -> Awaited {
         let cells = self.remaining_cells.unwrap_or(chunk.cell_bound(measurement));
         let caller = Caller::new(self.requester, cells);
         let (inner, of_task) = (Arc::clone(&self.inner), Arc::clone(measurement));
         let (asked, calling) = (chunk.clone(), caller.clone());
-        let bring = inherited(async move { inner.bring(&of_task, &asked, revision, &calling).await });
+        let bring = inherited(async move {
+            let brought = inner.bring(&of_task, &asked, revision, &calling).await;
+            told.now().await;
+            brought
+        });
         self.inner.under_way.start(measurement, &chunk, revision, caller, bring)
     }
 }
@@ -493,6 +592,12 @@ impl Inner {
     ) -> Vec<FigureBox> {
         let keys = self.store.keys(&measurement.id, revision, key, fresh_at).await;
         keys.iter().map(|key| key.figures(measurement)).collect()
+    }
+
+    /// The number of the table's last block, if one is not confirmed.
+    fn unconfirmed(&self, table: &MeasurementId) -> Option<u64> {
+        let tables = self.states();
+        tables.get(table).filter(|state| !state.unconfirmed.is_empty()).map(|state| state.stored_count)
     }
 
     fn states(&self) -> MutexGuard<'_, HashMap<MeasurementId, RevisionState>> {

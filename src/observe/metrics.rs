@@ -54,6 +54,9 @@ pub struct Metrics {
     budget_refusals: IntCounterVec,
     answers_processor_seconds: Counter,
     answers_too_much_work: IntCounter,
+    peers_alive: IntGauge,
+    peers_expected: IntGauge,
+    peers_blocks: IntCounterVec,
     read_ahead: IntCounterVec,
     read_ahead_ready: IntGauge,
     read_ahead_left: IntGauge,
@@ -149,6 +152,19 @@ impl Metrics {
                 "budget_refusals_total",
                 "Times that something was refused because a budget did not suffice.",
                 BUDGET_LABELS,
+            )?,
+            peers_alive: make.gauge(
+                "peers_alive",
+                "Bridges that share a Redis and are alive, as this one sees them; 1 while it cannot reach them.",
+            )?,
+            peers_expected: make.gauge(
+                "peers_expected",
+                "Bridges that share a Redis, by the settings; 0 where none is shared.",
+            )?,
+            peers_blocks: make.counters(
+                "peers_blocks_total",
+                "Blocks of figures that other bridges were told of, and that were taken over from them.",
+                &["direction"],
             )?,
             read_ahead: make.counters(
                 "read_ahead_total",
@@ -252,6 +268,17 @@ impl Metrics {
         let more = work.seconds() - self.answers_processor_seconds.get();
         self.answers_processor_seconds.inc_by(more.max(0.0));
         self.answers_too_much_work.inc_by(work.refused().saturating_sub(self.answers_too_much_work.get()));
+    }
+
+    /// How this bridge stands to the others.
+    pub fn peers(&self, alive: usize, expected: usize, told: u64, taken_over: u64) {
+        let gauge = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        self.peers_alive.set(gauge(alive));
+        self.peers_expected.set(gauge(expected));
+        for (direction, count) in [("told", told), ("taken_over", taken_over)] {
+            let blocks = self.peers_blocks.with_label_values(&[direction]);
+            blocks.inc_by(count.saturating_sub(blocks.get()));
+        }
     }
 
     /// A block was read ahead, or could not be.

@@ -2,6 +2,7 @@
 //! as reports.
 
 pub mod metrics;
+pub mod news;
 pub mod panics;
 mod process;
 pub mod readiness;

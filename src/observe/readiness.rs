@@ -15,6 +15,7 @@ pub enum Reason {
     DiskNotWritable,
     NamesNotSaved,
     SettingsNotRead,
+    PeersAway,
     TaskPanicked,
 }
 
@@ -31,7 +32,7 @@ pub struct Told {
 
 impl Reason {
     /// Every reason, those that keep the service from all its work first.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Stopping,
         Self::CatalogueNotRead,
         Self::KeyRefused,
@@ -39,6 +40,7 @@ impl Reason {
         Self::DiskNotWritable,
         Self::NamesNotSaved,
         Self::SettingsNotRead,
+        Self::PeersAway,
         Self::TaskPanicked,
     ];
 
@@ -82,6 +84,12 @@ impl Reason {
                 "SettingsNotRead",
                 "En fil, der blev læst igen, kan ikke bruges; det, der gjaldt før, gælder stadig, og broens log siger hvorfor.",
                 "A file that was read again cannot be used; what it said before still holds, and the log says why.",
+            ),
+            Self::PeersAway => (
+                false,
+                "PeersAway",
+                "De andre broer kan ikke nås gennem BRIDGE_REDIS_URL; denne går videre alene med sin del af grænserne.",
+                "The other bridges cannot be reached through BRIDGE_REDIS_URL; this one goes on alone, with its part of the limits.",
             ),
             Self::TaskPanicked => (
                 false,

@@ -18,6 +18,7 @@ use crate::pages::layout::Layout;
 use crate::pages::revised::Revised;
 use crate::pages::visit::Visit;
 use crate::pages::{Html, Sources};
+use crate::peers::PeersReport;
 use crate::refresh::read_ahead::Progress;
 use crate::store::StoreSize;
 use crate::upstream::opening::{self, Closed};
@@ -38,6 +39,8 @@ pub struct ServiceState {
     /// Tables in store, and when their latest figures were read.
     pub stored: Vec<(MeasurementId, DateTime<Utc>)>,
     pub ahead: Progress,
+    /// How it stands to other bridges, if it shares a Redis with any.
+    pub peers: Option<PeersReport>,
     pub indicators: Arc<Snapshot>,
     /// Failed calls to the upstream, the newest first.
     pub failed: Vec<FailedCall>,

@@ -23,6 +23,7 @@ use crate::feed::registry::{NameRegistry, RegistryError};
 use crate::feed::table_feed::table_feed;
 use crate::feed::{Feed, LeftOut};
 use crate::fetch::error::FetchError;
+use crate::observe::news::{Announcements, Facts, Informed, Topic};
 use crate::odata::csdl::check::check;
 use crate::refresh::sync::keeper::{CatalogueError, CatalogueKeeper};
 use crate::sign_in::reader::Tables;
@@ -44,6 +45,7 @@ pub struct FeedKeeper {
     names_path: PathBuf,
     /// Beside `built`, which is locked while feeds are built and names are written.
     names_are_saved: AtomicBool,
+    announcements: Announcements,
     built: RwLock<Built>,
 }
 
@@ -138,6 +140,7 @@ impl FeedKeeper {
         catalogue: Arc<CatalogueKeeper>,
         revisions: RevisionLog,
         origin: Origin,
+        announcements: Announcements,
     ) -> Result<Self, NamesError> {
         let names_path = folder.join(NAMES_FILE);
         let names: Option<NameRegistry> = disk::read(&names_path, NAMES_VERSION)
@@ -148,7 +151,7 @@ impl FeedKeeper {
             .map_err(|source| NamesError::Wrong { path: names_path.clone(), source })?;
         let names_are_saved = AtomicBool::new(!names.is_changed());
         let built = RwLock::new(Built { names, catalogues: HashMap::new(), tables: HashMap::new() });
-        Ok(Self { catalogue, revisions, origin, names_path, names_are_saved, built })
+        Ok(Self { catalogue, revisions, origin, names_path, names_are_saved, announcements, built })
     }
 
     /// The log of revised figures, for tests that write to it.
@@ -228,6 +231,7 @@ impl FeedKeeper {
             Tables::All => Arc::clone(&state.catalogue),
             Tables::Only(_) => Arc::new(state.catalogue.restricted(|table| tables.allow(table.as_str()))),
         };
+        built.names.freeze(!self.announcements.may_name());
         let feed = catalogue_feed(&listed, &self.revised(tables), &self.origin, &mut built.names);
         let known = earlier.map(|earlier| earlier.feed.left_out.as_slice()).unwrap_or_default();
         let is_news = |left_out: &&LeftOut| *tables == Tables::All && !known.contains(left_out);
@@ -269,7 +273,10 @@ impl FeedKeeper {
             }
         })?;
         let table = head.id.clone();
-        self.feed_of(measurement, head).map_err(|reason| BridgeError::UnusableTable { table, reason })
+        match self.feed_of(measurement, head) {
+            Some(feed) => feed.map_err(|reason| BridgeError::UnusableTable { table, reason }),
+            None => Err(BridgeError::Unnamed(table)),
+        }
     }
 
     /// The service of a table, or the catalogue's without one, if it was made before and is up to date. Reads nothing and waits for nobody.
@@ -286,27 +293,33 @@ impl FeedKeeper {
         self.built.try_read().ok()?.tables.get(&head.id)?.feed_of(&measurement, head)?.ok()
     }
 
+    /// The service of a table, or why its sets cannot be described; `None` where it needs new names and none can be given.
     fn feed_of(
         &self,
         measurement: Arc<Measurement>,
         head: Arc<MeasurementHead>,
-    ) -> Result<Arc<Feed>, String> {
+    ) -> Option<Result<Arc<Feed>, String>> {
         let mut built = self.built();
         let earlier = built.tables.get(&measurement.id);
         if let Some(feed) = earlier.and_then(|table| table.feed_of(&measurement, &head)) {
-            return feed;
+            return Some(feed);
         }
         let earlier = earlier.and_then(|table| table.feed.clone().ok());
+        let may_name = self.announcements.may_name();
+        built.names.freeze(!may_name);
         let feed = table_feed(&measurement, Some(&head), &self.origin, &mut built.names);
-        let feed = match check(&feed.schema) {
-            Ok(()) => Ok(Arc::new(like(earlier.as_deref(), feed))),
-            Err(error) => Err(error.to_string()),
+        let feed = match (check(&feed.schema), &earlier) {
+            (Ok(()), _) => Ok(Arc::new(like(earlier.as_deref(), feed))),
+            // What is new has no name, so the table stays as it was. It is not kept, so that it is made when names can be given.
+            (Err(_), Some(earlier)) if !may_name => return Some(Ok(Arc::clone(earlier))),
+            (Err(_), None) if !may_name => return None,
+            (Err(error), _) => Err(error.to_string()),
         };
         let table =
             BuiltTable { measurement: Arc::clone(&measurement), head: Some(head), feed: feed.clone() };
         built.tables.insert(measurement.id.clone(), table);
         self.keep_names(&mut built);
-        feed
+        Some(feed)
     }
 
     fn unknown(&self, catalogue: &Catalogue, name: &str) -> BridgeError {
@@ -319,6 +332,8 @@ impl FeedKeeper {
         if !built.names.is_changed() {
             return;
         }
+        let news = built.names.take_news();
+        self.announcements.tell(Topic::Names, || news);
         match disk::keep(&self.names_path, NAMES_VERSION, &built.names) {
             Ok(()) => built.names.mark_saved(),
             Err(error) => {
@@ -330,6 +345,29 @@ impl FeedKeeper {
 
     fn built(&self) -> RwLockWriteGuard<'_, Built> {
         self.built.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Names that other bridges gave win, so that addresses are the same on all of them.
+impl Informed for FeedKeeper {
+    fn facts(&self) -> Facts {
+        self.built().names.facts()
+    }
+
+    fn adopt(&self, facts: Facts) {
+        let mut built = self.built();
+        for (table, names) in facts {
+            match built.names.adopt(&table, &names) {
+                Ok(true) => drop(built.tables.remove(&MeasurementId::from(table.as_str()))),
+                Ok(false) => continue,
+                Err(error) => {
+                    tracing::warn!(table, %error, "names that another bridge gave cannot be used");
+                    continue;
+                }
+            }
+            built.catalogues.clear();
+        }
+        self.keep_names(&mut built);
     }
 }
 

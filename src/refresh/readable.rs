@@ -35,6 +35,13 @@ impl Readable {
         Self { keeper: Arc::clone(&self.keeper), tables }
     }
 
+    /// What keeps the services of all tables, for tests.
+    #[cfg(feature = "insides")]
+    #[must_use]
+    pub fn keeper(&self) -> &Arc<FeedKeeper> {
+        &self.keeper
+    }
+
     /// The log of revised figures of all tables, for tests that write to it.
     #[cfg(feature = "insides")]
     #[must_use]

@@ -9,6 +9,7 @@ use crate::catalogue::Catalogue;
 use crate::disk;
 use crate::indicators::resolve;
 use crate::observe::metrics::Metrics;
+use crate::observe::news::Announcements;
 use crate::refresh::sync::files::CatalogueFiles;
 use crate::refresh::sync::keeper::{CatalogueKeeper, SyncScope};
 use crate::service::{self, ServiceOptions, StartError};
@@ -16,6 +17,7 @@ use crate::store;
 use crate::upstream::TableHints;
 use crate::upstream::dialect::{DIALECT_FILE, Dialect};
 use crate::upstream::retry::Retry;
+use crate::upstream::slots::NoOthers;
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -38,7 +40,7 @@ pub async fn check(options: &ServiceOptions, asks: bool) -> Result<Report, Start
     let folder = options.settings.data_dir.join(&options.upstream.folder);
     let keeper = keeper(options, &folder)?;
     service::check_exposure(&options.settings)?;
-    let sign_in = service::sign_in(&options.settings, &options.clock)?;
+    let sign_in = service::sign_in(&options.settings, &options.clock, Announcements::default())?;
     report.found.push("settings: ok".to_owned());
     if !sign_in.is_open() {
         report.found.push(format!("users: {}", sign_in.number_of_users()));
@@ -76,7 +78,8 @@ fn keeper(options: &ServiceOptions, folder: &Path) -> Result<CatalogueKeeper, St
     let mut options = options.clone();
     options.upstream.retry = Retry { pauses: Vec::new(), jitter: 0.0 };
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), "unknown")?;
-    let client = service::client(&options, vec![Arc::new(metrics)])?;
+    let client =
+        service::client(&options, vec![Arc::new(metrics)], (Arc::new(NoOthers), Announcements::default()))?;
     let files = CatalogueFiles::read_only(folder.join(service::CATALOGUE));
     Ok(CatalogueKeeper::open(files, Arc::new(client), options.clock, TableHints::built_in()))
 }

@@ -177,6 +177,16 @@ pub const DESCRIBED: &[Described] = &[
         meaning: "a file in place of the built-in indicators",
     },
     Described {
+        variable: "BRIDGE_REDIS_URL",
+        default: "none",
+        meaning: "a Redis or Valkey, redis://:password@host:6379/0, through which several bridges share figures, names and limits",
+    },
+    Described {
+        variable: "BRIDGE_PEERS",
+        default: "2",
+        meaning: "bridges that share BRIDGE_REDIS_URL; each has its part of the limits while it is out of reach",
+    },
+    Described {
         variable: "OTEL_EXPORTER_OTLP_ENDPOINT",
         default: "none",
         meaning: "an OpenTelemetry collector that is sent traces as OTLP over HTTP; without it none are made",

@@ -9,6 +9,7 @@ use crate::budget::Exhausted;
 use crate::budget::client::Client;
 use crate::budget::hourly::HourlyBudget;
 use crate::clock::Clock;
+use crate::observe::news::{Announcements, Topic};
 use crate::sign_in::memory::{Fingerprint, Memory};
 
 /// Judges the guesses that are made while the users stay the same.
@@ -16,12 +17,17 @@ pub(super) struct Judge {
     /// Whether a guess was right.
     found: Memory<bool>,
     guesses: Arc<HourlyBudget>,
+    announcements: Announcements,
 }
 
 impl Judge {
     /// Of guesses that cost a client a part of that budget if they are wrong.
-    pub fn new(guesses: Arc<HourlyBudget>, clock: Clock) -> Result<Self, getrandom::Error> {
-        Ok(Self { found: Memory::new(clock)?, guesses })
+    pub fn new(
+        guesses: Arc<HourlyBudget>,
+        clock: Clock,
+        announcements: Announcements,
+    ) -> Result<Self, getrandom::Error> {
+        Ok(Self { found: Memory::new(clock)?, guesses, announcements })
     }
 
     /// What a guess is known again by; `of` is the name of its user, or what no user is named.
@@ -52,8 +58,11 @@ impl Judge {
         if is_right || self.found.has_room() {
             self.found.keep(guess, is_right, None);
         }
-        if is_right {
-            self.guesses.give_back(Some(client), 1);
+        match is_right {
+            true => self.guesses.give_back(Some(client), 1),
+            false => self.announcements.tell(Topic::Guesses, || {
+                serde_json::to_string(&client).into_iter().map(|client| (client, String::new())).collect()
+            }),
         }
         Ok(is_right)
     }

@@ -4,11 +4,13 @@
 //! without signing in.
 
 use std::fmt;
+use std::sync::{PoisonError, RwLock};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit, Mac};
+use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
 use crate::sign_in::SignInError;
@@ -22,6 +24,7 @@ const GOOD_FOR: i64 = 3600;
 const STEP: i64 = 600;
 const TIME_BYTES: usize = 8;
 const MAC_BYTES: usize = 32;
+const KEY_BYTES: usize = 64;
 
 /// What a link says of who may follow it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +46,14 @@ pub fn end(user: &Identity, now: DateTime<Utc>) -> i64 {
 
 /// Grants links, and knows its own.
 pub struct Links {
-    key: [u8; 64],
+    keys: RwLock<Keys>,
+}
+
+/// The key that links are granted with, and the one before.
+#[derive(Clone, Copy)]
+struct Keys {
+    current: [u8; KEY_BYTES],
+    earlier: Option<[u8; KEY_BYTES]>,
 }
 
 impl fmt::Debug for Links {
@@ -58,9 +68,30 @@ impl Links {
     /// # Errors
     /// When the system gives no random numbers.
     pub fn new() -> Result<Self, getrandom::Error> {
-        let mut key = [0; 64];
-        getrandom::fill(&mut key)?;
-        Ok(Self { key })
+        let mut current = [0; KEY_BYTES];
+        getrandom::fill(&mut current)?;
+        Ok(Self { keys: RwLock::new(Keys { current, earlier: None }) })
+    }
+
+    /// The key, as text.
+    #[must_use]
+    pub fn key(&self) -> SecretString {
+        URL_SAFE_NO_PAD.encode(self.keys().current).into()
+    }
+
+    /// Grants with that key from now on. Links with the one before are known still. False if it is no key.
+    pub fn share(&self, key: &SecretString) -> bool {
+        let decoded = URL_SAFE_NO_PAD.decode(key.expose_secret()).ok();
+        let Some(current) = decoded.and_then(|key| key.try_into().ok()) else { return false };
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        if keys.current != current {
+            *keys = Keys { current, earlier: Some(keys.current) };
+        }
+        true
+    }
+
+    fn keys(&self) -> Keys {
+        *self.keys.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A grant that is good for an address until a second of Unix time. `secret` is what is kept of the user's: who gets a new one ends
@@ -68,7 +99,7 @@ impl Links {
     #[must_use]
     pub fn grant(&self, user: &Identity, secret: &str, target: &str, until: i64) -> String {
         let (until, user) = (until.to_be_bytes(), written(user));
-        let mac = self.mac(&until, &user, secret, target).finalize().into_bytes();
+        let mac = mac_of(&self.keys().current, &until, &user, secret, target).finalize().into_bytes();
         URL_SAFE_NO_PAD.encode([until.as_slice(), mac.as_slice(), user.as_bytes()].concat())
     }
 
@@ -89,23 +120,34 @@ impl Links {
         let text = std::str::from_utf8(text).map_err(|_| SignInError::ForeignLink)?;
         let user = read(text).ok_or(SignInError::ForeignLink)?;
         let secret = secret_of(&user).ok_or(SignInError::ForeignLink)?;
+        let keys = self.keys();
         // Compared in constant time.
-        self.mac(until, text, &secret, target).verify_slice(mac).map_err(|_| SignInError::ForeignLink)?;
+        let is_of =
+            |key: &[u8; KEY_BYTES]| mac_of(key, until, text, &secret, target).verify_slice(mac).is_ok();
+        if !is_of(&keys.current) && !keys.earlier.as_ref().is_some_and(is_of) {
+            return Err(SignInError::ForeignLink);
+        }
         let until = i64::from_be_bytes(*until);
         if now.timestamp() < until { Ok(Grant { user, until }) } else { Err(SignInError::ExpiredLink) }
     }
+}
 
-    fn mac(&self, until: &[u8; TIME_BYTES], user: &str, secret: &str, target: &str) -> Hmac<Sha256> {
-        let mut mac = keyed(&self.key);
-        mac.update(until);
-        mac.update(user.as_bytes());
-        // Names, accounts as they are written and secrets have no line breaks.
-        mac.update(b"\n");
-        mac.update(secret.as_bytes());
-        mac.update(b"\n");
-        mac.update(target.as_bytes());
-        mac
-    }
+fn mac_of(
+    key: &[u8; KEY_BYTES],
+    until: &[u8; TIME_BYTES],
+    user: &str,
+    secret: &str,
+    target: &str,
+) -> Hmac<Sha256> {
+    let mut mac = keyed(key);
+    mac.update(until);
+    mac.update(user.as_bytes());
+    // Names, accounts as they are written and secrets have no line breaks.
+    mac.update(b"\n");
+    mac.update(secret.as_bytes());
+    mac.update(b"\n");
+    mac.update(target.as_bytes());
+    mac
 }
 
 /// A user in a grant: the name, or the account as JSON, with which no name begins.

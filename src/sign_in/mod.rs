@@ -25,6 +25,7 @@ use crate::budget::client::Client;
 use crate::budget::hourly::HourlyBudget;
 use crate::budget::{Resource, Share};
 use crate::clock::Clock;
+use crate::observe::news::{Announcements, Facts, Informed};
 use crate::observe::request;
 pub use error::SignInError;
 use issuer::{Issuer, SetupError};
@@ -103,6 +104,7 @@ pub struct SignIn {
     links: Links,
     issuer: Option<Arc<Issuer>>,
     clock: Clock,
+    announcements: Announcements,
 }
 
 /// Who may read, as the files said it when they were read, and the guesses that were judged since: they are replaced together, so that no
@@ -149,14 +151,30 @@ impl SignIn {
     ///
     /// # Errors
     /// When one cannot be read or has a wrong line.
-    pub fn open(files: Files, tokens: Option<Accepted>, clock: Clock) -> Result<Self, OpenError> {
+    pub fn open(
+        files: Files,
+        tokens: Option<Accepted>,
+        clock: Clock,
+        announcements: Announcements,
+    ) -> Result<Self, OpenError> {
         let guesses = HourlyBudget::new(Resource::SignIns, Share::Client, GUESSES_PER_HOUR, clock.clone());
         let guesses = Arc::new(guesses);
-        let judge = Judge::new(Arc::clone(&guesses), clock.clone())?;
+        let judge = Judge::new(Arc::clone(&guesses), clock.clone(), announcements.clone())?;
         let known = Known { users: files.users()?, metrics: files.metrics()?, judge };
         let (known, turns, links) = (RwLock::new(Arc::new(known)), Turns::default(), Links::new()?);
         let issuer = tokens.map(|accepted| Issuer::new(accepted, clock.clone())).transpose()?.map(Arc::new);
-        Ok(Self { files, known, turns, guesses, links, issuer, clock })
+        Ok(Self { files, known, turns, guesses, links, issuer, clock, announcements })
+    }
+
+    /// The key of the links that this one grants, as text; as secret as a password.
+    #[must_use]
+    pub fn link_key(&self) -> SecretString {
+        self.links.key()
+    }
+
+    /// Grants links with another bridge's key from now on, and knows those with the earlier one still. False if it is no key.
+    pub fn share_link_key(&self, key: &SecretString) -> bool {
+        self.links.share(key)
     }
 
     /// Reads the files again. What stands in one that cannot be used stays as it was, and the other is used: who is no longer a user must
@@ -172,7 +190,7 @@ impl SignIn {
             faults.push(fault);
             earlier.metrics.clone()
         });
-        match Judge::new(Arc::clone(&self.guesses), self.clock.clone()) {
+        match Judge::new(Arc::clone(&self.guesses), self.clock.clone(), self.announcements.clone()) {
             Ok(judge) => {
                 let known = Arc::new(Known { users, metrics, judge });
                 *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
@@ -339,6 +357,18 @@ impl Known {
     }
 }
 
+/// Wrong guesses that other bridges have seen.
+impl Informed for SignIn {
+    fn facts(&self) -> Facts {
+        Facts::new()
+    }
+
+    fn adopt(&self, facts: Facts) {
+        let clients = facts.iter().filter_map(|(client, _)| serde_json::from_str(client).ok());
+        clients.for_each(|client| self.guesses.note(Some(client), 1));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::IpAddr;
@@ -366,7 +396,13 @@ mod tests {
         let secret = users_file::Secret::Password(password);
         users_file::add(&path, UserName::new("anne").unwrap(), &secret, &reader::Tables::All).unwrap();
         let files = Files { users: Some(path), metrics_password: None };
-        SignIn::open(files, None, Clock::fixed("2026-09-01T08:00:00Z".parse().unwrap())).unwrap()
+        SignIn::open(
+            files,
+            None,
+            Clock::fixed("2026-09-01T08:00:00Z".parse().unwrap()),
+            Announcements::default(),
+        )
+        .unwrap()
     }
 
     #[tokio::test]

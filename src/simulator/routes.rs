@@ -162,6 +162,7 @@ async fn respond(
     answer: impl FnOnce(Parameters, Option<Fault>) -> Result<Answer, Refusal>,
 ) -> HttpResponse {
     let dialect = state.dialect();
+    let _answering = state.answering();
     wait(state).await;
     if state.is_closed() {
         return HttpResponse::ServiceUnavailable()

@@ -149,6 +149,8 @@ pub struct RequestLog {
     pub tables: u64,
     pub table: u64,
     pub data: u64,
+    /// The most requests that were being answered at the same time.
+    pub most_at_once: usize,
     /// When requests of any kind arrived.
     pub arrivals: VecDeque<DateTime<Utc>>,
     /// How often the list of tables was answered as it is.
@@ -178,6 +180,15 @@ impl RequestLog {
     }
 }
 
+/// A request that is being answered.
+pub struct Answering<'a>(&'a State);
+
+impl Drop for Answering<'_> {
+    fn drop(&mut self) {
+        self.0.changing().answering -= 1;
+    }
+}
+
 /// Adds an entry to a log; the oldest goes where it would be too long.
 fn push<T>(log: &mut VecDeque<T>, entry: T) {
     log.push_back(entry);
@@ -195,6 +206,8 @@ struct Changing {
     faults: Faults,
     tables: Vec<TableState>,
     planned: Vec<Publish>,
+    /// Requests that are being answered.
+    answering: usize,
     log: RequestLog,
 }
 
@@ -224,8 +237,13 @@ impl State {
         };
         let longer = options.longer.iter().map(longer).collect::<Result<_, _>>()?;
         let tables = vec![TableState { edition, published_on: None }; databank.metadata.tables.len()];
-        let changing =
-            Changing { faults: options.faults.clone(), tables, planned: vec![], log: RequestLog::default() };
+        let changing = Changing {
+            faults: options.faults.clone(),
+            tables,
+            planned: vec![],
+            answering: 0,
+            log: RequestLog::default(),
+        };
         Ok(Self { databank, longer, options, changing: Mutex::new(changing) })
     }
 
@@ -258,6 +276,15 @@ impl State {
         if status == 200 {
             self.update_behind(&mut changing, table);
         }
+    }
+
+    /// A request is being answered until what is returned is dropped.
+    pub fn answering(&self) -> Answering<'_> {
+        let mut changing = self.changing();
+        changing.answering += 1;
+        changing.log.most_at_once = changing.log.most_at_once.max(changing.answering);
+        drop(changing);
+        Answering(self)
     }
 
     /// Notes that the list of tables was answered as it is.

@@ -8,7 +8,6 @@ use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
-use uuid::Uuid;
 
 use crate::catalogue::id::MeasurementId;
 use crate::disk;
@@ -29,6 +28,7 @@ pub(super) struct CellFolder {
 #[derive(Debug)]
 pub(super) struct StoredBlock {
     pub table: MeasurementId,
+    pub name: String,
     pub key: CellKey,
     pub revision: Revision,
     pub fetched_at: DateTime<Utc>,
@@ -71,9 +71,29 @@ impl CellFolder {
         checked.filter(|(_, read)| !read.as_ref().is_err_and(FileError::is_missing)).collect()
     }
 
-    /// A unique file name.
-    pub fn new_path(&self, table: &MeasurementId) -> PathBuf {
-        self.table_folder(table).join(format!("{}.{ENDING}", Uuid::new_v4().simple()))
+    /// The file of the block of that name.
+    pub fn path(&self, table: &MeasurementId, name: &str) -> PathBuf {
+        self.table_folder(table).join(format!("{}.{ENDING}", disk::plain_name(name)))
+    }
+
+    /// A block as the bytes of its file.
+    pub fn encode(
+        &self,
+        table: &MeasurementId,
+        key: &CellKey,
+        block: &CellBlock,
+    ) -> Result<Vec<u8>, FileError> {
+        file::encode(&self.origin, table, key, block)
+    }
+
+    /// Reads such bytes, which must be of that table.
+    pub fn decode(&self, table: &MeasurementId, bytes: &[u8]) -> Result<(CellKey, CellBlock), FileError> {
+        let (head, block) = file::decode(bytes)?;
+        if head.origin == self.origin && head.table() == *table {
+            return Ok((head.key(), block));
+        }
+        let found = format!("cells of table {} from {}", head.table(), head.origin);
+        Err(FileError::Misplaced { found, expected: format!("table {table} from {}", self.origin) })
     }
 
     /// Writes a block; returns the file's size.
@@ -84,7 +104,7 @@ impl CellFolder {
         key: &CellKey,
         block: &CellBlock,
     ) -> Result<u64, FileError> {
-        let bytes = file::encode(&self.origin, table, key, block)?;
+        let bytes = self.encode(table, key, block)?;
         disk::place(path, &bytes)?;
         Ok(bytes.len() as u64)
     }
@@ -111,6 +131,7 @@ impl CellFolder {
         self.check_place(&head, path)?;
         Ok(StoredBlock {
             table: head.table(),
+            name: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
             key: head.key(),
             revision: head.revision(),
             fetched_at: head.fetched_at(),

@@ -97,6 +97,7 @@ struct RevisionBlocks {
 #[derive(Debug)]
 pub(super) struct Entry {
     pub id: EntryId,
+    pub name: String,
     pub key: Arc<CellKey>,
     /// The same in numbers of the table's own.
     figures: FigureBox,
@@ -140,9 +141,10 @@ impl FileState {
 }
 
 impl Entry {
-    fn of(key: CellKey, revision: Revision, fetched_at: DateTime<Utc>) -> Self {
+    fn of(name: String, key: CellKey, revision: Revision, fetched_at: DateTime<Utc>) -> Self {
         Self {
             id: EntryId(0),
+            name,
             key: Arc::new(key),
             figures: FigureBox::new(Vec::new()),
             revision,
@@ -155,8 +157,8 @@ impl Entry {
     }
 
     /// A block that was just fetched, and the file that it will be written to.
-    pub fn fetched(key: CellKey, block: &SharedBlock, path: PathBuf) -> Self {
-        let mut entry = Self::of(key, block.revision, block.fetched_at);
+    pub fn fetched(name: String, key: CellKey, block: &SharedBlock, path: PathBuf) -> Self {
+        let mut entry = Self::of(name, key, block.revision, block.fetched_at);
         entry.hold(block);
         entry.file = FileState::Queued(path);
         entry
@@ -164,7 +166,7 @@ impl Entry {
 
     /// A block that is on disk.
     pub fn stored(stored: StoredBlock) -> Self {
-        let mut entry = Self::of(stored.key, stored.revision, stored.fetched_at);
+        let mut entry = Self::of(stored.name, stored.key, stored.revision, stored.fetched_at);
         entry.file = FileState::Written { path: stored.path, bytes: stored.bytes };
         entry
     }
@@ -256,6 +258,11 @@ impl Index {
     pub fn overlapping(&self, table: &MeasurementId, key: &CellKey) -> Vec<EntryId> {
         let Some(held) = self.tables.get(table) else { return Vec::new() };
         held.meeting(&held.numbering.known_figures(key)).map(|entry| entry.id).collect()
+    }
+
+    /// All entries of a table, the oldest first.
+    pub fn of_table(&self, table: &MeasurementId) -> impl Iterator<Item = &Entry> {
+        self.tables.get(table).into_iter().flat_map(|held| held.entries.values())
     }
 
     pub fn entry(&self, table: &MeasurementId, id: EntryId) -> Option<&Entry> {

@@ -88,6 +88,19 @@ impl CellKey {
         (is_whole && !selection.is_empty()).then_some(selection)
     }
 
+    /// Whether both keys have a cell in common.
+    #[must_use]
+    pub fn meets(&self, other: &Self) -> bool {
+        let total = BTreeSet::from([MemberId::from(TOTAL_ID)]);
+        let mut dimensions = self.members.keys().chain(other.members.keys());
+        !self.periods.is_disjoint(&other.periods)
+            && !self.measures.is_disjoint(&other.measures)
+            && dimensions.all(|dimension| {
+                let held = self.members.get(dimension).unwrap_or(&total);
+                !held.is_disjoint(other.members.get(dimension).unwrap_or(&total))
+            })
+    }
+
     /// Whether a block under this key holds every cell of the other key. A dimension that a key does not name is at its total.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {

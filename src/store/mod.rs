@@ -30,6 +30,7 @@ use chrono::{DateTime, Utc};
 
 use crate::catalogue::id::MeasurementId;
 use crate::store::block::{CellBlock, Revision, SharedBlock};
+use crate::store::file::FileError;
 use crate::store::key::CellKey;
 
 /// Stores blocks.
@@ -65,6 +66,33 @@ pub trait CellStore: Send + Sync + Debug {
     /// now on, and is written to disk in the background.
     fn insert(&self, table: &MeasurementId, key: CellKey, block: CellBlock) -> StoredFigures;
 
+    /// As [`Self::insert`], under a name that another bridge gave it.
+    fn insert_named(
+        &self,
+        table: &MeasurementId,
+        name: String,
+        key: CellKey,
+        block: CellBlock,
+    ) -> StoredFigures;
+
+    /// The names of a table's blocks, the oldest first.
+    fn named(&self, table: &MeasurementId) -> Vec<NamedFigures>;
+
+    /// The block of that name.
+    async fn block(&self, table: &MeasurementId, name: &str) -> Option<StoredFigures>;
+
+    /// A block as the bytes of its file.
+    ///
+    /// # Errors
+    /// When it has no columns of a block.
+    fn encoded(&self, table: &MeasurementId, stored: &StoredFigures) -> Result<Vec<u8>, FileError>;
+
+    /// Reads such bytes.
+    ///
+    /// # Errors
+    /// When they are damaged, or of another table or origin.
+    fn decoded(&self, table: &MeasurementId, bytes: &[u8]) -> Result<(CellKey, CellBlock), FileError>;
+
     /// Removes the blocks of that revision whose cells the key covers.
     fn forget(&self, table: &MeasurementId, revision: Revision, key: &CellKey);
 
@@ -92,6 +120,16 @@ pub fn verify(folder: &Path, origin: &str) -> (usize, Vec<(PathBuf, String)>) {
 
 /// A block, and what it holds.
 pub type StoredFigures = (Arc<CellKey>, SharedBlock);
+
+/// What is known of a block without reading it.
+#[derive(Debug, Clone)]
+pub struct NamedFigures {
+    /// The same for all bridges, and for ever.
+    pub name: String,
+    pub key: Arc<CellKey>,
+    pub revision: Revision,
+    pub fetched_at: DateTime<Utc>,
+}
 
 /// What a store has of some cells.
 #[derive(Debug, Clone, Default)]

@@ -2,7 +2,7 @@
 //!
 //! Saved in one file by the disk thread; several additions in a row are one write.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,6 +12,7 @@ use crate::catalogue::measurement::Measurement;
 use crate::catalogue::revised::RevisedFigure;
 use crate::catalogue::value::Figure;
 use crate::disk;
+use crate::observe::news::{Announcements, Facts, Informed, Topic};
 use crate::observe::store_observer::StoreObserver;
 use crate::store::change::Changes;
 use crate::store::revised;
@@ -33,6 +34,7 @@ struct Inner {
     file: PathBuf,
     writer: DiskWriter,
     observer: Arc<dyn StoreObserver>,
+    announcements: Announcements,
     state: Mutex<State>,
 }
 
@@ -47,18 +49,25 @@ struct State {
 impl RevisionLog {
     /// The log in that file.
     #[must_use]
-    pub fn open(file: PathBuf, writer: DiskWriter, observer: Arc<dyn StoreObserver>) -> Self {
+    pub fn open(
+        file: PathBuf,
+        writer: DiskWriter,
+        observer: Arc<dyn StoreObserver>,
+        announcements: Announcements,
+    ) -> Self {
         let figures: Option<Vec<_>> = disk::read_or_set_aside(&file, VERSION);
         let figures = figures.into_iter().flatten().map(Arc::new).collect();
         let state = Mutex::new(State { figures, ..State::default() });
-        Self(Arc::new(Inner { file, writer, observer, state }))
+        Self(Arc::new(Inner { file, writer, observer, announcements, state }))
     }
 
     /// Logs, counts and lists figures that changed. Cells and indicators are compared apart, so a change may be noticed twice: what is
     /// listed already is left out.
     pub fn note(&self, measurement: &Measurement, changes: &Changes, seen_at: DateTime<Utc>) {
         let described = changes.figures.iter().map(|change| revised::describe(measurement, change, seen_at));
-        let known = self.add(described.collect(), seen_at);
+        let described: Vec<RevisedFigure> = described.collect();
+        let known = self.add(described.clone(), seen_at);
+        self.0.announcements.tell(Topic::Revised, || facts(&described));
         let (figures, periods) = (changes.count() - known, changes.periods.len());
         if figures > 0 {
             tracing::info!(table = %measurement.id, figures, periods, "figures were revised");
@@ -80,17 +89,18 @@ impl RevisionLog {
                 return known;
             }
             state.figures.extend(figures.into_iter().map(Arc::new));
-            let too_many = state.figures.len().saturating_sub(MOST);
-            state.figures.drain(..too_many);
             state.figures.retain(|figure| now - figure.seen_at < KEPT_FOR);
-            state.additions += 1;
-            (!std::mem::replace(&mut state.write_is_due, true), known)
+            (state.has_grown(), known)
         };
-        if write {
+        self.write_if(write);
+        known
+    }
+
+    fn write_if(&self, is_due: bool) {
+        if is_due {
             let inner = Arc::clone(&self.0);
             self.0.writer.submit(move || inner.write());
         }
-        known
     }
 
     /// The revisions, the newest first.
@@ -106,7 +116,44 @@ impl RevisionLog {
     }
 }
 
+/// Figures as facts for other bridges.
+fn facts<'a>(figures: impl IntoIterator<Item = &'a RevisedFigure>) -> Facts {
+    let fact = |figure: &RevisedFigure| Some((figure.id.clone(), serde_json::to_string(figure).ok()?));
+    figures.into_iter().filter_map(fact).collect()
+}
+
+impl Informed for RevisionLog {
+    fn facts(&self) -> Facts {
+        facts(self.0.state().figures.iter().map(AsRef::as_ref))
+    }
+
+    /// The facts of another bridge were counted there.
+    fn adopt(&self, facts: Facts) {
+        let figures = facts.into_iter().filter_map(|(_, figure)| serde_json::from_str(&figure).ok());
+        let mut figures: Vec<RevisedFigure> = figures.collect();
+        let mut state = self.0.state();
+        let known: HashSet<String> = state.figures.iter().map(|figure| figure.id.clone()).collect();
+        figures.retain(|figure| !known.contains(&figure.id));
+        if figures.is_empty() {
+            return;
+        }
+        state.figures.extend(figures.into_iter().map(Arc::new));
+        state.figures.make_contiguous().sort_by_key(|figure| figure.seen_at);
+        let write = state.has_grown();
+        drop(state);
+        self.write_if(write);
+    }
+}
+
 impl State {
+    /// Removes those that are too many. Whether a write is to be queued.
+    fn has_grown(&mut self) -> bool {
+        let too_many = self.figures.len().saturating_sub(MOST);
+        self.figures.drain(..too_many);
+        self.additions += 1;
+        !std::mem::replace(&mut self.write_is_due, true)
+    }
+
     /// Keeps the figures that differ from the newest entry of their cell.
     fn retain_unknown(&self, figures: &mut Vec<RevisedFigure>) {
         let said: HashMap<&str, Figure> =
@@ -168,11 +215,11 @@ mod tests {
     async fn revisions_outlive_a_restart_for_400_days() {
         let folder = tempfile::tempdir().unwrap();
         let (file, writer) = (folder.path().join("revisions.json"), DiskWriter::start().unwrap());
-        let log = RevisionLog::open(file.clone(), writer.clone(), observer());
+        let log = RevisionLog::open(file.clone(), writer.clone(), observer(), Announcements::default());
         log.add(vec![revised(1, "2026-01-01T00:00:00Z")], "2026-01-01T00:00:00Z".parse().unwrap());
         log.add(vec![revised(2, "2027-01-01T00:00:00Z")], "2027-01-01T00:00:00Z".parse().unwrap());
         writer.flush().await;
-        let log = RevisionLog::open(file, writer, observer());
+        let log = RevisionLog::open(file, writer, observer(), Announcements::default());
         assert_eq!(ids(&log), ["2", "1"]);
         log.add(vec![revised(3, "2027-02-06T00:00:00Z")], "2027-02-06T00:00:00Z".parse().unwrap());
         assert_eq!(ids(&log), ["3", "2"]);
@@ -183,7 +230,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (file, writer) = (folder.path().join("revisions.json"), DiskWriter::start().unwrap());
         let now = "2026-01-01T00:00:00Z".parse().unwrap();
-        let log = RevisionLog::open(file.clone(), writer.clone(), observer());
+        let log = RevisionLog::open(file.clone(), writer.clone(), observer(), Announcements::default());
         log.add(vec![revised(1, "2026-01-01T00:00:00Z")], now);
         writer.flush().await;
         let whole = fs::read_to_string(&file).unwrap();
@@ -194,7 +241,11 @@ mod tests {
         ] {
             assert_ne!(spoilt, whole);
             fs::write(&file, spoilt).unwrap();
-            assert_eq!(ids(&RevisionLog::open(file.clone(), writer.clone(), observer())).len(), 0);
+            assert_eq!(
+                ids(&RevisionLog::open(file.clone(), writer.clone(), observer(), Announcements::default()))
+                    .len(),
+                0
+            );
             assert!(!file.exists());
         }
     }
@@ -202,7 +253,12 @@ mod tests {
     #[tokio::test]
     async fn the_log_is_bounded_and_keeps_the_newest() {
         let folder = tempfile::tempdir().unwrap();
-        let log = RevisionLog::open(folder.path().join("r"), DiskWriter::start().unwrap(), observer());
+        let log = RevisionLog::open(
+            folder.path().join("r"),
+            DiskWriter::start().unwrap(),
+            observer(),
+            Announcements::default(),
+        );
         let now = "2026-01-01T00:00:00Z".parse().unwrap();
         log.add((0..MOST + 5).map(|id| revised(id, "2026-01-01T00:00:00Z")).collect(), now);
         assert_eq!(log.figures().len(), MOST);
@@ -212,7 +268,12 @@ mod tests {
     #[tokio::test]
     async fn a_change_that_is_noticed_again_is_listed_once() {
         let folder = tempfile::tempdir().unwrap();
-        let log = RevisionLog::open(folder.path().join("r"), DiskWriter::start().unwrap(), observer());
+        let log = RevisionLog::open(
+            folder.path().join("r"),
+            DiskWriter::start().unwrap(),
+            observer(),
+            Announcements::default(),
+        );
         let now = "2026-01-01T00:00:00Z".parse().unwrap();
         let at = |id: &str, after: i64| RevisedFigure {
             id: id.to_owned(),

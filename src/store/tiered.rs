@@ -9,17 +9,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use tokio::sync::Mutex as AsyncMutex;
+use uuid::Uuid;
 
 use crate::catalogue::id::MeasurementId;
 use crate::observe::request;
 use crate::observe::store_observer::StoreObserver;
 use crate::store::block::{CellBlock, Revision, SharedBlock};
 use crate::store::disk::{self, CellFolder};
+use crate::store::file::FileError;
 use crate::store::index::{Entry, EntryId, FileState, Index, SharedIndex};
 use crate::store::key::CellKey;
 use crate::store::made_files::MadeFiles;
 use crate::store::writer::DiskWriter;
-use crate::store::{CellStore, StoreSize, StoredCells, StoredFigures};
+use crate::store::{CellStore, NamedFigures, StoreSize, StoredCells, StoredFigures};
 
 /// Stores blocks in memory and on disk.
 #[derive(Debug)]
@@ -185,9 +187,19 @@ impl CellStore for TieredStore {
     }
 
     fn insert(&self, table: &MeasurementId, key: CellKey, block: CellBlock) -> StoredFigures {
+        self.insert_named(table, Uuid::new_v4().simple().to_string(), key, block)
+    }
+
+    fn insert_named(
+        &self,
+        table: &MeasurementId,
+        name: String,
+        key: CellKey,
+        block: CellBlock,
+    ) -> StoredFigures {
         let block = Arc::new(block);
-        let path = self.shared.folder.new_path(table);
-        let entry = Entry::fetched(key, &block, path.clone());
+        let path = self.shared.folder.path(table, &name);
+        let entry = Entry::fetched(name, key, &block, path.clone());
         let key = Arc::clone(&entry.key);
         let (id, gone) = {
             let mut index = self.shared.index();
@@ -198,6 +210,29 @@ impl CellStore for TieredStore {
         self.write(table, Arc::clone(&key), id, path, &block);
         self.remove(gone);
         (key, block)
+    }
+
+    fn named(&self, table: &MeasurementId) -> Vec<NamedFigures> {
+        let named = |entry: &Entry| NamedFigures {
+            name: entry.name.clone(),
+            key: Arc::clone(&entry.key),
+            revision: entry.revision,
+            fetched_at: entry.fetched_at,
+        };
+        self.shared.index().of_table(table).map(named).collect()
+    }
+
+    async fn block(&self, table: &MeasurementId, name: &str) -> Option<StoredFigures> {
+        let id = self.shared.index().of_table(table).find(|entry| entry.name == name)?.id;
+        self.blocks(table, &[id]).await.pop()
+    }
+
+    fn encoded(&self, table: &MeasurementId, (key, block): &StoredFigures) -> Result<Vec<u8>, FileError> {
+        self.shared.folder.encode(table, key, block)
+    }
+
+    fn decoded(&self, table: &MeasurementId, bytes: &[u8]) -> Result<(CellKey, CellBlock), FileError> {
+        self.shared.folder.decode(table, bytes)
     }
 
     fn forget(&self, table: &MeasurementId, revision: Revision, key: &CellKey) {

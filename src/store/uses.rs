@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Europe::Copenhagen;
 use serde::{Deserialize, Serialize};
 
 use crate::budget::client::Client;
@@ -16,6 +17,7 @@ use crate::catalogue::id::MeasurementId;
 use crate::catalogue::measurement::Measurement;
 use crate::clock::Clock;
 use crate::disk;
+use crate::observe::news::{Announcements, Facts, Informed, Topic};
 use crate::plan::chunk::Chunk;
 use crate::store::key::CellKey;
 use crate::store::writer::DiskWriter;
@@ -42,6 +44,7 @@ struct Inner {
     file: PathBuf,
     writer: DiskWriter,
     clock: Clock,
+    announcements: Announcements,
     state: Mutex<State>,
 }
 
@@ -93,10 +96,11 @@ struct SavedUse {
 impl UseLog {
     /// The log in that file.
     #[must_use]
-    pub fn open(file: PathBuf, writer: DiskWriter, clock: Clock) -> Self {
+    pub fn open(file: PathBuf, writer: DiskWriter, clock: Clock, announcements: Announcements) -> Self {
         let kept: Option<Vec<SavedUse>> = disk::read_or_set_aside(&file, VERSION);
         let uses = kept.into_iter().flatten().map(|kept| ((kept.table, kept.key), kept.tally)).collect();
-        Self(Arc::new(Inner { file, writer, clock, state: Mutex::new(State { uses, ..State::default() }) }))
+        let state = Mutex::new(State { uses, ..State::default() });
+        Self(Arc::new(Inner { file, writer, clock, announcements, state }))
     }
 
     /// Counts a client's use of a chunk's cells.
@@ -118,6 +122,7 @@ impl UseLog {
         let (count, times) = state.uses.get(&key).map_or((0.0, 0), |tally| (tally.at(now), tally.times));
         let tally =
             Tally { times: times.saturating_add(1), count: count + 1.0, last_used_at: now, reaches_newest };
+        self.0.announcements.tell(Topic::Uses, || fact(&key, tally, Some(client)).into_iter().collect());
         state.uses.insert(key, tally);
         state.is_changed = true;
         if state.uses.len() > MOST {
@@ -165,6 +170,55 @@ impl Inner {
         let uses: Vec<SavedUse> = self.state().uses.iter().map(kept).collect();
         if let Err(error) = disk::keep(&self.file, VERSION, &uses) {
             tracing::warn!(file = %self.file.display(), %error, "what is used most could not be written down");
+        }
+    }
+}
+
+/// What another bridge counted.
+#[derive(Serialize, Deserialize)]
+struct ToldUse {
+    tally: Tally,
+    /// Who used it last: counted once a day, on whichever bridge.
+    client: Option<Client>,
+}
+
+/// A use as a fact for other bridges.
+fn fact(
+    (table, key): &(MeasurementId, CellKey),
+    tally: Tally,
+    client: Option<Client>,
+) -> Option<(String, String)> {
+    let name = serde_json::to_string(&(table, key)).ok()?;
+    Some((name, serde_json::to_string(&ToldUse { tally, client }).ok()?))
+}
+
+impl Informed for UseLog {
+    fn facts(&self) -> Facts {
+        self.0.state().uses.iter().filter_map(|(key, tally)| fact(key, *tally, None)).collect()
+    }
+
+    /// Of two bridges' counts for a key the later one contains the earlier one, because each is told to the other.
+    fn adopt(&self, facts: Facts) {
+        let (now, day) = (self.0.clock.now(), self.0.clock.copenhagen().date_naive());
+        let mut state = self.0.state();
+        for (key, told) in facts {
+            let read = (serde_json::from_str(&key), serde_json::from_str(&told));
+            let (Ok(key), Ok(ToldUse { tally, client })) = read else { continue };
+            if let Some(client) =
+                client.filter(|_| tally.last_used_at.with_timezone(&Copenhagen).date_naive() == day)
+            {
+                // Counted there.
+                let _ = state.today.is_first(day, client, &key);
+            }
+            let is_later =
+                |known: &Tally| (known.times, known.last_used_at) < (tally.times, tally.last_used_at);
+            if state.uses.get(&key).is_none_or(is_later) {
+                state.uses.insert(key, tally);
+                state.is_changed = true;
+            }
+        }
+        if state.uses.len() > MOST {
+            state.forget_least_used(now);
         }
     }
 }
@@ -226,7 +280,12 @@ mod tests {
     const DAY: Duration = Duration::from_secs(24 * 3600);
 
     fn log(folder: &tempfile::TempDir, clock: &Clock) -> UseLog {
-        UseLog::open(folder.path().join("uses.json"), DiskWriter::start().unwrap(), clock.clone())
+        UseLog::open(
+            folder.path().join("uses.json"),
+            DiskWriter::start().unwrap(),
+            clock.clone(),
+            Announcements::default(),
+        )
     }
 
     fn clock() -> Clock {
@@ -273,7 +332,12 @@ mod tests {
         first.save();
         first.0.writer.flush().await;
         assert_eq!(counts(&log(&folder, &clock), 1.0), counts(&first, 1.0));
-        let refused = UseLog::open("/dev/null/uses.json".into(), DiskWriter::start().unwrap(), clock.clone());
+        let refused = UseLog::open(
+            "/dev/null/uses.json".into(),
+            DiskWriter::start().unwrap(),
+            clock.clone(),
+            Announcements::default(),
+        );
         used(&refused, 1);
         refused.save();
         refused.0.writer.flush().await;

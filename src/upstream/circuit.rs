@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 
 use crate::catalogue::id::MeasurementId;
 use crate::clock::Clock;
+use crate::observe::news::{Announcements, Facts, Informed, Topic};
 
 /// How many failures in a row open the circuit.
 const FAILURES: u32 = 5;
@@ -36,8 +37,8 @@ pub struct CallPermits {
 impl Circuits {
     /// Closed circuits: all calls are permitted.
     #[must_use]
-    pub fn new(clock: Clock) -> Self {
-        Self { common: Circuit::new(clock), tables: Mutex::default() }
+    pub fn new(clock: Clock, announcements: Announcements) -> Self {
+        Self { common: Circuit::new(String::new(), clock, announcements), tables: Mutex::default() }
     }
 
     /// Whether calls are held back whatever their table.
@@ -60,7 +61,27 @@ impl Circuits {
 
     fn of_table(&self, table: &MeasurementId) -> Circuit {
         let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
-        tables.entry(table.clone()).or_insert_with(|| Circuit::new(self.common.clock.clone())).clone()
+        let circuit = || {
+            let (clock, announcements) = (self.common.clock.clone(), self.common.announcements.clone());
+            Circuit::new(table.to_string(), clock, announcements)
+        };
+        tables.entry(table.clone()).or_insert_with(circuit).clone()
+    }
+}
+
+/// Circuits that other bridges have opened or closed.
+impl Informed for Circuits {
+    fn facts(&self) -> Facts {
+        Facts::new()
+    }
+
+    fn adopt(&self, facts: Facts) {
+        for (name, milliseconds) in facts {
+            let table = MeasurementId::from(name.as_str());
+            let circuit = if name.is_empty() { self.common.clone() } else { self.of_table(&table) };
+            let pause = milliseconds.parse().map_or(FIRST_PAUSE, Duration::from_millis).min(LONGEST_PAUSE);
+            circuit.adopt(pause);
+        }
     }
 }
 
@@ -94,7 +115,10 @@ impl CallPermits {
 /// One circuit breaker. Cheap to clone; clones share its state.
 #[derive(Debug, Clone)]
 struct Circuit {
+    /// Its table; empty for the common one.
+    name: String,
     clock: Clock,
+    announcements: Announcements,
     state: Arc<Mutex<State>>,
 }
 
@@ -122,8 +146,19 @@ struct CallPermit {
 
 impl Circuit {
     /// A closed circuit: all calls are permitted.
-    fn new(clock: Clock) -> Self {
-        Self { clock, state: Arc::default() }
+    fn new(name: String, clock: Clock, announcements: Announcements) -> Self {
+        Self { name, clock, announcements, state: Arc::default() }
+    }
+
+    /// Opens for that long as another bridge has; closes where the pause is none.
+    fn adopt(&self, pause: Duration) {
+        let open = Open { since: self.clock.now(), pause, probing: false };
+        *self.state() = State { open: (!pause.is_zero()).then_some(open), ..State::default() };
+    }
+
+    /// Tells other bridges that it opened for so long, or has closed.
+    fn announce(&self, pause: Duration) {
+        self.announcements.tell(Topic::Circuits, || vec![(self.name.clone(), pause.as_millis().to_string())]);
     }
 
     /// Whether the circuit is open, so that only probes are permitted.
@@ -170,7 +205,10 @@ impl CallPermit {
         let mut state = self.circuit.state();
         // Only the probe closes an open circuit; a late answer to an earlier call does not show that the upstream works now.
         if self.is_probe || state.open.is_none() {
-            *state = State::default();
+            let has_closed = std::mem::take(&mut *state).open.is_some();
+            if has_closed {
+                self.circuit.announce(Duration::ZERO);
+            }
         }
     }
 
@@ -198,6 +236,7 @@ impl CallPermit {
             _ => return,
         };
         state.open = Some(Open { since: self.circuit.clock.now(), pause, probing: false });
+        self.circuit.announce(pause);
     }
 }
 
@@ -217,7 +256,7 @@ mod tests {
 
     fn circuit() -> (Clock, Circuit) {
         let clock = Clock::fixed("2026-09-01T08:00:00Z".parse().unwrap());
-        (clock.clone(), Circuit::new(clock))
+        (clock.clone(), Circuit::new(String::new(), clock, Announcements::default()))
     }
 
     fn fail(circuit: &Circuit, times: u32) {
@@ -306,7 +345,7 @@ mod tests {
     #[test]
     fn a_table_that_always_fails_holds_back_itself_and_no_other() {
         let clock = Clock::fixed("2026-09-01T08:00:00Z".parse().unwrap());
-        let circuits = Circuits::new(clock.clone());
+        let circuits = Circuits::new(clock.clone(), Announcements::default());
         let (broken, also_broken, healthy) = ("y1".into(), "y2".into(), "y3".into());
         for table in [&broken, &also_broken] {
             (0..5).for_each(|_| circuits.admit(Some(table)).unwrap().failed(false));
@@ -322,13 +361,13 @@ mod tests {
     #[test]
     fn failures_of_several_tables_or_of_the_whole_open_the_common_circuit() {
         let clock = Clock::fixed("2026-09-01T08:00:00Z".parse().unwrap());
-        let circuits = Circuits::new(clock.clone());
+        let circuits = Circuits::new(clock.clone(), Announcements::default());
         for (table, times) in [("y1", 2), ("y2", 2), ("y3", 1)] {
             assert!(!circuits.is_open());
             (0..times).for_each(|_| circuits.admit(Some(&table.into())).unwrap().failed(false));
         }
         assert!(circuits.is_open() && circuits.admit(Some(&"y4".into())).is_err());
-        let circuits = Circuits::new(clock);
+        let circuits = Circuits::new(clock, Announcements::default());
         (0..5).for_each(|_| circuits.admit(Some(&"y1".into())).unwrap().failed(true));
         assert!(circuits.is_open());
     }

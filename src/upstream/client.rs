@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use reqwest::header::AUTHORIZATION;
 use reqwest::{Client, RequestBuilder, Response, Url, redirect};
 
@@ -17,6 +18,7 @@ use crate::budget::upstream::Requester;
 use crate::catalogue::id::MeasurementId;
 use crate::clock::Clock;
 use crate::error::{excerpt, innermost};
+use crate::observe::news::Announcements;
 use crate::observe::upstream_observer::{CallOutcome, Endpoint, FailedCall, UpstreamCall, UpstreamObserver};
 use crate::settings::is_loopback;
 use crate::settings::key::{ApiKey, InvalidKey, KeyFileError};
@@ -31,6 +33,7 @@ use crate::upstream::opening::{self, Closed};
 use crate::upstream::queue::CallQueue;
 use crate::upstream::request::{DataRequest, metadata_path};
 use crate::upstream::retry::{FailedAttempt, Retry, Urgency};
+use crate::upstream::slots::CallSlots;
 use crate::upstream::verdict::{self, Refusal};
 use crate::upstream::wire::{OneTable, Subjects, Table, Tables};
 
@@ -45,6 +48,13 @@ pub trait Upstream: Send + Sync + fmt::Debug {
     async fn subjects(&self) -> Result<Subjects, UpstreamError>;
     /// Every table with its dates.
     async fn tables(&self) -> Result<Tables, UpstreamError>;
+    /// Every table with its dates, as this or another bridge read it since then; the time is that of a reading of another.
+    async fn tables_since(
+        &self,
+        _since: DateTime<Utc>,
+    ) -> Result<(Option<DateTime<Utc>>, Tables), UpstreamError> {
+        Ok((None, self.tables().await?))
+    }
     /// One table's measures, periods and dimensions.
     async fn table(&self, table: &MeasurementId, urgency: Urgency) -> Result<Table, UpstreamError>;
     /// Figures of one table, for the service itself.
@@ -79,6 +89,10 @@ pub struct ClientOptions {
     pub retry: Retry,
     pub clock: Clock,
     pub observer: Arc<dyn UpstreamObserver>,
+    /// What other bridges leave of the calls at the same time.
+    pub slots: Arc<dyn CallSlots>,
+    /// Tells other bridges of calls that are held back.
+    pub announcements: Announcements,
 }
 
 /// Why a client cannot be created.
@@ -103,9 +117,10 @@ pub struct HttpUpstream {
     queue: CallQueue,
     closed_hour: bool,
     retry: Retry,
-    circuits: Circuits,
+    circuits: Arc<Circuits>,
     clock: Clock,
     observer: Arc<dyn UpstreamObserver>,
+    slots: Arc<dyn CallSlots>,
 }
 
 /// One call, which may need several tries.
@@ -238,10 +253,17 @@ impl HttpUpstream {
             queue: CallQueue::new(options.concurrency.max(1)),
             closed_hour: options.closed_hour,
             retry: options.retry,
-            circuits: Circuits::new(options.clock.clone()),
+            circuits: Arc::new(Circuits::new(options.clock.clone(), options.announcements)),
             clock: options.clock,
             observer: options.observer,
+            slots: options.slots,
         })
+    }
+
+    /// The circuits, for what other bridges tell of theirs.
+    #[must_use]
+    pub fn circuits(&self) -> Arc<Circuits> {
+        Arc::clone(&self.circuits)
     }
 
     /// Reads the file of the key again.
@@ -302,6 +324,7 @@ impl HttpUpstream {
 
     async fn one_try(&self, call: &Call<'_>) -> Result<Answer, FailedTry> {
         let _permit = self.queue.permit(call.turn_of(), call.caller.remaining_cells).await;
+        let _slot = self.slots.slot(self.timeout).await;
         call.caller.start_call().await;
         self.is_open().map_err(|closed| Failure::Closed { opens_at: closed.opens_at })?;
         let permits =

@@ -14,6 +14,7 @@ pub mod queue;
 pub mod read;
 pub mod request;
 pub mod retry;
+pub mod slots;
 pub mod wire;
 
 mod distinct;

@@ -1,6 +1,7 @@
 //! Which reasons keep the service from its work or a part of it at present. Nothing is asked of the upstream for it.
 
 use crate::observe::readiness::Reason;
+use crate::peers::link::Standing;
 use crate::upstream::error::Failure;
 use crate::web::state::AppState;
 
@@ -19,6 +20,7 @@ fn holds(reason: Reason, state: &AppState) -> bool {
         Reason::DiskNotWritable => state.store.problem().is_some() || !state.catalogue.is_saved(),
         Reason::NamesNotSaved => !state.feeds.names_are_saved(),
         Reason::SettingsNotRead => !state.metrics.configuration_is_current(),
+        Reason::PeersAway => state.peers.as_ref().is_some_and(|peers| peers.standing() == Standing::Alone),
         Reason::TaskPanicked => !state.tasks.panicked().is_empty(),
     }
 }

@@ -4,6 +4,7 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::observe::metrics::EXPOSITION_TYPE;
+use crate::peers::Peers;
 use crate::web::compress::Coding;
 use crate::web::respond::joined;
 use crate::web::state::AppState;
@@ -14,6 +15,9 @@ pub async fn process(state: web::Data<AppState>) -> HttpResponse {
     state.metrics.cache_size(size.blocks, size.bytes);
     state.metrics.disk_size(size.disk_blocks, size.on_disk());
     state.metrics.budgets(&state.budgets);
+    if let Some(peers) = state.peers.as_ref().map(Peers::report) {
+        state.metrics.peers(peers.alive, peers.expected, peers.told, peers.taken_over);
+    }
     state.metrics.work(state.workers.statistics());
     HttpResponse::Ok().insert_header((header::CONTENT_TYPE, EXPOSITION_TYPE)).body(state.metrics.render())
 }

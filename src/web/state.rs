@@ -14,6 +14,7 @@ use crate::indicators::collector::Collector;
 use crate::observe::metrics::Metrics;
 use crate::observe::reports::FailureReports;
 use crate::observe::traces::Traces;
+use crate::peers::Peers;
 use crate::refresh::read_ahead::ReadAhead;
 use crate::refresh::readable::Readable;
 use crate::refresh::sync::keeper::CatalogueKeeper;
@@ -58,6 +59,8 @@ pub struct AppState {
     /// Whose request is answered.
     pub reader: Reader,
     pub connections: Arc<Connections>,
+    /// The other bridges, where a Redis is shared with any.
+    pub peers: Option<Peers>,
     /// Budgets that metrics show.
     pub budgets: Vec<Arc<dyn Budget>>,
 }

@@ -30,6 +30,7 @@ pub async fn page(request: HttpRequest, state: web::Data<AppState>) -> HttpRespo
         store_problem: state.store.problem().filter(|_| reads_all),
         stored,
         ahead: state.ahead.progress(),
+        peers: state.peers.as_ref().map(|peers| peers.report().shown(reads_all)),
         indicators: Arc::new(indicators),
         failed,
     };

@@ -12,7 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["fetch"],
     &["answer", "indicators"],
     &["refresh"],
-    &["pages"],
+    &["pages", "peers"],
     &["web"],
     &["service"],
     &["run"],

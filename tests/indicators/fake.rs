@@ -23,6 +23,7 @@ use jobindsats_bridge::indicators::collector::Collector;
 use jobindsats_bridge::indicators::definition::Definitions;
 use jobindsats_bridge::indicators::source::{FigureSource, SourceError};
 use jobindsats_bridge::observe::metrics::Metrics;
+use jobindsats_bridge::observe::news::Announcements;
 use jobindsats_bridge::observe::upstream_observer::FailureReason;
 use jobindsats_bridge::plan::selection::{Members, Selection};
 use jobindsats_bridge::store::block::{CellBlock, PERIOD_COLUMN, Revision, SharedBlock};
@@ -312,7 +313,12 @@ pub fn start_with_log(
 ) -> (Collector, RevisionLog) {
     let file = folder.join("simulator").join("indicators.json");
     let metrics = Arc::new(Metrics::new("0", "0").unwrap());
-    let log = RevisionLog::open(folder.join("revisions.json"), DiskWriter::start().unwrap(), metrics);
+    let log = RevisionLog::open(
+        folder.join("revisions.json"),
+        DiskWriter::start().unwrap(),
+        metrics,
+        Announcements::default(),
+    );
     let (source, definitions) = (Arc::new(source.clone()), definitions(all));
     (Collector::start(source, clock.clone(), "simulator", &definitions, file, log.clone()), log)
 }

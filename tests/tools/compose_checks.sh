@@ -24,7 +24,8 @@ config() {
 base="-f docker-compose.yml"
 key="-f docker-compose.key.yml"
 tls="-f docker-compose.tls.yml"
-for set in "$base" "$base $key" "$base $tls" "$base $key $tls"; do
+scale="-f docker-compose.scale.yml"
+for set in "$base" "$base $key" "$base $tls" "$base $key $tls" "$base $scale"; do
     # shellcheck disable=SC2086
     config $set config -q || fail "docker-compose refuses $set"
     # shellcheck disable=SC2086
@@ -39,7 +40,7 @@ hadolint Dockerfile || fail "hadolint"
 yamllint --strict -d '{extends: relaxed, rules: {line-length: {max: 160}}}' docker-compose*.yml grafana || fail "yamllint"
 
 mkdir "$work/context"
-sed -n 's/^!//p' .dockerignore | while read -r path; do cp -r "$path" "$work/context/"; done
+sed -n 's/^!//p' .dockerignore | while read -r path; do cp -r --parents "$path" "$work/context/"; done
 for path in $(sed -n 's/^COPY \([^-].*\) [^ ]*$/\1/p' Dockerfile); do
     [ -e "$work/context/$path" ] || fail "$path is copied into the image, but .dockerignore holds it back"
 done
@@ -59,4 +60,7 @@ sed -e "s,/run/secrets/tls_certificate,$work/tls.crt,; s,/run/secrets/tls_key,$w
     -e 's/bridge:8080/127.0.0.1:8080/; s/grafana:3000/127.0.0.1:3000/' deploy/tls.conf >"$work/tls.conf"
 printf 'pid %s/nginx.pid; error_log stderr; events {} http { access_log off; include %s/tls.conf; }\n' "$work" "$work" >"$work/nginx.conf"
 nginx -q -t -c "$work/nginx.conf" || fail "nginx refuses deploy/tls.conf"
+sed -e 's/bridge-2:8080/127.0.0.1:8082/; s/bridge:8080/127.0.0.1:8081/' deploy/scale.conf >"$work/scale.conf"
+printf 'pid %s/nginx.pid; error_log stderr; events {} http { access_log off; include %s/scale.conf; }\n' "$work" "$work" >"$work/nginx.conf"
+nginx -q -t -c "$work/nginx.conf" || fail "nginx refuses deploy/scale.conf"
 echo "compose files, Dockerfile and what the image is built from are as they should be"

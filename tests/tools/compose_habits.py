@@ -36,7 +36,7 @@ def check_service(name, service):
 
 def check_ports(services):
     published = {name: service["ports"] for name, service in services.items() if service.get("ports")}
-    in_front = {"tls"} & set(services)
+    in_front = {"tls"} & set(services) or ({"balance", "grafana"} if "balance" in services else set())
     for name, ports in published.items():
         assert name in (in_front or {"bridge", "grafana"}), f"{name} is published"
         loopback = all(port.get("host_ip") == "127.0.0.1" for port in ports)

@@ -265,6 +265,11 @@ def alert_logic(rules):
         [series(f"{bridge}budget_used", "0x9 95x60", **up, **calls), series(f"{bridge}budget_limit", "100x70", **up, **calls)],
         ("12m", []), ("20m", [calls]),
     )
+    yield case(
+        "jobindsats_broer_adskilt",
+        [series(f"{bridge}peers_expected", "2x70", **up), series(f"{bridge}peers_alive", "2x9 1x60", **up)],
+        ("12m", []), ("20m", [{}]),
+    )
     assert not by_uid, f"no test of {', '.join(by_uid)}"
 
 

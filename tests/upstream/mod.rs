@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use jobindsats_bridge::catalogue::id::{HierarchyId, MeasurementId, PeriodId, PeriodTypeId};
 use jobindsats_bridge::clock::Clock;
+use jobindsats_bridge::observe::news::Announcements;
 use jobindsats_bridge::observe::upstream_observer::{UpstreamCall, UpstreamObserver};
 use jobindsats_bridge::settings::key::ApiKey;
 use jobindsats_bridge::upstream::client::{ClientOptions, HttpUpstream};
@@ -17,6 +18,7 @@ use jobindsats_bridge::upstream::request::{
     DataRequest, HierarchySelection, MeasureSelection, NonEmpty, PeriodSelection,
 };
 use jobindsats_bridge::upstream::retry::Retry;
+use jobindsats_bridge::upstream::slots::NoOthers;
 
 use crate::support::canned::CannedServer;
 
@@ -50,6 +52,8 @@ pub fn options(server: &CannedServer) -> ClientOptions {
         retry: Retry { pauses: vec![Duration::from_millis(5); 3], jitter: 0.0 },
         clock: Clock::fixed("2026-09-01T10:00:00Z".parse().unwrap()),
         observer: Arc::new(Calls::default()),
+        slots: Arc::new(NoOthers),
+        announcements: Announcements::default(),
     }
 }
 

@@ -7,6 +7,7 @@ use jobindsats_bridge::catalogue::dimension::Dimension;
 use jobindsats_bridge::catalogue::id::{HierarchyId, PeriodTypeId};
 use jobindsats_bridge::catalogue::measurement::Measurement;
 use jobindsats_bridge::clock::Clock;
+use jobindsats_bridge::observe::news::Announcements;
 use jobindsats_bridge::observe::reports::FailureReports;
 use jobindsats_bridge::refresh::sync::files::CatalogueFiles;
 use jobindsats_bridge::refresh::sync::keeper::{CatalogueKeeper, SyncScope};
@@ -19,6 +20,7 @@ use jobindsats_bridge::upstream::request::{
     DataRequest, HierarchySelection, MeasureSelection, NonEmpty, PeriodSelection,
 };
 use jobindsats_bridge::upstream::retry::Retry;
+use jobindsats_bridge::upstream::slots::NoOthers;
 
 async fn pair() -> (Simulator, Arc<HttpUpstream>) {
     let simulator =
@@ -33,6 +35,8 @@ async fn pair() -> (Simulator, Arc<HttpUpstream>) {
         retry: Retry { pauses: vec![Duration::from_millis(5); 3], jitter: 0.0 },
         clock: Clock::default(),
         observer: Arc::new(FailureReports::default()),
+        slots: Arc::new(NoOthers),
+        announcements: Announcements::default(),
     };
     let upstream = HttpUpstream::new(options).unwrap();
     (simulator, Arc::new(upstream))

@@ -157,7 +157,8 @@ impl Block {
         let sets = |line: &&String| line.starts_with("proxy_set_header ") || line.starts_with("header_up ");
         let own: Vec<String> = self.lines.iter().filter(sets).cloned().collect();
         let headers = if own.is_empty() { around } else { &own };
-        let passes = |line: &String| line.starts_with("proxy_pass http://") && line.contains(":8080");
+        let to_bridges = |line: &String| [":8080", "http://bridges"].iter().any(|to| line.contains(to));
+        let passes = |line: &String| line.starts_with("proxy_pass http://") && to_bridges(line);
         if self.lines.iter().any(passes) || self.name.starts_with("reverse_proxy ") {
             found.push((self.name.clone(), headers.to_vec()));
         }

@@ -26,6 +26,7 @@ use crate::upstream::client::Upstream;
 use crate::upstream::error::{Failure, UpstreamError};
 use crate::upstream::read::{self, ReadError};
 use crate::upstream::retry::Urgency;
+use crate::upstream::wire::{Subjects, Table, Tables};
 
 /// After a failure the list, or the metadata of a known table, is not requested again for so long; meanwhile callers get the same failure,
 /// or the metadata from before.
@@ -177,7 +178,10 @@ impl CatalogueKeeper {
         let _one_at_a_time = self.list.lock().await;
         match self.current_if_fresh() {
             Some(current) => Ok(current),
-            None => self.read_list_unless_failing().await.map(|()| self.current()),
+            None => {
+                let since = self.clock.now() - freshness::LOOK_UP_PAUSE;
+                self.read_list_unless_failing(Some(since)).await.map(|()| self.current())
+            }
         }
     }
 
@@ -198,17 +202,18 @@ impl CatalogueKeeper {
         if self.look_ups.load(Ordering::Acquire) > begun && self.list_failure().is_none() {
             return Ok(());
         }
-        self.read_list_unless_failing().await
+        self.read_list_unless_failing(None).await
     }
 
-    async fn read_list_unless_failing(&self) -> Result<(), CatalogueError> {
+    /// Reads the list of tables; one that another bridge read since then is good enough, if a time is named.
+    async fn read_list_unless_failing(&self, since: Option<DateTime<Utc>>) -> Result<(), CatalogueError> {
         let now = self.clock.now();
         match self.list_failure() {
             Some((at, error)) if error.is_of_a_call() && is_within(FAILURE_PAUSE, at, now) => {
                 tracing::debug!("catalogue: the list failed at {at} and is left alone");
                 Err(error)
             }
-            _ => self.read_list(now).await,
+            _ => self.read_list(now, since).await,
         }
     }
 
@@ -220,11 +225,23 @@ impl CatalogueKeeper {
     ///
     /// # Errors
     /// If the list cannot be read; the catalogue stays as it was.
+    #[cfg(feature = "insides")]
     pub async fn refresh_list(&self) -> Result<(), CatalogueError> {
+        self.refresh_list_since(None).await
+    }
+
+    /// The same, where a list that was read since then is good enough, if a time is named.
+    ///
+    /// # Errors
+    /// As [`Self::sync`].
+    pub async fn refresh_list_since(&self, since: Option<DateTime<Utc>>) -> Result<(), CatalogueError> {
         let _one_at_a_time = self.list.lock().await;
         let now = self.clock.now();
         self.read_menu(now).await;
-        self.read_list(now).await
+        match since.filter(|since| self.current().read_at.is_some_and(|read_at| read_at > *since)) {
+            Some(_) => Ok(()),
+            None => self.read_list(now, since).await,
+        }
     }
 
     /// A table's metadata, read again if the table was updated since it was read.
@@ -296,9 +313,19 @@ impl CatalogueKeeper {
         &self,
         scope: SyncScope,
         concurrency: usize,
-        mut progress: impl FnMut(SyncProgress<'_>),
+        mut progress: impl FnMut(SyncProgress<'_>) + Send,
     ) -> Result<SyncReport, CatalogueError> {
-        self.refresh_list().await?;
+        self.refresh_list_since(None).await?;
+        Ok(self.read_tables(scope, concurrency, &mut progress).await)
+    }
+
+    /// Reads tables, `concurrency` at a time, and reports each.
+    pub async fn read_tables(
+        &self,
+        scope: SyncScope,
+        concurrency: usize,
+        progress: &mut (dyn FnMut(SyncProgress<'_>) + Send),
+    ) -> SyncReport {
         let due: Vec<_> = self
             .current()
             .heads
@@ -309,7 +336,12 @@ impl CatalogueKeeper {
         let total = due.len();
         let mut results = stream::iter(due)
             .map(async |id| {
-                let result = self.reread(&id, Urgency::Background).await.map(|_| ());
+                // Meanwhile somebody else may have read it.
+                let is_wanted = scope == SyncScope::All || self.is_due(&id);
+                let result = match is_wanted {
+                    true => self.reread(&id, Urgency::Background).await.map(|_| ()),
+                    false => Ok(()),
+                };
                 (id, result)
             })
             .buffer_unordered(concurrency.max(1));
@@ -329,7 +361,7 @@ impl CatalogueKeeper {
                 }
             }
         }
-        Ok(report)
+        report
     }
 
     /// The catalogue from the saved answers. The file of a table that is no longer listed is ignored and left on disk.
@@ -356,30 +388,68 @@ impl CatalogueKeeper {
         let measurement = read::measurement(id, &kept.answer, &self.hints)
             .inspect_err(|error| tracing::warn!(table = %id, "kept catalogue: going on without: {error}"))
             .ok()?;
-        self.slot(id).set(|known| {
-            known.read_at = Some(kept.read_at);
-            known.update_latest = kept.update_latest;
-        });
+        self.slot(id).was_read(kept.read_at, kept.update_latest);
         Some(Arc::new(measurement))
     }
 
-    async fn read_list(&self, now: DateTime<Utc>) -> Result<(), CatalogueError> {
-        let read = self.read_list_now(now).await;
+    async fn read_list(
+        &self,
+        now: DateTime<Utc>,
+        since: Option<DateTime<Utc>>,
+    ) -> Result<(), CatalogueError> {
+        let read = self.read_list_now(now, since).await;
         let failure = read.as_ref().err().map(|error| (now, error.clone()));
         *self.list_failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
         read
     }
 
-    async fn read_list_now(&self, now: DateTime<Utc>) -> Result<(), CatalogueError> {
+    async fn read_list_now(
+        &self,
+        now: DateTime<Utc>,
+        since: Option<DateTime<Utc>>,
+    ) -> Result<(), CatalogueError> {
         self.look_ups.fetch_add(1, Ordering::AcqRel);
-        let tables = self.upstream.tables().await?;
+        let (read_at, tables) = match since {
+            Some(since) => self.upstream.tables_since(since).await?,
+            None => (None, self.upstream.tables().await?),
+        };
+        self.use_list(read_at.unwrap_or(now), tables).await
+    }
+
+    /// Takes over a list of tables that another bridge read at that time; `None` if it is the one that is known.
+    ///
+    /// # Errors
+    /// If it cannot be used; the catalogue stays as it was.
+    pub async fn adopt_list(
+        &self,
+        read_at: DateTime<Utc>,
+        tables: Option<Tables>,
+    ) -> Result<(), CatalogueError> {
+        let read_at = read_at.min(self.clock.now());
+        if self.current().read_at.is_some_and(|known| known > read_at) {
+            return Ok(());
+        }
+        match tables {
+            Some(tables) => self.use_list(read_at, tables).await,
+            None => {
+                self.list_is_unchanged(read_at);
+                Ok(())
+            }
+        }
+    }
+
+    fn list_is_unchanged(&self, read_at: DateTime<Utc>) {
+        // Watchers are not notified and nothing is saved where nothing changed.
+        self.current.send_if_modified(|catalogue| {
+            Arc::make_mut(catalogue).read_at = Some(read_at);
+            false
+        });
+    }
+
+    async fn use_list(&self, now: DateTime<Utc>, tables: Tables) -> Result<(), CatalogueError> {
         let heads = read::heads(&tables, &self.hints)?;
         if self.current().heads == heads {
-            // Watchers are not notified and nothing is saved where nothing changed.
-            self.current.send_if_modified(|catalogue| {
-                Arc::make_mut(catalogue).read_at = Some(now);
-                false
-            });
+            self.list_is_unchanged(now);
             return Ok(());
         }
         self.swap(|catalogue| {
@@ -398,6 +468,28 @@ impl CatalogueKeeper {
             Ok(subjects) => subjects,
             Err(error) => return tracing::warn!("catalogue: the menu stays as it was: {error}"),
         };
+        self.use_menu(now, subjects).await;
+    }
+
+    /// The tables whose metadata is known, with when it was read.
+    #[must_use]
+    pub fn known_tables(&self) -> Vec<(MeasurementId, DateTime<Utc>)> {
+        let known = |id: &MeasurementId| Some((id.clone(), self.slot(id).known().read_at?));
+        self.current().measurements.keys().filter_map(known).collect()
+    }
+
+    /// A table's metadata as it was saved, for other bridges.
+    #[must_use]
+    pub fn saved_table(&self, id: &MeasurementId) -> Option<SavedAnswer<Table>> {
+        self.store.table(id)
+    }
+
+    /// Takes over a menu that another bridge read.
+    pub async fn adopt_menu(&self, read_at: DateTime<Utc>, subjects: Subjects) {
+        self.use_menu(read_at.min(self.clock.now()), subjects).await;
+    }
+
+    async fn use_menu(&self, now: DateTime<Utc>, subjects: Subjects) {
         let menu = read::subjects(&subjects);
         if menu.is_empty() {
             return tracing::warn!("catalogue: the menu stays as it was: expected subjects, found none");
@@ -414,16 +506,46 @@ impl CatalogueKeeper {
     ) -> Result<Arc<Measurement>, CatalogueError> {
         // The update date from before the call: if it changes during the call, the table is read once more.
         let update_latest = self.listed_date(id);
-        let read = self.upstream.table(id, urgency).await.map_err(CatalogueError::from).and_then(|table| {
-            let measurement = read::measurement(id, &table, &self.hints)?;
-            Ok((table, Arc::new(measurement)))
-        });
-        let (table, measurement) = read.inspect_err(|error| self.note_unusable(id, error))?;
-        let read_at = self.clock.now();
-        slot.set(|known| {
-            known.read_at = Some(read_at);
-            known.update_latest = update_latest;
-        });
+        let table = self.upstream.table(id, urgency).await.map_err(CatalogueError::from);
+        let table = table.inspect_err(|error| self.note_unusable(id, error))?;
+        self.use_table(id, slot, (self.clock.now(), update_latest), table).await
+    }
+
+    /// Takes over a table's metadata that another bridge read at that time, when the list of tables had that date for it; `None` if it is what
+    /// is known.
+    ///
+    /// # Errors
+    /// If it cannot be used; the catalogue stays as it was.
+    pub async fn adopt_table(
+        &self,
+        id: &MeasurementId,
+        read_at: DateTime<Utc>,
+        update_latest: Option<NaiveDate>,
+        table: Option<Table>,
+    ) -> Result<(), CatalogueError> {
+        let (slot, read_at) = (self.slot(id), read_at.min(self.clock.now()));
+        if slot.known().read_at.is_some_and(|known| known > read_at) {
+            return Ok(());
+        }
+        match table {
+            Some(table) => self.use_table(id, &slot, (read_at, update_latest), table).await.map(drop),
+            None => {
+                slot.was_read(read_at, update_latest);
+                Ok(())
+            }
+        }
+    }
+
+    async fn use_table(
+        &self,
+        id: &MeasurementId,
+        slot: &TableSlot,
+        (read_at, update_latest): (DateTime<Utc>, Option<NaiveDate>),
+        table: Table,
+    ) -> Result<Arc<Measurement>, CatalogueError> {
+        let read = read::measurement(id, &table, &self.hints).map_err(CatalogueError::from);
+        let measurement = Arc::new(read.inspect_err(|error| self.note_unusable(id, error))?);
+        slot.was_read(read_at, update_latest);
         self.swap(|catalogue| {
             if catalogue.heads.contains_key(id) {
                 catalogue.measurements.insert(id.clone(), Arc::clone(&measurement));
@@ -463,7 +585,9 @@ impl CatalogueKeeper {
         }
     }
 
-    fn listed_date(&self, id: &MeasurementId) -> Option<NaiveDate> {
+    /// A table's update date in the list.
+    #[must_use]
+    pub fn listed_date(&self, id: &MeasurementId) -> Option<NaiveDate> {
         self.current().heads.get(id)?.update_latest
     }
 
@@ -515,6 +639,13 @@ impl CatalogueKeeper {
 impl TableSlot {
     fn known(&self) -> Known {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn was_read(&self, read_at: DateTime<Utc>, update_latest: Option<NaiveDate>) {
+        self.set(|known| {
+            known.read_at = Some(read_at);
+            known.update_latest = update_latest;
+        });
     }
 
     fn set(&self, change: impl FnOnce(&mut Known)) {

@@ -3,13 +3,37 @@
 pub mod files;
 pub mod keeper;
 
+use std::fmt::Debug;
 use std::sync::Arc;
 
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::refresh::sync::keeper::{CatalogueKeeper, SyncScope};
 use crate::store::freshness::LOOK_UP_PAUSE;
+
+/// A list that was read so recently, when a round began, is not read again.
+const JUST_READ: TimeDelta = TimeDelta::seconds(60);
+
+/// Whose turn it is to read the list of tables, where several bridges do.
+#[async_trait]
+pub trait Rounds: Send + Sync + Debug {
+    /// Whether this bridge reads it now. If not, another one has, or is about to, and tells of it.
+    async fn is_ours(&self) -> bool;
+}
+
+/// For a bridge that is alone.
+#[derive(Debug, Clone, Copy)]
+pub struct EveryRound;
+
+#[async_trait]
+impl Rounds for EveryRound {
+    async fn is_ours(&self) -> bool {
+        true
+    }
+}
 
 /// Reads the list of tables, then every table that is new or was updated, and repeats this until `stop` becomes true or its
 /// sender is dropped.
@@ -17,12 +41,16 @@ pub async fn run(
     catalogue: Arc<CatalogueKeeper>,
     concurrency: usize,
     clock: Clock,
+    rounds: Arc<dyn Rounds>,
     mut stop: watch::Receiver<bool>,
 ) {
     let work = async {
+        // The first round reads the list whenever it was last read, because the service may have been away.
+        let mut good_enough = None;
         loop {
-            bring_up_to_date(&catalogue, concurrency).await;
+            bring_up_to_date(&catalogue, concurrency, rounds.is_ours().await, good_enough).await;
             clock.sleep(LOOK_UP_PAUSE).await;
+            good_enough = Some(clock.now() - JUST_READ);
         }
     };
     tokio::select! {
@@ -31,11 +59,15 @@ pub async fn run(
     }
 }
 
-async fn bring_up_to_date(catalogue: &CatalogueKeeper, concurrency: usize) {
-    match catalogue.sync(SyncScope::Due, concurrency, |_| {}).await {
-        Ok(report) => {
-            tracing::info!(read = report.read, failed = report.failed.len(), "catalogue is up to date")
-        }
-        Err(error) => tracing::warn!(%error, "the list of tables could not be read"),
+async fn bring_up_to_date(
+    catalogue: &CatalogueKeeper,
+    concurrency: usize,
+    reads_list: bool,
+    good_enough: Option<DateTime<Utc>>,
+) {
+    if reads_list && let Err(error) = catalogue.refresh_list_since(good_enough).await {
+        return tracing::warn!(%error, "the list of tables could not be read");
     }
+    let report = catalogue.read_tables(SyncScope::Due, concurrency, &mut |_| {}).await;
+    tracing::info!(read = report.read, failed = report.failed.len(), "catalogue is up to date");
 }

@@ -1,0 +1,99 @@
+//! What one bridge learns, the others know: names, habits, revisions, wrong guesses, circuits, the key of links.
+
+use std::time::Duration;
+
+use jobindsats_bridge::observe::news::Informed;
+use jobindsats_bridge::peers::link::Standing;
+use secrecy::ExposeSecret;
+use serde_json::Value;
+
+use crate::bridges::{Bridge, ROWS, World, until};
+use crate::redis::RedisServer;
+
+async fn two(world: &World, redis: &RedisServer) -> [Bridge; 2] {
+    let bridges = [world.bridge(&redis.url()).await, world.bridge(&redis.url()).await];
+    for bridge in &bridges {
+        bridge.is(Standing::Together).await;
+    }
+    bridges
+}
+
+fn names(bridge: &Bridge) -> Vec<(String, String)> {
+    bridge.service.state.feeds.keeper().facts()
+}
+
+#[actix_web::test]
+async fn names_are_the_same_on_all_bridges_and_the_first_wins() {
+    let (world, redis) = (World::start().await, RedisServer::start());
+    let one = world.bridge(&redis.url()).await;
+    // A bridge that was never with others gives names of its own, which differ here.
+    let other = world.bridge_with(None, |_| {}).await;
+    let table = "/odata/jobindsats/y25i01/$metadata";
+    assert_eq!(other.get(table).await.status, 200);
+    let (id, given) = names(&other).into_iter().find(|(table, _)| table == "y25i01").unwrap();
+    let mut renamed: Value = serde_json::from_str(&given).unwrap();
+    let measures = renamed["measures"].as_object_mut().unwrap();
+    let (first, before) =
+        measures.iter().next().map(|(id, name)| (id.clone(), name.as_str().unwrap().to_owned())).unwrap();
+    measures.insert(first, "Et_andet_navn".into());
+    one.is(Standing::Together).await;
+    assert_eq!(one.get(table).await.status, 200);
+    until("the names are told", async || redis.keys().await.iter().any(|key| key.ends_with("news:names")))
+        .await;
+    other.service.state.feeds.keeper().adopt(vec![(id, renamed.to_string())]);
+    let folder = other.keep().await;
+    let other = world.bridge_in(Some(&redis.url()), folder).await;
+    other.is(Standing::Together).await;
+    until("both have the names of the first", async || names(&one) == names(&other)).await;
+    let metadata = other.get(table).await.body;
+    assert!(metadata.contains(&format!("\"{before}\"")) && !metadata.contains("\"Et_andet_navn\""));
+    let rows = |column: &str| format!("/odata/jobindsats/y25i01/Hovedtal?$top=1&$select={column}");
+    assert_eq!(other.get(&rows("Et_andet_navn")).await.status, 200, "the former name is known still");
+    assert_eq!(other.get(&rows(&before)).await.status, 200);
+}
+
+#[actix_web::test]
+async fn a_bridge_that_is_cut_off_gives_no_new_names() {
+    let (world, mut redis) = (World::start().await, RedisServer::start());
+    let [one, other] = two(&world, &redis).await;
+    assert!(one.get(ROWS).await.rows().len() > 500);
+    redis.kill();
+    one.is(Standing::Alone).await;
+    assert!(one.get(ROWS).await.rows().len() > 500, "what has names is answered");
+    let refused = one.get("/odata/jobindsats/y25i08/Hovedtal?$top=1").await;
+    assert!(refused.status >= 500 && refused.body.contains("other bridges"), "{}", refused.body);
+    redis.start_again();
+    one.is(Standing::Together).await;
+    other.is(Standing::Together).await;
+    assert_eq!(one.get("/odata/jobindsats/y25i08/Hovedtal?$top=1").await.status, 200);
+}
+
+#[actix_web::test]
+async fn links_of_one_bridge_are_known_to_another_also_after_a_new_redis() {
+    let (world, mut redis) = (World::start().await, RedisServer::start());
+    let [one, other] = two(&world, &redis).await;
+    let key = |bridge: &Bridge| bridge.service.state.sign_in.link_key().expose_secret().to_owned();
+    assert_eq!(key(&one), key(&other));
+    redis.kill();
+    one.is(Standing::Alone).await;
+    redis.start_again();
+    one.is(Standing::Together).await;
+    other.is(Standing::Together).await;
+    until("the key stays", async || key(&one) == key(&other)).await;
+}
+
+#[actix_web::test]
+async fn revised_figures_wrong_guesses_and_circuits_are_known_to_all() {
+    let (world, redis) = (World::start().await, RedisServer::start());
+    let [one, other] = two(&world, &redis).await;
+    one.get(ROWS).await.rows();
+    world.upstream().set_edition_silently("y25i01", -1).unwrap();
+    world.clock.advance(Duration::from_secs(25 * 3600));
+    one.get(ROWS).await.rows();
+    let revised = |bridge: &Bridge| bridge.service.state.feeds.log().figures().len();
+    assert!(revised(&one) > 0);
+    until("the other lists them", async || revised(&one) == revised(&other)).await;
+    let third = world.bridge(&redis.url()).await;
+    third.is(Standing::Together).await;
+    assert_eq!(revised(&third), revised(&one));
+}
