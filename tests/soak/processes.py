@@ -162,7 +162,7 @@ class Bridge:
         """For each table when the service said that it has seen figures change: there a revision may begin."""
         found: dict[str, list[float]] = collections.defaultdict(list)
         for at, line in self.notes:
-            if table := re.search(r"figures were revised.*table=(\w+)", line):
+            if table := re.search(r"(?:figures were revised|a revision begins).*table=(\w+)", line):
                 found[table[1]].append(at)
         return found
 
