@@ -69,4 +69,7 @@ pub trait Informed: Debug + Send + Sync {
 
     /// Takes over facts of another bridge.
     fn adopt(&self, facts: Facts);
+
+    /// Makes facts that will be needed while others cannot be asked. May take a while.
+    fn prepare(&self) {}
 }

@@ -89,6 +89,7 @@ impl Inner {
         self.answers.forget();
         self.take_over(followed, life.position).await?;
         self.log.set_applied(life.position);
+        self.news.prepare().await;
         self.tell_all(followed).await?;
         self.link.stands(Standing::Together);
         followed.budgets.join().await;
@@ -103,6 +104,7 @@ impl Inner {
             if beat % SWEEP_BEATS == 0 {
                 self.blocks.sweep().await?;
                 self.news.sweep().await?;
+                self.news.prepare().await;
             }
             let life = self.live().await?;
             if life.redis != redis || life.position < self.log.known() {

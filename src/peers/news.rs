@@ -12,6 +12,7 @@ use redis::Script;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use crate::observe::news::{Announcer, Facts, Informed, Topic};
+use crate::observe::request;
 use crate::peers::link::{Away, Link, Standing};
 use crate::peers::log::{KEPT, LOG, Log, POSITION, Told};
 
@@ -75,6 +76,14 @@ impl News {
     pub fn adopt(&self, topic: Topic, facts: Facts) {
         if let Some(informed) = self.informed(topic) {
             informed.adopt(facts);
+        }
+    }
+
+    /// Has made what will be needed while Redis is away.
+    pub async fn prepare(&self) {
+        for informed in self.informed.get().into_iter().flat_map(HashMap::values) {
+            let informed = Arc::clone(informed);
+            let _ = request::spawn_blocking(move || informed.prepare()).await;
         }
     }
 

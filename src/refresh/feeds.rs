@@ -369,6 +369,30 @@ impl Informed for FeedKeeper {
         }
         self.keep_names(&mut built);
     }
+
+    fn prepare(&self) {
+        self.name_all();
+    }
+}
+
+impl FeedKeeper {
+    /// Names the parts of all tables whose metadata is known, so that they can be read also while no new names can be given. One table at a
+    /// time: requests are answered meanwhile.
+    fn name_all(&self) {
+        let catalogue = self.catalogue.current();
+        for measurement in catalogue.measurements.values() {
+            let mut built = self.built();
+            let is_named = built.tables.contains_key(&measurement.id);
+            if is_named || !self.announcements.may_name() {
+                continue;
+            }
+            built.names.freeze(false);
+            let head = catalogue.heads.get(&measurement.id);
+            // Only the names are of interest.
+            let _ = table_feed(measurement, head.map(|head| &**head), &self.origin, &mut built.names);
+        }
+        self.keep_names(&mut self.built());
+    }
 }
 
 /// A feed that is told to have the schema of an earlier one, if it has, as it mostly is after an update: then documents that were made of it stay,

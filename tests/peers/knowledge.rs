@@ -69,6 +69,20 @@ async fn a_bridge_that_is_cut_off_gives_no_new_names() {
 }
 
 #[actix_web::test]
+async fn a_table_that_was_known_before_has_names_when_others_cannot_be_asked() {
+    let (world, mut redis) = (World::start().await, RedisServer::start());
+    let one = world.bridge(&redis.url()).await;
+    one.is(Standing::Together).await;
+    // Its description is read, as by the background, and nobody has asked for it.
+    one.service.state.catalogue.measurement("y25i08").await.unwrap();
+    let one = one.restart().await;
+    one.is(Standing::Together).await;
+    redis.kill();
+    one.is(Standing::Alone).await;
+    assert_eq!(one.get("/odata/jobindsats/y25i08/Hovedtal?$top=1").await.status, 200);
+}
+
+#[actix_web::test]
 async fn links_of_one_bridge_are_known_to_another_also_after_a_new_redis() {
     let (world, mut redis) = (World::start().await, RedisServer::start());
     let [one, other] = two(&world, &redis).await;
