@@ -167,14 +167,16 @@ fn answerer() -> (Arc<dyn CellStore>, Answerer) {
     let (clock, writer) = (Clock::fixed(now()), DiskWriter::start().unwrap());
     let metrics = Arc::new(Metrics::new("bench", "bench").unwrap());
     let cells = folder.join("cells");
-    let store = TieredStore::open(cells, "bench", usize::MAX, u64::MAX, writer.clone(), metrics.clone(), Announcements::default());
+    let store = TieredStore::open(cells, "bench", usize::MAX, u64::MAX, writer.clone(), metrics.clone());
     let store: Arc<dyn CellStore> = Arc::new(store);
-    let revisions = RevisionLog::open(folder.join("revisions"), writer.clone(), metrics.clone());
-    let learnt = Learnt::open(folder.clone(), writer.clone(), Announcements::default());
+    let told = Announcements::default();
+    let revisions =
+        RevisionLog::open(folder.join("revisions"), writer.clone(), metrics.clone(), told.clone());
+    let learnt = Learnt::open(folder.clone(), writer.clone(), told.clone());
     let (nobody, never) = (Arc::new(Nobody), Arc::new(Nobody));
     let asker = Asker::new(nobody, never.clone(), learnt, UpstreamBudgets::default(), CELL_LIMIT);
     let fetcher = Fetcher::new(asker, store.clone(), never, revisions, metrics, clock.clone(), None);
-    let uses = UseLog::open(folder.join("uses"), writer, clock, Announcements::default());
+    let uses = UseLog::open(folder.join("uses"), writer, clock, told);
     let limits = AnswerLimits {
         cell_limit: CELL_LIMIT,
         page_rows: u64::MAX,
