@@ -11,7 +11,8 @@ use crate::budget::client::Client;
 use crate::budget::{Budget, Exhausted, Resource, Share};
 use crate::clock::Clock;
 
-const MINUTES: i64 = 60;
+/// How many minutes what was spent counts.
+pub const MINUTES: i64 = 60;
 
 /// A limit per hour on a resource, for each client or for all together.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use crate::budget::client::Client;
-use crate::budget::hourly::{Booked, HourlyBudget};
+use crate::budget::hourly::{Booked, HourlyBudget, MINUTES};
 use crate::budget::{Budget, Exhausted, Resource, Share};
 use crate::clock::Clock;
 
@@ -128,7 +128,11 @@ impl UpstreamBudgets {
             minute: budget.minute(),
             amount: *amount,
         };
-        self.books().unbooked.extend(applying.iter().map(unbooked));
+        let mut books = self.books();
+        // What was spent more than an hour ago counts no longer.
+        let begun = applying.first().map_or(i64::MIN, |(budget, ..)| budget.minute() - MINUTES);
+        books.unbooked.retain(|booked| booked.minute >= begun);
+        books.unbooked.extend(applying.iter().map(unbooked));
         Ok(())
     }
 

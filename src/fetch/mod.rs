@@ -261,7 +261,9 @@ impl Fetcher {
 
     /// Looks the list of tables up, if cells of the table were fetched since that was last done.
     async fn confirm(&self, table: &MeasurementId) {
-        if let (Some(others), Some(_)) = (&self.inner.others, self.inner.unconfirmed(table)) {
+        if let Some(others) = &self.inner.others
+            && self.inner.unconfirmed(table).is_some()
+        {
             let _ = tokio::time::timeout(LIST_WAIT, others.list_read()).await;
         }
         let Some(until) = self.inner.unconfirmed(table) else { return };

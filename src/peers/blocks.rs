@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::catalogue::id::MeasurementId;
 use crate::fetch::others::Position;
-use crate::peers::link::{Away, Link};
+use crate::peers::link::{Away, Link, kept_for};
 use crate::peers::log::{KEPT, LOG, Log, POSITION, Told};
 use crate::store::CellStore;
 
@@ -21,8 +21,6 @@ const BLOCKS: &str = "blocks";
 const BLOCK: &str = "block:";
 /// How many names of told blocks are known at most after a sweep; one that was forgotten is told again, and known already.
 const MOST_TOLD: usize = 50_000;
-/// How long a block is kept, in seconds: a day, for which it is believed, and an hour.
-const KEPT_FOR: &str = "90000";
 
 /// Stores a block and tells of it; 0 if it is there already.
 static PUBLISH: LazyLock<Script> = LazyLock::new(|| {
@@ -179,9 +177,9 @@ impl Blocks {
         let block = name.to_owned();
         let entry = log.entry(Told::Figures { table: table.to_string(), block, known, read_at });
         let keys = [BLOCKS, &block_key(name), POSITION, LOG];
-        let facts = format!("{} {table}", read_at.timestamp_millis());
+        let (facts, kept_for) = (format!("{} {table}", read_at.timestamp_millis()), kept_for());
         let arguments: [&[u8]; 6] =
-            [name.as_bytes(), facts.as_bytes(), &entry, bytes, KEPT_FOR.as_bytes(), KEPT.as_bytes()];
+            [name.as_bytes(), facts.as_bytes(), &entry, bytes, kept_for.as_bytes(), KEPT.as_bytes()];
         self.link.script(&PUBLISH, &keys, &arguments).await
     }
 

@@ -16,9 +16,9 @@ use crate::fetch::others::Position;
 use crate::observe::request;
 use crate::peers::blocks::{KeptBlock, is_name};
 use crate::peers::link::{Away, Standing};
-use crate::peers::log::{Entry, Told};
+use crate::peers::log::{Entry, POSITION, Told};
 use crate::peers::metadata::{SUBJECTS, TABLE, TABLES};
-use crate::peers::turns::{ALIVE_FOR, BRIDGES, list_of};
+use crate::peers::turns::{ALIVE_FOR, BRIDGES, claims_key};
 use crate::refresh::sync::keeper::CatalogueKeeper;
 use crate::sign_in::SignIn;
 use crate::store::StoredFigures;
@@ -118,7 +118,7 @@ impl Inner {
     async fn live(&self) -> Result<Life, Away> {
         // A Redis that has lost what it had gets another name.
         let (life, name) = (self.link.life(), Uuid::new_v4().simple().to_string());
-        let keys = ["redis", self.log.position_key(), BRIDGES];
+        let keys = ["redis", POSITION, BRIDGES];
         let arguments = [life.as_bytes(), name.as_bytes(), ALIVE_FOR.as_bytes()];
         let (redis, position, time, alive): (String, Position, i64, usize) =
             self.link.script(&LIVE, &keys, &arguments).await?;
@@ -319,7 +319,7 @@ impl Inner {
 
     /// Tells that a request of this bridge has ended.
     pub(super) async fn end(&self, table: &MeasurementId, claim: &str) {
-        let list = self.link.key(&list_of(table));
+        let list = self.link.key(&claims_key(table));
         if self.link.command::<()>(redis::cmd("HDEL").arg(list).arg(claim)).await.is_ok() {
             let _ = self.log.tell(Told::Ended { claims: vec![claim.to_owned()] }).await;
         }

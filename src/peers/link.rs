@@ -16,6 +16,7 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::settings::redact::redact;
 use crate::settings::redis::RedisUrl;
+use crate::store::freshness;
 
 /// The form of all that is stored: part of every key, so that builds with different forms ignore each other's.
 pub const FORM: u32 = 1;
@@ -302,6 +303,12 @@ impl Link {
     fn held(&self) -> MutexGuard<'_, Option<MultiplexedConnection>> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How long figures and metadata are kept in Redis, in seconds: as long as they are believed, and an hour.
+#[must_use]
+pub fn kept_for() -> String {
+    (freshness::LONGEST.as_secs() + 3600).to_string()
 }
 
 fn new_life() -> String {

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use crate::observe::news::{Facts, Topic};
 use crate::peers::link::{Away, Link, Standing};
 
+/// The key of the position of the last entry.
 pub const POSITION: &str = "position";
 pub const LOG: &str = "log";
 /// About how many entries are kept. A bridge that is further behind joins anew.
@@ -63,12 +64,6 @@ impl Log {
     #[must_use]
     pub fn new(link: Arc<Link>, bridge: String) -> Self {
         Self { link, bridge, applied: watch::Sender::new(0) }
-    }
-
-    /// The key of the position of the last entry.
-    #[must_use]
-    pub fn position_key(&self) -> &'static str {
-        POSITION
     }
 
     /// An entry of this bridge as it is written.

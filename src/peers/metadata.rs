@@ -17,8 +17,8 @@ use tokio::runtime::Handle;
 
 use crate::catalogue::id::MeasurementId;
 use crate::fetch::others::Position;
-use crate::peers::link::{Away, Link};
-use crate::peers::log::{Log, Told};
+use crate::peers::link::{Away, Link, kept_for};
+use crate::peers::log::{Log, POSITION, Told};
 use crate::peers::turns::{ALIVE_FOR, BRIDGES};
 use crate::refresh::sync::files::SavedAnswer;
 use crate::refresh::sync::keeper::CatalogueKeeper;
@@ -45,9 +45,6 @@ const BEGUN: &str = "begun";
 const AGAIN: Duration = Duration::from_millis(25);
 /// The longest that another bridge's reading is waited for.
 const LONGEST: Duration = Duration::from_secs(180);
-/// How long an answer is kept, in seconds: a day, for which it is believed, and an hour.
-const KEPT: &str = "90000";
-
 /// Begins to read: whether nobody else does, how often it was begun, and the position of the log. Who reads is written down as its life, a
 /// slash and how often it was begun.
 static BEGIN: LazyLock<Script> = LazyLock::new(|| {
@@ -243,9 +240,9 @@ impl Answers {
         if !self.link.is_together() {
             return Err(Away);
         }
-        let (reader, life) = (reader_key(name), self.link.life());
-        let arguments = [life.as_bytes(), KEPT.as_bytes(), name.as_bytes(), ALIVE_FOR.as_bytes()];
-        let keys = [reader.as_str(), BEGUN, BRIDGES, self.log.position_key()];
+        let (reader, life, kept_for) = (reader_key(name), self.link.life(), kept_for());
+        let arguments = [life.as_bytes(), kept_for.as_bytes(), name.as_bytes(), ALIVE_FOR.as_bytes()];
+        let keys = [reader.as_str(), BEGUN, BRIDGES, POSITION];
         let (is_ours, number, position): (u8, u64, Position) =
             self.link.script(&BEGIN, &keys, &arguments).await?;
         let (answers, name) = (Arc::clone(self), name.to_owned());
@@ -279,7 +276,8 @@ impl Answers {
         let facts = Facts { number: 1, position: 0, read_at, update_latest, digest: digest.clone() };
         let facts = serde_json::to_vec(&facts).unwrap_or_default();
         let key = answer_key(&name);
-        let arguments = [name.as_bytes(), &facts, &body, KEPT.as_bytes()];
+        let kept_for = kept_for();
+        let arguments = [name.as_bytes(), &facts, &body, kept_for.as_bytes()];
         if self.link.script::<u8>(&OFFER, &[&key, ANSWERS, BEGUN], &arguments).await? == 1 {
             self.note(&name, digest, 1);
             self.log.tell(Told::Answer { name }).await?;
@@ -405,7 +403,8 @@ impl Drop for Reading {
 async fn end(link: &Link, name: &str, reader: &str, fields: &[Vec<u8>]) -> Result<bool, Away> {
     let keys = [reader_key(name), answer_key(name)];
     let keys = keys.each_ref().map(String::as_str);
-    let mut arguments: Vec<&[u8]> = vec![reader.as_bytes(), KEPT.as_bytes()];
+    let kept_for = kept_for();
+    let mut arguments: Vec<&[u8]> = vec![reader.as_bytes(), kept_for.as_bytes()];
     arguments.extend(fields.iter().map(Vec::as_slice));
     link.script::<u8>(&END, &keys, &arguments).await.map(|answer| answer != 2)
 }

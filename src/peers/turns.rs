@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::catalogue::id::MeasurementId;
 use crate::fetch::others::{Claim, Turn};
 use crate::peers::link::{Away, Link, Standing};
-use crate::peers::log::Log;
+use crate::peers::log::{Log, POSITION};
 use crate::store::key::CellKey;
 
 /// The longest turn. Planning takes milliseconds.
@@ -111,7 +111,9 @@ fn turn_key(table: &MeasurementId) -> String {
     format!("turn:{table}")
 }
 
-fn claims_key(table: &MeasurementId) -> String {
+/// The hash of the requests that bridges are making of a table, by their ids.
+#[must_use]
+pub fn claims_key(table: &MeasurementId) -> String {
     format!("claims:{table}")
 }
 
@@ -127,7 +129,7 @@ impl TableTurn {
         table: &MeasurementId,
     ) -> Result<Self, Away> {
         let token = Uuid::new_v4().simple().to_string();
-        let keys = [turn_key(table), claims_key(table), log.position_key().to_owned(), BRIDGES.to_owned()];
+        let keys = [turn_key(table), claims_key(table), POSITION.to_owned(), BRIDGES.to_owned()];
         let keys = keys.each_ref().map(String::as_str);
         let longest = TURN.as_millis().to_string();
         let answer = loop {
@@ -215,10 +217,4 @@ impl Drop for TableTurn {
 /// Until Redis is away.
 async fn left(standing: &mut watch::Receiver<Standing>) {
     let _ = standing.wait_for(|standing| *standing == Standing::Alone).await;
-}
-
-/// The field of a request in the list of its table, to be removed when it has ended.
-#[must_use]
-pub fn list_of(table: &MeasurementId) -> String {
-    claims_key(table)
 }

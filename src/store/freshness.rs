@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use crate::clock::is_within;
 
 /// The longest time that cells and a table's metadata are fresh.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
+pub const LONGEST: Duration = Duration::from_secs(24 * 3600);
 /// The shortest pause between two requests for the list of tables.
 pub const LOOK_UP_PAUSE: Duration = Duration::from_secs(15 * 60);
 

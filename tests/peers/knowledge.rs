@@ -1,8 +1,11 @@
 //! What one bridge learns, the others know: names, habits, revisions, wrong guesses, circuits, the key of links.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
-use jobindsats_bridge::observe::news::Informed;
+use jobindsats_bridge::budget::Budget;
+use jobindsats_bridge::budget::client::Client;
+use jobindsats_bridge::observe::news::{Informed, Topic};
 use jobindsats_bridge::peers::link::Standing;
 use secrecy::ExposeSecret;
 use serde_json::Value;
@@ -97,7 +100,7 @@ async fn links_of_one_bridge_are_known_to_another_also_after_a_new_redis() {
 }
 
 #[actix_web::test]
-async fn revised_figures_wrong_guesses_and_circuits_are_known_to_all() {
+async fn revised_figures_are_known_to_all_also_to_who_comes_later() {
     let (world, redis) = (World::start().await, RedisServer::start());
     let [one, other] = two(&world, &redis).await;
     one.get(ROWS).await.rows();
@@ -110,4 +113,25 @@ async fn revised_figures_wrong_guesses_and_circuits_are_known_to_all() {
     let third = world.bridge(&redis.url()).await;
     third.is(Standing::Together).await;
     assert_eq!(revised(&third), revised(&one));
+}
+
+#[actix_web::test]
+async fn what_one_bridge_holds_back_and_who_guessed_there_is_known_to_another() {
+    let (world, redis) = (World::start().await, RedisServer::start());
+    let [one, other] = two(&world, &redis).await;
+    for bridge in [&one, &other] {
+        assert_eq!(bridge.get("/odata/jobindsats/y25i01/$metadata").await.status, 200);
+    }
+    let announcer = one.service.state.peers.as_ref().unwrap().announcer();
+    let client = serde_json::to_string(&Client::from(IpAddr::from([192, 0, 2, 1]))).unwrap();
+    announcer.announce(Topic::Guesses, vec![(client, String::new())]);
+    until("the guess counts there", async || other.service.state.sign_in.guesses().used() == 1).await;
+    assert_eq!(one.service.state.sign_in.guesses().used(), 0, "nobody is told of what it told itself");
+    announcer.announce(Topic::Circuits, vec![(String::new(), "30000".to_owned())]);
+    until("calls are held back there", async || !other.service.state.answerer.fetcher.has_room()).await;
+    let asked = world.data_requests();
+    assert_eq!(other.get(ROWS).await.status, 503);
+    assert_eq!(world.data_requests(), asked);
+    announcer.announce(Topic::Circuits, vec![(String::new(), "0".to_owned())]);
+    until("they are made again", async || other.get(ROWS).await.status == 200).await;
 }
