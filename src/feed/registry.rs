@@ -160,12 +160,15 @@ impl NameRegistry {
             name: "what another bridge gave".to_owned(),
         };
         let theirs: TableNames = serde_json::from_str(names).map_err(unreadable)?;
+        if self.tables.get(table) == Some(&theirs) {
+            return Ok(false);
+        }
         let mut changed = self.clone();
         let own = changed.tables.remove(table).unwrap_or_default();
         if let Some(set) = &theirs.set {
             changed.give_up_set(set);
         }
-        changed.tables.insert(table.to_owned(), own.clone().merged_with(theirs));
+        changed.tables.insert(table.to_owned(), own.merged_with(theirs));
         changed.check()?;
         let has_changed = changed.tables != self.tables;
         if has_changed {

@@ -6,18 +6,18 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use tokio::runtime::Handle;
 
 use super::{Fetcher, Inner, RevisionState};
 use crate::catalogue::id::MeasurementId;
 use crate::fetch::others::{Others, Position};
+use crate::observe::request::spawn_if_running;
 use crate::store::StoredFigures;
 use crate::store::block::{CellBlock, Revision};
 use crate::store::change::Changes;
 use crate::store::key::CellKey;
 
 /// Tells the other bridges of what a request has brought, also when it was broken off.
-pub(super) struct Told(Option<Telling>);
+pub(super) struct Announced(Option<Telling>);
 
 struct Telling {
     inner: Arc<Inner>,
@@ -29,7 +29,7 @@ struct Telling {
     known: Position,
 }
 
-impl Told {
+impl Announced {
     /// For a request of that table; nothing is told where there are no others.
     pub fn new(inner: &Arc<Inner>, table: &MeasurementId, claim: Option<String>) -> Self {
         let telling = inner.others.clone().map(|others| Telling {
@@ -57,11 +57,10 @@ impl Telling {
     }
 }
 
-impl Drop for Told {
+impl Drop for Announced {
     fn drop(&mut self) {
         let Some(telling) = self.0.take() else { return };
-        // Without a runtime the program ends, and others notice that.
-        let _ = Handle::try_current().map(|runtime| runtime.spawn(telling.tell()));
+        spawn_if_running(telling.tell());
     }
 }
 

@@ -41,7 +41,7 @@ use crate::budget::upstream::Requester;
 use crate::catalogue::id::MeasurementId;
 use crate::catalogue::measurement::Measurement;
 use crate::clock::Clock;
-use crate::fetch::adopt::Told;
+use crate::fetch::adopt::Announced;
 use crate::fetch::ask::Asker;
 use crate::fetch::asked::AskedFigures;
 use crate::fetch::error::FetchError;
@@ -491,7 +491,7 @@ impl Fetcher {
             let claim = |request| turn.claim(revision.to_string(), CellKey::of(measurement, request));
             let own: Vec<Claim> = requests.chunks.iter().map(claim).collect();
             // Made before anybody knows of them, so that they are taken back also where this ends here.
-            let told: Vec<Told> = own.iter().map(|claim| self.told(measurement, Some(claim))).collect();
+            let told: Vec<Announced> = own.iter().map(|claim| self.told(measurement, Some(claim))).collect();
             if turn.end(&own).await {
                 return Ok(self.started(measurement, revision, awaited, requests, told, ends));
             }
@@ -538,7 +538,7 @@ impl Fetcher {
         revision: Revision,
         mut awaited: Vec<Awaited>,
         requests: Requests,
-        told: Vec<Told>,
+        told: Vec<Announced>,
         others: Vec<BoxFuture<'static, ()>>,
     ) -> Coming {
         self.inner.asked.count(&requests);
@@ -554,12 +554,18 @@ impl Fetcher {
     }
 
     /// Tells the other bridges of a request of a table when it has ended.
-    fn told(&self, measurement: &Measurement, claim: Option<&Claim>) -> Told {
-        Told::new(&self.inner, &measurement.id, claim.map(|claim| claim.id.clone()))
+    fn told(&self, measurement: &Measurement, claim: Option<&Claim>) -> Announced {
+        Announced::new(&self.inner, &measurement.id, claim.map(|claim| claim.id.clone()))
     }
 
     /// Starts a request. The other bridges are told when it has ended, also where it is broken off.
-    fn start(&self, measurement: &Arc<Measurement>, chunk: Chunk, revision: Revision, told: Told) -> Awaited {
+    fn start(
+        &self,
+        measurement: &Arc<Measurement>,
+        chunk: Chunk,
+        revision: Revision,
+        told: Announced,
+    ) -> Awaited {
         let cells = self.remaining_cells.unwrap_or(chunk.cell_bound(measurement));
         let caller = Caller::new(self.requester, cells);
         let (inner, of_task) = (Arc::clone(&self.inner), Arc::clone(measurement));

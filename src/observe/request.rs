@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::future::Either;
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::task_local;
 use tracing::{Instrument, Span};
@@ -134,6 +135,13 @@ pub fn spawn<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) 
 /// Has a thread that may block do work of the current request.
 pub fn spawn_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
     tokio::task::spawn_blocking(inherited_now(work))
+}
+
+/// Has something done that who is dropped leaves to be done. Without a runtime the program ends, and it is not done.
+pub fn spawn_if_running(work: impl Future<Output = ()> + Send + 'static) {
+    if let Ok(runtime) = Handle::try_current() {
+        runtime.spawn(inherited(work));
+    }
 }
 
 /// The id of the current request; a new one where there is none, so that an error always has one.

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::catalogue::id::MeasurementId;
 use crate::fetch::others::Position;
 use crate::peers::link::{Away, Link, kept_for};
-use crate::peers::log::{KEPT, LOG, Log, POSITION, Told};
+use crate::peers::log::{ADD, KEPT, LOG, Log, POSITION, Told};
 use crate::store::CellStore;
 
 /// The names of all blocks, with position, time and table.
@@ -24,14 +24,13 @@ const MOST_TOLD: usize = 50_000;
 
 /// Stores a block and tells of it; 0 if it is there already.
 static PUBLISH: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        "if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then return 0 end
+    let script = "
+         if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then return 0 end
          redis.call('SET', KEYS[2], ARGV[4], 'EX', ARGV[5])
-         local position = redis.call('INCR', KEYS[3])
+         local position = add(KEYS[3], KEYS[4], ARGV[3], ARGV[6])
          redis.call('HSET', KEYS[1], ARGV[1], position .. ' ' .. ARGV[2])
-         redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[6], position .. '-0', 'entry', ARGV[3])
-         return position",
-    )
+         return position";
+    Script::new(&[ADD, script].concat())
 });
 
 /// Removes the names of blocks that are gone.

@@ -314,3 +314,30 @@ pub fn kept_for() -> String {
 fn new_life() -> String {
     Uuid::new_v4().simple().to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redis_says_when_something_happened_unless_its_clock_is_far_from_ones_own() {
+        let own: DateTime<Utc> = "2026-09-15T07:00:00Z".parse().unwrap();
+        let url = RedisUrl::parse("redis://127.0.0.1:1").unwrap();
+        let link = Link::new(&url, "test", Clock::fixed(own)).unwrap();
+        assert_eq!(link.now(), own, "nothing is known of Redis' clock");
+        for apart in [60, -60, 290, -290] {
+            let theirs = own + TimeDelta::seconds(apart);
+            link.note_time(theirs.timestamp_micros());
+            let late = |instant: DateTime<Utc>, meant: DateTime<Utc>| (instant - meant).num_seconds();
+            assert!((0..5).contains(&late(link.now(), theirs)), "{apart}");
+            let read_at = own - TimeDelta::hours(1);
+            let there_and_back = link.own(link.common(read_at));
+            assert!((-5..=5).contains(&late(there_and_back, read_at)), "{apart}");
+            assert_eq!(link.own(theirs + TimeDelta::hours(1)), own, "nothing was read later than now");
+        }
+        for apart in [301, -301, 86_400] {
+            link.note_time((own + TimeDelta::seconds(apart)).timestamp_micros());
+            assert_eq!((link.now(), link.common(own)), (own, own), "{apart}");
+        }
+    }
+}

@@ -15,18 +15,21 @@ use crate::peers::link::{Away, Link, Standing};
 
 /// The key of the position of the last entry.
 pub const POSITION: &str = "position";
+/// The key of the log.
 pub const LOG: &str = "log";
 /// About how many entries are kept. A bridge that is further behind joins anew.
 pub const KEPT: &str = "10000";
 
+/// Adds an entry, as a function for scripts: to the log with that position and of that length; its position.
+pub const ADD: &str = "local function add(position_key, log, entry, kept)
+         local position = redis.call('INCR', position_key)
+         redis.call('XADD', log, 'MAXLEN', '~', kept, position .. '-0', 'entry', entry)
+         return position
+     end ";
+
 /// Adds an entry; returns its position.
-static ADD: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        "local position = redis.call('INCR', KEYS[1])
-         redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[2], position .. '-0', 'entry', ARGV[1])
-         return position",
-    )
-});
+static TELL: LazyLock<Script> =
+    LazyLock::new(|| Script::new(&[ADD, "return add(KEYS[1], KEYS[2], ARGV[1], ARGV[2])"].concat()));
 
 /// Something that a bridge tells the others.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -78,7 +81,7 @@ impl Log {
     /// When Redis is away.
     pub async fn tell(&self, told: Told) -> Result<u64, Away> {
         let entry = self.entry(told);
-        self.link.script(&ADD, &[POSITION, LOG], &[&entry, KEPT.as_bytes()]).await
+        self.link.script(&TELL, &[POSITION, LOG], &[&entry, KEPT.as_bytes()]).await
     }
 
     /// The position of the last entry.

@@ -13,13 +13,13 @@ use redis::Script;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use tokio::runtime::Handle;
 
 use crate::catalogue::id::MeasurementId;
 use crate::fetch::others::Position;
+use crate::observe::request::spawn_if_running;
 use crate::peers::link::{Away, Link, kept_for};
 use crate::peers::log::{Log, POSITION, Told};
-use crate::peers::turns::{ALIVE_FOR, BRIDGES};
+use crate::peers::turns::{ALIVE_FOR, BRIDGES, IS_ALIVE};
 use crate::refresh::sync::files::SavedAnswer;
 use crate::refresh::sync::keeper::CatalogueKeeper;
 use crate::upstream::caller::Caller;
@@ -48,18 +48,13 @@ const LONGEST: Duration = Duration::from_secs(180);
 /// Begins to read: whether nobody else does, how often it was begun, and the position of the log. Who reads is written down as its life, a
 /// slash and how often it was begun.
 static BEGIN: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        "local reader = redis.call('GET', KEYS[1])
-         if reader then
-             local life, number = string.match(reader, '^(.*)/(%d+)$')
-             local seen = life and redis.call('ZSCORE', KEYS[3], life)
-             local now = tonumber(redis.call('TIME')[1])
-             if seen and life ~= ARGV[1] and tonumber(seen) + tonumber(ARGV[4]) > now then return {0, tonumber(number), 0} end
-         end
+    let script = "
+         local life, number = string.match(redis.call('GET', KEYS[1]) or '', '^(.*)/(%d+)$')
+         if life and life ~= ARGV[1] and is_alive(KEYS[3], life, ARGV[4]) then return {0, tonumber(number), 0} end
          local number = redis.call('HINCRBY', KEYS[2], ARGV[3], 1)
          redis.call('SET', KEYS[1], ARGV[1] .. '/' .. number, 'EX', ARGV[2])
-         return {1, number, tonumber(redis.call('GET', KEYS[4]) or '0')}",
-    )
+         return {1, number, tonumber(redis.call('GET', KEYS[4]) or '0')}";
+    Script::new(&[IS_ALIVE, script].concat())
 });
 
 /// Ends a reading, with the answer if there is one. The body may be left out where it is the same as before; 2 if it is not there.
@@ -78,13 +73,10 @@ static END: LazyLock<Script> = LazyLock::new(|| {
 
 /// Whether another bridge that is alive reads an answer.
 static IS_READ: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        "local life = string.match(redis.call('GET', KEYS[1]) or '', '^(.*)/%d+$')
-         if not life or life == ARGV[1] then return 0 end
-         local seen = redis.call('ZSCORE', KEYS[2], life)
-         if not seen or tonumber(seen) + tonumber(ARGV[2]) <= tonumber(redis.call('TIME')[1]) then return 0 end
-         return 1",
-    )
+    let script = "
+         local life = string.match(redis.call('GET', KEYS[1]) or '', '^(.*)/%d+$')
+         return life and life ~= ARGV[1] and is_alive(KEYS[2], life, ARGV[2]) and 1 or 0";
+    Script::new(&[IS_ALIVE, script].concat())
 });
 
 /// Keeps an answer unless there is one.
@@ -101,7 +93,7 @@ static OFFER: LazyLock<Script> = LazyLock::new(|| {
 
 /// What is known of an answer that a bridge has read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Facts {
+pub struct AnswerFacts {
     /// The how manyth reading it is.
     number: u64,
     /// How far the log was when the reading began.
@@ -210,13 +202,13 @@ impl Answers {
     }
 
     /// What is said of an answer, with the time by this bridge's clock.
-    fn facts(&self, facts: &[u8]) -> Option<Facts> {
-        let facts = serde_json::from_slice::<Facts>(facts).ok()?;
-        Some(Facts { read_at: self.link.own(facts.read_at), ..facts })
+    fn facts(&self, facts: &[u8]) -> Option<AnswerFacts> {
+        let facts = serde_json::from_slice::<AnswerFacts>(facts).ok()?;
+        Some(AnswerFacts { read_at: self.link.own(facts.read_at), ..facts })
     }
 
     /// The answer of that name as it is kept.
-    async fn kept<T: DeserializeOwned>(&self, name: &str) -> Result<Option<(Facts, T)>, Away> {
+    async fn kept<T: DeserializeOwned>(&self, name: &str) -> Result<Option<(AnswerFacts, T)>, Away> {
         let mut command = redis::cmd("HMGET");
         command.arg(self.link.key(&answer_key(name))).arg("facts").arg("body");
         let (facts, body): (Option<Vec<u8>>, Option<Vec<u8>>) = self.link.command(&command).await?;
@@ -231,7 +223,7 @@ impl Answers {
     async fn read_since<T: DeserializeOwned>(&self, name: &str, number: u64) -> Result<Option<T>, Away> {
         let kept = self.kept::<T>(name).await?;
         let is_of_use =
-            |facts: &Facts| facts.number >= number && facts.update_latest == self.listed_date(name);
+            |facts: &AnswerFacts| facts.number >= number && facts.update_latest == self.listed_date(name);
         Ok(kept.filter(|(facts, _)| is_of_use(facts)).map(|(_, answer)| answer))
     }
 
@@ -273,7 +265,7 @@ impl Answers {
         let Ok(body) = serde_json::to_vec(&saved.answer) else { return Ok(()) };
         let (digest, read_at) = (digest_of(&body), self.link.common(saved.read_at));
         let update_latest = saved.update_latest;
-        let facts = Facts { number: 1, position: 0, read_at, update_latest, digest: digest.clone() };
+        let facts = AnswerFacts { number: 1, position: 0, read_at, update_latest, digest: digest.clone() };
         let facts = serde_json::to_vec(&facts).unwrap_or_default();
         let key = answer_key(&name);
         let kept_for = kept_for();
@@ -303,7 +295,10 @@ impl Answers {
     ///
     /// # Errors
     /// When Redis is away.
-    pub async fn newer<T: DeserializeOwned>(&self, name: &str) -> Result<Option<(Facts, Option<T>)>, Away> {
+    pub async fn newer<T: DeserializeOwned>(
+        &self,
+        name: &str,
+    ) -> Result<Option<(AnswerFacts, Option<T>)>, Away> {
         let key = self.link.key(&answer_key(name));
         let facts: Option<Vec<u8>> = self.link.command(redis::cmd("HGET").arg(&key).arg("facts")).await?;
         let facts = facts.and_then(|facts| self.facts(&facts));
@@ -359,7 +354,7 @@ impl Reading {
         let Ok(body) = serde_json::to_vec(answer) else { return };
         let (answers, number, position) = (Arc::clone(&self.answers), self.number, self.position);
         let (digest, read_at) = (digest_of(&body), answers.link.now());
-        let facts = Facts { number, position, read_at, update_latest, digest: digest.clone() };
+        let facts = AnswerFacts { number, position, read_at, update_latest, digest: digest.clone() };
         let before = answers.note(&self.name, digest.clone(), number);
         let mut fields =
             vec![number.to_string().into_bytes(), serde_json::to_vec(&facts).unwrap_or_default()];
@@ -395,7 +390,7 @@ impl Drop for Reading {
         let end = async move {
             let _ = end(&answers.link, &name, &reader, &[]).await;
         };
-        let _ = Handle::try_current().map(|runtime| runtime.spawn(end));
+        spawn_if_running(end);
     }
 }
 

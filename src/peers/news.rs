@@ -14,7 +14,7 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 use crate::observe::news::{Announcer, Facts, Informed, Topic};
 use crate::observe::request;
 use crate::peers::link::{Away, Link, Standing};
-use crate::peers::log::{KEPT, LOG, Log, POSITION, Told};
+use crate::peers::log::{ADD, KEPT, LOG, Log, POSITION, Told};
 
 /// The most that waits to be told. What comes beyond that is not told; it is seen when the bridge joins again.
 const WAITING: usize = 10_000;
@@ -34,12 +34,10 @@ static REPLACE: LazyLock<Script> = LazyLock::new(|| {
 
 /// Keeps facts, if they are of a topic that is kept, and tells of them.
 static TELL: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        "for at = 3, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 1]) end
-         local position = redis.call('INCR', KEYS[2])
-         redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[2], position .. '-0', 'entry', ARGV[1])
-         return position",
-    )
+    let script = "
+         for at = 3, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 1]) end
+         return add(KEYS[2], KEYS[3], ARGV[1], ARGV[2])";
+    Script::new(&[ADD, script].concat())
 });
 
 /// What is to be told, and who takes over what others tell.
@@ -168,13 +166,16 @@ impl News {
             let kept: Option<String> =
                 self.link.command(redis::cmd("HGET").arg(self.link.key(&kept_at)).arg(&table)).await?;
             let kept = kept.unwrap_or_default();
+            if kept == own {
+                return Ok(own);
+            }
             if let (false, Some(informed)) = (kept.is_empty(), self.informed(Topic::Names)) {
                 informed.adopt(vec![(table.clone(), kept.clone())]);
                 let mut facts = informed.facts().into_iter();
                 own = facts.find(|(name, _)| *name == table).map_or(own, |(_, names)| names);
             }
             let arguments = [table.as_bytes(), kept.as_bytes(), own.as_bytes()];
-            if kept == own || self.link.script::<u8>(&REPLACE, &[&kept_at], &arguments).await? == 1 {
+            if self.link.script::<u8>(&REPLACE, &[&kept_at], &arguments).await? == 1 {
                 return Ok(own);
             }
         }

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use redis::Script;
-use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
+use crate::observe::request::spawn_if_running;
 use crate::peers::link::{Away, Link};
 use crate::upstream::slots::{CallSlots, Slot};
 
@@ -83,8 +83,7 @@ impl SharedSlots {
             let give_back = async move {
                 let _ = link.command::<()>(redis::cmd("ZREM").arg(link.key(SLOTS)).arg(place)).await;
             };
-            // Without a runtime the program ends, and the place ends by Redis' clock.
-            let _ = Handle::try_current().map(|runtime| runtime.spawn(give_back));
+            spawn_if_running(give_back);
         })
     }
 }

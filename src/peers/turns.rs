@@ -8,12 +8,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::future::{BoxFuture, FutureExt};
 use redis::Script;
-use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 
 use crate::catalogue::id::MeasurementId;
 use crate::fetch::others::{Claim, Turn};
+use crate::observe::request::spawn_if_running;
 use crate::peers::link::{Away, Link, Standing};
 use crate::peers::log::{Log, POSITION};
 use crate::store::key::CellKey;
@@ -29,24 +29,28 @@ const LOOK: Duration = Duration::from_secs(1);
 pub const BRIDGES: &str = "bridges";
 /// How long a sign of life holds, in seconds.
 pub const ALIVE_FOR: &str = "5";
+/// Whether a bridge is alive, as a function for scripts: of the set of the bridges, the bridge, and how long a sign of life holds.
+pub const IS_ALIVE: &str = "local function is_alive(bridges, bridge, seconds)
+         local seen = redis.call('ZSCORE', bridges, bridge)
+         return seen and tonumber(seen) + tonumber(seconds) > tonumber(redis.call('TIME')[1])
+     end ";
 
 /// Begins a turn: `{}` if it is another's, else the position of the log and the requests that others are making. Those of bridges without a
 /// sign of life are dropped.
 static BEGIN: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        "if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return {} end
+    let script = "
+         if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return {} end
          local answer = {redis.call('GET', KEYS[3]) or '0'}
-         local claims, now = redis.call('HGETALL', KEYS[2]), tonumber(redis.call('TIME')[1])
+         local claims = redis.call('HGETALL', KEYS[2])
          for at = 1, #claims, 2 do
-             local seen = redis.call('ZSCORE', KEYS[4], cjson.decode(claims[at + 1])['bridge'])
-             if seen and tonumber(seen) + tonumber(ARGV[3]) > now then
+             if is_alive(KEYS[4], cjson.decode(claims[at + 1])['bridge'], ARGV[3]) then
                  answer[#answer + 1] = claims[at + 1]
              else
                  redis.call('HDEL', KEYS[2], claims[at])
              end
          end
-         return answer",
-    )
+         return answer";
+    Script::new(&[IS_ALIVE, script].concat())
 });
 
 /// Ends a turn, with the requests that are made now; 0 if it had ended by itself.
@@ -61,11 +65,10 @@ static END: LazyLock<Script> = LazyLock::new(|| {
 
 /// Whether a bridge that is alive still makes a request.
 static IS_MADE: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        "local seen = redis.call('ZSCORE', KEYS[2], ARGV[2])
-         if not seen or tonumber(seen) + tonumber(ARGV[3]) <= tonumber(redis.call('TIME')[1]) then return 0 end
-         return redis.call('HEXISTS', KEYS[1], ARGV[1])",
-    )
+    let script = "
+         if not is_alive(KEYS[2], ARGV[2], ARGV[3]) then return 0 end
+         return redis.call('HEXISTS', KEYS[1], ARGV[1])";
+    Script::new(&[IS_ALIVE, script].concat())
 });
 
 /// Who waits for which request of another bridge.
@@ -210,7 +213,7 @@ impl Drop for TableTurn {
             let keys = keys.each_ref().map(String::as_str);
             let _ = link.script::<u8>(&END, &keys, &[token.as_bytes()]).await;
         };
-        let _ = Handle::try_current().map(|runtime| runtime.spawn(end));
+        spawn_if_running(end);
     }
 }
 

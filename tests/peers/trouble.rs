@@ -52,14 +52,16 @@ async fn a_silent_redis_is_left_and_found_again() {
 }
 
 #[actix_web::test]
-async fn a_wrong_address_a_wrong_password_and_no_room_are_told_and_cost_no_answer() {
+async fn a_wrong_address_a_wrong_password_no_room_and_no_writing_are_told_and_cost_no_answer() {
     let world = World::start().await;
     let (locked, full) = (
         RedisServer::with(&["--requirepass", "rigtigt-kodeord"]),
         RedisServer::with(&["--maxmemory", "1", "--maxmemory-policy", "noeviction"]),
     );
+    // Its master is nowhere: it answers and takes nothing.
+    let read_only = RedisServer::with(&["--replicaof", "127.0.0.1", "1"]);
     let wrong = format!("redis://:forkert-kodeord@127.0.0.1:{}", locked.port);
-    for url in ["redis://127.0.0.1:1".to_owned(), wrong, full.url()] {
+    for url in ["redis://127.0.0.1:1".to_owned(), wrong, full.url(), read_only.url()] {
         let bridge = world.bridge(&url).await;
         assert!(bridge.get(ROWS).await.rows().len() > 500);
         bridge.is(Standing::Alone).await;
