@@ -4,6 +4,7 @@
 
 pub mod area;
 pub mod dimension;
+pub mod figures;
 pub mod id;
 pub mod label;
 pub mod measure;

@@ -20,7 +20,7 @@ pub fn to_stored(figure: Decimal) -> Option<i128> {
 /// The figure as a whole number with so many decimals; `None` if it has more of them, or more digits than 128 bits hold.
 #[must_use]
 pub fn in_units(figure: Decimal, scale: u32) -> Option<i128> {
-    let figure = figure.normalize();
+    let figure = if figure.scale() > scale { figure.normalize() } else { figure };
     let shift = scale.checked_sub(figure.scale())?;
     figure.mantissa().checked_mul(10_i128.checked_pow(shift)?)
 }

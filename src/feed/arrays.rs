@@ -14,9 +14,9 @@ use arrow_array::{
 use arrow_schema::{DataType, TimeUnit};
 use chrono::{DateTime, NaiveDate, Utc};
 
+use crate::catalogue::figures;
 use crate::catalogue::value::to_stored;
 use crate::clock;
-use crate::feed::figures;
 use crate::odata::value::{PrimitiveType, Value};
 
 /// A column of days.

@@ -8,11 +8,11 @@ use arrow_array::{
 use arrow_schema::{Field, Schema};
 use chrono::{DateTime, NaiveDate, Utc};
 
+use crate::catalogue::figures;
 use crate::catalogue::value::{Figure, to_stored};
 use crate::feed::RowSource;
 use crate::feed::arrays;
 use crate::feed::column::Fact;
-use crate::feed::figures;
 use crate::feed::set_definition::{ColumnDefinition, SetDefinition};
 use crate::feed::spelling::FormerNames;
 use crate::odata::value::PrimitiveType;

@@ -13,7 +13,6 @@ pub mod column;
 pub mod facts;
 mod figure_columns;
 mod figure_sets;
-pub mod figures;
 pub mod list;
 mod listing;
 pub mod naming;

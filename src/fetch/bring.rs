@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{self, AtomicU32};
 
+use arrow_array::RecordBatch;
 use arrow_select::concat::concat_batches;
 use chrono::{DateTime, Utc};
 use futures_util::future::{BoxFuture, FutureExt};
 
 use super::{Inner, RevisionState};
+use crate::catalogue::figures::alike_batches;
 use crate::catalogue::id::PeriodId;
 use crate::catalogue::measurement::Measurement;
 use crate::fetch::error::FetchError;
@@ -79,9 +81,8 @@ impl Inner {
         let cells = self.asker.ask(measurement, piece, caller).await?;
         let (measurement, fetched_at) = (Arc::clone(measurement), self.clock.now());
         aside(move || {
-            let schema = cells.first().ok_or(FetchError::Interrupted)?.schema();
-            let cells = in_order(&measurement, concat_batches(&schema, &cells)?)?;
-            Ok(CellBlock::new(cells, revision, fetched_at, BTreeMap::new()).narrowed()?)
+            let cells = in_order(&measurement, together(&cells)?)?;
+            Ok(CellBlock::new(cells, revision, fetched_at, BTreeMap::new()))
         })
         .await
     }
@@ -145,6 +146,13 @@ async fn aside<T: Send + 'static>(
     request::spawn_blocking(work).await.unwrap_or(Err(FetchError::Interrupted))
 }
 
+/// The answers to the pieces of a chunk as one. The figures of each have the scale that they need.
+fn together(pieces: &[RecordBatch]) -> Result<RecordBatch, FetchError> {
+    let alike = alike_batches(&pieces.iter().collect::<Vec<_>>())?;
+    let schema = alike.first().ok_or(FetchError::Interrupted)?.schema();
+    Ok(concat_batches(&schema, &alike)?)
+}
+
 /// What differs from earlier blocks.
 async fn compared(
     block: CellBlock,
@@ -176,4 +184,27 @@ fn updated(
         false => before(period).unwrap_or(now),
     };
     key.periods.iter().map(|period| (period.clone(), at(period))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rust_decimal::Decimal;
+
+    use super::*;
+    use crate::catalogue::figures::{FigureBuilder, figure_at};
+
+    #[test]
+    fn pieces_with_and_without_decimals_are_one_block() {
+        let piece = |figure: &str| {
+            let mut figures = FigureBuilder::default();
+            figures.push(Some(figure.parse().unwrap())).unwrap();
+            RecordBatch::try_from_iter([("m", figures.finish())]).unwrap()
+        };
+        for written in [["7", "2.5"], ["2.5", "7"], ["100000000000000000", "0.25"]] {
+            let cells = together(&written.map(piece)).unwrap();
+            let figures: Vec<Option<Decimal>> = (0..2).map(|row| figure_at(cells.column(0), row)).collect();
+            assert_eq!(figures, written.map(|figure| figure.parse().ok()));
+        }
+        assert!(matches!(together(&[]), Err(FetchError::Interrupted)));
+    }
 }

@@ -8,13 +8,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::types::Int32Type;
-use arrow_array::{Array, ArrayRef, DictionaryArray, Int32Array, RecordBatch, StringArray};
-use arrow_schema::{DataType, Field, Schema};
+use arrow_array::{Array, ArrayRef, DictionaryArray, Int32Array, RecordBatch, StringArray, UInt32Array};
+use arrow_schema::{ArrowError, DataType, Field, Schema};
+use arrow_select::take::take;
+use foldhash::HashMapExt;
 
 use crate::catalogue::dimension::{Dimension, is_unknown};
+use crate::catalogue::figures;
 use crate::catalogue::id::HierarchyId;
 use crate::catalogue::measurement::Measurement;
-use crate::feed::figures;
 use crate::fetch::headings;
 pub use crate::fetch::join_error::JoinError;
 use crate::fetch::labels::{Labels, Meaning};
@@ -78,7 +80,7 @@ pub fn join(
         codes.push(codes_of);
     }
     let rows = rows(&codes, table)?;
-    let cells = batch(measurement, chunk, table, &columns.measures, &codes, &rows)?;
+    let cells = batch(measurement, chunk, table, &columns.measures, &codes, rows)?;
     Ok(Joined { cells, unknown, needs_root, unfamiliar: columns.unfamiliar, roots: new_roots })
 }
 
@@ -165,22 +167,22 @@ impl<'a> PlaceCodes<'a> {
 #[derive(Default)]
 struct JoinedRows {
     /// The row of the answer that each was made from.
-    rows: Vec<usize>,
+    rows: Vec<u32>,
     /// Per column the code of each row.
     codes: Vec<Vec<i32>>,
 }
 
 fn rows(codes: &[PlaceCodes<'_>], table: &DataTable) -> Result<JoinedRows, JoinError> {
     let mut kept = JoinedRows { rows: Vec::new(), codes: vec![Vec::new(); codes.len()] };
-    let mut seen: HashMap<u128, usize> = HashMap::with_capacity(table.row_count());
+    let mut seen: foldhash::HashMap<u128, usize> = foldhash::HashMap::with_capacity(table.row_count());
     let mut place = Vec::with_capacity(codes.len());
-    for row in 0..table.row_count() {
-        each_place(codes, row, &mut place, &mut |place| {
-            let earlier = *seen.entry(packed(codes, place)).or_insert(row);
-            if earlier == row {
+    for (at, row) in (0..table.row_count()).zip(0_u32..) {
+        each_place(codes, at, &mut place, &mut |place| {
+            let earlier = *seen.entry(packed(codes, place)).or_insert(at);
+            if earlier == at {
                 kept.rows.push(row);
                 kept.codes.iter_mut().zip(place).for_each(|(column, &code)| column.push(code));
-            } else if !table.figures.iter().all(|column| column[earlier] == column[row]) {
+            } else if !table.figures.iter().all(|column| figures::are_same(column, earlier, at)) {
                 return Err(JoinError::Contradiction(describe(codes, place)));
             }
             Ok(())
@@ -226,26 +228,26 @@ fn batch(
     table: &DataTable,
     figure_columns: &[usize],
     codes: &[PlaceCodes<'_>],
-    kept: &JoinedRows,
+    kept: JoinedRows,
 ) -> Result<RecordBatch, JoinError> {
-    let broken = |error: arrow_schema::ArrowError| JoinError::Columns(error.to_string());
+    let broken = |error: ArrowError| JoinError::Columns(error.to_string());
     let names = [PERIOD_COLUMN].into_iter();
     let names =
         names.chain(chunk.dimensions.iter().map(|part| measurement.dimensions[part.dimension].id.as_str()));
     let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
     let (mut fields, mut arrays) = (Vec::new(), Vec::<ArrayRef>::new());
-    for (position, name) in names.enumerate() {
-        let keys = Int32Array::from(kept.codes[position].clone());
-        let values = Arc::new(StringArray::from_iter_values(&codes[position].ids));
+    for ((name, codes), keys) in names.zip(codes).zip(kept.codes) {
+        let keys = Int32Array::from(keys);
+        let values = Arc::new(StringArray::from_iter_values(&codes.ids));
         arrays.push(Arc::new(DictionaryArray::<Int32Type>::try_new(keys, values).map_err(broken)?));
         fields.push(Field::new(name, dictionary.clone(), false));
     }
+    let rows = UInt32Array::from(kept.rows);
     for (&column, &measure) in figure_columns.iter().zip(&chunk.measures) {
-        let sent = &table.figures[column];
-        let figures = figures::column(kept.rows.iter().map(|&row| sent[row]));
+        let figures = take(&table.figures[column], &rows, None).map_err(broken)?;
         let name = measurement.measures[measure].id.as_str();
         fields.push(Field::new(name, figures.data_type().clone(), true));
-        arrays.push(Arc::new(figures));
+        arrays.push(figures);
     }
     RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(broken)
 }

@@ -19,6 +19,7 @@ use arrow_select::take::take;
 use chrono::{DateTime, Utc};
 
 use crate::budget::work;
+use crate::catalogue::figures;
 use crate::catalogue::id::PeriodId;
 use crate::catalogue::measurement::Measurement;
 use crate::catalogue::value::RowStatus;
@@ -26,7 +27,6 @@ use crate::feed::arrays;
 use crate::feed::axis_columns::Numbers;
 use crate::feed::column::{Column, Fact, MemberFact};
 use crate::feed::facts::{self, Axis};
-use crate::feed::figures;
 use crate::feed::{CellForm, CellSource};
 use crate::frame::Frame;
 use crate::frame::batch::{allocated, batch};

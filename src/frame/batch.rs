@@ -6,7 +6,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{Field, Schema};
 
 use super::error::FrameError;
-use crate::feed::figures::is_figures;
+use crate::catalogue::figures::is_figures;
 
 /// A batch of these columns.
 pub(super) fn batch(

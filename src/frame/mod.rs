@@ -21,8 +21,8 @@ use arrow_select::take::take_record_batch;
 
 use crate::budget::answers::Held;
 use crate::budget::work;
+use crate::catalogue::figures;
 use crate::feed::arrays::value_at;
-use crate::feed::figures;
 use crate::frame::batch::with_columns;
 use crate::frame::error::FrameError;
 use crate::frame::order::Part;

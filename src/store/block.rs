@@ -22,9 +22,9 @@ use chrono::{DateTime, NaiveDate, SubsecRound, TimeDelta, Utc};
 use thiserror::Error;
 
 use crate::catalogue::dimension::{TOTAL_ID, is_unknown};
+use crate::catalogue::figures::{narrowed, widened, with_figures};
 use crate::catalogue::id::{DimensionId, MeasureId, PeriodId};
 use crate::clock::start_of_day;
-use crate::feed::figures::{narrowed, widened, with_figures};
 use crate::store::key::CellKey;
 use crate::store::period_runs::PeriodRuns;
 

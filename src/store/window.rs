@@ -11,8 +11,8 @@ use arrow_schema::{ArrowError, Field, Schema};
 use chrono::{DateTime, Utc};
 
 use crate::catalogue::dimension::{TOTAL_ID, is_unknown};
+use crate::catalogue::figures;
 use crate::catalogue::id::PeriodId;
-use crate::feed::figures;
 use crate::store::StoredFigures;
 use crate::store::block::{CellBlock, PERIOD_COLUMN, SharedBlock};
 use crate::store::key::CellKey;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use arrow_array::ArrayRef;
+
 /// Labels and figures of one answer.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct DataTable {
@@ -9,8 +11,8 @@ pub struct DataTable {
     pub headings: Vec<String>,
     /// The period, then one column per hierarchy of the request.
     pub labels: Vec<LabelColumn>,
-    /// One column per measure: figures in units of 10⁻¹⁸ (see `catalogue::value`), `None` for `null`.
-    pub figures: Vec<Vec<Option<i128>>>,
+    /// One column of figures per measure, with nulls where the answer has `null`.
+    pub figures: Vec<ArrayRef>,
 }
 
 impl DataTable {

@@ -3,14 +3,14 @@
 //! The form is `{"columns": [...], "rows": [[...]]}` with its parts in any order; labels are texts, figures numbers or `null`. Anything
 //! else is an error that names the row and column: a figure is never guessed.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use foldhash::HashMap;
 use rust_decimal::Decimal;
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::catalogue::value;
+use crate::catalogue::figures::FigureBuilder;
 use crate::error::excerpt;
 use crate::upstream::data::{DataTable, LabelColumn};
 
@@ -87,7 +87,7 @@ fn json_error(error: &serde_json::Error) -> DecodeError {
 struct Builder {
     headings: Option<Vec<String>>,
     labels: Vec<LabelBuilder>,
-    figures: Vec<Vec<Option<i128>>>,
+    figures: Vec<FigureBuilder>,
     rows: Option<usize>,
     error: Option<DecodeError>,
 }
@@ -97,7 +97,7 @@ impl Builder {
         Self {
             headings: None,
             labels: (0..label_columns).map(|_| LabelBuilder::default()).collect(),
-            figures: vec![Vec::new(); measure_columns],
+            figures: (0..measure_columns).map(|_| FigureBuilder::default()).collect(),
             rows: None,
             error: None,
         }
@@ -134,7 +134,8 @@ impl Builder {
         let headings = self.headings.ok_or(DecodeError::Part { part: "columns", found: "none" })?;
         self.rows.ok_or(DecodeError::Part { part: "rows", found: "none" })?;
         let labels = self.labels.into_iter().map(|label| label.column).collect();
-        Ok(DataTable { headings, labels, figures: self.figures })
+        let figures = self.figures.into_iter().map(FigureBuilder::finish).collect();
+        Ok(DataTable { headings, labels, figures })
     }
 }
 
@@ -290,27 +291,22 @@ impl Cell<'_> {
         self.misfit(expected, found)
     }
 
-    fn figure<E: serde::de::Error>(self, figure: Option<i128>) -> Result<(), E> {
-        let place = self.column.checked_sub(self.builder.labels.len());
-        match place.and_then(|place| self.builder.figures.get_mut(place)) {
-            Some(column) => {
-                column.push(figure);
-                Ok(())
-            }
-            None => Err(self.wrong_type("a number or null")),
-        }
+    /// The column of figures that the cell belongs to; `None` for a label.
+    fn figures(&mut self) -> Option<&mut FigureBuilder> {
+        let place = self.column.checked_sub(self.builder.labels.len())?;
+        self.builder.figures.get_mut(place)
     }
 
     fn number<E: serde::de::Error>(
-        self,
+        mut self,
         number: Option<Decimal>,
         written: impl fmt::Display,
     ) -> Result<(), E> {
-        if self.is_label() {
+        let Some(figures) = self.figures() else {
             return Err(self.wrong_type(format_args!("the number {written}")));
-        }
-        match number.and_then(value::to_stored) {
-            Some(stored) => self.figure(Some(stored)),
+        };
+        match number.and_then(|number| figures.push(Some(number))) {
+            Some(()) => Ok(()),
             None => Err(self.misfit("a number that can be kept exactly", written)),
         }
     }
@@ -338,8 +334,8 @@ impl<'de> Visitor<'de> for Cell<'_> {
         }
     }
 
-    fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
-        if self.is_label() { Err(self.wrong_type("null")) } else { self.figure(None) }
+    fn visit_unit<E: serde::de::Error>(mut self) -> Result<(), E> {
+        self.figures().and_then(|figures| figures.push(None)).ok_or_else(|| self.wrong_type("null"))
     }
 
     fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<(), E> {
@@ -350,10 +346,8 @@ impl<'de> Visitor<'de> for Cell<'_> {
         self.number(Some(Decimal::from(number)), number)
     }
 
-    /// The shortest text that parses to the same double is the number as it was written.
     fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<(), E> {
-        let written = number.to_string();
-        self.number(Decimal::from_str_exact(&written).ok(), written)
+        self.number(as_written(number), number)
     }
 
     fn visit_bool<E: serde::de::Error>(self, found: bool) -> Result<(), E> {
@@ -369,12 +363,31 @@ impl<'de> Visitor<'de> for Cell<'_> {
     }
 }
 
+/// The number as it was written: the shortest that parses to the same double. `None` if it has more digits than can be kept.
+fn as_written(number: f64) -> Option<Decimal> {
+    with_few_decimals(number).or_else(|| Decimal::from_str_exact(&number.to_string()).ok())
+}
+
+/// Most figures have few decimals and no more than the 15 digits that any double carries: then the whole number that gives the same double
+/// when it is divided is the one that was written.
+fn with_few_decimals(number: f64) -> Option<Decimal> {
+    const DIGITS: f64 = 1e15;
+    let powers = [(1.0, 0), (10.0, 1), (100.0, 2), (1000.0, 3)];
+    let tried = powers.into_iter().map(|(power, decimals)| ((number * power).round(), power, decimals));
+    let found = tried
+        .take_while(|(units, ..)| units.abs() < DIGITS)
+        .find(|(units, power, _)| units / power == number);
+    found.map(|(units, _, decimals)| Decimal::new(units as i64, decimals))
+}
+
 #[cfg(test)]
 mod tests {
+    use arrow_schema::DataType;
     use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
+    use crate::catalogue::figures::{column, figure_at, widened};
 
     const ONE: i128 = 1_000_000_000_000_000_000;
 
@@ -396,8 +409,10 @@ mod tests {
         assert_eq!(table.labels[0].keys, [0, 0, 1]);
         assert_eq!(table.labels[1].values.iter().map(AsRef::as_ref).collect::<Vec<_>>(), ["Læsø", "Aarhus"]);
         assert_eq!(table.labels[1].keys, [0, 1, 0]);
-        assert_eq!(table.figures[0], [None, Some(-3 * ONE), Some(18_446_744_073_709_551_615 * ONE)]);
-        assert_eq!(table.figures[1], [Some(0), Some(2_700_000_000_000_000_000), Some(100 * ONE)]);
+        let figures = |column: usize| widened(&table.figures[column]);
+        assert_eq!(figures(0), Some(column([None, Some(-3 * ONE), Some(18_446_744_073_709_551_615 * ONE)])));
+        assert_eq!(figures(1), Some(column([Some(0), Some(27 * ONE / 10), Some(100 * ONE)])));
+        assert_eq!(*table.figures[1].data_type(), DataType::Decimal64(18, 1));
     }
 
     #[test]
@@ -523,8 +538,16 @@ mod tests {
         fn every_fraction_comes_through_digit_by_digit(digits in 0_u64..1_000_000_000_000_000, scale in 0_u32..=16) {
             let written = Decimal::from_i128_with_scale(i128::from(digits), scale);
             let table = rows(&format!(r#"[["p", "a", {written}, -{written}]]"#)).unwrap();
-            prop_assert_eq!(table.figures[0][0].and_then(value::from_stored), Some(written.normalize()));
-            prop_assert_eq!(table.figures[1][0].and_then(value::from_stored), Some((-written).normalize()));
+            prop_assert_eq!(figure_at(&table.figures[0], 0), Some(written.normalize()));
+            prop_assert_eq!(figure_at(&table.figures[1], 0), Some((-written).normalize()));
+        }
+
+        #[test]
+        fn a_short_way_to_the_decimals_finds_what_the_text_says(number in any::<f64>(), digits in any::<i64>(), scale in 0..20_i32) {
+            for number in [number, digits as f64, digits as f64 / 10_f64.powi(scale)] {
+                let said = Decimal::from_str_exact(&number.to_string()).ok();
+                prop_assert_eq!(as_written(number).map(|number| number.normalize()), said.map(|said| said.normalize()));
+            }
         }
 
         #[test]

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::LazyLock;
 
-use arrow_array::RecordBatch;
+use arrow_array::{Array, RecordBatch};
 use jobindsats_bridge::feed::Feed;
 use jobindsats_bridge::frame::{Frame, aggregate};
 use jobindsats_bridge::indicators::history::Matcher;
@@ -171,8 +171,11 @@ pub fn upstream_figures(data: &[u8]) -> bool {
     let Ok(table) = DataTable::parse(body, labels, measures) else { return false };
     assert_eq!((table.labels.len(), table.figures.len()), (labels, measures));
     assert_eq!(table.headings.len(), labels + measures);
-    let lengths =
-        table.labels.iter().map(|column| column.keys.len()).chain(table.figures.iter().map(Vec::len));
+    let lengths = table
+        .labels
+        .iter()
+        .map(|column| column.keys.len())
+        .chain(table.figures.iter().map(|column| column.len()));
     let lengths: BTreeSet<usize> = lengths.collect();
     assert!(lengths.len() <= 1, "{lengths:?}");
     for LabelColumn { values, keys } in &table.labels {

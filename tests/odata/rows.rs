@@ -9,7 +9,7 @@ use arrow_array::{
     Int64Array, ListArray, NullArray, RecordBatch, StringArray, TimestampMillisecondArray,
     TimestampSecondArray,
 };
-use jobindsats_bridge::feed::figures::{narrowed, with_figures};
+use jobindsats_bridge::catalogue::figures::{narrowed, with_figures};
 use jobindsats_bridge::odata::media_type::MetadataLevel;
 use jobindsats_bridge::odata::payload::{
     ExpandedRows, Identity, JsonContext, Output, OutputExpand, OutputProperty, PayloadError, is_null,

@@ -9,9 +9,9 @@ use arrow_array::{
     StringArray, TimestampMillisecondArray,
 };
 use chrono::{DateTime, TimeZone, Utc};
+use jobindsats_bridge::catalogue::figures::{narrowed, with_figures};
 use jobindsats_bridge::feed::arrays::value_at;
 use jobindsats_bridge::feed::column::{Column, Fact};
-use jobindsats_bridge::feed::figures::{narrowed, with_figures};
 use jobindsats_bridge::feed::spelling::FormerNames;
 use jobindsats_bridge::feed::{Feed, FeedId, Navigation, RowSource, Set};
 use jobindsats_bridge::frame::Frame;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use arrow_array::types::Int32Type;
 use arrow_array::{Array, ArrayRef, DictionaryArray, RecordBatch, StringArray};
+use jobindsats_bridge::catalogue::figures;
 use jobindsats_bridge::catalogue::id::{DimensionId, MeasureId, MemberId, PeriodId};
-use jobindsats_bridge::feed::figures;
 use jobindsats_bridge::store::StoredFigures;
 use jobindsats_bridge::store::block::{CellBlock, PERIOD_COLUMN};
 use jobindsats_bridge::store::key::CellKey;

@@ -96,7 +96,7 @@ fn two_figures(months: usize) {
     let [first, second] = [0, 1].map(|measure| bridge.figure(measure));
     let columns = Columns::of(&bridge.page(&format!("$select={first},{second}")));
     let mut rng = Rng::with_seed(SEED);
-    let bounds: Vec<(i64, i64)> = (0..TURNS).map(|_| (rng.i64(..5000), rng.i64(..5000))).collect();
+    let bounds: Vec<(i64, i64)> = (0..TURNS).map(|_| (rng.i64(0..5000), rng.i64(0..5000))).collect();
     let ours = |turn: usize| {
         let (above, below) = bounds[turn];
         bridge.count(&format!("$filter={first} gt {above} and {second} lt {below}"))

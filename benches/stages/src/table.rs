@@ -146,5 +146,5 @@ pub fn block(measurement: &Measurement, chunk: &Chunk, body: &[u8]) -> CellBlock
     let updated = chunk.periods.iter().map(|&period| (measurement.periods[period].id.clone(), read_at()));
     let updated: BTreeMap<_, _> = updated.collect();
     let (revision, fetched_at) = (Revision::of(None), read_at());
-    CellBlock::new(joined.cells, revision, fetched_at, updated).narrowed().unwrap()
+    CellBlock::new(joined.cells, revision, fetched_at, updated)
 }

@@ -5,15 +5,15 @@ use std::collections::HashSet;
 
 use arrow_arith::boolean::{is_not_null, is_null};
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, BooleanArray, Datum};
+use arrow_array::{Array, ArrayRef, BooleanArray, Datum, Scalar};
 use arrow_ord::cmp;
 use arrow_schema::{ArrowError, DataType};
 
 use super::EvalError;
 use super::column::{ColumnarValue, text};
 use crate::budget::work;
+use crate::catalogue::figures;
 use crate::feed::arrays::scalar;
-use crate::feed::figures;
 use crate::odata::value::Value;
 use crate::query::Comparison;
 
@@ -61,7 +61,7 @@ fn holds(comparison: Comparison, left: &Value, right: &Value) -> bool {
     }
 }
 
-/// `None` if the column's type cannot represent the value exactly.
+/// `None` if the kernels do not support the column's type or the value.
 fn with_value(
     array: &ArrayRef,
     comparison: Comparison,
@@ -77,9 +77,23 @@ fn with_value(
     if let Some(cell) = scalar(value, array.data_type()) {
         return by_kernel(array, comparison, &cell).map(Some);
     }
-    // The value may have more decimals or digits than the figures of the column.
-    let Some(wide) = figures::widened(array) else { return Ok(None) };
-    scalar(value, wide.data_type()).map(|cell| by_kernel(&wide, comparison, &cell)).transpose()
+    let below = value.as_decimal().and_then(|figure| figures::floor(figure, array.data_type()));
+    below.map(|below| with_value_between(array, comparison, &Scalar::new(below))).transpose()
+}
+
+/// Compares figures with a value that none of them can be, since it has more decimals or digits; `below` is the next lower that they can
+/// be.
+fn with_value_between(
+    figures: &ArrayRef,
+    comparison: Comparison,
+    below: &dyn Datum,
+) -> Result<BooleanArray, ArrowError> {
+    match comparison {
+        Comparison::Eq => Ok(BooleanArray::from(vec![false; figures.len()])),
+        Comparison::Ne => Ok(BooleanArray::from(vec![true; figures.len()])),
+        Comparison::Lt | Comparison::Le => cmp::lt_eq(figures, below),
+        Comparison::Gt | Comparison::Ge => cmp::gt(figures, below),
+    }
 }
 
 /// `None` if the types differ or are not supported by the kernels.
@@ -157,4 +171,62 @@ pub(super) fn contains_words(
     let found =
         texts.truths_of_texts(rows, |text| work::check().map(|()| text.to_lowercase().contains(words)))?;
     Ok(found.iter().map(|found| Some(found == Some(true))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+    use rust_decimal::Decimal;
+
+    use super::*;
+    use crate::catalogue::value::to_stored;
+
+    const COMPARISONS: [Comparison; 6] =
+        [Comparison::Eq, Comparison::Ne, Comparison::Lt, Comparison::Le, Comparison::Gt, Comparison::Ge];
+
+    /// Figures and bounds with up to three decimals, near each other or with as many digits as there can be.
+    fn number() -> impl Strategy<Value = Decimal> {
+        let mantissa = prop_oneof![
+            -40..40_i128,
+            prop::sample::select(vec![
+                10_i128.pow(18),
+                10_i128.pow(18) - 1,
+                10_i128.pow(28),
+                i64::MAX.into()
+            ])
+            .prop_flat_map(|large| prop::sample::select(vec![
+                large,
+                -large,
+                large - 1,
+                1 - large
+            ])),
+        ];
+        (mantissa, 0..4_u32).prop_map(|(mantissa, scale)| Decimal::from_i128_with_scale(mantissa, scale))
+    }
+
+    proptest! {
+        #[test]
+        fn the_kernels_say_the_same_as_each_value(
+            figures in prop::collection::vec(prop::option::of(number()), 0..8), bound in number(), more in 0..2_u32
+        ) {
+            let figure = |figure: Option<Decimal>| figure.and_then(to_stored);
+            let wide = figures::column(figures.into_iter().map(figure));
+            // One more decimal than any column has.
+            let fine = Decimal::from_i128_with_scale(more.into(), 19);
+            let bound = Value::Decimal(bound.checked_add(fine).unwrap_or(bound));
+            for column in [figures::narrowed(&wide), Arc::new(wide) as ArrayRef] {
+                let rows = column.len();
+                let (column, bound) = (ColumnarValue::Array(column), ColumnarValue::Scalar(bound.clone()));
+                for comparison in COMPARISONS {
+                    let each = column.values(rows).zip(bound.values(rows));
+                    let each = each.map(|(figure, bound)| Some(holds(comparison, &figure, &bound))).collect();
+                    prop_assert_eq!(compare(comparison, &column, &bound, rows).unwrap(), each);
+                    let ColumnarValue::Array(array) = &column else { unreachable!("it is a column") };
+                    prop_assert!(with_value(array, comparison, &bound.value(0)).unwrap().is_some());
+                }
+            }
+        }
+    }
 }

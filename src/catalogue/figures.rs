@@ -9,15 +9,111 @@ use arrow_array::types::{Decimal64Type, Decimal128Type};
 use arrow_array::{
     Array, ArrayRef, BooleanArray, Decimal64Array, Decimal128Array, RecordBatch, RecordBatchOptions,
 };
+use arrow_buffer::NullBufferBuilder;
 use arrow_schema::{ArrowError, DataType, Field, Schema};
 use rust_decimal::Decimal;
 
-use crate::catalogue::value::{FIGURE_PRECISION, FIGURE_SCALE, from_stored, in_units, to_stored};
+use crate::catalogue::value::{FIGURE_PRECISION, FIGURE_SCALE, Figure, from_stored, in_units, to_stored};
 
 /// [`FIGURE_SCALE`] as Arrow has it.
 const SCALE: i8 = FIGURE_SCALE as i8;
 /// Digits that a figure of 64 bits may have.
 const NARROW_PRECISION: u8 = 18;
+
+/// Makes a column of figures one by one, the smallest that holds all of them exactly.
+#[derive(Debug)]
+pub struct FigureBuilder {
+    units: Units,
+    published: NullBufferBuilder,
+}
+
+/// A missing figure is zero here.
+#[derive(Debug)]
+enum Units {
+    Narrow { units: Vec<i64>, scale: u32 },
+    Wide(Vec<i128>),
+}
+
+impl Default for FigureBuilder {
+    fn default() -> Self {
+        Self { units: Units::Narrow { units: Vec::new(), scale: 0 }, published: NullBufferBuilder::new(0) }
+    }
+}
+
+impl FigureBuilder {
+    /// Adds a figure; `None` if it cannot be kept exactly.
+    pub fn push(&mut self, figure: Figure) -> Option<()> {
+        match figure {
+            Some(figure) => {
+                self.units.push(figure)?;
+                self.published.append_non_null();
+            }
+            None => {
+                match &mut self.units {
+                    Units::Narrow { units, .. } => units.push(0),
+                    Units::Wide(units) => units.push(0),
+                }
+                self.published.append_null();
+            }
+        }
+        Some(())
+    }
+
+    /// The column.
+    #[must_use]
+    pub fn finish(mut self) -> ArrayRef {
+        let published = self.published.finish();
+        match self.units {
+            Units::Narrow { units, scale } => {
+                let column = Decimal64Array::new(units.into(), published);
+                let scale = i8::try_from(scale).unwrap_or(SCALE);
+                Arc::new(column.with_data_type(DataType::Decimal64(NARROW_PRECISION, scale)))
+            }
+            Units::Wide(units) => {
+                let column = Decimal128Array::new(units.into(), published);
+                Arc::new(column.with_data_type(DataType::Decimal128(FIGURE_PRECISION, SCALE)))
+            }
+        }
+    }
+}
+
+impl Units {
+    fn push(&mut self, figure: Decimal) -> Option<()> {
+        if let Self::Narrow { units, scale } = self {
+            if figure.scale() > *scale {
+                let needed = figure.normalize().scale();
+                if (*scale..=FIGURE_SCALE).contains(&needed) && rescale(units, needed - *scale).is_some() {
+                    *scale = needed;
+                }
+            }
+            if let Some(narrow) = in_units(figure, *scale).and_then(narrow) {
+                units.push(narrow);
+                return Some(());
+            }
+        }
+        let stored = to_stored(figure)?;
+        self.widen()?.push(stored);
+        Some(())
+    }
+
+    /// The figures in units of 10⁻¹⁸.
+    fn widen(&mut self) -> Option<&mut Vec<i128>> {
+        if let Self::Narrow { units, scale } = self {
+            let unit = 10_i128.checked_pow(FIGURE_SCALE.checked_sub(*scale)?)?;
+            *self = Self::Wide(units.iter().map(|&figure| i128::from(figure) * unit).collect());
+        }
+        if let Self::Wide(units) = self { Some(units) } else { None }
+    }
+}
+
+/// Gives narrow figures more decimals, all or none of them.
+fn rescale(units: &mut [i64], more: u32) -> Option<()> {
+    let factor = 10_i128.checked_pow(more)?;
+    let rescaled = |figure: &i64| narrow(i128::from(*figure) * factor);
+    units.iter().all(|figure| rescaled(figure).is_some()).then_some(())?;
+    units.iter_mut().for_each(|figure| *figure = rescaled(figure).unwrap_or_default());
+    Some(())
+}
 
 /// A column of figures in units of 10⁻¹⁸.
 #[must_use]
@@ -48,6 +144,13 @@ pub fn figure_at(column: &dyn Array, row: usize) -> Option<Decimal> {
     }
 }
 
+/// Whether two rows of a column of figures have the same figure, or neither has one.
+#[must_use]
+pub fn are_same(column: &dyn Array, row: usize, other: usize) -> bool {
+    let figure = |row| column.is_valid(row).then(|| figure_at(column, row));
+    figure(row) == figure(other)
+}
+
 /// A figure as the one cell of a column of this type; `None` if such a cell does not hold it exactly.
 #[must_use]
 pub fn cell(figure: Decimal, data_type: &DataType) -> Option<ArrayRef> {
@@ -57,6 +160,30 @@ pub fn cell(figure: Decimal, data_type: &DataType) -> Option<ArrayRef> {
     let units = narrow(in_units(figure, u32::try_from(scale).ok()?)?)?;
     let cell = Decimal64Array::from(vec![units]).with_precision_and_scale(precision, scale).ok()?;
     Some(Arc::new(cell))
+}
+
+/// The largest figure that a column of this type can have and that is at most the given one, as one cell; where all are larger, a number
+/// below all of them. `None` if the type is not one of figures.
+#[must_use]
+pub fn floor(figure: Decimal, data_type: &DataType) -> Option<ArrayRef> {
+    match *data_type {
+        DataType::Decimal64(precision, scale) => {
+            let limit = 10_i128.pow(NARROW_PRECISION.into());
+            let units = i64::try_from(floor_in_units(figure, scale)?.clamp(-limit, limit)).ok()?;
+            let cell = Decimal64Array::from(vec![units]).with_precision_and_scale(precision, scale);
+            Some(Arc::new(cell.ok()?))
+        }
+        DataType::Decimal128(..) => Some(Arc::new(column([Some(floor_in_units(figure, SCALE)?)]))),
+        _ => None,
+    }
+}
+
+/// The figure as a whole number with so many decimals, rounded down; what has more digits than 128 bits hold is their end on that side.
+fn floor_in_units(figure: Decimal, scale: i8) -> Option<i128> {
+    let more = i32::from(scale) - i32::try_from(figure.scale()).ok()?;
+    let factor = 10_i128.checked_pow(more.unsigned_abs())?;
+    let mantissa = figure.mantissa();
+    Some(if more < 0 { mantissa.div_euclid(factor) } else { mantissa.saturating_mul(factor) })
 }
 
 /// Whether each figure is one of these, and whether a missing one is; `None` if the column is not one of figures.
@@ -285,6 +412,27 @@ mod tests {
             let figure = |(mantissa, scale): (i64, u32)| i128::from(mantissa / 10_i64.pow(shrunk)) * 10_i128.pow(scale);
             let figures = column(figures.into_iter().map(|one| one.map(figure)));
             prop_assert_eq!(widened(&narrowed(&figures)), Some(figures));
+        }
+
+        #[test]
+        fn a_column_made_one_by_one_is_the_smallest(
+            figures in prop::collection::vec(prop::option::of((any::<i64>(), 0..19_u32, 0..21_u32)), 0..20)
+        ) {
+            let figure = |(mantissa, shrunk, scale): (i64, u32, u32)| {
+                Decimal::from_i128_with_scale((mantissa / 10_i64.pow(shrunk)).into(), scale)
+            };
+            let figures = figures.into_iter().map(|one| one.map(figure));
+            let is_kept = |figure: &Figure| figure.is_none_or(|figure| to_stored(figure).is_some());
+            let (kept, refused): (Vec<Figure>, Vec<Figure>) = figures.partition(is_kept);
+            let mut builder = FigureBuilder::default();
+            for figure in &kept {
+                prop_assert_eq!(builder.push(*figure), Some(()));
+            }
+            for figure in refused {
+                prop_assert_eq!(builder.push(figure), None);
+            }
+            let wide = column(kept.into_iter().map(|figure| figure.and_then(to_stored)));
+            prop_assert_eq!(builder.finish().to_data(), narrowed(&wide).to_data());
         }
     }
 }
