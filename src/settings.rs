@@ -651,7 +651,7 @@ mod tests {
             ("BRIDGE_PUBLIC_URL", " https://tal.example"),
             ("BRIDGE_PUBLIC_URL", "https://user@tal.example"),
             ("BRIDGE_REDIS_URL", "redis.example:6379"),
-            ("BRIDGE_REDIS_URL", "rediss://redis.example"),
+            ("BRIDGE_REDIS_URL", "https://redis.example"),
             ("BRIDGE_PEERS", "0"),
             ("JOBINDSATS_API_URL", "https://api.jobindsats.dk/v3"),
         ];

@@ -16,6 +16,8 @@ mod knowledge;
 mod limits;
 #[path = "peers/once.rs"]
 mod once;
+#[path = "peers/processes.rs"]
+mod processes;
 #[path = "peers/strangers.rs"]
 mod strangers;
 #[path = "peers/trouble.rs"]

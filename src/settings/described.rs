@@ -179,7 +179,7 @@ pub const DESCRIBED: &[Described] = &[
     Described {
         variable: "BRIDGE_REDIS_URL",
         default: "none",
-        meaning: "a Redis or Valkey, redis://:password@host:6379/0, through which several bridges share figures, names and limits",
+        meaning: "a Redis or Valkey, redis://:password@host:6379/0 (rediss:// with TLS), through which several bridges share figures, names and limits",
     },
     Described {
         variable: "BRIDGE_PEERS",

@@ -22,12 +22,13 @@ pub struct RedisUrl {
 }
 
 impl RedisUrl {
-    /// Reads an address such as `redis://:password@host:6379/0`.
+    /// Reads an address such as `redis://:password@host:6379/0`, or `rediss://…` for TLS.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let url = Url::parse(text).ok()?;
         let database = url.path().trim_matches('/');
-        let is_whole = url.scheme() == "redis" && url.query().is_none() && url.fragment().is_none();
+        let is_scheme = ["redis", "rediss"].contains(&url.scheme());
+        let is_whole = is_scheme && url.query().is_none() && url.fragment().is_none();
         let is_database = database.is_empty() || database.parse::<u8>().is_ok();
         let host = url.host_str().filter(|host| !host.is_empty())?;
         let place = format!("{host}:{}", url.port().unwrap_or(6379));
@@ -81,6 +82,7 @@ mod tests {
             (url.place(), format!("{url:?}").as_str()),
             ("cache.example:6380", "RedisUrl(cache.example:6380)")
         );
+        assert_eq!(RedisUrl::parse("rediss://cache.example").unwrap().place(), "cache.example:6379");
         assert_eq!(RedisUrl::parse("redis://[::1]").unwrap().place(), "[::1]:6379");
         for wrong in [
             "",
@@ -90,6 +92,9 @@ mod tests {
             "redis://cache/x",
             "redis://cache/1?a=b",
             "redis://cache/0#x",
+            // With this the client of Redis would believe any certificate.
+            "rediss://cache/#insecure",
+            "valkey://cache",
         ] {
             assert!(RedisUrl::parse(wrong).is_none(), "{wrong}");
         }

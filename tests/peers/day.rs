@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Timelike, Utc};
 use jobindsats_bridge::peers::link::Standing;
 use jobindsats_bridge::service::ServiceOptions;
 use jobindsats_bridge::simulator::Publish;
@@ -10,6 +11,8 @@ use tempfile::NamedTempFile;
 use crate::bridges::{Bridge, PATIENCE, World};
 use crate::redis::RedisServer;
 
+/// Figures that nobody else asks for.
+const NEW: &str = "/odata/jobindsats/y25i01/Fordelt_på_Køn?$filter=Periode eq '2023M04'";
 const QUARTER: Duration = Duration::from_secs(15 * 60);
 const TABLES: [&str; 3] = ["y25i01", "y25i08", "y25i03"];
 /// Loops of the background of one bridge: the catalogue, the indicators and what is read ahead.
@@ -36,7 +39,12 @@ async fn rest(world: &World, bridges: usize) {
     }
 }
 
-/// A day from midnight, with updates and readers; the calls that the upstream saw.
+/// Whether the upstream is closed then: from 22 to 23, two hours ahead of universal time.
+fn is_closed(at: DateTime<Utc>) -> bool {
+    at.hour() == 20
+}
+
+/// A day from nine in the morning, with updates and readers; the calls that the upstream saw, none of them in the closed hour.
 async fn day(bridges: usize) -> [u64; 4] {
     let (world, redis, indicators) = (World::start().await, RedisServer::start(), indicator());
     let change = |options: &mut ServiceOptions| {
@@ -53,6 +61,7 @@ async fn day(bridges: usize) -> [u64; 4] {
         all.push(bridge);
     }
     rest(&world, bridges).await;
+    let mut refused = 0;
     for quarter in 0..96_usize {
         world.clock.advance(QUARTER);
         rest(&world, bridges).await;
@@ -60,7 +69,14 @@ async fn day(bridges: usize) -> [u64; 4] {
             let table = TABLES[quarter / 24 % TABLES.len()].to_owned();
             world.upstream().publish(&Publish { table, ..Publish::default() }).unwrap();
         }
-        // Nobody reads at night; the upstream is closed from 22 to 23.
+        // What is not stored yet cannot be had while the upstream is closed.
+        if is_closed(world.clock.now()) {
+            for bridge in &all {
+                assert_eq!(bridge.get(NEW).await.status, 503);
+            }
+            refused += 1;
+        }
+        // Nobody else reads at night.
         if (4..52).contains(&quarter) {
             let (table, month) = (TABLES[quarter % 3], 1 + quarter % 8);
             let path = format!("/odata/jobindsats/{table}/Hovedtal?$filter=Periode eq '2026M0{month}'");
@@ -74,6 +90,8 @@ async fn day(bridges: usize) -> [u64; 4] {
         }
     }
     let log = world.upstream().requests();
+    assert!(refused == 4 && log.arrivals.len() > 300, "{refused} {}", log.arrivals.len());
+    assert_eq!(log.arrivals.iter().filter(|at| is_closed(**at)).count(), 0, "calls in the closed hour");
     for bridge in all {
         bridge.stop().await;
     }

@@ -1,6 +1,7 @@
 //! A Redis server of a test, and a way to it that can be cut.
 
 use std::net::TcpListener as StdListener;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,7 +19,7 @@ pub struct RedisServer {
 }
 
 /// A port that was free just now.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     StdListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
@@ -30,7 +31,22 @@ impl RedisServer {
     /// A server with more settings.
     pub fn with(settings: &[&str]) -> Self {
         let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
-        let own = ["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
+        let number = port.to_string();
+        Self::listening(port, folder, &[&["--port", &number], settings].concat())
+    }
+
+    /// A server that speaks TLS only, with the certificate and key of that folder.
+    pub fn with_tls(certificates: &Path) -> Self {
+        let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
+        let [cert, key] = ["server.pem", "server.key"].map(|name| certificates.join(name));
+        let (cert, key) = (cert.to_str().unwrap(), key.to_str().unwrap());
+        let files = ["--tls-cert-file", cert, "--tls-key-file", key, "--tls-auth-clients", "no"];
+        let number = port.to_string();
+        Self::listening(port, folder, &[&["--port", "0", "--tls-port", &number][..], &files].concat())
+    }
+
+    fn listening(port: u16, folder: TempDir, settings: &[&str]) -> Self {
+        let own = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
         let folder_of = ["--dir", folder.path().to_str().unwrap()];
         let arguments: Vec<String> =
             own.iter().chain(&folder_of).chain(settings).map(|text| (*text).to_owned()).collect();
