@@ -102,8 +102,8 @@ impl HourlyBudget {
     /// The name of a client's account, or of everybody's.
     #[must_use]
     pub fn name(&self, client: Option<Client>) -> String {
-        let (resource, share) = (self.resource.as_str(), self.share.as_str());
-        client.map_or(format!("{resource}:{share}"), |client| format!("{resource}:{share}:{client}"))
+        let account = account(self.resource, self.share);
+        client.map_or(account.clone(), |client| format!("{account}:{client}"))
     }
 
     /// Refuses as [`Self::spend`] would, and spends nothing.
@@ -224,6 +224,12 @@ impl Spent {
 
 fn minute(at: DateTime<Utc>) -> i64 {
     at.timestamp().div_euclid(60)
+}
+
+/// The name of an account that is not a client's.
+#[must_use]
+pub fn account(resource: Resource, share: Share) -> String {
+    format!("{}:{}", resource.as_str(), share.as_str())
 }
 
 #[cfg(test)]

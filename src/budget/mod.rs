@@ -33,6 +33,9 @@ pub enum Resource {
 }
 
 impl Resource {
+    /// What requests for figures use, calls first.
+    pub const OF_REQUESTS: [Self; 2] = [Self::UpstreamCalls, Self::UpstreamCells];
+
     /// The value of the label `resource` in metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -13,8 +13,8 @@ use prometheus::{
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
-use crate::budget::Budget;
 use crate::budget::work::WorkStatistics;
+use crate::budget::{Budget, Resource};
 use crate::observe::process::{PanicCollector, ProcessCollector};
 use crate::observe::request::known_method;
 use crate::observe::store_observer::StoreObserver;
@@ -57,6 +57,7 @@ pub struct Metrics {
     peers_alive: IntGauge,
     peers_expected: IntGauge,
     peers_blocks: IntCounterVec,
+    peers_budget_used: IntGaugeVec,
     read_ahead: IntCounterVec,
     read_ahead_ready: IntGauge,
     read_ahead_left: IntGauge,
@@ -165,6 +166,12 @@ impl Metrics {
                 "peers_blocks_total",
                 "Blocks of figures that other bridges were told of, and that were taken over from them.",
                 &["direction"],
+            )?,
+            peers_budget_used: make.gauges(
+                "peers_budget_used",
+                "Requests for figures that all bridges made together in the last hour, and their cells, where these have a limit; missing \
+                 while there were none, or the others cannot be reached.",
+                &["resource"],
             )?,
             read_ahead: make.counters(
                 "read_ahead_total",
@@ -278,6 +285,15 @@ impl Metrics {
         for (direction, count) in [("told", told), ("taken_over", taken_over)] {
             let blocks = self.peers_blocks.with_label_values(&[direction]);
             blocks.inc_by(count.saturating_sub(blocks.get()));
+        }
+    }
+
+    /// What all bridges spent together, calls and cells.
+    pub fn spent_by_peers(&self, spent: Option<[u64; 2]>) {
+        self.peers_budget_used.reset();
+        for (resource, spent) in Resource::OF_REQUESTS.iter().zip(spent.into_iter().flatten()) {
+            let spent = i64::try_from(spent).unwrap_or(i64::MAX);
+            self.peers_budget_used.with_label_values(&[resource.as_str()]).set(spent);
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use askama::Template;
 use chrono::{DateTime, NaiveDate, Utc};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use rust_decimal::Decimal;
 
 use crate::catalogue::id::MeasurementId;
 use crate::catalogue::revised::RevisedFigure;

@@ -15,6 +15,7 @@ use crate::fetch::Fetcher;
 use crate::fetch::others::Position;
 use crate::observe::request;
 use crate::peers::blocks::{KeptBlock, is_name};
+use crate::peers::ledger::spent_by_all;
 use crate::peers::link::{Away, Standing};
 use crate::peers::log::{Entry, POSITION, Told};
 use crate::peers::metadata::{SUBJECTS, TABLE, TABLES};
@@ -106,10 +107,13 @@ impl Inner {
                 self.news.sweep().await?;
                 self.news.prepare().await;
             }
+            // Before it is asked for: what is told meanwhile is behind the position that comes.
+            let known = self.log.known();
             let life = self.live().await?;
-            if life.redis != redis || life.position < self.log.known() {
+            if life.redis != redis || life.position < known {
                 return Err(self.link.leave("it has lost what it had"));
             }
+            self.link.note_spent(spent_by_all(&self.link, self.clock.now()).await?);
             tokio::time::sleep(BEAT).await;
         }
         Err(Away)

@@ -5,12 +5,14 @@ use std::collections::VecDeque;
 use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use redis::Script;
 
-use crate::budget::hourly::Booked;
+use crate::budget::hourly::{Booked, account};
 use crate::budget::upstream::{Expense, Overspent, SharedLedger};
+use crate::budget::{Resource, Share};
 use crate::clock::Clock;
-use crate::peers::link::Link;
+use crate::peers::link::{Away, Link};
 
 /// How long a client's book is kept after the last entry, in seconds: more than the hour that counts. Those of everybody stay, so that a Redis
 /// without room does not drop them.
@@ -53,6 +55,35 @@ static BOOK: LazyLock<Script> = LazyLock::new(|| {
          return 1",
     )
 });
+
+/// What was spent from books in the last hour.
+static SPENT: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "local spent = {}
+         for at, book in ipairs(KEYS) do
+             local entries = redis.call('HGETALL', book)
+             spent[at] = 0
+             for entry = 1, #entries, 2 do
+                 if tonumber(entries[entry]) + 60 >= tonumber(ARGV[1]) then
+                     spent[at] = spent[at] + tonumber(entries[entry + 1])
+                 end
+             end
+         end
+         return spent",
+    )
+});
+
+/// The calls for figures of all bridges in the last hour, and their cells.
+///
+/// # Errors
+/// When Redis is away.
+pub async fn spent_by_all(link: &Link, now: DateTime<Utc>) -> Result<[u64; 2], Away> {
+    let minute = now.timestamp().div_euclid(60).to_string();
+    let names = Resource::OF_REQUESTS.map(|resource| key(&account(resource, Share::Everybody)));
+    let names = names.each_ref().map(String::as_str);
+    let spent: (u64, u64) = link.script(&SPENT, &names, &[minute.as_bytes()]).await?;
+    Ok(spent.into())
+}
 
 /// The budgets as Redis has them.
 #[derive(Debug)]

@@ -56,6 +56,8 @@ pub struct Link {
     time: Mutex<Option<ReadTime>>,
     /// How many bridges are alive, this one among them.
     alive: AtomicUsize,
+    /// Calls for figures of all in the last hour, and their cells.
+    spent: Mutex<[u64; 2]>,
     /// The name of the Redis that was joined last, and how many there were before.
     redis: Mutex<(String, u64)>,
     /// This bridge since it last joined. What it had begun before then is not waited for by others.
@@ -92,6 +94,7 @@ impl Link {
             connection: Mutex::default(),
             time: Mutex::default(),
             alive: AtomicUsize::new(1),
+            spent: Mutex::default(),
             redis: Mutex::default(),
             life: Mutex::new(new_life()),
             standing: watch::Sender::new(Standing::Alone),
@@ -247,6 +250,17 @@ impl Link {
     #[must_use]
     pub fn alive(&self) -> usize {
         self.alive.load(Ordering::Relaxed)
+    }
+
+    /// Notes the calls for figures of all in the last hour, and their cells.
+    pub fn note_spent(&self, spent: [u64; 2]) {
+        *self.spent.lock().unwrap_or_else(PoisonError::into_inner) = spent;
+    }
+
+    /// The calls for figures of all in the last hour, and their cells, when that was last seen.
+    #[must_use]
+    pub fn spent(&self) -> [u64; 2] {
+        *self.spent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The time by Redis' clock, as it was last read; one's own where that is not known or far apart.

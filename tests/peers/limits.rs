@@ -101,6 +101,10 @@ async fn the_hourly_budget_is_one_for_all_and_a_bridge_alone_has_its_part() {
             (refused.status, refused.json()["error"]["code"].as_str()),
             (503, Some("BudgetExhausted"))
         );
+        let spent = || bridge.service.state.peers.as_ref().unwrap().report().spent;
+        until("each says what all spent", async || spent() == Some([4, 0])).await;
+        let scrape = bridge.get("/metrics").await.body;
+        assert!(scrape.contains("peers_budget_used{resource=\"upstream_calls\"} 4\n"), "{scrape}");
     }
     world.clock.advance(Duration::from_secs(2 * 3600));
     redis.kill();
