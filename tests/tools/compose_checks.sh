@@ -25,7 +25,8 @@ base="-f docker-compose.yml"
 key="-f docker-compose.key.yml"
 tls="-f docker-compose.tls.yml"
 scale="-f docker-compose.scale.yml"
-for set in "$base" "$base $key" "$base $tls" "$base $key $tls" "$base $scale"; do
+both="$scale -f docker-compose.scale.key.yml"
+for set in "$base" "$base $key" "$base $tls" "$base $key $tls" "$base $scale" "$base $key $both"; do
     # shellcheck disable=SC2086
     config $set config -q || fail "docker-compose refuses $set"
     # shellcheck disable=SC2086
