@@ -157,7 +157,8 @@ def tables(arguments: argparse.Namespace) -> bool:
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Upstream)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    with started(arguments.program, upstream=f"http://127.0.0.1:{server.server_port}") as service:
+    upstream = f"http://127.0.0.1:{server.server_port}"
+    with started(arguments.program, upstream=upstream, becomes_ready=False) as service:
         time.sleep(20)
         said(f"a list of tables of {len(body) / 1e6:.0f} MB: peak {service.memory_mb('VmHWM')} MB")
         try:

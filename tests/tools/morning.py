@@ -121,45 +121,51 @@ class User:
         return status
 
 
-async def together(port: int, users: int, seconds: float) -> Measured:
+async def together(services: list[Service], users: int, seconds: float) -> Measured:
     measured = Measured()
     until = time.monotonic() + seconds
-    await asyncio.gather(*(User(port, number, measured).run(until) for number in range(users)))
+    port = [service.port for service in services]
+    await asyncio.gather(*(User(port[number % len(port)], number, measured).run(until) for number in range(users)))
     return measured
 
 
-def measure(service: Service, users: int, seconds: float) -> Measured:
-    measured = asyncio.run(together(service.port, users, seconds))
+def measure(services: list[Service], users: int, seconds: float) -> Measured:
+    measured = asyncio.run(together(services, users, seconds))
     print(measured.text(users, seconds), flush=True)
     return measured
 
 
-def highest(service: Service, seconds: float, most: int) -> int:
-    """The highest number of users that is held, to a twentieth."""
+def highest(services: list[Service], seconds: float, most: int) -> int:
+    """The highest number of users that these hold together, to a twentieth."""
     held, beyond = 0, None
     users = 100
     while users <= most and beyond is None:
-        held, beyond = (users, None) if measure(service, users, seconds).is_held() else (held, users)
+        held, beyond = (users, None) if measure(services, users, seconds).is_held() else (held, users)
         users *= 2
     while beyond and beyond - held > max(10, held // 20):
         middle = (held + beyond) // 2
-        held, beyond = (middle, beyond) if measure(service, middle, seconds).is_held() else (held, middle)
+        held, beyond = (middle, beyond) if measure(services, middle, seconds).is_held() else (held, middle)
     return held
 
 
-def hold(service: Service, seconds: float, most: int) -> bool:
+def store(service: Service) -> None:
+    """Reads everything that users ask for, so that the service has it."""
     for _, paths in MIX.values():
         for path in paths:
             service.get(path)
+
+
+def hold(service: Service, seconds: float, most: int) -> bool:
+    store(service)
     print(f"load of the machine: {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores; all figures stored, {service.memory_mb()} MB")
-    held = highest(service, seconds, most)
+    held = highest([service], seconds, most)
     print(f"held: {held} users")
     others = {}
     for times in BEYOND:
-        others |= measure(service, held * times, seconds).others()
+        others |= measure([service], held * times, seconds).others()
     print(f"peak {service.memory_mb('VmHWM')} MB; the held number again, after a pause:")
     time.sleep(10)
-    after = measure(service, held * 3 // 4, seconds)
+    after = measure([service], held * 3 // 4, seconds)
     if others:
         print(f"neither answers nor announced refusals: {others}")
     return held > 0 and not others and after.is_held()

@@ -36,6 +36,12 @@ class Service:
         return next(int(line.split()[1]) // 1024 for line in lines if line.startswith(name))
 
 
+def processor_seconds(process: subprocess.Popen) -> float:
+    """What a process has used of processors."""
+    fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def unset() -> dict[str, str]:
     """The environment without settings of the bridge: no key and no clock of the caller's reaches a program that is measured."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("BRIDGE_", "JOBINDSATS_", "FAKETIME"))}
@@ -71,45 +77,71 @@ def wait_until_ready(service: Service) -> None:
 
 
 @contextlib.contextmanager
-def control_group(limit_mb: int | None) -> Iterator[pathlib.Path | None]:
-    """A control group with a limit of memory, as a container has one; None without a limit. Needs root."""
-    if limit_mb is None:
-        yield None
-        return
+def control_group(controller: str, limits: dict[str, str]) -> Iterator[pathlib.Path]:
+    """A control group with these limits, by the name of their file in the second version of control groups, as a container has one. Needs root."""
     is_second = pathlib.Path("/sys/fs/cgroup/cgroup.controllers").exists()
-    parent = pathlib.Path("/sys/fs/cgroup" if is_second else "/sys/fs/cgroup/memory")
-    group = parent / f"bridge-{os.getpid()}"
+    parent = pathlib.Path("/sys/fs/cgroup" if is_second else f"/sys/fs/cgroup/{controller}")
+    group = parent / f"bridge-{os.getpid()}-{free_port()}"
     group.mkdir()
     try:
-        limits = "memory.max" if is_second else "memory.limit_in_bytes"
-        (group / limits).write_text(str(limit_mb * MEGABYTE), encoding="ascii")
+        for name, limit in limits.items():
+            (group / name).write_text(limit, encoding="ascii")
         yield group
     finally:
         group.rmdir()
 
 
+def memory_group(limit_mb: int) -> contextlib.AbstractContextManager[pathlib.Path]:
+    """Processes in it have so much memory."""
+    limit = "memory.max" if pathlib.Path("/sys/fs/cgroup/cgroup.controllers").exists() else "memory.limit_in_bytes"
+    return control_group("memory", {limit: str(limit_mb * MEGABYTE)})
+
+
+def processor_group(share: float) -> contextlib.AbstractContextManager[pathlib.Path]:
+    """Processes in it have so much of one processor together."""
+    period = 10_000
+    if pathlib.Path("/sys/fs/cgroup/cgroup.controllers").exists():
+        return control_group("cpu", {"cpu.max": f"{share * period:.0f} {period}"})
+    return control_group("cpu", {"cpu.cfs_period_us": str(period), "cpu.cfs_quota_us": f"{share * period:.0f}"})
+
+
+def start(ends: contextlib.ExitStack, command: list[str], more: dict[str, str], within: pathlib.Path | None = None) -> subprocess.Popen:
+    """Starts a program, which is ended with the others."""
+    enter = (lambda: (within / "cgroup.procs").write_text("0", encoding="ascii")) if within else None
+    process = subprocess.Popen(command, env=unset() | more, preexec_fn=enter)
+    ends.callback(process.wait)
+    ends.callback(process.terminate)
+    return process
+
+
+@contextlib.contextmanager
+def simulator(program: str) -> Iterator[str]:
+    """The address of a simulator."""
+    port = free_port()
+    with contextlib.ExitStack() as ends:
+        start(ends, [program, "simulator", "--listen", f"127.0.0.1:{port}"], {})
+        wait_until_listening(port)
+        yield f"http://127.0.0.1:{port}"
+
+
 @contextlib.contextmanager
 def started(
-    program: str, limit_mb: int | None = None, upstream: str | None = None, **settings: str
+    program: str,
+    limit_mb: int | None = None,
+    upstream: str | None = None,
+    share: float | None = None,
+    becomes_ready: bool = True,
+    **settings: str,
 ) -> Iterator[Service]:
-    """A service of that program, with its default settings but for those given: ready, and beside a simulator, unless it has another upstream."""
-    simulator, own = free_port(), free_port()
-    with tempfile.TemporaryDirectory() as folder, control_group(limit_mb) as group, contextlib.ExitStack() as ends:
-
-        def start(command: list[str], within: pathlib.Path | None, more: dict[str, str]) -> subprocess.Popen:
-            enter = (lambda: (within / "cgroup.procs").write_text("0", encoding="ascii")) if within else None
-            process = subprocess.Popen(command, env=unset() | more, preexec_fn=enter)
-            ends.callback(process.wait)
-            ends.callback(process.terminate)
-            return process
-
-        if upstream is None:
-            start([program, "simulator", "--listen", f"127.0.0.1:{simulator}"], None, {})
-            wait_until_listening(simulator)
-        root = upstream or f"http://127.0.0.1:{simulator}"
+    """A service of that program, with its default settings but for those given; beside a simulator, unless it has another upstream."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as ends:
+        root = upstream or ends.enter_context(simulator(program))
+        group = ends.enter_context(memory_group(limit_mb)) if limit_mb else None
+        group = ends.enter_context(processor_group(share)) if share else group
+        own = free_port()
         own_settings = {"BRIDGE_DATA_DIR": folder, "BRIDGE_LISTEN": f"127.0.0.1:{own}", "BRIDGE_LOG": "error"}
         serve = [program, "serve", "--simulator", f"{root}/v3"]
-        service = Service(start(serve, group, own_settings | settings), own, root)
-        if upstream is None:
+        service = Service(start(ends, serve, own_settings | settings, group), own, root)
+        if becomes_ready:
             wait_until_ready(service)
         yield service
