@@ -32,6 +32,9 @@ pub enum Resource {
     SignIns,
 }
 
+/// What was spent of [`Resource::OF_REQUESTS`]; `None` for what is not counted.
+pub type Spent = [Option<u64>; 2];
+
 impl Resource {
     /// What requests for figures use, calls first.
     pub const OF_REQUESTS: [Self; 2] = [Self::UpstreamCalls, Self::UpstreamCells];

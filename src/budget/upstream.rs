@@ -87,8 +87,8 @@ impl UpstreamBudgets {
         // The client's own budgets come first, so that the error names them if both are exhausted.
         let shares = [(Share::Client, client), (Share::ReadAhead, ahead), (Share::Everybody, everybody)];
         let budgets = shares.into_iter().flat_map(|(share, limits)| {
-            let limits = [(Resource::UpstreamCalls, limits.calls), (Resource::UpstreamCells, limits.cells)];
-            limits.into_iter().filter_map(move |(resource, limit)| {
+            let limits = Resource::OF_REQUESTS.into_iter().zip([limits.calls, limits.cells]);
+            limits.filter_map(move |(resource, limit)| {
                 Some(Arc::new(HourlyBudget::new(resource, share, limit?, clock.clone())))
             })
         });

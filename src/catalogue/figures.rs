@@ -1,5 +1,5 @@
-//! Columns of figures: 64-bit integers with a scale for the column, and 128 bits in units of 10⁻¹⁸ only where one does not fit. Blocks
-//! are stored in the smallest width, and rows keep it; where columns of several types meet, they are made alike.
+//! Columns of figures: 64-bit integers with a scale for the column, and 128 bits in units of 10⁻¹⁸ only where one does not fit. A column has
+//! the scale that the figures of an answer need, and rows keep it; where columns of several types meet, they are made alike.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -81,9 +81,10 @@ impl Units {
     fn push(&mut self, figure: Decimal) -> Option<()> {
         if let Self::Narrow { units, scale } = self {
             if figure.scale() > *scale {
-                let needed = figure.normalize().scale();
-                if (*scale..=FIGURE_SCALE).contains(&needed) && rescale(units, needed - *scale).is_some() {
-                    *scale = needed;
+                let needed = figure.normalize().scale().max(*scale);
+                let is_possible = needed <= FIGURE_SCALE;
+                if let Some(with_more) = rescaled(units, needed - *scale).filter(|_| is_possible) {
+                    (*units, *scale) = (with_more, needed);
                 }
             }
             if let Some(narrow) = in_units(figure, *scale).and_then(narrow) {
@@ -106,13 +107,10 @@ impl Units {
     }
 }
 
-/// Gives narrow figures more decimals, all or none of them.
-fn rescale(units: &mut [i64], more: u32) -> Option<()> {
+/// Narrow figures with so many more decimals; `None` if one would have too many digits.
+fn rescaled(units: &[i64], more: u32) -> Option<Vec<i64>> {
     let factor = 10_i128.checked_pow(more)?;
-    let rescaled = |figure: &i64| narrow(i128::from(*figure) * factor);
-    units.iter().all(|figure| rescaled(figure).is_some()).then_some(())?;
-    units.iter_mut().for_each(|figure| *figure = rescaled(figure).unwrap_or_default());
-    Some(())
+    units.iter().map(|figure| narrow(i128::from(*figure) * factor)).collect()
 }
 
 /// A column of figures in units of 10⁻¹⁸.
@@ -165,21 +163,23 @@ pub fn cell(figure: Decimal, data_type: &DataType) -> Option<ArrayRef> {
 /// The largest figure that a column of this type can have and that is at most the given one, as one cell; where all are larger, a number
 /// below all of them. `None` if the type is not one of figures.
 #[must_use]
-pub fn floor(figure: Decimal, data_type: &DataType) -> Option<ArrayRef> {
+pub fn at_most(figure: Decimal, data_type: &DataType) -> Option<ArrayRef> {
     match *data_type {
         DataType::Decimal64(precision, scale) => {
             let limit = 10_i128.pow(NARROW_PRECISION.into());
-            let units = i64::try_from(floor_in_units(figure, scale)?.clamp(-limit, limit)).ok()?;
+            let units = i64::try_from(units_at_most(figure, scale)?.clamp(-limit, limit)).ok()?;
             let cell = Decimal64Array::from(vec![units]).with_precision_and_scale(precision, scale);
             Some(Arc::new(cell.ok()?))
         }
-        DataType::Decimal128(..) => Some(Arc::new(column([Some(floor_in_units(figure, SCALE)?)]))),
+        DataType::Decimal128(FIGURE_PRECISION, SCALE) => {
+            Some(Arc::new(column([Some(units_at_most(figure, SCALE)?)])))
+        }
         _ => None,
     }
 }
 
 /// The figure as a whole number with so many decimals, rounded down; what has more digits than 128 bits hold is their end on that side.
-fn floor_in_units(figure: Decimal, scale: i8) -> Option<i128> {
+fn units_at_most(figure: Decimal, scale: i8) -> Option<i128> {
     let more = i32::from(scale) - i32::try_from(figure.scale()).ok()?;
     let factor = 10_i128.checked_pow(more.unsigned_abs())?;
     let mantissa = figure.mantissa();
@@ -219,11 +219,18 @@ pub fn alike(columns: &[&ArrayRef]) -> Option<Vec<ArrayRef>> {
         let narrow: Vec<&Decimal64Array> =
             columns.iter().map(|column| column.as_primitive_opt()).collect::<Option<_>>()?;
         let scale = narrow.iter().map(|column| column.scale()).max()?;
-        let rescaled = narrow.iter().map(|column| Some(Arc::new(rescaled(column, scale)?) as ArrayRef));
-        rescaled.collect::<Option<_>>()
+        narrow.into_iter().map(|column| with_scale(column, scale)).collect::<Option<_>>()
     };
     let wide = || columns.iter().map(|column| Some(Arc::new(widened(column)?) as ArrayRef)).collect();
     narrow().or_else(wide)
+}
+
+/// The same figures with more decimals; `None` if one would have too many digits.
+fn with_scale(column: &Decimal64Array, scale: i8) -> Option<ArrayRef> {
+    let more = u32::try_from(scale.checked_sub(column.scale())?).ok()?;
+    let units = rescaled(column.values(), more)?;
+    let column = Decimal64Array::new(units.into(), column.nulls().cloned());
+    Some(Arc::new(column.with_data_type(DataType::Decimal64(NARROW_PRECISION, scale))))
 }
 
 /// The batches with their columns of figures [`alike`], so that they can be joined.
@@ -239,14 +246,6 @@ pub fn alike_batches(batches: &[&RecordBatch]) -> Result<Vec<RecordBatch>, Arrow
         }
     }
     batches.iter().zip(columns).map(|(batch, columns)| with_columns(batch, columns)).collect()
-}
-
-/// The same figures with more decimals; `None` if one would have too many digits.
-fn rescaled(column: &Decimal64Array, scale: i8) -> Option<Decimal64Array> {
-    let factor = 10_i64.checked_pow(u32::try_from(scale.checked_sub(column.scale())?).ok()?)?;
-    let more = |figure: i64| narrow(i128::from(figure) * i128::from(factor)).ok_or(());
-    let rescaled: Decimal64Array = column.try_unary(more).ok()?;
-    rescaled.with_precision_and_scale(NARROW_PRECISION, scale).ok()
 }
 
 /// The number in 64 bits, if it has no more digits than a narrow figure.

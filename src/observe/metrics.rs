@@ -14,7 +14,7 @@ use prometheus::{
 };
 
 use crate::budget::work::WorkStatistics;
-use crate::budget::{Budget, Resource};
+use crate::budget::{Budget, Resource, Share, Spent};
 use crate::observe::process::{PanicCollector, ProcessCollector};
 use crate::observe::request::known_method;
 use crate::observe::store_observer::StoreObserver;
@@ -57,7 +57,6 @@ pub struct Metrics {
     peers_alive: IntGauge,
     peers_expected: IntGauge,
     peers_blocks: IntCounterVec,
-    peers_budget_used: IntGaugeVec,
     read_ahead: IntCounterVec,
     read_ahead_ready: IntGauge,
     read_ahead_left: IntGauge,
@@ -146,7 +145,7 @@ impl Metrics {
             budget_limit: make.gauges("budget_limit", "How much there is of a budget.", BUDGET_LABELS)?,
             budget_used: make.gauges(
                 "budget_used",
-                "How much of a budget is used; where each client has its own, by the one that uses most.",
+                "How much of a budget is used; where each client has its own, by the one that uses most, and of what several bridges share, by all.",
                 BUDGET_LABELS,
             )?,
             budget_refusals: make.counters(
@@ -166,12 +165,6 @@ impl Metrics {
                 "peers_blocks_total",
                 "Blocks of figures that other bridges were told of, and that were taken over from them.",
                 &["direction"],
-            )?,
-            peers_budget_used: make.gauges(
-                "peers_budget_used",
-                "Requests for figures that all bridges made together in the last hour, and their cells, where these have a limit; missing \
-                 while there were none, or the others cannot be reached.",
-                &["resource"],
             )?,
             read_ahead: make.counters(
                 "read_ahead_total",
@@ -288,12 +281,12 @@ impl Metrics {
         }
     }
 
-    /// What all bridges spent together, calls and cells.
-    pub fn spent_by_peers(&self, spent: Option<[u64; 2]>) {
-        self.peers_budget_used.reset();
-        for (resource, spent) in Resource::OF_REQUESTS.iter().zip(spent.into_iter().flatten()) {
-            let spent = i64::try_from(spent).unwrap_or(i64::MAX);
-            self.peers_budget_used.with_label_values(&[resource.as_str()]).set(spent);
+    /// What all bridges spent together of the budgets that they share.
+    pub fn spent_by_all(&self, spent: Spent) {
+        for (resource, spent) in Resource::OF_REQUESTS.iter().zip(spent) {
+            let Some(spent) = spent else { continue };
+            let labels = [resource.as_str(), Share::Everybody.as_str()];
+            self.budget_used.with_label_values(&labels).set(i64::try_from(spent).unwrap_or(i64::MAX));
         }
     }
 

@@ -8,6 +8,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rust_decimal::Decimal;
 
+use crate::budget::Resource;
 use crate::catalogue::id::MeasurementId;
 use crate::catalogue::revised::RevisedFigure;
 use crate::indicators::snapshot::{IndicatorState, Snapshot};

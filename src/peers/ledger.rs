@@ -10,7 +10,7 @@ use redis::Script;
 
 use crate::budget::hourly::{Booked, account};
 use crate::budget::upstream::{Expense, Overspent, SharedLedger};
-use crate::budget::{Resource, Share};
+use crate::budget::{Resource, Share, Spent};
 use crate::clock::Clock;
 use crate::peers::link::{Away, Link};
 
@@ -18,31 +18,40 @@ use crate::peers::link::{Away, Link};
 /// without room does not drop them.
 const KEPT: &str = "7500";
 
+/// What was spent from a book within the hour; what is no number, or of another hour, is dropped.
+const WITHIN_THE_HOUR: &str = "local function within_the_hour(book, now)
+    local spent, minutes, entries = 0, {}, redis.call('HGETALL', book)
+    for at = 1, #entries, 2 do
+        local minute, amount = tonumber(entries[at]), tonumber(entries[at + 1])
+        if not minute or not amount or minute + 60 < now or minute > now + 60 then
+            redis.call('HDEL', book, entries[at])
+        else
+            spent = spent + amount
+            minutes[#minutes + 1] = entries[at]
+            minutes[#minutes + 1] = entries[at + 1]
+        end
+    end
+    return spent, minutes
+end
+";
+
 /// Books expenses: `{}`, or which was too much, counted from 0, and what was spent in which minute.
 static SPEND: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        "local now = tonumber(ARGV[1])
+    let script = "
          for at, book in ipairs(KEYS) do
              local limit, amount = tonumber(ARGV[2 * at + 1]), tonumber(ARGV[2 * at + 2])
-             local spent, minutes, entries = 0, {tostring(at - 1)}, redis.call('HGETALL', book)
-             for entry = 1, #entries, 2 do
-                 local minute = tonumber(entries[entry])
-                 if minute + 60 < now or minute > now + 60 then
-                     redis.call('HDEL', book, entries[entry])
-                 else
-                     spent = spent + tonumber(entries[entry + 1])
-                     minutes[#minutes + 1] = entries[entry]
-                     minutes[#minutes + 1] = entries[entry + 1]
-                 end
+             local spent, minutes = within_the_hour(book, tonumber(ARGV[1]))
+             if spent + amount > limit then
+                 table.insert(minutes, 1, tostring(at - 1))
+                 return minutes
              end
-             if spent + amount > limit then return minutes end
          end
          for at, book in ipairs(KEYS) do
              redis.call('HINCRBY', book, ARGV[1], ARGV[2 * at + 2])
              if string.find(book, ':client:') then redis.call('EXPIRE', book, ARGV[2]) end
          end
-         return {}",
-    )
+         return {}";
+    Script::new(&[WITHIN_THE_HOUR, script].concat())
 });
 
 /// Books amounts as they are.
@@ -56,33 +65,28 @@ static BOOK: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
-/// What was spent from books in the last hour.
+/// What was spent from books in the last hour; nil for one that there is not.
 static SPENT: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        "local spent = {}
+    let script = "
+         local spent = {}
          for at, book in ipairs(KEYS) do
-             local entries = redis.call('HGETALL', book)
-             spent[at] = 0
-             for entry = 1, #entries, 2 do
-                 if tonumber(entries[entry]) + 60 >= tonumber(ARGV[1]) then
-                     spent[at] = spent[at] + tonumber(entries[entry + 1])
-                 end
-             end
+             local is_book = redis.call('TYPE', book).ok == 'hash'
+             spent[at] = is_book and within_the_hour(book, tonumber(ARGV[1])) or false
          end
-         return spent",
-    )
+         return spent";
+    Script::new(&[WITHIN_THE_HOUR, script].concat())
 });
 
-/// The calls for figures of all bridges in the last hour, and their cells.
+/// The calls for figures of all bridges in the last hour, and their cells; `None` for what has no limit.
 ///
 /// # Errors
 /// When Redis is away.
-pub async fn spent_by_all(link: &Link, now: DateTime<Utc>) -> Result<[u64; 2], Away> {
+pub async fn spent_by_all(link: &Link, now: DateTime<Utc>) -> Result<Spent, Away> {
     let minute = now.timestamp().div_euclid(60).to_string();
     let names = Resource::OF_REQUESTS.map(|resource| key(&account(resource, Share::Everybody)));
     let names = names.each_ref().map(String::as_str);
-    let spent: (u64, u64) = link.script(&SPENT, &names, &[minute.as_bytes()]).await?;
-    Ok(spent.into())
+    let (calls, cells) = link.script(&SPENT, &names, &[minute.as_bytes()]).await?;
+    Ok([calls, cells])
 }
 
 /// The budgets as Redis has them.

@@ -13,6 +13,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::budget::Spent;
 use crate::clock::Clock;
 use crate::settings::redact::redact;
 use crate::settings::redis::RedisUrl;
@@ -57,7 +58,7 @@ pub struct Link {
     /// How many bridges are alive, this one among them.
     alive: AtomicUsize,
     /// Calls for figures of all in the last hour, and their cells.
-    spent: Mutex<[u64; 2]>,
+    spent: Mutex<Spent>,
     /// The name of the Redis that was joined last, and how many there were before.
     redis: Mutex<(String, u64)>,
     /// This bridge since it last joined. What it had begun before then is not waited for by others.
@@ -253,13 +254,13 @@ impl Link {
     }
 
     /// Notes the calls for figures of all in the last hour, and their cells.
-    pub fn note_spent(&self, spent: [u64; 2]) {
+    pub fn note_spent(&self, spent: Spent) {
         *self.spent.lock().unwrap_or_else(PoisonError::into_inner) = spent;
     }
 
     /// The calls for figures of all in the last hour, and their cells, when that was last seen.
     #[must_use]
-    pub fn spent(&self) -> [u64; 2] {
+    pub fn spent(&self) -> Spent {
         *self.spent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -22,6 +22,7 @@ use redis::Script;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::budget::Spent;
 use crate::catalogue::id::MeasurementId;
 use crate::clock::Clock;
 use crate::fetch::others::{Others, Position, Turn};
@@ -103,9 +104,8 @@ pub struct PeersReport {
     /// Blocks of figures that the others were told of, and that were taken over from them, since the start.
     pub told: u64,
     pub taken_over: u64,
-    /// Calls for figures that all made together in the last hour, and their cells, as far as they have a limit; `None` if there were none, and
-    /// while Redis is away.
-    pub spent: Option<[u64; 2]>,
+    /// Calls for figures that all made together in the last hour, and their cells, where these have a limit; not known while Redis is away.
+    pub spent: Spent,
 }
 
 impl PeersReport {
@@ -196,7 +196,7 @@ impl Peers {
             problem: link.problem(),
             told: blocks.told_count(),
             taken_over: blocks.taken_over_count(),
-            spent: Some(link.spent()).filter(|spent| is_together && *spent != [0, 0]),
+            spent: if is_together { link.spent() } else { Spent::default() },
         }
     }
 

@@ -543,11 +543,16 @@ mod tests {
         }
 
         #[test]
-        fn a_short_way_to_the_decimals_finds_what_the_text_says(number in any::<f64>(), digits in any::<i64>(), scale in 0..20_i32) {
-            for number in [number, digits as f64, digits as f64 / 10_f64.powi(scale)] {
+        fn a_short_way_to_the_decimals_finds_what_the_text_says(
+            number in any::<f64>(), digits in any::<i64>(), few in -100_000_i64..100_000, scale in 0..20_i32, short in 0..4_u32
+        ) {
+            for number in [number, digits as f64, digits as f64 / 10_f64.powi(scale), few as f64 / 10_f64.powi(scale)] {
                 let said = Decimal::from_str_exact(&number.to_string()).ok();
                 prop_assert_eq!(as_written(number).map(|number| number.normalize()), said.map(|said| said.normalize()));
             }
+            let written = Decimal::new(few, short);
+            let number: f64 = written.to_string().parse().unwrap();
+            prop_assert_eq!(with_few_decimals(number).map(|found| found.normalize()), Some(written.normalize()));
         }
 
         #[test]

@@ -17,7 +17,7 @@ pub async fn process(state: web::Data<AppState>) -> HttpResponse {
     state.metrics.budgets(&state.budgets);
     if let Some(peers) = state.peers.as_ref().map(Peers::report) {
         state.metrics.peers(peers.alive, peers.expected, peers.told, peers.taken_over);
-        state.metrics.spent_by_peers(peers.spent);
+        state.metrics.spent_by_all(peers.spent);
     }
     state.metrics.work(state.workers.statistics());
     HttpResponse::Ok().insert_header((header::CONTENT_TYPE, EXPOSITION_TYPE)).body(state.metrics.render())

@@ -60,7 +60,6 @@ fn with_samples() -> Metrics {
     metrics.http_request(None, "GET", 200, Duration::ZERO);
     metrics.stage("parse", Duration::ZERO);
     metrics.peers(2, 2, 1, 1);
-    metrics.spent_by_peers(Some([1, 1]));
     let limits = HourlyLimits { calls: Some(1), cells: Some(1) };
     metrics.budgets(&UpstreamBudgets::new(limits, limits, &Clock::default()).iter().collect::<Vec<_>>());
     metrics

@@ -18,7 +18,8 @@ const TABLES: [&str; 3] = ["y25i01", "y25i08", "y25i03"];
 /// Loops of the background of one bridge: the catalogue, the indicators and what is read ahead.
 const LOOPS: usize = 3;
 
-fn indicator() -> NamedTempFile {
+/// A file with one indicator, of a table that tests read nothing else of.
+pub fn indicator() -> NamedTempFile {
     let indicator = serde_json::json!({
         "id": "ledige_saesonkorrigeret", "title": "Fuldtidsledige, sæsonkorrigeret", "table": "y25i03",
         "measure": "Antal fuldtidsledige (sæsonkorrigeret)", "period_type": "M",
@@ -72,7 +73,11 @@ async fn day(bridges: usize) -> [u64; 4] {
         // What is not stored yet cannot be had while the upstream is closed.
         if is_closed(world.clock.now()) {
             for bridge in &all {
-                assert_eq!(bridge.get(NEW).await.status, 503);
+                let refused = bridge.get(NEW).await;
+                assert_eq!(
+                    (refused.status, refused.json()["error"]["code"].as_str()),
+                    (503, Some("UpstreamClosed"))
+                );
             }
             refused += 1;
         }

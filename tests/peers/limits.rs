@@ -102,9 +102,12 @@ async fn the_hourly_budget_is_one_for_all_and_a_bridge_alone_has_its_part() {
             (503, Some("BudgetExhausted"))
         );
         let spent = || bridge.service.state.peers.as_ref().unwrap().report().spent;
-        until("each says what all spent", async || spent() == Some([4, 0])).await;
+        until("each says what all spent", async || spent() == [Some(4), None]).await;
         let scrape = bridge.get("/metrics").await.body;
-        assert!(scrape.contains("peers_budget_used{resource=\"upstream_calls\"} 4\n"), "{scrape}");
+        assert!(
+            scrape.contains("budget_used{resource=\"upstream_calls\",share=\"everybody\"} 4\n"),
+            "{scrape}"
+        );
     }
     world.clock.advance(Duration::from_secs(2 * 3600));
     redis.kill();

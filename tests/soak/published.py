@@ -171,8 +171,10 @@ class Published:
         update = {"table": table, "revise_published": True}
         self.oracle.call("POST", "/control/publish", update)
         self.read(table, number)
-        self.times[table, number], self.days[table, number] = time.monotonic(), self.clock.now().date()
+        self.days[table, number] = self.clock.now().date()
         self.upstream.call("POST", "/control/publish", update)
+        # Only now, because the call waits for the log to be read, and for a network that is gone: a list that was read meanwhile had it not.
+        self.times[table, number] = time.monotonic()
         return number
 
     def all_periods(self, table: str, number: int) -> dict[str, list[str]]:

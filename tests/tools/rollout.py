@@ -5,8 +5,8 @@
 
 Two things for each number of bridges, and for one without Redis, which stands as 0:
 - A morning with nothing stored: so many analysts open a workbook each within so many seconds, spread over the bridges. A workbook is the service
-  document, `$metadata` and three sets of one of TABLES tables, of which a few are asked for most. The simulator takes DELAY_MS for each answer. It says how many
-  figures were asked for, and whether one was asked for twice.
+  document, `$metadata` and three sets of one of TABLES tables, of which a few are asked for most. The simulator takes DELAY_MS for each answer. Descriptions of
+  the tables are read before. It says how many requests for figures came, and whether one came twice.
 - How many users of the mix of `morning.py` are held when all figures are stored.
 Fails if an answer is not 200 or a request for figures comes twice. Needs redis-server, and root for the limits of processors. Clients run on the same machine:
 with four bridges at 0.15 of a processor each more than one processor is theirs.
@@ -105,8 +105,7 @@ def open_all(services: list[Service], upstream: str, redis: Redis | None, analys
     asked = collections.Counter(one["target"] for one in log["requests"])
     twice = asked.total() - len(asked)
     print(
-        f"  {analysts} workbooks of {len(known)} tables: {asked.total()} requests for figures, {twice} of them again, {log['table']} for metadata, "
-        f"at most {log['most_at_once']} at once; "
+        f"  {analysts} workbooks of {len(known)} tables: {asked.total()} requests for figures, {twice} of them sent before, at most {log['most_at_once']} at once; "
         f"a workbook takes {workbooks[len(workbooks) // 2]:.2f} s in the median, 99 of 100 within {workbooks[int(len(workbooks) * 0.99)]:.1f} s; "
         f"{dict(measured.statuses)}; processor of each bridge {', '.join(f'{one:.1f} s' for one in used)}"
     )

@@ -81,6 +81,8 @@ def control_group(controller: str, limits: dict[str, str]) -> Iterator[pathlib.P
     """A control group with these limits, by the name of their file in the second version of control groups, as a container has one. Needs root."""
     is_second = pathlib.Path("/sys/fs/cgroup/cgroup.controllers").exists()
     parent = pathlib.Path("/sys/fs/cgroup" if is_second else f"/sys/fs/cgroup/{controller}")
+    if is_second:
+        (parent / "cgroup.subtree_control").write_text(f"+{controller}", encoding="ascii")
     group = parent / f"bridge-{os.getpid()}-{free_port()}"
     group.mkdir()
     try:
@@ -106,7 +108,7 @@ def processor_group(share: float) -> contextlib.AbstractContextManager[pathlib.P
 
 
 def start(ends: contextlib.ExitStack, command: list[str], more: dict[str, str], within: pathlib.Path | None = None) -> subprocess.Popen:
-    """Starts a program, which is ended with the others."""
+    """Starts a program, in a control group if one is given. It is ended with the others."""
     enter = (lambda: (within / "cgroup.procs").write_text("0", encoding="ascii")) if within else None
     process = subprocess.Popen(command, env=unset() | more, preexec_fn=enter)
     ends.callback(process.wait)
@@ -136,6 +138,8 @@ def started(
     """A service of that program, with its default settings but for those given; beside a simulator, unless it has another upstream."""
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as ends:
         root = upstream or ends.enter_context(simulator(program))
+        if limit_mb and share:
+            raise SystemExit("a limit of memory and one of processors together are not supported")
         group = ends.enter_context(memory_group(limit_mb)) if limit_mb else None
         group = ends.enter_context(processor_group(share)) if share else group
         own = free_port()

@@ -77,7 +77,7 @@ fn with_value(
     if let Some(cell) = scalar(value, array.data_type()) {
         return by_kernel(array, comparison, &cell).map(Some);
     }
-    let below = value.as_decimal().and_then(|figure| figures::floor(figure, array.data_type()));
+    let below = value.as_decimal().and_then(|figure| figures::at_most(figure, array.data_type()));
     below.map(|below| with_value_between(array, comparison, &Scalar::new(below))).transpose()
 }
 

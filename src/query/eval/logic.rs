@@ -26,9 +26,13 @@ impl Evaluator {
         decisive: bool,
     ) -> Result<BooleanArray, EvalError> {
         let combine = if decisive { boolean::or_kleene } else { boolean::and_kleene };
-        let mut decided = BooleanArray::from(vec![!decisive; rows.len()]);
+        let mut decided: Option<BooleanArray> = None;
         for term in terms {
-            let open = is_not(&decided, decisive);
+            let Some(before) = &decided else {
+                decided = Some(self.evaluate(term, rows)?.truths(rows.len())?);
+                continue;
+            };
+            let open = is_not(before, decisive);
             let found = match open.true_count() {
                 0 => break,
                 count if count * FEW <= rows.len() || (count < rows.len() && term.can_fail()) => {
@@ -38,9 +42,9 @@ impl Evaluator {
                 }
                 _ => self.evaluate(term, rows)?.truths(rows.len())?,
             };
-            decided = combine(&decided, &found)?;
+            decided = Some(combine(before, &found)?);
         }
-        Ok(decided)
+        Ok(decided.unwrap_or_else(|| BooleanArray::from(vec![!decisive; rows.len()])))
     }
 
     /// `case`: the value of the first condition that is true. Later conditions and other values are not evaluated for the row.
