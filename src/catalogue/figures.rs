@@ -87,7 +87,7 @@ impl Units {
                     (*units, *scale) = (with_more, needed);
                 }
             }
-            if let Some(narrow) = in_units(figure, *scale).and_then(narrow) {
+            if let Some(narrow) = narrow_units(figure, *scale) {
                 units.push(narrow);
                 return Some(());
             }
@@ -104,6 +104,17 @@ impl Units {
             *self = Self::Wide(units.iter().map(|&figure| i128::from(figure) * unit).collect());
         }
         if let Self::Wide(units) = self { Some(units) } else { None }
+    }
+}
+
+/// The figure as a narrow one with so many decimals.
+fn narrow_units(figure: Decimal, scale: u32) -> Option<i64> {
+    match scale.checked_sub(figure.scale()) {
+        // The product is in 64 bits where it is narrow, as then the digits before it are.
+        Some(more) => {
+            narrow(i64::try_from(figure.mantissa()).ok()?.checked_mul(10_i64.checked_pow(more)?)?.into())
+        }
+        None => narrow(in_units(figure, scale)?),
     }
 }
 

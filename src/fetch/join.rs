@@ -173,12 +173,15 @@ struct JoinedRows {
 }
 
 fn rows(codes: &[PlaceCodes<'_>], table: &DataTable) -> Result<JoinedRows, JoinError> {
-    let mut kept = JoinedRows { rows: Vec::new(), codes: vec![Vec::new(); codes.len()] };
-    let mut seen: foldhash::HashMap<u128, usize> = foldhash::HashMap::with_capacity(table.row_count());
+    let most = table.row_count();
+    let column = || Vec::with_capacity(most);
+    let mut kept =
+        JoinedRows { rows: Vec::with_capacity(most), codes: codes.iter().map(|_| column()).collect() };
+    let mut seen: foldhash::HashMap<u128, usize> = foldhash::HashMap::with_capacity(most);
     let mut place = Vec::with_capacity(codes.len());
-    for (at, row) in (0..table.row_count()).zip(0_u32..) {
-        each_place(codes, at, &mut place, &mut |place| {
-            let earlier = *seen.entry(packed(codes, place)).or_insert(at);
+    for (at, row) in (0..most).zip(0_u32..) {
+        each_place(codes, at, &mut place, 0, &mut |place, number| {
+            let earlier = *seen.entry(number).or_insert(at);
             if earlier == at {
                 kept.rows.push(row);
                 kept.codes.iter_mut().zip(place).for_each(|(column, &code)| column.push(code));
@@ -191,29 +194,23 @@ fn rows(codes: &[PlaceCodes<'_>], table: &DataTable) -> Result<JoinedRows, JoinE
     Ok(kept)
 }
 
-/// Every combination of ids that a row stands for.
+/// Every combination of ids that a row stands for, also as one number; `number` is that of the ids in `place`. It has room: a request asks
+/// for no more combinations than the cell limit, and labels that were not asked for are few.
 fn each_place(
     codes: &[PlaceCodes<'_>],
     row: usize,
     place: &mut Vec<i32>,
-    visit: &mut impl FnMut(&[i32]) -> Result<(), JoinError>,
+    number: u128,
+    visit: &mut impl FnMut(&[i32], u128) -> Result<(), JoinError>,
 ) -> Result<(), JoinError> {
-    let Some(column) = codes.get(place.len()) else { return visit(place) };
+    let Some(column) = codes.get(place.len()) else { return visit(place, number) };
     for &code in column.codes(row) {
         place.push(code);
-        each_place(codes, row, place, visit)?;
+        let number = number * column.ids.len() as u128 + u128::from(code.unsigned_abs());
+        each_place(codes, row, place, number, visit)?;
         place.pop();
     }
     Ok(())
-}
-
-/// A combination as one number. It has room: a request asks for no more combinations than the cell limit, and labels that were
-/// not asked for are few.
-fn packed(codes: &[PlaceCodes<'_>], place: &[i32]) -> u128 {
-    let columns = codes.iter().zip(place);
-    columns.fold(0, |packed, (column, &code)| {
-        packed * column.ids.len() as u128 + u128::from(code.unsigned_abs())
-    })
 }
 
 fn describe(codes: &[PlaceCodes<'_>], place: &[i32]) -> String {

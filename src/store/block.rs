@@ -23,7 +23,7 @@ use thiserror::Error;
 
 use crate::catalogue::dimension::{TOTAL_ID, is_unknown};
 use crate::catalogue::figures::{narrowed, widened, with_figures};
-use crate::catalogue::id::{DimensionId, MeasureId, PeriodId};
+use crate::catalogue::id::{DimensionId, MeasureId, MemberId, PeriodId};
 use crate::clock::start_of_day;
 use crate::store::key::CellKey;
 use crate::store::period_runs::PeriodRuns;
@@ -131,26 +131,50 @@ impl CellBlock {
     /// # Errors
     /// When the record batch does not have the columns of a block.
     pub fn restricted(self: &Arc<Self>, key: &CellKey) -> Result<Arc<Self>, ArrowError> {
-        let periods: BTreeSet<&str> = key.periods.iter().map(PeriodId::as_str).collect();
+        self.of_periods(&key.periods)?.of_members(&key.members)
+    }
+
+    /// The rows of these periods.
+    ///
+    /// # Errors
+    /// As [`Self::restricted`].
+    pub fn of_periods(self: &Arc<Self>, periods: &BTreeSet<PeriodId>) -> Result<Arc<Self>, ArrowError> {
+        let periods: BTreeSet<&str> = periods.iter().map(PeriodId::as_str).collect();
         let (rows, are_all_wanted) = self.rows_around(&periods);
         let part = match rows.len() == self.row_count() {
             true => Arc::clone(self),
             false => Arc::new(self.with_cells(self.cells.slice(rows.start, rows.len()))),
         };
-        let members = key.members.iter().map(|(dimension, members)| {
+        match are_all_wanted {
+            true => Ok(part),
+            false => part.with_kept(kept(part.periods(), &periods, part.row_count())),
+        }
+    }
+
+    /// The rows of these members.
+    ///
+    /// # Errors
+    /// As [`Self::restricted`].
+    pub fn of_members(
+        self: &Arc<Self>,
+        members: &BTreeMap<DimensionId, BTreeSet<MemberId>>,
+    ) -> Result<Arc<Self>, ArrowError> {
+        let named = members.iter().map(|(dimension, members)| {
             let members: BTreeSet<&str> = members.iter().map(|member| member.as_str()).collect();
-            (part.members(dimension), members)
+            (self.members(dimension), members)
         });
-        let others = part.id_columns().into_iter().skip(1).filter(|name| !key.members.contains_key(*name));
-        let others = others.map(|name| (part.ids(name), BTreeSet::from([TOTAL_ID])));
-        let period = (!are_all_wanted).then(|| (part.periods(), periods));
-        let axes = period.into_iter().chain(members).chain(others);
-        let kept = axes.filter_map(|(column, wanted)| kept(column, &wanted, part.row_count()));
-        let kept = kept.reduce(|one, other| &one & &other);
-        let Some(kept) = kept.filter(|kept| kept.count_set_bits() < part.row_count()) else {
-            return Ok(part);
+        let others = self.id_columns().into_iter().skip(1).filter(|name| !members.contains_key(*name));
+        let others = others.map(|name| (self.ids(name), BTreeSet::from([TOTAL_ID])));
+        let kept = named.chain(others).filter_map(|(column, wanted)| kept(column, &wanted, self.row_count()));
+        self.with_kept(kept.reduce(|one, other| &one & &other))
+    }
+
+    /// These rows; all of them for `None`.
+    fn with_kept(self: &Arc<Self>, kept: Option<BooleanBuffer>) -> Result<Arc<Self>, ArrowError> {
+        let Some(kept) = kept.filter(|kept| kept.count_set_bits() < self.row_count()) else {
+            return Ok(Arc::clone(self));
         };
-        Ok(Arc::new(part.with_cells(filter_record_batch(&part.cells, &BooleanArray::from(kept))?)))
+        Ok(Arc::new(self.with_cells(filter_record_batch(&self.cells, &BooleanArray::from(kept))?)))
     }
 
     /// The rows from the first of these periods to the last, and whether no others are between. Rows of blocks that this version writes are

@@ -104,13 +104,19 @@ impl CellKey {
     /// Whether a block under this key holds every cell of the other key. A dimension that a key does not name is at its total.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
-        let total = BTreeSet::from([MemberId::from(TOTAL_ID)]);
-        let mut dimensions = self.members.keys().chain(other.members.keys());
         self.periods.is_superset(&other.periods)
             && self.measures.is_superset(&other.measures)
-            && dimensions.all(|dimension| {
-                let held = self.members.get(dimension).unwrap_or(&total);
-                held.is_superset(other.members.get(dimension).unwrap_or(&total))
-            })
+            && self.covers_members(other)
+    }
+
+    /// Whether it has all members of the other one, whatever the periods and measures.
+    #[must_use]
+    pub fn covers_members(&self, other: &Self) -> bool {
+        let total = BTreeSet::from([MemberId::from(TOTAL_ID)]);
+        let mut dimensions = self.members.keys().chain(other.members.keys());
+        dimensions.all(|dimension| {
+            let held = self.members.get(dimension).unwrap_or(&total);
+            held.is_superset(other.members.get(dimension).unwrap_or(&total))
+        })
     }
 }

@@ -18,7 +18,7 @@ use crate::store::window::{Window, latest};
 /// Some periods of a window, and for each of its measures the block that it comes from.
 struct Part<'a> {
     window: &'a Window<'a>,
-    key: CellKey,
+    periods: BTreeSet<PeriodId>,
     holders: Vec<&'a StoredFigures>,
 }
 
@@ -45,9 +45,8 @@ fn divided<'a>(window: &'a Window<'a>, blocks: &'a [StoredFigures]) -> Option<Ve
     if !is_only && blocks.iter().any(|(_, block)| block.holds_unknown()) {
         return None;
     }
-    let members = CellKey { periods: BTreeSet::new(), measures: BTreeSet::new(), ..window.key.clone() };
     let is_usable = |(key, block): &(&CellKey, &StoredFigures)| {
-        key.covers(&members) && window.axes.iter().all(|axis| block.1.ids(axis.name).is_some())
+        key.covers_members(window.key) && window.axes.iter().all(|axis| block.1.ids(axis.name).is_some())
     };
     let usable: Vec<(&CellKey, &StoredFigures)> =
         blocks.iter().map(|block| (&*block.0, block)).filter(is_usable).collect();
@@ -62,7 +61,7 @@ fn divided<'a>(window: &'a Window<'a>, blocks: &'a [StoredFigures]) -> Option<Ve
     }
     let part = |(holders, periods): (Vec<usize>, BTreeSet<PeriodId>)| Part {
         window,
-        key: CellKey { periods, ..window.key.clone() },
+        periods,
         holders: holders.into_iter().map(|at| usable[at].1).collect(),
     };
     Some(periods.into_iter().map(part).collect())
@@ -72,11 +71,11 @@ impl Part<'_> {
     /// The part as one block; `None` if its blocks have other rows than each other.
     fn block(&self) -> Result<Option<SharedBlock>, ArrowError> {
         let Some(first) = self.holders.first() else { return Ok(None) };
-        let rows = restricted(first, &self.key)?;
+        let rows = self.restricted(first)?;
         let mut used: Vec<(&StoredFigures, SharedBlock)> = vec![(first, Arc::clone(&rows))];
         for holder in &self.holders {
             if !used.iter().any(|(known, _)| Arc::ptr_eq(&known.1, &holder.1)) {
-                let other = restricted(holder, &self.key)?;
+                let other = self.restricted(holder)?;
                 if !self.has_same_rows(&rows, &other) {
                     return Ok(None);
                 }
@@ -84,6 +83,14 @@ impl Part<'_> {
             }
         }
         if used.len() == 1 { Ok(Some(rows)) } else { self.beside_each_other(&rows, &used).map(Some) }
+    }
+
+    /// The rows of the part, out of a block that has all of them.
+    fn restricted(&self, (held, block): &StoredFigures) -> Result<SharedBlock, ArrowError> {
+        let of_periods =
+            if held.periods == self.periods { Arc::clone(block) } else { block.of_periods(&self.periods)? };
+        let has_members_alone = held.members == self.window.key.members;
+        if has_members_alone { Ok(of_periods) } else { of_periods.of_members(&self.window.key.members) }
     }
 
     fn has_same_rows(&self, one: &CellBlock, other: &CellBlock) -> bool {
@@ -119,12 +126,6 @@ impl Part<'_> {
         let fetched_at = used().map(|block| block.fetched_at).min().unwrap_or(rows.fetched_at);
         Ok(Arc::new(CellBlock::new(cells, rows.revision, fetched_at, latest(used()))))
     }
-}
-
-/// The rows of the key, out of a block that has all of them.
-fn restricted((held, block): &StoredFigures, key: &CellKey) -> Result<SharedBlock, ArrowError> {
-    let is_whole = key.periods == held.periods && key.members == held.members;
-    if is_whole { Ok(Arc::clone(block)) } else { block.restricted(key) }
 }
 
 fn has_same_ids(one: &DictionaryArray<Int32Type>, other: &DictionaryArray<Int32Type>) -> bool {

@@ -7,7 +7,7 @@ use super::column::{ColumnarValue, written};
 use super::rows::{Rows, Selection};
 use super::{EvalError, Evaluator};
 use crate::odata::value::Value;
-use crate::query::BoundExpr;
+use crate::query::{BoundExpr, BoundExprKind};
 
 /// Decided rows are removed from the batch when at most one row in so many is undecided.
 const FEW: usize = 4;
@@ -35,7 +35,7 @@ impl Evaluator {
             let open = is_not(before, decisive);
             let found = match open.true_count() {
                 0 => break,
-                count if count * FEW <= rows.len() || (count < rows.len() && term.can_fail()) => {
+                count if count < rows.len() && (term.can_fail() || is_worth_it(term, count, rows.len())) => {
                     let selection = Selection { rows, selected: &open };
                     let found = self.evaluate(term, &selection)?.truths(count)?;
                     spread(&found, &open, decisive)
@@ -68,6 +68,14 @@ impl Evaluator {
         }
         Ok(ColumnarValue::Values(values))
     }
+}
+
+/// Whether it is better to look at the open rows alone: not for a comparison that a kernel makes of all rows in less time than it takes to
+/// pick some.
+fn is_worth_it(term: &BoundExpr, open: usize, rows: usize) -> bool {
+    let is_by_kernel = matches!(&term.kind, BoundExprKind::Compare(_, column, value)
+        if matches!((&column.kind, &value.kind), (BoundExprKind::Column(_), BoundExprKind::Literal(_))));
+    open * FEW <= rows && !is_by_kernel
 }
 
 /// The rows at which it is known to be so.

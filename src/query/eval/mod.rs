@@ -32,7 +32,7 @@ use crate::budget::work::{self, WorkError};
 use crate::odata::value::Value;
 
 /// How many rows are evaluated at once: enough for columns to be efficient, few enough to bound the size of intermediate results.
-const BATCH_ROWS: usize = 4096;
+const BATCH_ROWS: usize = 16_384;
 
 /// Why an expression has no value for a row.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
