@@ -62,8 +62,11 @@ use crate::upstream::caller::Caller;
 /// What is known about updates of tables.
 #[async_trait]
 pub trait Updates: Send + Sync + Debug {
-    /// The day on which the table was last updated, as the list of tables says. The list is read again only after a while.
-    async fn update_latest(&self, table: &MeasurementId) -> Option<NaiveDate>;
+    /// Reads the list of tables again if that was last done a while ago, unless it takes long.
+    async fn keep_fresh(&self);
+
+    /// The day on which the table was last updated, as the list of tables says that was read last.
+    fn update_latest(&self, table: &MeasurementId) -> Option<NaiveDate>;
 
     /// Reads the list of tables again now. False if it cannot be read.
     async fn look_up(&self) -> bool;
@@ -240,11 +243,13 @@ impl Fetcher {
     /// The current revision of the table. Blocks that were fetched under an earlier date and never confirmed are removed: they may
     /// already have figures of the update.
     pub async fn current_revision(&self, table: &MeasurementId) -> Revision {
-        let update_latest = self.inner.updates.update_latest(table).await;
+        self.inner.updates.keep_fresh().await;
         let stored = self.inner.store.revisions(table).await;
+        let mut tables = self.inner.states();
+        // Only now: a day of an earlier list, noted before another request read a newer one, would set the table back.
+        let update_latest = self.inner.updates.update_latest(table);
         let stored = stored.into_iter().filter(|revision| revision.update_latest == update_latest).max();
         let begun = stored.unwrap_or(Revision::of(update_latest));
-        let mut tables = self.inner.states();
         let state = tables.entry(table.clone()).or_insert(RevisionState::of(begun));
         if state.revision.update_latest != update_latest {
             state.revision = begun;

@@ -6,7 +6,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::NaiveDate;
 
-use crate::catalogue::Catalogue;
 use crate::catalogue::id::MeasurementId;
 use crate::catalogue::measurement::Measurement;
 use crate::fetch::Updates;
@@ -21,26 +20,18 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub struct ListedUpdates(pub Arc<CatalogueKeeper>);
 
-impl ListedUpdates {
-    /// The list of tables, read again if that does not take too long.
-    async fn fresh_list(&self) -> Arc<Catalogue> {
-        let keeper = Arc::clone(&self.0);
-        let look_up = request::spawn(async move { keeper.fresh_list().await });
-        match tokio::time::timeout(LONGEST_WAIT, look_up).await {
-            Ok(Ok(Ok(catalogue))) => catalogue,
-            _ => self.0.current(),
-        }
-    }
-}
-
 #[async_trait]
 impl Updates for ListedUpdates {
-    async fn update_latest(&self, table: &MeasurementId) -> Option<NaiveDate> {
-        let catalogue = match self.0.current_if_fresh() {
-            Some(catalogue) => catalogue,
-            None => self.fresh_list().await,
-        };
-        catalogue.heads.get(table)?.update_latest
+    async fn keep_fresh(&self) {
+        if self.0.current_if_fresh().is_none() {
+            let keeper = Arc::clone(&self.0);
+            let look_up = request::spawn(async move { keeper.fresh_list().await });
+            let _ = tokio::time::timeout(LONGEST_WAIT, look_up).await;
+        }
+    }
+
+    fn update_latest(&self, table: &MeasurementId) -> Option<NaiveDate> {
+        self.0.current().heads.get(table)?.update_latest
     }
 
     async fn look_up(&self) -> bool {

@@ -193,7 +193,9 @@ struct Nobody;
 
 #[async_trait]
 impl Updates for Nobody {
-    async fn update_latest(&self, _: &MeasurementId) -> Option<NaiveDate> {
+    async fn keep_fresh(&self) {}
+
+    fn update_latest(&self, _: &MeasurementId) -> Option<NaiveDate> {
         None
     }
 
