@@ -177,21 +177,59 @@ fn rows(codes: &[PlaceCodes<'_>], table: &DataTable) -> Result<JoinedRows, JoinE
     let column = || Vec::with_capacity(most);
     let mut kept =
         JoinedRows { rows: Vec::with_capacity(most), codes: codes.iter().map(|_| column()).collect() };
-    let mut seen: foldhash::HashMap<u128, usize> = foldhash::HashMap::with_capacity(most);
+    let combinations = codes.iter().fold(1_u128, |all, column| all.saturating_mul(column.ids.len() as u128));
+    let mut met = Met::of(combinations, most);
     let mut place = Vec::with_capacity(codes.len());
     for (at, row) in (0..most).zip(0_u32..) {
         each_place(codes, at, &mut place, 0, &mut |place, number| {
-            let earlier = *seen.entry(number).or_insert(at);
-            if earlier == at {
+            let earlier = met.row_of(number, row);
+            if earlier == row {
                 kept.rows.push(row);
                 kept.codes.iter_mut().zip(place).for_each(|(column, &code)| column.push(code));
-            } else if !table.figures.iter().all(|column| figures::are_same(column, earlier, at)) {
+            } else if !table.figures.iter().all(|column| figures::are_same(column, earlier as usize, at)) {
                 return Err(JoinError::Contradiction(describe(codes, place)));
             }
             Ok(())
         })?;
     }
     Ok(kept)
+}
+
+/// The row in which each combination of ids was met first.
+enum Met {
+    /// By the number of the combination, where most of them are met.
+    All(Vec<u32>),
+    Some(foldhash::HashMap<u128, u32>),
+}
+
+/// A combination that was not met.
+const NOT_MET: u32 = u32::MAX;
+/// An answer may have one row for so many combinations and still have them numbered.
+const SPARSE: u128 = 4;
+
+impl Met {
+    /// Of so many combinations, in so many rows.
+    fn of(combinations: u128, rows: usize) -> Self {
+        let are_most_met = combinations <= rows as u128 * SPARSE;
+        match usize::try_from(combinations).ok().filter(|_| are_most_met) {
+            Some(combinations) => Self::All(vec![NOT_MET; combinations]),
+            None => Self::Some(foldhash::HashMap::with_capacity(rows)),
+        }
+    }
+
+    /// The first row of a combination, which is this one if it was not met before.
+    fn row_of(&mut self, number: u128, row: u32) -> u32 {
+        match self {
+            Self::All(rows) => match usize::try_from(number).ok().and_then(|number| rows.get_mut(number)) {
+                Some(first) => {
+                    *first = (*first).min(row);
+                    *first
+                }
+                None => row,
+            },
+            Self::Some(rows) => *rows.entry(number).or_insert(row),
+        }
+    }
 }
 
 /// Every combination of ids that a row stands for, also as one number; `number` is that of the ids in `place`. It has room: a request asks
@@ -239,9 +277,12 @@ fn batch(
         arrays.push(Arc::new(DictionaryArray::<Int32Type>::try_new(keys, values).map_err(broken)?));
         fields.push(Field::new(name, dictionary.clone(), false));
     }
+    let are_all =
+        kept.rows.len() == table.row_count() && kept.rows.iter().copied().eq(0..kept.rows.len() as u32);
     let rows = UInt32Array::from(kept.rows);
     for (&column, &measure) in figure_columns.iter().zip(&chunk.measures) {
-        let figures = take(&table.figures[column], &rows, None).map_err(broken)?;
+        let sent = &table.figures[column];
+        let figures = if are_all { Arc::clone(sent) } else { take(sent, &rows, None).map_err(broken)? };
         let name = measurement.measures[measure].id.as_str();
         fields.push(Field::new(name, figures.data_type().clone(), true));
         arrays.push(figures);
