@@ -33,6 +33,8 @@ from published import Published
 KILL_SECONDS, QUEUE_SECONDS = 3, 15
 LEEWAY_EACH, SAVED, LEEWAY_SHARE = 300, 5, 64
 POLL_SECONDS = 3
+# So long before an answer was whole its figures may have been compared with the list of tables for the last time.
+TOLD_SECONDS = 5
 
 
 @dataclass
@@ -96,7 +98,7 @@ class UpstreamLog:
         for _, request in sorted(self.requests.items()):
             before = self.clock.moved(instant(request["at"]), before)
             read += [before] if request["table"] == table and before <= at else []
-        return bool(read) and not any(read[-1] <= listed <= at for listed in self.listed())
+        return bool(read) and not any(read[-1] <= listed <= at - TOLD_SECONDS for listed in self.listed())
 
     def listed(self) -> list[float]:
         """When the list of tables was read."""
