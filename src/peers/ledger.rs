@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use redis::Script;
 
-use crate::budget::hourly::{Booked, account};
+use crate::budget::hourly::{Booked, MINUTES, account};
 use crate::budget::upstream::{Expense, Overspent, SharedLedger};
 use crate::budget::{Resource, Share, Spent};
 use crate::clock::Clock;
@@ -18,12 +18,12 @@ use crate::peers::link::{Away, Link};
 /// without room does not drop them.
 const KEPT: &str = "7500";
 
-/// What was spent from a book within the hour; what is no number, or of another hour, is dropped.
+/// What was spent from a book within so many MINUTES; what is no number, or of another hour, is dropped.
 const WITHIN_THE_HOUR: &str = "local function within_the_hour(book, now)
     local spent, minutes, entries = 0, {}, redis.call('HGETALL', book)
     for at = 1, #entries, 2 do
         local minute, amount = tonumber(entries[at]), tonumber(entries[at + 1])
-        if not minute or not amount or minute + 60 < now or minute > now + 60 then
+        if not minute or not amount or minute + MINUTES < now or minute > now + MINUTES then
             redis.call('HDEL', book, entries[at])
         else
             spent = spent + amount
@@ -35,10 +35,15 @@ const WITHIN_THE_HOUR: &str = "local function within_the_hour(book, now)
 end
 ";
 
+/// A script that looks at what was spent.
+fn script_on_books(script: &str) -> Script {
+    Script::new(&format!("local MINUTES = {MINUTES} {WITHIN_THE_HOUR} {script}"))
+}
+
 /// Books expenses: `{}`, or which was too much, counted from 0, and what was spent in which minute.
 static SPEND: LazyLock<Script> = LazyLock::new(|| {
-    let script = "
-         for at, book in ipairs(KEYS) do
+    script_on_books(
+        "for at, book in ipairs(KEYS) do
              local limit, amount = tonumber(ARGV[2 * at + 1]), tonumber(ARGV[2 * at + 2])
              local spent, minutes = within_the_hour(book, tonumber(ARGV[1]))
              if spent + amount > limit then
@@ -50,8 +55,8 @@ static SPEND: LazyLock<Script> = LazyLock::new(|| {
              redis.call('HINCRBY', book, ARGV[1], ARGV[2 * at + 2])
              if string.find(book, ':client:') then redis.call('EXPIRE', book, ARGV[2]) end
          end
-         return {}";
-    Script::new(&[WITHIN_THE_HOUR, script].concat())
+         return {}",
+    )
 });
 
 /// Books amounts as they are.
@@ -67,14 +72,14 @@ static BOOK: LazyLock<Script> = LazyLock::new(|| {
 
 /// What was spent from books in the last hour; nil for one that there is not.
 static SPENT: LazyLock<Script> = LazyLock::new(|| {
-    let script = "
-         local spent = {}
+    script_on_books(
+        "local spent = {}
          for at, book in ipairs(KEYS) do
              local is_book = redis.call('TYPE', book).ok == 'hash'
              spent[at] = is_book and within_the_hour(book, tonumber(ARGV[1])) or false
          end
-         return spent";
-    Script::new(&[WITHIN_THE_HOUR, script].concat())
+         return spent",
+    )
 });
 
 /// The calls for figures of all bridges in the last hour, and their cells; `None` for what has no limit.

@@ -45,6 +45,7 @@ const BEGUN: &str = "begun";
 const AGAIN: Duration = Duration::from_millis(25);
 /// The longest that another bridge's reading is waited for.
 const LONGEST: Duration = Duration::from_secs(180);
+
 /// Begins to read: whether nobody else does, how often it was begun, and the position of the log. Who reads is written down as its life, a
 /// slash and how often it was begun.
 static BEGIN: LazyLock<Script> = LazyLock::new(|| {

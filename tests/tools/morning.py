@@ -124,8 +124,8 @@ class User:
 async def together(services: list[Service], users: int, seconds: float) -> Measured:
     measured = Measured()
     until = time.monotonic() + seconds
-    port = [service.port for service in services]
-    await asyncio.gather(*(User(port[number % len(port)], number, measured).run(until) for number in range(users)))
+    ports = [service.port for service in services]
+    await asyncio.gather(*(User(ports[number % len(ports)], number, measured).run(until) for number in range(users)))
     return measured
 
 
