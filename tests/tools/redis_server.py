@@ -20,10 +20,10 @@ class Redis:
     def info(self, name: str) -> int:
         return next(int(line.split(":")[1]) for line in self.ask("INFO", "everything").splitlines() if line.startswith(f"{name}:"))
 
-    def blocks(self) -> list[int]:
+    def blocks(self) -> dict[str, int]:
         """Bytes of each block."""
         names = [name for name in self.ask("--scan", "--pattern", "*:block:*").splitlines() if name]
-        return [int(self.ask("STRLEN", name)) for name in names]
+        return {name: int(self.ask("STRLEN", name)) for name in names}
 
 
 @contextlib.contextmanager

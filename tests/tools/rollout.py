@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """The morning of a national roll-out in small: one, two and four bridges that share a Redis, each with a part of one processor as a machine of its own.
 
-    tests/tools/rollout.py target/release/jobindsats-bridge [--bridges 1,2,4] [--share 0.15] [--analysts 490] [--seconds 60]
+    tests/tools/rollout.py target/release/jobindsats-bridge [--bridges 0,1,2,4] [--share 0.15] [--analysts 490] [--seconds 60]
 
-Two things for each number of bridges, and for one without Redis, which stands as 0:
+Three things for each number of bridges, and for one without Redis, which stands as 0:
 - A morning with nothing stored: so many analysts open a workbook each within so many seconds, spread over the bridges. A workbook is the service
   document, `$metadata` and three sets of one of TABLES tables, of which a few are asked for most. The simulator takes DELAY_MS for each answer. Descriptions of
   the tables are read before. It says how many requests for figures came, and whether one came twice.
+- With two bridges or more, how large the blocks of LARGE in Redis are when all of it was read.
 - How many users of the mix of `morning.py` are held when all figures are stored.
 Fails if an answer is not 200 or a request for figures comes twice. Needs redis-server, and root for the limits of processors. Clients run on the same machine:
 with four bridges at 0.15 of a processor each more than one processor is theirs.
@@ -30,6 +31,8 @@ from redis_server import Redis, redis_server
 from service import Service, processor_seconds, simulator, started
 
 TABLES, DELAY_MS = 24, 500
+# A set of many rows.
+LARGE = "y35a02/Data"
 # What an analyst opens of a table beside its service document and its description.
 SETS = {"Landet": "", "Kommuner": "?$filter=Periode ge '2025'", "Hovedtal": "?$top=1000"}
 
@@ -89,6 +92,23 @@ async def opened(services: list[Service], chosen: list[str], seconds: float, mea
     return workbooks
 
 
+def described(sizes: list[int]) -> str:
+    mean, largest = sum(sizes) / max(1, len(sizes)) / 1e3, max(sizes, default=0) / 1e3
+    return f"{len(sizes)} blocks of {mean:.0f} kB in the mean, the largest {largest:.0f} kB, {sum(sizes) / 1e6:.1f} MB together"
+
+
+def read_large(services: list[Service], redis: Redis) -> None:
+    """Reads all of a large set at the first bridge, and counts its rows at the second."""
+    before = redis.blocks()
+    rows = int(services[0].get(f"/odata/jobindsats/{LARGE}/$count").decode("utf-8-sig"))
+    services[0].get(f"/export/{LARGE}.csv")
+    time.sleep(5)
+    blocks = [size for name, size in redis.blocks().items() if name not in before]
+    began = time.monotonic()
+    services[1].get(f"/odata/jobindsats/{LARGE}/$count")
+    print(f"  {rows} rows of {LARGE}: {described(blocks)}; the second bridge counts them in {time.monotonic() - began:.3f} s", flush=True)
+
+
 def open_all(services: list[Service], upstream: str, redis: Redis | None, analysts: int, seconds: float) -> bool:
     """A morning with nothing stored."""
     known = tables(services[0])
@@ -110,10 +130,9 @@ def open_all(services: list[Service], upstream: str, redis: Redis | None, analys
         f"{dict(measured.statuses)}; processor of each bridge {', '.join(f'{one:.1f} s' for one in used)}"
     )
     if redis:
-        sizes = redis.blocks()
         print(
             f"  Redis: processor {processor_seconds(redis.process):.1f} s, {redis.info('total_net_output_bytes') / 1e6:.1f} MB sent, "
-            f"memory {redis.info('used_memory_peak') / 1e6:.1f} MB, {len(sizes)} blocks of {sum(sizes) / max(1, len(sizes)) / 1e3:.1f} kB in the mean, the largest {max(sizes, default=0) / 1e3:.1f} kB"
+            f"memory {redis.info('used_memory_peak') / 1e6:.1f} MB, {described(list(redis.blocks().values()))}"
         )
     return set(measured.statuses) == {"200"} and twice == 0
 
@@ -125,6 +144,8 @@ def roll_out(arguments: argparse.Namespace, count: int) -> bool:
         services = ends.enter_context(bridges(arguments.program, upstream, count, redis, arguments.share))
         print(f"{count} bridges with Redis:" if redis else "one bridge without Redis:", flush=True)
         is_right = open_all(services, upstream, redis, arguments.analysts, arguments.seconds)
+        if redis and len(services) > 1:
+            read_large(services, redis)
         for service in services:
             store(service)
         print(f"  held: {highest(services, 15, arguments.most)} users", flush=True)
