@@ -14,6 +14,8 @@ const QUICK_PAUSE: Duration = Duration::from_secs(1);
 const QUICK_FAILURE: Duration = Duration::from_secs(5);
 /// A question for figures that is too much for a gateway or takes too long is tried so often.
 const TRIES_OF_TOO_MUCH: usize = 2;
+/// The list of tables is tried so often. All who ask for figures wait for it meanwhile, and who asks after the failure begins anew.
+const TRIES_OF_THE_LIST: usize = 2;
 
 /// Whether somebody waits for the answer to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -78,11 +80,19 @@ fn came_at_once(attempt: FailedAttempt<'_>) -> bool {
     at_once && attempt.took < QUICK_FAILURE
 }
 
-/// A request for figures that fails like this twice may be too large; its caller finds out with a smaller one.
+/// Whether the call ends before its pauses do.
 fn gives_up_early(endpoint: Endpoint, attempt: FailedAttempt<'_>) -> bool {
-    let timed_out = endpoint == Endpoint::Data && matches!(attempt.failure, Failure::Timeout { .. });
+    match endpoint {
+        Endpoint::Data => may_be_too_much(attempt) && attempt.number >= TRIES_OF_TOO_MUCH,
+        Endpoint::Tables => attempt.number >= TRIES_OF_THE_LIST,
+        Endpoint::Subjects | Endpoint::Table => false,
+    }
+}
+
+/// A request for figures that fails like this twice may be too large; its caller finds out with a smaller one.
+fn may_be_too_much(attempt: FailedAttempt<'_>) -> bool {
     let at_gateway = attempt.is_divisible && matches!(attempt.failure, Failure::Gateway { .. });
-    (timed_out || at_gateway) && attempt.number >= TRIES_OF_TOO_MUCH
+    at_gateway || matches!(attempt.failure, Failure::Timeout { .. })
 }
 
 #[cfg(test)]
@@ -154,9 +164,19 @@ mod tests {
             assert!(pause(&steady(), failure, 1).is_some());
             assert!(pause(&steady(), failure, 2).is_none());
         }
-        assert!(steady().pause(Endpoint::Tables, attempt(&timeout, 3)).is_some());
+        assert!(steady().pause(Endpoint::Table, attempt(&timeout, 3)).is_some());
         let one_row = FailedAttempt { is_divisible: false, ..attempt(&gateway, 3) };
         assert!(steady().pause(Endpoint::Data, one_row).is_some(), "nothing less can be asked for");
+    }
+
+    #[test]
+    fn the_list_that_all_wait_for_is_tried_again_after_the_first_pause_alone() {
+        let refused = Failure::RateLimited { retry_after: None };
+        let timeout = Failure::Timeout { after: Duration::from_secs(8) };
+        for failure in [&refused, &timeout] {
+            let pause = |number| steady().pause(Endpoint::Tables, attempt(failure, number));
+            assert_eq!([pause(1), pause(2)], [Some(Duration::from_secs(10)), None], "{failure}");
+        }
     }
 
     #[test]

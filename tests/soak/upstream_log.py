@@ -8,8 +8,8 @@ again
 - if it was asked for before the list of tables had shown the edition, or the service had seen figures change, for QUEUE_SECONDS: so long the
   request may have waited for its turn, and figures of the revision before are not kept,
 - if it came within KILL_SECONDS before a kill, which it need not have survived,
-- if it came while the network was gone, when nobody may have waited for the answer any more, or while the disk was full, which keeps it in
-  memory alone,
+- if it came while the network was gone, when nobody may have waited for the answer any more, or while the disk was full or within
+  DISK_SECONDS before, as it waits until the blocks that came earlier are written: then it is kept in memory alone,
 - if the service has seen figures change since, and said so in its log: then a revision begins, of which each figure is asked for,
 - if the clock was turned back since: what was read in the future is not believed.
 
@@ -30,7 +30,7 @@ from processes import Bridge, Simulator
 from published import Published
 
 # BRIDGE_ANSWER_SECONDS of the soak; nobody waits longer.
-KILL_SECONDS, QUEUE_SECONDS = 3, 15
+KILL_SECONDS, DISK_SECONDS, QUEUE_SECONDS = 3, 10, 15
 LEEWAY_EACH, SAVED, LEEWAY_SHARE = 300, 5, 64
 POLL_SECONDS = 3
 # So long before an answer was whole its figures may have been compared with the list of tables for the last time.
@@ -155,7 +155,8 @@ class UpstreamLog:
     def asked_again(self, bridge: Bridge, turns: list[float]) -> "Again":
         """Which figures were asked for more than once in an edition and on a day."""
         kills, revised = bridge.kills, bridge.revised()
-        lost = [(began - KILL_SECONDS, end + KILL_SECONDS) for began, end in self.upstream.gone + bridge.full]
+        lost = [(began - KILL_SECONDS, end + KILL_SECONDS) for began, end in self.upstream.gone]
+        lost += [(began - DISK_SECONDS, end + KILL_SECONDS) for began, end in bridge.full]
         result, before = Again(), 0.0
         listed = self.first_listings()
         held: dict[tuple, list[Box]] = collections.defaultdict(list)
