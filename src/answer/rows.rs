@@ -17,6 +17,7 @@ use crate::feed::CellForm;
 use crate::feed::column::Column;
 use crate::fetch::RevisionMode;
 use crate::fetch::error::FetchError;
+use crate::fetch::keys::ChunkKeys;
 use crate::frame::Frame;
 use crate::frame::assemble::Assembly;
 use crate::frame::error::FrameError;
@@ -50,6 +51,7 @@ pub(super) struct RowReader<'a> {
     left_out: u64,
     mode: RevisionMode,
     chunks: Peekable<ChunkWalk<'a>>,
+    keys: ChunkKeys<'a>,
     coming: FuturesOrdered<BoxFuture<'a, Result<Fetched, FetchError>>>,
     merge: Merge,
     /// Rows that are complete only when later chunks have come.
@@ -77,6 +79,7 @@ impl<'a> RowReader<'a> {
             left_out: 0,
             mode,
             chunks: plan.chunks_from(&scan.from).peekable(),
+            keys: answerer.fetcher.keys(&plan.source.measurement),
             coming: FuturesOrdered::new(),
             merge: Merge::default(),
             rows_before: plan.rows_before(&scan.from),
@@ -221,11 +224,12 @@ impl<'a> RowReader<'a> {
             let (measurement, mode) = (&self.plan.source.measurement, self.mode);
             let fetcher = self.answerer.fetcher.for_cells(self.remaining_cells);
             self.remaining_cells = self.remaining_cells.saturating_sub(chunk.cell_bound(measurement));
-            self.answerer.uses.note(fetcher.requester(), measurement, &chunk);
+            let key = self.keys.of(&chunk);
+            self.answerer.uses.note(fetcher.requester(), measurement, &chunk, &key);
             let until = self.chunks.peek().map(|next| self.plan.first_place(next));
             let last = self.plan.last_place(&chunk);
             let fetching = async move {
-                let blocks = fetcher.chunk(measurement, &chunk, mode).await?;
+                let blocks = fetcher.chunk(measurement, &chunk, &key, mode).await?;
                 Ok(Fetched { blocks, last, until })
             };
             self.coming.push_back(fetching.boxed());

@@ -6,7 +6,7 @@
 use std::mem;
 
 use arrow_array::RecordBatch;
-use csv::{Terminator, Writer, WriterBuilder};
+use csv_core::Terminator;
 
 use super::{ExportError, FileColumn, FileWriter};
 use crate::odata::payload::TextValues;
@@ -14,6 +14,8 @@ use crate::odata::value::PrimitiveType;
 
 /// Excel reads a CSV file as UTF-8 only if it begins with this.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
+
+const LINE_END: &[u8] = b"\r\n";
 
 /// Which separators and which decimal character a file has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -58,57 +60,58 @@ impl Dialect {
 /// Writes a CSV file piece by piece.
 #[derive(Debug)]
 pub struct CsvWriter {
-    dialect: Dialect,
+    fields: FieldForm,
     columns: Vec<FileColumn>,
     /// Bytes that are not handed out yet: the header line, before the first rows.
     ready: Vec<u8>,
+    /// How many bytes the rows had that were written last: the next ones have about as many.
+    usual_bytes: usize,
 }
 
 impl CsvWriter {
     /// Begins a file with its header line.
-    ///
-    /// # Errors
-    /// When the line cannot be written.
-    pub fn new(dialect: Dialect, columns: Vec<FileColumn>) -> Result<Self, ExportError> {
-        let mut file = Self { dialect, columns, ready: Vec::new() };
+    #[must_use]
+    pub fn new(dialect: Dialect, columns: Vec<FileColumn>) -> Self {
+        let fields = FieldForm::of(dialect);
+        let mut ready = Vec::new();
         if dialect == Dialect::Danish {
-            file.ready.extend_from_slice(BYTE_ORDER_MARK.as_bytes());
+            ready.extend_from_slice(BYTE_ORDER_MARK.as_bytes());
         }
-        let mut lines = file.lines();
-        lines.write_record(file.columns.iter().map(|column| &column.name))?;
-        file.ready = finished(lines)?;
-        Ok(file)
-    }
-
-    /// A writer that appends to the bytes that are ready.
-    fn lines(&mut self) -> Writer<Vec<u8>> {
-        WriterBuilder::new()
-            .delimiter(self.dialect.delimiter())
-            .terminator(Terminator::CRLF)
-            .from_writer(mem::take(&mut self.ready))
+        for (at, column) in columns.iter().enumerate() {
+            fields.separate(&mut ready, at);
+            let start = ready.len();
+            ready.extend_from_slice(column.name.as_bytes());
+            fields.quote(&mut ready, start);
+        }
+        ready.extend_from_slice(LINE_END);
+        Self { fields, columns, ready, usual_bytes: 0 }
     }
 }
 
 impl FileWriter for CsvWriter {
     fn rows(&mut self, batch: &RecordBatch) -> Result<Vec<u8>, ExportError> {
-        let mut lines = self.lines();
+        let (mut out, fields) = (mem::take(&mut self.ready), &self.fields);
+        out.reserve(self.usual_bytes);
         let columns = batch.columns().iter().zip(&self.columns);
-        let columns = columns
-            .map(|(array, column)| {
-                Ok((TextValues::of(&column.name, array)?, CellFormat::of(column.primitive, self.dialect)))
-            })
-            .collect::<Result<Vec<_>, ExportError>>()?;
-        let mut cell = Vec::new();
+        let columns = columns.map(|(array, column)| {
+            let format = CellFormat::of(column.primitive, fields.dialect);
+            Ok((TextValues::of(&column.name, array)?, format))
+        });
+        let mut columns = columns.collect::<Result<Vec<_>, ExportError>>()?;
         for row in 0..batch.num_rows() {
-            for (cells, care) in &columns {
-                cell.clear();
-                cells.write(&mut cell, row)?;
-                care.take(&mut cell);
-                lines.write_field(&cell)?;
+            let start = out.len();
+            for (at, (cells, format)) in columns.iter_mut().enumerate() {
+                fields.separate(&mut out, at);
+                cells.write(&mut out, row, |text, start| fields.write(*format, text, start))?;
             }
-            lines.write_record(None::<&[u8]>)?;
+            // Readers skip a blank line.
+            if out.len() == start {
+                out.extend_from_slice(b"\"\"");
+            }
+            out.extend_from_slice(LINE_END);
         }
-        finished(lines)
+        self.usual_bytes = out.len();
+        Ok(out)
     }
 
     fn end(self: Box<Self>) -> Result<Vec<u8>, ExportError> {
@@ -116,8 +119,52 @@ impl FileWriter for CsvWriter {
     }
 }
 
-fn finished(lines: Writer<Vec<u8>>) -> Result<Vec<u8>, ExportError> {
-    lines.into_inner().map_err(|error| csv::Error::from(error.into_error()).into())
+/// How fields are written in a dialect.
+#[derive(Debug)]
+struct FieldForm {
+    dialect: Dialect,
+    /// Knows which fields are quoted.
+    quoting: csv_core::Writer,
+}
+
+impl FieldForm {
+    fn of(dialect: Dialect) -> Self {
+        let mut quoting = csv_core::WriterBuilder::new();
+        quoting.delimiter(dialect.delimiter()).terminator(Terminator::CRLF);
+        Self { dialect, quoting: quoting.build() }
+    }
+
+    /// Divides a field from the one before it, if there is one.
+    fn separate(&self, out: &mut Vec<u8>, at: usize) {
+        if at > 0 {
+            out.push(self.dialect.delimiter());
+        }
+    }
+
+    /// Makes a field of the text of a cell, from that place to the end.
+    fn write(&self, format: CellFormat, text: &mut Vec<u8>, start: usize) {
+        match format {
+            CellFormat::Defuse => defuse(text, start),
+            CellFormat::DecimalComma => {
+                text[start..].iter_mut().filter(|byte| **byte == b'.').for_each(|byte| *byte = b',');
+            }
+            CellFormat::None => {}
+        }
+        self.quote(text, start);
+    }
+
+    /// Puts a field in quotes, if that is needed.
+    fn quote(&self, text: &mut Vec<u8>, start: usize) {
+        if !self.quoting.should_quote(&text[start..]) {
+            return;
+        }
+        let field = text.split_off(start);
+        let mut quoted = vec![0; 2 * field.len()];
+        let (_, _, length) = csv_core::quote(&field, &mut quoted, b'"', b'"', true);
+        text.push(b'"');
+        text.extend_from_slice(&quoted[..length]);
+        text.push(b'"');
+    }
 }
 
 /// How the cells of a column are changed before they are written.
@@ -136,21 +183,12 @@ impl CellFormat {
             _ => Self::None,
         }
     }
-
-    fn take(self, cell: &mut Vec<u8>) {
-        match self {
-            Self::Defuse => defuse(cell),
-            Self::DecimalComma => {
-                cell.iter_mut().filter(|byte| **byte == b'.').for_each(|byte| *byte = b',');
-            }
-            Self::None => {}
-        }
-    }
 }
 
 /// Puts a `'` before everything that would be read as the beginning of a formula: at the beginning of the cell, and behind whatever may
 /// divide cells. A spreadsheet that expects another delimiter divides the line there, and quotes within a cell do not stop it.
-fn defuse(cell: &mut Vec<u8>) {
+fn defuse(text: &mut Vec<u8>, start: usize) {
+    let cell = &text[start..];
     let mut defused = Vec::new();
     let (mut copied, mut is_beginning) = (0, true);
     for (at, byte) in cell.iter().enumerate() {
@@ -167,7 +205,8 @@ fn defuse(cell: &mut Vec<u8>) {
     }
     if !defused.is_empty() {
         defused.extend_from_slice(&cell[copied..]);
-        *cell = defused;
+        text.truncate(start);
+        text.extend_from_slice(&defused);
     }
 }
 
@@ -213,7 +252,7 @@ mod tests {
     }
 
     fn written(dialect: Dialect, batches: &[RecordBatch]) -> String {
-        let mut file = Box::new(CsvWriter::new(dialect, columns()).unwrap());
+        let mut file = Box::new(CsvWriter::new(dialect, columns()));
         let mut bytes: Vec<u8> = batches.iter().flat_map(|batch| file.rows(batch).unwrap()).collect();
         bytes.extend(file.end().unwrap());
         String::from_utf8(bytes).unwrap()
@@ -263,7 +302,7 @@ mod tests {
     fn a_long_text_of_nothing_but_formulas_is_defused_in_one_pass() {
         let began = Instant::now();
         let mut cell = b";=".repeat(1_000_000);
-        defuse(&mut cell);
+        defuse(&mut cell, 0);
         assert!(cell == b";'=".repeat(1_000_000));
         assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     }
@@ -294,7 +333,7 @@ mod tests {
     #[test]
     fn a_single_null_differs_from_a_blank_line() {
         let column = FileColumn::new("Status", PrimitiveType::String);
-        let mut file = CsvWriter::new(Dialect::Standard, vec![column]).unwrap();
+        let mut file = CsvWriter::new(Dialect::Standard, vec![column]);
         let array: ArrayRef = Arc::new(StringArray::from(vec![None::<&str>]));
         let batch = RecordBatch::try_from_iter_with_nullable([("Status", array, true)]).unwrap();
         assert_eq!(file.rows(&batch).unwrap(), b"Status\r\n\"\"\r\n");

@@ -66,8 +66,6 @@ pub enum ExportError {
     Compression(#[source] std::io::Error),
     #[error("the file that was made cannot be read: {0}")]
     MadeFile(#[source] std::io::Error),
-    #[error("the rows cannot be written as CSV: {0}")]
-    Csv(#[from] ::csv::Error),
     #[error("the rows cannot be written as Parquet: {0}")]
     Parquet(#[from] ::parquet::errors::ParquetError),
 }
@@ -98,7 +96,7 @@ impl DescribeError for ExportError {
                 format!("{option} giver ikke mening for en fil; udelad den."),
             )
             .on(option),
-            Self::Cells(_) | Self::Compression(_) | Self::MadeFile(_) | Self::Csv(_) | Self::Parquet(_) => {
+            Self::Cells(_) | Self::Compression(_) | Self::MadeFile(_) | Self::Parquet(_) => {
                 ErrorDescription::internal()
             }
         }

@@ -18,6 +18,7 @@ mod form;
 mod headings;
 pub mod join;
 mod join_error;
+pub mod keys;
 mod labels;
 pub mod learnt;
 mod order;
@@ -45,6 +46,7 @@ use crate::fetch::adopt::Announced;
 use crate::fetch::ask::Asker;
 use crate::fetch::asked::AskedFigures;
 use crate::fetch::error::FetchError;
+use crate::fetch::keys::ChunkKeys;
 use crate::fetch::others::{Claim, Others, Position};
 use crate::fetch::under_way::{Awaited, UnderWay};
 use crate::observe::request::inherited;
@@ -412,7 +414,14 @@ impl Fetcher {
         matches!(mode, RevisionMode::Current(_)).then(|| self.inner.clock.now())
     }
 
-    /// The cells of a chunk in the mode's revision, each in one of the blocks: stored ones, and missing ones from the upstream.
+    /// Makes the keys of a table's chunks.
+    #[must_use]
+    pub fn keys<'a>(&self, measurement: &'a Measurement) -> ChunkKeys<'a> {
+        ChunkKeys::new(self.clone(), measurement)
+    }
+
+    /// The cells of a chunk, which are those of the key, in the mode's revision, each in one of the blocks: stored ones, and missing ones
+    /// from the upstream.
     ///
     /// # Errors
     /// When they are available neither from the store nor from the upstream, or the table was updated.
@@ -420,11 +429,11 @@ impl Fetcher {
         &self,
         measurement: &Arc<Measurement>,
         chunk: &Chunk,
+        key: &CellKey,
         mode: RevisionMode,
     ) -> Result<Vec<SharedBlock>, FetchError> {
-        let (key, revision) = (CellKey::of(measurement, chunk), mode.revision());
-        let fresh_at = self.fresh_at(mode);
-        let found = self.inner.store.find(&measurement.id, revision, &key, fresh_at).await;
+        let (revision, fresh_at) = (mode.revision(), self.fresh_at(mode));
+        let found = self.inner.store.find(&measurement.id, revision, key, fresh_at).await;
         self.inner.observer.store_request(found.is_complete);
         let blocks = match fresh_at {
             _ if found.is_complete => found.blocks,
@@ -434,7 +443,7 @@ impl Fetcher {
                 self.missing(measurement, chunk, revision, found.blocks, wait).await?
             }
         };
-        Ok(window(measurement, chunk, &key).blocks(&blocks)?)
+        Ok(window(measurement, chunk, key).blocks(&blocks)?)
     }
 
     /// Blocks that together have all cells of a chunk: the given ones, and others from the upstream for what they lack. Where another

@@ -234,7 +234,11 @@ impl<'a> Rows<'a> {
         });
         let figures = figures.collect::<Result<_, _>>()?;
         let count = block.row_count();
-        let numbers = unknown_label_numbers(&axis_positions, count);
+        // Nothing reads the numbers of rows that are in no order.
+        let numbers = match assembly.is_sorted {
+            true => unknown_label_numbers(&axis_positions, count),
+            false => Vec::new(),
+        };
         let mut axes: Vec<_> =
             assembly.axes.iter().filter(|axis| axis.is_read).map(|axis| Some(axis.axis)).collect();
         let (mut sort_keys, mut with_unknown) = (Vec::new(), HashMap::new());

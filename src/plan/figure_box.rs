@@ -4,28 +4,35 @@
 //! positions for each axis and holds all figures at their combinations. Pure arithmetic: the callers know what the positions mean.
 
 use std::borrow::Borrow;
+use std::iter::repeat_n;
+use std::ops::Range;
 
-/// A set of positions on one axis, as bits; the last word is never zero.
+/// A set of positions on one axis, as bits from the first to the last: sets that are far apart are told apart without a look at their bits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct Positions(Vec<u64>);
+pub struct Positions {
+    /// The word that the first one is in; zero if there is none.
+    first: usize,
+    /// The words from there on. Neither the first nor the last of them is zero.
+    words: Vec<u64>,
+}
 
 impl Positions {
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.iter().map(|word| word.count_ones() as usize).sum()
+        self.words.iter().map(|word| word.count_ones() as usize).sum()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.words.is_empty()
     }
 
     /// Whether a position is among them.
     #[must_use]
     pub fn contains(&self, position: usize) -> bool {
-        self.0.get(position / 64).is_some_and(|word| word & (1 << (position % 64)) != 0)
+        self.word(position / 64) & (1 << (position % 64)) != 0
     }
 
     /// The positions, ascending.
@@ -33,51 +40,73 @@ impl Positions {
         let of_word = |(at, &word): (usize, &u64)| {
             (0..64).filter(move |bit| word & (1 << bit) != 0).map(move |bit| at * 64 + bit)
         };
-        self.0.iter().enumerate().flat_map(of_word)
+        (self.first..).zip(&self.words).flat_map(of_word)
     }
 
     fn meets(&self, other: &Self) -> bool {
-        self.0.iter().zip(&other.0).any(|(a, b)| a & b != 0)
+        self.range_in_both(other).any(|at| self.word(at) & other.word(at) != 0)
     }
 
     fn covers(&self, other: &Self) -> bool {
-        let word = |at: usize| self.0.get(at).copied().unwrap_or_default();
-        other.0.iter().enumerate().all(|(at, other)| other & !word(at) == 0)
+        other.range().all(|at| other.word(at) & !self.word(at) == 0)
     }
 
     fn and(&self, other: &Self) -> Self {
-        Self::of_words(self.0.iter().zip(&other.0).map(|(a, b)| a & b).collect())
+        Self::of_words(self.range_in_both(other), |at| self.word(at) & other.word(at))
     }
 
     fn or(&self, other: &Self) -> Self {
-        let word = |words: &[u64], at: usize| words.get(at).copied().unwrap_or_default();
-        let words = self.0.len().max(other.0.len());
-        Self((0..words).map(|at| word(&self.0, at) | word(&other.0, at)).collect())
+        let range = match (self.is_empty(), other.is_empty()) {
+            (true, _) => other.range(),
+            (_, true) => self.range(),
+            _ => self.first.min(other.first)..self.range().end.max(other.range().end),
+        };
+        Self::of_words(range, |at| self.word(at) | other.word(at))
     }
 
     fn without(&self, other: &Self) -> Self {
-        let word = |at: usize| other.0.get(at).copied().unwrap_or_default();
-        Self::of_words(self.0.iter().enumerate().map(|(at, own)| own & !word(at)).collect())
+        Self::of_words(self.range(), |at| self.word(at) & !other.word(at))
     }
 
-    fn of_words(mut words: Vec<u64>) -> Self {
-        while words.last() == Some(&0) {
-            words.pop();
-        }
-        Self(words)
+    /// The word at a place on the axis.
+    fn word(&self, at: usize) -> u64 {
+        at.checked_sub(self.first).and_then(|at| self.words.get(at)).copied().unwrap_or_default()
+    }
+
+    fn range(&self) -> Range<usize> {
+        self.first..self.first + self.words.len()
+    }
+
+    fn range_in_both(&self, other: &Self) -> Range<usize> {
+        self.first.max(other.first)..self.range().end.min(other.range().end)
+    }
+
+    fn of_words(range: Range<usize>, word: impl Fn(usize) -> u64) -> Self {
+        let is_used = |at: &usize| word(*at) != 0;
+        let Some(first) = range.clone().find(is_used) else { return Self::default() };
+        let last = (first..range.end).rfind(is_used).unwrap_or(first);
+        Self { first, words: (first..=last).map(word).collect() }
     }
 }
 
 impl FromIterator<usize> for Positions {
     fn from_iter<I: IntoIterator<Item = usize>>(positions: I) -> Self {
-        let mut words = Vec::new();
+        let mut set = Self::default();
         for position in positions {
-            if words.len() <= position / 64 {
-                words.resize(position / 64 + 1, 0);
+            let at = position / 64;
+            if set.is_empty() {
+                set.first = at;
             }
-            words[position / 64] |= 1 << (position % 64);
+            if at < set.first {
+                set.words.splice(0..0, repeat_n(0, set.first - at));
+                set.first = at;
+            }
+            if set.range().end <= at {
+                set.words.resize(at - set.first + 1, 0);
+            }
+            set.words[at - set.first] |= 1 << (position % 64);
         }
-        Self(words)
+        set
     }
 }
 
@@ -287,7 +316,30 @@ mod tests {
         pairs.flat_map(|(a, b)| c.iter().map(move |c| vec![a, b, c])).collect()
     }
 
+    /// Positions in any order, some of them far apart.
+    fn some_positions() -> impl Strategy<Value = Vec<usize>> {
+        let near = |first: usize| prop::collection::vec(first..first + 130, 0..4);
+        (near(0), near(300), near(120)).prop_map(|(a, b, c)| [b, a, c].concat())
+    }
+
     proptest! {
+        #[test]
+        fn positions_are_a_set_whatever_their_order_and_however_far_apart(a in some_positions(), b in some_positions()) {
+            let set = |list: &[usize]| list.iter().copied().collect::<BTreeSet<usize>>();
+            let of = |set: BTreeSet<usize>| set.into_iter().collect::<Positions>();
+            let (one, other) = (a.iter().copied().collect::<Positions>(), b.iter().copied().collect::<Positions>());
+            let (a, b) = (set(&a), set(&b));
+            prop_assert_eq!(&one, &of(a.clone()));
+            prop_assert_eq!(one.iter().collect::<BTreeSet<_>>(), a.clone());
+            prop_assert_eq!((one.len(), one.is_empty()), (a.len(), a.is_empty()));
+            prop_assert!((0..450).all(|at| one.contains(at) == a.contains(&at)));
+            prop_assert_eq!(one.meets(&other), !a.is_disjoint(&b));
+            prop_assert_eq!(one.covers(&other), a.is_superset(&b));
+            prop_assert_eq!(one.and(&other), of(&a & &b));
+            prop_assert_eq!(one.or(&other), of(&a | &b));
+            prop_assert_eq!(one.without(&other), of(&a - &b));
+        }
+
         #[test]
         fn what_is_missing_is_what_no_box_holds_and_every_figure_of_it_once(
             wanted in some_box(), held in prop::collection::vec(some_box(), 0..8)

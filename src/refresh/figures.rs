@@ -45,9 +45,9 @@ impl FigureSource for FetchedFigures {
             .map_err(|error| SourceError { reason: FailureReason::Validation, message: error.to_string() })?;
         let chunks = &chunks;
         let read = |mode| async move {
-            let mut blocks = Vec::new();
+            let (mut blocks, mut keys) = (Vec::new(), self.fetcher.keys(measurement));
             for chunk in chunks.iter() {
-                blocks.extend(self.fetcher.chunk(measurement, &chunk, mode).await?);
+                blocks.extend(self.fetcher.chunk(measurement, &chunk, &keys.of(&chunk), mode).await?);
             }
             Ok(blocks)
         };

@@ -15,7 +15,7 @@ use arrow_array::{
     Array, ArrayRef, BooleanArray, Decimal128Array, DictionaryArray, RecordBatch, UInt32Array,
 };
 use arrow_buffer::BooleanBuffer;
-use arrow_schema::ArrowError;
+use arrow_schema::{ArrowError, DataType};
 use arrow_select::filter::filter_record_batch;
 use arrow_select::take::take_record_batch;
 use chrono::{DateTime, NaiveDate, SubsecRound, TimeDelta, Utc};
@@ -131,23 +131,29 @@ impl CellBlock {
     /// # Errors
     /// When the record batch does not have the columns of a block.
     pub fn restricted(self: &Arc<Self>, key: &CellKey) -> Result<Arc<Self>, ArrowError> {
-        self.of_periods(&key.periods)?.of_members(&key.members)
+        self.of_periods(&key.periods, |_| true)?.of_members(&key.members)
     }
 
-    /// The rows of these periods.
+    /// The rows of these periods; where they are not all, with the figures of wanted measures alone.
     ///
     /// # Errors
     /// As [`Self::restricted`].
-    pub fn of_periods(self: &Arc<Self>, periods: &BTreeSet<PeriodId>) -> Result<Arc<Self>, ArrowError> {
-        let periods: BTreeSet<&str> = periods.iter().map(PeriodId::as_str).collect();
-        let (rows, are_all_wanted) = self.rows_around(&periods);
+    pub fn of_periods(
+        self: &Arc<Self>,
+        periods: &BTreeSet<PeriodId>,
+        is_wanted: impl Fn(&str) -> bool,
+    ) -> Result<Arc<Self>, ArrowError> {
+        let (rows, are_all_wanted) = self.rows_around(periods);
         let part = match rows.len() == self.row_count() {
             true => Arc::clone(self),
-            false => Arc::new(self.with_cells(self.cells.slice(rows.start, rows.len()))),
+            false => {
+                let wanted = self.with_measures(is_wanted)?;
+                Arc::new(self.with_cells(wanted.slice(rows.start, rows.len())))
+            }
         };
         match are_all_wanted {
             true => Ok(part),
-            false => part.with_kept(kept(part.periods(), &periods, part.row_count())),
+            false => part.with_kept(kept(part.periods(), |id| periods.contains(id), part.row_count())),
         }
     }
 
@@ -159,13 +165,13 @@ impl CellBlock {
         self: &Arc<Self>,
         members: &BTreeMap<DimensionId, BTreeSet<MemberId>>,
     ) -> Result<Arc<Self>, ArrowError> {
-        let named = members.iter().map(|(dimension, members)| {
-            let members: BTreeSet<&str> = members.iter().map(|member| member.as_str()).collect();
-            (self.members(dimension), members)
-        });
+        let rows = self.row_count();
+        let named = members
+            .iter()
+            .map(|(dimension, members)| kept(self.members(dimension), |id| members.contains(id), rows));
         let others = self.id_columns().into_iter().skip(1).filter(|name| !members.contains_key(*name));
-        let others = others.map(|name| (self.ids(name), BTreeSet::from([TOTAL_ID])));
-        let kept = named.chain(others).filter_map(|(column, wanted)| kept(column, &wanted, self.row_count()));
+        let others = others.map(|name| kept(self.ids(name), |id| id == TOTAL_ID, rows));
+        let kept = named.chain(others).flatten();
         self.with_kept(kept.reduce(|one, other| &one & &other))
     }
 
@@ -177,9 +183,19 @@ impl CellBlock {
         Ok(Arc::new(self.with_cells(filter_record_batch(&self.cells, &BooleanArray::from(kept))?)))
     }
 
+    /// All rows, with the figures of wanted measures alone: taking a part of a column counts the nulls in it.
+    fn with_measures(&self, is_wanted: impl Fn(&str) -> bool) -> Result<RecordBatch, ArrowError> {
+        let fields = self.cells.schema_ref().fields();
+        let is_kept = |at: &usize| {
+            matches!(fields[*at].data_type(), DataType::Dictionary(..)) || is_wanted(fields[*at].name())
+        };
+        let kept: Vec<usize> = (0..fields.len()).filter(is_kept).collect();
+        if kept.len() == fields.len() { Ok(self.cells.clone()) } else { self.cells.project(&kept) }
+    }
+
     /// The rows from the first of these periods to the last, and whether no others are between. Rows of blocks that this version writes are
     /// in the order of their periods; earlier ones are taken whole.
-    fn rows_around(&self, periods: &BTreeSet<&str>) -> (Range<usize>, bool) {
+    fn rows_around(&self, periods: &BTreeSet<PeriodId>) -> (Range<usize>, bool) {
         let ids = self.periods().and_then(|ids| Some((ids, ids.values().as_string_opt::<i32>()?)));
         let Some((runs, values)) = ids.and_then(|(ids, values)| Some((self.period_runs.of(ids)?, values)))
         else {
@@ -277,17 +293,17 @@ impl FromStr for Revision {
 /// rows of known members are not, because they belong to requests for all members of a hierarchy or level.
 fn kept(
     column: Option<&DictionaryArray<Int32Type>>,
-    wanted: &BTreeSet<&str>,
+    is_wanted: impl Fn(&str) -> bool,
     rows: usize,
 ) -> Option<BooleanBuffer> {
     let Some((column, values)) =
         column.and_then(|column| Some((column, column.values().as_string_opt::<i32>()?)))
     else {
-        return (!wanted.contains(TOTAL_ID)).then(|| BooleanBuffer::new_unset(rows));
+        return (!is_wanted(TOTAL_ID)).then(|| BooleanBuffer::new_unset(rows));
     };
     let ids = || values.iter().flatten();
-    let narrowed = ids().any(|id| !is_unknown(id) && !wanted.contains(id));
-    let wanted: Vec<bool> = ids().map(|id| wanted.contains(id) || is_unknown(id) && !narrowed).collect();
+    let narrowed = ids().any(|id| !is_unknown(id) && !is_wanted(id));
+    let wanted: Vec<bool> = ids().map(|id| is_wanted(id) || is_unknown(id) && !narrowed).collect();
     if wanted.iter().all(|&wanted| wanted) {
         return None;
     }

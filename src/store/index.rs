@@ -13,6 +13,7 @@ use crate::plan::figure_box::{FigureBox, first_holding, missing};
 use crate::store::block::{Revision, SharedBlock};
 use crate::store::freshness::is_believed;
 use crate::store::key::CellKey;
+use crate::store::member_sets::MemberSets;
 use crate::store::numbering::{Numbering, TOTAL};
 use crate::store::{StoreSize, disk::StoredBlock};
 
@@ -176,6 +177,15 @@ impl Entry {
         self.revision == revision && fresh_at.is_none_or(|at| is_believed(self.fetched_at, at))
     }
 
+    /// Takes members over that other entries have as well.
+    fn share_members(&mut self, numbering: &Numbering) {
+        if let Some(members) = numbering.shared(&self.key.members)
+            && !members.are_shared_with(&self.key.members)
+        {
+            self.key = Arc::new(CellKey { members, ..CellKey::clone(&self.key) });
+        }
+    }
+
     fn hold(&mut self, block: &SharedBlock) {
         self.memory_bytes = block.size_bytes();
         self.block = Some(Arc::clone(block));
@@ -194,6 +204,11 @@ impl Entry {
 }
 
 impl Index {
+    /// The same members as the entries of the table share them, if there are entries with just these.
+    pub fn shared_members(&self, table: &MeasurementId, members: MemberSets) -> MemberSets {
+        self.tables.get(table).and_then(|held| held.numbering.shared(&members)).unwrap_or(members)
+    }
+
     /// Adds an entry. Removes entries of its revision whose figures are all in newer entries, and superseded revisions. Returns the
     /// files to remove.
     pub fn insert(&mut self, table: &MeasurementId, mut entry: Entry) -> (EntryId, Vec<PathBuf>) {
@@ -214,7 +229,7 @@ impl Index {
 
     /// Removes the entries of that revision whose cells the key covers. Returns the files to remove.
     pub fn forget(&mut self, table: &MeasurementId, revision: Revision, key: &CellKey) -> Vec<PathBuf> {
-        let leaving = self.tables.get(table).map(|held| held.covered(revision, key)).unwrap_or_default();
+        let leaving = self.tables.get_mut(table).map(|held| held.covered(revision, key)).unwrap_or_default();
         self.remove_all(table, leaving)
     }
 
@@ -243,21 +258,22 @@ impl Index {
 
     /// The keys of entries of that revision that share figures with the key. They do not count as used.
     pub fn keys(
-        &self,
+        &mut self,
         table: &MeasurementId,
         revision: Revision,
         key: &CellKey,
         fresh_at: Option<DateTime<Utc>>,
     ) -> Vec<Arc<CellKey>> {
-        let Some(held) = self.tables.get(table) else { return Vec::new() };
+        let Some(held) = self.tables.get_mut(table) else { return Vec::new() };
         let figures = held.numbering.known_figures(key);
         held.held(revision, &figures, fresh_at).map(|entry| Arc::clone(&entry.key)).collect()
     }
 
     /// Entries of any revision that share figures with the key, the newest first.
-    pub fn overlapping(&self, table: &MeasurementId, key: &CellKey) -> Vec<EntryId> {
-        let Some(held) = self.tables.get(table) else { return Vec::new() };
-        held.meeting(&held.numbering.known_figures(key)).map(|entry| entry.id).collect()
+    pub fn overlapping(&mut self, table: &MeasurementId, key: &CellKey) -> Vec<EntryId> {
+        let Some(held) = self.tables.get_mut(table) else { return Vec::new() };
+        let figures = held.numbering.known_figures(key);
+        held.meeting(&figures).map(|entry| entry.id).collect()
     }
 
     /// All entries of a table, the oldest first.
@@ -408,6 +424,7 @@ impl Index {
 
 impl Table {
     fn add(&mut self, mut entry: Entry) {
+        entry.share_members(&self.numbering);
         for _ in 0..self.numbering.learn(&entry.key) {
             self.entries.values_mut().for_each(|entry| entry.figures.add_axis(TOTAL));
         }
@@ -428,7 +445,7 @@ impl Table {
     }
 
     /// Entries of that revision that hold no more than these cells.
-    fn covered(&self, revision: Revision, key: &CellKey) -> Vec<EntryId> {
+    fn covered(&mut self, revision: Revision, key: &CellKey) -> Vec<EntryId> {
         let figures = self.numbering.known_figures(key);
         let of_revision = self.held(revision, &figures, None);
         of_revision.filter(|entry| figures.covers(&entry.figures)).map(|entry| entry.id).collect()
@@ -448,7 +465,7 @@ impl Table {
 
     /// The newest entries that hold figures of the key, none of which a newer one holds as well; and whether they hold all.
     fn find(
-        &self,
+        &mut self,
         revision: Revision,
         key: &CellKey,
         fresh_at: Option<DateTime<Utc>>,

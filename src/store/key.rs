@@ -1,24 +1,25 @@
 //! The key of a block: which cells it has, in the upstream's ids, so that it stays valid after a restart and when the catalogue was
 //! read again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::dimension::{Dimension, TOTAL_ID};
-use crate::catalogue::id::{DimensionId, MeasureId, MemberId, PeriodId};
+use crate::catalogue::id::{MeasureId, MemberId, PeriodId};
 use crate::catalogue::measurement::Measurement;
-use crate::plan::chunk::Chunk;
+use crate::plan::chunk::{Chunk, ChunkDimension};
 use crate::plan::figure_box::{FigureBox, Positions};
 use crate::plan::missing::unnamed_position;
 use crate::plan::selection::{Members, Selection};
+use crate::store::member_sets::MemberSets;
 
 /// Cells of one table: every combination of some periods, members and measures, by ids.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CellKey {
     pub periods: BTreeSet<PeriodId>,
     /// The dimensions that are named, with their members.
-    pub members: BTreeMap<DimensionId, BTreeSet<MemberId>>,
+    pub members: MemberSets,
     pub measures: BTreeSet<MeasureId>,
 }
 
@@ -26,16 +27,15 @@ impl CellKey {
     /// The key of a chunk's cells.
     #[must_use]
     pub fn of(measurement: &Measurement, chunk: &Chunk) -> Self {
-        let members = chunk.dimensions.iter().map(|part| {
-            let dimension = &measurement.dimensions[part.dimension];
-            (
-                dimension.id.clone(),
-                part.members.iter().map(|&member| dimension.members[member].id.clone()).collect(),
-            )
-        });
+        Self::with_members(measurement, chunk, members(measurement, &chunk.dimensions))
+    }
+
+    /// The same, where the ids of the chunk's members are at hand.
+    #[must_use]
+    pub fn with_members(measurement: &Measurement, chunk: &Chunk, members: MemberSets) -> Self {
         Self {
             periods: chunk.periods.iter().map(|&period| measurement.periods[period].id.clone()).collect(),
-            members: members.collect(),
+            members,
             measures: chunk
                 .measures
                 .iter()
@@ -112,6 +112,9 @@ impl CellKey {
     /// Whether it has all members of the other one, whatever the periods and measures.
     #[must_use]
     pub fn covers_members(&self, other: &Self) -> bool {
+        if self.members == other.members {
+            return true;
+        }
         let total = BTreeSet::from([MemberId::from(TOTAL_ID)]);
         let mut dimensions = self.members.keys().chain(other.members.keys());
         dimensions.all(|dimension| {
@@ -119,4 +122,15 @@ impl CellKey {
             held.is_superset(other.members.get(dimension).unwrap_or(&total))
         })
     }
+}
+
+/// The ids of what chunks ask of dimensions.
+#[must_use]
+pub fn members(measurement: &Measurement, parts: &[ChunkDimension]) -> MemberSets {
+    let ids = |part: &ChunkDimension| {
+        let dimension = &measurement.dimensions[part.dimension];
+        let ids = part.members.iter().map(|&member| dimension.members[member].id.clone());
+        (dimension.id.clone(), ids.collect())
+    };
+    parts.iter().map(ids).collect()
 }

@@ -10,6 +10,7 @@ pub mod freshness;
 mod index;
 pub mod key;
 pub mod made_files;
+pub mod member_sets;
 mod numbering;
 mod part;
 mod period_runs;
@@ -32,6 +33,7 @@ use crate::catalogue::id::MeasurementId;
 use crate::store::block::{CellBlock, Revision, SharedBlock};
 use crate::store::file::FileError;
 use crate::store::key::CellKey;
+use crate::store::member_sets::MemberSets;
 
 /// Stores blocks.
 #[async_trait]
@@ -92,6 +94,10 @@ pub trait CellStore: Send + Sync + Debug {
     /// # Errors
     /// When they are damaged, or of another table or origin.
     fn decoded(&self, table: &MeasurementId, bytes: &[u8]) -> Result<(CellKey, CellBlock), FileError>;
+
+    /// The same members as the table's blocks share them, if there are blocks with just these: then they need not be compared with each
+    /// block's one by one.
+    fn shared_members(&self, table: &MeasurementId, members: MemberSets) -> MemberSets;
 
     /// Removes the blocks of that revision whose cells the key covers.
     fn forget(&self, table: &MeasurementId, revision: Revision, key: &CellKey);

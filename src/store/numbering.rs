@@ -1,15 +1,19 @@
 //! Numbers for the ids of one table, so that keys can be compared as figure boxes. They are valid in this process only and are
 //! never saved.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::catalogue::dimension::TOTAL_ID;
-use crate::catalogue::id::DimensionId;
+use crate::catalogue::id::{DimensionId, MemberId};
 use crate::plan::figure_box::{FigureBox, Positions};
 use crate::store::key::CellKey;
+use crate::store::member_sets::MemberSets;
 
 /// The number of a total on its dimension's axis: a key that does not name a dimension means its total.
 pub(super) const TOTAL: usize = 0;
+
+/// The members of so many keys are kept with their positions.
+const MOST_MEMBER_SETS: usize = 256;
 
 /// The numbers of a table's ids. The axes are the period, the measure, then the dimensions as they became known.
 #[derive(Debug, Default)]
@@ -17,6 +21,16 @@ pub(super) struct Numbering {
     periods: HashMap<String, usize>,
     measures: HashMap<String, usize>,
     dimensions: Vec<(DimensionId, HashMap<String, usize>)>,
+    /// The positions of members that keys had.
+    members: HashMap<MemberSets, MemberPositions>,
+}
+
+/// The positions of a key's members on the axis of each dimension.
+#[derive(Debug)]
+struct MemberPositions {
+    axes: Vec<Positions>,
+    /// Whether every id of the key has one.
+    are_all: bool,
 }
 
 impl Numbering {
@@ -25,7 +39,10 @@ impl Numbering {
         let known = self.dimensions.len();
         add(&mut self.periods, key.periods.iter().map(|id| id.as_str()));
         add(&mut self.measures, key.measures.iter().map(|id| id.as_str()));
-        for (dimension, members) in &key.members {
+        if self.members.get(&key.members).is_some_and(|positions| positions.are_all) {
+            return 0;
+        }
+        for (dimension, members) in key.members.iter() {
             let position = self.dimensions.iter().position(|(id, _)| id == dimension);
             let position = position.unwrap_or_else(|| {
                 self.dimensions.push((dimension.clone(), HashMap::from([(TOTAL_ID.to_owned(), TOTAL)])));
@@ -33,36 +50,58 @@ impl Numbering {
             });
             add(&mut self.dimensions[position].1, members.iter().map(|id| id.as_str()));
         }
+        match self.dimensions.len() - known {
+            0 => self.members.retain(|_, positions| positions.are_all),
+            _ => self.members.clear(),
+        }
         self.dimensions.len() - known
     }
 
+    /// The same members, as keys that were given before share them.
+    pub fn shared(&self, members: &MemberSets) -> Option<MemberSets> {
+        self.members.get_key_value(members).map(|(shared, _)| shared.clone())
+    }
+
     /// The box of a key; `None` if the key has an id without a number, so that no block can hold all of it.
-    pub fn figures(&self, key: &CellKey) -> Option<FigureBox> {
-        if key.members.keys().any(|id| !self.dimensions.iter().any(|(known, _)| known == id)) {
-            return None;
-        }
+    pub fn figures(&mut self, key: &CellKey) -> Option<FigureBox> {
         let whole = self.known_figures(key);
-        let expected = [key.periods.len(), key.measures.len()].into_iter();
-        let members =
-            self.dimensions.iter().map(|(id, _)| key.members.get(id).map_or(1, |members| members.len()));
-        expected
-            .chain(members)
-            .zip(whole.axes())
-            .all(|(ids, positions)| positions.len() == ids)
-            .then_some(whole)
+        let are_listed = [key.periods.len(), key.measures.len()];
+        let are_all = are_listed.iter().zip(whole.axes()).all(|(ids, positions)| positions.len() == *ids);
+        (are_all && self.members(&key.members).are_all).then_some(whole)
     }
 
     /// The box of what has a number of a key.
-    pub fn known_figures(&self, key: &CellKey) -> FigureBox {
+    pub fn known_figures(&mut self, key: &CellKey) -> FigureBox {
         let mut axes = vec![
             positions(&self.periods, key.periods.iter().map(|id| id.as_str())),
             positions(&self.measures, key.measures.iter().map(|id| id.as_str())),
         ];
-        axes.extend(self.dimensions.iter().map(|(id, numbers)| match key.members.get(id) {
+        axes.extend_from_slice(&self.members(&key.members).axes);
+        FigureBox::new(axes)
+    }
+
+    fn members(&mut self, members: &MemberSets) -> &MemberPositions {
+        if self.members.len() >= MOST_MEMBER_SETS && !self.members.contains_key(members) {
+            self.members.clear();
+        }
+        let dimensions = &self.dimensions;
+        self.members.entry(members.clone()).or_insert_with(|| MemberPositions::of(dimensions, members))
+    }
+}
+
+impl MemberPositions {
+    fn of(dimensions: &[(DimensionId, HashMap<String, usize>)], members: &MemberSets) -> Self {
+        let on_axis = |(id, numbers): &(DimensionId, HashMap<String, usize>)| match members.get(id) {
             Some(members) => positions(numbers, members.iter().map(|id| id.as_str())),
             None => [TOTAL].into_iter().collect(),
-        }));
-        FigureBox::new(axes)
+        };
+        let axes: Vec<Positions> = dimensions.iter().map(on_axis).collect();
+        let is_whole = |(id, members): (&DimensionId, &BTreeSet<MemberId>)| {
+            let mut axes = dimensions.iter().zip(&axes);
+            axes.any(|((known, _), positions)| known == id && positions.len() == members.len())
+        };
+        let are_all = members.iter().all(is_whole);
+        Self { axes, are_all }
     }
 }
 
@@ -81,9 +120,7 @@ fn positions<'a>(numbers: &HashMap<String, usize>, ids: impl Iterator<Item = &'a
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
-    use crate::catalogue::id::{MeasureId, MemberId, PeriodId};
+    use crate::catalogue::id::{MeasureId, PeriodId};
 
     use super::*;
 
@@ -116,5 +153,33 @@ mod tests {
             assert_eq!(numbering.figures(&unknown), None);
         }
         assert!(numbering.known_figures(&key("2026M02", &[])).is_empty());
+    }
+
+    #[test]
+    fn a_key_that_was_asked_for_before_its_ids_had_numbers_has_its_whole_box_afterwards() {
+        let mut numbering = Numbering::default();
+        numbering.learn(&key("2026M01", &[("_kon", &["1"])]));
+        let both = key("2026M01", &[("_kon", &["1", "2"])]);
+        let of_two = key("2026M01", &[("_kon", &["1"]), ("_alder", &["20"])]);
+        assert_eq!((numbering.figures(&both), numbering.figures(&of_two)), (None, None));
+        assert_eq!((numbering.learn(&both), numbering.learn(&of_two)), (0, 1));
+        assert_eq!(numbering.figures(&both).map(|figures| figures.count()), Some(2));
+        assert_eq!(numbering.figures(&of_two).map(|figures| figures.count()), Some(1));
+    }
+
+    #[test]
+    fn equal_members_are_shared_and_no_more_are_kept_than_a_bound() {
+        let mut numbering = Numbering::default();
+        let first = key("2026M01", &[("_kon", &["1", "2"])]);
+        numbering.learn(&first);
+        numbering.known_figures(&first);
+        let again = key("2026M02", &[("_kon", &["1", "2"])]).members;
+        assert!(!again.are_shared_with(&first.members));
+        assert!(numbering.shared(&again).unwrap().are_shared_with(&first.members));
+        for number in 0..2 * MOST_MEMBER_SETS {
+            numbering.known_figures(&key("2026M01", &[("_kon", &[&number.to_string()])]));
+        }
+        assert!(numbering.members.len() <= MOST_MEMBER_SETS);
+        assert_eq!(numbering.figures(&first).map(|figures| figures.count()), Some(2));
     }
 }

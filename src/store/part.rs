@@ -9,7 +9,7 @@ use arrow_array::types::Int32Type;
 use arrow_array::{ArrayRef, DictionaryArray, RecordBatch, StringArray};
 use arrow_schema::{ArrowError, Schema};
 
-use crate::catalogue::id::{MeasureId, PeriodId};
+use crate::catalogue::id::PeriodId;
 use crate::store::StoredFigures;
 use crate::store::block::{CellBlock, SharedBlock};
 use crate::store::key::CellKey;
@@ -50,13 +50,14 @@ fn divided<'a>(window: &'a Window<'a>, blocks: &'a [StoredFigures]) -> Option<Ve
     };
     let usable: Vec<(&CellKey, &StoredFigures)> =
         blocks.iter().map(|block| (&*block.0, block)).filter(is_usable).collect();
-    let measures: Vec<MeasureId> = window.measures.iter().map(|measure| MeasureId::from(*measure)).collect();
+    let holds = |measure: &&str| usable.iter().map(|(key, _)| key.measures.contains(*measure)).collect();
+    let holding: Vec<Vec<bool>> = window.measures.iter().map(holds).collect();
     let mut periods: BTreeMap<Vec<usize>, BTreeSet<PeriodId>> = BTreeMap::new();
     for period in &window.key.periods {
-        let holder = |measure: &MeasureId| {
-            usable.iter().position(|(key, _)| key.periods.contains(period) && key.measures.contains(measure))
-        };
-        let holders = measures.iter().map(holder).collect::<Option<Vec<usize>>>()?;
+        let with_period: Vec<usize> =
+            (0..usable.len()).filter(|&at| usable[at].0.periods.contains(period)).collect();
+        let holder = |holding: &Vec<bool>| with_period.iter().copied().find(|&at| holding[at]);
+        let holders = holding.iter().map(holder).collect::<Option<Vec<usize>>>()?;
         periods.entry(holders).or_default().insert(period.clone());
     }
     let part = |(holders, periods): (Vec<usize>, BTreeSet<PeriodId>)| Part {
@@ -87,8 +88,10 @@ impl Part<'_> {
 
     /// The rows of the part, out of a block that has all of them.
     fn restricted(&self, (held, block): &StoredFigures) -> Result<SharedBlock, ArrowError> {
-        let of_periods =
-            if held.periods == self.periods { Arc::clone(block) } else { block.of_periods(&self.periods)? };
+        let of_periods = match held.periods == self.periods {
+            true => Arc::clone(block),
+            false => block.of_periods(&self.periods, |measure| self.window.measures.contains(&measure))?,
+        };
         let has_members_alone = held.members == self.window.key.members;
         if has_members_alone { Ok(of_periods) } else { of_periods.of_members(&self.window.key.members) }
     }

@@ -20,6 +20,7 @@ use crate::store::file::FileError;
 use crate::store::index::{Entry, EntryId, FileState, Index, SharedIndex};
 use crate::store::key::CellKey;
 use crate::store::made_files::MadeFiles;
+use crate::store::member_sets::MemberSets;
 use crate::store::writer::DiskWriter;
 use crate::store::{CellStore, NamedFigures, StoreSize, StoredCells, StoredFigures};
 
@@ -233,6 +234,10 @@ impl CellStore for TieredStore {
 
     fn decoded(&self, table: &MeasurementId, bytes: &[u8]) -> Result<(CellKey, CellBlock), FileError> {
         self.shared.folder.decode(table, bytes)
+    }
+
+    fn shared_members(&self, table: &MeasurementId, members: MemberSets) -> MemberSets {
+        self.shared.index().shared_members(table, members)
     }
 
     fn forget(&self, table: &MeasurementId, revision: Revision, key: &CellKey) {

@@ -103,14 +103,10 @@ impl UseLog {
         Self(Arc::new(Inner { file, writer, clock, announcements, state }))
     }
 
-    /// Counts a client's use of a chunk's cells.
-    pub fn note(&self, requester: Requester, measurement: &Measurement, chunk: &Chunk) {
+    /// Counts a client's use of a chunk's cells, which are those of the key.
+    pub fn note(&self, requester: Requester, measurement: &Measurement, chunk: &Chunk, key: &CellKey) {
         let Requester::Client(client) = requester else { return };
-        self.count(
-            client,
-            (measurement.id.clone(), CellKey::of(measurement, chunk)),
-            reaches_newest(measurement, chunk),
-        );
+        self.count(client, (measurement.id.clone(), key.clone()), reaches_newest(measurement, chunk));
     }
 
     fn count(&self, client: Client, key: (MeasurementId, CellKey), reaches_newest: bool) {
@@ -271,11 +267,12 @@ fn reaches_newest(measurement: &Measurement, chunk: &Chunk) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeSet;
     use std::net::IpAddr;
     use std::time::Duration;
 
     use super::*;
+    use crate::store::member_sets::MemberSets;
 
     const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -299,7 +296,7 @@ mod tests {
     fn used_by(log: &UseLog, client: u32, number: usize) {
         let key = CellKey {
             periods: BTreeSet::from([format!("{number}").into()]),
-            members: BTreeMap::new(),
+            members: MemberSets::default(),
             measures: BTreeSet::from(["m".into()]),
         };
         log.count(IpAddr::from(client.to_be_bytes()).into(), ("y1".into(), key), false);

@@ -31,7 +31,7 @@ from published import Published
 
 # BRIDGE_ANSWER_SECONDS of the soak; nobody waits longer.
 KILL_SECONDS, DISK_SECONDS, QUEUE_SECONDS = 3, 10, 15
-LEEWAY_EACH, SAVED, LEEWAY_SHARE = 300, 5, 64
+LEEWAY_EACH, SAVED, LEEWAY_SHARE = 300, 10, 64
 POLL_SECONDS = 3
 # So long before an answer was whole its figures may have been compared with the list of tables for the last time.
 TOLD_SECONDS = 5

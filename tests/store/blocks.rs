@@ -23,7 +23,7 @@ pub fn key(period: &str, members: &[&str]) -> CellKey {
     let members = members.iter().map(|id| MemberId::from(*id)).collect();
     CellKey {
         periods: [PeriodId::from(period)].into(),
-        members: [(DimensionId::from("_amt"), members)].into(),
+        members: [(DimensionId::from("_amt"), members)].into_iter().collect(),
         measures: [MeasureId::from("m")].into(),
     }
 }

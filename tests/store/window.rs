@@ -71,9 +71,10 @@ fn boxes() -> impl Strategy<Value = Box> {
 }
 
 fn cells((periods, members, measures): &Box) -> CellKey {
+    let members = members.iter().copied().map(MemberId::from).collect();
     CellKey {
         periods: periods.iter().copied().map(PeriodId::from).collect(),
-        members: [(DimensionId::from("_amt"), members.iter().copied().map(MemberId::from).collect())].into(),
+        members: [(DimensionId::from("_amt"), members)].into_iter().collect(),
         measures: measures.iter().copied().map(MeasureId::from).collect(),
     }
 }

@@ -94,7 +94,7 @@ fn file(set: &Set, page: &Page, writer: impl FnOnce(Vec<FileColumn>) -> Box<dyn 
 /// The rows of a page as CSV.
 #[must_use]
 pub fn csv(set: &Set, page: &Page) -> usize {
-    file(set, page, |columns| Box::new(CsvWriter::new(Dialect::Standard, columns).unwrap()))
+    file(set, page, |columns| Box::new(CsvWriter::new(Dialect::Standard, columns)))
 }
 
 /// The rows of a page as Parquet.

@@ -1,12 +1,12 @@
 //! Writes entities: control information, properties and expanded navigation properties. Names and types are prepared once per batch, the
 //! values of dictionaries when they are first met; each row then only copies bytes.
 
-use arrow_array::Array;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::column::{ColumnValues, code, no_such_row};
+use super::column::{ColumnValues, no_such_row};
 use super::control::{write_context, write_control_name, write_count};
 use super::documents::write_messages;
+use super::ready::ReadyTexts;
 use super::{
     ExpandedRows, Identity, JsonContext, Output, OutputExpand, OutputProperty, PayloadError, scalar,
 };
@@ -34,16 +34,8 @@ struct PropertyWriter<'a> {
     type_annotation: Option<TypeAnnotation>,
     cells: ColumnValues<'a>,
     quoted: bool,
-    ready: ReadyMembers,
-}
-
-/// Members that are written for many rows: `,"Name":"value"`.
-enum ReadyMembers {
-    None,
-    /// For each value of a dictionary; empty until a row has it.
-    Coded(Vec<Vec<u8>>),
-    /// Of the day or instant that was written last, if one was: the rows of a period have the same one.
-    Last(Option<i64>, Vec<u8>),
+    /// Members that are written for many rows: `,"Name":"value"`.
+    ready: ReadyTexts,
 }
 
 /// `"Name@odata.type":"#Decimal"`, where the type does not follow from the JSON value.
@@ -82,8 +74,8 @@ struct KeyPart<'a> {
     name: String,
     primitive: PrimitiveType,
     cells: ColumnValues<'a>,
-    /// For each value of a dictionary with fewer values than rows are written, with the name; empty until a row has it.
-    ready: Vec<Vec<u8>>,
+    /// With the name.
+    ready: ReadyTexts,
 }
 
 impl<'a> EntityWriter<'a> {
@@ -164,7 +156,7 @@ impl<'a> PropertyWriter<'a> {
             omit_nulls: context.omit_nulls,
             type_annotation: TypeAnnotation::of(context, property.name, property, &cells),
             quoted: is_quoted(context, property.primitive),
-            ready: ReadyMembers::of(&cells, rows),
+            ready: ReadyTexts::of(&cells, rows),
             cells,
             name,
         })
@@ -181,49 +173,24 @@ impl<'a> PropertyWriter<'a> {
             scalar::separate(out);
             out.extend_from_slice(&annotation.text);
         }
-        match (&mut self.ready, &self.cells) {
-            _ if is_null => {
-                write_member(out, &self.name);
-                out.extend_from_slice(b"null");
-            }
-            (ReadyMembers::Coded(members), ColumnValues::Coded(keys, values)) => {
-                let code = code(keys, row);
-                let member = at_mut(members, code)?;
-                if member.is_empty() {
-                    member.clone_from(&self.name);
-                    scalar::write_string(member, values.value(code));
-                }
-                write_member(out, member);
-            }
-            (ReadyMembers::Last(last, member), cells) => {
-                if let Some(value) = cells.moment(row)
-                    && *last != Some(value)
-                {
-                    *last = Some(value);
-                    member.clone_from(&self.name);
-                    cells.write_json(member, row, self.quoted)?;
-                }
-                write_member(out, member);
-            }
-            _ => {
-                write_member(out, &self.name);
-                self.cells.write_json(out, row, self.quoted)?;
+        if is_null {
+            write_member(out, &self.name);
+            out.extend_from_slice(b"null");
+            return Ok(());
+        }
+        let Self { name, cells, quoted, ready, .. } = self;
+        let make = |member: &mut Vec<u8>| {
+            member.extend_from_slice(name);
+            cells.write_json(member, row, *quoted)
+        };
+        match ready.text(cells, row, make)? {
+            Some(member) => write_member(out, member),
+            None => {
+                write_member(out, name);
+                cells.write_json(out, row, *quoted)?;
             }
         }
         Ok(())
-    }
-}
-
-impl ReadyMembers {
-    /// Of a dictionary only where it has fewer values than rows are written.
-    fn of(cells: &ColumnValues<'_>, rows: usize) -> Self {
-        match cells {
-            ColumnValues::Coded(_, values) if values.len() <= rows => {
-                Self::Coded(vec![Vec::new(); values.len()])
-            }
-            ColumnValues::Date(_) | ColumnValues::Timestamp(..) => Self::Last(None, Vec::new()),
-            _ => Self::None,
-        }
     }
 }
 
@@ -369,31 +336,22 @@ impl<'a> KeyPart<'a> {
         let name =
             if named { format!("{}=", utf8_percent_encode(property.name, KEY)) } else { String::new() };
         let (primitive, cells) = (property.primitive, ColumnValues::of(output.batch, property)?);
-        let ready = match &cells {
-            ColumnValues::Coded(_, values) if values.len() <= rows => vec![Vec::new(); values.len()],
-            _ => Vec::new(),
-        };
+        let ready = ReadyTexts::of(&cells, rows);
         Ok(Self { name, primitive, cells, ready })
     }
 
     fn write(&mut self, out: &mut Vec<u8>, row: usize) -> Result<(), PayloadError> {
-        match &self.cells {
-            ColumnValues::Coded(keys, values) if !self.ready.is_empty() && keys.is_valid(row) => {
-                let code = code(keys, row);
-                let part = at_mut(&mut self.ready, code)?;
-                if part.is_empty() {
-                    *part = format!("{}{}", self.name, key_literal(values.value(code), self.primitive))
-                        .into_bytes();
-                }
-                out.extend_from_slice(part);
-            }
-            cells => {
-                let mut raw = Vec::new();
-                cells.write_raw(&mut raw, row)?;
-                out.extend_from_slice(self.name.as_bytes());
-                let literal = key_literal(&String::from_utf8_lossy(&raw), self.primitive);
-                out.extend_from_slice(literal.as_bytes());
-            }
+        let Self { name, primitive, cells, ready } = self;
+        let make = |part: &mut Vec<u8>| {
+            let mut raw = Vec::new();
+            cells.write_raw(&mut raw, row)?;
+            part.extend_from_slice(name.as_bytes());
+            part.extend_from_slice(key_literal(&String::from_utf8_lossy(&raw), *primitive).as_bytes());
+            Ok(())
+        };
+        match ready.text(cells, row, make)? {
+            Some(part) => out.extend_from_slice(part),
+            None => make(out)?,
         }
         Ok(())
     }
@@ -428,12 +386,6 @@ fn said(context: &JsonContext<'_>, identity: &Identity<'_>) -> Said {
 fn at<T>(items: &[T], row: usize) -> Result<&T, PayloadError> {
     items.get(row).ok_or_else(|| no_such_row(row, items.len()))
 }
-
-fn at_mut<T>(items: &mut [T], row: usize) -> Result<&mut T, PayloadError> {
-    let count = items.len();
-    items.get_mut(row).ok_or_else(|| no_such_row(row, count))
-}
-
 /// Whether numbers of the type are strings for this client.
 pub(super) fn is_quoted(context: &JsonContext<'_>, primitive: PrimitiveType) -> bool {
     let wide = matches!(primitive, PrimitiveType::Int64 | PrimitiveType::Decimal);

@@ -7,11 +7,12 @@ mod column;
 mod control;
 mod documents;
 mod entity;
+mod ready;
 mod scalar;
 
 use std::ops::Range;
 
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 
 use super::media_type::MetadataLevel;
 use super::value::PrimitiveType;
@@ -19,6 +20,7 @@ use super::version::Version;
 use column::{ColumnValues, unsupported};
 use control::{write_context, write_control_name, write_count};
 use entity::{EntityWriter, TypeAnnotation};
+use ready::ReadyTexts;
 
 use documents::write_messages;
 pub use documents::{ErrorBody, ErrorDetail, write_error, write_service_document};
@@ -242,19 +244,44 @@ pub fn write_raw_value(
     }
 }
 
-/// A column whose cells are written as plain text.
+/// A column whose cells are written as text, each in a form that is made of it once for all rows that have the same value.
 #[derive(Debug)]
-pub struct TextValues<'a>(ColumnValues<'a>);
+pub struct TextValues<'a> {
+    cells: ColumnValues<'a>,
+    ready: ReadyTexts,
+}
 
 impl<'a> TextValues<'a> {
     /// The cells of a column of that name.
     pub fn of(name: &str, array: &'a ArrayRef) -> Result<Self, PayloadError> {
-        ColumnValues::of_array(array).map(Self).ok_or_else(|| unsupported(name, array))
+        let cells = ColumnValues::of_array(array).ok_or_else(|| unsupported(name, array))?;
+        let ready = ReadyTexts::of(&cells, array.len());
+        Ok(Self { cells, ready })
     }
 
-    /// The text of a cell as in `/$value`; empty for null. The row must exist.
-    pub fn write(&self, out: &mut Vec<u8>, row: usize) -> Result<(), PayloadError> {
-        if self.0.is_null(row) { Ok(()) } else { self.0.write_raw(out, row) }
+    /// Appends the text of a cell as in `/$value`, of which `form` has made something else from that place on; nothing for null. The row
+    /// must exist.
+    pub fn write(
+        &mut self,
+        out: &mut Vec<u8>,
+        row: usize,
+        form: impl Fn(&mut Vec<u8>, usize),
+    ) -> Result<(), PayloadError> {
+        let Self { cells, ready } = self;
+        if cells.is_null(row) {
+            return Ok(());
+        }
+        let make = |text: &mut Vec<u8>| {
+            let start = text.len();
+            cells.write_raw(text, row)?;
+            form(text, start);
+            Ok(())
+        };
+        match ready.text(cells, row, make)? {
+            Some(text) => out.extend_from_slice(text),
+            None => make(out)?,
+        }
+        Ok(())
     }
 }
 

@@ -80,7 +80,7 @@ fn revised(figure: &RevisedFigure, title: &str, measurement: Option<&Measurement
 
 fn written(lines: impl Iterator<Item = Line>) -> Result<Vec<u8>, BridgeError> {
     let columns = COLUMNS.map(|(name, primitive)| FileColumn::new(name, primitive));
-    let mut file = Box::new(CsvWriter::new(Dialect::Danish, columns.to_vec())?);
+    let mut file = Box::new(CsvWriter::new(Dialect::Danish, columns.to_vec()));
     let (mut bytes, mut lines) = (Vec::new(), lines.peekable());
     while lines.peek().is_some() {
         let lines: Vec<Line> = lines.by_ref().take(LINES).collect();

@@ -70,7 +70,7 @@ impl Kind {
         description: Option<&str>,
     ) -> Result<Box<dyn FileWriter>, ExportError> {
         Ok(match self {
-            Self::Csv(dialect) => Box::new(CsvWriter::new(dialect, columns)?),
+            Self::Csv(dialect) => Box::new(CsvWriter::new(dialect, columns)),
             Self::Parquet => Box::new(ParquetWriter::new(&columns, description)?),
         })
     }

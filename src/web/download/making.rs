@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use actix_web::web;
 use chrono::{DateTime, Utc};
+use futures_util::future::join;
 
 use super::address::Kind;
 use super::source::FileSource;
@@ -83,10 +84,13 @@ impl NewMaking {
         let mut file = FileStream::begin(key.kind, Coding::Identity, source, writing, &first.query)?;
         file.take(first)?;
         let (mut rows, mut fetched_at) = (file.rows, file.fetched_at);
-        while let Some((bytes, rest)) = file.piece().await.map_err(begun_anew)? {
-            let write = move || new.write(&bytes).map(|()| new);
-            new = blocking(write).await?;
-            (rows, fetched_at, file) = (rest.rows, rest.fetched_at, rest);
+        let mut piece = file.piece().await;
+        while let Some((bytes, rest)) = piece.map_err(begun_anew)? {
+            (rows, fetched_at) = (rest.rows, rest.fetched_at);
+            // The disk takes a piece while the next one is made.
+            let written;
+            (written, piece) = join(blocking(move || new.write(&bytes).map(|()| new)), rest.piece()).await;
+            new = written?;
         }
         Ok(Arc::new(blocking(move || new.finish(&name, rows, fetched_at)).await?))
     }
