@@ -227,8 +227,19 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use arrow_array::{ArrayRef, Date32Array, Decimal128Array, DictionaryArray, Int32Array, StringArray};
+    use proptest::prelude::*;
 
     use super::*;
+
+    /// Labels with what must be quoted in them, and the same ones again.
+    fn any_label() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "[a,;\"\r\n\t =+-]{0,4}",
+            any::<String>(),
+            Just("Hele landet".to_owned()),
+            Just(String::new())
+        ]
+    }
 
     fn columns() -> Vec<FileColumn> {
         vec![
@@ -315,6 +326,31 @@ mod tests {
             written(Dialect::Standard, &[batch("a;b", None)]).lines().last(),
             Some("a;b,-7,,2024-10-04")
         );
+    }
+
+    proptest! {
+        #[test]
+        fn fields_are_those_of_the_csv_crate(labels in prop::collection::vec(any_label(), 0..20), is_danish: bool) {
+            let dialect = if is_danish { Dialect::Danish } else { Dialect::Standard };
+            let column = FileColumn::new("Områ,de;", PrimitiveType::String);
+            let plain: StringArray = labels.iter().map(Some).collect();
+            let coded: DictionaryArray<arrow_array::types::Int32Type> = labels.iter().map(|label| Some(label.as_str())).collect();
+            for array in [Arc::new(plain) as ArrayRef, Arc::new(coded)] {
+                let mut file = CsvWriter::new(dialect, vec![column.clone(), column.clone()]);
+                let columns = [("a", Arc::clone(&array), true), ("b", array, true)];
+                let rows = file.rows(&RecordBatch::try_from_iter_with_nullable(columns).unwrap()).unwrap();
+                let mut expected = csv::WriterBuilder::new();
+                let expected = expected.delimiter(dialect.delimiter()).terminator(csv::Terminator::CRLF);
+                let mut expected = expected.from_writer(BYTE_ORDER_MARK.as_bytes()[..3 * usize::from(is_danish)].to_vec());
+                expected.write_record([&column.name, &column.name]).unwrap();
+                for label in &labels {
+                    let mut defused = label.clone().into_bytes();
+                    defuse(&mut defused, 0);
+                    expected.write_record([&defused, &defused]).unwrap();
+                }
+                prop_assert_eq!(String::from_utf8(rows), String::from_utf8(expected.into_inner().unwrap()));
+            }
+        }
     }
 
     #[test]

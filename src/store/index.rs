@@ -177,15 +177,6 @@ impl Entry {
         self.revision == revision && fresh_at.is_none_or(|at| is_believed(self.fetched_at, at))
     }
 
-    /// Takes members over that other entries have as well.
-    fn share_members(&mut self, numbering: &Numbering) {
-        if let Some(members) = numbering.shared(&self.key.members)
-            && !members.are_shared_with(&self.key.members)
-        {
-            self.key = Arc::new(CellKey { members, ..CellKey::clone(&self.key) });
-        }
-    }
-
     fn hold(&mut self, block: &SharedBlock) {
         self.memory_bytes = block.size_bytes();
         self.block = Some(Arc::clone(block));
@@ -204,7 +195,7 @@ impl Entry {
 }
 
 impl Index {
-    /// The same members as the entries of the table share them, if there are entries with just these.
+    /// The same members, where they are known, as the entries of the table share them.
     pub fn shared_members(&self, table: &MeasurementId, members: MemberSets) -> MemberSets {
         self.tables.get(table).and_then(|held| held.numbering.shared(&members)).unwrap_or(members)
     }
@@ -424,7 +415,6 @@ impl Index {
 
 impl Table {
     fn add(&mut self, mut entry: Entry) {
-        entry.share_members(&self.numbering);
         for _ in 0..self.numbering.learn(&entry.key) {
             self.entries.values_mut().for_each(|entry| entry.figures.add_axis(TOTAL));
         }

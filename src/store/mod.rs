@@ -95,8 +95,7 @@ pub trait CellStore: Send + Sync + Debug {
     /// When they are damaged, or of another table or origin.
     fn decoded(&self, table: &MeasurementId, bytes: &[u8]) -> Result<(CellKey, CellBlock), FileError>;
 
-    /// The same members as the table's blocks share them, if there are blocks with just these: then they need not be compared with each
-    /// block's one by one.
+    /// The same members, where they are known, as the table's blocks share them: then their ids are not compared with those of each block.
     fn shared_members(&self, table: &MeasurementId, members: MemberSets) -> MemberSets;
 
     /// Removes the blocks of that revision whose cells the key covers.

@@ -68,9 +68,10 @@ impl TieredStore {
         (0..damaged).for_each(|_| observer.damaged_file());
         let index = SharedIndex::default();
         let mut gone = Vec::new();
-        for block in stored {
-            let table = block.table.clone();
-            gone.extend(index.lock().insert(&table, Entry::stored(block)).1);
+        for mut block in stored {
+            let (table, mut index) = (block.table.clone(), index.lock());
+            block.key.members = index.shared_members(&table, block.key.members);
+            gone.extend(index.insert(&table, Entry::stored(block)).1);
         }
         let shared = Shared { index, folder, memory_bytes, disk_bytes, observer, problem: Mutex::default() };
         let shared = Arc::new(shared);
@@ -200,13 +201,14 @@ impl CellStore for TieredStore {
     ) -> StoredFigures {
         let block = Arc::new(block);
         let path = self.shared.folder.path(table, &name);
-        let entry = Entry::fetched(name, key, &block, path.clone());
-        let key = Arc::clone(&entry.key);
-        let (id, gone) = {
+        let (key, id, gone) = {
             let mut index = self.shared.index();
-            let inserted = index.insert(table, entry);
+            let members = index.shared_members(table, key.members.clone());
+            let entry = Entry::fetched(name, CellKey { members, ..key }, &block, path.clone());
+            let key = Arc::clone(&entry.key);
+            let (id, gone) = index.insert(table, entry);
             self.shared.shrink_memory(&mut index);
-            inserted
+            (key, id, gone)
         };
         self.write(table, Arc::clone(&key), id, path, &block);
         self.remove(gone);

@@ -8,6 +8,7 @@ use jobindsats_bridge::catalogue::id::MeasurementId;
 use jobindsats_bridge::clock::Clock;
 use jobindsats_bridge::refresh::sync::files::CatalogueFiles;
 use jobindsats_bridge::refresh::sync::keeper::{CatalogueError, CatalogueKeeper, SyncScope};
+use jobindsats_bridge::refresh::sync::{self, EveryRound};
 use jobindsats_bridge::upstream::TableHints;
 use jobindsats_bridge::upstream::client::{ClientOptions, HttpUpstream};
 use jobindsats_bridge::upstream::error::Failure;
@@ -15,6 +16,7 @@ use jobindsats_bridge::upstream::read::ReadError;
 use jobindsats_bridge::upstream::retry::Urgency;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::sync::watch;
 
 use crate::support::canned::{Canned, CannedServer};
 use crate::upstream::options;
@@ -200,6 +202,57 @@ async fn who_shares_a_reading_shares_its_failure() {
     let (first, (second, third)) = tokio::join!(keeper.look_up(), later);
     assert_eq!([first, second, third].map(|read| read.is_ok()), [true, false, false]);
     assert_eq!(setting.server.count_of("/tables"), 1, "closed");
+}
+
+#[tokio::test]
+async fn who_waited_for_a_reading_that_failed_after_long_does_not_begin_another() {
+    let answers = healthy().into_iter().map(|(path, answer)| match path {
+        "/tables" => (path, Canned::new(500, "").slow(Duration::from_millis(200))),
+        _ => (path, answer),
+    });
+    let setting = setting(answers.collect()).await;
+    let keeper = &setting.keeper;
+    let time_passes = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        setting.clock.advance(Duration::from_secs(30));
+    };
+    let (first, second, ()) = tokio::join!(keeper.look_up(), keeper.look_up(), time_passes);
+    assert!(first.is_err() && second.is_err());
+    let asked = setting.server.count_of("/tables");
+    assert_eq!(asked, 2, "tries of one reading");
+    keeper.look_up().await.unwrap_err();
+    setting.clock.advance(Duration::from_secs(11));
+    keeper.look_up().await.unwrap_err();
+    assert_eq!(setting.server.count_of("/tables"), 2 * asked, "of the one that begins after a pause");
+}
+
+#[tokio::test]
+async fn the_background_tries_again_after_a_minute_where_the_list_cannot_be_read() {
+    let setting = setting(vec![("/", Canned::new(500, ""))]).await;
+    let (stop, stopped) = watch::channel(false);
+    let (keeper, clock) = (Arc::clone(&setting.keeper), setting.clock.clone());
+    let background = tokio::spawn(sync::run(keeper, 2, clock, Arc::new(EveryRound), stopped));
+    let round_ends = async || {
+        while setting.clock.sleepers() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    round_ends().await;
+    assert!(setting.keeper.current().heads.is_empty());
+    setting.server.instead(healthy());
+    setting.clock.advance(Duration::from_secs(61));
+    round_ends().await;
+    assert_eq!(setting.keeper.current().heads.len(), 2);
+    let asked = setting.server.count_of("/tables");
+    setting.clock.advance(Duration::from_secs(61));
+    round_ends().await;
+    assert_eq!(
+        setting.server.count_of("/tables"),
+        asked,
+        "a list that was read is good for a quarter of an hour"
+    );
+    drop(stop);
+    background.await.unwrap();
 }
 
 #[tokio::test]

@@ -386,6 +386,7 @@ fn said(context: &JsonContext<'_>, identity: &Identity<'_>) -> Said {
 fn at<T>(items: &[T], row: usize) -> Result<&T, PayloadError> {
     items.get(row).ok_or_else(|| no_such_row(row, items.len()))
 }
+
 /// Whether numbers of the type are strings for this client.
 pub(super) fn is_quoted(context: &JsonContext<'_>, primitive: PrimitiveType) -> bool {
     let wide = matches!(primitive, PrimitiveType::Int64 | PrimitiveType::Decimal);

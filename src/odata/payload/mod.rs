@@ -259,8 +259,8 @@ impl<'a> TextValues<'a> {
         Ok(Self { cells, ready })
     }
 
-    /// Appends the text of a cell as in `/$value`, of which `form` has made something else from that place on; nothing for null. The row
-    /// must exist.
+    /// Appends the text of a cell as in `/$value`, of which `form` has made something else from that place on; nothing for null. It is
+    /// kept, so the form has to be the same for all cells of the column. The row must exist.
     pub fn write(
         &mut self,
         out: &mut Vec<u8>,

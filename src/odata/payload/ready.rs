@@ -28,7 +28,7 @@ impl ReadyTexts {
         }
     }
 
-    /// The text of a cell that is not null, made if it was not yet; `None` if it is to be made for this row alone.
+    /// The text of a cell, which must not be null, made if it was not yet; `None` if it is to be made for this row alone.
     pub fn text(
         &mut self,
         cells: &ColumnValues<'_>,

@@ -32,19 +32,32 @@ impl Evaluator {
                 decided = Some(self.evaluate(term, rows)?.truths(rows.len())?);
                 continue;
             };
-            let open = is_not(before, decisive);
-            let found = match open.true_count() {
-                0 => break,
-                count if count < rows.len() && (term.can_fail() || is_worth_it(term, count, rows.len())) => {
-                    let selection = Selection { rows, selected: &open };
-                    let found = self.evaluate(term, &selection)?.truths(count)?;
-                    spread(&found, &open, decisive)
-                }
-                _ => self.evaluate(term, rows)?.truths(rows.len())?,
+            if is_everywhere(before, decisive) {
+                break;
+            }
+            let found = match is_by_kernel(term) {
+                true => self.evaluate(term, rows)?.truths(rows.len())?,
+                false => self.at_open(term, rows, &is_not(before, decisive), decisive)?,
             };
             decided = Some(combine(before, &found)?);
         }
         Ok(decided.unwrap_or_else(|| BooleanArray::from(vec![!decisive; rows.len()])))
+    }
+
+    /// A term at the rows that are open; the others are `decided`.
+    fn at_open(
+        &self,
+        term: &BoundExpr,
+        rows: &dyn Rows,
+        open: &BooleanArray,
+        decided: bool,
+    ) -> Result<BooleanArray, EvalError> {
+        let count = open.true_count();
+        if count == rows.len() || !term.can_fail() && count * FEW > rows.len() {
+            return self.evaluate(term, rows)?.truths(rows.len());
+        }
+        let found = self.evaluate(term, &Selection { rows, selected: open })?.truths(count)?;
+        Ok(spread(&found, open, decided))
     }
 
     /// `case`: the value of the first condition that is true. Later conditions and other values are not evaluated for the row.
@@ -70,12 +83,16 @@ impl Evaluator {
     }
 }
 
-/// Whether it is better to look at the open rows alone: not for a comparison that a kernel makes of all rows in less time than it takes to
-/// pick some.
-fn is_worth_it(term: &BoundExpr, open: usize, rows: usize) -> bool {
-    let is_by_kernel = matches!(&term.kind, BoundExprKind::Compare(_, column, value)
-        if matches!((&column.kind, &value.kind), (BoundExprKind::Column(_), BoundExprKind::Literal(_))));
-    open * FEW <= rows && !is_by_kernel
+/// Whether a term is a comparison that a kernel makes of all rows in less time than it takes to find out which are open. It cannot fail.
+fn is_by_kernel(term: &BoundExpr) -> bool {
+    matches!(&term.kind, BoundExprKind::Compare(_, column, value)
+        if matches!((&column.kind, &value.kind), (BoundExprKind::Column(_), BoundExprKind::Literal(_))))
+}
+
+/// Whether it is known to be so at all rows.
+fn is_everywhere(truths: &BooleanArray, wanted: bool) -> bool {
+    let has_others = if wanted { truths.has_false() } else { truths.has_true() };
+    !has_others && truths.null_count() == 0
 }
 
 /// The rows at which it is known to be so.

@@ -398,7 +398,8 @@ impl CatalogueKeeper {
         since: Option<DateTime<Utc>>,
     ) -> Result<(), CatalogueError> {
         let read = self.read_list_now(now, since).await;
-        let failure = read.as_ref().err().map(|error| (now, error.clone()));
+        // Counted from its end: those who waited for it share it.
+        let failure = read.as_ref().err().map(|error| (self.clock.now(), error.clone()));
         *self.list_failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
         read
     }

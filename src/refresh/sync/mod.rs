@@ -5,6 +5,7 @@ pub mod keeper;
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -16,6 +17,9 @@ use crate::store::freshness::LOOK_UP_PAUSE;
 
 /// A list that was read so recently, when a round began, is not read again.
 const JUST_READ: TimeDelta = TimeDelta::seconds(60);
+
+/// The pause after a round in which the list could not be read, as after a start while the upstream is away.
+const PAUSE_WITHOUT_LIST: Duration = Duration::from_secs(60);
 
 /// Whose turn it is to read the list of tables, where several bridges do.
 #[async_trait]
@@ -46,10 +50,13 @@ pub async fn run(
 ) {
     let work = async {
         // The first round reads the list whenever it was last read, because the service may have been away.
-        let mut good_enough = None;
+        let (mut good_enough, mut is_left_to_do) = (None, false);
         loop {
-            bring_up_to_date(&catalogue, concurrency, rounds.is_ours().await, good_enough).await;
-            clock.sleep(LOOK_UP_PAUSE).await;
+            // A round that could not be done stays that of the bridge that had it.
+            let is_ours = is_left_to_do || rounds.is_ours().await;
+            let is_done = bring_up_to_date(&catalogue, concurrency, is_ours, good_enough).await;
+            clock.sleep(if is_done { LOOK_UP_PAUSE } else { PAUSE_WITHOUT_LIST }).await;
+            is_left_to_do = !is_done;
             good_enough = Some(clock.now() - JUST_READ);
         }
     };
@@ -59,15 +66,18 @@ pub async fn run(
     }
 }
 
+/// False if the list cannot be read.
 async fn bring_up_to_date(
     catalogue: &CatalogueKeeper,
     concurrency: usize,
     reads_list: bool,
     good_enough: Option<DateTime<Utc>>,
-) {
+) -> bool {
     if reads_list && let Err(error) = catalogue.refresh_list_since(good_enough).await {
-        return tracing::warn!(%error, "the list of tables could not be read");
+        tracing::warn!(%error, "the list of tables could not be read");
+        return false;
     }
     let report = catalogue.read_tables(SyncScope::Due, concurrency, &mut |_| {}).await;
     tracing::info!(read = report.read, failed = report.failed.len(), "catalogue is up to date");
+    true
 }

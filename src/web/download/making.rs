@@ -4,8 +4,9 @@ use std::io;
 use std::sync::Arc;
 
 use actix_web::web;
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use futures_util::future::join;
+use futures_util::future::try_join;
 
 use super::address::Kind;
 use super::source::FileSource;
@@ -84,16 +85,19 @@ impl NewMaking {
         let mut file = FileStream::begin(key.kind, Coding::Identity, source, writing, &first.query)?;
         file.take(first)?;
         let (mut rows, mut fetched_at) = (file.rows, file.fetched_at);
-        let mut piece = file.piece().await;
-        while let Some((bytes, rest)) = piece.map_err(begun_anew)? {
+        let mut piece = next_piece(file).await?;
+        while let Some((bytes, rest)) = piece {
             (rows, fetched_at) = (rest.rows, rest.fetched_at);
             // The disk takes a piece while the next one is made.
-            let written;
-            (written, piece) = join(blocking(move || new.write(&bytes).map(|()| new)), rest.piece()).await;
-            new = written?;
+            let write = blocking(move || new.write(&bytes).map(|()| new));
+            (new, piece) = try_join(write, next_piece(rest)).await?;
         }
         Ok(Arc::new(blocking(move || new.finish(&name, rows, fetched_at)).await?))
     }
+}
+
+async fn next_piece(file: FileStream) -> Result<Option<(Bytes, FileStream)>, MakingError> {
+    Ok(file.piece().await.map_err(begun_anew)?)
 }
 
 async fn blocking<T: Send + 'static>(
