@@ -12,7 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::refresh::sync::keeper::{CatalogueKeeper, SyncScope};
+use crate::refresh::sync::keeper::{CatalogueError, CatalogueKeeper, SyncScope};
 use crate::store::freshness::LOOK_UP_PAUSE;
 
 /// A list that was read so recently, when a round began, is not read again.
@@ -49,15 +49,18 @@ pub async fn run(
     mut stop: watch::Receiver<bool>,
 ) {
     let work = async {
-        // The first round reads the list whenever it was last read, because the service may have been away.
-        let (mut good_enough, mut is_left_to_do) = (None, false);
+        // The first round reads the list whenever it was last read, because the service may have been away. Why one failed is told once.
+        let (mut good_enough, mut told) = (None, None);
         loop {
             // A round that could not be done stays that of the bridge that had it.
-            let is_ours = is_left_to_do || rounds.is_ours().await;
-            let is_done = bring_up_to_date(&catalogue, concurrency, is_ours, good_enough).await;
-            clock.sleep(if is_done { LOOK_UP_PAUSE } else { PAUSE_WITHOUT_LIST }).await;
-            is_left_to_do = !is_done;
-            good_enough = Some(clock.now() - JUST_READ);
+            let is_ours = told.is_some() || rounds.is_ours().await;
+            let done = bring_up_to_date(&catalogue, concurrency, is_ours, good_enough).await;
+            let problem = done.err().map(|error| error.to_string());
+            if let Some(error) = problem.as_ref().filter(|_| problem != told) {
+                tracing::warn!(error, "the list of tables could not be read");
+            }
+            clock.sleep(if problem.is_none() { LOOK_UP_PAUSE } else { PAUSE_WITHOUT_LIST }).await;
+            (good_enough, told) = (Some(clock.now() - JUST_READ), problem);
         }
     };
     tokio::select! {
@@ -66,18 +69,16 @@ pub async fn run(
     }
 }
 
-/// False if the list cannot be read.
 async fn bring_up_to_date(
     catalogue: &CatalogueKeeper,
     concurrency: usize,
     reads_list: bool,
     good_enough: Option<DateTime<Utc>>,
-) -> bool {
-    if reads_list && let Err(error) = catalogue.refresh_list_since(good_enough).await {
-        tracing::warn!(%error, "the list of tables could not be read");
-        return false;
+) -> Result<(), CatalogueError> {
+    if reads_list {
+        catalogue.refresh_list_since(good_enough).await?;
     }
     let report = catalogue.read_tables(SyncScope::Due, concurrency, &mut |_| {}).await;
     tracing::info!(read = report.read, failed = report.failed.len(), "catalogue is up to date");
-    true
+    Ok(())
 }
