@@ -375,7 +375,9 @@ impl Fetcher {
                 false => {
                     let leeway = Leeway { more_periods: false, again: 0, ..self.inner.asked.leeway() };
                     let wait = Wait { until, leeway };
-                    self.missing(measurement, chunk, mode.revision(), found.blocks, wait).await.map(drop)
+                    self.missing(measurement, chunk, &key, mode.revision(), found.blocks, wait)
+                        .await
+                        .map(drop)
                 }
             }
         };
@@ -440,7 +442,7 @@ impl Fetcher {
             None => return Err(FetchError::Gone { table: measurement.id.clone() }),
             Some(until) => {
                 let wait = Wait { until, leeway: self.inner.asked.leeway() };
-                self.missing(measurement, chunk, revision, found.blocks, wait).await?
+                self.missing(measurement, chunk, key, revision, found.blocks, wait).await?
             }
         };
         Ok(window(measurement, chunk, key).blocks(&blocks)?)
@@ -452,11 +454,12 @@ impl Fetcher {
         &self,
         measurement: &Arc<Measurement>,
         chunk: &Chunk,
+        key: &CellKey,
         revision: Revision,
         mut blocks: Vec<StoredFigures>,
         wait: Wait,
     ) -> Result<Vec<StoredFigures>, FetchError> {
-        let (key, wanted) = (CellKey::of(measurement, chunk), missing::figures_of(measurement, chunk));
+        let wanted = missing::figures_of(measurement, chunk);
         for _ in 0..ROUNDS {
             let coming = self.ask_missing(measurement, chunk, revision, &blocks, wait).await?;
             let results = coming.awaited.into_iter().map(|awaited| awaited.result(self.requester));
@@ -464,7 +467,7 @@ impl Fetcher {
             join_all(coming.others).await;
             // Others may have brought the rest since the store was looked into.
             let fresh_at = Some(self.inner.now_or_later(wait.until));
-            let found = self.inner.store.find(&measurement.id, revision, &key, fresh_at).await;
+            let found = self.inner.store.find(&measurement.id, revision, key, fresh_at).await;
             blocks.extend(found.blocks);
             blocks.sort_by_key(|(_, block)| Reverse(block.fetched_at));
             let figures = blocks.iter().map(|(key, _)| key.figures(measurement));

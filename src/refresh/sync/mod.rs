@@ -50,17 +50,17 @@ pub async fn run(
 ) {
     let work = async {
         // The first round reads the list whenever it was last read, because the service may have been away. Why one failed is told once.
-        let (mut good_enough, mut told) = (None, None);
+        let (mut good_enough, mut failure) = (None, None);
         loop {
             // A round that could not be done stays that of the bridge that had it.
-            let is_ours = told.is_some() || rounds.is_ours().await;
+            let is_ours = failure.is_some() || rounds.is_ours().await;
             let done = bring_up_to_date(&catalogue, concurrency, is_ours, good_enough).await;
             let problem = done.err().map(|error| error.to_string());
-            if let Some(error) = problem.as_ref().filter(|_| problem != told) {
+            if let Some(error) = problem.as_ref().filter(|_| problem != failure) {
                 tracing::warn!(error, "the list of tables could not be read");
             }
             clock.sleep(if problem.is_none() { LOOK_UP_PAUSE } else { PAUSE_WITHOUT_LIST }).await;
-            (good_enough, told) = (Some(clock.now() - JUST_READ), problem);
+            (good_enough, failure) = (Some(clock.now() - JUST_READ), problem);
         }
     };
     tokio::select! {
