@@ -99,6 +99,8 @@ impl Inner {
         let mut tables = self.states();
         let state = tables.entry(measurement.id.clone()).or_insert(RevisionState::of(block.revision));
         if state.revision != block.revision {
+            let (table, over) = (&measurement.id, block.revision);
+            tracing::debug!(%table, revision = %over, "cells are not stored: they are of a revision that is over");
             return Err(FetchError::Moved { table: measurement.id.clone() });
         }
         if changes.within_revision {
@@ -112,6 +114,7 @@ impl Inner {
         let (seen_at, revision) = (block.fetched_at, block.revision);
         let stored = self.store.insert(&measurement.id, key, block);
         drop(tables);
+        tracing::debug!(table = %measurement.id, %revision, fetched_at = %seen_at, "cells are stored");
         self.under_way.end_others(&measurement.id, revision);
         self.revised.note(measurement, &changes, seen_at);
         Ok(stored)

@@ -354,14 +354,17 @@ impl HttpUpstream {
             Ok(answer) => answer.request_id.clone(),
             Err(failed) => failed.request_id.clone(),
         };
-        self.observer.upstream_call(&UpstreamCall {
+        let made = UpstreamCall {
             endpoint: call.endpoint,
             table: call.table.map(|table| Arc::from(table.as_str())),
             address: redact(&self.address(call)).into_owned(),
             outcome,
             duration: started.elapsed(),
             request_id,
-        });
+        };
+        let (code, seconds, address) = (made.outcome.code(), made.duration.as_secs_f64(), &made.address);
+        tracing::debug!(%code, seconds, address, "upstream: a call ended");
+        self.observer.upstream_call(&made);
         if let Err(failed) = &result {
             self.report(call, failed.request_id.as_deref(), &failed.failure);
         }
