@@ -142,15 +142,11 @@ pub fn read<T: DeserializeOwned>(path: &Path, version: u32) -> Result<Option<T>,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let (found, value) = checked(&text)?;
-    if found != version {
-        return Err(SavedFileError::Version { found, expected: version });
-    }
-    Ok(Some(serde_json::from_slice(value)?))
+    Ok(Some(serde_json::from_slice(of_version(&text, version)?)?))
 }
 
-/// The version and the value of a saved file whose checksum is right.
-fn checked(text: &[u8]) -> Result<(u32, &[u8]), SavedFileError> {
+/// The value of a saved file whose checksum and version are right.
+fn of_version(text: &[u8], version: u32) -> Result<&[u8], SavedFileError> {
     let end = text.iter().position(|byte| *byte == b'\n').ok_or(SavedFileError::CutShort)?;
     let (head, value) = (&text[..end], &text[end + 1..]);
     let head: Head = serde_json::from_slice(head)?;
@@ -158,15 +154,18 @@ fn checked(text: &[u8]) -> Result<(u32, &[u8]), SavedFileError> {
     if head.checksum != found {
         return Err(SavedFileError::Checksum { found, expected: head.checksum });
     }
-    Ok((head.version, value))
+    if head.version != version {
+        return Err(SavedFileError::Version { found: head.version, expected: version });
+    }
+    Ok(value)
 }
 
-/// Whether a file that [`keep`] wrote is as it was written.
+/// Whether [`read`] can use a file with that version number: it is as it was written.
 ///
 /// # Errors
-/// When it cannot be read or is damaged.
-pub fn verify(path: &Path) -> Result<(), SavedFileError> {
-    checked(&fs::read(path)?).map(|_| ())
+/// When it cannot be read, is damaged, or has another version.
+pub fn verify(path: &Path, version: u32) -> Result<(), SavedFileError> {
+    of_version(&fs::read(path)?, version).map(|_| ())
 }
 
 /// As [`read`], for data that can be fetched again: a file that cannot be used is set aside with a line in the log.

@@ -29,6 +29,7 @@ use crate::fetch::ask::Asker;
 use crate::fetch::learnt::Learnt;
 use crate::indicators::collector::Collector;
 use crate::indicators::definition::{DefinitionError, Definitions};
+use crate::indicators::saved;
 use crate::observe::metrics::Metrics;
 use crate::observe::news::Announcements;
 use crate::observe::reports::FailureReports;
@@ -54,9 +55,9 @@ use crate::sign_in::reader::Reader;
 use crate::sign_in::token::Accepted;
 use crate::sign_in::{self, SignIn};
 use crate::store::CellStore;
-use crate::store::revisions::RevisionLog;
+use crate::store::revisions::{self, RevisionLog};
 use crate::store::tiered::TieredStore;
-use crate::store::uses::UseLog;
+use crate::store::uses::{self, UseLog};
 use crate::store::writer::DiskWriter;
 use crate::upstream::TableHints;
 use crate::upstream::client::{ClientError, ClientOptions, HttpUpstream, Upstream};
@@ -297,10 +298,10 @@ fn logs(
     metrics: &Arc<Metrics>,
     announcements: &Announcements,
 ) -> Logs {
-    let (told, revisions) = (|| announcements.clone(), folder.join("revisions.json"));
+    let (told, revisions) = (|| announcements.clone(), folder.join(revisions::FILE));
     Logs {
         revisions: RevisionLog::open(revisions, writer.clone(), metrics.clone(), told()),
-        uses: UseLog::open(folder.join("uses.json"), writer.clone(), clock.clone(), told()),
+        uses: UseLog::open(folder.join(uses::FILE), writer.clone(), clock.clone(), told()),
         learnt: Learnt::open(folder.to_owned(), writer.clone(), told()),
     }
 }
@@ -313,7 +314,7 @@ fn collector(
     folder: &Path,
     revisions: &RevisionLog,
 ) -> Collector {
-    let (source, file) = (source_label(origin), folder.join("indicators.json"));
+    let (source, file) = (source_label(origin), folder.join(saved::FILE));
     let figures = Arc::new(figures.clone());
     Collector::start(figures, clock.clone(), &source, definitions, file, revisions.clone())
 }

@@ -72,9 +72,9 @@ impl Informed for Learnt {
 }
 
 /// The file in the origin's folder.
-const FILE: &str = "learnt.json";
+pub const FILE: &str = "learnt.json";
 /// The version of the file's format; a file of another version is not read.
-const VERSION: u32 = 1;
+pub const VERSION: u32 = 1;
 
 /// What was learnt. Cheap to clone; clones share it.
 #[derive(Debug, Clone)]

@@ -10,6 +10,6 @@ pub mod figures;
 pub mod history;
 pub mod quantity;
 pub mod resolve;
-mod saved;
+pub mod saved;
 pub mod snapshot;
 pub mod source;

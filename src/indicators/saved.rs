@@ -17,8 +17,10 @@ use crate::indicators::quantity::AreaLevel;
 use crate::indicators::resolve::Area;
 use crate::indicators::snapshot::{Health, IndicatorState, Snapshot};
 
+/// The file in the origin's folder.
+pub const FILE: &str = "indicators.json";
 /// The version of the file's format; a file of another version is not read.
-const VERSION: u32 = 1;
+pub const VERSION: u32 = 1;
 
 #[derive(Serialize, Deserialize)]
 struct SavedIndicator {

@@ -128,7 +128,7 @@ impl Metrics {
             )?,
             disk_damaged_files: make.counter(
                 "disk_damaged_files_total",
-                "Stored files that could not be used; their figures are fetched again.",
+                "Stored files of figures, or of their revisions, that could not be used.",
             )?,
             revised_figures: make.counter(
                 "revised_figures_total",

@@ -4,7 +4,7 @@
 //! `names.json`, which only grows and has one writer.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
@@ -32,7 +32,7 @@ use crate::upstream::error::Failure;
 
 /// The most lists of tables for which a catalogue service is kept.
 const MOST_CATALOGUES: usize = 64;
-const NAMES_FILE: &str = "names.json";
+pub const NAMES_FILE: &str = "names.json";
 /// The version of the file's format; a file of another version is not read.
 const NAMES_VERSION: u32 = 1;
 
@@ -130,6 +130,28 @@ pub enum NamesError {
     Wrong { path: PathBuf, source: RegistryError },
 }
 
+impl NamesError {
+    /// What is wrong with the file, without its name.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Unusable { source, .. } => source.to_string(),
+            Self::Wrong { source, .. } => source.to_string(),
+        }
+    }
+}
+
+/// The names that were assigned before; none if there is no file.
+///
+/// # Errors
+/// When the file exists but cannot be used.
+pub fn saved_names(folder: &Path) -> Result<NameRegistry, NamesError> {
+    let path = folder.join(NAMES_FILE);
+    let names: Option<NameRegistry> = disk::read(&path, NAMES_VERSION)
+        .map_err(|source| NamesError::Unusable { path: path.clone(), source })?;
+    names.unwrap_or_default().checked().map_err(|source| NamesError::Wrong { path, source })
+}
+
 impl FeedKeeper {
     /// Reads the names that were assigned before.
     ///
@@ -142,13 +164,7 @@ impl FeedKeeper {
         origin: Origin,
         announcements: Announcements,
     ) -> Result<Self, NamesError> {
-        let names_path = folder.join(NAMES_FILE);
-        let names: Option<NameRegistry> = disk::read(&names_path, NAMES_VERSION)
-            .map_err(|source| NamesError::Unusable { path: names_path.clone(), source })?;
-        let names = names
-            .unwrap_or_default()
-            .checked()
-            .map_err(|source| NamesError::Wrong { path: names_path.clone(), source })?;
+        let (names_path, names) = (folder.join(NAMES_FILE), saved_names(&folder)?);
         let names_are_saved = AtomicBool::new(!names.is_changed());
         let built = RwLock::new(Built { names, catalogues: HashMap::new(), tables: HashMap::new() });
         Ok(Self { catalogue, revisions, origin, names_path, names_are_saved, announcements, built })

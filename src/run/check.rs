@@ -7,17 +7,27 @@ use std::sync::Arc;
 
 use crate::catalogue::Catalogue;
 use crate::disk;
-use crate::indicators::resolve;
+use crate::fetch::learnt;
+use crate::indicators::{resolve, saved};
 use crate::observe::metrics::Metrics;
 use crate::observe::news::Announcements;
-use crate::refresh::sync::files::CatalogueFiles;
+use crate::refresh::feeds::{self, NAMES_FILE};
+use crate::refresh::sync::files::{self, CatalogueFiles};
 use crate::refresh::sync::keeper::{CatalogueKeeper, SyncScope};
 use crate::service::{self, ServiceOptions, StartError};
-use crate::store;
+use crate::store::{self, revisions, uses};
 use crate::upstream::TableHints;
 use crate::upstream::dialect::{DIALECT_FILE, Dialect};
 use crate::upstream::retry::Retry;
 use crate::upstream::slots::NoOthers;
+
+/// The files of the folder itself that have a saved value, each with the number of its form.
+const VALUES: [(&str, u32); 4] = [
+    (saved::FILE, saved::VERSION),
+    (learnt::FILE, learnt::VERSION),
+    (revisions::FILE, revisions::VERSION),
+    (uses::FILE, uses::VERSION),
+];
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -84,17 +94,19 @@ fn keeper(options: &ServiceOptions, folder: &Path) -> Result<CatalogueKeeper, St
     Ok(CatalogueKeeper::open(files, Arc::new(client), options.clock, TableHints::built_in()))
 }
 
-/// Reads every stored file whole and compares its checksum.
+/// Reads every stored file whole, and compares its checksum and the number of its form.
 fn stored(folder: &Path, origin: &str, report: &mut Report) {
     let values = saved_values(folder);
-    let damaged = |path: &PathBuf| match disk::verify(path) {
+    let unusable = |(path, version): &(PathBuf, u32)| match disk::verify(path, *version) {
         Err(disk::SavedFileError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => None,
         checked => Some((path.clone(), checked.err()?.to_string())),
     };
     let dialect = Dialect::read(folder).err().map(|error| (folder.join(DIALECT_FILE), error.to_string()));
+    let names = feeds::saved_names(folder).err().map(|error| (folder.join(NAMES_FILE), error.reason()));
     let (cells, mut wrong) = store::verify(&folder.join(service::CELLS), origin);
-    wrong.extend(values.iter().filter_map(damaged).chain(dialect));
-    let files = cells + values.len() + usize::from(folder.join(DIALECT_FILE).exists());
+    wrong.extend(values.iter().filter_map(unusable).chain(dialect).chain(names));
+    let others = [DIALECT_FILE, NAMES_FILE].iter().filter(|file| folder.join(file).exists()).count();
+    let files = cells + values.len() + others;
     let whole = files.saturating_sub(wrong.len());
     report.found.push(format!("stored files: {whole} of {files} are as they were written"));
     let described =
@@ -102,17 +114,17 @@ fn stored(folder: &Path, origin: &str, report: &mut Report) {
     report.wrong.extend(wrong.into_iter().map(described));
 }
 
-/// The files with a saved value: in the folder itself and in those of the catalogue. What a probe found is for people to read, too, and has
-/// no checksum.
-fn saved_values(folder: &Path) -> Vec<PathBuf> {
+/// The files with a saved value, each with the number of its form: in the folder itself and in those of the catalogue. The names and what a
+/// probe found have rules of their own.
+fn saved_values(folder: &Path) -> Vec<(PathBuf, u32)> {
+    let own = VALUES.map(|(file, version)| (folder.join(file), version));
     let catalogue = folder.join(service::CATALOGUE);
-    let folders = [folder.to_owned(), catalogue.join("table"), catalogue];
+    let folders = [catalogue.join("table"), catalogue];
     let entries = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    let mut values: Vec<PathBuf> = paths
-        .filter(|path| path.is_file() && path.extension().is_some_and(|ending| ending == "json"))
-        .filter(|path| !path.ends_with(DIALECT_FILE))
-        .collect();
+    let answers = paths.filter(|path| path.extension().is_some_and(|ending| ending == "json"));
+    let answers = answers.map(|path| (path, files::VERSION));
+    let mut values: Vec<_> = own.into_iter().chain(answers).filter(|(path, _)| path.is_file()).collect();
     values.sort();
     values
 }

@@ -22,8 +22,10 @@ use crate::store::writer::DiskWriter;
 const KEPT_FOR: TimeDelta = TimeDelta::days(400);
 /// The most revised figures that are listed, so that a table whose whole history is revised does not fill the memory.
 const MOST: usize = 20_000;
+/// The file in the origin's folder.
+pub const FILE: &str = "revisions.json";
 /// The version of the file's format; a file of another version is not read.
-const VERSION: u32 = 1;
+pub const VERSION: u32 = 1;
 
 /// The log. Cheap to clone; clones share it.
 #[derive(Debug, Clone)]
@@ -47,7 +49,7 @@ struct State {
 }
 
 impl RevisionLog {
-    /// The log in that file.
+    /// The log in that file. One that cannot be used is set aside and told of: it cannot be fetched again.
     #[must_use]
     pub fn open(
         file: PathBuf,
@@ -55,7 +57,15 @@ impl RevisionLog {
         observer: Arc<dyn StoreObserver>,
         announcements: Announcements,
     ) -> Self {
-        let figures: Option<Vec<_>> = disk::read_or_set_aside(&file, VERSION);
+        let figures: Option<Vec<_>> = disk::read(&file, VERSION).unwrap_or_else(|error| {
+            let aside = disk::set_aside(&file).is_ok();
+            tracing::error!(
+                file = %file.display(), set_aside = aside, %error,
+                "the revisions cannot be used and begin anew; only a backup has them"
+            );
+            observer.damaged_file();
+            None
+        });
         let figures = figures.into_iter().flatten().map(Arc::new).collect();
         let state = Mutex::new(State { figures, ..State::default() });
         Self(Arc::new(Inner { file, writer, observer, announcements, state }))
@@ -241,12 +251,12 @@ mod tests {
         ] {
             assert_ne!(spoilt, whole);
             fs::write(&file, spoilt).unwrap();
-            assert_eq!(
-                ids(&RevisionLog::open(file.clone(), writer.clone(), observer(), Announcements::default()))
-                    .len(),
-                0
-            );
-            assert!(!file.exists());
+            let metrics = Arc::new(Metrics::new("0", "0").unwrap());
+            let log =
+                RevisionLog::open(file.clone(), writer.clone(), metrics.clone(), Announcements::default());
+            assert!(ids(&log).is_empty() && !file.exists());
+            let shown = String::from_utf8(metrics.render()).unwrap();
+            assert!(shown.contains("disk_damaged_files_total 1\n"), "an alert tells of it");
         }
     }
 

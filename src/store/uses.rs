@@ -32,8 +32,10 @@ const HALF_LIFE_SECONDS: f64 = 7.0 * 24.0 * 3600.0;
 /// preference.
 const PER_CLIENT: usize = 100;
 const PER_DAY: usize = 100_000;
+/// The file in the origin's folder.
+pub const FILE: &str = "uses.json";
 /// The version of the file's format; a file of another version is not read.
-const VERSION: u32 = 1;
+pub const VERSION: u32 = 1;
 
 /// The counts. Cheap to clone; clones share them.
 #[derive(Debug, Clone)]

@@ -163,10 +163,14 @@ async fn damaged_names_stop_the_start_and_say_what_to_do() {
     drop(bridge);
     let names = process::origin_folder(folder.path()).join("names.json");
     let whole = std::fs::read_to_string(&names).unwrap();
-    for spoilt in [whole.replace("ledige", "ledigE"), whole[..whole.len() / 2].to_owned(), String::new()] {
+    let newer = whole.replacen("\"version\":1", "\"version\":2", 1);
+    assert_ne!(newer, whole);
+    let spoilt = [whole.replace("ledige", "ledigE"), whole[..whole.len() / 2].to_owned(), String::new()];
+    for spoilt in spoilt.iter().chain([&newer]) {
         std::fs::write(&names, spoilt).unwrap();
         let said = Bridge::refusal(folder.path());
         assert!(said.contains("names.json") && said.contains("restore it, or remove it"), "{said}");
+        assert_eq!(said.contains("a newer version of the program wrote it"), *spoilt == newer, "{said}");
     }
     std::fs::write(&names, whole).unwrap();
     let bridge = Bridge::start(folder.path()).await;

@@ -42,6 +42,13 @@ below the country `area_code` and `area` which place; changes also have the `bas
 |---|---|---|
 ";
 
+const HISTORY: &str = "
+## `/api/v1/read`
+
+Remote read has the history of each gauge of figures and of changes above, under `jobindsats_history_…` in place of `jobindsats_…`:
+[history](prometheus.md#history).
+";
+
 /// The families of a scrape: name, type and help.
 fn families(scrape: &str) -> Vec<(String, String, String)> {
     let lines = scrape.lines().filter_map(|line| line.strip_prefix("# HELP ")?.split_once(' '));
@@ -106,6 +113,7 @@ async fn the_page_of_metrics_has_a_row_for_each() {
     for (name, kind, help) in exposition::described() {
         writeln!(page, "| `{name}` | {kind} | {help} |").unwrap();
     }
+    page.push_str(HISTORY);
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md");
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(path, &page).unwrap();

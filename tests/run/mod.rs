@@ -11,6 +11,7 @@ use std::fs;
 use std::path::Path;
 
 use jobindsats_bridge::clock::Clock;
+use jobindsats_bridge::disk;
 use jobindsats_bridge::feed::origin::Origin;
 use jobindsats_bridge::run::check::{Report, check};
 use jobindsats_bridge::service::{ServiceOptions, UpstreamChoice};
@@ -73,6 +74,40 @@ async fn check_reads_every_stored_file_beside_a_running_service_and_changes_none
     }
     assert!(said.contains("BRIDGE_READY_TABLES: the upstream lists no table y99x99"), "{said}");
     assert!(files(folder.path()) == before, "nothing is written, renamed or removed");
+}
+
+#[tokio::test]
+async fn check_names_every_file_whose_form_a_later_program_wrote() {
+    let folder = tempfile::tempdir().unwrap();
+    let bridge = Bridge::start(folder.path()).await;
+    assert_eq!(bridge.get(QUERY).await.unwrap().0, 200);
+    bridge.kill();
+    let origin = origin_folder(folder.path());
+    let files = [
+        "names.json",
+        "revisions.json",
+        "uses.json",
+        "learnt.json",
+        "indicators.json",
+        "catalogue/tables.json",
+        "catalogue/subjects.json",
+        "catalogue/table/y25i01.json",
+    ];
+    for file in files {
+        disk::keep(&origin.join(file), 1, &Value::Null).unwrap();
+    }
+    let (_, said) = run(folder.path(), &["check"], &[]);
+    assert!(!said.contains("it has the form"), "{said}");
+    for file in files {
+        disk::keep(&origin.join(file), 2, &Value::Null).unwrap();
+    }
+    let (is_well, said) = run(folder.path(), &["check"], &[]);
+    assert!(!is_well, "{said}");
+    for file in files {
+        let line = said.lines().find(|line| line.contains(&origin.join(file).display().to_string()));
+        let line = line.unwrap_or_else(|| panic!("{file}: {said}"));
+        assert!(line.contains("it has the form 2, expected 1: a newer version of the program"), "{line}");
+    }
 }
 
 #[tokio::test]

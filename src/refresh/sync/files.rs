@@ -17,7 +17,7 @@ const SUBJECTS: &str = "subjects.json";
 const TABLES: &str = "tables.json";
 const TABLE_FOLDER: &str = "table";
 /// The version of the files' format; a file of another version is not read.
-const VERSION: u32 = 1;
+pub const VERSION: u32 = 1;
 
 /// A folder of answers.
 #[derive(Debug, Clone)]
