@@ -125,6 +125,19 @@ def users():
     yield "\ufeffæø:x:*\nno colons\n"
 
 
+def sign_ins():
+    part = lambda value: base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+    claims = {"iss": "https://login.example/", "aud": "https://tal.example", "sub": "anne", "exp": 4_000_000_000}
+    for head in ({"alg": "none"}, {"alg": "HS256"}, {"alg": "ES256", "kid": "x"}, {"alg": "ES256", "typ": "JWT"}):
+        yield f"\0{part(head)}.{part(claims)}.{'A' * 86}"
+    for more in ({}, {"nbf": 1.5, "groups": ["a", "b"]}, {"roles": "Tal.Alt"}, {"exp": 1}, {"hasgroups": True}, {"_claim_names": {"groups": "src1"}}):
+        yield "\1" + json.dumps(claims | more)
+    yield "\1" + json.dumps(claims | {"aud": ["x", claims["aud"]], "exp": 4e9})
+    for until in (0, 2_000_000_000, 4_000_000_000):
+        yield b"\2" + struct.pack(">q", until) + b"anne"
+    yield b"\2" + bytes(8) + base64.urlsafe_b64encode(struct.pack(">q", 4_000_000_000) + bytes(32) + b'{"sub":"anne"}')
+
+
 def answers(binary):
     """What the simulator answers, each behind the byte that says what it is."""
     process = subprocess.Popen([binary, "simulator", "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -179,6 +192,7 @@ def main():
     write("remote_read", remote_reads())
     write("pattern", patterns())
     write("users_file", users())
+    write("sign_in", sign_ins())
     write("stored_file", (file.read_bytes() for file in sorted((ROOT / "tests/store/forms").rglob("*.cells"))))
     write("upstream_metadata", metadata)
     write("upstream_figures", figures)

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use arrow_array::{Array, RecordBatch};
+use chrono::{DateTime, TimeDelta, Utc};
 use jobindsats_bridge::feed::Feed;
 use jobindsats_bridge::frame::{Frame, aggregate};
 use jobindsats_bridge::indicators::history::Matcher;
@@ -16,12 +17,19 @@ use jobindsats_bridge::odata::uri::{Limits, canonical, parse_request};
 use jobindsats_bridge::query::apply::BoundApply;
 use jobindsats_bridge::query::bind::bind;
 use jobindsats_bridge::query::{BoundExpr, BoundQuery};
+use jobindsats_bridge::sign_in::error::SignInError;
+use jobindsats_bridge::sign_in::link::{Grant, Links};
+use jobindsats_bridge::sign_in::name::UserName;
+use jobindsats_bridge::sign_in::reader::Identity;
+use jobindsats_bridge::sign_in::token::{Accepted, KeySet, TokenError};
 use jobindsats_bridge::sign_in::users_file::{LineError, Users, UsersFileError};
 use jobindsats_bridge::store::file;
 use jobindsats_bridge::upstream::data::{DataTable, LabelColumn};
 use jobindsats_bridge::upstream::{decode, read, wire};
 use jobindsats_bridge::web::remote_read;
-use serde_json::Value;
+use jsonwebtoken::jwk::Jwk;
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use serde_json::{Value, json};
 
 use super::{fixture, table};
 
@@ -36,6 +44,21 @@ const SHORTEST_SECRET: usize = 12;
 /// What a query must say of [`TABLE`], since these dimensions have no total.
 const NAMED: &str = "Varighed_id eq '1' and Fase_pct_id eq '2'";
 
+/// The key of an issuer, and what it publishes of it.
+static SIGNING_KEY: LazyLock<EncodingKey> =
+    LazyLock::new(|| EncodingKey::from_ec_der(include_bytes!("../support/keys/ec.der")));
+static PUBLISHED: LazyLock<KeySet> = LazyLock::new(|| {
+    let key = Jwk::from_encoding_key(&SIGNING_KEY, Algorithm::ES256).unwrap();
+    KeySet::read(json!({ "keys": [key] }).to_string().as_bytes()).unwrap()
+});
+static ACCEPTED: LazyLock<Accepted> = LazyLock::new(|| Accepted {
+    issuer: "https://login.example/".to_owned(),
+    audiences: vec!["https://tal.example".to_owned()],
+});
+static LINKS: LazyLock<Links> = LazyLock::new(|| Links::new().unwrap());
+/// By how many seconds the clocks of an issuer and a bridge may differ.
+const LEEWAY: i64 = 60;
+
 /// A list of six rows.
 static LIST: LazyLock<Feed> = LazyLock::new(fixture::feed);
 /// Figures by many dimensions.
@@ -44,12 +67,13 @@ static TABLE: LazyLock<Feed> = LazyLock::new(|| table::table(&table::measurement
 type Property = fn(&[u8]) -> bool;
 
 /// Every target by its name.
-pub const ALL: [(&str, Property); 11] = [
+pub const ALL: [(&str, Property); 12] = [
     ("apply", apply),
     ("batch", batch),
     ("filter", filter),
     ("pattern", pattern),
     ("remote_read", remote_read),
+    ("sign_in", sign_in),
     ("stored_file", stored_file),
     ("token", token),
     ("upstream_figures", upstream_figures),
@@ -231,6 +255,53 @@ pub fn pattern(data: &[u8]) -> bool {
     let (is, is_not) = (is.ok(), is_not.ok());
     assert_eq!(is, is_not.map(|accepted| !accepted), "{pattern}");
     is.is_some()
+}
+
+/// What somebody signs in with: a token as it is, the claims of one that the issuer has signed, or a grant of a link as it is and behind the
+/// second it ends at the name of its user. The first byte says which. Nobody gets in by what was not signed or granted, nor out of its time.
+pub fn sign_in(data: &[u8]) -> bool {
+    let Some((kind, body)) = data.split_first() else { return false };
+    match kind % 3 {
+        0 => text(body).is_some_and(|token| account(token) != Err(TokenError::Malformed)),
+        1 => text(body).and_then(|claims| serde_json::from_str(claims).ok()).is_some_and(signed),
+        _ => body.split_first_chunk().is_some_and(|(until, name)| granted(i64::from_be_bytes(*until), name)),
+    }
+}
+
+/// When the account of a token ends, if it is believed.
+fn account(token: &str) -> Result<DateTime<Utc>, TokenError> {
+    let account = ACCEPTED.account(&token.to_owned().into(), &PUBLISHED, fixture::now())?;
+    assert!(!account.subject.is_empty(), "{token}");
+    Ok(account.until)
+}
+
+fn signed(claims: Value) -> bool {
+    let token = encode(&Header::new(Algorithm::ES256), &claims, &SIGNING_KEY).unwrap();
+    let found = account(&token);
+    if let Ok(until) = found {
+        assert!(until + TimeDelta::seconds(LEEWAY) > fixture::now(), "{claims}");
+        assert_eq!(claims["iss"], "https://login.example/");
+    }
+    // Without its last letter it is not what was signed.
+    let (said, signature) = token.rsplit_once('.').unwrap();
+    assert!(account(&format!("{}.{signature}", &said[..said.len() - 1])).is_err(), "{claims}");
+    found.is_ok()
+}
+
+fn granted(until: i64, name: &[u8]) -> bool {
+    let read = |grant: &str, target| LINKS.read(grant, |_| Some("kept".to_owned()), target, fixture::now());
+    let Some(text) = text(name) else { return false };
+    assert!(read(text, "/odata/").is_err(), "{text}");
+    let Ok(name) = UserName::new(text) else { return false };
+    let user = Identity::User(name);
+    let grant = LINKS.grant(&user, "kept", "/odata/", until);
+    assert_eq!(read(&grant, "/odata"), Err(SignInError::ForeignLink), "{grant}");
+    let expected = match until > fixture::now().timestamp() {
+        true => Ok(Grant { user, until }),
+        false => Err(SignInError::ExpiredLink),
+    };
+    assert_eq!(read(&grant, "/odata/"), expected, "{grant}");
+    true
 }
 
 /// A file of users: an error names lines that there are and repeats nothing that may be a secret.
