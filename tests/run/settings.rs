@@ -14,12 +14,28 @@ error that says what was expected. A test writes this page from the source and h
 |---|---|---|
 ";
 
+/// What this program does not define itself.
+const OTHERS: &str = "
+Variables that others define, and that hold for the program as for any:
+
+| variable | read by | meaning |
+|---|---|---|
+| `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_EXPORTER_OTLP_TIMEOUT`, `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_TRACES_SAMPLER`, \
+`OTEL_TRACES_SAMPLER_ARG`, `OTEL_BSP_…` | OpenTelemetry, if traces are made | [traces](reliability.md#traces) |
+| `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY` | calls to the upstream and to `BRIDGE_TOKEN_ISSUER`, unless they are on loopback | a proxy on the \
+way; it passes TLS on and sees neither key nor figures |
+| `SSL_CERT_FILE`, `SSL_CERT_DIR` | all that is asked by TLS | authorities in place of the machine's |
+| `NO_COLOR` | the log | no colours on a terminal |
+| `NOTIFY_SOCKET`, `WATCHDOG_USEC`, `WATCHDOG_PID` | systemd's protocol | set by systemd, see [service manager](reliability.md#service-manager) |
+";
+
 #[test]
 fn the_page_of_settings_has_a_row_for_each() {
     let mut page = HEAD.to_owned();
     for setting in DESCRIBED {
         writeln!(page, "| `{}` | {} | {} |", setting.variable, setting.default, setting.meaning).unwrap();
     }
+    page.push_str(OTHERS);
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/settings.md");
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(path, &page).unwrap();
