@@ -88,18 +88,19 @@ class Client:
             content = response.read()
         except (OSError, http.client.HTTPException) as error:
             self.close()
+            self.world.leaks.search("broken answer: " + path, getattr(error, "partial", b""))
             self.lost(error, life, began, is_fresh, path)
         if response.headers.get("Connection") == "close":
             self.close()
         if response.headers.get("Content-Encoding") == "gzip":
             content = gzip.decompress(content)
         answer = Answer(response.status, response.headers, content)
+        self.world.leaks.search("answer: " + path, str(answer.headers).encode() + content)
         if answer.status == 408:
             # The client, or the service on a busy machine, was late; how many is judged at the end.
             self.close()
             self.world.findings.count("not read in time")
             raise Lost
-        self.world.leaks.search("answer: " + path, str(answer.headers).encode() + content)
         code = answer.code() if answer.status >= 400 else ""
         self.world.findings.answered(answer.status, code)
         self.judge(answer, code, path)

@@ -176,8 +176,8 @@ class Soak:
         wrong = self.findings.wrong_rows + [text for at, table, pairs, text in mixed if not self.log.cannot_tell(at, table, pairs)]
         answers = sum(matched.values())
         editions = {table: len([1 for one, _ in matched if one == table]) for table in TABLES}
-        text = f"{self.findings.rows} rows of {answers} answers are those of one edition; editions met: {editions}"
-        lagging = f"; {self.findings.done['without the newest period']} answers without the newest period, {len(mixed)} of two editions"
+        text = f"{self.findings.rows} rows compared; {answers} answers are those of one edition; editions met: {editions}"
+        lagging = f"; {self.findings.done['without the newest period']} more without the newest period, {len(mixed)} of two editions"
         return not wrong and answers > self.arguments.seconds / 4, "rows as published", text + lagging, wrong
 
     def answers(self) -> tuple:
