@@ -1,7 +1,8 @@
 //! Open connections: how many there may be, in all and per address, and which one is closed for a new one.
 //!
 //! A client that opens connections without using them must not take them from others. Where the limit is reached, the connection that
-//! has waited longest for its client is closed; only if all of them are being answered is the new one refused.
+//! has waited longest for its client is closed; only if all of them are being answered, or have sent what is not read yet, is the new one
+//! refused.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -69,6 +70,8 @@ pub struct Connection {
     is_proxy: bool,
     activity: Mutex<Activity>,
     is_closed: AtomicBool,
+    /// Whether all that its client has sent was read when that was last tried. Until then nobody knows that the client is waited for.
+    is_read: AtomicBool,
     /// Woken when the connection is to be closed.
     reader: AtomicWaker,
 }
@@ -108,7 +111,7 @@ impl Connections {
     /// Takes on a connection, and closes another for it where there is no room.
     ///
     /// # Errors
-    /// When every connection of the client, or of all clients, is being answered.
+    /// When every connection of the client, or of all clients, is being answered or has sent what is not read yet.
     pub fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<OpenConnection, Exhausted> {
         let (client, is_proxy) = (Client::from(peer), self.proxies.contains(peer));
         let mut open = self.open();
@@ -193,9 +196,9 @@ impl Connection {
     fn new(client: Client, is_proxy: bool) -> Self {
         let activity =
             Activity { requests: 0, answering: 0, awaits_body: false, waiting_since: Instant::now() };
-        let (activity, is_closed, reader) =
-            (Mutex::new(activity), AtomicBool::new(false), AtomicWaker::new());
-        Self { client, is_proxy, activity, is_closed, reader }
+        let (is_closed, is_read) = (AtomicBool::new(false), AtomicBool::new(false));
+        let (activity, reader) = (Mutex::new(activity), AtomicWaker::new());
+        Self { client, is_proxy, activity, is_closed, is_read, reader }
     }
 
     /// Begins to answer a request.
@@ -214,6 +217,11 @@ impl Connection {
             activity.waiting_since = Instant::now();
         }
         activity.awaits_body = awaits;
+    }
+
+    /// Says whether all that the client has sent is read.
+    pub fn note_read(&self, is_all: bool) {
+        self.is_read.store(is_all, Ordering::Release);
     }
 
     /// How many requests have begun, and whether one of them is being answered.
@@ -237,7 +245,8 @@ impl Connection {
 
     fn waiting_since(&self) -> Option<Instant> {
         let activity = self.activity();
-        (activity.answering == 0 || activity.awaits_body).then_some(activity.waiting_since)
+        let awaits_head = activity.answering == 0 && self.is_read.load(Ordering::Acquire);
+        (awaits_head || activity.awaits_body).then_some(activity.waiting_since)
     }
 
     fn activity(&self) -> MutexGuard<'_, Activity> {
@@ -308,6 +317,13 @@ mod tests {
         [192, 0, 2, last].into()
     }
 
+    /// A new connection whose client has sent nothing.
+    fn idle(connections: &Arc<Connections>, last: u8) -> OpenConnection {
+        let open = connections.admit(address(last)).unwrap();
+        open.connection.note_read(true);
+        open
+    }
+
     fn is_closed(open: &OpenConnection) -> bool {
         open.connection.is_closed(&mut Context::from_waker(Waker::noop()))
     }
@@ -315,10 +331,10 @@ mod tests {
     #[test]
     fn a_client_at_its_limit_loses_the_connection_that_it_left_waiting_longest() {
         let connections = connections(100, 3);
-        let mut open: Vec<_> = (0..3).map(|_| connections.admit(address(1)).unwrap()).collect();
-        let other = connections.admit(address(2)).unwrap();
+        let mut open: Vec<_> = (0..3).map(|_| idle(&connections, 1)).collect();
+        let other = idle(&connections, 2);
         let _answering = open[0].connection.begin();
-        open.push(connections.admit(address(1)).unwrap());
+        open.push(idle(&connections, 1));
         assert_eq!(open.iter().map(is_closed).collect::<Vec<_>>(), [false, true, false, false]);
         assert!(!is_closed(&other));
     }
@@ -326,7 +342,7 @@ mod tests {
     #[test]
     fn only_if_all_are_being_answered_is_a_new_one_refused() {
         let connections = connections(2, 2);
-        let open: Vec<_> = (1..=2).map(|last| connections.admit(address(last)).unwrap()).collect();
+        let open: Vec<_> = (1..=2).map(|last| idle(&connections, last)).collect();
         let answering: Vec<_> = open.iter().map(|open| open.connection.begin()).collect();
         let refused = connections.admit(address(3)).unwrap_err();
         assert_eq!(refused.share, Share::Everybody);
@@ -335,6 +351,16 @@ mod tests {
         assert!(is_closed(&open[1]), "a body that does not come is no reason to keep a connection");
         drop(answering);
         assert_eq!(connections.budgets().map(|budget| (budget.used(), budget.refusals())), [(1, 0), (1, 1)]);
+    }
+
+    #[test]
+    fn what_a_client_has_sent_is_read_before_its_connection_may_be_closed() {
+        let connections = connections(2, 2);
+        let open: Vec<_> = (1..=2).map(|last| connections.admit(address(last)).unwrap()).collect();
+        assert!(connections.admit(address(3)).is_err(), "requests may lie there unread");
+        open[1].connection.note_read(true);
+        connections.admit(address(3)).unwrap();
+        assert_eq!(open.iter().map(is_closed).collect::<Vec<_>>(), [false, true]);
     }
 
     #[test]

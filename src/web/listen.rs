@@ -1,7 +1,7 @@
 //! Starts the HTTP server: sockets, timeouts, and the layers around all requests.
 
-use std::io;
-use std::net::SocketAddr;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,6 @@ use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_confi
 use actix_web::dev::AppConfig;
 use actix_web::middleware::from_fn;
 use actix_web::{App, web};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 
@@ -32,7 +31,7 @@ const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// Connections that may wait to be accepted: enough for many users who open the same workbook at once.
 const BACKLOG: u32 = 1024;
-/// How long a refused connection is kept for its refusal, and how many such at a time; more are closed without a word.
+/// How long a refused connection is kept for its client to take the refusal, and how many such at a time; more are closed at once.
 const REFUSAL_TIMEOUT: Duration = Duration::from_millis(500);
 const LINGERING_REFUSALS: usize = 64;
 
@@ -96,7 +95,7 @@ type Accepted = (EncodedRequestLines<WordedRefusals<TimedStream>>, Protocol, Opt
 
 /// Accepts a connection, or answers why it is refused.
 async fn accept(
-    mut stream: TcpStream,
+    stream: TcpStream,
     connections: Arc<Connections>,
     timeouts: Timeouts,
 ) -> Result<Accepted, DispatchError> {
@@ -110,21 +109,28 @@ async fn accept(
             Ok((stream, Protocol::Http1, Some(peer)))
         }
         Err(exhausted) => {
-            let _ = tokio::time::timeout(REFUSAL_TIMEOUT, refuse(&mut stream, exhausted)).await;
+            let _ = refuse(stream, exhausted).await;
             Err(DispatchError::Io(io::ErrorKind::ConnectionRefused.into()))
         }
     }
 }
 
-/// Sends a refusal on a connection whose request is not read. Closing it with unread bytes could destroy the refusal, so what comes is
-/// thrown away for a moment.
-async fn refuse(stream: &mut TcpStream, exhausted: Exhausted) -> io::Result<()> {
+/// Sends a refusal on a connection whose request is not answered, without waiting: on a busy worker that could take longer than a refusal
+/// is worth, and the system takes so few bytes at once. Closing the connection with unread bytes could destroy the refusal, so what has come
+/// is thrown away, and where there is room also what comes for a moment.
+async fn refuse(stream: TcpStream, exhausted: Exhausted) -> io::Result<()> {
     static LINGERING: Semaphore = Semaphore::const_new(LINGERING_REFUSALS);
-    let Ok(_permit) = LINGERING.try_acquire() else { return Ok(()) };
-    stream.write_all(&respond::raw_refusal(&BridgeError::Budget(exhausted))).await?;
-    stream.shutdown().await?;
-    let mut bytes = [0; 1024];
-    while stream.read(&mut bytes).await? > 0 {}
+    let mut stream = stream.into_std()?;
+    stream.write_all(&respond::raw_refusal(&BridgeError::Budget(exhausted)))?;
+    stream.shutdown(Shutdown::Write)?;
+    if let Ok(_permit) = LINGERING.try_acquire() {
+        let mut stream = TcpStream::from_std(stream)?;
+        let _ =
+            tokio::time::timeout(REFUSAL_TIMEOUT, tokio::io::copy(&mut stream, &mut tokio::io::sink())).await;
+    } else {
+        let mut bytes = [0; 1024];
+        while stream.read(&mut bytes)? > 0 {}
+    }
     Ok(())
 }
 

@@ -91,6 +91,7 @@ impl AsyncRead for TimedStream {
         let before = buffer.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(context, buffer);
         let has_read = buffer.filled().len() > before;
+        this.connection().note_read(read.is_pending());
         let is_late = this.poll_head(has_read, context).is_ready();
         if read.is_pending() && is_late {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
