@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """How many people the service holds at eight in the morning, when everybody opens a workbook, and what happens beyond that.
 
-    tests/tools/morning.py target/release/jobindsats-bridge [--seconds 15] [--most 8000]
+    tests/tools/morning.py target/release/jobindsats-bridge [--seconds 15] [--most 8000 | --held 6000]
 
 Each user does one thing of MIX, then pauses for PAUSE_SECONDS in the mean, and so on. An answer counts from the moment at which the user wanted it until its
 last byte. Held is the highest number of users at which 99 of 100 answers take less than a second and none is refused or broken off, found by
 doubling and then halving the distance. Then twice and four times as many come, and then the held number again. Fails if anything but announced
-refusals (503 and 429 with Retry-After) comes, or if the service is not as before afterwards. All figures are stored before: what the upstream takes is
-measured elsewhere. Clients run on the same machine.
+refusals (503 and 429 with Retry-After) comes, or if the service is not as before afterwards. A server may close a connection that nothing is asked on;
+a user who finds that opens another and asks once more, as browsers, Excel and Power BI do, and that counts as part of the wait. All figures are stored
+before: what the upstream takes is measured elsewhere. Clients run on the same machine.
 """
 
 import argparse
@@ -47,6 +48,8 @@ class Measured:
         self.statuses: collections.Counter = collections.Counter()
         # How late the clients themselves were: beyond a tenth of a second they are what is measured.
         self.late: list[float] = []
+        # How often a connection was found closed, on which an answer had come before.
+        self.reopened = 0
 
     def share(self, part: float) -> float:
         ordered = sorted(self.waits)
@@ -63,7 +66,7 @@ class Measured:
         late = statistics.quantiles(self.late, n=100)[98] if len(self.late) > 1 else 0.0
         return (
             f"{users} users: {len(self.waits) / seconds:.0f} answers a second, median {self.share(0.5) * 1000:.0f} ms, "
-            f"99 of 100 within {self.share(0.99) * 1000:.0f} ms, longest {self.share(1) * 1000:.0f} ms, {dict(self.statuses)}, clients late by {late * 1000:.0f} ms"
+            f"99 of 100 within {self.share(0.99) * 1000:.0f} ms, longest {self.share(1) * 1000:.0f} ms, {dict(self.statuses)}, {self.reopened} connections found closed, clients late by {late * 1000:.0f} ms"
         )
 
 
@@ -99,12 +102,25 @@ class User:
         self.measured.waits.append(time.monotonic() - wanted)
         self.measured.statuses[status] += 1
 
-    async def answer(self, path: str) -> str:
+    async def head(self, path: str) -> str:
+        """Asks, on the connection of the answer before if there is one, and reads the head of the answer."""
+        was_used = self.streams is not None
         if self.streams is None:
             self.streams = await asyncio.open_connection("127.0.0.1", self.port, local_addr=(self.source, 0), limit=1 << 20)
         reader, writer = self.streams
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n".encode())
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        try:
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n".encode())
+            return (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        except (ConnectionError, asyncio.IncompleteReadError) as error:
+            if not was_used or getattr(error, "partial", b""):
+                raise
+            self.streams = None
+            self.measured.reopened += 1
+            return await self.head(path)
+
+    async def answer(self, path: str) -> str:
+        head = await self.head(path)
+        reader, writer = self.streams
         status = head[9:12]
         fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head.split("\r\n")[1:])}
         if "content-length" in fields:
@@ -155,10 +171,10 @@ def store(service: Service) -> None:
             service.get(path)
 
 
-def hold(service: Service, seconds: float, most: int) -> bool:
+def hold(service: Service, seconds: float, most: int, known: int | None) -> bool:
     store(service)
     print(f"load of the machine: {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores; all figures stored, {service.memory_mb()} MB")
-    held = highest([service], seconds, most)
+    held = known or highest([service], seconds, most)
     print(f"held: {held} users")
     others = {}
     for times in BEYOND:
@@ -176,11 +192,12 @@ def main() -> None:
     parser.add_argument("program")
     parser.add_argument("--seconds", type=float, default=15)
     parser.add_argument("--most", type=int, default=8000, help="users at most")
+    parser.add_argument("--held", type=int, help="users that are known to be held, in place of finding out how many")
     arguments = parser.parse_args()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with started(arguments.program) as service:
-        held = hold(service, arguments.seconds, arguments.most)
+        held = hold(service, arguments.seconds, arguments.most, arguments.held)
     sys.exit(0 if held else 1)
 
 
