@@ -38,6 +38,8 @@ DAYS = 3
 BROKEN_OFF = 2
 # Of a hundred so many may be 408 because nobody read the request for ten seconds, as happens where other programs keep the machine busy.
 UNREAD = 10
+# Of a hundred figures so many must be ones that may not be asked for again, or the check could hardly fail. A busy machine has few in a minute.
+HELD = 1
 
 
 class Soak:
@@ -200,7 +202,9 @@ class Soak:
             f"{again.figures} figures in {again.requests} requests; {again.held} must not be asked for again, "
             f"{again.again} were; {again.unanswered} requests had no answer"
         )
-        return again.is_within() and again.held > again.figures / 20, "each figure once", text, again.examples
+        enough = again.held * 100 >= again.figures * HELD
+        few = [] if enough else [f"less than {HELD} % of the figures must not be asked for again: this says too little"]
+        return again.is_within() and enough, "each figure once", text, again.examples + few
 
     def thirds(self, at: int) -> tuple[float, float]:
         last = [sample[at] for sample in self.samples if sample[1] == self.bridge.lives]
