@@ -130,17 +130,6 @@ pub enum NamesError {
     Wrong { path: PathBuf, source: RegistryError },
 }
 
-impl NamesError {
-    /// What is wrong with the file, without its name.
-    #[must_use]
-    pub fn reason(&self) -> String {
-        match self {
-            Self::Unusable { source, .. } => source.to_string(),
-            Self::Wrong { source, .. } => source.to_string(),
-        }
-    }
-}
-
 /// The names that were assigned before; none if there is no file.
 ///
 /// # Errors

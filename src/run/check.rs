@@ -1,6 +1,7 @@
 //! The command `check`: what is wrong with the settings, the indicators and the stored files. It only reads, and locks nothing, so
 //! that it works beside a running service.
 
+use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -102,7 +103,8 @@ fn stored(folder: &Path, origin: &str, report: &mut Report) {
         checked => Some((path.clone(), checked.err()?.to_string())),
     };
     let dialect = Dialect::read(folder).err().map(|error| (folder.join(DIALECT_FILE), error.to_string()));
-    let names = feeds::saved_names(folder).err().map(|error| (folder.join(NAMES_FILE), error.reason()));
+    let names = feeds::saved_names(folder).err();
+    let names = names.and_then(|error| Some((folder.join(NAMES_FILE), error.source()?.to_string())));
     let (cells, mut wrong) = store::verify(&folder.join(service::CELLS), origin);
     wrong.extend(values.iter().filter_map(unusable).chain(dialect).chain(names));
     let others = [DIALECT_FILE, NAMES_FILE].iter().filter(|file| folder.join(file).exists()).count();

@@ -93,6 +93,12 @@ async fn check_names_every_file_whose_form_a_later_program_wrote() {
         "catalogue/subjects.json",
         "catalogue/table/y25i01.json",
     ];
+    for stored in self::files(&origin).iter().filter(|(path, _)| path.ends_with(".json")) {
+        let is_table =
+            |file: &str| file.starts_with("catalogue/table/") && stored.0.contains("/catalogue/table/");
+        let is_named = files.iter().any(|file| stored.0.ends_with(file) || is_table(file));
+        assert!(is_named, "{} is of no kind that is tried here", stored.0);
+    }
     for file in files {
         disk::keep(&origin.join(file), 1, &Value::Null).unwrap();
     }
