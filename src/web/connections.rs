@@ -1,13 +1,13 @@
 //! Open connections: how many there may be, in all and per address, and which one is closed for a new one.
 //!
 //! A client that opens connections without using them must not take them from others. Where the limit is reached, the connection that
-//! has waited longest for its client is closed; only if all of them are being answered, or have sent what is not read yet, is the new one
-//! refused.
+//! has waited longest for its client is closed, and told so if the client has asked meanwhile; only if all of them are being answered is
+//! the new one refused.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Context;
 use std::time::{Duration, Instant};
 
@@ -69,9 +69,8 @@ pub struct Connection {
     client: Client,
     is_proxy: bool,
     activity: Mutex<Activity>,
-    is_closed: AtomicBool,
-    /// Whether all that its client has sent was read when that was last tried. Until then nobody knows that the client is waited for.
-    is_read: AtomicBool,
+    /// Whose limit it is closed for.
+    closed_for: OnceLock<Share>,
     /// Woken when the connection is to be closed.
     reader: AtomicWaker,
 }
@@ -111,16 +110,21 @@ impl Connections {
     /// Takes on a connection, and closes another for it where there is no room.
     ///
     /// # Errors
-    /// When every connection of the client, or of all clients, is being answered or has sent what is not read yet.
+    /// When every connection of the client, or of all clients, is being answered.
     pub fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<OpenConnection, Exhausted> {
         let (client, is_proxy) = (Client::from(peer), self.proxies.contains(peer));
         let mut open = self.open();
         let is_own = |connection: &Connection| connection.client == client && !connection.is_proxy;
         let own = open.values().filter(|connection| is_own(connection)).count();
-        if !is_proxy && own >= self.limits.per_client && !close_longest_waiting(&mut open, is_own) {
+        if !is_proxy
+            && own >= self.limits.per_client
+            && !close_longest_waiting(&mut open, Share::Client, is_own)
+        {
             return Err(self.refuse(Share::Client));
         }
-        if open.len() >= self.limits.everybody && !close_longest_waiting(&mut open, |_| true) {
+        if open.len() >= self.limits.everybody
+            && !close_longest_waiting(&mut open, Share::Everybody, |_| true)
+        {
             return Err(self.refuse(Share::Everybody));
         }
         let id = self.opened.fetch_add(1, Ordering::Relaxed);
@@ -169,12 +173,13 @@ impl Connections {
 /// Closes that connection among the given ones whose client has kept it waiting longest; says whether there was one.
 fn close_longest_waiting(
     open: &mut HashMap<u64, Arc<Connection>>,
+    share: Share,
     is_candidate: impl Fn(&Connection) -> bool,
 ) -> bool {
     let candidates = open.iter().filter(|(_, connection)| is_candidate(connection));
     let waiting = candidates.filter_map(|(id, connection)| Some((connection.waiting_since()?, *id)));
     let Some(connection) = waiting.min().and_then(|(_, id)| open.remove(&id)) else { return false };
-    connection.close();
+    connection.close(share);
     true
 }
 
@@ -185,6 +190,12 @@ impl Drop for OpenConnection {
 }
 
 impl OpenConnection {
+    /// The refusal of what its client has asked, where it is closed for that limit.
+    #[must_use]
+    pub fn refuse(&self, share: Share) -> Exhausted {
+        self.connections.refuse(share)
+    }
+
     /// The connection.
     #[must_use]
     pub fn connection(&self) -> &Arc<Connection> {
@@ -196,9 +207,8 @@ impl Connection {
     fn new(client: Client, is_proxy: bool) -> Self {
         let activity =
             Activity { requests: 0, answering: 0, awaits_body: false, waiting_since: Instant::now() };
-        let (is_closed, is_read) = (AtomicBool::new(false), AtomicBool::new(false));
-        let (activity, reader) = (Mutex::new(activity), AtomicWaker::new());
-        Self { client, is_proxy, activity, is_closed, is_read, reader }
+        let (activity, closed_for, reader) = (Mutex::new(activity), OnceLock::new(), AtomicWaker::new());
+        Self { client, is_proxy, activity, closed_for, reader }
     }
 
     /// Begins to answer a request.
@@ -219,11 +229,6 @@ impl Connection {
         activity.awaits_body = awaits;
     }
 
-    /// Says whether all that the client has sent is read.
-    pub fn note_read(&self, is_all: bool) {
-        self.is_read.store(is_all, Ordering::Release);
-    }
-
     /// How many requests have begun, and whether one of them is being answered.
     #[must_use]
     pub fn progress(&self) -> (u64, bool) {
@@ -231,22 +236,22 @@ impl Connection {
         (activity.requests, activity.answering > 0)
     }
 
-    /// Whether the connection is to be closed; whoever asks is woken when it is.
+    /// Whose limit the connection is to be closed for, if it is; whoever asks is woken then.
     #[must_use]
-    pub fn is_closed(&self, context: &mut Context<'_>) -> bool {
+    pub fn closed_for(&self, context: &mut Context<'_>) -> Option<Share> {
         self.reader.register(context.waker());
-        self.is_closed.load(Ordering::Acquire)
+        self.closed_for.get().copied()
     }
 
-    fn close(&self) {
-        self.is_closed.store(true, Ordering::Release);
+    fn close(&self, share: Share) {
+        // It is taken out of the list before, so that nobody closes it twice.
+        let _ = self.closed_for.set(share);
         self.reader.wake();
     }
 
     fn waiting_since(&self) -> Option<Instant> {
         let activity = self.activity();
-        let awaits_head = activity.answering == 0 && self.is_read.load(Ordering::Acquire);
-        (awaits_head || activity.awaits_body).then_some(activity.waiting_since)
+        (activity.answering == 0 || activity.awaits_body).then_some(activity.waiting_since)
     }
 
     fn activity(&self) -> MutexGuard<'_, Activity> {
@@ -317,24 +322,17 @@ mod tests {
         [192, 0, 2, last].into()
     }
 
-    /// A new connection whose client has sent nothing.
-    fn idle(connections: &Arc<Connections>, last: u8) -> OpenConnection {
-        let open = connections.admit(address(last)).unwrap();
-        open.connection.note_read(true);
-        open
-    }
-
     fn is_closed(open: &OpenConnection) -> bool {
-        open.connection.is_closed(&mut Context::from_waker(Waker::noop()))
+        open.connection.closed_for(&mut Context::from_waker(Waker::noop())).is_some()
     }
 
     #[test]
     fn a_client_at_its_limit_loses_the_connection_that_it_left_waiting_longest() {
         let connections = connections(100, 3);
-        let mut open: Vec<_> = (0..3).map(|_| idle(&connections, 1)).collect();
-        let other = idle(&connections, 2);
+        let mut open: Vec<_> = (0..3).map(|_| connections.admit(address(1)).unwrap()).collect();
+        let other = connections.admit(address(2)).unwrap();
         let _answering = open[0].connection.begin();
-        open.push(idle(&connections, 1));
+        open.push(connections.admit(address(1)).unwrap());
         assert_eq!(open.iter().map(is_closed).collect::<Vec<_>>(), [false, true, false, false]);
         assert!(!is_closed(&other));
     }
@@ -342,7 +340,7 @@ mod tests {
     #[test]
     fn only_if_all_are_being_answered_is_a_new_one_refused() {
         let connections = connections(2, 2);
-        let open: Vec<_> = (1..=2).map(|last| idle(&connections, last)).collect();
+        let open: Vec<_> = (1..=2).map(|last| connections.admit(address(last)).unwrap()).collect();
         let answering: Vec<_> = open.iter().map(|open| open.connection.begin()).collect();
         let refused = connections.admit(address(3)).unwrap_err();
         assert_eq!(refused.share, Share::Everybody);
@@ -351,16 +349,6 @@ mod tests {
         assert!(is_closed(&open[1]), "a body that does not come is no reason to keep a connection");
         drop(answering);
         assert_eq!(connections.budgets().map(|budget| (budget.used(), budget.refusals())), [(1, 0), (1, 1)]);
-    }
-
-    #[test]
-    fn what_a_client_has_sent_is_read_before_its_connection_may_be_closed() {
-        let connections = connections(2, 2);
-        let open: Vec<_> = (1..=2).map(|last| connections.admit(address(last)).unwrap()).collect();
-        assert!(connections.admit(address(3)).is_err(), "requests may lie there unread");
-        open[1].connection.note_read(true);
-        connections.admit(address(3)).unwrap();
-        assert_eq!(open.iter().map(is_closed).collect::<Vec<_>>(), [false, true]);
     }
 
     #[test]

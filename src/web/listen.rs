@@ -1,7 +1,7 @@
 //! Starts the HTTP server: sockets, timeouts, and the layers around all requests.
 
-use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr};
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,8 +22,7 @@ use super::routes::routes;
 use super::state::AppState;
 use super::timed_stream::TimedStream;
 use super::worded_refusals::WordedRefusals;
-use super::{cors, departure, exchange, request_metrics, respond, sign_in};
-use crate::answer::error::BridgeError;
+use super::{cors, departure, exchange, refusal, request_metrics, sign_in};
 use crate::budget::Exhausted;
 
 /// How long a connection is read on after an answer that left a part of the request unread, so that the client gets the answer.
@@ -95,7 +94,7 @@ type Accepted = (EncodedRequestLines<WordedRefusals<TimedStream>>, Protocol, Opt
 
 /// Accepts a connection, or answers why it is refused.
 async fn accept(
-    stream: TcpStream,
+    mut stream: TcpStream,
     connections: Arc<Connections>,
     timeouts: Timeouts,
 ) -> Result<Accepted, DispatchError> {
@@ -109,28 +108,18 @@ async fn accept(
             Ok((stream, Protocol::Http1, Some(peer)))
         }
         Err(exhausted) => {
-            let _ = refuse(stream, exhausted).await;
+            let _ = refuse(&mut stream, exhausted).await;
             Err(DispatchError::Io(io::ErrorKind::ConnectionRefused.into()))
         }
     }
 }
 
-/// Sends a refusal on a connection whose request is not answered, without waiting: on a busy worker that could take longer than a refusal
-/// is worth, and the system takes so few bytes at once. Closing the connection with unread bytes could destroy the refusal, so what has come
-/// is thrown away, and where there is room also what comes for a moment.
-async fn refuse(stream: TcpStream, exhausted: Exhausted) -> io::Result<()> {
+/// Sends a refusal on a connection whose request is not answered, and where there is room throws away what comes for a moment.
+async fn refuse(stream: &mut TcpStream, exhausted: Exhausted) -> io::Result<()> {
     static LINGERING: Semaphore = Semaphore::const_new(LINGERING_REFUSALS);
-    let mut stream = stream.into_std()?;
-    stream.write_all(&respond::raw_refusal(&BridgeError::Budget(exhausted)))?;
-    stream.shutdown(Shutdown::Write)?;
-    if let Ok(_permit) = LINGERING.try_acquire() {
-        let mut stream = TcpStream::from_std(stream)?;
-        let _ =
-            tokio::time::timeout(REFUSAL_TIMEOUT, tokio::io::copy(&mut stream, &mut tokio::io::sink())).await;
-    } else {
-        let mut bytes = [0; 1024];
-        while stream.read(&mut bytes)? > 0 {}
-    }
+    refusal::send(stream, exhausted)?;
+    let Ok(_permit) = LINGERING.try_acquire() else { return Ok(()) };
+    let _ = tokio::time::timeout(REFUSAL_TIMEOUT, tokio::io::copy(stream, &mut tokio::io::sink())).await;
     Ok(())
 }
 

@@ -17,6 +17,7 @@ mod odata;
 mod open;
 mod pages;
 pub mod readiness;
+mod refusal;
 pub mod remote_read;
 mod request_head;
 mod request_line;

@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
 use super::connections::{Connection, OpenConnection, Timeouts};
+use super::refusal;
 
 /// A client that moves so many bytes in a second is never too slow.
 const BYTES_PER_SECOND: u64 = 4 * 1024;
@@ -85,13 +86,14 @@ impl AsyncRead for TimedStream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        if this.connection().is_closed(context) {
+        if let Some(share) = this.connection().closed_for(context) {
+            // Where that fails, the client has left.
+            let _ = refusal::of_what_has_come(&this.stream, || this.open.refuse(share));
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
         let before = buffer.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(context, buffer);
         let has_read = buffer.filled().len() > before;
-        this.connection().note_read(read.is_pending());
         let is_late = this.poll_head(has_read, context).is_ready();
         if read.is_pending() && is_late {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));

@@ -13,6 +13,8 @@ use crate::support::app::{App, AppOptions};
 use crate::support::patience::{PATIENCE, until};
 use crate::support::wire::{Wire, unread};
 
+/// More refusals than are kept at a time until their clients have taken them.
+const MANY_REFUSED: usize = 150;
 /// More bytes than the kernel takes for a reader that does not read.
 const LARGE: &str = "/odata/jobindsats/y25i01/Observations";
 
@@ -160,6 +162,14 @@ async fn where_all_connections_are_being_answered_a_new_one_is_told_so() {
     let (read, _) = read_to_end(&mut refused).await;
     assert!(read.starts_with("HTTP/1.1 429"), "{read}");
     assert!(read.contains("retry-after: 5") && read.contains("ClientBudgetExhausted"), "{read}");
+
+    // Also where more are refused than are kept until they have taken it.
+    let question = get("/healthz", "1.1");
+    let many = (0..MANY_REFUSED).map(|_| open(&app, &question));
+    for mut refused in futures_util::future::join_all(many).await {
+        let (read, _) = read_to_end(&mut refused).await;
+        assert!(read.starts_with("HTTP/1.1 429"), "{read}");
+    }
 }
 
 fn get(target: &str, version: &str) -> String {
