@@ -16,6 +16,8 @@ use crate::web::connections::{ConnectionLimits, Connections};
 
 /// Open files that are left for stored figures, calls to the upstream and refusals.
 const RESERVED: u64 = 256;
+/// How long a new connection is kept for its first request: more than a slow network takes, less than anybody notices who opens another.
+const FIRST_REQUEST: Duration = Duration::from_secs(1);
 /// The smallest row: a period, an area and a measure.
 const LEAST_CELLS: u64 = 3;
 
@@ -55,6 +57,7 @@ fn connection_limits(settings: &BridgeSettings) -> ConnectionLimits {
     ConnectionLimits {
         everybody: settings.connections.min(possible),
         per_client: settings.connections_per_client.min(possible),
+        first_request: FIRST_REQUEST,
     }
 }
 

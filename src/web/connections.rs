@@ -1,8 +1,8 @@
 //! Open connections: how many there may be, in all and per address, and which one is closed for a new one.
 //!
 //! A client that opens connections without using them must not take them from others. Where the limit is reached, the connection that
-//! has waited longest for its client is closed, and told so if the client has asked meanwhile; only if all of them are being answered is
-//! the new one refused.
+//! has waited longest for its client is closed, and told so if the client has asked meanwhile; only if all of them are being answered, or
+//! are so new that their clients may be about to ask, is the new one refused.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -45,6 +45,9 @@ pub struct ConnectionLimits {
     pub everybody: usize,
     /// Of one address, unless it is a trusted proxy's: a proxy stands for many clients.
     pub per_client: usize,
+    /// How long a connection is kept for its first request, even if others need its place. Otherwise, where more clients come than are
+    /// answered, they would close each other's connections before anybody has asked.
+    pub first_request: Duration,
 }
 
 /// All open connections.
@@ -110,7 +113,7 @@ impl Connections {
     /// Takes on a connection, and closes another for it where there is no room.
     ///
     /// # Errors
-    /// When every connection of the client, or of all clients, is being answered.
+    /// When every connection of the client, or of all clients, is being answered or so new that it is kept for its first request.
     pub fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<OpenConnection, Exhausted> {
         let (client, is_proxy) = (Client::from(peer), self.proxies.contains(peer));
         let mut open = self.open();
@@ -118,12 +121,12 @@ impl Connections {
         let own = open.values().filter(|connection| is_own(connection)).count();
         if !is_proxy
             && own >= self.limits.per_client
-            && !close_longest_waiting(&mut open, Share::Client, is_own)
+            && !self.close_longest_waiting(&mut open, Share::Client, is_own)
         {
             return Err(self.refuse(Share::Client));
         }
         if open.len() >= self.limits.everybody
-            && !close_longest_waiting(&mut open, Share::Everybody, |_| true)
+            && !self.close_longest_waiting(&mut open, Share::Everybody, |_| true)
         {
             return Err(self.refuse(Share::Everybody));
         }
@@ -131,6 +134,21 @@ impl Connections {
         let connection = Arc::new(Connection::new(client, is_proxy));
         open.insert(id, Arc::clone(&connection));
         Ok(OpenConnection { id, connection, connections: Arc::clone(self) })
+    }
+
+    /// Closes that connection among the given ones whose client has kept it waiting longest; says whether there was one.
+    fn close_longest_waiting(
+        &self,
+        open: &mut HashMap<u64, Arc<Connection>>,
+        share: Share,
+        is_candidate: impl Fn(&Connection) -> bool,
+    ) -> bool {
+        let waiting_since = |connection: &Connection| connection.waiting_since(self.limits.first_request);
+        let candidates = open.iter().filter(|(_, connection)| is_candidate(connection));
+        let waiting = candidates.filter_map(|(id, connection)| Some((waiting_since(connection)?, *id)));
+        let Some(connection) = waiting.min().and_then(|(_, id)| open.remove(&id)) else { return false };
+        connection.close(share);
+        true
     }
 
     /// The two limits as budgets, for metrics.
@@ -168,19 +186,6 @@ impl Connections {
     fn open(&self) -> MutexGuard<'_, HashMap<u64, Arc<Connection>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Closes that connection among the given ones whose client has kept it waiting longest; says whether there was one.
-fn close_longest_waiting(
-    open: &mut HashMap<u64, Arc<Connection>>,
-    share: Share,
-    is_candidate: impl Fn(&Connection) -> bool,
-) -> bool {
-    let candidates = open.iter().filter(|(_, connection)| is_candidate(connection));
-    let waiting = candidates.filter_map(|(id, connection)| Some((connection.waiting_since()?, *id)));
-    let Some(connection) = waiting.min().and_then(|(_, id)| open.remove(&id)) else { return false };
-    connection.close(share);
-    true
 }
 
 impl Drop for OpenConnection {
@@ -249,9 +254,12 @@ impl Connection {
         self.reader.wake();
     }
 
-    fn waiting_since(&self) -> Option<Instant> {
+    /// Since when its client is waited for, if it is and has had the time for its first request.
+    fn waiting_since(&self, first_request: Duration) -> Option<Instant> {
         let activity = self.activity();
-        (activity.answering == 0 || activity.awaits_body).then_some(activity.waiting_since)
+        let is_waiting = activity.answering == 0 || activity.awaits_body;
+        let is_new = activity.requests == 0 && activity.waiting_since.elapsed() < first_request;
+        (is_waiting && !is_new).then_some(activity.waiting_since)
     }
 
     fn activity(&self) -> MutexGuard<'_, Activity> {
@@ -314,7 +322,11 @@ mod tests {
     use super::*;
 
     fn connections(everybody: usize, per_client: usize) -> Arc<Connections> {
-        let limits = ConnectionLimits { everybody, per_client };
+        patient_connections(everybody, per_client, Duration::ZERO)
+    }
+
+    fn patient_connections(everybody: usize, per_client: usize, first_request: Duration) -> Arc<Connections> {
+        let limits = ConnectionLimits { everybody, per_client, first_request };
         Arc::new(Connections::new(limits, "10.0.0.1".parse().unwrap()))
     }
 
@@ -349,6 +361,16 @@ mod tests {
         assert!(is_closed(&open[1]), "a body that does not come is no reason to keep a connection");
         drop(answering);
         assert_eq!(connections.budgets().map(|budget| (budget.used(), budget.refusals())), [(1, 0), (1, 1)]);
+    }
+
+    #[test]
+    fn a_new_connection_is_kept_for_its_first_request_alone() {
+        let connections = patient_connections(2, 2, Duration::from_secs(3600));
+        let open: Vec<_> = (1..=2).map(|last| connections.admit(address(last)).unwrap()).collect();
+        assert_eq!(connections.admit(address(3)).unwrap_err().share, Share::Everybody);
+        drop(open[1].connection.begin());
+        let third = connections.admit(address(3)).unwrap();
+        assert_eq!(open.iter().chain([&third]).map(is_closed).collect::<Vec<_>>(), [false, true, false]);
     }
 
     #[test]

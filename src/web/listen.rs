@@ -138,7 +138,7 @@ mod tests {
         let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
         let same = StdTcpStream::from(stream.as_fd().try_clone_to_owned().unwrap());
-        let limits = ConnectionLimits { everybody: 1, per_client: 1 };
+        let limits = ConnectionLimits { everybody: 1, per_client: 1, first_request: Duration::ZERO };
         let connections = Arc::new(Connections::new(limits, TrustedProxies::default()));
         let _accepted = accept(stream, connections, Timeouts::default()).await.expect("room for one");
         assert!(same.nodelay().unwrap());

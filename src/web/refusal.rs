@@ -44,6 +44,7 @@ fn throw_away(stream: &TcpStream) -> io::Result<usize> {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
@@ -62,7 +63,7 @@ mod tests {
         if !question.is_empty() {
             stream.peek(&mut [0]).await.unwrap();
         }
-        let limits = ConnectionLimits { everybody, per_client };
+        let limits = ConnectionLimits { everybody, per_client, first_request: Duration::ZERO };
         let connections = Arc::new(Connections::new(limits, TrustedProxies::default()));
         let mut stream = TimedStream::new(stream, connections.admit(peer.ip()).unwrap(), Timeouts::default());
         let _other = connections.admit(peer.ip()).unwrap();
