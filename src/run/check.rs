@@ -103,8 +103,10 @@ fn stored(folder: &Path, origin: &str, report: &mut Report) {
         checked => Some((path.clone(), checked.err()?.to_string())),
     };
     let dialect = Dialect::read(folder).err().map(|error| (folder.join(DIALECT_FILE), error.to_string()));
-    let names = feeds::saved_names(folder).err();
-    let names = names.and_then(|error| Some((folder.join(NAMES_FILE), error.source()?.to_string())));
+    let names = feeds::saved_names(folder).err().map(|error| {
+        let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+        (folder.join(NAMES_FILE), why)
+    });
     let (cells, mut wrong) = store::verify(&folder.join(service::CELLS), origin);
     wrong.extend(values.iter().filter_map(unusable).chain(dialect).chain(names));
     let others = [DIALECT_FILE, NAMES_FILE].iter().filter(|file| folder.join(file).exists()).count();

@@ -16,7 +16,7 @@ use crate::web::connections::{ConnectionLimits, Connections};
 
 /// Open files that are left for stored figures, calls to the upstream and refusals.
 const RESERVED: u64 = 256;
-/// How long a new connection is kept for its first request: more than a slow network takes, less than anybody notices who opens another.
+/// How long a new connection is kept for its first request: even a slow network delivers it sooner.
 const FIRST_REQUEST: Duration = Duration::from_secs(1);
 /// The smallest row: a period, an area and a measure.
 const LEAST_CELLS: u64 = 3;

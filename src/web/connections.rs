@@ -1,13 +1,13 @@
 //! Open connections: how many there may be, in all and per address, and which one is closed for a new one.
 //!
 //! A client that opens connections without using them must not take them from others. Where the limit is reached, the connection that
-//! has waited longest for its client is closed, and told so if the client has asked meanwhile; only if all of them are being answered, or
-//! are so new that their clients may be about to ask, is the new one refused.
+//! has waited longest for its client is closed, and told so if the client has asked meanwhile. A few new ones are kept for a moment, as
+//! their clients may be about to ask. Only if nothing can be closed is the new one refused.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Context;
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,8 @@ use crate::budget::{Budget, Exhausted, Resource, Share};
 
 /// When a refused client should try again.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// Of the connections up to a limit, the part that may be kept because they are new: more would keep others out.
+const NEW_SHARE: usize = 4;
 
 /// How long the server waits for a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,8 +47,8 @@ pub struct ConnectionLimits {
     pub everybody: usize,
     /// Of one address, unless it is a trusted proxy's: a proxy stands for many clients.
     pub per_client: usize,
-    /// How long a connection is kept for its first request, even if others need its place. Otherwise, where more clients come than are
-    /// answered, they would close each other's connections before anybody has asked.
+    /// How long a connection is kept for its first request, even if others need its place, unless there are [many](NEW_SHARE) such. Otherwise,
+    /// where more clients come than are answered, they would close each other's connections before anybody has asked.
     pub first_request: Duration,
 }
 
@@ -72,8 +74,6 @@ pub struct Connection {
     client: Client,
     is_proxy: bool,
     activity: Mutex<Activity>,
-    /// Whose limit it is closed for.
-    closed_for: OnceLock<Share>,
     /// Woken when the connection is to be closed.
     reader: AtomicWaker,
 }
@@ -86,8 +86,23 @@ struct Activity {
     answering: usize,
     /// Whether the body of a request is awaited.
     awaits_body: bool,
+    /// Whether bytes of an answer wait until the client takes them.
+    is_writing: bool,
     /// When the client's turn began.
     waiting_since: Instant,
+    /// Whose limit the connection is to be closed for.
+    closed_for: Option<Share>,
+}
+
+/// Whose turn it is on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// The service's, which answers.
+    Service,
+    /// The client's, since then.
+    Client(Instant),
+    /// The client's, since then, who has had little time for the first request.
+    NewClient(Instant),
 }
 
 /// Keeps a connection in the list of those that are open until it is dropped.
@@ -113,20 +128,16 @@ impl Connections {
     /// Takes on a connection, and closes another for it where there is no room.
     ///
     /// # Errors
-    /// When every connection of the client, or of all clients, is being answered or so new that it is kept for its first request.
+    /// When there is no room, and none of the client's connections, or of all, may be closed.
     pub fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<OpenConnection, Exhausted> {
         let (client, is_proxy) = (Client::from(peer), self.proxies.contains(peer));
         let mut open = self.open();
-        let is_own = |connection: &Connection| connection.client == client && !connection.is_proxy;
-        let own = open.values().filter(|connection| is_own(connection)).count();
-        if !is_proxy
-            && own >= self.limits.per_client
-            && !self.close_longest_waiting(&mut open, Share::Client, is_own)
-        {
+        let own: Vec<_> = open.values().filter(|one| one.client == client && !one.is_proxy).collect();
+        if !is_proxy && !self.make_room(&own, Share::Client) {
             return Err(self.refuse(Share::Client));
         }
         if open.len() >= self.limits.everybody
-            && !self.close_longest_waiting(&mut open, Share::Everybody, |_| true)
+            && !self.make_room(&open.values().collect::<Vec<_>>(), Share::Everybody)
         {
             return Err(self.refuse(Share::Everybody));
         }
@@ -136,19 +147,28 @@ impl Connections {
         Ok(OpenConnection { id, connection, connections: Arc::clone(self) })
     }
 
-    /// Closes that connection among the given ones whose client has kept it waiting longest; says whether there was one.
-    fn close_longest_waiting(
-        &self,
-        open: &mut HashMap<u64, Arc<Connection>>,
-        share: Share,
-        is_candidate: impl Fn(&Connection) -> bool,
-    ) -> bool {
-        let waiting_since = |connection: &Connection| connection.waiting_since(self.limits.first_request);
-        let candidates = open.iter().filter(|(_, connection)| is_candidate(connection));
-        let waiting = candidates.filter_map(|(id, connection)| Some((waiting_since(connection)?, *id)));
-        let Some(connection) = waiting.min().and_then(|(_, id)| open.remove(&id)) else { return false };
-        connection.close(share);
-        true
+    /// Sees to it that there is room for one more beside these, and says whether there is.
+    fn make_room(&self, connections: &[&Arc<Connection>], share: Share) -> bool {
+        let limit = self.limit(share);
+        if connections.len() < limit {
+            return true;
+        }
+        let turns = connections.iter().filter_map(|one| Some((one.turn(self.limits.first_request)?, *one)));
+        let turns: Vec<_> = turns.collect();
+        if turns.len() < limit {
+            return true;
+        }
+        let new = turns.iter().filter(|(turn, _)| matches!(turn, Turn::NewClient(_))).count();
+        let mut waiting: Vec<_> = turns
+            .into_iter()
+            .filter_map(|(turn, connection)| match turn {
+                Turn::Client(since) => Some((since, connection)),
+                Turn::NewClient(since) => (new > limit / NEW_SHARE).then_some((since, connection)),
+                Turn::Service => None,
+            })
+            .collect();
+        waiting.sort_by_key(|(since, _)| *since);
+        waiting.into_iter().any(|(_, connection)| connection.close(share))
     }
 
     /// The two limits as budgets, for metrics.
@@ -164,15 +184,15 @@ impl Connections {
         Exhausted {
             resource: Resource::Connections,
             share,
-            limit: self.limit(share),
+            limit: self.limit(share) as u64,
             retry_after: Some(RETRY_AFTER),
         }
     }
 
-    fn limit(&self, share: Share) -> u64 {
+    fn limit(&self, share: Share) -> usize {
         match share {
-            Share::Client => self.limits.per_client as u64,
-            Share::Everybody | Share::ReadAhead => self.limits.everybody as u64,
+            Share::Client => self.limits.per_client,
+            Share::Everybody | Share::ReadAhead => self.limits.everybody,
         }
     }
 
@@ -195,9 +215,9 @@ impl Drop for OpenConnection {
 }
 
 impl OpenConnection {
-    /// The refusal of what its client has asked, where it is closed for that limit.
+    /// Counts that its client is refused for that limit, and says what it is told.
     #[must_use]
-    pub fn refuse(&self, share: Share) -> Exhausted {
+    pub fn count_refusal(&self, share: Share) -> Exhausted {
         self.connections.refuse(share)
     }
 
@@ -210,18 +230,24 @@ impl OpenConnection {
 
 impl Connection {
     fn new(client: Client, is_proxy: bool) -> Self {
-        let activity =
-            Activity { requests: 0, answering: 0, awaits_body: false, waiting_since: Instant::now() };
-        let (activity, closed_for, reader) = (Mutex::new(activity), OnceLock::new(), AtomicWaker::new());
-        Self { client, is_proxy, activity, closed_for, reader }
+        let activity = Activity {
+            requests: 0,
+            answering: 0,
+            awaits_body: false,
+            is_writing: false,
+            waiting_since: Instant::now(),
+            closed_for: None,
+        };
+        Self { client, is_proxy, activity: Mutex::new(activity), reader: AtomicWaker::new() }
     }
 
-    /// Begins to answer a request.
+    /// Begins to answer a request. If the connection was to be closed since the request was read, it is kept.
     #[must_use]
     pub fn begin(self: &Arc<Self>) -> Answering {
         let mut activity = self.activity();
         activity.requests += 1;
         activity.answering += 1;
+        activity.closed_for = None;
         Answering(Arc::clone(self))
     }
 
@@ -232,6 +258,10 @@ impl Connection {
             activity.waiting_since = Instant::now();
         }
         activity.awaits_body = awaits;
+        if !awaits {
+            // The body has come, or an answer does without it.
+            activity.closed_for = None;
+        }
     }
 
     /// How many requests have begun, and whether one of them is being answered.
@@ -241,29 +271,54 @@ impl Connection {
         (activity.requests, activity.answering > 0)
     }
 
+    /// Says whether bytes of an answer wait until the client takes them.
+    pub fn note_writing(&self, is_writing: bool) {
+        self.activity().is_writing = is_writing;
+    }
+
     /// Whose limit the connection is to be closed for, if it is; whoever asks is woken then.
     #[must_use]
     pub fn closed_for(&self, context: &mut Context<'_>) -> Option<Share> {
         self.reader.register(context.waker());
-        self.closed_for.get().copied()
+        self.activity().closed_for
     }
 
-    fn close(&self, share: Share) {
-        // It is taken out of the list before, so that nobody closes it twice.
-        let _ = self.closed_for.set(share);
+    /// Has the connection closed, if it is still the client's turn; says whether it is.
+    fn close(&self, share: Share) -> bool {
+        let mut activity = self.activity();
+        if !activity.is_clients_turn() {
+            return false;
+        }
+        activity.closed_for = Some(share);
+        drop(activity);
         self.reader.wake();
+        true
     }
 
-    /// Since when its client is waited for, if it is and has had the time for its first request.
-    fn waiting_since(&self, first_request: Duration) -> Option<Instant> {
+    /// Whose turn it is, unless the connection is to be closed.
+    fn turn(&self, first_request: Duration) -> Option<Turn> {
         let activity = self.activity();
-        let is_waiting = activity.answering == 0 || activity.awaits_body;
-        let is_new = activity.requests == 0 && activity.waiting_since.elapsed() < first_request;
-        (is_waiting && !is_new).then_some(activity.waiting_since)
+        if activity.closed_for.is_some() {
+            return None;
+        }
+        let since = activity.waiting_since;
+        let is_new = activity.requests == 0 && since.elapsed() < first_request;
+        Some(match (activity.is_clients_turn(), is_new) {
+            (false, _) => Turn::Service,
+            (true, false) => Turn::Client(since),
+            (true, true) => Turn::NewClient(since),
+        })
     }
 
     fn activity(&self) -> MutexGuard<'_, Activity> {
         self.activity.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Activity {
+    /// Whether the client is waited for: for its next request, or for the body of one.
+    fn is_clients_turn(&self) -> bool {
+        (self.answering == 0 || self.awaits_body) && !self.is_writing
     }
 }
 
@@ -293,20 +348,21 @@ impl Budget for ConnectionBudget {
     }
 
     fn limit(&self) -> u64 {
-        self.connections.limit(self.share)
+        self.connections.limit(self.share) as u64
     }
 
     fn used(&self) -> u64 {
         let open = self.connections.open();
+        let kept = open.values().filter(|connection| connection.activity().closed_for.is_none());
         match self.share {
             Share::Client => {
                 let mut counts: HashMap<Client, u64> = HashMap::new();
-                for connection in open.values().filter(|connection| !connection.is_proxy) {
+                for connection in kept.filter(|connection| !connection.is_proxy) {
                     *counts.entry(connection.client).or_default() += 1;
                 }
                 counts.into_values().max().unwrap_or(0)
             }
-            Share::Everybody | Share::ReadAhead => open.len() as u64,
+            Share::Everybody | Share::ReadAhead => kept.count() as u64,
         }
     }
 
@@ -364,13 +420,41 @@ mod tests {
     }
 
     #[test]
-    fn a_new_connection_is_kept_for_its_first_request_alone() {
-        let connections = patient_connections(2, 2, Duration::from_secs(3600));
-        let open: Vec<_> = (1..=2).map(|last| connections.admit(address(last)).unwrap()).collect();
-        assert_eq!(connections.admit(address(3)).unwrap_err().share, Share::Everybody);
-        drop(open[1].connection.begin());
-        let third = connections.admit(address(3)).unwrap();
-        assert_eq!(open.iter().chain([&third]).map(is_closed).collect::<Vec<_>>(), [false, true, false]);
+    fn a_new_connection_is_kept_for_its_first_request_unless_many_are_new() {
+        let connections = patient_connections(8, 8, Duration::from_secs(3600));
+        let mut open: Vec<_> = (1..=8).map(|last| connections.admit(address(last)).unwrap()).collect();
+        for used in &open[2..] {
+            drop(used.connection.begin());
+        }
+        let mut closed = |last| {
+            open.push(connections.admit(address(last)).unwrap());
+            open.iter().enumerate().filter(|(_, open)| is_closed(open)).map(|(at, _)| at).collect::<Vec<_>>()
+        };
+        assert_eq!(closed(9), [2], "two are new");
+        assert_eq!(closed(10), [0, 2], "three are");
+    }
+
+    #[test]
+    fn a_request_that_begins_keeps_its_connection_which_was_to_be_closed() {
+        let connections = connections(1, 1);
+        let first = connections.admit(address(1)).unwrap();
+        let _second = connections.admit(address(2)).unwrap();
+        assert!(is_closed(&first));
+        let _answering = first.connection.begin();
+        assert!(!is_closed(&first));
+        assert!(!first.connection.close(Share::Everybody), "it is the service's turn");
+    }
+
+    #[test]
+    fn an_answer_that_its_client_has_not_taken_keeps_the_connection() {
+        let connections = connections(1, 1);
+        let first = connections.admit(address(1)).unwrap();
+        drop(first.connection.begin());
+        first.connection.note_writing(true);
+        assert!(connections.admit(address(2)).is_err());
+        first.connection.note_writing(false);
+        connections.admit(address(2)).unwrap();
+        assert!(is_closed(&first));
     }
 
     #[test]

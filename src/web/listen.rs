@@ -13,7 +13,6 @@ use actix_web::dev::AppConfig;
 use actix_web::middleware::from_fn;
 use actix_web::{App, web};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::sync::Semaphore;
 
 use super::connections::{Connections, Timeouts};
 use super::links::OwnAddress;
@@ -23,16 +22,12 @@ use super::state::AppState;
 use super::timed_stream::TimedStream;
 use super::worded_refusals::WordedRefusals;
 use super::{cors, departure, exchange, refusal, request_metrics, sign_in};
-use crate::budget::Exhausted;
 
 /// How long a connection is read on after an answer that left a part of the request unread, so that the client gets the answer.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// Connections that may wait to be accepted: enough for many users who open the same workbook at once.
 const BACKLOG: u32 = 1024;
-/// How long a refused connection is kept for its client to take the refusal, and how many such at a time; more are closed at once.
-const REFUSAL_TIMEOUT: Duration = Duration::from_millis(500);
-const LINGERING_REFUSALS: usize = 64;
 
 /// A server on that address, with one worker per core unless given, and the address that it got.
 ///
@@ -94,7 +89,7 @@ type Accepted = (EncodedRequestLines<WordedRefusals<TimedStream>>, Protocol, Opt
 
 /// Accepts a connection, or answers why it is refused.
 async fn accept(
-    mut stream: TcpStream,
+    stream: TcpStream,
     connections: Arc<Connections>,
     timeouts: Timeouts,
 ) -> Result<Accepted, DispatchError> {
@@ -108,19 +103,10 @@ async fn accept(
             Ok((stream, Protocol::Http1, Some(peer)))
         }
         Err(exhausted) => {
-            let _ = refuse(&mut stream, exhausted).await;
+            let _ = refusal::send(&stream, exhausted);
             Err(DispatchError::Io(io::ErrorKind::ConnectionRefused.into()))
         }
     }
-}
-
-/// Sends a refusal on a connection whose request is not answered, and where there is room throws away what comes for a moment.
-async fn refuse(stream: &mut TcpStream, exhausted: Exhausted) -> io::Result<()> {
-    static LINGERING: Semaphore = Semaphore::const_new(LINGERING_REFUSALS);
-    refusal::send(stream, exhausted)?;
-    let Ok(_permit) = LINGERING.try_acquire() else { return Ok(()) };
-    let _ = tokio::time::timeout(REFUSAL_TIMEOUT, tokio::io::copy(stream, &mut tokio::io::sink())).await;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::connections::{Connection, OpenConnection, Timeouts};
 use super::refusal;
+use crate::budget::Share;
 
 /// A client that moves so many bytes in a second is never too slow.
 const BYTES_PER_SECOND: u64 = 4 * 1024;
@@ -29,12 +30,14 @@ pub struct TimedStream {
     write: Patience,
     /// How many requests there were when `write` began.
     written_requests: u64,
+    /// Whether it was seen before that the connection is to be closed.
+    is_leaving: bool,
 }
 
 impl TimedStream {
     pub fn new(stream: TcpStream, open: OpenConnection, timeouts: Timeouts) -> Self {
         let write = Patience::new(timeouts.write);
-        Self { stream, open, timeouts, head: None, write, written_requests: 0 }
+        Self { stream, open, timeouts, head: None, write, written_requests: 0, is_leaving: false }
     }
 
     /// What others know of the connection.
@@ -55,11 +58,37 @@ impl TimedStream {
         }
     }
 
+    /// Ready once a connection that is to be closed can be: a whole request may have been read last, which begins once this returns, and
+    /// an answer goes to its end.
+    fn poll_leave(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if !mem::replace(&mut self.is_leaving, true) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if self.write.is_waiting() { Poll::Pending } else { Poll::Ready(()) }
+    }
+
+    /// Refuses what the client has asked, if anything: a part of a head, a request whose body is awaited, or what lies unread.
+    fn refuse_question(&mut self, share: Share) {
+        let (requests, is_answering) = self.connection().progress();
+        let has_head = self.head.as_ref().is_some_and(|(begun, _)| *begun == requests);
+        if is_answering || has_head || refusal::discard(&self.stream).is_ok_and(|bytes| bytes > 0) {
+            // Where that fails, the client has left.
+            let _ = refusal::send(&self.stream, self.open.count_refusal(share));
+        }
+    }
+
     fn wrote(
         &mut self,
         written: Poll<io::Result<usize>>,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
+        if self.write.is_waiting() != written.is_pending() {
+            self.connection().note_writing(written.is_pending());
+            if self.is_leaving {
+                context.waker().wake_by_ref();
+            }
+        }
         let (requests, _) = self.connection().progress();
         if mem::replace(&mut self.written_requests, requests) != requests {
             self.write = Patience::new(self.timeouts.write);
@@ -87,10 +116,11 @@ impl AsyncRead for TimedStream {
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if let Some(share) = this.connection().closed_for(context) {
-            // Where that fails, the client has left.
-            let _ = refusal::of_what_has_come(&this.stream, || this.open.refuse(share));
+            ready!(this.poll_leave(context));
+            this.refuse_question(share);
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
+        this.is_leaving = false;
         let before = buffer.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(context, buffer);
         let has_read = buffer.filled().len() > before;
@@ -143,6 +173,12 @@ impl Patience {
         }
         let earned = Duration::from_millis((bytes as u64).saturating_mul(1000) / BYTES_PER_SECOND);
         self.left = (self.left + earned).min(self.grace);
+    }
+
+    /// Whether bytes wait to move.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.wait.is_some()
     }
 
     /// Nothing moves: ready once the client has taken too long.

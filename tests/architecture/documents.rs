@@ -23,18 +23,20 @@ fn tests_below(folder: &str) -> BTreeSet<String> {
             sources(&folder, &mut files);
         }
     }
-    let mut found = BTreeSet::new();
-    for file in files {
-        let mut is_test = false;
-        for line in std::fs::read_to_string(file).unwrap().lines().map(str::trim) {
-            let signature = line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn ");
-            match signature.and_then(|rest| rest.split(['(', '<']).next()) {
-                Some(name) if is_test => {
-                    found.insert(name.to_owned());
-                    is_test = false;
-                }
-                _ => is_test = line.contains("test]") || (is_test && line.starts_with("#[")),
+    files.iter().flat_map(|file| tests_in(file)).collect()
+}
+
+/// The tests of a file, by their names.
+fn tests_in(file: &Path) -> Vec<String> {
+    let (mut found, mut is_test) = (Vec::new(), false);
+    for line in std::fs::read_to_string(file).unwrap().lines().map(str::trim) {
+        let signature = line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn ");
+        match signature.and_then(|rest| rest.split(['(', '<']).next()) {
+            Some(name) if is_test => {
+                found.push(name.to_owned());
+                is_test = false;
             }
+            _ => is_test = line.contains("test]") || (is_test && line.starts_with("#[")),
         }
     }
     found
@@ -85,6 +87,55 @@ fn every_file_that_the_architecture_names_is_there() {
     let exists = |name: &&str| root.join(name).exists() || root.join("src").join(name).exists();
     let missing: Vec<_> = named.into_iter().filter(|name| !exists(name)).collect();
     assert!(missing.is_empty(), "{missing:?}");
+}
+
+/// The tests of the library and of `tests/`, with the modules of their files.
+fn full_names() -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut names = Vec::new();
+    for folder in ["src", "tests"] {
+        let mut files = Vec::new();
+        sources(&root.join(folder), &mut files);
+        for file in files {
+            let within = file.strip_prefix(root.join(folder)).unwrap().with_extension("");
+            let parts = within.iter().map(|part| part.to_str().unwrap()).filter(|part| *part != "mod");
+            let module = parts.chain((folder == "src").then_some("tests")).collect::<Vec<_>>().join("::");
+            names.extend(tests_in(&file).into_iter().map(|name| format!("{module}::{name}")));
+        }
+    }
+    names
+}
+
+#[test]
+fn every_command_of_a_document_names_tests_that_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut files, names) = (Vec::new(), full_names());
+    pages(root, &mut files);
+    let mut commands = 0;
+    for file in files {
+        let page = std::fs::read_to_string(&file).unwrap();
+        let is_command =
+            |text: &&str| text.contains("cargo test ") && !text.contains("FOLDER") && !text.contains('\n');
+        for command in page.split('`').filter(is_command) {
+            let (_, options) = command.split_once("cargo test ").unwrap();
+            let is_filter =
+                |word: &&str| word.contains("::") || !["integration", "architecture", "peers"].contains(word);
+            let filters: Vec<_> =
+                options.split_whitespace().filter(|word| !word.starts_with('-')).filter(is_filter).collect();
+            for filter in filters {
+                let is_there = names.iter().any(|name| name.contains(filter));
+                assert!(is_there, "{}: {command}: no test has {filter}", file.display());
+                commands += 1;
+            }
+        }
+        for path in page.split('`').filter_map(|text| text.split_whitespace().next()) {
+            let is_own =
+                ["tests/", "benches/", ".ci/", "deploy/"].iter().any(|folder| path.starts_with(folder));
+            let is_path = is_own && !path.contains(['*', ':', '…', '{']);
+            assert!(!is_path || root.join(path).exists(), "{}: {path}", file.display());
+        }
+    }
+    assert!(commands > 25, "{commands} commands");
 }
 
 #[test]

@@ -226,9 +226,12 @@ fn budgets() -> Vec<Example> {
             "a request needs more of Jobindsats than may be fetched in an hour, or its answer more memory than `BRIDGE_ANSWERS_MB`",
             exhausted(Share::Client, None),
         ),
-        example("a client has fetched as much as one may in an hour", exhausted(Share::Client, Some(20))),
         example(
-            "the service has fetched as much as it may in an hour, or answers on their way have all of `BRIDGE_ANSWERS_MB`",
+            "a client has fetched as much as one may in an hour, or has `BRIDGE_CONNECTIONS_PER_CLIENT` open (`Retry-After: 5`)",
+            exhausted(Share::Client, Some(20)),
+        ),
+        example(
+            "the service has fetched as much as it may in an hour, answers on their way have all of `BRIDGE_ANSWERS_MB`, or `BRIDGE_CONNECTIONS` are open (`Retry-After: 5`)",
             exhausted(Share::Everybody, Some(20)),
         ),
     ]

@@ -68,8 +68,8 @@ fn post(target: &str, headers: &str) -> String {
 }
 
 async fn is_served(app: &App) {
-    let is_answered = async || Wire::open(app.service.address).await.get("/healthz").await.status() == 200;
-    until("an answer, once new connections have had a second for their first request", is_answered).await;
+    let answer = Wire::open(app.service.address).await.get("/healthz").await;
+    assert_eq!(answer.status(), 200, "{}", answer.status_line);
 }
 
 #[actix_web::test]
@@ -169,6 +169,36 @@ async fn where_all_connections_are_being_answered_a_new_one_is_told_so() {
     for mut refused in futures_util::future::join_all(many).await {
         let (read, _) = read_to_end(&mut refused).await;
         assert!(read.starts_with("HTTP/1.1 429"), "{read}");
+    }
+}
+
+#[actix_web::test]
+async fn who_has_asked_in_part_is_told_why_the_connection_is_closed() {
+    let app = app(Timeouts::default(), 60, 4).await;
+    let whole = get("/healthz", "1.1");
+    let body = post("/odata/$batch", "Content-Length: 9\r\n");
+    for part in [&whole[..20], body.trim_end(), &body] {
+        let mut asked = Vec::new();
+        for _ in 0..4 {
+            let mut stream = open(&app, "").await;
+            stream.write_all(part.as_bytes()).await.unwrap();
+            asked.push(stream);
+        }
+        // So that the service has read what there is.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        is_served(&app).await;
+        let (read, _) = timeout(PATIENCE, read_to_end(&mut asked[0])).await.expect("it is closed");
+        assert!(read.starts_with("HTTP/1.1 429") && read.contains("ClientBudgetExhausted"), "{part}: {read}");
+    }
+}
+
+#[actix_web::test]
+async fn clients_that_fill_all_places_with_new_connections_keep_nobody_out() {
+    let app = app(Timeouts::default(), 40, 40).await;
+    for _ in 0..5 {
+        let filled = futures_util::future::join_all((0..60).map(|_| open(&app, ""))).await;
+        is_served(&app).await;
+        drop(filled);
     }
 }
 
