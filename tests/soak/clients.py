@@ -8,7 +8,9 @@ import http.client
 import io
 import json
 import math
+import pathlib
 import random
+import socket
 import struct
 import time
 import urllib.parse
@@ -20,6 +22,8 @@ from world import Answer, Reader, World
 
 # What the service says while the upstream cannot be read, refuses the key or answers what makes no sense: docs/errors.md.
 UPSTREAM_FAULTS = {"UpstreamAnswer", "UpstreamKeyRefused", "UpstreamRefused"}
+# What a question is told that OData has and the service has not; only the hostile ask for it.
+NOT_OFFERED = "NotOffered"
 PANICS = "jobindsats_bridge_panics_total"
 # Pages a client reads at most; its think time; how long an answer may take.
 MOST_PAGES, THINK_SECONDS, PATIENCE = 6, 3.0, 90
@@ -128,7 +132,7 @@ class Client:
         is_page = "html" in answer.headers.get("Content-Type", "")
         if answer.status == 503 and (not answer.headers.get("Retry-After") or not (code or is_bare or is_page)):
             raise Wrong(f"503 without code or Retry-After: {path}: {answer.body[:300]!r}")
-        if answer.status >= 500 and answer.status != 503 and code not in UPSTREAM_FAULTS and not (answer.status == 502 and (is_bare or is_page)):
+        if answer.status >= 500 and answer.status != 503 and code not in UPSTREAM_FAULTS | {NOT_OFFERED} and not (answer.status == 502 and (is_bare or is_page)):
             raise Wrong(f"{answer.status} {code}: {path}: {answer.body[:300]!r}")
 
     def expect(self, answer: Answer, path: str, *others: int) -> bool:
@@ -337,6 +341,80 @@ class Client:
         self.close()
         self.world.findings.count(self.kind)
 
+    def hostile(self) -> None:
+        """Somebody who sends what the fuzzer knows, with a few bytes changed, or what is no HTTP."""
+        if self.chance.random() < 0.3:
+            self.no_http()
+            return
+        kind = self.chance.choice(["filter", "apply", "url", "token", "batch", "remote_read"])
+        text = self.changed(self.chance.choice(CORPORA[kind]))
+        table = self.chance.choice([table for table in TABLES if self.reader.may_read(table)])
+        rows = f"/odata/jobindsats/{table}/Kommuner"
+        match kind:
+            case "filter" | "apply":
+                path = f"{rows}?${kind}={urllib.parse.quote(text)}"
+            case "token":
+                path = f"{rows}?$skiptoken={urllib.parse.quote(text)}"
+            case "url":
+                path = "/odata/" + urllib.parse.quote(text, safe="/?$&=%'()@,;:")
+            case "batch":
+                path = "/odata/$batch"
+            case "remote_read":
+                path = "/api/v1/read"
+        if kind == "batch":
+            self.ask(path, "POST", text, Content_Type="multipart/mixed; boundary=b")
+        elif kind == "remote_read":
+            self.ask(path, "POST", text, self.world.metrics, Content_Type="application/x-protobuf", Content_Encoding="snappy")
+        else:
+            self.ask(path)
+        self.world.findings.count(self.kind)
+
+    def changed(self, text: bytes) -> bytes:
+        changed = bytearray(text)
+        for _ in range(self.chance.choice([0, 1, 3])):
+            if changed:
+                changed[self.chance.randrange(len(changed))] = self.chance.randrange(256)
+        return bytes(changed)
+
+    def no_http(self) -> None:
+        """What comes back is a refusal, if anything: never an answer of ours that says that it has failed."""
+        bridge, text = self.world.bridge, self.chance.choice(NO_HTTP)
+        life, said = bridge.lives, b""
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", bridge.port), 5, (self.source, 0)) as connection:
+            connection.sendall(text)
+            while piece := connection.recv(65536):
+                said += piece
+        self.world.leaks.search("answer: no HTTP", said)
+        status = said[9:12]
+        if bridge.lives == life and status >= b"5" and status != b"503":
+            raise Wrong(f"{said[:300]!r} for {text[:100]!r}")
+        self.world.findings.count("no HTTP")
+
+
+def corpus(name: str) -> list[bytes]:
+    """The inputs that the fuzzer of that name keeps, but for the longest: they would take the soak's time."""
+    folder = pathlib.Path(__file__).resolve().parents[2] / "fuzz" / "corpus" / name
+    return [text for path in sorted(folder.iterdir()) if len(text := path.read_bytes()) <= LONGEST_INPUT]
+
+
+LONGEST_INPUT = 8_000
+CORPORA = {name: corpus(name) for name in ("filter", "apply", "url", "token", "batch", "remote_read")}
+# Requests that are none, or only half.
+NO_HTTP = [
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200),
+    b"GET /odata/ HTTP/9.9\r\n\r\n",
+    b"GET /odata/ HTTP/1.1\r\nHost localhost\r\n\r\n",
+    b"GET /odata/\x00\xff HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 20_000 + b"\r\n",
+    b"GET / HTTP/1.1\r\nHost: " + b"x" * 100_000 + b"\r\n\r\n",
+    b"POST /odata/$batch HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+    b"POST /odata/$batch HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /",
+    b"POST /odata/$batch HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\nx",
+    b"POST /odata/$batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 99999999999\r\n\r\n",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 50 + b"GET /odata/ HT",
+]
 
 # How many of a hundred clients are of each kind.
 KINDS = {
@@ -352,6 +430,7 @@ KINDS = {
     "forbidden": 3,
     "stranger": 2,
     "leaver": 3,
+    "hostile": 3,
 }
 
 

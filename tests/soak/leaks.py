@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import contextlib
 import json
 import pathlib
 import threading
@@ -41,6 +42,8 @@ class Leaks:
         self.longest = max(len(needle) for _, needle in self.needles)
         self.found: list[str] = []
         self.seen: dict[str, int] = {}
+        # Files that were searched, each as it was then.
+        self.files: dict[pathlib.Path, tuple] = {}
         self.lock = threading.Lock()
 
     def control(self) -> list[str]:
@@ -63,8 +66,11 @@ class Leaks:
             self.seen[kind] = self.seen.get(kind, 0) + len(text)
 
     def search_folder(self, where: str, folder: pathlib.Path) -> None:
+        """What has come into the folder since it was searched last."""
         for path in folder.rglob("*"):
-            try:
-                self.search(f"{where}: {path.relative_to(folder)}", str(path).encode() + b"\n" + path.read_bytes() if path.is_file() else b"")
-            except FileNotFoundError:
-                pass  # it was replaced meanwhile
+            with contextlib.suppress(FileNotFoundError):  # it was replaced meanwhile
+                about = path.stat()
+                state = about.st_ino, about.st_mtime_ns, about.st_size
+                if path.is_file() and self.files.get(path) != state:
+                    self.files[path] = state
+                    self.search(f"{where}: {path.relative_to(folder)}", str(path).encode() + b"\n" + path.read_bytes())
