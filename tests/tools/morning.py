@@ -70,7 +70,7 @@ class Measured:
     def text(self, users: int, seconds: float) -> str:
         late = statistics.quantiles(self.late, n=100)[98] if len(self.late) > 1 else 0.0
         return (
-            f"{users} users: {len(self.waits) / seconds:.0f} answers a second, median {self.share(0.5) * 1000:.0f} ms, "
+            f"{users} users, {seconds:.0f} s: {self.statuses['200'] / seconds:.0f} answers 200 a second, median {self.share(0.5) * 1000:.0f} ms, "
             f"99 of 100 within {self.share(0.99) * 1000:.0f} ms, longest {self.share(1) * 1000:.0f} ms, {dict(self.statuses)}, "
             f"{self.reopened} used connections found closed and {self.asked_late} that were asked on late, clients late by {late * 1000:.0f} ms"
         )
@@ -127,7 +127,7 @@ class User:
             return await self.head(path)
 
     async def connect(self, question: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A new connection, on which the question is sent at once unless this process is late: then it looks like one that asks nothing."""
+        """A new connection, on which the question is sent at once unless it took this process long to connect: then it looked like one that asks nothing."""
         connection = socket.socket()
         connection.setblocking(False)
         connection.bind((self.source, 0))
