@@ -77,6 +77,7 @@ impl<'a> ColumnValues<'a> {
     }
 
     /// Whether the cell is null. The row must be one of the batch, here and below.
+    #[inline]
     pub(super) fn is_null(&self, row: usize) -> bool {
         match self {
             Self::Null => true,

@@ -29,6 +29,7 @@ impl ReadyTexts {
     }
 
     /// The text of a cell, which must not be null, made if it was not yet; `None` if it is to be made for this row alone.
+    #[inline]
     pub fn text(
         &mut self,
         cells: &ColumnValues<'_>,
