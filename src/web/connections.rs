@@ -18,7 +18,7 @@ use crate::budget::{Budget, Exhausted, Resource, Share};
 
 /// When a refused client should try again.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
-/// Of the connections up to a limit, the part that may be kept because they are new: more would keep others out.
+/// One in so many of the connections up to a limit may be kept because it is new: more would keep others out.
 const NEW_SHARE: usize = 4;
 
 /// How long the server waits for a client.
@@ -47,8 +47,8 @@ pub struct ConnectionLimits {
     pub everybody: usize,
     /// Of one address, unless it is a trusted proxy's: a proxy stands for many clients.
     pub per_client: usize,
-    /// How long a connection is kept for its first request, even if others need its place, unless there are [many](NEW_SHARE) such. Otherwise,
-    /// where more clients come than are answered, they would close each other's connections before anybody has asked.
+    /// How long a connection is kept for its first request, even if others need its place, as long as few are so new. Otherwise, where
+    /// more clients come than are answered, they would close each other's connections before anybody has asked.
     pub first_request: Duration,
 }
 

@@ -160,4 +160,20 @@ mod tests {
         ends.client.read_to_string(&mut said).await.unwrap();
         assert_eq!(said, "answer");
     }
+
+    #[actix_web::test]
+    async fn an_answer_that_its_client_has_not_taken_is_not_cut() {
+        let mut ends = asked(QUESTION, 1, 9).await;
+        let peer = ends.client.local_addr().unwrap().ip();
+        let (piece, wait) = (vec![0; 1 << 20], Duration::from_millis(100));
+        while tokio::time::timeout(wait, ends.server.write(&piece)).await.is_ok() {}
+        assert!(ends.connections.admit(peer).is_err(), "its client has asked again, but takes nothing");
+        let mut client = ends.client;
+        let taking = rt::spawn(async move { tokio::io::copy(&mut client, &mut tokio::io::sink()).await });
+        ends.server.write_all(b"the rest").await.unwrap();
+        ends.connections.admit(peer).expect("it may be closed now");
+        assert!(ends.server.read(&mut [0; 64]).await.is_err());
+        drop(ends.server);
+        let _ = taking.await.unwrap();
+    }
 }

@@ -9,6 +9,7 @@ is not repeatable. Prints a line for each check and fails if one does not hold. 
 """
 
 import argparse
+import contextlib
 import pathlib
 import resource
 import secrets
@@ -151,7 +152,8 @@ class Soak:
         """Memory and open files, a sample each second: when, in which life, how much. Every few seconds the data folder is searched, as files go again."""
         while not self.ended.wait(1):
             if len(self.samples) % SEARCHED_SECONDS == 0:
-                self.leaks.search_folder("data folder", self.bridge.data)
+                with contextlib.suppress(FileNotFoundError):  # a folder was removed just now; it is searched whole at kills and at the end
+                    self.leaks.search_folder("data folder", self.bridge.data)
             try:
                 self.samples.append((time.monotonic(), self.bridge.lives, self.bridge.memory_mb(), self.bridge.handles()[0]))
             except (OSError, TypeError):
